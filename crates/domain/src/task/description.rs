@@ -1,0 +1,83 @@
+//! Descriptions.
+
+/// More about a task: up to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given.
+/// The empty one is the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Description(String);
+
+/// A rule of descriptions, in the order of the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DescriptionError {
+    /// It is no string. (Null and missing are the empty description.)
+    #[error("Task description must be a string")]
+    NotText,
+    /// It is longer than [`Description::MAX_CHARS`]. The console's message.
+    #[error(
+        "Task description must not exceed {} characters",
+        Description::MAX_CHARS
+    )]
+    TooLong,
+    /// It holds U+0000, which PostgreSQL cannot keep. The console has no such rule.
+    #[error("Task description must not contain NUL characters")]
+    Nul,
+}
+
+impl Description {
+    /// The longest description, in code points (Unicode scalar values, neither bytes nor graphemes).
+    pub const MAX_CHARS: usize = 500;
+
+    /// Takes a string that is a description as it is.
+    ///
+    /// # Errors
+    /// [`DescriptionError`], the first rule that is broken.
+    pub fn parse(raw: impl Into<String>) -> Result<Self, DescriptionError> {
+        let raw = raw.into();
+        match Self::broken_rules(&raw).next() {
+            Some(broken) => Err(broken),
+            None => Ok(Self(raw)),
+        }
+    }
+
+    /// Every rule that `raw` breaks, in the order of the checks; none for a description.
+    pub fn broken_rules(raw: &str) -> impl Iterator<Item = DescriptionError> + use<> {
+        [
+            (
+                raw.chars().nth(Self::MAX_CHARS).is_some(),
+                DescriptionError::TooLong,
+            ),
+            (raw.contains('\0'), DescriptionError::Nul),
+        ]
+        .into_iter()
+        .filter_map(|(broken, rule)| broken.then_some(rule))
+    }
+
+    /// The description as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_count_code_points_and_messages_are_the_consoles() {
+        let message = |raw: String| {
+            Description::parse(raw)
+                .map_err(|e| e.to_string())
+                .map(|_| ())
+        };
+        assert_eq!(message(String::new()), Ok(()));
+        assert_eq!(message("\u{1F600}".repeat(500)), Ok(()));
+        assert_eq!(
+            message("a".repeat(501)),
+            Err("Task description must not exceed 500 characters".into()),
+        );
+        assert_eq!(
+            message("\0".into()),
+            Err("Task description must not contain NUL characters".into())
+        );
+    }
+}

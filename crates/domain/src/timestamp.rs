@@ -1,0 +1,99 @@
+//! Instants.
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+
+/// An instant in UTC, to the microsecond (the console's precision), between the years 1 and 9999
+/// (what RFC 3339 can write). Its text is RFC 3339 with six digits of fraction and `Z`.
+///
+/// ```
+/// use taskhold_domain::timestamp::Timestamp;
+///
+/// let instant = Timestamp::from_micros(1_767_346_202_323_456)?;
+/// assert_eq!(instant.to_string(), "2026-01-02T09:30:02.323456Z");
+/// # Ok::<(), taskhold_domain::timestamp::TimestampError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(DateTime<Utc>);
+
+/// Why a number is no [`Timestamp`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} microseconds since 1970 is outside of the years 1 to 9999")]
+pub struct TimestampError(i64);
+
+impl Timestamp {
+    /// The last instant of the year 9999.
+    pub const LAST: Self = Self(
+        match DateTime::from_timestamp_micros(253_402_300_799_999_999) {
+            Some(instant) => instant,
+            None => DateTime::<Utc>::MAX_UTC,
+        },
+    );
+
+    /// The instant `micros` microseconds after 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    /// [`TimestampError`] outside of the years 1 to 9999.
+    pub fn from_micros(micros: i64) -> Result<Self, TimestampError> {
+        DateTime::from_timestamp_micros(micros)
+            .filter(|instant| (1..=9999).contains(&instant.year()))
+            .map(Self)
+            .ok_or(TimestampError(micros))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn as_micros(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+
+    /// The time of a change that happens now to something last changed at `previous`: now, or one
+    /// microsecond after `previous` where the clock has not passed it. So `updated_at` always
+    /// advances, as on the console, also when the clock stands still or is set back.
+    #[must_use]
+    pub fn strictly_after(self, previous: Self) -> Self {
+        let earliest = previous.0 + chrono::TimeDelta::microseconds(1);
+        Self(self.0.max(earliest).min(Self::LAST.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_has_six_digits_of_fraction_also_when_they_are_zero() {
+        let whole_second = Timestamp::from_micros(0).expect("1970 is in range");
+        assert_eq!(whole_second.to_string(), "1970-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn years_that_rfc_3339_cannot_write_are_refused() {
+        let last = Timestamp::LAST.as_micros();
+        assert_eq!(Timestamp::from_micros(last), Ok(Timestamp::LAST));
+        assert_eq!(Timestamp::LAST.to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(
+            Timestamp::from_micros(last + 1),
+            Err(TimestampError(last + 1))
+        );
+        assert_eq!(
+            Timestamp::from_micros(i64::MIN),
+            Err(TimestampError(i64::MIN))
+        );
+    }
+
+    #[test]
+    fn a_change_is_always_later_than_the_one_before() {
+        let at = |micros| Timestamp::from_micros(micros).expect("in range");
+        assert_eq!(at(9).strictly_after(at(5)), at(9), "the clock has moved on");
+        assert_eq!(at(5).strictly_after(at(5)), at(6), "the clock stands still");
+        assert_eq!(at(2).strictly_after(at(5)), at(6), "the clock was set back");
+    }
+}

@@ -1,0 +1,78 @@
+//! Users, as far as tasks know them.
+
+use std::fmt;
+
+/// Who a task belongs to: an opaque string of 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points
+/// that some authority gave out. Nothing is read into it and nothing is trimmed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(String);
+
+/// Why a string is no [`UserId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UserIdError {
+    /// It is empty. The console's message.
+    #[error("Task user_id must be a non-empty string")]
+    Empty,
+    /// It is longer than [`UserId::MAX_CHARS`]. The console has no such limit.
+    #[error("Task user_id must not exceed {} characters", UserId::MAX_CHARS)]
+    TooLong,
+    /// It holds U+0000, which PostgreSQL cannot keep.
+    #[error("Task user_id must not contain NUL characters")]
+    Nul,
+}
+
+impl UserId {
+    /// The longest id, in code points.
+    pub const MAX_CHARS: usize = 255;
+
+    /// Takes a string that is a user's id as it is.
+    ///
+    /// # Errors
+    /// [`UserIdError`], the first rule that is broken.
+    pub fn parse(raw: impl Into<String>) -> Result<Self, UserIdError> {
+        let raw = raw.into();
+        if raw.is_empty() {
+            Err(UserIdError::Empty)
+        } else if raw.chars().nth(Self::MAX_CHARS).is_some() {
+            Err(UserIdError::TooLong)
+        } else if raw.contains('\0') {
+            Err(UserIdError::Nul)
+        } else {
+            Ok(Self(raw))
+        }
+    }
+
+    /// The id as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_count_code_points() {
+        assert_eq!(UserId::parse("").map(|_| ()), Err(UserIdError::Empty));
+        assert!(UserId::parse("\u{1F600}".repeat(255)).is_ok());
+        assert_eq!(
+            UserId::parse("u".repeat(256)).map(|_| ()),
+            Err(UserIdError::TooLong)
+        );
+        assert_eq!(UserId::parse("a\0b").map(|_| ()), Err(UserIdError::Nul));
+        assert_eq!(
+            UserId::parse("  spaces stay  ")
+                .as_ref()
+                .map(UserId::as_str),
+            Ok("  spaces stay  ")
+        );
+    }
+}
