@@ -1,0 +1,23 @@
+//! What can go wrong in a store.
+
+use std::error::Error;
+
+/// The underlying error, kept for the log; its text may hold what a caller must not see.
+pub type Source = Box<dyn Error + Send + Sync>;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Something with this id is there already.
+    #[error("there is something with this id already")]
+    Duplicate,
+    /// The store is away or too busy to answer, and surely did nothing.
+    #[error("the store is not available")]
+    Unavailable(#[source] Source),
+    /// The store was lost after it was told to write: it may have done so or not.
+    #[error("the store was lost during a write, whose outcome is unknown")]
+    OutcomeUnknown(#[source] Source),
+    /// A fault of ours or of the stored data; trying again will not help.
+    #[error("the store holds or was asked something that it should not")]
+    Defect(#[source] Source),
+}

@@ -1,0 +1,19 @@
+//! The storage ports of Taskhold: what the use cases ask of a store, and nothing about how it is
+//! done. An adapter implements these traits and shows with the contract suite of
+//! `taskhold-testkit` that it keeps every obligation written here.
+//!
+//! | module | port |
+//! | --- | --- |
+//! | [`tasks`] | [`TaskRepository`](tasks::TaskRepository), one person's tasks |
+//! | [`users`] | [`UserRepository`](users::UserRepository), the owners |
+//! | [`probe`] | [`StoreProbe`](probe::StoreProbe), whether the store is there |
+//! | [`error`] | [`StoreError`](error::StoreError), the one error of them all |
+//!
+//! Three promises hold for every method: it is one atomic change or one consistent reading; on
+//! data that somebody owns it takes the owner, so that no query can forget it; and what is absent
+//! is no error.
+
+pub mod error;
+pub mod probe;
+pub mod tasks;
+pub mod users;
