@@ -1,0 +1,38 @@
+//! The port for asking after the store itself.
+
+use async_trait::async_trait;
+use sea_orm::ConnectionTrait;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::probe::StoreProbe;
+
+use crate::schema;
+use crate::store::Store;
+
+/// Asks a SQL database.
+#[derive(Debug, Clone)]
+pub struct SqlProbe {
+    store: Store,
+}
+
+impl SqlProbe {
+    /// Asks this store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+}
+
+#[async_trait]
+impl StoreProbe for SqlProbe {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store
+            .read(|connection| connection.execute_unprepared("SELECT 1"))
+            .await
+            .map(drop)
+    }
+
+    async fn schema_is_current(&self) -> Result<bool, StoreError> {
+        let pending = self.store.read(schema::pending).await?;
+        Ok(pending == 0)
+    }
+}

@@ -1,0 +1,188 @@
+//! Which store to use, in all the spellings that people bring along.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
+use url::Url;
+
+/// Where the store is. Its `Debug` and `Display` never show a password.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    /// A SQLite file, which is made where it is missing.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(Box<PgConnectOptions>),
+}
+
+/// Why a string is no [`DatabaseUrl`]. The texts repeat nothing of the URL but the name of the
+/// part that is wrong: it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseUrlError {
+    /// It has not the form of a URL, or a part of it is malformed.
+    #[error("it is no URL; expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
+    Malformed,
+    /// Some other database.
+    #[error("its scheme is neither sqlite nor postgres (or postgresql)")]
+    UnknownScheme,
+    /// SQLite in memory would lose every task at the end of the process.
+    #[error("a SQLite database in memory keeps nothing; expected sqlite://PATH")]
+    InMemory,
+    /// SQLite without a path.
+    #[error("it names no file; expected sqlite://PATH")]
+    NoPath,
+    /// `sslmode` or `ssl` has a value that does not exist.
+    #[error("its sslmode is none of disable, allow, prefer, require, verify-ca and verify-full")]
+    UnknownSslMode,
+}
+
+impl DatabaseUrl {
+    /// Reads `sqlite://…`, `postgres://…` and `postgresql://…`, also with the driver that Python
+    /// adds (`postgresql+asyncpg://`, `sqlite+aiosqlite:///`), and with the parameters of Neon and
+    /// asyncpg (`?sslmode=require&channel_binding=require`, `?ssl=require`).
+    ///
+    /// - A SQLite path is relative to the working directory after two slashes and absolute after
+    ///   three (`sqlite:///var/lib/t.db`); with a Python driver, three are relative and four
+    ///   absolute, as there.
+    /// - The certificate of a PostgreSQL server on another host than loopback is verified
+    ///   (`verify-full`) whatever the URL says.
+    /// - Parameters that have no meaning here are left out with a warning that names them.
+    ///
+    /// # Errors
+    /// [`DatabaseUrlError`].
+    pub fn parse(raw: &str) -> Result<Self, DatabaseUrlError> {
+        let (scheme, rest) = raw.split_once(':').ok_or(DatabaseUrlError::Malformed)?;
+        let (database, driver) = match scheme.split_once('+') {
+            Some((database, driver)) => (database, Some(driver)),
+            None => (scheme, None),
+        };
+        match database.to_ascii_lowercase().as_str() {
+            "sqlite" => sqlite_path(rest, driver.is_some()).map(Self::Sqlite),
+            "postgres" | "postgresql" => postgres_options(rest).map(Self::Postgres),
+            _ => Err(DatabaseUrlError::UnknownScheme),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "SQLite file {}", path.display()),
+            Self::Postgres(options) => {
+                write!(
+                    f,
+                    "PostgreSQL at {}:{}",
+                    options.get_host(),
+                    options.get_port()
+                )?;
+                match options.get_database() {
+                    Some(database) => write!(f, ", database {database}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
+fn sqlite_path(rest: &str, python: bool) -> Result<PathBuf, DatabaseUrlError> {
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    if path.ends_with(":memory:") || parameters.contains("mode=memory") {
+        return Err(DatabaseUrlError::InMemory);
+    }
+    let path = path.strip_prefix("//").ok_or(DatabaseUrlError::Malformed)?;
+    // `sqlite:///./t.db` can only mean the working directory, whoever wrote it.
+    let relative = python || path.starts_with("/./");
+    let path = if relative {
+        path.strip_prefix('/').unwrap_or(path)
+    } else {
+        path
+    };
+    let path = percent_decoded(path)?;
+    if path.is_empty() || path == "/" {
+        return Err(DatabaseUrlError::NoPath);
+    }
+    for (name, value) in url::form_urlencoded::parse(parameters.as_bytes()) {
+        if !(name == "mode" && value == "rwc") {
+            ignored(&name);
+        }
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn postgres_options(rest: &str) -> Result<Box<PgConnectOptions>, DatabaseUrlError> {
+    let given = Url::parse(&format!("postgres:{rest}")).map_err(|_| DatabaseUrlError::Malformed)?;
+    let mut kept = given.clone();
+    kept.set_query(None);
+    let mut ssl_mode = None;
+    for (name, value) in given.query_pairs() {
+        match name.as_ref() {
+            "sslmode" | "ssl" => ssl_mode = Some(parse_ssl_mode(&value)?),
+            // sqlx would take "system" for a file name; its own roots are the system's meaning.
+            "sslrootcert" if value == "system" => {}
+            // Neon's workaround for clients that do not name the host in TLS: ours does.
+            "options" if value.starts_with("endpoint=") || value.starts_with("project=") => {}
+            "sslrootcert" | "sslcert" | "sslkey" | "host" | "hostaddr" | "port" | "dbname"
+            | "user" | "password" | "application_name" | "options" => {
+                kept.query_pairs_mut().append_pair(&name, &value);
+            }
+            // Neon puts it into every URL, and TLS with a verified certificate covers it.
+            "channel_binding" => {}
+            _ => ignored(&name),
+        }
+    }
+    let options =
+        PgConnectOptions::from_str(kept.as_str()).map_err(|_| DatabaseUrlError::Malformed)?;
+    let ssl_mode = if is_local(&options) {
+        ssl_mode.unwrap_or(PgSslMode::Prefer)
+    } else {
+        PgSslMode::VerifyFull
+    };
+    Ok(Box::new(options.ssl_mode(ssl_mode)))
+}
+
+/// The modes of libpq, and what asyncpg takes for `ssl`.
+fn parse_ssl_mode(value: &str) -> Result<PgSslMode, DatabaseUrlError> {
+    match value.to_ascii_lowercase().as_str() {
+        "disable" | "false" => Ok(PgSslMode::Disable),
+        "allow" => Ok(PgSslMode::Allow),
+        "prefer" => Ok(PgSslMode::Prefer),
+        "require" | "true" => Ok(PgSslMode::Require),
+        "verify-ca" => Ok(PgSslMode::VerifyCa),
+        "verify-full" => Ok(PgSslMode::VerifyFull),
+        _ => Err(DatabaseUrlError::UnknownSslMode),
+    }
+}
+
+/// Nothing between us and the server that could read along.
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_some()
+        || host == "localhost"
+        || host.starts_with('/')
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn percent_decoded(raw: &str) -> Result<String, DatabaseUrlError> {
+    percent_encoding::percent_decode_str(raw)
+        .decode_utf8()
+        .map(Into::into)
+        .map_err(|_| DatabaseUrlError::Malformed)
+}
+
+fn ignored(parameter: &str) {
+    tracing::warn!(
+        parameter,
+        "a parameter of the database URL has no meaning here and was left out"
+    );
+}
