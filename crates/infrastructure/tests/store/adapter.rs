@@ -1,0 +1,79 @@
+//! A fresh, migrated store for each test.
+
+use sea_orm::DatabaseConnection;
+use taskhold_infrastructure::probe::SqlProbe;
+use taskhold_infrastructure::schema;
+use taskhold_infrastructure::store::Store;
+use taskhold_infrastructure::tasks::SqlTasks;
+use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_infrastructure::users::SqlUsers;
+use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::tasks::TaskRepository;
+use taskhold_repository::users::UserRepository;
+use taskhold_testkit::contract::Adapter;
+use taskhold_testkit::postgres::PostgresDatabase;
+use tempfile::TempDir;
+
+/// The ports on one store, with another connection for what no port can do.
+pub struct SqlAdapter {
+    pub tasks: SqlTasks,
+    pub users: SqlUsers,
+    pub probe: SqlProbe,
+    pub sql: DatabaseConnection,
+    _folder: Option<TempDir>,
+}
+
+impl Adapter for SqlAdapter {
+    fn tasks(&self) -> &dyn TaskRepository {
+        &self.tasks
+    }
+    fn users(&self) -> &dyn UserRepository {
+        &self.users
+    }
+    fn probe(&self) -> &dyn StoreProbe {
+        &self.probe
+    }
+}
+
+pub async fn sqlite() -> SqlAdapter {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = sqlite_url(&folder);
+    schema::up(&connection(&url).await).await.expect("migrated");
+    adapter(&url, Some(folder)).await
+}
+
+pub async fn postgres() -> SqlAdapter {
+    let database = PostgresDatabase::migrated(async |url| {
+        let connection = connection(&parsed(&url)).await;
+        schema::up(&connection).await.expect("migrated");
+        // A database in use cannot be copied.
+        connection.close().await.expect("closed");
+    })
+    .await;
+    adapter(&parsed(database.url()), None).await
+}
+
+pub fn sqlite_url(folder: &TempDir) -> DatabaseUrl {
+    DatabaseUrl::Sqlite(folder.path().join("new/taskhold.db"))
+}
+
+pub fn parsed(url: &str) -> DatabaseUrl {
+    DatabaseUrl::parse(url).expect("a URL")
+}
+
+pub async fn connection(url: &DatabaseUrl) -> DatabaseConnection {
+    Store::open_for_maintenance(url)
+        .await
+        .expect("a connection")
+}
+
+async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
+    let store = Store::open(url).await.expect("an open store");
+    SqlAdapter {
+        tasks: SqlTasks::new(store.clone()),
+        users: SqlUsers::new(store.clone()),
+        probe: SqlProbe::new(store),
+        sql: connection(url).await,
+        _folder: folder,
+    }
+}

@@ -1,0 +1,218 @@
+//! Migrations and what the tables refuse.
+
+use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title, Version};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_infrastructure::schema;
+use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::tasks::TaskRepository;
+use taskhold_testkit::postgres::PostgresDatabase;
+use uuid::Uuid;
+
+use crate::adapter::{self, SqlAdapter, connection, parsed, sqlite_url};
+
+async fn execute(sql: &DatabaseConnection, statement: &str) {
+    sql.execute_unprepared(statement).await.expect("executed");
+}
+
+async fn eight_at_once_migrate_an_empty_store_once(url: &DatabaseUrl) {
+    let migrations = schema::status(&connection(url).await)
+        .await
+        .expect("a status");
+    assert!(
+        migrations
+            .iter()
+            .all(|migration| migration.known && !migration.applied)
+    );
+
+    let instances = (0..8).map(|_| async { schema::up(&connection(url).await).await });
+    let mut applied = Vec::new();
+    for outcome in join_all(instances).await {
+        applied.push(outcome.expect("every instance succeeds"));
+    }
+    applied.sort_unstable();
+    assert_eq!(
+        applied.pop(),
+        Some(migrations.len()),
+        "one instance does all the work"
+    );
+    assert!(applied.iter().all(|count| *count == 0), "{applied:?}");
+
+    let migrations = schema::status(&connection(url).await)
+        .await
+        .expect("a status");
+    assert!(migrations.iter().all(|migration| migration.applied));
+}
+
+async fn migrations_go_down_and_up_again(url: &DatabaseUrl) {
+    let sql = connection(url).await;
+    let all = schema::up(&sql).await.expect("up");
+    assert!(all > 0);
+    let steps = u32::try_from(all).expect("few migrations");
+    assert_eq!(schema::down(&sql, steps).await.expect("down"), 0);
+    assert_eq!(schema::up(&sql).await.expect("up again"), all);
+    assert_eq!(schema::up(&sql).await.expect("nothing to do"), 0);
+}
+
+async fn fresh_empties_the_store(store: &SqlAdapter) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    schema::fresh(&store.sql).await.expect("fresh");
+    let owner = sound_task().owner;
+    assert_eq!(store.tasks.list(&owner).await.expect("listed"), []);
+    store
+        .tasks
+        .add(&sound_task())
+        .await
+        .expect("the tables are there");
+}
+
+/// The version before this one must run while this one is rolled out.
+async fn a_store_of_a_newer_program_is_left_as_it_is(store: &SqlAdapter) {
+    execute(
+        &store.sql,
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99990101_000001_from_the_future', 0)",
+    )
+    .await;
+    assert_eq!(schema::up(&store.sql).await.expect("nothing to do"), 0);
+    let migrations = schema::status(&store.sql).await.expect("a status");
+    let unknown: Vec<_> = migrations
+        .iter()
+        .filter(|migration| !migration.known)
+        .collect();
+    assert_eq!(unknown.len(), 1);
+    assert!(
+        taskhold_repository::probe::StoreProbe::schema_is_current(&store.probe)
+            .await
+            .expect("answered")
+    );
+}
+
+fn sound_task() -> Task {
+    let draft = TaskDraft {
+        title: Title::parse("Buy milk").expect("a title"),
+        description: Description::default(),
+        completed: false,
+    };
+    let owner = UserId::parse("alice").expect("a user id");
+    let now = Timestamp::from_micros(1_000_000).expect("a time");
+    Task::create(TaskId::from_uuid(Uuid::from_u128(1)), owner, draft, now)
+}
+
+/// The tables repeat the numbers of the domain; here is where the two are held equal.
+async fn the_tables_refuse_what_the_domain_refuses(store: &SqlAdapter) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    let longest_title = "\u{1F600}".repeat(Title::MAX_CHARS);
+    let longest_description = "\u{1F600}".repeat(Description::MAX_CHARS);
+    let longest_user = "\u{1F600}".repeat(UserId::MAX_CHARS);
+    for taken in [
+        format!("UPDATE tasks SET title = '{longest_title}'"),
+        format!("UPDATE tasks SET description = '{longest_description}'"),
+        format!("INSERT INTO users VALUES ('{longest_user}', NULL, NULL, NULL, TRUE, 0, 0)"),
+    ] {
+        execute(&store.sql, &taken).await;
+    }
+    for refused in [
+        "UPDATE tasks SET title = ''".to_owned(),
+        format!("UPDATE tasks SET title = '{longest_title}a'"),
+        format!("UPDATE tasks SET description = '{longest_description}a'"),
+        "UPDATE tasks SET title = NULL".to_owned(),
+        "UPDATE tasks SET version = 0".to_owned(),
+        "UPDATE tasks SET updated_at = created_at - 1".to_owned(),
+        "UPDATE tasks SET user_id = 'nobody'".to_owned(),
+        "INSERT INTO users VALUES ('', NULL, NULL, NULL, TRUE, 0, 0)".to_owned(),
+        format!("INSERT INTO users VALUES ('{longest_user}a', NULL, NULL, NULL, TRUE, 0, 0)"),
+    ] {
+        let outcome = store.sql.execute_unprepared(&refused).await;
+        assert!(outcome.is_err(), "{refused}");
+    }
+}
+
+async fn nul_is_refused_by_sqlite_too(store: &SqlAdapter) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    for column in ["title", "description"] {
+        let statement = format!("UPDATE tasks SET {column} = 'a' || char(0) || 'b'");
+        assert!(
+            store.sql.execute_unprepared(&statement).await.is_err(),
+            "{column}"
+        );
+    }
+}
+
+/// Fault 5 of the service before this one: one stored row that broke a rule hid the whole list.
+async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &SqlAdapter) {
+    let sound = Task {
+        id: TaskId::from_uuid(Uuid::from_u128(2)),
+        version: Version::FIRST.next(),
+        ..sound_task()
+    };
+    let damaged = sound_task();
+    store.tasks.add(&sound).await.expect("added");
+    store.tasks.add(&damaged).await.expect("added");
+    if store.sql.get_database_backend() == DbBackend::Postgres {
+        execute(
+            &store.sql,
+            "ALTER TABLE tasks DROP CONSTRAINT tasks_title_length",
+        )
+        .await;
+    } else {
+        execute(&store.sql, "PRAGMA ignore_check_constraints = ON").await;
+    }
+    execute(&store.sql, "UPDATE tasks SET title = '' WHERE version = 1").await;
+    assert_eq!(
+        store.tasks.list(&sound.owner).await.expect("listed"),
+        [sound]
+    );
+    let read = store.tasks.find(&damaged.owner, damaged.id).await;
+    assert!(matches!(read, Err(StoreError::Defect(_))), "{read:?}");
+}
+
+macro_rules! on_both_stores {
+    ($($test:ident)+) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $test() { super::$test(&crate::adapter::sqlite().await).await })+
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $test() { super::$test(&crate::adapter::postgres().await).await })+
+        }
+    };
+}
+
+on_both_stores! {
+    fresh_empties_the_store
+    a_store_of_a_newer_program_is_left_as_it_is
+    the_tables_refuse_what_the_domain_refuses
+    fault_5_one_damaged_row_does_not_hide_the_list
+}
+
+#[tokio::test]
+async fn sqlite_refuses_nul() {
+    nul_is_refused_by_sqlite_too(&adapter::sqlite().await).await;
+}
+
+/// Fault 10 of the service before this one: its migrations failed on an empty database.
+#[tokio::test]
+async fn fault_10_an_empty_sqlite_store_is_migrated_by_eight_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    eight_at_once_migrate_an_empty_store_once(&sqlite_url(&folder)).await;
+}
+
+#[tokio::test]
+async fn fault_10_an_empty_postgres_store_is_migrated_by_eight_at_once() {
+    let database = PostgresDatabase::empty().await;
+    eight_at_once_migrate_an_empty_store_once(&parsed(database.url())).await;
+}
+
+#[tokio::test]
+async fn sqlite_goes_down_and_up_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    migrations_go_down_and_up_again(&sqlite_url(&folder)).await;
+}
+
+#[tokio::test]
+async fn postgres_goes_down_and_up_again() {
+    let database = PostgresDatabase::empty().await;
+    migrations_go_down_and_up_again(&parsed(database.url())).await;
+}

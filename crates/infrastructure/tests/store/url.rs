@@ -1,0 +1,178 @@
+//! The spellings of a database URL.
+
+use std::path::Path;
+
+use sea_orm::sqlx::postgres::PgSslMode;
+use taskhold_infrastructure::url::{DatabaseUrl, DatabaseUrlError};
+
+#[track_caller]
+fn sqlite(raw: &str) -> std::path::PathBuf {
+    match DatabaseUrl::parse(raw) {
+        Ok(DatabaseUrl::Sqlite(path)) => path,
+        other => panic!("{raw}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn postgres(raw: &str) -> sea_orm::sqlx::postgres::PgConnectOptions {
+    match DatabaseUrl::parse(raw) {
+        Ok(DatabaseUrl::Postgres(options)) => *options,
+        other => panic!("{raw}: {other:?}"),
+    }
+}
+
+#[test]
+fn sqlite_paths() {
+    for (raw, path) in [
+        ("sqlite://data/taskhold.db", "data/taskhold.db"),
+        ("sqlite://taskhold.db?mode=rwc", "taskhold.db"),
+        ("SQLite://t.db", "t.db"),
+        ("sqlite:///var/lib/t.db", "/var/lib/t.db"),
+        ("sqlite:////var/lib/t.db", "//var/lib/t.db"),
+        ("sqlite:///./t.db", "./t.db"),
+        ("sqlite://with%20space/t%25.db", "with space/t%.db"),
+        ("sqlite+aiosqlite:///t.db", "t.db"),
+        ("sqlite+aiosqlite:///./t.db", "./t.db"),
+        ("sqlite+aiosqlite:////var/lib/t.db", "/var/lib/t.db"),
+        ("sqlite+pysqlite:///data/t.db", "data/t.db"),
+    ] {
+        assert_eq!(sqlite(raw), Path::new(path), "{raw}");
+    }
+}
+
+#[test]
+fn postgres_schemes_of_rust_and_python() {
+    for scheme in [
+        "postgres",
+        "postgresql",
+        "PostgreSQL",
+        "postgresql+asyncpg",
+        "postgresql+psycopg",
+        "postgresql+psycopg2",
+        "postgres+asyncpg",
+    ] {
+        let options = postgres(&format!("{scheme}://user:secret@db.example:6543/tasks"));
+        assert_eq!(options.get_host(), "db.example");
+        assert_eq!(options.get_port(), 6543);
+        assert_eq!(options.get_username(), "user");
+        assert_eq!(options.get_database(), Some("tasks"));
+    }
+}
+
+#[test]
+fn certificates_of_other_hosts_are_verified_whatever_the_url_says() {
+    for parameters in [
+        "",
+        "?sslmode=require&channel_binding=require",
+        "?channel_binding=require&sslmode=require",
+        "?ssl=require",
+        "?ssl=true",
+        "?sslmode=disable",
+        "?sslmode=prefer",
+        "?sslmode=allow",
+        "?sslmode=verify-ca",
+        "?sslmode=verify-full&sslrootcert=system",
+        "?sslmode=require&options=endpoint%3Dep-cool-name-123456",
+        "?sslmode=require&pgbouncer=true&connect_timeout=15&sslnegotiation=direct&keepalives=1",
+    ] {
+        let raw = format!(
+            "postgresql://neondb_owner:npg_secret@ep-cool-name-123456-pooler.eu-central-1.aws.neon.tech/neondb{parameters}"
+        );
+        let options = postgres(&raw);
+        assert!(
+            matches!(options.get_ssl_mode(), PgSslMode::VerifyFull),
+            "{parameters}"
+        );
+        assert_eq!(options.get_database(), Some("neondb"), "{parameters}");
+        assert_eq!(options.get_options(), None, "{parameters}");
+    }
+}
+
+#[test]
+fn a_server_on_this_machine_may_go_without_tls() {
+    for host in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
+        let options = postgres(&format!("postgres://u@{host}/d"));
+        assert!(
+            matches!(options.get_ssl_mode(), PgSslMode::Prefer),
+            "{host}"
+        );
+        let options = postgres(&format!("postgres://u@{host}/d?sslmode=disable"));
+        assert!(
+            matches!(options.get_ssl_mode(), PgSslMode::Disable),
+            "{host}"
+        );
+    }
+    for raw in [
+        "postgres://u@%2Fvar%2Frun%2Fpostgresql/d",
+        "postgresql:///d?host=/var/run/postgresql&user=u",
+    ] {
+        let options = postgres(raw);
+        assert!(matches!(options.get_ssl_mode(), PgSslMode::Prefer), "{raw}");
+        assert_eq!(
+            options.get_socket().map(std::path::PathBuf::as_path),
+            Some(Path::new("/var/run/postgresql"))
+        );
+        assert_eq!(options.get_database(), Some("d"), "{raw}");
+    }
+    assert!(matches!(
+        postgres("postgres://u@localhost.example/d").get_ssl_mode(),
+        PgSslMode::VerifyFull
+    ));
+}
+
+#[test]
+fn parameters_that_mean_something_are_kept() {
+    let options =
+        postgres("postgres://u@localhost/d?application_name=mine&options=-c%20work_mem%3D4MB");
+    assert_eq!(options.get_application_name(), Some("mine"));
+    assert_eq!(options.get_options(), Some("-c work_mem=4MB"));
+}
+
+#[test]
+fn what_is_wrong_is_said_without_repeating_the_url() {
+    for (raw, expected) in [
+        ("", DatabaseUrlError::Malformed),
+        ("hunter2", DatabaseUrlError::Malformed),
+        ("mysql://u:hunter2@h/d", DatabaseUrlError::UnknownScheme),
+        ("http://u:hunter2@h/d", DatabaseUrlError::UnknownScheme),
+        (
+            "postgres://u:hunter2@h:notaport/d",
+            DatabaseUrlError::Malformed,
+        ),
+        (
+            "postgres://u:hunter2@h:99999/d",
+            DatabaseUrlError::Malformed,
+        ),
+        (
+            "postgres://u:hunter2@h/d?sslmode=hunter2",
+            DatabaseUrlError::UnknownSslMode,
+        ),
+        ("sqlite::memory:", DatabaseUrlError::InMemory),
+        ("sqlite://:memory:", DatabaseUrlError::InMemory),
+        ("sqlite://x?mode=memory", DatabaseUrlError::InMemory),
+        ("sqlite+aiosqlite:///:memory:", DatabaseUrlError::InMemory),
+        ("sqlite://", DatabaseUrlError::NoPath),
+        ("sqlite:///", DatabaseUrlError::NoPath),
+        ("sqlite:hunter2.db", DatabaseUrlError::Malformed),
+        ("sqlite://%ff.db", DatabaseUrlError::Malformed),
+    ] {
+        let error = DatabaseUrl::parse(raw).expect_err(raw);
+        assert_eq!(error, expected, "{raw}");
+        assert!(!error.to_string().contains("hunter2"), "{raw}");
+    }
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    for raw in [
+        "postgres://user:hunter2@db.example/tasks",
+        "postgres://user@db.example/tasks?password=hunter2",
+    ] {
+        let url = DatabaseUrl::parse(raw).expect("a URL");
+        assert!(!format!("{url:?} {url:#?} {url}").contains("hunter2"));
+        assert_eq!(
+            url.to_string(),
+            "PostgreSQL at db.example:5432, database tasks"
+        );
+    }
+}

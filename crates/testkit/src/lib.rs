@@ -1,0 +1,23 @@
+//! What the tests of several crates share.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`memory`] | [`MemoryStore`](memory::MemoryStore), the storage ports without a database |
+//! | [`contract`] | the obligations of the storage ports, each a named test for every adapter |
+//! | [`clock`] | [`ManualClock`](clock::ManualClock), which stands still until told |
+//! | [`tokens`] | [`PlainTokens`](tokens::PlainTokens), tokens that anyone can write |
+//! | [`postgres`] | PostgreSQL servers and databases that live as long as a test |
+//! | [`console`] | the behaviour recorded from the console |
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "tests say what they expect, and everything here is part of one"
+)]
+
+pub mod clock;
+pub mod console;
+pub mod contract;
+pub mod memory;
+pub mod postgres;
+pub mod tokens;

@@ -1,0 +1,311 @@
+//! PostgreSQL for tests: servers and databases that live as long as the test that uses them.
+//!
+//! `make test` runs the whole suite under the program `with-postgres` of this crate, which starts
+//! one server and names it in [`SERVER_VARIABLE`]; each test makes a database of its own there. A
+//! test that breaks its server starts another one for itself.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// Holds the URL of the server that the suite shares.
+pub const SERVER_VARIABLE: &str = "TASKHOLD_TEST_POSTGRES";
+
+/// Names the folder of PostgreSQL's programs, where they are in none of the usual ones.
+pub const PROGRAMS_VARIABLE: &str = "PG_BIN_DIR";
+
+/// A PostgreSQL server on a free port of loopback, with its data in a temporary folder. Ends with
+/// this value. It does not sync to disk: it serves tests that crash processes, not machines.
+#[derive(Debug)]
+pub struct PostgresServer {
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+}
+
+impl PostgresServer {
+    /// Starts one; takes a second or two.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing or what went wrong.
+    pub fn start() -> Result<Self, String> {
+        let programs = programs().ok_or_else(|| {
+            format!(
+                "PostgreSQL's server programs (initdb, pg_ctl) are missing: install Debian's package \
+                 `postgresql`, or name their folder in {PROGRAMS_VARIABLE}"
+            )
+        })?;
+        let folder = tempfile::Builder::new()
+            .prefix("taskhold-postgres-")
+            .tempdir()
+            .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+        give_to_server_user(folder.path())?;
+        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        let server = Self {
+            programs,
+            folder,
+            port,
+        };
+        server.run(
+            "initdb",
+            [
+                "--no-sync",
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+            ],
+        )?;
+        server.launch()?;
+        Ok(server)
+    }
+
+    /// The URL of a database of this server.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill).
+    pub fn restart(&self) {
+        self.launch().expect("PostgreSQL starts again");
+    }
+
+    /// Ends it in order: sessions are ended, data is written.
+    pub fn stop(&self) {
+        self.run("pg_ctl", ["stop", "--wait", "--mode=fast"])
+            .expect("PostgreSQL stops");
+    }
+
+    /// Ends it without any order, as a crash would.
+    pub fn kill(&self) {
+        self.run("pg_ctl", ["stop", "--wait", "--mode=immediate"])
+            .expect("PostgreSQL stops");
+    }
+
+    /// Stops every process of it where it stands: connections stay open and nobody answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Takes [`freeze`](Self::freeze) back.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn launch(&self) -> Result<(), String> {
+        let options = format!(
+            "-p {} -k {} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off \
+             -c synchronous_commit=off -c full_page_writes=off -c timezone=America/New_York",
+            self.port,
+            self.folder.path().display(),
+        );
+        let log = self.folder.path().join("log");
+        self.run(
+            "pg_ctl",
+            [
+                OsStr::new("start"),
+                OsStr::new("--wait"),
+                OsStr::new("--log"),
+                log.as_os_str(),
+                OsStr::new("--options"),
+                OsStr::new(&options),
+            ],
+        )
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Runs one of PostgreSQL's programs on this server's data.
+    fn run(
+        &self,
+        program: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<(), String> {
+        let mut command = as_server_user(&self.programs.join(program));
+        command
+            .current_dir(self.folder.path())
+            .env("PGDATA", self.data())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        succeed(command, program)
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid_file = self.data().join("postmaster.pid");
+        let pid_file = std::fs::read_to_string(pid_file).expect("the server runs");
+        let postmaster = pid_file
+            .lines()
+            .next()
+            .expect("its first line is the process");
+        let mut children = Command::new("pgrep");
+        children.args(["-P", postmaster]);
+        let children = children.output().expect("pgrep runs").stdout;
+        let children = String::from_utf8(children).expect("numbers");
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{signal}"))
+            .arg(postmaster)
+            .args(children.lines());
+        // A child may end between the two commands, which makes `kill` complain.
+        kill.stderr(Stdio::null()).status().expect("kill runs");
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.signal_if_running();
+        // Nothing to do about a server that has ended already.
+        drop(self.run("pg_ctl", ["stop", "--wait", "--silent", "--mode=immediate"]));
+    }
+}
+
+impl PostgresServer {
+    /// A frozen server cannot be stopped.
+    fn signal_if_running(&self) {
+        if self.data().join("postmaster.pid").exists() {
+            self.thaw();
+        }
+    }
+}
+
+/// A migrated database of its own for one test, on the server that the suite shares. The server
+/// ends with the suite, and the database with it.
+#[derive(Debug)]
+pub struct PostgresDatabase {
+    url: String,
+}
+
+impl PostgresDatabase {
+    /// A copy of a database that `migrate` was run on, once for all tests of a program. `migrate`
+    /// is given the URL of an empty database.
+    pub async fn migrated(migrate: impl AsyncFnOnce(String)) -> Self {
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        let template = TEMPLATE
+            .get_or_init(|| async {
+                let template = Self::empty().await;
+                migrate(template.url.clone()).await;
+                template.name().to_owned()
+            })
+            .await;
+        Self::create(&format!(" TEMPLATE {template}")).await
+    }
+
+    /// A database without any table.
+    pub async fn empty() -> Self {
+        Self::create("").await
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
+    async fn create(clause: &str) -> Self {
+        let server = env::var(SERVER_VARIABLE).unwrap_or_else(|_| {
+            panic!("no PostgreSQL server for tests: run `make test`, or `make test-shell` for a shell with one")
+        });
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "names of databases are no ids of the product"
+        )]
+        let name = format!("t{}", Uuid::now_v7().simple());
+        let mut connection = PgConnection::connect(&server)
+            .await
+            .expect("the server of the suite answers");
+        let statement = format!("CREATE DATABASE {name}{clause}");
+        connection
+            .execute(sqlx::AssertSqlSafe(statement))
+            .await
+            .expect("a new database");
+        let (base, _) = server.rsplit_once('/').expect("the URL names a database");
+        Self {
+            url: format!("{base}/{name}"),
+        }
+    }
+}
+
+/// Where PostgreSQL's server programs are: the highest version of those installed.
+fn programs() -> Option<PathBuf> {
+    let named = env::var_os(PROGRAMS_VARIABLE).map(PathBuf::from);
+    let on_path = env::var_os("PATH")
+        .map(|path| env::split_paths(&path).collect::<Vec<_>>())
+        .unwrap_or_default();
+    let mut debian: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
+    debian.sort_by_key(|path| {
+        let version = path.file_name().and_then(OsStr::to_str);
+        std::cmp::Reverse(version.and_then(|version| version.parse::<u32>().ok()))
+    });
+    named
+        .into_iter()
+        .chain(on_path)
+        .chain(debian.into_iter().map(|version| version.join("bin")))
+        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+/// PostgreSQL refuses to run as root; then it runs as the user that its package makes.
+const SERVER_USER: &str = "postgres";
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self")
+        .is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
+}
+
+fn as_server_user(program: &Path) -> Command {
+    if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", SERVER_USER, "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+fn give_to_server_user(folder: &Path) -> Result<(), String> {
+    if !is_root() {
+        return Ok(());
+    }
+    let mut chown = Command::new("chown");
+    chown.arg(SERVER_USER).arg(folder);
+    succeed(chown, "chown")
+}
+
+fn succeed(mut command: Command, name: &str) -> Result<(), String> {
+    let output = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .map_err(|error| format!("{name}: {error}"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!(
+            "{name} failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ))
+    }
+}
