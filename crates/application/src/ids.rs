@@ -1,12 +1,11 @@
 //! Where new ids come from.
 
-use taskhold_domain::task::TaskId;
 use uuid::Uuid;
 
 /// Makes ids that nobody has had before.
 pub trait Ids: Send + Sync {
-    /// The id of a task that is yet to be created.
-    fn task_id(&self) -> TaskId;
+    /// A new one.
+    fn next(&self) -> Uuid;
 }
 
 /// UUIDs of version 7: random, and in the order of their making, so that an index of them grows
@@ -15,11 +14,11 @@ pub trait Ids: Send + Sync {
 pub struct TimeOrderedIds;
 
 impl Ids for TimeOrderedIds {
-    fn task_id(&self) -> TaskId {
+    fn next(&self) -> Uuid {
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the one place that makes ids"
         )]
-        TaskId::from_uuid(Uuid::now_v7())
+        Uuid::now_v7()
     }
 }

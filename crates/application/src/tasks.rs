@@ -69,7 +69,12 @@ impl TaskService {
     /// # Errors
     /// [`TaskError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
     pub async fn create(&self, caller: &UserId, draft: TaskDraft) -> Result<Task, TaskError> {
-        let task = Task::create(self.ids.task_id(), caller.clone(), draft, self.clock.now());
+        let task = Task::create(
+            TaskId::from_uuid(self.ids.next()),
+            caller.clone(),
+            draft,
+            self.clock.now(),
+        );
         self.tasks.add(&task).await?;
         Ok(task)
     }

@@ -1,5 +1,7 @@
 //! Every case recorded from the console, against the use cases over memory.
 
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
 use std::sync::Arc;
 
 use taskhold_application::ids::TimeOrderedIds;

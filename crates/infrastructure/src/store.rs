@@ -252,7 +252,11 @@ fn make_private_file(path: &Path) -> Result<(), ConnectError> {
         })
 }
 
-fn make_private_folder(folder: &Path) -> io::Result<()> {
+/// Makes a folder, and those that lead to it, for the eyes of this user only.
+///
+/// # Errors
+/// What the system says.
+pub fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

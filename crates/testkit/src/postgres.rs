@@ -23,7 +23,7 @@ pub const SERVER_VARIABLE: &str = "TASKHOLD_TEST_POSTGRES";
 pub const PROGRAMS_VARIABLE: &str = "PG_BIN_DIR";
 
 /// A PostgreSQL server on a free port of loopback, with its data in a temporary folder. Ends with
-/// this value. It does not sync to disk: it serves tests that crash processes, not machines.
+/// this value. It does not sync to disk, which only a crash of the machine would show.
 #[derive(Debug)]
 pub struct PostgresServer {
     programs: PathBuf,
@@ -103,7 +103,7 @@ impl PostgresServer {
     fn launch(&self) -> Result<(), String> {
         let options = format!(
             "-p {} -k {} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off \
-             -c synchronous_commit=off -c full_page_writes=off -c timezone=America/New_York",
+             -c full_page_writes=off -c timezone=America/New_York",
             self.port,
             self.folder.path().display(),
         );
