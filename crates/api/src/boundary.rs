@@ -1,0 +1,177 @@
+//! The outermost layer: what happens to every request, whatever becomes of it. It gives it an id,
+//! turns every error and every panic into a rendered [`Problem`], and logs it once.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, ResponseError, web};
+use futures_util::FutureExt as _;
+use taskhold_application::clock::Clock;
+use taskhold_application::ids::Ids;
+
+use crate::problem::{Occurrence, Problem};
+
+/// The name of the header that carries a request's id, both ways.
+pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest request id that is taken from a caller.
+const MAX_REQUEST_ID_CHARS: usize = 128;
+
+/// The longest path that a problem repeats.
+const MAX_INSTANCE_CHARS: usize = 512;
+
+pub(crate) async fn boundary(
+    clock: web::Data<dyn Clock>,
+    ids: web::Data<dyn Ids>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let occurrence = Occurrence {
+        path: instance(request.path()),
+        request_id: request_id(request.headers(), ids.as_ref()),
+        timestamp: clock.now(),
+    };
+    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let outcome = match outcome {
+        Ok(Ok(response)) => Ok(answered(response, &occurrence)),
+        Ok(Err(error)) => Err(Unanswered::new(Problem::of_framework(&error), &occurrence)),
+        Err(panic) => Err(Unanswered::new(
+            Problem::internal(panic_message(&*panic)),
+            &occurrence,
+        )),
+    };
+    let (route, status) = match &outcome {
+        Ok(response) => (response.request().match_pattern(), response.status()),
+        Err(unanswered) => (None, unanswered.status_code()),
+    };
+    tracing::info!(
+        target: "taskhold::request",
+        method = method.as_str(),
+        route = route.as_deref().unwrap_or("-"),
+        status = status.as_u16(),
+        duration_ms = started.elapsed().as_secs_f64() * 1e3,
+        request_id = occurrence.request_id,
+        "request"
+    );
+    outcome.map_err(Error::from)
+}
+
+fn answered(
+    response: ServiceResponse<impl MessageBody + 'static>,
+    occurrence: &Occurrence,
+) -> ServiceResponse {
+    let problem = response
+        .response()
+        .error()
+        .map(|error| match error.as_error::<Problem>() {
+            Some(problem) => render(problem, occurrence),
+            None => render(&Problem::of_framework(error), occurrence),
+        });
+    if let Some(problem) = problem {
+        return response.into_response(problem);
+    }
+    let mut response = response.map_into_boxed_body();
+    mark(response.headers_mut(), occurrence);
+    response
+}
+
+fn render(problem: &Problem, occurrence: &Occurrence) -> HttpResponse {
+    if let Some(cause) = problem.cause() {
+        let request_id = occurrence.request_id.as_str();
+        tracing::error!(%problem, cause = %Chain(cause), request_id, "a request failed");
+    }
+    let mut response = problem.render(occurrence);
+    mark(response.headers_mut(), occurrence);
+    response
+}
+
+fn mark(headers: &mut HeaderMap, occurrence: &Occurrence) {
+    if let Ok(request_id) = HeaderValue::from_str(&occurrence.request_id) {
+        headers.insert(X_REQUEST_ID.clone(), request_id);
+    }
+}
+
+/// A request that ended without a response, and so without itself: all that is left to answer it.
+#[derive(Debug)]
+struct Unanswered {
+    problem: Problem,
+    occurrence: Occurrence,
+}
+
+impl Unanswered {
+    fn new(problem: Problem, occurrence: &Occurrence) -> Self {
+        Self {
+            problem,
+            occurrence: occurrence.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl ResponseError for Unanswered {
+    fn status_code(&self) -> StatusCode {
+        self.problem.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        render(&self.problem, &self.occurrence)
+    }
+}
+
+/// The caller's id where it is a sane one, else one of ours.
+fn request_id(headers: &HeaderMap, ids: &dyn Ids) -> String {
+    let given = headers
+        .get(&X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    match given {
+        Some(given) if is_sane(given) => given.to_owned(),
+        _ => ids.next().to_string(),
+    }
+}
+
+fn is_sane(request_id: &str) -> bool {
+    (1..=MAX_REQUEST_ID_CHARS).contains(&request_id.len())
+        && request_id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The path, cut where it is so long that repeating it would serve nobody.
+fn instance(path: &str) -> String {
+    path.chars().take(MAX_INSTANCE_CHARS).collect()
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("a handler panicked: {}", message.unwrap_or("no message"))
+}
+
+/// An error with everything that led to it.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

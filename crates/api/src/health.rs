@@ -1,0 +1,69 @@
+//! Whether the service lives, and whether it can serve.
+
+use actix_web::http::Method;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use taskhold_application::readiness::Readiness;
+
+use crate::endpoint::{Access, Endpoint};
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(Method::GET, "/health", Access::Public, || web::to(health)),
+        Endpoint::new(Method::GET, "/health/live", Access::Public, || {
+            web::to(live)
+        }),
+        Endpoint::new(Method::GET, "/health/ready", Access::Public, || {
+            web::to(ready)
+        }),
+    ]
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<&'static str>,
+}
+
+/// Really asks the store.
+async fn health(readiness: web::Data<Readiness>) -> HttpResponse {
+    match readiness.store_answers().await {
+        Ok(()) => HttpResponse::Ok().json(Health {
+            status: "healthy",
+            database: Some("connected"),
+        }),
+        Err(reason) => {
+            tracing::warn!(%reason, cause = ?std::error::Error::source(&reason), "the store does not answer");
+            HttpResponse::ServiceUnavailable().json(Health {
+                status: "unhealthy",
+                database: Some("disconnected"),
+            })
+        }
+    }
+}
+
+/// Asks nobody: a store that is away is no reason to restart the service.
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(Health {
+        status: "alive",
+        database: None,
+    })
+}
+
+/// Whether to send requests here: the store answers, it is migrated, and the service stays.
+async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
+    match readiness.check().await {
+        Ok(()) => HttpResponse::Ok().json(Health {
+            status: "ready",
+            database: None,
+        }),
+        Err(reason) => {
+            tracing::warn!(%reason, "not ready");
+            HttpResponse::ServiceUnavailable().json(Health {
+                status: "not ready",
+                database: None,
+            })
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The HTTP API: routes, wire types, and one type for every error.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`tasks`], [`health`] | what the API offers; a file holds all that its endpoints need |
+//! | [`endpoint`] | the route table, from which routing, `Allow` and the access tests are made |
+//! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
+//! | [`body`] | reading a request body within limits |
+//! | [`problem`] | [`Problem`](problem::Problem), the one error type, as `application/problem+json` |
+//! | [`boundary`] | the outermost layer: request ids, panics, the log line, rendering problems |
+//!
+//! A request passes [`boundary`], is routed by [`endpoint`], proves its [`caller`], has its
+//! [`body`] read, and ends in a handler of under twenty lines that calls one use case.
+
+use std::sync::Arc;
+
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::{App, Error, web};
+use taskhold_application::clock::Clock;
+use taskhold_application::ids::Ids;
+use taskhold_application::readiness::Readiness;
+use taskhold_application::tasks::TaskService;
+use taskhold_application::tokens::TokenVerifier;
+
+pub mod body;
+pub mod boundary;
+pub mod caller;
+pub mod endpoint;
+pub mod health;
+pub mod problem;
+pub mod tasks;
+
+/// What the API stands on. Cloning it shares everything.
+#[derive(Clone)]
+pub struct Services {
+    /// The use cases of tasks.
+    pub tasks: TaskService,
+    /// Who is asking.
+    pub tokens: Arc<dyn TokenVerifier>,
+    /// Whether requests can be served.
+    pub readiness: Arc<Readiness>,
+    /// The time in problems.
+    pub clock: Arc<dyn Clock>,
+    /// The ids of requests.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// The whole API as an actix-web application.
+pub fn app(
+    services: Services,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(web::Data::new(services.tasks))
+        .app_data(web::Data::<dyn TokenVerifier>::from(services.tokens))
+        .app_data(web::Data::from(services.readiness))
+        .app_data(web::Data::<dyn Clock>::from(services.clock))
+        .app_data(web::Data::<dyn Ids>::from(services.ids))
+        .configure(endpoint::configure)
+        .default_service(web::to(endpoint::no_such_route))
+        .wrap(NormalizePath::trim())
+        .wrap(from_fn(boundary::boundary))
+}

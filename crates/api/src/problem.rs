@@ -1,0 +1,353 @@
+//! The one error type of the API, and its form on the wire: RFC 9457 with the members that
+//! existing clients know.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use taskhold_application::tasks::TaskError;
+use taskhold_domain::task::Task;
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::violation::Violations;
+
+use crate::body::{ARRIVAL_TIMEOUT, MAX_BYTES};
+use crate::tasks::TaskBody;
+
+/// The media type of problems.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// How many seconds to wait before asking a store again that is away.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// What kind of error it is. Fixes its status and its `error_code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Not JSON, not UTF-8, no object, a bad query parameter.
+    MalformedRequest,
+    /// No sound token.
+    Unauthorized,
+    /// A change of another's task.
+    Forbidden,
+    /// No such task, no such route.
+    NotFound,
+    /// The route has no such method.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    RequestTimeout,
+    /// The task has changed since it was read.
+    PreconditionFailed,
+    /// The body is too large.
+    PayloadTooLarge,
+    /// The body is of a type that the route does not take.
+    UnsupportedMediaType,
+    /// A rule of the domain is broken.
+    ValidationError,
+    /// A defect of ours.
+    InternalError,
+    /// The store is away.
+    ServiceUnavailable,
+    /// A write may or may not have happened.
+    OutcomeUnknown,
+}
+
+impl Kind {
+    /// Its HTTP status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationError => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The `error_code` that programs compare, and the sentence that names the kind for people.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::MalformedRequest => ("MALFORMED_REQUEST", "The request is malformed"),
+            Self::Unauthorized => ("UNAUTHORIZED", "A valid token is required"),
+            Self::Forbidden => ("FORBIDDEN", "Not yours to change"),
+            Self::NotFound => ("NOT_FOUND", "Not found"),
+            Self::MethodNotAllowed => ("METHOD_NOT_ALLOWED", "The method is not allowed here"),
+            Self::RequestTimeout => ("REQUEST_TIMEOUT", "The request took too long to arrive"),
+            Self::PreconditionFailed => ("PRECONDITION_FAILED", "It has changed in the meantime"),
+            Self::PayloadTooLarge => ("PAYLOAD_TOO_LARGE", "The request body is too large"),
+            Self::UnsupportedMediaType => {
+                ("UNSUPPORTED_MEDIA_TYPE", "The media type is not supported")
+            }
+            Self::ValidationError => ("VALIDATION_ERROR", "A rule is broken"),
+            Self::InternalError => ("INTERNAL_ERROR", "There is a defect in this service"),
+            Self::ServiceUnavailable => ("SERVICE_UNAVAILABLE", "The service is not available"),
+            Self::OutcomeUnknown => ("OUTCOME_UNKNOWN", "The outcome is unknown"),
+        }
+    }
+}
+
+/// Why a request failed: what its sender is told, and beside it the cause, which only the log is.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    violations: Option<Box<Violations>>,
+    current: Option<Box<Task>>,
+    header: Option<Box<(HeaderName, Cow<'static, str>)>>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            violations: None,
+            current: None,
+            header: None,
+            cause: None,
+        }
+    }
+
+    fn with_header(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
+        self.header = Some(Box::new((name, value.into())));
+        self
+    }
+
+    fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::MalformedRequest, detail)
+    }
+
+    pub(crate) fn no_token() -> Self {
+        Self::new(
+            Kind::Unauthorized,
+            "A bearer token is required in the Authorization header.",
+        )
+        .with_header(WWW_AUTHENTICATE, "Bearer realm=\"taskhold\"")
+    }
+
+    /// Says nothing of why: who forges tokens should not learn how close they came.
+    pub(crate) fn invalid_token() -> Self {
+        Self::new(
+            Kind::Unauthorized,
+            "The token is not valid, or not any more.",
+        )
+        .with_header(
+            WWW_AUTHENTICATE,
+            "Bearer realm=\"taskhold\", error=\"invalid_token\"",
+        )
+    }
+
+    pub(crate) fn no_such_task() -> Self {
+        Self::new(Kind::NotFound, "Task not found")
+    }
+
+    pub(crate) fn no_such_route() -> Self {
+        Self::new(Kind::NotFound, "There is nothing at this path.")
+    }
+
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
+        Self::new(Kind::MethodNotAllowed, format!("This path takes {allow}."))
+            .with_header(ALLOW, allow)
+    }
+
+    pub(crate) fn request_timeout() -> Self {
+        let seconds = ARRIVAL_TIMEOUT.as_secs();
+        Self::new(
+            Kind::RequestTimeout,
+            format!("The request body did not arrive within {seconds} s."),
+        )
+    }
+
+    pub(crate) fn payload_too_large() -> Self {
+        Self::new(
+            Kind::PayloadTooLarge,
+            format!("A request body has at most {MAX_BYTES} bytes."),
+        )
+    }
+
+    pub(crate) fn unsupported_media_type(supported: &[&str]) -> Self {
+        let supported = supported.join(" or ");
+        Self::new(
+            Kind::UnsupportedMediaType,
+            format!("The content type must be {supported}."),
+        )
+    }
+
+    pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(
+            Kind::InternalError,
+            "Something went wrong here. Tell the operator the request_id if it happens again.",
+        )
+        .caused_by(cause)
+    }
+
+    /// What an error of the framework becomes, by the status that it chose.
+    pub(crate) fn of_framework(error: &actix_web::Error) -> Self {
+        match error.as_response_error().status_code() {
+            StatusCode::NOT_FOUND => Self::no_such_route(),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::payload_too_large(),
+            StatusCode::REQUEST_TIMEOUT => Self::request_timeout(),
+            status if status.is_client_error() => Self::malformed("The request is malformed."),
+            _ => Self::internal(error.to_string()),
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What went wrong underneath, where something did: for the log alone.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause
+            .as_deref()
+            .map(|cause| cause as &(dyn Error + 'static))
+    }
+
+    /// The answer to the request that it happened in.
+    #[must_use]
+    pub fn render(&self, occurrence: &Occurrence) -> HttpResponse {
+        let (error_code, title) = self.kind.names();
+        let errors = self.violations.as_ref().map(|violations| {
+            let errors = violations.iter().map(|broken| FieldError {
+                field: broken.field().unwrap_or("body"),
+                message: broken.to_string(),
+            });
+            errors.collect()
+        });
+        let mut response = HttpResponse::build(self.kind.status());
+        if let Some((name, value)) = self.header.as_deref() {
+            response.insert_header((name, value.as_ref()));
+        }
+        if matches!(self.kind, Kind::RequestTimeout | Kind::PayloadTooLarge) {
+            // The rest of the body is not wanted.
+            response.force_close();
+        }
+        response
+            .insert_header((CONTENT_TYPE, PROBLEM_JSON))
+            .json(Wire {
+                r#type: format!(
+                    "urn:taskhold:problem:{}",
+                    error_code.to_ascii_lowercase().replace('_', "-")
+                ),
+                title,
+                status: self.kind.status().as_u16(),
+                detail: &self.detail,
+                instance: &occurrence.path,
+                error_code,
+                timestamp: occurrence.timestamp.to_string(),
+                request_id: &occurrence.request_id,
+                errors,
+                task: self.current.as_deref().map(TaskBody::from),
+            })
+    }
+}
+
+/// The request that a problem happened in.
+#[derive(Debug, Clone)]
+pub struct Occurrence {
+    /// The path of the request.
+    pub path: String,
+    /// Its id.
+    pub request_id: String,
+    /// When it happened.
+    pub timestamp: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    error_code: &'static str,
+    timestamp: String,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<FieldError>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<TaskBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct FieldError {
+    field: &'static str,
+    message: String,
+}
+
+impl From<TaskError> for Problem {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::NotFound => Self::no_such_task(),
+            TaskError::Forbidden => Self::new(Kind::Forbidden, "The task belongs to another user."),
+            TaskError::Stale(current) => Self {
+                current: Some(current),
+                ..Self::new(
+                    Kind::PreconditionFailed,
+                    "The task has changed since it was read; nothing was done. This is what it is now.",
+                )
+            },
+            TaskError::Unavailable(cause) => Self::new(
+                Kind::ServiceUnavailable,
+                "The service cannot reach its store right now. Nothing was changed; try again shortly.",
+            )
+            .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            .caused_by(cause),
+            TaskError::OutcomeUnknown(cause) => Self::new(
+                Kind::OutcomeUnknown,
+                "The store was lost while it wrote. Read the task again to see what came of it.",
+            )
+            .caused_by(cause),
+            TaskError::Defect(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<Violations> for Problem {
+    fn from(violations: Violations) -> Self {
+        Self {
+            detail: violations.to_string().into(),
+            violations: Some(Box::new(violations)),
+            ..Self::new(Kind::ValidationError, "")
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.names().0, self.detail)
+    }
+}
+
+impl Error for Problem {}
+
+/// A handler returns a problem as its error; the boundary, which knows the request, renders it.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.kind.status())
+    }
+}

@@ -1,0 +1,212 @@
+//! The endpoints of tasks.
+
+use actix_web::http::Method;
+use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+use taskhold_application::tasks::{Precondition, TaskService};
+use taskhold_domain::task::{Member, Task, TaskChange, TaskId, TaskInput};
+
+use crate::body::{self, Body};
+use crate::caller::Caller;
+use crate::endpoint::{Access, Endpoint};
+use crate::problem::Problem;
+
+const COLLECTION: &str = "/api/v1/tasks";
+const ITEM: &str = "/api/v1/tasks/{id}";
+const COMPLETION: &str = "/api/v1/tasks/{id}/complete";
+
+/// The type of a merge patch (RFC 7396).
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new(Method::POST, COLLECTION, Access::Owner, || web::to(create)),
+        Endpoint::new(Method::GET, COLLECTION, Access::Owner, || web::to(list)),
+        Endpoint::new(Method::GET, ITEM, Access::Owner, || web::to(read)),
+        Endpoint::new(Method::PUT, ITEM, Access::Owner, || web::to(update)),
+        Endpoint::new(Method::PATCH, ITEM, Access::Owner, || web::to(patch)),
+        Endpoint::new(Method::DELETE, ITEM, Access::Owner, || web::to(delete)),
+        Endpoint::new(Method::PATCH, COMPLETION, Access::Owner, || {
+            web::to(complete)
+        }),
+    ]
+}
+
+/// A task on the wire. Existing clients know these seven names; more may be added.
+#[derive(Debug, Serialize)]
+pub struct TaskBody<'a> {
+    #[serde(serialize_with = "as_text")]
+    id: TaskId,
+    title: &'a str,
+    description: &'a str,
+    completed: bool,
+    #[serde(serialize_with = "as_text")]
+    created_at: taskhold_domain::timestamp::Timestamp,
+    #[serde(serialize_with = "as_text")]
+    updated_at: taskhold_domain::timestamp::Timestamp,
+    user_id: &'a str,
+}
+
+impl<'a> From<&'a Task> for TaskBody<'a> {
+    fn from(task: &'a Task) -> Self {
+        Self {
+            id: task.id,
+            title: task.title.as_str(),
+            description: task.description.as_str(),
+            completed: task.completed,
+            created_at: task.created_at,
+            updated_at: task.updated_at,
+            user_id: task.owner.as_str(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    task: TaskBody<'a>,
+}
+
+#[derive(Serialize)]
+struct Many<'a> {
+    tasks: Vec<TaskBody<'a>>,
+}
+
+fn as_text<S: Serializer>(
+    value: &impl std::fmt::Display,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+async fn create(
+    caller: Caller,
+    tasks: web::Data<TaskService>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let draft = task_input(body.json_object(&[body::JSON]).await?).into_draft()?;
+    let task = tasks.create(&caller.id, draft).await?;
+    let location = format!("{COLLECTION}/{}", task.id);
+    Ok(one(
+        HttpResponse::Created().insert_header((LOCATION, location)),
+        &task,
+    ))
+}
+
+async fn list(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResponse, Problem> {
+    let tasks = tasks.list(&caller.id).await?;
+    Ok(HttpResponse::Ok().json(Many {
+        tasks: tasks.iter().map(TaskBody::from).collect(),
+    }))
+}
+
+async fn read(
+    caller: Caller,
+    id: web::Path<String>,
+    tasks: web::Data<TaskService>,
+) -> Result<HttpResponse, Problem> {
+    let task = tasks.find(&caller.id, task_id(&id)?).await?;
+    Ok(one(&mut HttpResponse::Ok(), &task))
+}
+
+async fn update(
+    caller: Caller,
+    id: web::Path<String>,
+    tasks: web::Data<TaskService>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let id = task_id(&id)?;
+    let change = task_input(body.json_object(&[body::JSON]).await?).into_update()?;
+    changed(&caller, id, &tasks, &change).await
+}
+
+async fn patch(
+    caller: Caller,
+    id: web::Path<String>,
+    tasks: web::Data<TaskService>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let id = task_id(&id)?;
+    let change = task_input(body.json_object(&[body::JSON, MERGE_PATCH]).await?).into_patch()?;
+    changed(&caller, id, &tasks, &change).await
+}
+
+/// A body of no bytes toggles.
+async fn complete(
+    caller: Caller,
+    id: web::Path<String>,
+    tasks: web::Data<TaskService>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let id = task_id(&id)?;
+    let body = body.read(&[body::JSON, MERGE_PATCH]).await?;
+    let change = if body.is_empty() {
+        TaskChange::toggle()
+    } else {
+        let members = match body.json()? {
+            // As good as an object without the flag.
+            Value::Null => Map::new(),
+            _ => body.json_object()?,
+        };
+        task_input(members).into_completion()?
+    };
+    changed(&caller, id, &tasks, &change).await
+}
+
+async fn delete(
+    caller: Caller,
+    id: web::Path<String>,
+    tasks: web::Data<TaskService>,
+) -> Result<HttpResponse, Problem> {
+    tasks
+        .delete(&caller.id, task_id(&id)?, &Precondition::None)
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn changed(
+    caller: &Caller,
+    id: TaskId,
+    tasks: &TaskService,
+    change: &TaskChange,
+) -> Result<HttpResponse, Problem> {
+    let task = tasks
+        .change(&caller.id, id, change, &Precondition::None)
+        .await?;
+    Ok(one(&mut HttpResponse::Ok(), &task))
+}
+
+fn one(response: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {
+    response
+        .insert_header((ETAG, format!("\"{}\"", task.version.get())))
+        .json(One { task: task.into() })
+}
+
+/// A malformed id is the id of no task.
+fn task_id(raw: &str) -> Result<TaskId, Problem> {
+    TaskId::parse(raw).map_err(|_| Problem::no_such_task())
+}
+
+/// What a request says of a task. All other members are ignored, so an `id`, `user_id` or time in
+/// a body never has an effect.
+fn task_input(mut members: Map<String, Value>) -> TaskInput {
+    fn text(value: Value) -> Member<String> {
+        match value {
+            Value::String(text) => Member::Given(text),
+            Value::Null => Member::Null,
+            _ => Member::WrongType,
+        }
+    }
+    TaskInput {
+        title: members.remove("title").map_or(Member::Absent, text),
+        description: members.remove("description").map_or(Member::Absent, text),
+        completed: members
+            .remove("completed")
+            .map_or(Member::Absent, |value| match value {
+                Value::Bool(completed) => Member::Given(completed),
+                Value::Null => Member::Null,
+                _ => Member::WrongType,
+            }),
+    }
+}
