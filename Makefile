@@ -1,0 +1,44 @@
+# The front door: `make help` lists what there is. CI runs the same targets.
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help serve migrate token test test-shell lint format build clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: ## Start the service: http://127.0.0.1:8080 on an embedded database, nothing to configure
+	$(CARGO) run --release --locked --bin taskhold -- serve
+
+migrate: ## Apply pending migrations to the configured database
+	$(CARGO) run --release --locked --bin taskhold -- migrate up
+
+token: ## Print a token for trying the API: make token USER_ID=anna
+	@$(CARGO) run --quiet --release --locked --bin taskhold -- token --user $(or $(USER_ID),anna)
+
+test: postgres ## Run every test, on SQLite and on PostgreSQL
+	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
+	target/debug/with-postgres $(CARGO) test --locked --workspace
+
+test-shell: postgres ## Start a shell with a PostgreSQL server for `cargo test`
+	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
+	target/debug/with-postgres $${SHELL:-sh}
+
+.PHONY: postgres
+postgres: # Make sure that PostgreSQL's server programs are there
+	@scripts/ensure-postgres
+
+lint: ## Check formatting, clippy and rustdoc; every warning is an error
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+format: ## Format the code
+	$(CARGO) fmt --all
+
+build: ## Build the program: target/release/taskhold
+	$(CARGO) build --release --locked --bin taskhold
+
+clean: ## Delete everything that was built
+	$(CARGO) clean

@@ -1,0 +1,37 @@
+//! `taskhold health`.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use crate::cli::Health;
+use crate::settings::Settings;
+
+/// Longer than the service itself waits for its store.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks a running service; succeeds where it is healthy.
+///
+/// # Errors
+/// Where it is not, or does not answer.
+pub async fn health(settings: &Settings, options: &Health) -> anyhow::Result<()> {
+    let url = match &options.url {
+        Some(url) => format!("{}/health", url.trim_end_matches('/')),
+        None => format!(
+            "http://{}/health",
+            std::net::SocketAddr::new(settings.host, settings.port)
+        ),
+    };
+    let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+    let answer = client
+        .get(&url)
+        .send()
+        .await
+        .with_context(|| format!("{url} does not answer"))?;
+    let (status, body) = (answer.status(), answer.text().await?);
+    if !status.is_success() {
+        bail!("{url}: {status} {body}");
+    }
+    println!("{body}");
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! The program `taskhold`: settings, wiring, commands. It is the only crate that knows every
+//! other, and the only one that deals in `anyhow`.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `cli` | the command line |
+//! | `settings` | what can be set, and where from |
+//! | `secret` | the secret that tokens are signed with |
+//! | `logging` | where the log goes |
+//! | `serve`, `migrate`, `token`, `health` | a command each |
+
+mod cli;
+mod health;
+mod logging;
+mod migrate;
+mod secret;
+mod serve;
+mod settings;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::settings::{Misconfigured, Settings};
+
+/// `EX_CONFIG` of sysexits.h.
+const EXIT_MISCONFIGURED: u8 = 78;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("taskhold: {error:#}");
+            if error
+                .chain()
+                .any(<dyn std::error::Error>::is::<Misconfigured>)
+            {
+                ExitCode::from(EXIT_MISCONFIGURED)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let settings = Settings::load(cli.config.as_deref())?;
+    match cli.command {
+        Command::Serve => serve::serve(settings).await,
+        Command::Migrate(command) => migrate::migrate(&settings, command).await,
+        Command::Token(options) => token::token(&settings, &options),
+        Command::Health(options) => health::health(&settings, &options).await,
+    }
+}

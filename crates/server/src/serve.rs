@@ -1,0 +1,127 @@
+//! `taskhold serve`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use anyhow::Context as _;
+use taskhold_api::Services;
+use taskhold_application::clock::SystemClock;
+use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::readiness::Readiness;
+use taskhold_application::tasks::TaskService;
+use taskhold_infrastructure::probe::SqlProbe;
+use taskhold_infrastructure::schema;
+use taskhold_infrastructure::store::Store;
+use taskhold_infrastructure::tasks::SqlTasks;
+use taskhold_security::jwt::{JwtTokens, Origin};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::{Profile, Settings};
+use crate::{logging, secret};
+
+/// How long the head of a request may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may idle between requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long requests in flight may take to finish after the service was told to stop.
+const DRAIN_TIMEOUT_SECONDS: u64 = 25;
+/// How long the store's connections may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting; never anything that happens to a request.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    logging::start(&settings)?;
+    let secret = secret::signing_secret(&settings)?;
+    if settings.auto_migrate {
+        migrate(&settings).await?;
+    }
+    let store = Store::open(&settings.database).await?;
+    let clock = Arc::new(SystemClock);
+    let ids = Arc::new(TimeOrderedIds);
+    let readiness = Arc::new(Readiness::new(Arc::new(SqlProbe::new(store.clone()))));
+    let origin = Origin {
+        issuer: settings.issuer.clone(),
+        audience: settings.audience.clone(),
+    };
+    let services = Services {
+        tasks: TaskService::new(
+            Arc::new(SqlTasks::new(store.clone())),
+            clock.clone(),
+            ids.clone(),
+        ),
+        tokens: Arc::new(JwtTokens::new(&secret, origin)),
+        readiness: readiness.clone(),
+        clock,
+        ids,
+    };
+    let server = HttpServer::new(move || taskhold_api::app(services.clone()))
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(DRAIN_TIMEOUT_SECONDS)
+        .disable_signals()
+        .bind((settings.host, settings.port))
+        .with_context(|| format!("cannot listen on {}:{}", settings.host, settings.port))?;
+    for address in server.addrs() {
+        tracing::info!(url = %format_args!("http://{address}"), store = %settings.database, "listening");
+        if settings.profile == Profile::Development {
+            println!("Next: `taskhold token --user NAME` prints a token to try the API with.");
+        }
+    }
+    let server = server.run();
+    tokio::spawn(stop_when_told(
+        server.handle(),
+        readiness,
+        settings.drain_delay,
+    ));
+    server.await.context("the server ended")?;
+    if tokio::time::timeout(CLOSE_TIMEOUT, store.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the store's connections did not close in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let connection = Store::open_for_maintenance(&settings.database).await?;
+    let applied = schema::up(&connection)
+        .await
+        .context("cannot migrate the database")?;
+    if applied > 0 {
+        tracing::info!(applied, "migrated the database");
+    }
+    connection
+        .close()
+        .await
+        .context("cannot close the connection that migrated")
+}
+
+/// SIGTERM or Ctrl-C: from then on not ready; after `drain_delay` no new connections, and requests
+/// in flight finish.
+async fn stop_when_told(server: ServerHandle, readiness: Arc<Readiness>, drain_delay: Duration) {
+    if let Err(error) = stop_signal().await {
+        tracing::error!(%error, "cannot listen to signals: only a kill will stop this service");
+        return;
+    }
+    tracing::info!("stopping");
+    readiness.drain();
+    tokio::time::sleep(drain_delay).await;
+    server.stop(true).await;
+}
+
+async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

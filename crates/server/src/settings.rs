@@ -1,0 +1,301 @@
+//! What can be set, and where from: the built-in files, a folder that overlays them, `.env` and
+//! the environment, in this order. A key that is unknown or a value that does not fit stops the
+//! program with a sentence that names it; nothing is guessed.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::builder::DefaultState;
+use config::{Config, ConfigBuilder, Environment, File, FileFormat};
+use serde::Deserialize;
+use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_security::secret::Secret;
+
+const DEFAULT: &str = include_str!("../../../config/default.toml");
+const DEVELOPMENT: &str = include_str!("../../../config/development.toml");
+const PRODUCTION: &str = include_str!("../../../config/production.toml");
+const TEST: &str = include_str!("../../../config/test.toml");
+
+/// The folder that is read without being named, where there is one.
+const USUAL_FOLDER: &str = "config";
+
+/// The settings keep the program from running. The text says which, and never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misconfigured(pub String);
+
+/// What the program is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    Development,
+    Production,
+    Test,
+}
+
+impl Profile {
+    fn of(environment: &HashMap<String, String>) -> Result<Self, Misconfigured> {
+        match environment.get("TASKHOLD_PROFILE").map(String::as_str) {
+            None | Some("" | "development") => Ok(Self::Development),
+            Some("production") => Ok(Self::Production),
+            Some("test") => Ok(Self::Test),
+            Some(other) => Err(Misconfigured(format!(
+                "TASKHOLD_PROFILE is `{other}`; it must be development, production or test"
+            ))),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+            Self::Test => "test",
+        }
+    }
+
+    fn built_in(self) -> &'static str {
+        match self {
+            Self::Development => DEVELOPMENT,
+            Self::Production => PRODUCTION,
+            Self::Test => TEST,
+        }
+    }
+}
+
+/// Everything that can be set.
+pub struct Settings {
+    pub profile: Profile,
+    pub host: IpAddr,
+    pub port: u16,
+    pub drain_delay: Duration,
+    pub database: DatabaseUrl,
+    pub auto_migrate: bool,
+    pub folder: PathBuf,
+    pub jwt_secret: Option<Secret>,
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+    pub log_format: LogFormat,
+    pub log_filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sections {
+    server: ServerSection,
+    database: DatabaseSection,
+    auth: AuthSection,
+    log: LogSection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerSection {
+    host: IpAddr,
+    port: u16,
+    drain_delay_seconds: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatabaseSection {
+    url: String,
+    folder: PathBuf,
+    auto_migrate: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthSection {
+    #[serde(default)]
+    jwt_secret: String,
+    issuer: String,
+    audience: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogSection {
+    format: LogFormat,
+    filter: String,
+}
+
+impl Settings {
+    /// Reads the settings. `folder` must exist where it is named.
+    ///
+    /// # Errors
+    /// [`Misconfigured`], with the name of the setting.
+    pub fn load(folder: Option<&Path>) -> Result<Self, Misconfigured> {
+        Self::of(folder, &environment()?)
+    }
+
+    fn of(
+        folder: Option<&Path>,
+        environment: &HashMap<String, String>,
+    ) -> Result<Self, Misconfigured> {
+        let profile = Profile::of(environment)?;
+        let files = files(profile, folder)?;
+        refuse_secrets(
+            &files
+                .build_cloned()
+                .map_err(|error| misconfigured(&error))?,
+        )?;
+        let sections: Sections = with_environment(files, environment)
+            .map_err(|error| misconfigured(&error))?
+            .build()
+            .and_then(Config::try_deserialize)
+            .map_err(|error| misconfigured(&error))?;
+        let Sections {
+            server,
+            database,
+            auth,
+            log,
+        } = sections;
+        Ok(Self {
+            profile,
+            host: server.host,
+            port: server.port,
+            drain_delay: Duration::from_secs(server.drain_delay_seconds.into()),
+            database: database_url(&database, environment)?,
+            auto_migrate: database.auto_migrate,
+            folder: database.folder,
+            jwt_secret: given(auth.jwt_secret).map(Secret::new),
+            issuer: given(auth.issuer),
+            audience: given(auth.audience),
+            log_format: log.format,
+            log_filter: log.filter,
+        })
+    }
+}
+
+/// Empty means unset.
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The process's environment, over what a file `.env` adds to it.
+fn environment() -> Result<HashMap<String, String>, Misconfigured> {
+    let mut environment = HashMap::new();
+    match dotenvy::dotenv_iter() {
+        Ok(lines) => {
+            for line in lines {
+                // The error would repeat the line, which may hold a secret.
+                let (name, value) =
+                    line.map_err(|_| Misconfigured("a line of the file .env is malformed".into()))?;
+                environment.insert(name, value);
+            }
+        }
+        Err(error) if error.not_found() => {}
+        Err(_) => return Err(Misconfigured("the file .env cannot be read".into())),
+    }
+    environment.extend(
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    );
+    Ok(environment)
+}
+
+fn files(
+    profile: Profile,
+    folder: Option<&Path>,
+) -> Result<ConfigBuilder<DefaultState>, Misconfigured> {
+    let mut builder = Config::builder()
+        .add_source(File::from_str(DEFAULT, FileFormat::Toml))
+        .add_source(File::from_str(profile.built_in(), FileFormat::Toml));
+    let folder = match folder {
+        Some(folder) if !folder.is_dir() => {
+            return Err(Misconfigured(format!(
+                "--config: there is no folder {}",
+                folder.display()
+            )));
+        }
+        Some(folder) => folder,
+        None => Path::new(USUAL_FOLDER),
+    };
+    for name in ["default", profile.name()] {
+        let path = folder.join(name).with_extension("toml");
+        builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(false));
+    }
+    Ok(builder)
+}
+
+/// What lies in files is copied, committed and backed up.
+fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
+    if files.get_string("auth.jwt_secret").is_ok() {
+        return Err(Misconfigured(
+            "auth.jwt_secret is in a configuration file; give it as JWT_SECRET in the environment"
+                .into(),
+        ));
+    }
+    let url = files.get_string("database.url").unwrap_or_default();
+    let has_password = url::Url::parse(&url).is_ok_and(|url| {
+        url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
+    });
+    if has_password {
+        return Err(Misconfigured(
+            "database.url in a configuration file has a password; give it as DATABASE_URL in the environment"
+                .into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The variables that others know by their own names, and what they set.
+const WELL_KNOWN: [(&str, &str); 4] = [
+    ("NEON_DATABASE_URL", "database.url"),
+    ("DATABASE_URL", "database.url"),
+    ("JWT_SECRET", "auth.jwt_secret"),
+    ("PORT", "server.port"),
+];
+
+fn with_environment(
+    mut builder: ConfigBuilder<DefaultState>,
+    environment: &HashMap<String, String>,
+) -> Result<ConfigBuilder<DefaultState>, config::ConfigError> {
+    // Values stay strings until a setting asks for another type: a secret of digits is no number.
+    let ours = Environment::with_prefix("TASKHOLD")
+        .prefix_separator("__")
+        .separator("__")
+        .ignore_empty(true)
+        .source(Some(environment.clone()));
+    builder = builder.add_source(ours);
+    for (name, key) in WELL_KNOWN {
+        if let Some(value) = environment.get(name).filter(|value| !value.is_empty()) {
+            builder = builder.set_override(key, value.as_str())?;
+        }
+    }
+    Ok(builder)
+}
+
+fn database_url(
+    section: &DatabaseSection,
+    environment: &HashMap<String, String>,
+) -> Result<DatabaseUrl, Misconfigured> {
+    if section.url.is_empty() {
+        return Ok(DatabaseUrl::Sqlite(section.folder.join("taskhold.db")));
+    }
+    DatabaseUrl::parse(&section.url).map_err(|error| {
+        let set = |name: &&str| {
+            environment
+                .get(*name)
+                .is_some_and(|value| !value.is_empty())
+        };
+        let name = ["DATABASE_URL", "NEON_DATABASE_URL"]
+            .into_iter()
+            .find(set)
+            .unwrap_or("database.url");
+        Misconfigured(format!("{name}: {error}"))
+    })
+}
+
+fn misconfigured(error: &config::ConfigError) -> Misconfigured {
+    Misconfigured(format!("settings: {error}"))
+}

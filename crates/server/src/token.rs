@@ -1,0 +1,30 @@
+//! `taskhold token`.
+
+use std::time::Duration;
+
+use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_domain::user::UserId;
+use taskhold_security::jwt::{JwtTokens, Origin};
+
+use crate::cli::Token;
+use crate::secret;
+use crate::settings::{Misconfigured, Profile, Settings};
+
+/// Prints a token for trying the API.
+///
+/// # Errors
+/// In production, where tokens are earned by logging in; where the name is no user's id.
+pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
+    if settings.profile == Profile::Production {
+        return Err(Misconfigured("`taskhold token` is refused in production".into()).into());
+    }
+    let user = UserId::parse(&options.user).map_err(|error| anyhow::anyhow!("--user: {error}"))?;
+    let origin = Origin {
+        issuer: settings.issuer.clone(),
+        audience: settings.audience.clone(),
+    };
+    let tokens = JwtTokens::new(&secret::signing_secret(settings)?, origin);
+    let lifetime = Duration::from_mins(options.minutes.into());
+    println!("{}", tokens.sign(&user, SystemClock.now(), lifetime)?);
+    Ok(())
+}

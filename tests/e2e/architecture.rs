@@ -1,0 +1,101 @@
+//! The architecture is checked, not hoped for: which crate may depend on which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// `(crate, what it may use, what its tests may use beside that)`.
+const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
+    ("domain", &[], &[]),
+    ("repository", &["domain"], &[]),
+    ("application", &["repository", "domain"], &["testkit"]),
+    (
+        "infrastructure",
+        &["repository", "domain", "migration"],
+        &["testkit"],
+    ),
+    ("security", &["application", "domain"], &[]),
+    ("api", &["application", "domain"], &["testkit"]),
+    ("testkit", &["application", "repository", "domain"], &[]),
+    ("migration", &[], &[]),
+    (
+        "server",
+        &["api", "application", "domain", "infrastructure", "security"],
+        &["testkit"],
+    ),
+];
+
+#[test]
+fn crates_depend_in_one_direction_only() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo knows the workspace");
+    let mut edges: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    for package in &metadata.packages {
+        let (uses, tests_use) = edges.entry(short(&package.name)).or_default();
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.path.is_some())
+        {
+            let name = short(&dependency.name);
+            match dependency.kind {
+                DependencyKind::Development => tests_use.insert(name),
+                _ => uses.insert(name),
+            };
+        }
+    }
+    let named: BTreeSet<_> = ALLOWED
+        .iter()
+        .map(|(name, ..)| (*name).to_owned())
+        .collect();
+    assert_eq!(
+        edges.keys().cloned().collect::<BTreeSet<_>>(),
+        named,
+        "every crate has its row"
+    );
+    for (name, may_use, tests_may_use) in ALLOWED {
+        let (uses, tests_use) = &edges[name];
+        let forbidden: Vec<_> = uses
+            .iter()
+            .filter(|used| !may_use.contains(&used.as_str()))
+            .collect();
+        assert!(
+            forbidden.is_empty(),
+            "{name} must not depend on {forbidden:?}"
+        );
+        let forbidden: Vec<_> = tests_use
+            .iter()
+            .filter(|used| {
+                !may_use.contains(&used.as_str()) && !tests_may_use.contains(&used.as_str())
+            })
+            .collect();
+        assert!(
+            forbidden.is_empty(),
+            "the tests of {name} must not depend on {forbidden:?}"
+        );
+    }
+}
+
+/// What others reuse must not drag in a runtime, a database or a web framework.
+#[test]
+fn the_domain_stands_alone() {
+    let manifest = include_str!("../../crates/domain/Cargo.toml");
+    let (_, dependencies) = manifest.split_once("[dependencies]").expect("a section");
+    let (dependencies, _) = dependencies.split_once('[').expect("another section");
+    let names: Vec<_> = dependencies
+        .lines()
+        .filter_map(|line| line.split_once('.'))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, ["chrono", "thiserror", "uuid"]);
+}
+
+fn short(package: &str) -> String {
+    package
+        .strip_prefix("taskhold-")
+        .unwrap_or(package)
+        .to_owned()
+}

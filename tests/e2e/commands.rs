@@ -1,0 +1,153 @@
+//! The commands beside `serve`.
+
+use serde_json::json;
+
+use crate::service::{Database, Service, run};
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+async fn migrate_up_status_down_fresh(database: Database) {
+    let folder = database.folder.path();
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let migrate = |arguments: &[&str]| {
+        let output = run(folder, &variables, &[&["migrate"], arguments].concat());
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        text(&output.stdout).to_owned()
+    };
+    assert!(migrate(&["status"]).contains("pending    m20261121_000001_users_and_tasks"));
+    migrate(&["up"]);
+    assert!(migrate(&["up"]).contains(" 0 migrations applied"));
+    assert!(migrate(&["status"]).contains("applied    m20261121_000001_users_and_tasks"));
+    assert!(!migrate(&["status"]).contains("pending"));
+    migrate(&["fresh", "--yes"]);
+    assert!(migrate(&["down", "--yes"]).contains("migrations left"));
+    migrate(&["up"]);
+}
+
+async fn what_deletes_data_wants_to_be_meant(database: Database) {
+    let folder = database.folder.path();
+    for arguments in [["migrate", "down"], ["migrate", "fresh"]] {
+        let output = run(folder, &[("DATABASE_URL", &database.url)], &arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains("--yes"), "{output:?}");
+        let production = [
+            ("DATABASE_URL", database.url.as_str()),
+            ("TASKHOLD_PROFILE", "production"),
+        ];
+        let output = run(folder, &production, &[&arguments[..], &["--yes"]].concat());
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+    }
+}
+
+on_both_stores! {
+    migrate_up_status_down_fresh
+    what_deletes_data_wants_to_be_meant
+}
+
+#[tokio::test]
+async fn without_auto_migrate_the_service_waits_for_migrate_up() {
+    let database = Database::sqlite();
+    let service =
+        Service::start_with(&database, &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")]).await;
+    let nobody = service.client_with(None);
+    assert_eq!(nobody.get("/health").await.status, 200);
+    assert_eq!(nobody.get("/health/ready").await.status, 503);
+    let output = run(
+        database.folder.path(),
+        &[("DATABASE_URL", &database.url)],
+        &["migrate", "up"],
+    );
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(nobody.get("/health/ready").await.status, 200);
+    service
+        .client("alice")
+        .created(json!({"title": "now it works"}))
+        .await;
+}
+
+/// Nothing configured at all: the embedded store and a generated secret, the same one for both.
+#[tokio::test]
+async fn a_token_for_the_embedded_store_works_at_once() {
+    let database = Database::sqlite();
+    let folder = database.folder.path();
+    let unset = [("DATABASE_URL", ""), ("JWT_SECRET", "")];
+    let service = Service::start_with(&database, &unset).await;
+    let output = run(folder, &[], &["token", "--user", "anna"]);
+    assert!(output.status.success(), "{output:?}");
+    let token = text(&output.stdout).trim().to_owned();
+    let anna = service.client_with(Some(token.clone()));
+    let task = anna.created(json!({"title": "Buy milk"})).await;
+    assert_eq!(task["user_id"], "anna");
+    service.stop().await;
+
+    let service = Service::start_with(&database, &unset).await;
+    assert_eq!(
+        service.client_with(Some(token)).tasks().await,
+        [task],
+        "the secret outlives a restart"
+    );
+    for name in ["taskhold.db", "jwt-secret"] {
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(folder.join("data").join(name))
+                .expect("the file is there")
+                .permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn a_token_is_refused_in_production_and_for_no_user() {
+    let database = Database::sqlite();
+    let folder = database.folder.path();
+    let production = [
+        ("TASKHOLD_PROFILE", "production"),
+        ("JWT_SECRET", crate::service::SECRET),
+    ];
+    let output = run(folder, &production, &["token", "--user", "anna"]);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let output = run(folder, &[], &["token", "--user", ""]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("Task user_id must be a non-empty string"),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn health_tells_by_its_exit_status() {
+    let database = Database::sqlite();
+    let service = Service::start(&database).await;
+    let folder = database.folder.path();
+    let output = run(folder, &[], &["health", "--url", &service.url]);
+    assert!(output.status.success(), "{output:?}");
+    let (_, port) = service.url.rsplit_once(':').expect("a port");
+    let output = run(folder, &[("PORT", port)], &["health"]);
+    assert!(output.status.success(), "{output:?}");
+    let url = service.url.clone();
+    service.stop().await;
+    let output = run(folder, &[], &["health", "--url", &url]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let database = Database::sqlite();
+    for arguments in [
+        &["nonsense"][..],
+        &[],
+        &["migrate"],
+        &["token"],
+        &["serve", "--nonsense"],
+    ] {
+        let output = run(database.folder.path(), &[], arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+    }
+    let output = run(database.folder.path(), &[], &["--help"]);
+    assert!(output.status.success());
+    for command in ["serve", "migrate", "token", "health"] {
+        assert!(text(&output.stdout).contains(command));
+    }
+}

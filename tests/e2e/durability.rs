@@ -1,0 +1,161 @@
+//! What was acknowledged is there afterwards.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use taskhold_testkit::postgres::PostgresServer;
+
+use crate::service::{Client, Database, Service, eventually};
+
+/// Creates, changes and deletes; what must be there afterwards.
+async fn a_days_work(client: &Client) -> Vec<Value> {
+    for number in 0..10 {
+        client
+            .created(json!({"title": format!("task {number}"), "description": "жить"}))
+            .await;
+    }
+    let tasks = client.tasks().await;
+    let path = |index: usize| {
+        format!(
+            "/api/v1/tasks/{}",
+            tasks[index]["id"].as_str().expect("an id")
+        )
+    };
+    let updated = client
+        .send(Method::PUT, &path(0), Some(json!({"title": "updated"})))
+        .await;
+    assert_eq!(updated.status, 200);
+    assert_eq!(
+        client
+            .send(Method::PATCH, &(path(1) + "/complete"), None)
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        client.send(Method::DELETE, &path(2), None).await.status,
+        204
+    );
+    let tasks = client.tasks().await;
+    assert_eq!(tasks.len(), 9);
+    tasks
+}
+
+async fn tasks_survive_a_restart(database: Database) {
+    let service = Service::start(&database).await;
+    let tasks = a_days_work(&service.client("alice")).await;
+    assert!(service.stop().await.success(), "it stops in order");
+    let service = Service::start(&database).await;
+    assert_eq!(service.client("alice").tasks().await, tasks);
+}
+
+async fn tasks_survive_kill_9(database: Database) {
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        let service = Service::start(&database).await;
+        let alice = service.client("alice");
+        assert_eq!(alice.tasks().await, expected);
+        alice
+            .created(json!({"title": "the last before the crash"}))
+            .await;
+        expected = alice.tasks().await;
+        service.kill();
+    }
+    let service = Service::start(&database).await;
+    assert_eq!(service.client("alice").tasks().await, expected);
+}
+
+/// Ends every client's request with an answer, not with a broken connection.
+async fn requests_in_flight_finish_before_the_service_stops(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let writers: Vec<_> = (0..8)
+        .map(|_| {
+            let client = alice.clone();
+            tokio::spawn(async move {
+                let mut acknowledged = 0_usize;
+                // A connection that the service has closed ends the loop; an answer that is no
+                // success fails the test.
+                while let Ok(answer) = client
+                    .request(Method::POST, "/api/v1/tasks")
+                    .json(&json!({"title": "in flight"}))
+                    .send()
+                    .await
+                {
+                    assert_eq!(answer.status(), 201);
+                    acknowledged += 1;
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    eventually("some tasks", async || {
+        (alice.tasks().await.len() > 20).then_some(())
+    })
+    .await;
+    assert!(service.stop().await.success());
+    let mut acknowledged = 0;
+    for writer in writers {
+        acknowledged += writer.await.expect("no answer but success");
+    }
+    let service = Service::start(&database).await;
+    let stored = service.client("alice").tasks().await.len();
+    assert!(
+        stored >= acknowledged,
+        "{stored} stored of {acknowledged} acknowledged"
+    );
+}
+
+on_both_stores! {
+    tasks_survive_a_restart
+    tasks_survive_kill_9
+    requests_in_flight_finish_before_the_service_stops
+}
+
+#[tokio::test]
+async fn tasks_survive_a_crash_of_postgres() {
+    let server = PostgresServer::start().expect("a server");
+    let database = Database::at(&server.url("postgres"));
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let tasks = a_days_work(&alice).await;
+    server.kill();
+    server.restart();
+    let after = eventually("the service finds the server again", async || {
+        let answer = alice.get("/api/v1/tasks").await;
+        (answer.status == 200).then(|| answer.body["tasks"].clone())
+    });
+    assert_eq!(after.await, Value::Array(tasks));
+}
+
+#[tokio::test]
+async fn four_instances_start_at_once_on_an_empty_postgres() {
+    let database = Database::postgres().await;
+    let (first, second, third, fourth) = tokio::join!(
+        Service::start(&database),
+        Service::start(&database),
+        Service::start(&database),
+        Service::start(&database),
+    );
+    let mut migrated = 0;
+    for service in [&first, &second, &third, &fourth] {
+        let nobody = service.client_with(None);
+        let health = nobody.get("/health").await;
+        assert_eq!(
+            (health.status, &health.body),
+            (200, &json!({"status": "healthy", "database": "connected"}))
+        );
+        assert_eq!(nobody.get("/health/ready").await.status, 200);
+        migrated += usize::from(service.log().contains("migrated the database"));
+    }
+    assert_eq!(migrated, 1, "one of them made the schema");
+    let task = first
+        .client("alice")
+        .created(json!({"title": "seen by all"}))
+        .await;
+    for service in [&second, &third, &fourth] {
+        assert_eq!(
+            service.client("alice").tasks().await,
+            std::slice::from_ref(&task)
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! The real program over real HTTP, on a real SQLite file and a real PostgreSQL.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects, and JSON is indexed"
+)]
+
+/// Makes a test of each function, for each store: `fn(Database)`.
+macro_rules! on_both_stores {
+    ($($test:ident)+) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $test() { super::$test(crate::service::Database::sqlite()).await })+
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $test() { super::$test(crate::service::Database::postgres().await).await })+
+        }
+    };
+}
+
+mod access;
+mod architecture;
+mod commands;
+mod durability;
+mod faults;
+mod parity;
+mod service;
+mod settings;

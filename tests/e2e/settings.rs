@@ -1,0 +1,168 @@
+//! Settings: where they come from, and what a wrong one says.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::service::{Database, SECRET, Service, run};
+
+/// `serve` ends at once, says `sentence`, and nothing of a secret.
+#[track_caller]
+fn refused(variables: &[(&str, &str)], sentence: &str) {
+    refused_in(&Database::sqlite(), variables, sentence);
+}
+
+#[track_caller]
+fn refused_in(database: &Database, variables: &[(&str, &str)], sentence: &str) {
+    let started = Instant::now();
+    let output = run(database.folder.path(), variables, &["serve"]);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(78), "{variables:?}: {said}");
+    assert!(said.contains(sentence), "{variables:?}: {said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_wrong_setting_is_named() {
+    refused(&[("TASKHOLD__SERVER__PORT", "hunter3")], "server.port");
+    refused(&[("PORT", "99999")], "server.port");
+    refused(
+        &[("TASKHOLD__SERVER__HOST", "not an address")],
+        "server.host",
+    );
+    refused(&[("TASKHOLD__SERVER__PROT", "80")], "prot");
+    refused(&[("TASKHOLD__SEVRER__PORT", "80")], "sevrer");
+    refused(
+        &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "perhaps")],
+        "database.auto_migrate",
+    );
+    refused(&[("TASKHOLD__LOG__FORMAT", "xml")], "log.format");
+    refused(&[("TASKHOLD__LOG__FILTER", "a=b=c")], "log.filter");
+    refused(&[("TASKHOLD_PROFILE", "prod")], "TASKHOLD_PROFILE");
+    refused(&[("DATABASE_URL", "mysql://u:hunter2@h/d")], "DATABASE_URL");
+    refused(
+        &[("NEON_DATABASE_URL", "postgres://u:hunter2@h:x/d")],
+        "NEON_DATABASE_URL",
+    );
+    refused(&[("TASKHOLD__DATABASE__URL", "hunter2")], "database.url");
+}
+
+#[test]
+fn a_secret_is_required_where_others_can_reach_the_service() {
+    refused(&[("TASKHOLD_PROFILE", "production")], "JWT_SECRET");
+    refused(&[("TASKHOLD__SERVER__HOST", "0.0.0.0")], "JWT_SECRET");
+    refused(
+        &[("DATABASE_URL", "postgres://u@127.0.0.1:1/d")],
+        "JWT_SECRET",
+    );
+    refused(
+        &[("JWT_SECRET", "hunter2")],
+        "JWT_SECRET has fewer than 32 bytes",
+    );
+    refused(
+        &[
+            ("JWT_SECRET", "hunter2"),
+            ("TASKHOLD_PROFILE", "production"),
+        ],
+        "JWT_SECRET",
+    );
+}
+
+#[test]
+fn secrets_in_files_are_refused() {
+    for (text, sentence) in [
+        ("[auth]\njwt_secret = 'hunter2'", "auth.jwt_secret"),
+        (
+            "[database]\nurl = 'postgres://u:hunter2@h/d'",
+            "database.url",
+        ),
+        (
+            "[database]\nurl = 'postgres://u@h/d?password=hunter2'",
+            "database.url",
+        ),
+    ] {
+        let database = Database::sqlite();
+        fs::create_dir(database.folder.path().join("config")).expect("a folder");
+        fs::write(database.folder.path().join("config/default.toml"), text).expect("written");
+        refused_in(&database, &[], sentence);
+    }
+    let database = Database::sqlite();
+    fs::write(database.folder.path().join(".env"), "JWT_SECRET='hunter2\n").expect("written");
+    refused_in(&database, &[], ".env");
+}
+
+#[test]
+fn a_named_folder_must_exist() {
+    let database = Database::sqlite();
+    let output = run(
+        database.folder.path(),
+        &[],
+        &["serve", "--config", "nowhere"],
+    );
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+}
+
+#[tokio::test]
+async fn files_are_overlaid_by_dotenv_and_that_by_the_environment() {
+    let database = Database::sqlite();
+    let folder = database.folder.path();
+    fs::create_dir(folder.join("mine")).expect("a folder");
+    fs::write(
+        folder.join("mine/default.toml"),
+        "[auth]\nissuer = 'file'\naudience = 'file'",
+    )
+    .expect("written");
+    fs::write(folder.join("mine/test.toml"), "[log]\nformat = 'text'").expect("written");
+    fs::write(
+        folder.join(".env"),
+        "TASKHOLD__AUTH__AUDIENCE=dotenv\nTASKHOLD__AUTH__ISSUER=dotenv\n",
+    )
+    .expect("written");
+    let variables = [
+        ("JWT_SECRET", SECRET),
+        ("DATABASE_URL", ""),
+        ("NEON_DATABASE_URL", &database.url),
+        ("TASKHOLD__AUTH__ISSUER", "environment"),
+    ];
+    let output = run(
+        folder,
+        &variables,
+        &["--config", "mine", "token", "--user", "anna"],
+    );
+    assert!(output.status.success(), "{output:?}");
+    let token = String::from_utf8(output.stdout)
+        .expect("ASCII")
+        .trim()
+        .to_owned();
+    let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode(&token)
+        .expect("a token")
+        .claims;
+    assert_eq!(claims["iss"], "environment");
+    assert_eq!(claims["aud"], "dotenv");
+
+    let service = Service::start_with(&database, &variables).await;
+    service
+        .client_with(Some(token))
+        .created(json!({"title": "an expected origin"}))
+        .await;
+    service
+        .client("anna")
+        .get("/api/v1/tasks")
+        .await
+        .assert_problem(401, "UNAUTHORIZED");
+}
+
+/// A secret of digits is no number: neither rounded nor stripped of its leading zeros.
+#[tokio::test]
+async fn a_secret_of_digits_stays_a_string() {
+    let digits = "00000000001234567890123456789012345678901234567890";
+    let database = Database::sqlite();
+    let service = Service::start_with(&database, &[("JWT_SECRET", digits)]).await;
+    let token = crate::service::signed(&json!({"sub": "anna", "exp": 4_000_000_000_u64}), digits);
+    service
+        .client_with(Some(token))
+        .created(json!({"title": "mine"}))
+        .await;
+}
