@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 pub struct Cli {
-    /// A folder whose default.toml and <profile>.toml overlay the built-in ones [default: config,
+    /// A folder whose default.toml and PROFILE.toml overlay the built-in ones [default: config,
     /// where there is one]
     #[arg(long, global = true, value_name = "DIR")]
     pub config: Option<PathBuf>,

@@ -69,7 +69,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     for address in server.addrs() {
         tracing::info!(url = %format_args!("http://{address}"), store = %settings.database, "listening");
         if settings.profile == Profile::Development {
-            println!("Next: `taskhold token --user NAME` prints a token to try the API with.");
+            println!(
+                "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with."
+            );
         }
     }
     let server = server.run();
