@@ -1,7 +1,8 @@
 //! Users and their tasks.
 //!
 //! Instants are whole microseconds since 1970: exact, compact, and compared alike on both stores.
-//! Text sorts by code point on both stores (`COLLATE "C"` on PostgreSQL, SQLite's default).
+//! Text sorts by code point on both stores (`COLLATE "C"` on PostgreSQL, SQLite's default). The
+//! folded texts are what a search compares: neither store lowers the case of all scripts alike.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -28,6 +29,8 @@ enum Tasks {
     UserId,
     Title,
     Description,
+    TitleFolded,
+    DescriptionFolded,
     IsCompleted,
     Version,
     CreatedAt,
@@ -94,6 +97,8 @@ fn tasks(backend: DbBackend) -> TableCreateStatement {
         .col(text(backend, Tasks::UserId).not_null())
         .col(text(backend, Tasks::Title).not_null())
         .col(text(backend, Tasks::Description).not_null().default(""))
+        .col(text(backend, Tasks::TitleFolded).not_null())
+        .col(text(backend, Tasks::DescriptionFolded).not_null())
         .col(
             ColumnDef::new(Tasks::IsCompleted)
                 .boolean()

@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod ids;
+mod quota;
 pub mod readiness;
 pub mod tasks;
 pub mod tokens;

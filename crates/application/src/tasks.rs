@@ -1,15 +1,19 @@
 //! What a person can do with tasks.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use taskhold_domain::task::{Task, TaskChange, TaskDraft, TaskId};
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::{Source, StoreError};
-pub use taskhold_repository::tasks::Precondition;
 use taskhold_repository::tasks::TaskRepository;
+pub use taskhold_repository::tasks::{
+    Key, Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
+};
 
 use crate::clock::Clock;
 use crate::ids::Ids;
+use crate::quota::Quota;
 
 /// A person's tasks: each method acts for `caller` and on nobody else's tasks.
 ///
@@ -20,6 +24,7 @@ pub struct TaskService {
     tasks: Arc<dyn TaskRepository>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    quota: Arc<Quota>,
 }
 
 /// Why a use case of tasks failed.
@@ -34,6 +39,12 @@ pub enum TaskError {
     /// It has changed since the caller read it; this is what it is now.
     #[error("the task has changed since it was read")]
     Stale(Box<Task>),
+    /// The caller has as many tasks as anybody may have.
+    #[error("the quota of {quota} tasks is used up")]
+    QuotaExceeded {
+        /// How many that is.
+        quota: u64,
+    },
     /// The store is away; nothing was done.
     #[error("the store is not available")]
     Unavailable(#[source] Source),
@@ -58,17 +69,37 @@ impl From<StoreError> for TaskError {
 }
 
 impl TaskService {
-    /// A service on these ports.
+    /// A service on these ports, which lets everybody have about `quota` tasks.
     #[must_use]
-    pub fn new(tasks: Arc<dyn TaskRepository>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { tasks, clock, ids }
+    pub fn new(
+        tasks: Arc<dyn TaskRepository>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        quota: NonZeroU64,
+    ) -> Self {
+        let quota = Arc::new(Quota::new(quota));
+        Self {
+            tasks,
+            clock,
+            ids,
+            quota,
+        }
     }
 
     /// Creates a task.
     ///
     /// # Errors
-    /// [`TaskError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    /// [`TaskError`]: `QuotaExceeded`, `Unavailable`, `OutcomeUnknown`, `Defect`.
     pub async fn create(&self, caller: &UserId, draft: TaskDraft) -> Result<Task, TaskError> {
+        if !self
+            .quota
+            .admits(caller, &*self.tasks, self.clock.now())
+            .await?
+        {
+            return Err(TaskError::QuotaExceeded {
+                quota: self.quota.limit(),
+            });
+        }
         let task = Task::create(
             TaskId::from_uuid(self.ids.next()),
             caller.clone(),
@@ -90,12 +121,20 @@ impl TaskService {
             .ok_or(TaskError::NotFound)
     }
 
-    /// All tasks, newest first.
+    /// The tasks that `query` asks for.
     ///
     /// # Errors
     /// [`TaskError`]: `Unavailable`, `Defect`.
-    pub async fn list(&self, caller: &UserId) -> Result<Vec<Task>, TaskError> {
-        Ok(self.tasks.list(caller).await?)
+    pub async fn list(&self, caller: &UserId, query: &TaskQuery) -> Result<TaskPage, TaskError> {
+        Ok(self.tasks.list(caller, query).await?)
+    }
+
+    /// How many tasks there are.
+    ///
+    /// # Errors
+    /// [`TaskError`]: `Unavailable`, `Defect`.
+    pub async fn count(&self, caller: &UserId) -> Result<TaskCounts, TaskError> {
+        Ok(self.tasks.count(caller).await?)
     }
 
     /// Changes a task.
@@ -131,6 +170,7 @@ impl TaskService {
         precondition: &Precondition,
     ) -> Result<(), TaskError> {
         if self.tasks.remove(caller, id, precondition).await? {
+            self.quota.freed(caller);
             Ok(())
         } else {
             Err(self.why_missed(caller, id, precondition).await?)

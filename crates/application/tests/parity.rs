@@ -2,10 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::tasks::{Precondition, TaskError, TaskService};
+use taskhold_application::tasks::{Precondition, TaskError, TaskQuery, TaskService};
 use taskhold_domain::task::{Member, Task, TaskChange, TaskId, TaskInput};
 use taskhold_domain::user::UserId;
 use taskhold_testkit::clock::ManualClock;
@@ -24,6 +25,7 @@ impl Service {
             Arc::new(MemoryStore::default()),
             clock.clone(),
             Arc::new(TimeOrderedIds),
+            NonZeroU64::MAX,
         );
         Self { tasks, clock }
     }
@@ -85,8 +87,12 @@ impl Console for Service {
                 one(self.tasks.find(&owner, id).await)
             }
             Operation::List => {
-                let tasks = self.tasks.list(&owner).await.expect("listed");
-                Outcome::Tasks(tasks.iter().map(seen).collect())
+                let page = self
+                    .tasks
+                    .list(&owner, &TaskQuery::default())
+                    .await
+                    .expect("listed");
+                Outcome::Tasks(page.tasks.iter().map(seen).collect())
             }
         }
     }

@@ -9,6 +9,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`task`] | [`Task`](task::Task), its parts, what can be done to it, and [`TaskInput`](task::TaskInput), the door for input from outside |
+//! | [`search`] | [`fold`](search::fold), how texts are compared when tasks are looked for |
 //! | [`user`] | [`UserId`](user::UserId), the owner of tasks |
 //! | [`timestamp`] | [`Timestamp`](timestamp::Timestamp), an instant in whole microseconds |
 //! | [`violation`] | [`Violations`](violation::Violations), the rules that an input broke, in the order of the checks |
@@ -70,6 +71,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod search;
 pub mod task;
 pub mod timestamp;
 pub mod user;

@@ -3,15 +3,22 @@
 mod row;
 
 use async_trait::async_trait;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use taskhold_domain::search::fold;
 use taskhold_domain::task::{Completion, Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::{Precondition, TaskRepository};
+use taskhold_repository::tasks::{
+    Key, Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
+    TaskRepository,
+};
 
-use self::row::{Column, Entity};
+use self::row::{Column, Entity, Folded};
 use crate::error::is_foreign_key_violation;
 use crate::store::Store;
 use crate::users;
@@ -33,42 +40,94 @@ impl SqlTasks {
 #[async_trait]
 impl TaskRepository for SqlTasks {
     async fn add(&self, task: &Task) -> Result<(), StoreError> {
-        self.store
-            .write(async |connection| {
-                let insert = || Entity::insert(row::of(task)).exec_without_returning(connection);
-                match insert().await {
-                    // Only the first task of an owner meets this, so all others are one statement.
-                    Err(error) if is_foreign_key_violation(&error) => {
-                        users::make_known(connection, &task.owner, task.created_at).await?;
-                        insert().await
-                    }
-                    outcome => outcome,
+        let insert = row::insert(task);
+        let (owner, now) = (task.owner.clone(), task.created_at);
+        let added = self.store.write(|connection| async move {
+            match connection.execute(&insert).await {
+                // Only the first task of an owner meets this, so all others are one statement.
+                Err(error) if is_foreign_key_violation(&error) => {
+                    users::make_known(&connection, &owner, now).await?;
+                    connection.execute(&insert).await
                 }
-            })
-            .await?;
-        Ok(())
+                outcome => outcome,
+            }
+        });
+        added.await.map(drop)
     }
 
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        let select = Entity::find().filter(owned(owner, id));
         let found = self
             .store
-            .read(|connection| Entity::find().filter(owned(owner, id)).one(connection))
+            .read(|connection| async move { select.one(&connection).await })
             .await?;
         Ok(found.map(Task::try_from).transpose()?)
     }
 
-    async fn list(&self, owner: &UserId) -> Result<Vec<Task>, StoreError> {
-        let rows = self
+    async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
+        let sort = query.sort;
+        let (key, order) = (
+            column(sort.key),
+            if sort.descending {
+                Order::Desc
+            } else {
+                Order::Asc
+            },
+        );
+        let mut select = Entity::find()
+            .filter(Column::UserId.eq(owner.as_str()))
+            .order_by(key, order.clone())
+            .order_by(Column::Id, order);
+        if let Some(completed) = query.completed {
+            select = select.filter(Column::IsCompleted.eq(completed));
+        }
+        if let Some(text) = &query.text {
+            select = select.filter(contains(self.store.backend(), &fold(text)));
+        }
+        select = match &query.start {
+            Start::First => select,
+            Start::Offset(offset) => select.offset(u64::from(*offset)),
+            Start::After(position) => select.filter(after(sort, position)?),
+        };
+        // One more than asked for tells whether there is more.
+        let limit = query.limit.map(|limit| limit as usize);
+        let fetched = limit.map(|limit| limit as u64 + 1).or(match query.start {
+            // SQLite knows no OFFSET without LIMIT.
+            Start::Offset(_) => Some(i64::MAX.unsigned_abs()),
+            Start::First | Start::After(_) => None,
+        });
+        let mut rows = self
             .store
-            .read(|connection| {
-                Entity::find()
-                    .filter(Column::UserId.eq(owner.as_str()))
-                    .order_by_desc(Column::CreatedAt)
-                    .order_by_desc(Column::Id)
-                    .all(connection)
-            })
+            .read(|connection| async move { select.limit(fetched).all(&connection).await })
             .await?;
-        Ok(rows.into_iter().filter_map(row::sound).collect())
+        let more = limit.is_some_and(|limit| rows.len() > limit);
+        rows.truncate(limit.unwrap_or(usize::MAX));
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| last.position(sort.key));
+        Ok(TaskPage {
+            tasks: rows.into_iter().filter_map(row::sound).collect(),
+            next,
+        })
+    }
+
+    async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError> {
+        let select = Entity::find()
+            .select_only()
+            .expr(Expr::cust("count(*)"))
+            .expr(Expr::cust("count(*) FILTER (WHERE is_completed)"))
+            .filter(Column::UserId.eq(owner.as_str()))
+            .into_tuple::<(i64, i64)>();
+        let counts = self
+            .store
+            .read(|connection| async move { select.one(&connection).await })
+            .await?;
+        let (total, completed) = counts.unwrap_or_default();
+        Ok(TaskCounts {
+            total: total.unsigned_abs(),
+            completed: completed.unsigned_abs(),
+        })
     }
 
     async fn change(
@@ -85,10 +144,17 @@ impl TaskRepository for SqlTasks {
             .filter(owned(owner, id))
             .filter(allowed(precondition));
         if let Some(title) = &change.title {
-            update = update.col_expr(Column::Title, Expr::value(title.as_str()));
+            update = update
+                .col_expr(Column::Title, Expr::value(title.as_str()))
+                .col_expr(Folded::TitleFolded, Expr::value(fold(title.as_str())));
         }
         if let Some(description) = &change.description {
-            update = update.col_expr(Column::Description, Expr::value(description.as_str()));
+            update = update
+                .col_expr(Column::Description, Expr::value(description.as_str()))
+                .col_expr(
+                    Folded::DescriptionFolded,
+                    Expr::value(fold(description.as_str())),
+                );
         }
         if let Some(completion) = change.completion {
             let completed = match completion {
@@ -99,7 +165,7 @@ impl TaskRepository for SqlTasks {
         }
         let changed = self
             .store
-            .write(|connection| update.exec_with_returning(connection))
+            .write(|connection| async move { update.exec_with_returning(&connection).await })
             .await?;
         Ok(changed.into_iter().next().map(Task::try_from).transpose()?)
     }
@@ -115,23 +181,21 @@ impl TaskRepository for SqlTasks {
             .filter(allowed(precondition));
         let outcome = self
             .store
-            .write(|connection| delete.exec(connection))
+            .write(|connection| async move { delete.exec(&connection).await })
             .await?;
         Ok(outcome.rows_affected > 0)
     }
 
     async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {
-        let found: Option<i32> = self
+        let select = Entity::find()
+            .select_only()
+            .expr(Expr::value(1))
+            .filter(Column::Id.eq(id.as_uuid()))
+            .filter(Column::UserId.ne(caller.as_str()))
+            .into_tuple::<i32>();
+        let found = self
             .store
-            .read(|connection| {
-                Entity::find()
-                    .select_only()
-                    .expr(Expr::value(1))
-                    .filter(Column::Id.eq(id.as_uuid()))
-                    .filter(Column::UserId.ne(caller.as_str()))
-                    .into_tuple()
-                    .one(connection)
-            })
+            .read(|connection| async move { select.one(&connection).await })
             .await?;
         Ok(found.is_some())
     }
@@ -150,6 +214,46 @@ fn allowed(precondition: &Precondition) -> Condition {
         Precondition::VersionIn(versions) => Condition::all()
             .add(Column::Version.is_in(versions.iter().map(|version| version.get()))),
     }
+}
+
+fn column(key: SortKey) -> Column {
+    match key {
+        SortKey::CreatedAt => Column::CreatedAt,
+        SortKey::UpdatedAt => Column::UpdatedAt,
+        SortKey::Title => Column::Title,
+    }
+}
+
+/// What comes after this place: compared as a pair, which an index on both serves.
+fn after(sort: Sort, position: &Position) -> Result<Expr, StoreError> {
+    let key = match (sort.key, &position.key) {
+        (SortKey::CreatedAt | SortKey::UpdatedAt, Key::Instant(instant)) => {
+            Expr::value(instant.as_micros())
+        }
+        (SortKey::Title, Key::Title(title)) => Expr::value(title.as_str()),
+        _ => return Err(StoreError::Defect("a position of another order".into())),
+    };
+    let row = Expr::tuple([Expr::col(column(sort.key)), Expr::col(Column::Id)]);
+    let place = Expr::tuple([key, Expr::value(position.id.as_uuid())]);
+    Ok(if sort.descending {
+        row.lt(place)
+    } else {
+        row.gt(place)
+    })
+}
+
+/// Whether either text has this part. Both functions compare code point by code point and know no
+/// wildcards.
+fn contains(backend: DbBackend, folded: &str) -> Condition {
+    let find = if backend == DbBackend::Sqlite {
+        "instr"
+    } else {
+        "strpos"
+    };
+    let found_in = |column: Folded| Func::cust(find).arg(Expr::col(column)).arg(folded);
+    Condition::any()
+        .add(Expr::expr(found_in(Folded::TitleFolded)).gt(0))
+        .add(Expr::expr(found_in(Folded::DescriptionFolded)).gt(0))
 }
 
 /// [`Timestamp::strictly_after`] in SQL, against the row as it is when the statement runs.

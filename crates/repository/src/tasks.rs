@@ -27,6 +27,102 @@ impl Precondition {
     }
 }
 
+/// Which of one person's tasks, in which order, and how many of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskQuery {
+    /// Only tasks that are done (`true`) or to be done (`false`).
+    pub completed: Option<bool>,
+    /// Only tasks that have this in their title or description, compared as
+    /// [`fold`](taskhold_domain::search::fold) does.
+    pub text: Option<String>,
+    /// The order.
+    pub sort: Sort,
+    /// Where to begin.
+    pub start: Start,
+    /// How many at most; all where it is `None`.
+    pub limit: Option<u32>,
+}
+
+/// An order of tasks. Where the keys are equal, the ids decide, in the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sort {
+    /// What is compared.
+    pub key: SortKey,
+    /// Whether the highest comes first.
+    pub descending: bool,
+}
+
+impl Default for Sort {
+    /// Newest first.
+    fn default() -> Self {
+        Self {
+            key: SortKey::CreatedAt,
+            descending: true,
+        }
+    }
+}
+
+/// What is compared when tasks are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortKey {
+    /// When they were created.
+    CreatedAt,
+    /// When they were last changed.
+    UpdatedAt,
+    /// Their titles, code point by code point.
+    Title,
+}
+
+/// Where in the order to begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With the first.
+    #[default]
+    First,
+    /// After so many.
+    Offset(u32),
+    /// After this place, whether or not the task that marked it is still there: what others
+    /// insert, change and delete moves nothing past it.
+    After(Position),
+}
+
+/// A place in an order: the key and the id of the task that stood there. The variant must fit
+/// the [`SortKey`] of the query; adapters treat another one as a defect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The key.
+    pub key: Key,
+    /// The id.
+    pub id: TaskId,
+}
+
+/// The key of one task.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// For [`SortKey::CreatedAt`] and [`SortKey::UpdatedAt`].
+    Instant(Timestamp),
+    /// For [`SortKey::Title`].
+    Title(String),
+}
+
+/// What a query found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskPage {
+    /// The tasks, in order.
+    pub tasks: Vec<Task>,
+    /// Where the next page begins, if there is more.
+    pub next: Option<Position>,
+}
+
+/// How many tasks somebody has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// All of them.
+    pub total: u64,
+    /// Those that are done.
+    pub completed: u64,
+}
+
 /// One person's tasks. Another person's are as absent as those that never were; only
 /// [`belongs_to_another`](Self::belongs_to_another) tells the two apart.
 #[async_trait]
@@ -45,13 +141,18 @@ pub trait TaskRepository: Send + Sync {
     /// `Unavailable`; `Defect` also where the stored row breaks a rule of the domain.
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError>;
 
-    /// All of the owner's tasks, newest first: by `created_at`, then by id, both descending. A
-    /// stored row that breaks a rule of the domain is left out and logged: one damaged row must
-    /// not hide all others.
+    /// The owner's tasks that `query` asks for. A stored row that breaks a rule of the domain is
+    /// left out and logged: one damaged row must not hide all others.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn list(&self, owner: &UserId) -> Result<Vec<Task>, StoreError>;
+    async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError>;
+
+    /// How many tasks the owner has.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError>;
 
     /// Makes `change` at `now`, just as [`Task::apply`] would, if the owner has this task and its
     /// version is allowed. The task as it is afterwards, or `None` when nothing was changed.

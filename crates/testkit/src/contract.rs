@@ -1,6 +1,8 @@
 //! The obligations of the storage ports. Each is a function; [`store_contract!`](crate::store_contract)
 //! makes a named test of every one of them for an adapter.
 
+mod queries;
+
 use futures_util::future::join_all;
 use taskhold_domain::task::{
     Completion, Description, Task, TaskChange, TaskDraft, TaskId, Title, Version,
@@ -9,9 +11,14 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::probe::StoreProbe;
-use taskhold_repository::tasks::{Precondition, TaskRepository};
+use taskhold_repository::tasks::{Precondition, TaskQuery, TaskRepository};
 use taskhold_repository::users::UserRepository;
 use uuid::Uuid;
+
+pub use self::queries::{
+    a_page_knows_whether_there_is_more, a_search_follows_changes, an_offset_skips_so_many,
+    every_query_agrees_with_the_rules, every_query_of, paging_by_creation_survives_what_others_do,
+};
 
 /// An adapter of all storage ports, empty and ready for use.
 pub trait Adapter {
@@ -60,6 +67,11 @@ macro_rules! store_contract {
                 the_first_task_makes_its_owner_known
                 concurrent_first_tasks_make_one_owner
                 removing_a_user_removes_their_tasks_and_no_others
+                every_query_agrees_with_the_rules
+                a_page_knows_whether_there_is_more
+                an_offset_skips_so_many
+                paging_by_creation_survives_what_others_do
+                a_search_follows_changes
                 the_store_answers_and_its_schema_is_current
             );
         }
@@ -117,6 +129,16 @@ async fn found(store: &impl Adapter, task: &Task) -> Option<Task> {
         .expect("answered")
 }
 
+async fn all(store: &impl Adapter, owner: &UserId) -> Vec<Task> {
+    let page = store
+        .tasks()
+        .list(owner, &TaskQuery::default())
+        .await
+        .expect("listed");
+    assert_eq!(page.next, None, "all means all");
+    page.tasks
+}
+
 /// Every field survives to the letter, in any script.
 pub async fn a_task_comes_back_as_it_was_kept(store: &impl Adapter) {
     let draft = TaskDraft {
@@ -142,7 +164,7 @@ pub async fn what_is_not_there_is_no_error(store: &impl Adapter) {
     let absent = task("alice", 1);
     assert_eq!(found(store, &absent).await, None);
     let tasks = store.tasks();
-    assert_eq!(tasks.list(&absent.owner).await.expect("answered"), []);
+    assert_eq!(all(store, &absent.owner).await, []);
     let toggle = TaskChange::toggle();
     let changed = tasks
         .change(
@@ -190,7 +212,7 @@ pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &impl Ada
         .change(&alice, id(5), &change, &Precondition::None, at(99))
         .await
         .expect("changed");
-    let listed = store.tasks().list(&alice).await.expect("listed");
+    let listed = all(store, &alice).await;
     let order: Vec<_> = listed.iter().map(|task| task.id).collect();
     assert_eq!(order, [id(3), id(9), id(7), id(1), id(5)]);
 }
@@ -199,15 +221,9 @@ pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &impl Ada
 pub async fn the_list_holds_the_owners_tasks_only(store: &impl Adapter) {
     let hers = kept(store, task("alice", 1)).await;
     let his = kept(store, task("bob", 2)).await;
-    assert_eq!(
-        store.tasks().list(&hers.owner).await.expect("listed"),
-        [hers]
-    );
-    assert_eq!(store.tasks().list(&his.owner).await.expect("listed"), [his]);
-    assert_eq!(
-        store.tasks().list(&user("carol")).await.expect("listed"),
-        []
-    );
+    assert_eq!(all(store, &hers.owner).await, [hers]);
+    assert_eq!(all(store, &his.owner).await, [his]);
+    assert_eq!(all(store, &user("carol")).await, []);
 }
 
 /// Knowing its id helps nobody, and nothing about it changes.
@@ -253,7 +269,7 @@ pub async fn user_ids_are_compared_to_the_letter(store: &impl Adapter) {
         kept(store, task(name, number)).await;
     }
     for name in names {
-        let listed = store.tasks().list(&user(name)).await.expect("listed");
+        let listed = all(store, &user(name)).await;
         let owners: Vec<_> = listed.iter().map(|task| task.owner.as_str()).collect();
         assert_eq!(owners, [name]);
     }
@@ -430,7 +446,7 @@ pub async fn a_second_removal_finds_nothing(store: &impl Adapter) {
             .await
             .expect("answered")
     );
-    assert_eq!(tasks.list(&gone.owner).await.expect("listed"), [stays]);
+    assert_eq!(all(store, &gone.owner).await, [stays]);
 }
 
 /// Whosever the task is; the one that is there stays as it is.
@@ -522,10 +538,7 @@ pub async fn concurrent_first_tasks_make_one_owner(store: &impl Adapter) {
         outcome.expect("added");
     }
     let newcomer = user("newcomer");
-    assert_eq!(
-        store.tasks().list(&newcomer).await.expect("listed").len(),
-        10
-    );
+    assert_eq!(all(store, &newcomer).await.len(), 10);
     assert!(store.users().remove(&newcomer).await.expect("answered"));
     assert!(!store.users().remove(&newcomer).await.expect("answered"));
 }
@@ -540,7 +553,7 @@ pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &impl Adap
         store.users().find(&hers.owner).await.expect("answered"),
         None
     );
-    assert_eq!(store.tasks().list(&hers.owner).await.expect("listed"), []);
+    assert_eq!(all(store, &hers.owner).await, []);
     assert!(
         !store
             .tasks()

@@ -5,6 +5,7 @@
 //! | [`memory`] | [`MemoryStore`](memory::MemoryStore), the storage ports without a database |
 //! | [`contract`] | the obligations of the storage ports, each a named test for every adapter |
 //! | [`clock`] | [`ManualClock`](clock::ManualClock), which stands still until told |
+//! | [`ids`] | [`CountedIds`](ids::CountedIds), ids that a snapshot can name |
 //! | [`tokens`] | [`PlainTokens`](tokens::PlainTokens), tokens that anyone can write |
 //! | [`postgres`] | PostgreSQL servers and databases that live as long as a test |
 //! | [`console`] | the behaviour recorded from the console |
@@ -18,6 +19,7 @@
 pub mod clock;
 pub mod console;
 pub mod contract;
+pub mod ids;
 pub mod memory;
 pub mod postgres;
 pub mod tokens;

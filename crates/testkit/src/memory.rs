@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use taskhold_domain::search::fold;
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::probe::StoreProbe;
-use taskhold_repository::tasks::{Precondition, TaskRepository};
+use taskhold_repository::tasks::{
+    Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository,
+};
 use taskhold_repository::users::{User, UserRepository};
 
 /// Users and tasks in memory.
@@ -32,6 +35,14 @@ impl Rows {
         self.tasks
             .get_mut(&id)
             .filter(|task| task.owner == *owner && precondition.allows(task.version))
+    }
+}
+
+fn key(task: &Task, sort: SortKey) -> Key {
+    match sort {
+        SortKey::CreatedAt => Key::Instant(task.created_at),
+        SortKey::UpdatedAt => Key::Instant(task.updated_at),
+        SortKey::Title => Key::Title(task.title.as_str().to_owned()),
     }
 }
 
@@ -62,16 +73,62 @@ impl TaskRepository for MemoryStore {
         Ok(self.rows().owned(owner, id, &Precondition::None).cloned())
     }
 
-    async fn list(&self, owner: &UserId) -> Result<Vec<Task>, StoreError> {
+    async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
+        let text = query.text.as_deref().map(fold);
+        let wanted = |task: &&Task| {
+            task.owner == *owner
+                && query
+                    .completed
+                    .is_none_or(|completed| task.completed == completed)
+                && text.as_ref().is_none_or(|text| {
+                    fold(task.title.as_str()).contains(text)
+                        || fold(task.description.as_str()).contains(text)
+                })
+        };
+        let mut tasks: Vec<_> = self.rows().tasks.values().filter(wanted).cloned().collect();
+        let place = |task: &Task| (key(task, query.sort.key), task.id);
+        tasks.sort_by_key(place);
+        if query.sort.descending {
+            tasks.reverse();
+        }
+        match &query.start {
+            Start::First => {}
+            Start::Offset(offset) => {
+                let offset = usize::try_from(*offset)
+                    .unwrap_or(usize::MAX)
+                    .min(tasks.len());
+                tasks.drain(..offset);
+            }
+            Start::After(position) => {
+                let before = (position.key.clone(), position.id);
+                tasks.retain(|task| {
+                    if query.sort.descending {
+                        place(task) < before
+                    } else {
+                        place(task) > before
+                    }
+                });
+            }
+        }
+        let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
+        let more = tasks.len() > limit;
+        tasks.truncate(limit);
+        let next = tasks.last().filter(|_| more).map(|last| Position {
+            key: key(last, query.sort.key),
+            id: last.id,
+        });
+        Ok(TaskPage { tasks, next })
+    }
+
+    async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError> {
         let rows = self.rows();
-        let mut tasks: Vec<_> = rows
-            .tasks
-            .values()
-            .filter(|task| task.owner == *owner)
-            .cloned()
-            .collect();
-        tasks.sort_by_key(|task| std::cmp::Reverse((task.created_at, task.id)));
-        Ok(tasks)
+        let theirs = rows.tasks.values().filter(|task| task.owner == *owner);
+        Ok(
+            theirs.fold(TaskCounts::default(), |counts, task| TaskCounts {
+                total: counts.total + 1,
+                completed: counts.completed + u64::from(task.completed),
+            }),
+        )
     }
 
     async fn change(

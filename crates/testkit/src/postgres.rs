@@ -148,16 +148,12 @@ impl PostgresServer {
             .lines()
             .next()
             .expect("its first line is the process");
-        let mut children = Command::new("pgrep");
-        children.args(["-P", postmaster]);
-        let children = children.output().expect("pgrep runs").stdout;
-        let children = String::from_utf8(children).expect("numbers");
-        let mut kill = Command::new("kill");
-        kill.arg(format!("-{signal}"))
-            .arg(postmaster)
-            .args(children.lines());
-        // A child may end between the two commands, which makes `kill` complain.
-        kill.stderr(Stdio::null()).status().expect("kill runs");
+        let children = format!("/proc/{postmaster}/task/{postmaster}/children");
+        let children = std::fs::read_to_string(children).expect("Linux lists a process's children");
+        let mut kill = Command::new("sh");
+        kill.args(["-c", &format!("kill -{signal} {postmaster} {children}")]);
+        // A child may have ended meanwhile, of which `kill` complains.
+        kill.stderr(Stdio::null()).status().expect("sh runs");
     }
 }
 

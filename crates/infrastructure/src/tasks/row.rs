@@ -2,12 +2,15 @@
 
 use std::error::Error;
 
-use sea_orm::ActiveValue::Set;
+use sea_orm::Value;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{DynIden, InsertStatement, IntoIden, Query};
+use taskhold_domain::search::fold;
 use taskhold_domain::task::{Description, Task, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
+use taskhold_repository::tasks::{Key, Position, SortKey};
 
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "tasks")]
@@ -27,6 +30,23 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// Where the row stands in an order, whether or not it is sound.
+    pub fn position(&self, sort: SortKey) -> Position {
+        // A damaged time stands where the nearest sound one would.
+        let instant =
+            |micros| Key::Instant(Timestamp::from_micros(micros).unwrap_or(Timestamp::LAST));
+        Position {
+            key: match sort {
+                SortKey::CreatedAt => instant(self.created_at),
+                SortKey::UpdatedAt => instant(self.updated_at),
+                SortKey::Title => Key::Title(self.title.clone()),
+            },
+            id: TaskId::from_uuid(self.id),
+        }
+    }
+}
 
 /// A stored row that breaks a rule of the domain.
 #[derive(Debug, thiserror::Error)]
@@ -77,16 +97,48 @@ pub fn sound(row: Model) -> Option<Task> {
     }
 }
 
-/// The row of a new task.
-pub fn of(task: &Task) -> ActiveModel {
-    ActiveModel {
-        id: Set(task.id.as_uuid()),
-        user_id: Set(task.owner.as_str().to_owned()),
-        title: Set(task.title.as_str().to_owned()),
-        description: Set(task.description.as_str().to_owned()),
-        is_completed: Set(task.completed),
-        version: Set(task.version.get()),
-        created_at: Set(task.created_at.as_micros()),
-        updated_at: Set(task.updated_at.as_micros()),
-    }
+/// The columns that a search compares. They are written with every text and never read back, so
+/// they are no part of [`Model`].
+#[derive(DeriveIden)]
+pub enum Folded {
+    TitleFolded,
+    DescriptionFolded,
+}
+
+/// The statement that keeps a new task.
+pub fn insert(task: &Task) -> InsertStatement {
+    let cells: [(DynIden, Value); 10] = [
+        (Column::Id.into_iden(), task.id.as_uuid().into()),
+        (Column::UserId.into_iden(), task.owner.as_str().into()),
+        (Column::Title.into_iden(), task.title.as_str().into()),
+        (
+            Column::Description.into_iden(),
+            task.description.as_str().into(),
+        ),
+        (
+            Folded::TitleFolded.into_iden(),
+            fold(task.title.as_str()).into(),
+        ),
+        (
+            Folded::DescriptionFolded.into_iden(),
+            fold(task.description.as_str()).into(),
+        ),
+        (Column::IsCompleted.into_iden(), task.completed.into()),
+        (Column::Version.into_iden(), task.version.get().into()),
+        (
+            Column::CreatedAt.into_iden(),
+            task.created_at.as_micros().into(),
+        ),
+        (
+            Column::UpdatedAt.into_iden(),
+            task.updated_at.as_micros().into(),
+        ),
+    ];
+    let (columns, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
+    let mut insert = Query::insert();
+    insert
+        .into_table(Entity)
+        .columns(columns)
+        .values_panic(values.into_iter().map(Expr::value));
+    insert
 }

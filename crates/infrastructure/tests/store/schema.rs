@@ -8,7 +8,7 @@ use taskhold_domain::user::UserId;
 use taskhold_infrastructure::schema;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::TaskRepository;
+use taskhold_repository::tasks::{TaskQuery, TaskRepository};
 use taskhold_testkit::postgres::PostgresDatabase;
 use uuid::Uuid;
 
@@ -61,7 +61,15 @@ async fn fresh_empties_the_store(store: &SqlAdapter) {
     store.tasks.add(&sound_task()).await.expect("added");
     schema::fresh(&store.sql).await.expect("fresh");
     let owner = sound_task().owner;
-    assert_eq!(store.tasks.list(&owner).await.expect("listed"), []);
+    assert_eq!(
+        store
+            .tasks
+            .list(&owner, &TaskQuery::default())
+            .await
+            .expect("listed")
+            .tasks,
+        []
+    );
     store
         .tasks
         .add(&sound_task())
@@ -162,7 +170,12 @@ async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &SqlAdapter) {
     }
     execute(&store.sql, "UPDATE tasks SET title = '' WHERE version = 1").await;
     assert_eq!(
-        store.tasks.list(&sound.owner).await.expect("listed"),
+        store
+            .tasks
+            .list(&sound.owner, &TaskQuery::default())
+            .await
+            .expect("listed")
+            .tasks,
         [sound]
     );
     let read = store.tasks.find(&damaged.owner, damaged.id).await;
