@@ -26,13 +26,16 @@ impl SqlProbe {
 impl StoreProbe for SqlProbe {
     async fn ping(&self) -> Result<(), StoreError> {
         self.store
-            .read(|connection| connection.execute_unprepared("SELECT 1"))
+            .read(|connection| async move { connection.execute_unprepared("SELECT 1").await })
             .await
             .map(drop)
     }
 
     async fn schema_is_current(&self) -> Result<bool, StoreError> {
-        let pending = self.store.read(schema::pending).await?;
+        let pending = self
+            .store
+            .read(|connection| async move { schema::pending(&connection).await })
+            .await?;
         Ok(pending == 0)
     }
 }

@@ -9,8 +9,9 @@ use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _};
-use sea_orm::{DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, SqlxPostgresConnector, SqlxSqliteConnector};
 use taskhold_repository::error::StoreError;
+use tokio::runtime::Handle;
 
 use crate::error::{Access, store_error, timed_out};
 use crate::url::DatabaseUrl;
@@ -37,6 +38,7 @@ const SQLITE_READERS: u32 = 4;
 pub struct Store {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
+    runtime: Handle,
 }
 
 /// Why the store could not be opened. Its text never holds a password.
@@ -70,7 +72,7 @@ pub enum ConnectError {
 
 impl Store {
     /// Opens the store for serving: makes a missing SQLite file, and shows once that the store
-    /// answers.
+    /// answers. Every call will run on the runtime that this is called on.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -105,6 +107,7 @@ impl Store {
                 Ok(Self {
                     reader: pool.clone(),
                     writer: pool,
+                    runtime: Handle::current(),
                 })
             }
         }
@@ -154,29 +157,54 @@ impl Store {
         Ok(Self {
             reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+            runtime: Handle::current(),
         })
     }
 
+    /// Which dialect of SQL it speaks.
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.reader.get_database_backend()
+    }
+
     /// Runs a query that changes nothing.
-    pub(crate) async fn read<'a, T, Fut>(
-        &'a self,
-        query: impl FnOnce(&'a DatabaseConnection) -> Fut + Send,
+    pub(crate) async fn read<T, Fut>(
+        &self,
+        query: impl FnOnce(DatabaseConnection) -> Fut,
     ) -> Result<T, StoreError>
     where
-        Fut: Future<Output = Result<T, DbErr>> + Send,
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        in_time(query(&self.reader), Access::Read).await
+        self.run(query(self.reader.clone()), Access::Read).await
     }
 
     /// Runs a statement that changes the store.
-    pub(crate) async fn write<'a, T, Fut>(
-        &'a self,
-        statement: impl FnOnce(&'a DatabaseConnection) -> Fut + Send,
+    pub(crate) async fn write<T, Fut>(
+        &self,
+        statement: impl FnOnce(DatabaseConnection) -> Fut,
     ) -> Result<T, StoreError>
     where
-        Fut: Future<Output = Result<T, DbErr>> + Send,
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        in_time(statement(&self.writer), Access::Write).await
+        self.run(statement(self.writer.clone()), Access::Write)
+            .await
+    }
+
+    /// Runs a call on the runtime that opened the store. A connection belongs to the runtime that
+    /// it was made on and dies with it, so it must not be made on one of an HTTP worker, which may
+    /// end before the others. And a call that was begun is finished, also when its caller goes away.
+    async fn run<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+        access: Access,
+    ) -> Result<T, StoreError> {
+        let call = self.runtime.spawn(tokio::time::timeout(CALL_TIMEOUT, call));
+        match call.await {
+            Ok(Ok(answer)) => answer.map_err(|error| store_error(error, access)),
+            Ok(Err(elapsed)) => Err(timed_out(elapsed, access)),
+            Err(panicked) => Err(StoreError::Defect(panicked.into())),
+        }
     }
 
     /// Ends every connection, after the calls that are under way.
@@ -187,16 +215,6 @@ impl Store {
                 tracing::warn!(%error, "a connection to the store did not close cleanly");
             }
         }
-    }
-}
-
-async fn in_time<T>(
-    call: impl Future<Output = Result<T, DbErr>> + Send,
-    access: Access,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => answer.map_err(|error| store_error(error, access)),
-        Err(elapsed) => Err(timed_out(elapsed, access)),
     }
 }
 

@@ -31,18 +31,20 @@ impl SqlUsers {
 #[async_trait]
 impl UserRepository for SqlUsers {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        let select = Entity::find_by_id(id.as_str());
         let found = self
             .store
-            .read(|connection| Entity::find_by_id(id.as_str()).one(connection))
+            .read(|connection| async move { select.one(&connection).await })
             .await?;
         found.map(user).transpose()
     }
 
     async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         // The tasks go with their user by the foreign key's ON DELETE CASCADE.
+        let delete = Entity::delete_by_id(id.as_str());
         let outcome = self
             .store
-            .write(|connection| Entity::delete_by_id(id.as_str()).exec(connection))
+            .write(|connection| async move { delete.exec(&connection).await })
             .await?;
         Ok(outcome.rows_affected > 0)
     }
