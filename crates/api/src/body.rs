@@ -45,7 +45,7 @@ impl Body {
     /// # Errors
     /// As [`read`](Self::read); a problem also for a body that is no JSON or no object.
     pub async fn json_object(self, media_types: &[&str]) -> Result<Map<String, Value>, Problem> {
-        self.read(media_types).await?.json_object()
+        object(self.read(media_types).await?.json()?)
     }
 
     /// The body as it arrived.
@@ -107,18 +107,18 @@ impl ReadBody {
         serde_json::from_slice(&self.0)
             .map_err(|error| Problem::malformed(format!("The request body is not JSON: {error}.")))
     }
+}
 
-    /// The members of its object.
-    ///
-    /// # Errors
-    /// A problem where it is no JSON in UTF-8, or no object.
-    pub fn json_object(&self) -> Result<Map<String, Value>, Problem> {
-        match self.json()? {
-            Value::Object(members) => Ok(members),
-            _ => Err(Problem::malformed(
-                "The request body is JSON, but no object.",
-            )),
-        }
+/// The members of a value that is an object.
+///
+/// # Errors
+/// A problem where it is none.
+pub fn object(value: Value) -> Result<Map<String, Value>, Problem> {
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => Err(Problem::malformed(
+            "The request body is JSON, but no object.",
+        )),
     }
 }
 

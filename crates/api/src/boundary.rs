@@ -1,18 +1,18 @@
 //! The outermost layer: what happens to every request, whatever becomes of it. It gives it an id,
-//! turns every error and every panic into a rendered [`Problem`], and logs it once.
+//! turns every error into a rendered [`Problem`], and logs it once.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
-use futures_util::FutureExt as _;
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 
@@ -20,6 +20,18 @@ use crate::problem::{Occurrence, Problem};
 
 /// The name of the header that carries a request's id, both ways.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Nothing here is to be guessed at, framed, run, leaked by a link or kept by a cache: every answer
+/// is somebody's own data.
+const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CACHE_CONTROL, "no-store"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    (REFERRER_POLICY, "no-referrer"),
+];
 
 /// The longest request id that is taken from a caller.
 const MAX_REQUEST_ID_CHARS: usize = 128;
@@ -40,14 +52,12 @@ pub(crate) async fn boundary(
         request_id: request_id(request.headers(), ids.as_ref()),
         timestamp: clock.now(),
     };
-    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let outcome = match outcome {
-        Ok(Ok(response)) => Ok(answered(response, &occurrence)),
-        Ok(Err(error)) => Err(Unanswered::new(Problem::of_framework(&error), &occurrence)),
-        Err(panic) => Err(Unanswered::new(
-            Problem::internal(panic_message(&*panic)),
-            &occurrence,
-        )),
+    let outcome = match next.call(request).await {
+        Ok(response) => Ok(answered(response, &occurrence)),
+        Err(error) => Err(Unanswered {
+            problem: Problem::of_framework(&error),
+            occurrence: occurrence.clone(),
+        }),
     };
     let (route, status) = match &outcome {
         Ok(response) => (response.request().match_pattern(), response.status()),
@@ -76,7 +86,11 @@ fn answered(
             Some(problem) => render(problem, occurrence),
             None => render(&Problem::of_framework(error), occurrence),
         });
-    if let Some(problem) = problem {
+    if let Some(mut problem) = problem {
+        // What layers within added for every response, such as CORS, is meant for this one too.
+        for (name, value) in response.headers() {
+            problem.headers_mut().append(name.clone(), value.clone());
+        }
         return response.into_response(problem);
     }
     let mut response = response.map_into_boxed_body();
@@ -94,7 +108,11 @@ fn render(problem: &Problem, occurrence: &Occurrence) -> HttpResponse {
     response
 }
 
+/// What every response carries.
 fn mark(headers: &mut HeaderMap, occurrence: &Occurrence) {
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     if let Ok(request_id) = HeaderValue::from_str(&occurrence.request_id) {
         headers.insert(X_REQUEST_ID.clone(), request_id);
     }
@@ -105,15 +123,6 @@ fn mark(headers: &mut HeaderMap, occurrence: &Occurrence) {
 struct Unanswered {
     problem: Problem,
     occurrence: Occurrence,
-}
-
-impl Unanswered {
-    fn new(problem: Problem, occurrence: &Occurrence) -> Self {
-        Self {
-            problem,
-            occurrence: occurrence.clone(),
-        }
-    }
 }
 
 impl fmt::Display for Unanswered {
@@ -151,14 +160,6 @@ fn is_sane(request_id: &str) -> bool {
 /// The path, cut where it is so long that repeating it would serve nobody.
 fn instance(path: &str) -> String {
     path.chars().take(MAX_INSTANCE_CHARS).collect()
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a handler panicked: {}", message.unwrap_or("no message"))
 }
 
 /// An error with everything that led to it.

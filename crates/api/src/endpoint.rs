@@ -1,15 +1,14 @@
 //! The route table: every endpoint is a row, and routing, `HEAD`, `OPTIONS`, `Allow` and the test
 //! of who may do what are made from the rows. A route that is in no row does not exist.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
 
 use crate::problem::Problem;
-use crate::{health, tasks};
+use crate::{health, panics, tasks};
 
 /// A row of the route table.
 #[derive(Clone)]
@@ -48,36 +47,36 @@ impl Endpoint {
     }
 }
 
-/// Every endpoint of the API. Of two paths that match, the first one does.
+/// Every endpoint of the API. The rows of a path stand together; of two paths that match, the first
+/// one does.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
     [tasks::endpoints(), health::endpoints()].concat()
 }
 
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    let mut paths: Vec<&'static str> = Vec::new();
-    let mut by_path: BTreeMap<&'static str, Vec<Endpoint>> = BTreeMap::new();
-    for endpoint in endpoints() {
-        if !by_path.contains_key(endpoint.path) {
-            paths.push(endpoint.path);
-        }
-        by_path.entry(endpoint.path).or_default().push(endpoint);
-    }
-    for path in paths {
-        let endpoints = by_path.remove(path).unwrap_or_default();
-        let allow = allowed_methods(&endpoints);
-        let mut resource = web::resource(path);
-        for endpoint in endpoints {
-            if endpoint.method == Method::GET {
-                // HTTP leaves the body of an answer to HEAD out by itself.
-                resource = resource.route((endpoint.route)().method(Method::HEAD));
-            }
-            resource = resource.route((endpoint.route)().method(endpoint.method));
-        }
+    for endpoints in endpoints().chunk_by(|one, next| one.path == next.path) {
+        let Some(Endpoint { path, .. }) = endpoints.first() else {
+            continue;
+        };
+        let allow = allowed_methods(endpoints);
+        let other_method =
+            web::to(move |request: HttpRequest| other_method(request, allow.clone()));
+        let resource = endpoints
+            .iter()
+            .fold(web::resource(*path), |resource, endpoint| {
+                let resource = resource.route((endpoint.route)().method(endpoint.method.clone()));
+                if endpoint.method == Method::GET {
+                    // HTTP leaves the body of an answer to HEAD out by itself.
+                    resource.route((endpoint.route)().method(Method::HEAD))
+                } else {
+                    resource
+                }
+            });
         config.service(
-            resource.default_service(web::to(move |request: HttpRequest| {
-                other_method(request, allow.clone())
-            })),
+            resource
+                .default_service(other_method)
+                .wrap(from_fn(panics::caught)),
         );
     }
 }
@@ -106,4 +105,30 @@ async fn other_method(request: HttpRequest, allow: String) -> Result<HttpRespons
 
 pub(crate) async fn no_such_route() -> Result<HttpResponse, Problem> {
     Err(Problem::no_such_route())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_of_a_path_stand_together_and_no_method_is_given_twice() {
+        let endpoints = endpoints();
+        let mut paths: Vec<_> = endpoints
+            .chunk_by(|one, next| one.path == next.path)
+            .map(|rows| rows[0].path)
+            .collect();
+        let groups = paths.len();
+        paths.sort_unstable();
+        paths.dedup();
+        assert_eq!(paths.len(), groups);
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            let again =
+                |other: &&Endpoint| other.path == endpoint.path && other.method == endpoint.method;
+            assert_eq!(
+                endpoints.iter().position(|other| again(&other)),
+                Some(index)
+            );
+        }
+    }
 }

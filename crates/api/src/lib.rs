@@ -7,7 +7,8 @@
 //! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
 //! | [`body`] | reading a request body within limits |
 //! | [`problem`] | [`Problem`](problem::Problem), the one error type, as `application/problem+json` |
-//! | [`boundary`] | the outermost layer: request ids, panics, the log line, rendering problems |
+//! | [`cors`] | which other origins may use the API from a browser |
+//! | [`boundary`] | the outermost layer: request ids, the log line, rendering problems |
 //!
 //! A request passes [`boundary`], is routed by [`endpoint`], proves its [`caller`], has its
 //! [`body`] read, and ends in a handler of under twenty lines that calls one use case.
@@ -26,10 +27,15 @@ use taskhold_application::tokens::TokenVerifier;
 pub mod body;
 pub mod boundary;
 pub mod caller;
+mod conditional;
+pub mod cors;
 pub mod endpoint;
 pub mod health;
+mod panics;
 pub mod problem;
 pub mod tasks;
+
+use crate::cors::Origin;
 
 /// What the API stands on. Cloning it shares everything.
 #[derive(Clone)]
@@ -44,6 +50,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// The ids of requests.
     pub ids: Arc<dyn Ids>,
+    /// The pages of other origins that browsers may let use the API.
+    pub origins: Vec<Origin>,
 }
 
 /// The whole API as an actix-web application.
@@ -66,6 +74,7 @@ pub fn app(
         .app_data(web::Data::<dyn Ids>::from(services.ids))
         .configure(endpoint::configure)
         .default_service(web::to(endpoint::no_such_route))
+        .wrap(cors::layer(&services.origins))
         .wrap(NormalizePath::trim())
         .wrap(from_fn(boundary::boundary))
 }

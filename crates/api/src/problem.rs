@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
+use actix_cors::CorsError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, CONTENT_TYPE, ETAG, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use taskhold_application::tasks::TaskError;
@@ -15,6 +18,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::Violations;
 
 use crate::body::{ARRIVAL_TIMEOUT, MAX_BYTES};
+use crate::conditional::etag;
 use crate::tasks::TaskBody;
 
 /// The media type of problems.
@@ -44,6 +48,8 @@ pub enum Kind {
     PayloadTooLarge,
     /// The body is of a type that the route does not take.
     UnsupportedMediaType,
+    /// The caller has as many tasks as anybody may have.
+    QuotaExceeded,
     /// A rule of the domain is broken.
     ValidationError,
     /// A defect of ours.
@@ -68,6 +74,7 @@ impl Kind {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::QuotaExceeded => StatusCode::CONFLICT,
             Self::ValidationError => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -89,6 +96,7 @@ impl Kind {
             Self::UnsupportedMediaType => {
                 ("UNSUPPORTED_MEDIA_TYPE", "The media type is not supported")
             }
+            Self::QuotaExceeded => ("QUOTA_EXCEEDED", "The quota is used up"),
             Self::ValidationError => ("VALIDATION_ERROR", "A rule is broken"),
             Self::InternalError => ("INTERNAL_ERROR", "There is a defect in this service"),
             Self::ServiceUnavailable => ("SERVICE_UNAVAILABLE", "The service is not available"),
@@ -122,6 +130,11 @@ impl Problem {
 
     fn with_header(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
         self.header = Some(Box::new((name, value.into())));
+        self
+    }
+
+    fn with_current(mut self, current: Box<Task>) -> Self {
+        self.current = Some(current);
         self
     }
 
@@ -200,6 +213,9 @@ impl Problem {
 
     /// What an error of the framework becomes, by the status that it chose.
     pub(crate) fn of_framework(error: &actix_web::Error) -> Self {
+        if let Some(refused) = error.as_error::<CorsError>() {
+            return Self::malformed(format!("{refused}."));
+        }
         match error.as_response_error().status_code() {
             StatusCode::NOT_FOUND => Self::no_such_route(),
             StatusCode::PAYLOAD_TOO_LARGE => Self::payload_too_large(),
@@ -300,13 +316,16 @@ impl From<TaskError> for Problem {
         match error {
             TaskError::NotFound => Self::no_such_task(),
             TaskError::Forbidden => Self::new(Kind::Forbidden, "The task belongs to another user."),
-            TaskError::Stale(current) => Self {
-                current: Some(current),
-                ..Self::new(
-                    Kind::PreconditionFailed,
-                    "The task has changed since it was read; nothing was done. This is what it is now.",
-                )
-            },
+            TaskError::Stale(current) => Self::new(
+                Kind::PreconditionFailed,
+                "The task has changed since it was read; nothing was done. This is what it is now.",
+            )
+            .with_header(ETAG, etag(&current))
+            .with_current(current),
+            TaskError::QuotaExceeded { quota } => Self::new(
+                Kind::QuotaExceeded,
+                format!("You have as many tasks as one user may have: {quota}. Delete some to create others."),
+            ),
             TaskError::Unavailable(cause) => Self::new(
                 Kind::ServiceUnavailable,
                 "The service cannot reach its store right now. Nothing was changed; try again shortly.",

@@ -1,19 +1,24 @@
 //! The endpoints of tasks.
 
+mod cursor;
+mod list;
+
 use actix_web::http::Method;
 use actix_web::http::header::{ETAG, LOCATION};
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use taskhold_application::tasks::{Precondition, TaskService};
+use taskhold_application::tasks::TaskService;
 use taskhold_domain::task::{Member, Task, TaskChange, TaskId, TaskInput};
 
-use crate::body::{self, Body};
+use crate::body::{self, Body, ReadBody};
 use crate::caller::Caller;
+use crate::conditional::{etag, if_match, is_known};
 use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
 
 const COLLECTION: &str = "/api/v1/tasks";
+const STATS: &str = "/api/v1/tasks/stats";
 const ITEM: &str = "/api/v1/tasks/{id}";
 const COMPLETION: &str = "/api/v1/tasks/{id}/complete";
 
@@ -23,7 +28,11 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new(Method::POST, COLLECTION, Access::Owner, || web::to(create)),
-        Endpoint::new(Method::GET, COLLECTION, Access::Owner, || web::to(list)),
+        Endpoint::new(Method::GET, COLLECTION, Access::Owner, || {
+            web::to(list::list)
+        }),
+        // Before the route of one task, whose id could be anything.
+        Endpoint::new(Method::GET, STATS, Access::Owner, || web::to(stats)),
         Endpoint::new(Method::GET, ITEM, Access::Owner, || web::to(read)),
         Endpoint::new(Method::PUT, ITEM, Access::Owner, || web::to(update)),
         Endpoint::new(Method::PATCH, ITEM, Access::Owner, || web::to(patch)),
@@ -69,8 +78,10 @@ struct One<'a> {
 }
 
 #[derive(Serialize)]
-struct Many<'a> {
-    tasks: Vec<TaskBody<'a>>,
+struct Stats {
+    total: u64,
+    completed: u64,
+    pending: u64,
 }
 
 fn as_text<S: Serializer>(
@@ -94,92 +105,100 @@ async fn create(
     ))
 }
 
-async fn list(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResponse, Problem> {
-    let tasks = tasks.list(&caller.id).await?;
-    Ok(HttpResponse::Ok().json(Many {
-        tasks: tasks.iter().map(TaskBody::from).collect(),
+async fn stats(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResponse, Problem> {
+    let counts = tasks.count(&caller.id).await?;
+    Ok(HttpResponse::Ok().json(Stats {
+        total: counts.total,
+        completed: counts.completed,
+        pending: counts.total.saturating_sub(counts.completed),
     }))
 }
 
 async fn read(
     caller: Caller,
     id: web::Path<String>,
+    request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let task = tasks.find(&caller.id, task_id(&id)?).await?;
+    if is_known(request.headers(), task.version)? {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((ETAG, etag(&task)))
+            .finish());
+    }
     Ok(one(&mut HttpResponse::Ok(), &task))
 }
 
 async fn update(
     caller: Caller,
     id: web::Path<String>,
+    request: HttpRequest,
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
+    let precondition = if_match(request.headers())?;
     let change = task_input(body.json_object(&[body::JSON]).await?).into_update()?;
-    changed(&caller, id, &tasks, &change).await
+    let task = tasks.change(&caller.id, id, &change, &precondition).await?;
+    Ok(one(&mut HttpResponse::Ok(), &task))
 }
 
 async fn patch(
     caller: Caller,
     id: web::Path<String>,
+    request: HttpRequest,
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
+    let precondition = if_match(request.headers())?;
     let change = task_input(body.json_object(&[body::JSON, MERGE_PATCH]).await?).into_patch()?;
-    changed(&caller, id, &tasks, &change).await
+    let task = tasks.change(&caller.id, id, &change, &precondition).await?;
+    Ok(one(&mut HttpResponse::Ok(), &task))
 }
 
-/// A body of no bytes toggles.
 async fn complete(
     caller: Caller,
     id: web::Path<String>,
+    request: HttpRequest,
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
-    let body = body.read(&[body::JSON, MERGE_PATCH]).await?;
-    let change = if body.is_empty() {
-        TaskChange::toggle()
-    } else {
-        let members = match body.json()? {
-            // As good as an object without the flag.
-            Value::Null => Map::new(),
-            _ => body.json_object()?,
-        };
-        task_input(members).into_completion()?
+    let precondition = if_match(request.headers())?;
+    let change = completion(&body.read(&[body::JSON, MERGE_PATCH]).await?)?;
+    let task = tasks.change(&caller.id, id, &change, &precondition).await?;
+    Ok(one(&mut HttpResponse::Ok(), &task))
+}
+
+/// A body of no bytes toggles.
+fn completion(body: &ReadBody) -> Result<TaskChange, Problem> {
+    if body.is_empty() {
+        return Ok(TaskChange::toggle());
+    }
+    let members = match body.json()? {
+        // As good as an object without the flag.
+        Value::Null => Map::new(),
+        value => body::object(value)?,
     };
-    changed(&caller, id, &tasks, &change).await
+    Ok(task_input(members).into_completion()?)
 }
 
 async fn delete(
     caller: Caller,
     id: web::Path<String>,
+    request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
-    tasks
-        .delete(&caller.id, task_id(&id)?, &Precondition::None)
-        .await?;
+    let id = task_id(&id)?;
+    let precondition = if_match(request.headers())?;
+    tasks.delete(&caller.id, id, &precondition).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-async fn changed(
-    caller: &Caller,
-    id: TaskId,
-    tasks: &TaskService,
-    change: &TaskChange,
-) -> Result<HttpResponse, Problem> {
-    let task = tasks
-        .change(&caller.id, id, change, &Precondition::None)
-        .await?;
-    Ok(one(&mut HttpResponse::Ok(), &task))
 }
 
 fn one(response: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {
     response
-        .insert_header((ETAG, format!("\"{}\"", task.version.get())))
+        .insert_header((ETAG, etag(task)))
         .json(One { task: task.into() })
 }
 

@@ -1,0 +1,96 @@
+//! Which other origins may use the API from a browser: none unless configured.
+
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION,
+    RETRY_AFTER,
+};
+use actix_web::middleware::Condition;
+use url::Url;
+
+use crate::boundary::X_REQUEST_ID;
+use crate::endpoint::endpoints;
+
+/// How long a browser may remember what it was allowed.
+const MAX_AGE: Duration = Duration::from_hours(1);
+
+/// The origin of a page, such as `https://app.example`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(String);
+
+/// A string that is no [`Origin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an origin is http:// or https:// with a host and perhaps a port, and nothing after it")]
+pub struct OriginError;
+
+impl Origin {
+    /// Reads `scheme://host[:port]`; no path, no wildcard.
+    ///
+    /// # Errors
+    /// [`OriginError`] for anything else.
+    pub fn parse(raw: &str) -> Result<Self, OriginError> {
+        let url = Url::parse(raw).map_err(|_| OriginError)?;
+        let origin = url.origin().ascii_serialization();
+        let is_web = ["http", "https"].contains(&url.scheme());
+        // A browser sends an origin in just this form; any other would never match.
+        if !is_web || raw.contains('*') || origin != raw {
+            return Err(OriginError);
+        }
+        Ok(Self(origin))
+    }
+}
+
+/// Answers preflight requests of these origins and marks every answer to them, errors included.
+pub(crate) fn layer(origins: &[Origin]) -> Condition<Cors> {
+    let methods = endpoints().into_iter().map(|endpoint| endpoint.method);
+    let sent = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        IF_MATCH,
+        IF_NONE_MATCH,
+        X_REQUEST_ID.clone(),
+    ];
+    let read: [HeaderName; 5] = [ETAG, LINK, LOCATION, RETRY_AFTER, X_REQUEST_ID.clone()];
+    let cors = Cors::default()
+        .allowed_methods(methods)
+        .allowed_headers(sent)
+        .expose_headers(read)
+        .max_age(usize::try_from(MAX_AGE.as_secs()).ok());
+    let cors = origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(&origin.0));
+    Condition::new(!origins.is_empty(), cors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for sound in [
+            "https://app.example",
+            "http://localhost:3000",
+            "https://app.example:8443",
+        ] {
+            assert!(Origin::parse(sound).is_ok(), "{sound}");
+        }
+        for raw in [
+            "",
+            "*",
+            "null",
+            "app.example",
+            "https://*.example",
+            "https://app.example/",
+            "https://App.example",
+            "https://app.example:443",
+            "https://app.example/path",
+            "ftp://app.example",
+            "file:///x",
+        ] {
+            assert_eq!(Origin::parse(raw), Err(OriginError), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! A handler that panics still answers: with a problem, like every other defect.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use futures_util::FutureExt as _;
+
+use crate::problem::Problem;
+
+/// Goes around a resource, where the request is routed already: before that, nobody else may hold
+/// on to it.
+pub(crate) async fn caught(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let asked = request.request().clone();
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(outcome) => outcome.map(ServiceResponse::map_into_boxed_body),
+        Err(panic) => {
+            let problem = Problem::internal(format!("a handler panicked: {}", message(&*panic)));
+            Ok(ServiceResponse::from_err(problem, asked))
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

@@ -1,0 +1,101 @@
+//! Stores that fail, and what a client is told of it: nothing of the store.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use async_trait::async_trait;
+use insta::assert_snapshot;
+use taskhold_domain::task::{Task, TaskChange, TaskId};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::tasks::{Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository};
+
+use crate::wire::{Wire, get, request};
+
+const SECRET: &str = "password authentication failed for postgres at 10.0.0.7";
+
+/// Answers every call with the same failure.
+struct Failing(fn() -> StoreError);
+
+#[async_trait]
+impl TaskRepository for Failing {
+    async fn add(&self, _: &Task) -> Result<(), StoreError> {
+        Err((self.0)())
+    }
+    async fn find(&self, _: &UserId, _: TaskId) -> Result<Option<Task>, StoreError> {
+        Err((self.0)())
+    }
+    async fn list(&self, _: &UserId, _: &TaskQuery) -> Result<TaskPage, StoreError> {
+        Err((self.0)())
+    }
+    async fn count(&self, _: &UserId) -> Result<TaskCounts, StoreError> {
+        Ok(TaskCounts::default())
+    }
+    async fn change(
+        &self,
+        _: &UserId,
+        _: TaskId,
+        _: &TaskChange,
+        _: &Precondition,
+        _: Timestamp,
+    ) -> Result<Option<Task>, StoreError> {
+        Err((self.0)())
+    }
+    async fn remove(&self, _: &UserId, _: TaskId, _: &Precondition) -> Result<bool, StoreError> {
+        Err((self.0)())
+    }
+    async fn belongs_to_another(&self, _: &UserId, _: TaskId) -> Result<bool, StoreError> {
+        Err((self.0)())
+    }
+}
+
+#[async_trait]
+impl StoreProbe for Failing {
+    async fn ping(&self) -> Result<(), StoreError> {
+        Err((self.0)())
+    }
+    async fn schema_is_current(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+async fn transcript(failure: fn() -> StoreError) -> String {
+    let failing = Arc::new(Failing(failure));
+    let mut wire = Wire::on(failing.clone(), failing).with_origin("https://app.example");
+    for request in [
+        get("/api/v1/tasks").header("origin", "https://app.example"),
+        request(Method::POST, "/api/v1/tasks").json(r#"{"title": "x"}"#),
+        get("/health"),
+        get("/health/ready"),
+        get("/health/live"),
+    ] {
+        wire.ask(request).await;
+    }
+    let transcript = wire.transcript();
+    for part in ["password", "postgres", "10.0.0.7", "oh no"] {
+        assert!(!transcript.contains(part), "{part}");
+    }
+    transcript
+}
+
+#[actix_web::test]
+async fn a_store_that_is_away() {
+    assert_snapshot!(transcript(|| StoreError::Unavailable(SECRET.into())).await);
+}
+
+#[actix_web::test]
+async fn a_store_that_was_lost_during_a_write() {
+    assert_snapshot!(transcript(|| StoreError::OutcomeUnknown(SECRET.into())).await);
+}
+
+#[actix_web::test]
+async fn a_store_with_a_defect() {
+    assert_snapshot!(transcript(|| StoreError::Defect(SECRET.into())).await);
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics() {
+    assert_snapshot!(transcript(|| panic!("oh no, {SECRET}")).await);
+}

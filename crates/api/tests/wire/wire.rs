@@ -1,0 +1,229 @@
+//! The API over the in-memory store, and transcripts of what is said to it.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::body::to_bytes;
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, init_service, try_call_service};
+use actix_web::web::Bytes;
+use serde_json::Value;
+use taskhold_api::Services;
+use taskhold_api::cors::Origin;
+use taskhold_application::readiness::Readiness;
+use taskhold_application::tasks::TaskService;
+use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::tasks::TaskRepository;
+use taskhold_testkit::clock::ManualClock;
+use taskhold_testkit::ids::CountedIds;
+use taskhold_testkit::memory::MemoryStore;
+use taskhold_testkit::tokens::PlainTokens;
+
+/// A request in the making; as alice, with JSON, unless told otherwise.
+#[derive(Clone)]
+pub struct Request {
+    method: Method,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+pub fn request(method: Method, path: &str) -> Request {
+    Request {
+        method,
+        path: path.to_owned(),
+        headers: vec![("authorization", "Bearer user:alice".to_owned())],
+        body: Vec::new(),
+    }
+}
+
+pub fn get(path: &str) -> Request {
+    request(Method::GET, path)
+}
+
+impl Request {
+    pub fn json(self, body: &str) -> Self {
+        self.header("content-type", "application/json")
+            .bytes(body.as_bytes())
+    }
+
+    pub fn bytes(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self
+    }
+
+    /// Replaces the header, or leaves it out where the value is empty.
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.retain(|(given, _)| *given != name);
+        if !value.is_empty() {
+            self.headers.push((name, value.to_owned()));
+        }
+        self
+    }
+}
+
+pub async fn body(response: HttpResponse) -> Bytes {
+    to_bytes(response.into_body()).await.expect("a body")
+}
+
+/// The API with a transcript of all that was asked and answered.
+pub struct Wire {
+    services: Services,
+    clock: Arc<ManualClock>,
+    transcript: String,
+}
+
+impl Wire {
+    pub fn new() -> Self {
+        let store = Arc::new(MemoryStore::default());
+        Self::on(store.clone(), store)
+    }
+
+    pub fn on(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreProbe>) -> Self {
+        Self::limited(tasks, probe, u64::MAX)
+    }
+
+    pub fn limited(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreProbe>, quota: u64) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let ids = Arc::new(CountedIds::default());
+        let quota = NonZeroU64::new(quota).expect("a quota");
+        let services = Services {
+            tasks: TaskService::new(tasks, clock.clone(), ids.clone(), quota),
+            tokens: Arc::new(PlainTokens),
+            readiness: Arc::new(Readiness::new(probe)),
+            clock: clock.clone(),
+            ids,
+            origins: Vec::new(),
+        };
+        Self {
+            services,
+            clock,
+            transcript: String::new(),
+        }
+    }
+
+    pub fn with_origin(mut self, origin: &str) -> Self {
+        self.services.origins = vec![Origin::parse(origin).expect("an origin")];
+        self
+    }
+
+    pub fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// Asks, and writes both down.
+    pub async fn ask(&mut self, request: Request) -> (StatusCode, Value) {
+        self.note(&request);
+        let response = self.answer(&request).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut headers: Vec<_> = headers
+            .iter()
+            .filter(|(name, _)| !EVERYWHERE.contains(&name.as_str()))
+            .map(|(name, value)| {
+                format!(
+                    "< {name}: {}\n",
+                    in_order(name.as_str(), value.to_str().expect("ASCII"))
+                )
+            })
+            .collect();
+        headers.sort();
+        let body = if request.method == Method::HEAD {
+            Bytes::new()
+        } else {
+            body(response).await
+        };
+        let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let shown = match &json {
+            Value::Null => String::from_utf8_lossy(&body).into_owned(),
+            json => serde_json::to_string_pretty(json).expect("JSON"),
+        };
+        let said = format!("< {status}\n{}{shown}\n\n", headers.concat());
+        self.transcript.push_str(&said);
+        (status, json)
+    }
+
+    /// Asks, and writes nothing down.
+    pub async fn answer(&self, request: &Request) -> HttpResponse {
+        self.clock.advance(1_000_000);
+        let app = init_service(taskhold_api::app(self.services.clone())).await;
+        let mut prepared = TestRequest::with_uri(&request.path).method(request.method.clone());
+        for (name, value) in &request.headers {
+            prepared = prepared.append_header((*name, value.as_str()));
+        }
+        let prepared = prepared.set_payload(request.body.clone()).to_request();
+        match try_call_service(&app, prepared).await {
+            Ok(response) => response.into_parts().1,
+            // What the server does with an error that no layer has turned into a response.
+            Err(error) => error.error_response(),
+        }
+    }
+
+    /// Creates a task and gives its path.
+    pub async fn created(&self, body: &str) -> String {
+        let response = self
+            .answer(&request(Method::POST, "/api/v1/tasks").json(body))
+            .await;
+        let location = response.headers().get("location").expect("a location");
+        location.to_str().expect("ASCII").to_owned()
+    }
+
+    pub fn transcript(self) -> String {
+        self.transcript
+    }
+
+    fn note(&mut self, request: &Request) {
+        let mut said = format!(
+            "> {} {}\n",
+            request.method,
+            abridged(request.path.as_bytes())
+        );
+        for (name, value) in &request.headers {
+            // Every request of a transcript has it unless it says so.
+            if !(*name == "authorization" && value == "Bearer user:alice") {
+                writeln!(said, "> {name}: {}", abridged(value.as_bytes())).expect("written");
+            }
+        }
+        if !request
+            .headers
+            .iter()
+            .any(|(name, _)| *name == "authorization")
+        {
+            said.push_str("> (no authorization)\n");
+        }
+        if !request.body.is_empty() {
+            writeln!(said, "> {}", abridged(&request.body)).expect("written");
+        }
+        self.transcript.push_str(&said);
+    }
+}
+
+/// Headers of every answer, which one transcript shows and the others need not.
+const EVERYWHERE: [&str; 5] = [
+    "cache-control",
+    "content-security-policy",
+    "referrer-policy",
+    "x-content-type-options",
+    "x-request-id",
+];
+
+/// The lists of CORS are sets, in no order.
+fn in_order(name: &str, value: &str) -> String {
+    if !name.starts_with("access-control-") {
+        return value.to_owned();
+    }
+    let mut elements: Vec<_> = value.split(", ").collect();
+    elements.sort_unstable();
+    elements.join(", ")
+}
+
+/// What fits on a line, in ASCII.
+fn abridged(bytes: &[u8]) -> String {
+    let text = bytes.escape_ascii().to_string().replace("\\\"", "\"");
+    if text.len() <= 100 {
+        return text;
+    }
+    let beginning: String = text.chars().take(60).collect();
+    format!("{beginning}… ({} bytes)", bytes.len())
+}
