@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help serve migrate token test test-shell lint format build clean
+.PHONY: help serve migrate token test test-shell lint deny format build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+deny: ## Check licences, sources and known weaknesses of the dependencies (needs cargo-deny)
+	$(CARGO) deny check
 
 format: ## Format the code
 	$(CARGO) fmt --all

@@ -15,7 +15,11 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
         &["testkit"],
     ),
     ("security", &["application", "domain"], &[]),
-    ("api", &["application", "domain"], &["testkit"]),
+    (
+        "api",
+        &["application", "domain"],
+        &["repository", "testkit"],
+    ),
     ("testkit", &["application", "repository", "domain"], &[]),
     ("migration", &[], &[]),
     (

@@ -21,8 +21,12 @@ macro_rules! on_both_stores {
 mod access;
 mod architecture;
 mod commands;
+mod concurrency;
 mod durability;
 mod faults;
+mod guide;
+mod lists;
+mod model;
 mod parity;
 mod service;
 mod settings;

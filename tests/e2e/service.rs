@@ -95,16 +95,16 @@ impl Service {
         ];
         let variables = [&common, variables].concat();
         let mut child = taskhold(database.folder.path(), &variables, &["serve"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
         let log = Arc::new(Mutex::new(String::new()));
-        let stdout = child.stdout.take().expect("a pipe");
+        let stderr = child.stderr.take().expect("a pipe");
         let reader = std::thread::spawn({
             let log = Arc::clone(&log);
             move || {
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                     let mut log = log.lock().expect("unpoisoned");
                     log.push_str(&line);
                     log.push('\n');
@@ -144,9 +144,13 @@ impl Service {
 
     /// Tells it to stop.
     pub fn terminate(&self) {
-        let mut kill = Command::new("kill");
-        let status = kill.arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(status.expect("kill runs").success());
+        // The shell's own `kill`: the program of that name is not everywhere.
+        let mut kill = Command::new("sh");
+        let status = kill
+            .args(["-c", "kill -TERM $0"])
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(status.expect("sh runs").success());
     }
 
     /// Tells it to stop, and waits until it did.

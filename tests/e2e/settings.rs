@@ -32,8 +32,24 @@ fn a_wrong_setting_is_named() {
         &[("TASKHOLD__SERVER__HOST", "not an address")],
         "server.host",
     );
-    refused(&[("TASKHOLD__SERVER__PROT", "80")], "prot");
-    refused(&[("TASKHOLD__SEVRER__PORT", "80")], "sevrer");
+    refused(
+        &[("TASKHOLD__SERVER__PROT", "80")],
+        "TASKHOLD__SERVER__PROT",
+    );
+    refused(
+        &[("TASKHOLD__SEVRER__PORT", "80")],
+        "TASKHOLD__SEVRER__PORT",
+    );
+    refused(&[("TASKHOLD_SERVER__PORT", "80")], "TASKHOLD_SERVER__PORT");
+    refused(&[("TASKHOLD_PROFIL", "production")], "TASKHOLD_PROFIL");
+    refused(
+        &[("TASKHOLD__TASKS__MAX_PER_USER", "0")],
+        "tasks.max_per_user",
+    );
+    refused(
+        &[("TASKHOLD__CORS__ORIGINS", "https://app.example *")],
+        "cors.origins",
+    );
     refused(
         &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "perhaps")],
         "database.auto_migrate",
@@ -67,6 +83,59 @@ fn a_secret_is_required_where_others_can_reach_the_service() {
             ("TASKHOLD_PROFILE", "production"),
         ],
         "JWT_SECRET",
+    );
+}
+
+#[test]
+fn a_short_secret_is_for_development_on_this_machine_only() {
+    let development = [
+        ("TASKHOLD_PROFILE", "development"),
+        ("JWT_SECRET", "hunter2"),
+    ];
+    let database = Database::sqlite();
+    let output = run(
+        database.folder.path(),
+        &development,
+        &["token", "--user", "anna"],
+    );
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(
+        said.contains("JWT_SECRET has fewer than 32 bytes"),
+        "{said}"
+    );
+    refused(
+        &[&development[..], &[("TASKHOLD__SERVER__HOST", "0.0.0.0")]].concat(),
+        "JWT_SECRET",
+    );
+}
+
+#[test]
+fn a_key_of_a_file_that_does_not_exist_is_named() {
+    let database = Database::sqlite();
+    fs::create_dir(database.folder.path().join("config")).expect("a folder");
+    fs::write(
+        database.folder.path().join("config/test.toml"),
+        "[server]\nprot = 80",
+    )
+    .expect("written");
+    refused_in(&database, &[], "prot");
+}
+
+#[test]
+fn a_parameter_of_the_url_without_meaning_is_named() {
+    let database = Database::sqlite();
+    let url = format!("{}?timeout=5", database.url);
+    let output = run(
+        database.folder.path(),
+        &[("DATABASE_URL", &url)],
+        &["migrate", "status"],
+    );
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8(output.stderr)
+            .expect("UTF-8")
+            .contains("parameter=\"timeout\"")
     );
 }
 

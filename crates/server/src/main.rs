@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
-use crate::settings::{Misconfigured, Settings};
+use crate::settings::{Draft, Misconfigured};
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_MISCONFIGURED: u8 = 78;
@@ -48,7 +48,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let settings = Settings::load(cli.config.as_deref())?;
+    let draft = Draft::read(cli.config.as_deref())?;
+    logging::start(draft.log())?;
+    let settings = draft.settings()?;
     match cli.command {
         Command::Serve => serve::serve(settings).await,
         Command::Migrate(command) => migrate::migrate(&settings, command).await,

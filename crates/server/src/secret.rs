@@ -22,7 +22,7 @@ pub fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
     if let Some(secret) = &settings.jwt_secret {
         if secret.is_short() {
             let short = format!("JWT_SECRET has fewer than {} bytes", Secret::MIN_BYTES);
-            if settings.profile != Profile::Development {
+            if settings.profile != Profile::Development || !settings.host.is_loopback() {
                 return Err(Misconfigured(short).into());
             }
             tracing::warn!("{short}: good enough for development only");
@@ -68,7 +68,11 @@ fn generated(path: &Path) -> anyhow::Result<Secret> {
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(path) {
-            Ok(_) => tracing::info!(path = %path.display(), "made a secret to sign tokens with"),
+            Ok(_) => {
+                // A file's name is only safe from a power cut once its folder is.
+                std::fs::File::open(folder)?.sync_all()?;
+                tracing::info!(path = %path.display(), "made a secret to sign tokens with");
+            }
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.error.into()),
         }

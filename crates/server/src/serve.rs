@@ -18,8 +18,8 @@ use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_security::jwt::{JwtTokens, Origin};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::secret;
 use crate::settings::{Profile, Settings};
-use crate::{logging, secret};
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,7 +35,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// Whatever keeps it from starting; never anything that happens to a request.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
-    logging::start(&settings)?;
     let secret = secret::signing_secret(&settings)?;
     if settings.auto_migrate {
         migrate(&settings).await?;
@@ -53,11 +52,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
             Arc::new(SqlTasks::new(store.clone())),
             clock.clone(),
             ids.clone(),
+            settings.max_tasks_per_user,
         ),
         tokens: Arc::new(JwtTokens::new(&secret, origin)),
         readiness: readiness.clone(),
         clock,
         ids,
+        origins: settings.origins.clone(),
     };
     let server = HttpServer::new(move || taskhold_api::app(services.clone()))
         .client_request_timeout(HEAD_TIMEOUT)

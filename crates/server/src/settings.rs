@@ -4,12 +4,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::builder::DefaultState;
 use config::{Config, ConfigBuilder, Environment, File, FileFormat};
 use serde::Deserialize;
+use taskhold_api::cors::Origin;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_security::secret::Secret;
 
@@ -75,8 +77,8 @@ pub struct Settings {
     pub jwt_secret: Option<Secret>,
     pub issuer: Option<String>,
     pub audience: Option<String>,
-    pub log_format: LogFormat,
-    pub log_filter: String,
+    pub origins: Vec<Origin>,
+    pub max_tasks_per_user: NonZeroU64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -92,6 +94,8 @@ struct Sections {
     server: ServerSection,
     database: DatabaseSection,
     auth: AuthSection,
+    cors: CorsSection,
+    tasks: TasksSection,
     log: LogSection,
 }
 
@@ -122,55 +126,87 @@ struct AuthSection {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LogSection {
-    format: LogFormat,
-    filter: String,
+struct CorsSection {
+    origins: String,
 }
 
-impl Settings {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TasksSection {
+    max_per_user: NonZeroU64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSection {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+/// Settings that are read and of the right types, before anything is made of them.
+pub struct Draft {
+    profile: Profile,
+    environment: HashMap<String, String>,
+    sections: Sections,
+}
+
+impl Draft {
     /// Reads the settings. `folder` must exist where it is named.
     ///
     /// # Errors
     /// [`Misconfigured`], with the name of the setting.
-    pub fn load(folder: Option<&Path>) -> Result<Self, Misconfigured> {
-        Self::of(folder, &environment()?)
-    }
-
-    fn of(
-        folder: Option<&Path>,
-        environment: &HashMap<String, String>,
-    ) -> Result<Self, Misconfigured> {
-        let profile = Profile::of(environment)?;
+    pub fn read(folder: Option<&Path>) -> Result<Self, Misconfigured> {
+        let environment = environment()?;
+        let profile = Profile::of(&environment)?;
         let files = files(profile, folder)?;
-        refuse_secrets(
-            &files
-                .build_cloned()
-                .map_err(|error| misconfigured(&error))?,
-        )?;
-        let sections: Sections = with_environment(files, environment)
+        let in_files = files
+            .build_cloned()
+            .map_err(|error| misconfigured(&error))?;
+        refuse_secrets(&in_files)?;
+        refuse_unknown_variables(&environment, &in_files)?;
+        let sections = with_environment(files, &environment)
             .map_err(|error| misconfigured(&error))?
             .build()
             .and_then(Config::try_deserialize)
             .map_err(|error| misconfigured(&error))?;
+        Ok(Self {
+            profile,
+            environment,
+            sections,
+        })
+    }
+
+    /// How to log: wanted before the rest, which may have something to say.
+    pub fn log(&self) -> &LogSection {
+        &self.sections.log
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// [`Misconfigured`], with the name of the setting.
+    pub fn settings(self) -> Result<Settings, Misconfigured> {
         let Sections {
             server,
             database,
             auth,
-            log,
-        } = sections;
-        Ok(Self {
-            profile,
+            cors,
+            tasks,
+            log: _,
+        } = self.sections;
+        Ok(Settings {
+            profile: self.profile,
             host: server.host,
             port: server.port,
             drain_delay: Duration::from_secs(server.drain_delay_seconds.into()),
-            database: database_url(&database, environment)?,
+            database: database_url(&database, &self.environment)?,
             auto_migrate: database.auto_migrate,
             folder: database.folder,
             jwt_secret: given(auth.jwt_secret).map(Secret::new),
             issuer: given(auth.issuer),
             audience: given(auth.audience),
-            log_format: log.format,
-            log_filter: log.filter,
+            origins: origins(&cors)?,
+            max_tasks_per_user: tasks.max_per_user,
         })
     }
 }
@@ -248,6 +284,34 @@ fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
     Ok(())
 }
 
+/// The beginning of a variable that sets a section's key.
+const PREFIX: &str = "TASKHOLD__";
+
+/// A mistyped variable would otherwise have no effect and say nothing.
+fn refuse_unknown_variables(
+    environment: &HashMap<String, String>,
+    files: &Config,
+) -> Result<(), Misconfigured> {
+    for name in environment
+        .keys()
+        .filter(|name| name.starts_with("TASKHOLD_"))
+    {
+        let known = match name.strip_prefix(PREFIX) {
+            Some(key) => {
+                let key = key.to_lowercase().replace("__", ".");
+                key == "auth.jwt_secret" || files.get::<config::Value>(&key).is_ok()
+            }
+            None => name == "TASKHOLD_PROFILE" || name.starts_with("TASKHOLD_TEST_"),
+        };
+        if !known {
+            return Err(Misconfigured(format!(
+                "the variable {name} sets nothing: there is no such setting"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The variables that others know by their own names, and what they set.
 const WELL_KNOWN: [(&str, &str); 4] = [
     ("NEON_DATABASE_URL", "database.url"),
@@ -294,6 +358,13 @@ fn database_url(
             .unwrap_or("database.url");
         Misconfigured(format!("{name}: {error}"))
     })
+}
+
+fn origins(section: &CorsSection) -> Result<Vec<Origin>, Misconfigured> {
+    let origins = section.origins.split_whitespace().map(|raw| {
+        Origin::parse(raw).map_err(|error| Misconfigured(format!("cors.origins: `{raw}`: {error}")))
+    });
+    origins.collect()
 }
 
 fn misconfigured(error: &config::ConfigError) -> Misconfigured {

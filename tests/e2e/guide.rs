@@ -1,0 +1,179 @@
+//! The examples of the documentation, run as a reader would paste them. A block marked `sh` is run;
+//! a block marked `json` or `text` right after it is what it must print, with `…` for anything.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::service::{Database, SECRET, Service};
+
+/// Where the documents say the service is.
+const DOCUMENTED: &str = "http://127.0.0.1:8080";
+
+/// What is printed after each block: `\\036` in octal.
+const SEPARATOR: char = '\u{1e}';
+
+struct Example {
+    script: String,
+    expected: Option<(String, String)>,
+}
+
+fn examples(document: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut follows_script = false;
+    let mut lines = document.lines();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.strip_prefix("```") else {
+            follows_script &= line.is_empty();
+            continue;
+        };
+        let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+        let block = block.join("\n");
+        match (language, examples.last_mut()) {
+            ("sh", _) => examples.push(Example {
+                script: block,
+                expected: None,
+            }),
+            ("json" | "text", Some(last)) if follows_script => {
+                last.expected = Some((language.to_owned(), block));
+            }
+            _ => {}
+        }
+        follows_script = language == "sh";
+    }
+    examples
+}
+
+/// Pastes every example into one shell; what each of them printed.
+async fn pasted(examples: &[Example]) -> Vec<String> {
+    let database = Database::sqlite();
+    let service = Service::start(&database).await;
+    let program = Path::new(env!("CARGO_BIN_EXE_taskhold"))
+        .parent()
+        .expect("a folder");
+    let path = format!(
+        "{}:{}",
+        program.display(),
+        std::env::var("PATH").expect("a path")
+    );
+    // `make token` builds and runs the program that is under test here.
+    let mut script = "make() { taskhold token --user anna; }\n".to_owned();
+    for example in examples {
+        script += &example.script.replace(DOCUMENTED, &service.url);
+        script += "\nprintf '\\036'\n";
+    }
+    let output = Command::new("bash")
+        .args(["-u", "-c", &script])
+        .current_dir(database.folder.path())
+        .env("PATH", path)
+        .env("JWT_SECRET", SECRET)
+        .output()
+        .expect("bash runs");
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let printed = String::from_utf8(output.stdout)
+        .expect("UTF-8")
+        .replace('\r', "");
+    printed.split(SEPARATOR).map(str::to_owned).collect()
+}
+
+fn is_alike(expected: &Value, actual: &Value) -> bool {
+    match (expected, actual) {
+        (Value::String(expected), Value::String(actual)) => matches_text(expected, actual),
+        (Value::Array(expected), Value::Array(actual)) => {
+            expected.len() == actual.len()
+                && expected
+                    .iter()
+                    .zip(actual)
+                    .all(|(expected, actual)| is_alike(expected, actual))
+        }
+        (Value::Object(expected), Value::Object(actual)) => {
+            expected.len() == actual.len()
+                && expected.iter().all(|(name, expected)| {
+                    actual
+                        .get(name)
+                        .is_some_and(|actual| is_alike(expected, actual))
+                })
+        }
+        _ => expected == actual,
+    }
+}
+
+/// Whether `actual` has the parts between the `…`, in order, from its beginning to its end.
+fn matches_text(expected: &str, actual: &str) -> bool {
+    let mut parts = expected.split('…');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = actual.strip_prefix(first) else {
+        return false;
+    };
+    let mut last = None;
+    for part in parts {
+        let Some(place) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[place + part.len()..];
+        last = Some(part);
+    }
+    rest.is_empty() || last.is_some_and(|last| last.is_empty() || actual.ends_with(last))
+}
+
+/// How many answers were compared.
+async fn documented_examples_work(document: &str) -> usize {
+    let examples = examples(document);
+    let printed = pasted(&examples).await;
+    let mut compared = 0;
+    for (example, printed) in examples.iter().zip(&printed) {
+        let alike = match &example.expected {
+            Some((language, expected)) if language == "json" => {
+                let expected: Value =
+                    serde_json::from_str(expected).expect("the document has JSON");
+                is_alike(
+                    &expected,
+                    &serde_json::from_str(printed).unwrap_or(Value::Null),
+                )
+            }
+            Some((_, expected)) => matches_text(expected, printed.trim_end()),
+            None => continue,
+        };
+        assert!(alike, "{}\nprinted\n{printed}", example.script);
+        compared += 1;
+    }
+    compared
+}
+
+#[tokio::test]
+async fn every_example_of_the_api_guide_answers_as_it_says() {
+    let compared = documented_examples_work(include_str!("../../docs/api.md")).await;
+    assert!(compared >= 12, "{compared} examples have an answer");
+}
+
+#[tokio::test]
+async fn the_session_of_the_readme_works_when_pasted() {
+    let readme = include_str!("../../README.md");
+    let examples = examples(readme);
+    let session = examples
+        .iter()
+        .find(|example| example.script.contains("curl"))
+        .expect("a session");
+    let printed = pasted(std::slice::from_ref(session)).await.concat();
+    let lines: Vec<_> = printed.lines().collect();
+    assert_eq!(lines.len(), 7, "{printed}");
+    assert!(lines[0].contains(r#""title":"Buy milk""#), "{printed}");
+    assert!(
+        lines[2].contains(r#""completed":true"#) && lines[3].contains(r#""completed":false"#),
+        "{printed}"
+    );
+    assert!(
+        lines[4].contains(r#""title":"Buy oat milk","description":"""#),
+        "{printed}"
+    );
+    assert!(
+        lines[5].contains(r#""detail":"Task title must be a non-empty string""#),
+        "{printed}"
+    );
+    assert_eq!(lines[6], "204", "{printed}");
+}

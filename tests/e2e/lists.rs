@@ -1,0 +1,191 @@
+//! Ten thousand tasks of one user: all of them, pages, search, counts.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::service::{Client, Database, Service};
+
+const SIZE: usize = 10_000;
+
+/// Some of them in other scripts, a quarter of them done; in batches, as fast as the store takes them.
+async fn furnished(client: &Client) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    let numbers: Vec<_> = (0..SIZE).collect();
+    for some in numbers.chunks(64) {
+        let tasks = some.iter().map(|number| {
+            let word = ["milk", "МОЛОКО", "牛乳", "50%_off"][number % 4];
+            client
+                .created(json!({"title": format!("{word} {number}"), "completed": number % 4 == 0}))
+        });
+        ids.extend(join_all(tasks).await.iter().map(id));
+    }
+    ids
+}
+
+fn id(task: &Value) -> String {
+    task["id"].as_str().expect("an id").to_owned()
+}
+
+async fn pages(client: &Client, first: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut path = first.to_owned();
+    loop {
+        let page = client.get(&path).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        ids.extend(
+            page.body["tasks"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(id),
+        );
+        let link = page.header("link");
+        let Some(cursor) = page.body["next_cursor"].as_str() else {
+            assert_eq!(link, "");
+            return ids;
+        };
+        let next = link
+            .trim_start_matches('<')
+            .trim_end_matches(">; rel=\"next\"");
+        assert!(next.ends_with(&format!("cursor={cursor}")), "{link}");
+        next.clone_into(&mut path);
+    }
+}
+
+async fn ten_thousand_tasks_of_one_user(database: Database) {
+    let service = Service::start(&database).await;
+    let (alice, bob) = (service.client("alice"), service.client("bob"));
+    let ids = furnished(&alice).await;
+    assert_eq!(ids.len(), SIZE);
+
+    let all = alice.get("/api/v1/tasks").await;
+    let tasks = all.body["tasks"].as_array().expect("a list");
+    assert_eq!(tasks.iter().map(id).collect::<BTreeSet<_>>(), ids);
+    assert_eq!(all.body["next_cursor"], Value::Null);
+    let keys: Vec<_> = tasks
+        .iter()
+        .map(|task| (task["created_at"].as_str(), task["id"].as_str()))
+        .collect();
+    assert!(
+        keys.is_sorted_by(|one, next| one > next),
+        "newest first, ties by id"
+    );
+
+    let newest_first: Vec<_> = tasks.iter().map(id).collect();
+    assert_eq!(pages(&alice, "/api/v1/tasks?limit=997").await, newest_first);
+    let oldest_first: Vec<_> = newest_first.iter().rev().cloned().collect();
+    assert_eq!(
+        pages(&alice, "/api/v1/tasks?limit=1000&sort=created_at").await,
+        oldest_first
+    );
+    let offset = alice.get("/api/v1/tasks?limit=10&offset=9995").await;
+    let last: Vec<_> = offset.body["tasks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(id)
+        .collect();
+    assert_eq!(last, newest_first[9995..]);
+
+    for (query, count) in [
+        ("q=%D0%BC%D0%BE%D0%BB%D0%BE%D0%BA%D0%BE", SIZE / 4),
+        ("q=MILK", SIZE / 4),
+        ("q=%E7%89%9B", SIZE / 4),
+        ("q=%25_", SIZE / 4),
+        ("q=%25%25", 0),
+        ("q=milk%20999", 2),
+        ("q=milk%209996", 1),
+        ("completed=true", SIZE / 4),
+        ("completed=false", SIZE - SIZE / 4),
+        ("completed=true&q=milk", SIZE / 4),
+        ("completed=false&q=milk", 0),
+    ] {
+        let found = pages(
+            &alice,
+            &format!("/api/v1/tasks?limit=1000&sort=-title&{query}"),
+        )
+        .await;
+        assert_eq!(found.len(), count, "{query}");
+        assert_eq!(
+            found.iter().collect::<BTreeSet<_>>().len(),
+            count,
+            "{query}"
+        );
+    }
+    let stats = alice.get("/api/v1/tasks/stats").await;
+    assert_eq!(
+        stats.body,
+        json!({"total": SIZE, "completed": SIZE / 4, "pending": SIZE - SIZE / 4})
+    );
+    assert_eq!(
+        bob.get("/api/v1/tasks/stats").await.body,
+        json!({"total": 0, "completed": 0, "pending": 0})
+    );
+    assert!(
+        pages(&bob, "/api/v1/tasks?limit=10&q=milk")
+            .await
+            .is_empty()
+    );
+
+    paging_while_others_write(&alice, &newest_first).await;
+}
+
+/// Whoever was there all the time is on exactly one page.
+async fn paging_while_others_write(alice: &Client, before: &[String]) {
+    let (deleted, stays) = before.split_at(300);
+    let item = |id: &String| format!("/api/v1/tasks/{id}");
+    let writing = async {
+        for (number, id) in deleted.iter().enumerate() {
+            alice
+                .created(json!({"title": format!("meanwhile {number}")}))
+                .await;
+            assert_eq!(
+                alice.send(Method::DELETE, &item(id), None).await.status,
+                204
+            );
+            let changed = &stays[number * 31];
+            assert_eq!(
+                alice
+                    .send(Method::PATCH, &(item(changed) + "/complete"), None)
+                    .await
+                    .status,
+                200
+            );
+        }
+    };
+    let (seen, ()) = tokio::join!(pages(alice, "/api/v1/tasks?limit=100"), writing);
+    let unique: BTreeSet<_> = seen.iter().collect();
+    assert_eq!(unique.len(), seen.len(), "no task twice");
+    for id in stays {
+        assert!(unique.contains(id), "no task missed");
+    }
+}
+
+/// What only a real connection shows.
+async fn head_has_the_headers_of_get_and_no_body(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let task = alice.created(json!({"title": "x"})).await;
+    let path = format!("/api/v1/tasks/{}", id(&task));
+    let get = alice.get(&path).await;
+    let head = alice.send(Method::HEAD, &path, None).await;
+    assert_eq!((head.status, head.bytes), (200, 0));
+    for header in ["content-type", "content-length", "etag"] {
+        assert_eq!(head.header(header), get.header(header), "{header}");
+    }
+    let list = alice.send(Method::HEAD, "/api/v1/tasks", None).await;
+    assert_eq!((list.status, list.bytes), (200, 0));
+    let not_modified = alice
+        .request(Method::GET, &path)
+        .header("if-none-match", get.header("etag"));
+    let not_modified = crate::service::Answer::of(not_modified).await;
+    assert_eq!((not_modified.status, not_modified.bytes), (304, 0));
+}
+
+on_both_stores! {
+    ten_thousand_tasks_of_one_user
+    head_has_the_headers_of_get_and_no_body
+}
