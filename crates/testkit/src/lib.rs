@@ -8,6 +8,7 @@
 //! | [`ids`] | [`CountedIds`](ids::CountedIds), ids that a snapshot can name |
 //! | [`tokens`] | [`PlainTokens`](tokens::PlainTokens), tokens that anyone can write |
 //! | [`postgres`] | PostgreSQL servers and databases that live as long as a test |
+//! | [`proxy`] | [`FaultProxy`](proxy::FaultProxy), which loses what a client and a server say |
 //! | [`console`] | the behaviour recorded from the console |
 
 #![expect(
@@ -22,4 +23,5 @@ pub mod contract;
 pub mod ids;
 pub mod memory;
 pub mod postgres;
+pub mod proxy;
 pub mod tokens;

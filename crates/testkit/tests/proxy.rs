@@ -1,0 +1,254 @@
+//! The proxy makes the faults it is told to make, each as often as told, and no other.
+
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
+use std::io::{ErrorKind, Result};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use taskhold_testkit::postgres::PostgresDatabase;
+use taskhold_testkit::proxy::FaultProxy;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+/// Longer than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Long enough for what would come to have come.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// A server that sends back what it is sent, and keeps it.
+struct Echo {
+    address: String,
+    seen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Echo {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let seen = Arc::<Mutex<Vec<u8>>>::default();
+        let seen_by_server = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let seen = Arc::clone(&seen_by_server);
+                tokio::spawn(async move {
+                    let mut bytes = Vec::new();
+                    while let Ok(1..) = client.read_buf(&mut bytes).await {
+                        seen.lock().expect("no panic").extend_from_slice(&bytes);
+                        if client.write_all(&bytes).await.is_err() {
+                            break;
+                        }
+                        bytes.clear();
+                    }
+                });
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn saw(&self, bytes: &[u8]) -> bool {
+        let seen = self.seen.lock().expect("no panic");
+        seen.windows(bytes.len()).any(|window| window == bytes)
+    }
+}
+
+async fn connect(proxy: &FaultProxy) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", proxy.port()))
+        .await
+        .expect("the proxy listens")
+}
+
+/// Sends the bytes and reads as many back.
+async fn exchange(client: &mut TcpStream, bytes: &[u8]) -> Result<Vec<u8>> {
+    let (mut from, mut to) = client.split();
+    let mut reply = vec![0; bytes.len()];
+    let both = async { tokio::try_join!(to.write_all(bytes), from.read_exact(&mut reply)) };
+    timeout(DEADLINE, both)
+        .await
+        .expect("an answer or an end")?;
+    Ok(reply)
+}
+
+async fn works(client: &mut TcpStream) -> bool {
+    exchange(client, b"hello")
+        .await
+        .is_ok_and(|reply| reply == b"hello")
+}
+
+async fn is_reset(client: &mut TcpStream, request: &[u8]) -> bool {
+    exchange(client, request)
+        .await
+        .is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, met).await.expect("it comes about");
+}
+
+#[tokio::test]
+async fn bytes_pass_both_ways() {
+    let echo = Echo::start().await;
+    let proxy = FaultProxy::start(&echo.address).await;
+    let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
+    assert!(works(&mut one).await && works(&mut other).await);
+    assert_eq!(proxy.connections(), 2);
+
+    let many: Vec<u8> = (0..500_000_u32).flat_map(u32::to_le_bytes).collect();
+    assert!(exchange(&mut one, &many).await.unwrap() == many);
+
+    drop(one);
+    until(|| proxy.connections() == 1).await;
+    assert!(works(&mut other).await);
+
+    drop(proxy);
+    assert!(!works(&mut other).await);
+}
+
+#[tokio::test]
+async fn a_frozen_connection_is_silent_and_open() {
+    let echo = Echo::start().await;
+    let proxy = FaultProxy::start(&echo.address).await;
+    let mut old = connect(&proxy).await;
+    assert!(works(&mut old).await);
+
+    proxy.freeze_existing();
+    old.write_all(b"lost").await.unwrap();
+    assert!(timeout(SILENCE, old.read_u8()).await.is_err());
+    assert!(!echo.saw(b"lost"));
+
+    let mut new = connect(&proxy).await;
+    assert!(works(&mut new).await);
+    assert_eq!(proxy.connections(), 2);
+
+    proxy.freeze_existing();
+    new.write_all(b"lost").await.unwrap();
+    assert!(timeout(SILENCE, new.read_u8()).await.is_err());
+}
+
+#[tokio::test]
+async fn the_next_reply_is_lost_once_per_call() {
+    let echo = Echo::start().await;
+    let proxy = FaultProxy::start(&echo.address).await;
+    let mut client = connect(&proxy).await;
+    assert!(works(&mut client).await);
+
+    proxy.cut_next_reply();
+    proxy.cut_next_reply();
+    assert!(is_reset(&mut client, b"first").await);
+    assert!(echo.saw(b"first"));
+    assert!(is_reset(&mut connect(&proxy).await, b"second").await);
+    assert!(echo.saw(b"second"));
+    assert!(works(&mut connect(&proxy).await).await);
+    until(|| proxy.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn other_replies_than_the_named_one_pass() {
+    let echo = Echo::start().await;
+    let proxy = FaultProxy::start(&echo.address).await;
+    let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
+
+    proxy.cut_next_reply_to(b"COMMIT");
+    assert!(works(&mut one).await && works(&mut other).await);
+    assert!(is_reset(&mut one, b"please COMMIT this").await);
+    assert!(echo.saw(b"please COMMIT this"));
+
+    proxy.cut_reply_with(b"INSERT 0 1");
+    assert!(works(&mut other).await);
+    assert!(is_reset(&mut other, b"<INSERT 0 1>").await);
+    assert!(echo.saw(b"<INSERT 0 1>"));
+
+    let mut next = connect(&proxy).await;
+    for request in [&b"please COMMIT this"[..], b"<INSERT 0 1>"] {
+        assert_eq!(exchange(&mut next, request).await.unwrap(), request);
+    }
+}
+
+#[tokio::test]
+async fn new_connections_are_refused_while_told() {
+    let echo = Echo::start().await;
+    let proxy = FaultProxy::start(&echo.address).await;
+    let mut old = connect(&proxy).await;
+    assert!(works(&mut old).await);
+
+    proxy.refuse_new(true);
+    assert!(!works(&mut connect(&proxy).await).await);
+    assert!(works(&mut old).await);
+    assert_eq!(proxy.connections(), 1);
+
+    proxy.refuse_new(false);
+    assert!(works(&mut connect(&proxy).await).await);
+}
+
+#[tokio::test]
+async fn a_url_keeps_all_but_host_and_port() {
+    let proxy = FaultProxy::start("postgres://me:p%40ss@127.0.0.1:1/db").await;
+    let port = proxy.port();
+    for (url, expected) in [
+        (
+            "postgres://me:p%40ss@db.example:5432/db?sslmode=disable",
+            format!("postgres://me:p%40ss@127.0.0.1:{port}/db?sslmode=disable"),
+        ),
+        (
+            "postgres://[::1]:5432?application_name=a@b",
+            format!("postgres://127.0.0.1:{port}?application_name=a@b"),
+        ),
+        ("postgres://host", format!("postgres://127.0.0.1:{port}")),
+    ] {
+        assert_eq!(proxy.url(url), expected);
+    }
+    // Nothing listens on port 1.
+    assert!(!works(&mut connect(&proxy).await).await);
+}
+
+fn lost(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == ErrorKind::ConnectionReset)
+}
+
+#[tokio::test]
+async fn a_write_whose_reply_is_lost_is_in_the_database() {
+    let database = PostgresDatabase::empty().await;
+    let mut direct = PgConnection::connect(database.url()).await.unwrap();
+    direct
+        .execute("CREATE TABLE notes (note text NOT NULL)")
+        .await
+        .unwrap();
+    let proxy = FaultProxy::start(database.url()).await;
+    let url = proxy.url(database.url());
+    let insert = || sqlx::query("INSERT INTO notes VALUES ($1)");
+
+    // The statement is prepared and executed, and only then is the connection lost.
+    let mut client = PgConnection::connect(&url).await.unwrap();
+    proxy.cut_reply_with(b"INSERT 0 1");
+    let written = insert().bind("first").execute(&mut client).await;
+    assert!(lost(&written.unwrap_err()));
+
+    // It is executed again, so that nothing is to be prepared.
+    let mut client = PgConnection::connect(&url).await.unwrap();
+    let written = insert().bind("second").execute(&mut client).await;
+    assert_eq!(written.unwrap().rows_affected(), 1);
+    proxy.cut_next_reply();
+    let written = insert().bind("third").execute(&mut client).await;
+    assert!(lost(&written.unwrap_err()));
+
+    let mut client = PgConnection::connect(&url).await.unwrap();
+    let mut transaction = client.begin().await.unwrap();
+    let written = insert().bind("fourth").execute(&mut *transaction).await;
+    assert_eq!(written.unwrap().rows_affected(), 1);
+    proxy.cut_next_reply_to(b"COMMIT");
+    assert!(lost(&transaction.commit().await.unwrap_err()));
+
+    let notes: Vec<String> = sqlx::query_scalar("SELECT note FROM notes ORDER BY ctid")
+        .fetch_all(&mut direct)
+        .await
+        .unwrap();
+    assert_eq!(notes, ["first", "second", "third", "fourth"]);
+}
