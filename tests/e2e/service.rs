@@ -162,6 +162,14 @@ impl Service {
         .await
     }
 
+    /// What it answers to anyone, as text.
+    pub async fn text(&self, path: &str) -> String {
+        let answer = reqwest::get(format!("{}{path}", self.url))
+            .await
+            .expect("an answer");
+        answer.text().await.expect("text")
+    }
+
     /// A client that acts for `user`.
     pub fn client(&self, user: &str) -> Client {
         self.client_with(Some(token(user)))

@@ -16,6 +16,7 @@ use actix_web::{Error, HttpResponse, ResponseError, web};
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 
+use crate::metrics;
 use crate::problem::{Occurrence, Problem};
 
 /// The name of the header that carries a request's id, both ways.
@@ -63,15 +64,17 @@ pub(crate) async fn boundary(
         Ok(response) => (response.request().match_pattern(), response.status()),
         Err(unanswered) => (None, unanswered.status_code()),
     };
+    let duration = started.elapsed();
     tracing::info!(
         target: "taskhold::request",
         method = method.as_str(),
         route = route.as_deref().unwrap_or("-"),
         status = status.as_u16(),
-        duration_ms = started.elapsed().as_secs_f64() * 1e3,
+        duration_ms = duration.as_secs_f64() * 1e3,
         request_id = occurrence.request_id,
         "request"
     );
+    metrics::record(&method, route, status, duration);
     outcome.map_err(Error::from)
 }
 

@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
 
 use crate::problem::Problem;
-use crate::{health, panics, tasks};
+use crate::{health, metrics, panics, tasks};
 
 /// A row of the route table.
 #[derive(Clone)]
@@ -51,7 +51,12 @@ impl Endpoint {
 /// one does.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
-    [tasks::endpoints(), health::endpoints()].concat()
+    [
+        tasks::endpoints(),
+        health::endpoints(),
+        metrics::endpoints(),
+    ]
+    .concat()
 }
 
 pub(crate) fn configure(config: &mut ServiceConfig) {

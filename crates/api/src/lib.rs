@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`tasks`], [`health`] | what the API offers; a file holds all that its endpoints need |
+//! | [`tasks`], [`health`], [`metrics`] | what the API offers; a file holds all that its endpoints need |
 //! | [`endpoint`] | the route table, from which routing, `Allow` and the access tests are made |
 //! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
 //! | [`body`] | reading a request body within limits |
@@ -31,11 +31,13 @@ mod conditional;
 pub mod cors;
 pub mod endpoint;
 pub mod health;
+pub mod metrics;
 mod panics;
 pub mod problem;
 pub mod tasks;
 
 use crate::cors::Origin;
+use crate::metrics::Metrics;
 
 /// What the API stands on. Cloning it shares everything.
 #[derive(Clone)]
@@ -52,6 +54,8 @@ pub struct Services {
     pub ids: Arc<dyn Ids>,
     /// The pages of other origins that browsers may let use the API.
     pub origins: Vec<Origin>,
+    /// What `/metrics` shows; `None` where it is served elsewhere.
+    pub metrics: Option<Metrics>,
 }
 
 /// The whole API as an actix-web application.
@@ -72,6 +76,7 @@ pub fn app(
         .app_data(web::Data::from(services.readiness))
         .app_data(web::Data::<dyn Clock>::from(services.clock))
         .app_data(web::Data::<dyn Ids>::from(services.ids))
+        .app_data(web::Data::new(services.metrics))
         .configure(endpoint::configure)
         .default_service(web::to(endpoint::no_such_route))
         .wrap(cors::layer(&services.origins))

@@ -27,6 +27,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// How many seconds to wait before asking a store again that is away.
 const RETRY_AFTER_SECONDS: &str = "5";
 
+/// How many seconds to wait where only too many others were asking.
+const BUSY_RETRY_AFTER_SECONDS: &str = "1";
+
 /// What kind of error it is. Fixes its status and its `error_code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -326,6 +329,11 @@ impl From<TaskError> for Problem {
                 Kind::QuotaExceeded,
                 format!("You have as many tasks as one user may have: {quota}. Delete some to create others."),
             ),
+            TaskError::Busy => Self::new(
+                Kind::ServiceUnavailable,
+                "Too many requests are waiting. Nothing was changed; try again in a second.",
+            )
+            .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS),
             TaskError::Unavailable(cause) => Self::new(
                 Kind::ServiceUnavailable,
                 "The service cannot reach its store right now. Nothing was changed; try again shortly.",

@@ -45,6 +45,9 @@ pub enum TaskError {
         /// How many that is.
         quota: u64,
     },
+    /// Too many requests wait for the store already; nothing was done.
+    #[error("too many requests wait for the store")]
+    Busy,
     /// The store is away; nothing was done.
     #[error("the store is not available")]
     Unavailable(#[source] Source),
@@ -59,6 +62,7 @@ pub enum TaskError {
 impl From<StoreError> for TaskError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Busy => Self::Busy,
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::OutcomeUnknown(source) => Self::OutcomeUnknown(source),
             StoreError::Defect(source) => Self::Defect(source),

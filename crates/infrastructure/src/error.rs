@@ -1,23 +1,20 @@
 //! Errors of the database driver, classified by code and never by message.
 
+use std::io;
+
+use deadpool::managed::TimeoutType;
 use sea_orm::sqlx;
 use sea_orm::{DbErr, RuntimeErr};
-use taskhold_repository::error::{Source, StoreError};
 
-/// Whether a call only reads, or writes too: what a lost connection means depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing changes, whatever becomes of the call.
-    Read,
-    /// The store changes if the call gets through.
-    Write,
-}
+use crate::pool::LoanError;
 
-/// What is known of a statement that failed.
+/// What is known of a call that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Failure {
+pub(crate) enum Failure {
     /// It never reached the store.
     NotSent,
+    /// It never reached the store, which will not have us: a password, a certificate, a right.
+    Refused,
     /// The store gave it up and undid it: a deadlock, a lock or statement time-out, no room.
     RolledBack,
     /// It was sent, and the store was lost before it answered.
@@ -28,49 +25,98 @@ enum Failure {
     Permanent,
 }
 
-/// What a failed call means to the use cases.
-#[must_use]
-pub fn store_error(error: DbErr, access: Access) -> StoreError {
-    match (failure(&error), access) {
-        (Failure::Duplicate, _) => StoreError::Duplicate,
-        (Failure::NotSent | Failure::RolledBack, _) | (Failure::Ambiguous, Access::Read) => {
-            StoreError::Unavailable(error.into())
+impl Failure {
+    /// Its name in the metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled_back",
+            Self::Ambiguous => "ambiguous",
+            Self::Duplicate => "duplicate",
+            Self::Permanent => "permanent",
         }
-        (Failure::Ambiguous, Access::Write) => StoreError::OutcomeUnknown(error.into()),
-        (Failure::Permanent, _) => StoreError::Defect(error.into()),
     }
-}
 
-/// What it means that a call took too long after it was sent.
-#[must_use]
-pub fn timed_out(source: impl Into<Source>, access: Access) -> StoreError {
-    match access {
-        Access::Read => StoreError::Unavailable(source.into()),
-        Access::Write => StoreError::OutcomeUnknown(source.into()),
+    /// Of a statement on a connection.
+    pub(crate) fn of_statement(error: &DbErr) -> Self {
+        match error {
+            // Only SQLite's pool is behind this one: a connection could not be had in time.
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::NotSent,
+            DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => driver_failure(cause),
+            _ => Self::Permanent,
+        }
+    }
+
+    /// Of getting a connection to send it on.
+    pub(crate) fn of_loan(error: &LoanError) -> Self {
+        match error {
+            LoanError::Backend(cause) => Self::of_connecting(cause),
+            LoanError::Timeout(TimeoutType::Wait | TimeoutType::Create | TimeoutType::Recycle)
+            | LoanError::Closed
+            | LoanError::NoRuntimeSpecified
+            | LoanError::PostCreateHook(_) => Self::NotSent,
+        }
+    }
+
+    /// Of making a connection.
+    pub(crate) fn of_connecting(error: &sqlx::Error) -> Self {
+        match error {
+            // How the TLS library tells of a certificate that it does not accept.
+            sqlx::Error::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => Self::Refused,
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => {
+                Self::NotSent
+            }
+            sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                // Shutting down, starting up, no room; what Neon's proxy answers while its database
+                // wakes; and what PgBouncer does while it cannot log in to the server itself.
+                Some(code)
+                    if ["57P", "53", "08", "XX000"]
+                        .iter()
+                        .any(|class| code.starts_with(class)) =>
+                {
+                    if code == "08P01" && !is_pooler_waiting(answer.message()) {
+                        Self::Refused
+                    } else {
+                        Self::NotSent
+                    }
+                }
+                _ => Self::Refused,
+            },
+            _ => Self::Refused,
+        }
     }
 }
 
 /// Whether a row points to one that is not there.
-#[must_use]
-pub fn is_foreign_key_violation(error: &DbErr) -> bool {
+pub(crate) fn is_foreign_key_violation(error: &DbErr) -> bool {
     matches!(
         error.sql_err(),
         Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_))
     )
 }
 
-fn failure(error: &DbErr) -> Failure {
+/// Whether the connection is of no use after this.
+pub(crate) fn ends_session(error: &sqlx::Error) -> bool {
     match error {
-        DbErr::ConnectionAcquire(_) => Failure::NotSent,
-        DbErr::Conn(RuntimeErr::SqlxError(cause)) => match driver_failure(cause) {
-            Failure::Ambiguous => Failure::NotSent,
-            known => known,
-        },
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            driver_failure(cause)
-        }
-        _ => Failure::Permanent,
+        sqlx::Error::Database(_) => driver_failure(error) == Failure::Ambiguous,
+        // The server answered in order, and we could not read what it said.
+        sqlx::Error::RowNotFound
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::Encode(_)
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::TypeNotFound { .. } => false,
+        _ => true,
     }
+}
+
+/// PgBouncer's two texts for "not now", which it gives the code of a protocol violation.
+fn is_pooler_waiting(message: &str) -> bool {
+    message.starts_with("server login has been failing")
+        || message.starts_with("pgbouncer cannot connect")
 }
 
 fn driver_failure(error: &sqlx::Error) -> Failure {
@@ -164,27 +210,5 @@ mod tests {
         ] {
             assert_eq!(sqlite_failure(code), expected, "{code}");
         }
-    }
-
-    #[test]
-    fn a_lost_store_means_something_else_to_a_write_than_to_a_read() {
-        let lost = || {
-            DbErr::Exec(RuntimeErr::SqlxError(
-                sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()).into(),
-            ))
-        };
-        assert!(matches!(
-            store_error(lost(), Access::Read),
-            StoreError::Unavailable(_)
-        ));
-        assert!(matches!(
-            store_error(lost(), Access::Write),
-            StoreError::OutcomeUnknown(_)
-        ));
-        let never_sent = DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
-        assert!(matches!(
-            store_error(never_sent, Access::Write),
-            StoreError::Unavailable(_)
-        ));
     }
 }

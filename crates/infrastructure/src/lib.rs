@@ -3,16 +3,22 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`url`] | [`DatabaseUrl`](url::DatabaseUrl): which store, in all the spellings people use |
-//! | [`store`] | [`Store`](store::Store): the connections, and the one way through which every query goes |
+//! | [`start`] | [`Opening`](start::Opening): opening it, or saying in a sentence why not |
+//! | [`store`] | [`Store`](store::Store): the connections, and the one way through which every call goes |
+//! | `pool`, `connection` | connections to PostgreSQL, kept between calls |
+//! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
 //! | [`tasks`], [`users`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
-//! | [`error`] | the only place that classifies errors of the database driver |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
 
-pub mod error;
+mod connection;
+mod error;
+mod policy;
+mod pool;
 pub mod probe;
 pub mod schema;
+pub mod start;
 pub mod store;
 pub mod tasks;
 pub mod url;

@@ -9,7 +9,7 @@ use crate::schema;
 use crate::store::Store;
 
 /// Asks a SQL database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SqlProbe {
     store: Store,
 }
@@ -25,17 +25,16 @@ impl SqlProbe {
 #[async_trait]
 impl StoreProbe for SqlProbe {
     async fn ping(&self) -> Result<(), StoreError> {
-        self.store
-            .read(|connection| async move { connection.execute_unprepared("SELECT 1").await })
-            .await
-            .map(drop)
+        let answer = self
+            .store
+            .probe(|connection| async move { connection.execute_unprepared("SELECT 1").await });
+        answer.await.map(drop)
     }
 
     async fn schema_is_current(&self) -> Result<bool, StoreError> {
         let pending = self
             .store
-            .read(|connection| async move { schema::pending(&connection).await })
-            .await?;
-        Ok(pending == 0)
+            .probe(|connection| async move { schema::pending(&connection).await });
+        Ok(pending.await? == 0)
     }
 }

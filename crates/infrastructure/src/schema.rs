@@ -1,14 +1,13 @@
 //! Migrations, safe to run by several instances at once: all pending ones happen in one
 //! transaction under a lock, so an instance sees either none or all of another's work.
 
-use sea_orm::sea_query::{Func, Query};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityName,
-    EntityTrait, QueryOrder, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    EntityTrait, QueryOrder, RuntimeErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
-use sea_orm_migration::{
-    IntoSchemaManagerConnection, MigratorTrait, SchemaManager, seaql_migrations,
-};
+use sea_orm_migration::{MigratorTrait, seaql_migrations};
 use taskhold_migration::Migrator;
 
 /// Any number that no other program on the same database takes for its own advisory lock.
@@ -94,10 +93,23 @@ pub async fn status(connection: &DatabaseConnection) -> Result<Vec<MigrationStat
     Ok(migrations)
 }
 
+/// Whether the store's user lacks the right to do it.
+#[must_use]
+pub fn is_denied(error: &DbErr) -> bool {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    let code = cause
+        .as_database_error()
+        .and_then(|answer| answer.code().map(Into::into));
+    code.is_some_and(|code: String| code == INSUFFICIENT_PRIVILEGE)
+}
+
 /// How many migrations of this program the store has not got. Only reads.
-pub(crate) async fn pending<'c>(
-    connection: impl IntoSchemaManagerConnection<'c>,
-) -> Result<usize, DbErr> {
+pub(crate) async fn pending(connection: &impl ConnectionTrait) -> Result<usize, DbErr> {
     let applied = applied(connection).await?;
     Ok(known()
         .iter()
@@ -113,21 +125,33 @@ fn known() -> Vec<String> {
         .collect()
 }
 
-async fn applied<'c>(
-    connection: impl IntoSchemaManagerConnection<'c>,
-) -> Result<Vec<String>, DbErr> {
-    let manager = SchemaManager::new(connection);
-    if !manager
-        .has_table(seaql_migrations::Entity.table_name())
-        .await?
-    {
+async fn applied(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    if !has_history(connection).await? {
         return Ok(Vec::new());
     }
     let rows = seaql_migrations::Entity::find()
         .order_by_asc(seaql_migrations::Column::Version)
-        .all(manager.get_connection())
+        .all(connection)
         .await?;
     Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Whether the table of migrations is there: none was ever applied where it is not.
+async fn has_history(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let name = seaql_migrations::Entity.table_name();
+    let mut tables = Query::select();
+    match connection.get_database_backend() {
+        DbBackend::Postgres => tables
+            .column("tablename")
+            .from("pg_tables")
+            .and_where(Expr::cust("schemaname = ANY (current_schemas(false))"))
+            .and_where(Expr::col("tablename").eq(name)),
+        _ => tables
+            .column("name")
+            .from("sqlite_master")
+            .and_where(Expr::col("name").eq(name)),
+    };
+    Ok(connection.query_one(&tables).await?.is_some())
 }
 
 /// A transaction that no other instance can have at the same time.

@@ -5,7 +5,7 @@ mod row;
 use async_trait::async_trait;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter,
     QueryOrder, QuerySelect,
 };
 use taskhold_domain::search::fold;
@@ -19,12 +19,14 @@ use taskhold_repository::tasks::{
 };
 
 use self::row::{Column, Entity, Folded};
+use crate::connection::Connection;
 use crate::error::is_foreign_key_violation;
+use crate::policy::{Attempt, Effect};
 use crate::store::Store;
 use crate::users;
 
 /// Tasks in a SQL database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SqlTasks {
     store: Store,
 }
@@ -40,28 +42,28 @@ impl SqlTasks {
 #[async_trait]
 impl TaskRepository for SqlTasks {
     async fn add(&self, task: &Task) -> Result<(), StoreError> {
-        let insert = row::insert(task);
-        let (owner, now) = (task.owner.clone(), task.created_at);
-        let added = self.store.write(|connection| async move {
-            match connection.execute(&insert).await {
-                // Only the first task of an owner meets this, so all others are one statement.
-                Err(error) if is_foreign_key_violation(&error) => {
-                    users::make_known(&connection, &owner, now).await?;
-                    connection.execute(&insert).await
-                }
-                outcome => outcome,
-            }
-        });
-        added.await.map(drop)
+        let task = task.clone();
+        self.store
+            .call(
+                "tasks.add",
+                Effect::RepeatableWrite,
+                move |connection, attempt| {
+                    let task = task.clone();
+                    async move { add(&connection, &task, attempt).await }
+                },
+            )
+            .await
     }
 
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
         let select = Entity::find().filter(owned(owner, id));
         let found = self
             .store
-            .read(|connection| async move { select.one(&connection).await })
-            .await?;
-        Ok(found.map(Task::try_from).transpose()?)
+            .call("tasks.find", Effect::Read, move |connection, _| {
+                let select = select.clone();
+                async move { select.one(&connection).await }
+            });
+        Ok(found.await?.map(Task::try_from).transpose()?)
     }
 
     async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
@@ -96,10 +98,14 @@ impl TaskRepository for SqlTasks {
             Start::Offset(_) => Some(i64::MAX.unsigned_abs()),
             Start::First | Start::After(_) => None,
         });
-        let mut rows = self
+        let select = select.limit(fetched);
+        let rows = self
             .store
-            .read(|connection| async move { select.limit(fetched).all(&connection).await })
-            .await?;
+            .call("tasks.list", Effect::Read, move |connection, _| {
+                let select = select.clone();
+                async move { select.all(&connection).await }
+            });
+        let mut rows = rows.await?;
         let more = limit.is_some_and(|limit| rows.len() > limit);
         rows.truncate(limit.unwrap_or(usize::MAX));
         let next = rows
@@ -117,12 +123,14 @@ impl TaskRepository for SqlTasks {
             .select_only()
             .expr(Expr::cust("count(*)"))
             .expr(Expr::cust("count(*) FILTER (WHERE is_completed)"))
-            .filter(Column::UserId.eq(owner.as_str()))
-            .into_tuple::<(i64, i64)>();
+            .filter(Column::UserId.eq(owner.as_str()));
         let counts = self
             .store
-            .read(|connection| async move { select.one(&connection).await })
-            .await?;
+            .call("tasks.count", Effect::Read, move |connection, _| {
+                let select = select.clone();
+                async move { select.into_tuple::<(i64, i64)>().one(&connection).await }
+            });
+        let counts = counts.await?;
         let (total, completed) = counts.unwrap_or_default();
         Ok(TaskCounts {
             total: total.unsigned_abs(),
@@ -165,9 +173,16 @@ impl TaskRepository for SqlTasks {
         }
         let changed = self
             .store
-            .write(|connection| async move { update.exec_with_returning(&connection).await })
-            .await?;
-        Ok(changed.into_iter().next().map(Task::try_from).transpose()?)
+            .call("tasks.change", Effect::Write, move |connection, _| {
+                let update = update.clone();
+                async move { update.exec_with_returning(&connection).await }
+            });
+        Ok(changed
+            .await?
+            .into_iter()
+            .next()
+            .map(Task::try_from)
+            .transpose()?)
     }
 
     async fn remove(
@@ -179,11 +194,20 @@ impl TaskRepository for SqlTasks {
         let delete = Entity::delete_many()
             .filter(owned(owner, id))
             .filter(allowed(precondition));
-        let outcome = self
-            .store
-            .write(|connection| async move { delete.exec(&connection).await })
-            .await?;
-        Ok(outcome.rows_affected > 0)
+        // Whatever the task is by now, it is to go: deleting twice does as once.
+        let effect = match precondition {
+            Precondition::None => Effect::RepeatableWrite,
+            Precondition::VersionIn(_) => Effect::Write,
+        };
+        self.store
+            .call("tasks.remove", effect, move |connection, attempt| {
+                let delete = delete.clone();
+                async move {
+                    let outcome = delete.exec(&connection).await?;
+                    Ok(outcome.rows_affected > 0 || attempt.may_be_done)
+                }
+            })
+            .await
     }
 
     async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {
@@ -191,13 +215,41 @@ impl TaskRepository for SqlTasks {
             .select_only()
             .expr(Expr::value(1))
             .filter(Column::Id.eq(id.as_uuid()))
-            .filter(Column::UserId.ne(caller.as_str()))
-            .into_tuple::<i32>();
-        let found = self
-            .store
-            .read(|connection| async move { select.one(&connection).await })
-            .await?;
-        Ok(found.is_some())
+            .filter(Column::UserId.ne(caller.as_str()));
+        let found = self.store.call(
+            "tasks.belongs_to_another",
+            Effect::Read,
+            move |connection, _| {
+                let select = select.clone();
+                async move { select.into_tuple::<i32>().one(&connection).await }
+            },
+        );
+        Ok(found.await?.is_some())
+    }
+}
+
+/// Keeps a new task; where an attempt before may have done so, finding it there is as good.
+async fn add(connection: &Connection, task: &Task, attempt: Attempt) -> Result<(), DbErr> {
+    let insert = row::insert(task);
+    let inserted = match connection.execute(&insert).await {
+        // Only the first task of an owner meets this, so all others are one statement.
+        Err(error) if is_foreign_key_violation(&error) => {
+            users::make_known(connection, &task.owner, task.created_at).await?;
+            connection.execute(&insert).await
+        }
+        outcome => outcome,
+    };
+    match inserted {
+        // Ids are made once: a task of this owner and this id is the one that was to be kept, also
+        // when somebody has changed it since.
+        Err(error) if attempt.may_be_done => {
+            let kept = Entity::find()
+                .filter(owned(&task.owner, task.id))
+                .one(connection)
+                .await?;
+            kept.map(drop).ok_or(error)
+        }
+        outcome => outcome.map(drop),
     }
 }
 

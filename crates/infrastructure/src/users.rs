@@ -12,10 +12,11 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::users::{User, UserRepository};
 
 use self::row::{ActiveModel, Column, Entity, Model};
+use crate::policy::Effect;
 use crate::store::Store;
 
 /// Users in a SQL database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SqlUsers {
     store: Store,
 }
@@ -34,19 +35,29 @@ impl UserRepository for SqlUsers {
         let select = Entity::find_by_id(id.as_str());
         let found = self
             .store
-            .read(|connection| async move { select.one(&connection).await })
-            .await?;
-        found.map(user).transpose()
+            .call("users.find", Effect::Read, move |connection, _| {
+                let select = select.clone();
+                async move { select.one(&connection).await }
+            });
+        found.await?.map(user).transpose()
     }
 
     async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         // The tasks go with their user by the foreign key's ON DELETE CASCADE.
         let delete = Entity::delete_by_id(id.as_str());
-        let outcome = self
-            .store
-            .write(|connection| async move { delete.exec(&connection).await })
-            .await?;
-        Ok(outcome.rows_affected > 0)
+        self.store
+            .call(
+                "users.remove",
+                Effect::RepeatableWrite,
+                move |connection, attempt| {
+                    let delete = delete.clone();
+                    async move {
+                        let outcome = delete.exec(&connection).await?;
+                        Ok(outcome.rows_affected > 0 || attempt.may_be_done)
+                    }
+                },
+            )
+            .await
     }
 }
 

@@ -11,6 +11,9 @@ pub enum StoreError {
     /// Something with this id is there already.
     #[error("there is something with this id already")]
     Duplicate,
+    /// Too many calls wait for the store already; it was not asked.
+    #[error("too many calls wait for the store")]
+    Busy,
     /// The store is away or too busy to answer, and surely did nothing.
     #[error("the store is not available")]
     Unavailable(#[source] Source),

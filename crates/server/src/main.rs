@@ -6,12 +6,13 @@
 //! | `cli` | the command line |
 //! | `settings` | what can be set, and where from |
 //! | `secret` | the secret that tokens are signed with |
-//! | `logging` | where the log goes |
+//! | `logging`, `metrics` | what is told of what happens |
 //! | `serve`, `migrate`, `token`, `health` | a command each |
 
 mod cli;
 mod health;
 mod logging;
+mod metrics;
 mod migrate;
 mod secret;
 mod serve;

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, bail};
 use sea_orm::DatabaseConnection;
 use taskhold_infrastructure::schema;
-use taskhold_infrastructure::store::Store;
 
 use crate::cli::Migrate;
 use crate::settings::{Misconfigured, Profile, Settings};
@@ -13,35 +12,60 @@ use crate::settings::{Misconfigured, Profile, Settings};
 /// # Errors
 /// Whatever kept it from being done; nothing has changed then.
 pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()> {
-    let connection = || async { Store::open_for_maintenance(&settings.database).await };
+    let database = &settings.database.opening.url;
+    let connection = || settings.database.maintenance();
     match command {
         Migrate::Up => {
-            let applied = schema::up(&connection().await?)
-                .await
-                .context("cannot migrate the database")?;
-            println!("{}: {applied} migrations applied", settings.database);
+            let applied = up(settings).await?;
+            println!("{database}: {applied} migrations applied");
         }
         Migrate::Down { steps, yes } => {
             refuse_unless_meant(settings, yes, "migrate down deletes data")?;
             let left = schema::down(&connection().await?, steps)
                 .await
                 .context("cannot take migrations back")?;
-            println!("{}: {left} migrations left", settings.database);
+            println!("{database}: {left} migrations left");
         }
         Migrate::Fresh { yes } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything")?;
             schema::fresh(&connection().await?)
                 .await
                 .context("cannot start afresh")?;
-            println!("{}: empty tables", settings.database);
+            println!("{database}: empty tables");
         }
         Migrate::Status => status(settings, &connection().await?).await?,
     }
     Ok(())
 }
 
+/// Applies what is pending. How many there were.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
+    let connection = settings.database.maintenance().await?;
+    let applied = schema::up(&connection).await.map_err(|error| {
+        if schema::is_denied(&error) {
+            let setting = settings.database.direct_setting();
+            Misconfigured(format!(
+                "{setting}: its user may not create tables ({}): grant it that, or let another user run \
+                 `taskhold migrate up` and set database.auto_migrate to false",
+                settings.database.opening.url
+            ))
+            .into()
+        } else {
+            anyhow::Error::from(error).context("cannot migrate the database")
+        }
+    })?;
+    connection
+        .close()
+        .await
+        .context("cannot close the connection that migrated")?;
+    Ok(applied)
+}
+
 async fn status(settings: &Settings, connection: &DatabaseConnection) -> anyhow::Result<()> {
-    println!("{}", settings.database);
+    println!("{}", settings.database.opening.url);
     for migration in schema::status(connection)
         .await
         .context("cannot read the migrations")?
@@ -63,7 +87,7 @@ fn refuse_unless_meant(settings: &Settings, yes: bool, what: &str) -> anyhow::Re
     if !yes {
         bail!(
             "{what} in the {}; say --yes if you mean it",
-            settings.database
+            settings.database.opening.url
         );
     }
     Ok(())

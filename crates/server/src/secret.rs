@@ -33,7 +33,7 @@ pub fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
         Some("in production")
     } else if !settings.host.is_loopback() {
         Some("to listen on an address that others can reach")
-    } else if !matches!(settings.database, DatabaseUrl::Sqlite(_)) {
+    } else if !matches!(settings.database.opening.url, DatabaseUrl::Sqlite(_)) {
         Some("with PostgreSQL, which other instances may share")
     } else {
         None

@@ -12,14 +12,12 @@ use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::tasks::TaskService;
 use taskhold_infrastructure::probe::SqlProbe;
-use taskhold_infrastructure::schema;
-use taskhold_infrastructure::store::Store;
 use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_security::jwt::{JwtTokens, Origin};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::secret;
 use crate::settings::{Profile, Settings};
+use crate::{metrics, migrate, secret};
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,10 +34,15 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Whatever keeps it from starting; never anything that happens to a request.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let secret = secret::signing_secret(&settings)?;
+    let recorder = metrics::start()?;
     if settings.auto_migrate {
-        migrate(&settings).await?;
+        let applied = migrate::up(&settings).await?;
+        if applied > 0 {
+            tracing::info!(applied, "migrated the database");
+        }
     }
-    let store = Store::open(&settings.database).await?;
+    let store = settings.database.store().await?;
+    let metrics = recorder.source(store.clone());
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(TimeOrderedIds);
     let readiness = Arc::new(Readiness::new(Arc::new(SqlProbe::new(store.clone()))));
@@ -59,6 +62,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         clock,
         ids,
         origins: settings.origins.clone(),
+        metrics: settings.metrics_address.is_none().then(|| metrics.clone()),
     };
     let server = HttpServer::new(move || taskhold_api::app(services.clone()))
         .client_request_timeout(HEAD_TIMEOUT)
@@ -68,13 +72,17 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .bind((settings.host, settings.port))
         .with_context(|| format!("cannot listen on {}:{}", settings.host, settings.port))?;
     for address in server.addrs() {
-        tracing::info!(url = %format_args!("http://{address}"), store = %settings.database, "listening");
+        tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.opening.url, "listening");
         if settings.profile == Profile::Development {
             println!(
                 "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with."
             );
         }
     }
+    let metrics_server = settings
+        .metrics_address
+        .map(|address| metrics::serve(address, metrics))
+        .transpose()?;
     let server = server.run();
     tokio::spawn(stop_when_told(
         server.handle(),
@@ -82,6 +90,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         settings.drain_delay,
     ));
     server.await.context("the server ended")?;
+    if let Some(metrics_server) = metrics_server {
+        metrics_server.stop(false).await;
+    }
     if tokio::time::timeout(CLOSE_TIMEOUT, store.close())
         .await
         .is_err()
@@ -90,20 +101,6 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    let connection = Store::open_for_maintenance(&settings.database).await?;
-    let applied = schema::up(&connection)
-        .await
-        .context("cannot migrate the database")?;
-    if applied > 0 {
-        tracing::info!(applied, "migrated the database");
-    }
-    connection
-        .close()
-        .await
-        .context("cannot close the connection that migrated")
 }
 
 /// SIGTERM or Ctrl-C: from then on not ready; after `drain_delay` no new connections, and requests

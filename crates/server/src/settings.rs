@@ -3,15 +3,18 @@
 //! program with a sentence that names it; nothing is guessed.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::num::NonZeroU64;
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU16, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::builder::DefaultState;
 use config::{Config, ConfigBuilder, Environment, File, FileFormat};
+use sea_orm::DatabaseConnection;
 use serde::Deserialize;
 use taskhold_api::cors::Origin;
+use taskhold_infrastructure::start::{OpenError, Opening};
+use taskhold_infrastructure::store::Store;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_security::secret::Secret;
 
@@ -71,7 +74,7 @@ pub struct Settings {
     pub host: IpAddr,
     pub port: u16,
     pub drain_delay: Duration,
-    pub database: DatabaseUrl,
+    pub database: Database,
     pub auto_migrate: bool,
     pub folder: PathBuf,
     pub jwt_secret: Option<Secret>,
@@ -79,6 +82,61 @@ pub struct Settings {
     pub audience: Option<String>,
     pub origins: Vec<Origin>,
     pub max_tasks_per_user: NonZeroU64,
+    pub metrics_address: Option<SocketAddr>,
+}
+
+/// Where the store is, and how it is opened.
+pub struct Database {
+    /// For serving.
+    pub opening: Opening,
+    /// The setting that says so.
+    pub setting: &'static str,
+    /// For migrations and the like, where that is not the same.
+    pub direct: Option<Opening>,
+}
+
+impl Database {
+    /// One connection without time limits, for migrations and the like.
+    ///
+    /// # Errors
+    /// Why there is none, with the name of the setting.
+    pub async fn maintenance(&self) -> anyhow::Result<DatabaseConnection> {
+        let opening = self.direct.as_ref().unwrap_or(&self.opening);
+        opening
+            .maintenance()
+            .await
+            .map_err(|error| Self::not_opened(self.direct_setting(), error))
+    }
+
+    /// The store, for serving.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, with the name of the setting.
+    pub async fn store(&self) -> anyhow::Result<Store> {
+        self.opening
+            .store()
+            .await
+            .map_err(|error| Self::not_opened(self.setting, error))
+    }
+
+    /// The setting that names the server for migrations.
+    pub fn direct_setting(&self) -> &'static str {
+        if self.direct.is_some() {
+            DIRECT_URL
+        } else {
+            self.setting
+        }
+    }
+
+    fn not_opened(setting: &str, error: OpenError) -> anyhow::Error {
+        let permanent = error.is_permanent();
+        let error = anyhow::Error::from(error);
+        if permanent {
+            Misconfigured(format!("{setting}: {error:#}")).into()
+        } else {
+            error.context(setting.to_owned())
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -96,6 +154,7 @@ struct Sections {
     auth: AuthSection,
     cors: CorsSection,
     tasks: TasksSection,
+    metrics: MetricsSection,
     log: LogSection,
 }
 
@@ -111,8 +170,11 @@ struct ServerSection {
 #[serde(deny_unknown_fields)]
 struct DatabaseSection {
     url: String,
+    direct_url: String,
     folder: PathBuf,
     auto_migrate: bool,
+    max_connections: NonZeroU16,
+    patience_seconds: u16,
 }
 
 #[derive(Deserialize)]
@@ -134,6 +196,12 @@ struct CorsSection {
 #[serde(deny_unknown_fields)]
 struct TasksSection {
     max_per_user: NonZeroU64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricsSection {
+    address: String,
 }
 
 #[derive(Deserialize)]
@@ -192,6 +260,7 @@ impl Draft {
             auth,
             cors,
             tasks,
+            metrics,
             log: _,
         } = self.sections;
         Ok(Settings {
@@ -199,7 +268,7 @@ impl Draft {
             host: server.host,
             port: server.port,
             drain_delay: Duration::from_secs(server.drain_delay_seconds.into()),
-            database: database_url(&database, &self.environment)?,
+            database: database_settings(&database, &self.environment)?,
             auto_migrate: database.auto_migrate,
             folder: database.folder,
             jwt_secret: given(auth.jwt_secret).map(Secret::new),
@@ -207,6 +276,10 @@ impl Draft {
             audience: given(auth.audience),
             origins: origins(&cors)?,
             max_tasks_per_user: tasks.max_per_user,
+            metrics_address: given(metrics.address)
+                .map(|address| address.parse())
+                .transpose()
+                .map_err(|error| Misconfigured(format!("metrics.address: {error}")))?,
         })
     }
 }
@@ -271,15 +344,19 @@ fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
                 .into(),
         ));
     }
-    let url = files.get_string("database.url").unwrap_or_default();
-    let has_password = url::Url::parse(&url).is_ok_and(|url| {
-        url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
-    });
-    if has_password {
-        return Err(Misconfigured(
-            "database.url in a configuration file has a password; give it as DATABASE_URL in the environment"
-                .into(),
-        ));
+    for (key, variable) in [
+        ("database.url", "DATABASE_URL"),
+        ("database.direct_url", DIRECT_URL),
+    ] {
+        let url = files.get_string(key).unwrap_or_default();
+        let has_password = url::Url::parse(&url).is_ok_and(|url| {
+            url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
+        });
+        if has_password {
+            return Err(Misconfigured(format!(
+                "{key} in a configuration file has a password; give it as {variable} in the environment"
+            )));
+        }
     }
     Ok(())
 }
@@ -313,7 +390,8 @@ fn refuse_unknown_variables(
 }
 
 /// The variables that others know by their own names, and what they set.
-const WELL_KNOWN: [(&str, &str); 4] = [
+const WELL_KNOWN: [(&str, &str); 5] = [
+    (DIRECT_URL, "database.direct_url"),
     ("NEON_DATABASE_URL", "database.url"),
     ("DATABASE_URL", "database.url"),
     ("JWT_SECRET", "auth.jwt_secret"),
@@ -339,24 +417,43 @@ fn with_environment(
     Ok(builder)
 }
 
-fn database_url(
+/// The variable that names the server behind a pooler.
+const DIRECT_URL: &str = "DIRECT_URL";
+
+fn database_settings(
     section: &DatabaseSection,
     environment: &HashMap<String, String>,
-) -> Result<DatabaseUrl, Misconfigured> {
-    if section.url.is_empty() {
-        return Ok(DatabaseUrl::Sqlite(section.folder.join("taskhold.db")));
-    }
-    DatabaseUrl::parse(&section.url).map_err(|error| {
-        let set = |name: &&str| {
-            environment
-                .get(*name)
-                .is_some_and(|value| !value.is_empty())
-        };
-        let name = ["DATABASE_URL", "NEON_DATABASE_URL"]
-            .into_iter()
-            .find(set)
-            .unwrap_or("database.url");
-        Misconfigured(format!("{name}: {error}"))
+) -> Result<Database, Misconfigured> {
+    let set = |name: &&str| {
+        environment
+            .get(*name)
+            .is_some_and(|value| !value.is_empty())
+    };
+    let setting = ["DATABASE_URL", "NEON_DATABASE_URL"]
+        .into_iter()
+        .find(set)
+        .unwrap_or("database.url");
+    let parsed = |setting: &str, url: &str| {
+        DatabaseUrl::parse(url).map_err(|error| Misconfigured(format!("{setting}: {error}")))
+    };
+    let url = if section.url.is_empty() {
+        DatabaseUrl::Sqlite(section.folder.join("taskhold.db"))
+    } else {
+        parsed(setting, &section.url)?
+    };
+    let direct_url = given(section.direct_url.clone());
+    let opening = |url, pooled| Opening {
+        url,
+        pooled,
+        connections: section.max_connections.get().into(),
+        patience: Duration::from_secs(section.patience_seconds.into()),
+    };
+    Ok(Database {
+        opening: opening(url, direct_url.is_some()),
+        setting,
+        direct: direct_url
+            .map(|url| Ok(opening(parsed(DIRECT_URL, &url)?, false)))
+            .transpose()?,
     })
 }
 

@@ -90,6 +90,33 @@ impl PostgresServer {
             .expect("PostgreSQL stops");
     }
 
+    /// Offers TLS from now on, with a certificate that it has signed itself.
+    pub fn offer_tls(&self) {
+        let mut openssl = as_server_user(Path::new("openssl"));
+        openssl.current_dir(self.data()).args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            "server.key",
+            "-out",
+            "server.crt",
+        ]);
+        succeed(openssl, "openssl").expect("a certificate");
+        let settings = self.data().join("postgresql.auto.conf");
+        std::fs::write(settings, "ssl = on\n").expect("written");
+        self.stop();
+        self.restart();
+    }
+
     /// Stops every process of it where it stands: connections stay open and nobody answers.
     pub fn freeze(&self) {
         self.signal("STOP");

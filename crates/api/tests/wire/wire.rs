@@ -96,6 +96,7 @@ impl Wire {
             clock: clock.clone(),
             ids,
             origins: Vec::new(),
+            metrics: None,
         };
         Self {
             services,

@@ -1,9 +1,11 @@
 //! A fresh, migrated store for each test.
 
+use std::time::Duration;
+
 use sea_orm::DatabaseConnection;
 use taskhold_infrastructure::probe::SqlProbe;
 use taskhold_infrastructure::schema;
-use taskhold_infrastructure::store::Store;
+use taskhold_infrastructure::start::Opening;
 use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_infrastructure::users::SqlUsers;
@@ -61,14 +63,21 @@ pub fn parsed(url: &str) -> DatabaseUrl {
     DatabaseUrl::parse(url).expect("a URL")
 }
 
+pub fn opening(url: &DatabaseUrl) -> Opening {
+    Opening {
+        url: url.clone(),
+        patience: Duration::from_secs(10),
+        connections: 10,
+        pooled: false,
+    }
+}
+
 pub async fn connection(url: &DatabaseUrl) -> DatabaseConnection {
-    Store::open_for_maintenance(url)
-        .await
-        .expect("a connection")
+    opening(url).maintenance().await.expect("a connection")
 }
 
 async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
-    let store = Store::open(url).await.expect("an open store");
+    let store = opening(url).store().await.expect("an open store");
     SqlAdapter {
         tasks: SqlTasks::new(store.clone()),
         users: SqlUsers::new(store.clone()),

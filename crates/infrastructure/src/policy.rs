@@ -1,0 +1,275 @@
+//! What happens when a call to the store fails: whether it is made again, how long that is tried,
+//! and what its caller is told in the end. Every call passes through here.
+//!
+//! | the failure | is the call made again? | told in the end |
+//! | --- | --- | --- |
+//! | never reached the store, or was undone by it | always | unavailable |
+//! | sent, and the store lost before it answered | reads and whatever can be done twice | a read: unavailable; a write: outcome unknown |
+//! | a defect | never | defect |
+
+use std::time::Duration;
+
+use taskhold_repository::error::{Source, StoreError};
+use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::time::Instant;
+
+use crate::error::Failure;
+
+/// How long a call is tried, from its first attempt on: its caller has an answer within 20 s.
+const BUDGET: Duration = Duration::from_secs(19);
+/// How long one attempt may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// Before the attempt after the n-th: a random time up to the first of these, doubled n times, up to
+/// the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How many calls may be under way or wait. Whoever comes after them is turned away at once: by the
+/// time of an answer they would have given up.
+const MAX_CALLS: usize = 256;
+
+/// What a call is, as far as repeating it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It changes nothing.
+    Read,
+    /// It changes the store, and made twice it does as once.
+    RepeatableWrite,
+    /// It changes the store, and made again it could undo another's change in between.
+    Write,
+}
+
+/// What an attempt must know of those before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt {
+    /// An earlier one may have had its effect.
+    pub(crate) may_be_done: bool,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    pub(crate) source: Source,
+}
+
+/// The rules, and the room for calls under way.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    room: Semaphore,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            room: Semaphore::new(MAX_CALLS),
+        }
+    }
+}
+
+impl Policy {
+    /// How many calls are under way or wait.
+    pub(crate) fn calls(&self) -> usize {
+        MAX_CALLS - self.room.available_permits()
+    }
+
+    /// Makes a call, again where that is allowed and helps. `operation` names it in the metrics.
+    pub(crate) async fn run<T, Fut>(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        attempt: impl Fn(Attempt) -> Fut,
+    ) -> Result<T, StoreError>
+    where
+        Fut: Future<Output = Result<T, Failed>>,
+    {
+        let started = Instant::now();
+        let outcome = match self.room.try_acquire() {
+            Ok(_room) => tried(started, effect, attempt).await,
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => Err(StoreError::Busy),
+        };
+        let name = match &outcome {
+            Ok(_) => "ok",
+            Err(StoreError::Duplicate) => "duplicate",
+            Err(StoreError::Busy) => "busy",
+            Err(StoreError::Unavailable(_)) => "unavailable",
+            Err(StoreError::OutcomeUnknown(_)) => "outcome_unknown",
+            Err(StoreError::Defect(_)) => "defect",
+        };
+        metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => name)
+            .record(started.elapsed());
+        outcome
+    }
+}
+
+async fn tried<T, Fut>(
+    started: Instant,
+    effect: Effect,
+    attempt: impl Fn(Attempt) -> Fut,
+) -> Result<T, StoreError>
+where
+    Fut: Future<Output = Result<T, Failed>>,
+{
+    let mut may_be_done = false;
+    let mut longest_pause = FIRST_PAUSE;
+    loop {
+        let left = BUDGET.saturating_sub(started.elapsed());
+        let answer =
+            tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(Attempt { may_be_done })).await;
+        let Failed { failure, source } = match answer {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(failed)) => failed,
+            // Waiting for a connection ends before this: the call was sent.
+            Err(elapsed) => Failed {
+                failure: Failure::Ambiguous,
+                source: elapsed.into(),
+            },
+        };
+        may_be_done |= failure == Failure::Ambiguous && effect != Effect::Read;
+        let again = match failure {
+            Failure::NotSent | Failure::RolledBack => true,
+            Failure::Ambiguous => effect != Effect::Write,
+            Failure::Refused | Failure::Duplicate | Failure::Permanent => false,
+        };
+        let pause = longest_pause.mul_f64(fastrand::f64());
+        if !again || started.elapsed() + pause >= BUDGET {
+            return Err(told(failure, may_be_done, source));
+        }
+        metrics::counter!("taskhold_store_retries_total", "class" => failure.name()).increment(1);
+        tracing::warn!(class = failure.name(), cause = %source, "a call to the store failed and is made again");
+        tokio::time::sleep(pause).await;
+        longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn told(failure: Failure, may_be_done: bool, source: Source) -> StoreError {
+    match failure {
+        Failure::Duplicate => StoreError::Duplicate,
+        Failure::Permanent => StoreError::Defect(source),
+        Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous
+            if may_be_done =>
+        {
+            StoreError::OutcomeUnknown(source)
+        }
+        Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous => {
+            StoreError::Unavailable(source)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn failed(failure: Failure) -> Failed {
+        Failed {
+            failure,
+            source: "made up".into(),
+        }
+    }
+
+    /// Fails so often in this way, then succeeds; what is told, and after how many attempts.
+    async fn outcome(
+        effect: Effect,
+        failure: Failure,
+        times: usize,
+    ) -> (Result<bool, StoreError>, usize) {
+        let attempts = &AtomicUsize::new(0);
+        let outcome = Policy::default()
+            .run("test", effect, |attempt| async move {
+                if attempts.fetch_add(1, Ordering::Relaxed) < times {
+                    Err(failed(failure))
+                } else {
+                    Ok(attempt.may_be_done)
+                }
+            })
+            .await;
+        (outcome, attempts.load(Ordering::Relaxed))
+    }
+
+    const EFFECTS: [Effect; 3] = [Effect::Read, Effect::RepeatableWrite, Effect::Write];
+
+    #[tokio::test(start_paused = true)]
+    async fn what_had_surely_no_effect_is_made_again_whatever_it_is() {
+        for effect in EFFECTS {
+            for failure in [Failure::NotSent, Failure::RolledBack] {
+                let (outcome, attempts) = outcome(effect, failure, 3).await;
+                assert!(matches!(outcome, Ok(false)), "{effect:?} {failure:?}");
+                assert_eq!(attempts, 4);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_had_its_effect_is_made_again_only_where_that_does_no_harm() {
+        let (read, _) = outcome(Effect::Read, Failure::Ambiguous, 2).await;
+        assert!(matches!(read, Ok(false)));
+        let (repeatable, _) = outcome(Effect::RepeatableWrite, Failure::Ambiguous, 2).await;
+        assert!(matches!(repeatable, Ok(true)), "the attempt is told");
+        let (write, attempts) = outcome(Effect::Write, Failure::Ambiguous, 2).await;
+        assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
+        assert_eq!(attempts, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_budget_ends_it() {
+        for (effect, failure) in [
+            (Effect::Read, Failure::Ambiguous),
+            (Effect::Read, Failure::NotSent),
+            (Effect::Write, Failure::NotSent),
+            (Effect::RepeatableWrite, Failure::RolledBack),
+        ] {
+            let started = tokio::time::Instant::now();
+            let (outcome, attempts) = outcome(effect, failure, usize::MAX).await;
+            assert!(
+                matches!(outcome, Err(StoreError::Unavailable(_))),
+                "{effect:?} {failure:?}"
+            );
+            assert!(attempts > 5, "{attempts}");
+            assert!(started.elapsed() <= BUDGET);
+        }
+        let (outcome, _) = outcome(Effect::RepeatableWrite, Failure::Ambiguous, usize::MAX).await;
+        assert!(matches!(outcome, Err(StoreError::OutcomeUnknown(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn defects_and_refusals_are_told_at_once() {
+        for effect in EFFECTS {
+            for failure in [Failure::Permanent, Failure::Duplicate, Failure::Refused] {
+                let (outcome, attempts) = outcome(effect, failure, 1).await;
+                assert!(outcome.is_err());
+                assert_eq!(attempts, 1);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_hangs_is_given_up_and_counts_as_sent() {
+        let policy = Policy::default();
+        let hangs = |_| std::future::pending::<Result<(), Failed>>();
+        let started = tokio::time::Instant::now();
+        let write = policy.run("test", Effect::Write, hangs).await;
+        assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
+        assert_eq!(started.elapsed(), ATTEMPT_TIMEOUT);
+        let read = policy.run("test", Effect::Read, hangs).await;
+        assert!(matches!(read, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_when_all_room_is_taken_is_turned_away() {
+        let policy = Policy::default();
+        let waits = |_| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(())
+        };
+        let crowd = (0..=MAX_CALLS).map(|_| policy.run("test", Effect::Read, waits));
+        let outcomes = futures_util::future::join_all(crowd).await;
+        let busy = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Err(StoreError::Busy)))
+            .count();
+        assert_eq!(busy, 1);
+        assert_eq!(policy.calls(), 0);
+    }
+}

@@ -1,0 +1,104 @@
+//! What is measured, as Prometheus reads it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use anyhow::Context as _;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use taskhold_api::metrics::Metrics;
+use taskhold_infrastructure::store::Store;
+
+/// From what the fastest call takes to the longest that a request waits, in seconds.
+const BUCKETS: [f64; 14] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0,
+];
+
+/// How often what was measured is summed up, so that it does not pile up where nobody asks for it.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Keeps what is measured from now on.
+pub struct Recorder(PrometheusHandle);
+
+/// Starts measuring.
+///
+/// # Errors
+/// Where something measures already.
+pub fn start() -> anyhow::Result<Recorder> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(&BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .context("cannot keep metrics")?;
+    metrics::describe_histogram!(
+        "taskhold_http_request_duration_seconds",
+        "Requests by route, method and status."
+    );
+    metrics::describe_histogram!(
+        "taskhold_store_call_duration_seconds",
+        "Calls to the store, with their retries."
+    );
+    metrics::describe_counter!(
+        "taskhold_store_retries_total",
+        "Calls that were made again, by what had failed."
+    );
+    metrics::describe_gauge!(
+        "taskhold_store_connections",
+        "Connections to the store, in use and idle."
+    );
+    metrics::describe_gauge!(
+        "taskhold_store_calls_waiting",
+        "Calls that wait for a connection or a retry."
+    );
+    metrics::describe_gauge!("taskhold_build_info", "The version that runs; always 1.");
+    metrics::gauge!("taskhold_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let upkeep = recorder.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(Recorder(recorder))
+}
+
+impl Recorder {
+    /// The text of all metrics at the moment when it is asked for.
+    pub fn source(self, store: Store) -> Metrics {
+        Metrics::new(Arc::new(move || {
+            let pool = store.pool_use();
+            gauge("taskhold_store_connections", "in_use", pool.in_use);
+            gauge("taskhold_store_connections", "idle", pool.idle);
+            metrics::gauge!("taskhold_store_calls_waiting").set(as_f64(pool.waiting));
+            self.0.render()
+        }))
+    }
+}
+
+fn gauge(name: &'static str, state: &'static str, value: usize) {
+    metrics::gauge!(name, "state" => state).set(as_f64(value));
+}
+
+fn as_f64(count: usize) -> f64 {
+    u32::try_from(count).unwrap_or(u32::MAX).into()
+}
+
+/// Serves `/metrics` alone, on an address of its own.
+///
+/// # Errors
+/// Where it cannot listen there.
+pub fn serve(address: SocketAddr, metrics: Metrics) -> anyhow::Result<ServerHandle> {
+    let server = HttpServer::new(move || taskhold_api::metrics::app(metrics.clone()))
+        .workers(1)
+        .disable_signals()
+        .bind(address)
+        .with_context(|| format!("metrics.address: cannot listen on {address}"))?;
+    for address in server.addrs() {
+        tracing::info!(metrics_url = %format_args!("http://{address}/metrics"), "metrics");
+    }
+    let server = server.run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
