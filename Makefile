@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help serve migrate token test test-shell lint deny format build clean
+.PHONY: help serve migrate token test test-shell bench lint deny format build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,10 @@ test-shell: postgres ## Start a shell with a PostgreSQL server for `cargo test`
 
 .PHONY: postgres
 postgres: # Make sure that PostgreSQL's server programs are there
-	@scripts/ensure-postgres
+	@scripts/ensure postgres
+
+bench: build ## Measure the service against the database (docs/performance.md)
+	scripts/bench
 
 lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check
