@@ -17,17 +17,17 @@ migrate: ## Apply pending migrations to the configured database
 token: ## Print a token for trying the API: make token USER_ID=anna
 	@$(CARGO) run --quiet --release --locked --bin taskhold -- token --user $(or $(USER_ID),anna)
 
-test: postgres ## Run every test, on SQLite and on PostgreSQL
+test: test-programs ## Run every test, on SQLite and on PostgreSQL
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
 	target/debug/with-postgres $(CARGO) test --locked --workspace
 
-test-shell: postgres ## Start a shell with a PostgreSQL server for `cargo test`
+test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo test`
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
 	target/debug/with-postgres $${SHELL:-sh}
 
-.PHONY: postgres
-postgres: # Make sure that PostgreSQL's server programs are there
-	@scripts/ensure postgres
+.PHONY: test-programs
+test-programs: # Make sure that the programs are there which the tests start
+	@scripts/ensure postgres pgbouncer openssl
 
 bench: build ## Measure the service against the database (docs/performance.md)
 	scripts/bench

@@ -28,6 +28,7 @@ mod faults;
 mod guide;
 mod lists;
 mod model;
+mod observability;
 mod parity;
 mod recovery;
 mod service;

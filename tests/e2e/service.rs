@@ -124,8 +124,12 @@ impl Service {
                 service.log()
             );
             let log = service.log();
-            let (_, after) = log.split_once("listening url=")?;
-            Some(after.split_whitespace().next()?.to_owned())
+            // As text, or as JSON.
+            let (_, after) = log
+                .split_once("listening")
+                .and_then(|(_, after)| after.split_once("http://"))?;
+            let address = after.split([' ', '"']).next()?;
+            log.ends_with('\n').then(|| format!("http://{address}"))
         });
         service.url = listening.await;
         service

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 ///
 /// Settings come from config/default.toml (compiled in), the profile's file (`TASKHOLD_PROFILE`:
 /// development, production or test), and the environment: `TASKHOLD__SECTION__KEY`, `DATABASE_URL`,
-/// `NEON_DATABASE_URL`, `JWT_SECRET`, PORT; a file .env is read if there is one.
+/// `NEON_DATABASE_URL`, `DIRECT_URL`, `JWT_SECRET`, `PORT`; a file .env is read if there is one.
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong settings.
 #[derive(Debug, Parser)]

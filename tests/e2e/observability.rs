@@ -1,0 +1,203 @@
+//! What the service tells of itself: metrics and one line of log for each request.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::service::{Database, Service, eventually, token};
+
+/// The value of the series of this name that has all of these labels.
+fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
+    let mut found = metrics.lines().filter(|line| {
+        line.starts_with(name)
+            && line[name.len()..].starts_with(['{', ' '])
+            && labels.iter().all(|label| line.contains(label))
+    });
+    let value = found.next()?.rsplit(' ').next()?.parse().ok();
+    assert!(found.next().is_none(), "{name} {labels:?} is one series");
+    value
+}
+
+async fn requests_and_calls_are_counted(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let task = alice.created(json!({"title": "one"})).await;
+    let item = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    for _ in 0..3 {
+        assert_eq!(alice.get(&item).await.status, 200);
+    }
+    assert_eq!(alice.send(Method::DELETE, &item, None).await.status, 204);
+    assert_eq!(alice.get(&item).await.status, 404);
+    assert_eq!(alice.get("/no/such/path").await.status, 404);
+    assert_eq!(
+        alice
+            .post("/api/v1/tasks", json!({"title": ""}))
+            .await
+            .status,
+        422
+    );
+    let brew = Method::from_bytes(b"BREW").expect("a method");
+    assert_eq!(alice.send(brew, "/api/v1/tasks", None).await.status, 405);
+
+    let metrics = service.text("/metrics").await;
+    let requests = |labels: &[&str]| {
+        series(
+            &metrics,
+            "taskhold_http_request_duration_seconds_count",
+            labels,
+        )
+    };
+    let item = r#"route="/api/v1/tasks/{id}""#;
+    let all = r#"route="/api/v1/tasks""#;
+    assert_eq!(
+        requests(&[r#"method="POST""#, all, r#"status="201""#]),
+        Some(1.0),
+        "{metrics}"
+    );
+    assert_eq!(
+        requests(&[r#"method="POST""#, all, r#"status="422""#]),
+        Some(1.0)
+    );
+    assert_eq!(
+        requests(&[r#"method="GET""#, item, r#"status="200""#]),
+        Some(3.0)
+    );
+    assert_eq!(
+        requests(&[r#"method="GET""#, item, r#"status="404""#]),
+        Some(1.0)
+    );
+    assert_eq!(
+        requests(&[r#"method="DELETE""#, item, r#"status="204""#]),
+        Some(1.0)
+    );
+    assert_eq!(
+        requests(&[r#"method="GET""#, r#"route="none""#, r#"status="404""#]),
+        Some(1.0)
+    );
+    assert_eq!(
+        requests(&[r#"method="other""#, all, r#"status="405""#]),
+        Some(1.0)
+    );
+    let calls = |labels: &[&str]| {
+        series(
+            &metrics,
+            "taskhold_store_call_duration_seconds_count",
+            labels,
+        )
+    };
+    assert_eq!(
+        calls(&[r#"operation="tasks.add""#, r#"outcome="ok""#]),
+        Some(1.0)
+    );
+    assert_eq!(
+        calls(&[r#"operation="tasks.find""#, r#"outcome="ok""#]),
+        Some(4.0)
+    );
+    assert_eq!(
+        calls(&[r#"operation="tasks.remove""#, r#"outcome="ok""#]),
+        Some(1.0)
+    );
+    assert_eq!(
+        series(&metrics, "taskhold_store_calls_waiting", &[]),
+        Some(0.0)
+    );
+    assert!(
+        series(
+            &metrics,
+            "taskhold_store_connections",
+            &[r#"state="in_use""#]
+        )
+        .is_some()
+    );
+    assert!(series(&metrics, "taskhold_store_connections", &[r#"state="idle""#]).is_some());
+    assert_eq!(
+        series(&metrics, "taskhold_build_info", &["version="]),
+        Some(1.0)
+    );
+    assert!(
+        !metrics.contains(task["id"].as_str().expect("an id")),
+        "labels are bounded"
+    );
+}
+
+async fn metrics_may_have_a_listener_of_their_own(database: Database) {
+    let service =
+        Service::start_with(&database, &[("TASKHOLD__METRICS__ADDRESS", "127.0.0.1:0")]).await;
+    let log = service.log();
+    let (_, after) = log.split_once("metrics_url=").expect("it says where");
+    let url = after.split_whitespace().next().expect("a URL");
+    let answer = reqwest::get(url).await.expect("an answer");
+    assert!(
+        answer.headers()["content-type"]
+            .to_str()
+            .expect("ASCII")
+            .starts_with("text/plain")
+    );
+    assert!(
+        answer
+            .text()
+            .await
+            .expect("text")
+            .contains("taskhold_build_info")
+    );
+    service
+        .client_with(None)
+        .get("/metrics")
+        .await
+        .assert_problem(404, "NOT_FOUND");
+}
+
+async fn a_request_is_one_line_of_log(database: Database) {
+    let service = Service::start_with(&database, &[("TASKHOLD__LOG__FORMAT", "json")]).await;
+    let alice = service.client("alice@example.org");
+    let request = alice
+        .request(Method::POST, "/api/v1/tasks?q=secret-search")
+        .header("x-request-id", "mine-1")
+        .json(&json!({"title": "a secret title", "description": "a secret description"}));
+    assert_eq!(crate::service::Answer::of(request).await.status, 201);
+    alice.get("/api/v1/tasks/no-such-id").await;
+    let lines = eventually("two lines", async || {
+        let lines: Vec<Value> = service
+            .log()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|line: &Value| line["target"] == "taskhold::request")
+            .collect();
+        (lines.len() >= 2).then_some(lines)
+    })
+    .await;
+    assert_eq!(lines.len(), 2);
+    let line = &lines[0];
+    assert_eq!(
+        (&line["method"], &line["route"]),
+        (&json!("POST"), &json!("/api/v1/tasks"))
+    );
+    assert_eq!(
+        (&line["status"], &line["request_id"]),
+        (&json!(201), &json!("mine-1"))
+    );
+    assert!(
+        line["duration_ms"]
+            .as_f64()
+            .is_some_and(|duration| duration > 0.0)
+    );
+    assert_eq!(
+        (&lines[1]["route"], &lines[1]["status"]),
+        (&json!("/api/v1/tasks/{id}"), &json!(404))
+    );
+    let log = service.log();
+    for secret in [
+        "a secret",
+        "secret-search",
+        "alice",
+        "no-such-id",
+        &token("alice@example.org"),
+    ] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}
+
+on_both_stores! {
+    requests_and_calls_are_counted
+    metrics_may_have_a_listener_of_their_own
+    a_request_is_one_line_of_log
+}
