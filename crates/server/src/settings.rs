@@ -2,21 +2,22 @@
 //! the environment, in this order. A key that is unknown or a value that does not fit stops the
 //! program with a sentence that names it; nothing is guessed.
 
+mod database;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::{NonZeroU16, NonZeroU64};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::builder::DefaultState;
 use config::{Config, ConfigBuilder, Environment, File, FileFormat};
-use sea_orm::DatabaseConnection;
 use serde::Deserialize;
 use taskhold_api::cors::Origin;
-use taskhold_infrastructure::start::{OpenError, Opening};
-use taskhold_infrastructure::store::Store;
-use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_security::secret::Secret;
+
+pub use self::database::Database;
+use self::database::{DIRECT_URL, DatabaseSection};
 
 const DEFAULT: &str = include_str!("../../../config/default.toml");
 const DEVELOPMENT: &str = include_str!("../../../config/development.toml");
@@ -85,60 +86,6 @@ pub struct Settings {
     pub metrics_address: Option<SocketAddr>,
 }
 
-/// Where the store is, and how it is opened.
-pub struct Database {
-    /// For serving.
-    pub opening: Opening,
-    /// The setting that says so.
-    pub setting: &'static str,
-    /// For migrations and the like, where that is not the same.
-    pub direct: Option<Opening>,
-}
-
-impl Database {
-    /// One connection without time limits, for migrations and the like.
-    ///
-    /// # Errors
-    /// Why there is none, with the name of the setting.
-    pub async fn maintenance(&self) -> anyhow::Result<DatabaseConnection> {
-        let opening = self.direct.as_ref().unwrap_or(&self.opening);
-        opening
-            .maintenance()
-            .await
-            .map_err(|error| Self::not_opened(self.direct_setting(), error))
-    }
-
-    /// The store, for serving.
-    ///
-    /// # Errors
-    /// Why it cannot be opened, with the name of the setting.
-    pub async fn store(&self) -> anyhow::Result<Store> {
-        self.opening
-            .store()
-            .await
-            .map_err(|error| Self::not_opened(self.setting, error))
-    }
-
-    /// The setting that names the server for migrations.
-    pub fn direct_setting(&self) -> &'static str {
-        if self.direct.is_some() {
-            DIRECT_URL
-        } else {
-            self.setting
-        }
-    }
-
-    fn not_opened(setting: &str, error: OpenError) -> anyhow::Error {
-        let permanent = error.is_permanent();
-        let error = anyhow::Error::from(error);
-        if permanent {
-            Misconfigured(format!("{setting}: {error:#}")).into()
-        } else {
-            error.context(setting.to_owned())
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -164,17 +111,6 @@ struct ServerSection {
     host: IpAddr,
     port: u16,
     drain_delay_seconds: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DatabaseSection {
-    url: String,
-    direct_url: String,
-    folder: PathBuf,
-    auto_migrate: bool,
-    max_connections: NonZeroU16,
-    patience_seconds: u16,
 }
 
 #[derive(Deserialize)]
@@ -268,7 +204,7 @@ impl Draft {
             host: server.host,
             port: server.port,
             drain_delay: Duration::from_secs(server.drain_delay_seconds.into()),
-            database: database_settings(&database, &self.environment)?,
+            database: Database::of(&database, &self.environment)?,
             auto_migrate: database.auto_migrate,
             folder: database.folder,
             jwt_secret: given(auth.jwt_secret).map(Secret::new),
@@ -415,46 +351,6 @@ fn with_environment(
         }
     }
     Ok(builder)
-}
-
-/// The variable that names the server behind a pooler.
-const DIRECT_URL: &str = "DIRECT_URL";
-
-fn database_settings(
-    section: &DatabaseSection,
-    environment: &HashMap<String, String>,
-) -> Result<Database, Misconfigured> {
-    let set = |name: &&str| {
-        environment
-            .get(*name)
-            .is_some_and(|value| !value.is_empty())
-    };
-    let setting = ["DATABASE_URL", "NEON_DATABASE_URL"]
-        .into_iter()
-        .find(set)
-        .unwrap_or("database.url");
-    let parsed = |setting: &str, url: &str| {
-        DatabaseUrl::parse(url).map_err(|error| Misconfigured(format!("{setting}: {error}")))
-    };
-    let url = if section.url.is_empty() {
-        DatabaseUrl::Sqlite(section.folder.join("taskhold.db"))
-    } else {
-        parsed(setting, &section.url)?
-    };
-    let direct_url = given(section.direct_url.clone());
-    let opening = |url, pooled| Opening {
-        url,
-        pooled,
-        connections: section.max_connections.get().into(),
-        patience: Duration::from_secs(section.patience_seconds.into()),
-    };
-    Ok(Database {
-        opening: opening(url, direct_url.is_some()),
-        setting,
-        direct: direct_url
-            .map(|url| Ok(opening(parsed(DIRECT_URL, &url)?, false)))
-            .transpose()?,
-    })
 }
 
 fn origins(section: &CorsSection) -> Result<Vec<Origin>, Misconfigured> {

@@ -1,0 +1,123 @@
+//! Which store, as the settings say it, and what is said when it cannot be opened.
+
+use std::collections::HashMap;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sea_orm::DatabaseConnection;
+use serde::Deserialize;
+use taskhold_infrastructure::start::{OpenError, Opening};
+use taskhold_infrastructure::store::Store;
+use taskhold_infrastructure::url::DatabaseUrl;
+
+use super::{Misconfigured, given};
+
+/// The variable that names the server behind a pooler.
+pub const DIRECT_URL: &str = "DIRECT_URL";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSection {
+    pub url: String,
+    pub direct_url: String,
+    pub folder: PathBuf,
+    pub auto_migrate: bool,
+    pub max_connections: NonZeroU16,
+    pub patience_seconds: u16,
+}
+
+/// Where the store is, and how it is opened.
+pub struct Database {
+    /// For serving.
+    pub opening: Opening,
+    /// The setting that says so.
+    pub setting: &'static str,
+    /// For migrations and the like, where that is not the same.
+    pub direct: Option<Opening>,
+}
+
+impl Database {
+    /// What the section and the environment say.
+    ///
+    /// # Errors
+    /// [`Misconfigured`], with the name of the setting.
+    pub fn of(
+        section: &DatabaseSection,
+        environment: &HashMap<String, String>,
+    ) -> Result<Self, Misconfigured> {
+        let set = |name: &&str| {
+            environment
+                .get(*name)
+                .is_some_and(|value| !value.is_empty())
+        };
+        let setting = ["DATABASE_URL", "NEON_DATABASE_URL"]
+            .into_iter()
+            .find(set)
+            .unwrap_or("database.url");
+        let parsed = |setting: &str, url: &str| {
+            DatabaseUrl::parse(url).map_err(|error| Misconfigured(format!("{setting}: {error}")))
+        };
+        let url = if section.url.is_empty() {
+            DatabaseUrl::Sqlite(section.folder.join("taskhold.db"))
+        } else {
+            parsed(setting, &section.url)?
+        };
+        let direct_url = given(section.direct_url.clone());
+        let opening = |url, pooled| Opening {
+            url,
+            pooled,
+            connections: section.max_connections.get().into(),
+            patience: Duration::from_secs(section.patience_seconds.into()),
+        };
+        Ok(Self {
+            opening: opening(url, direct_url.is_some()),
+            setting,
+            direct: direct_url
+                .map(|url| Ok(opening(parsed(DIRECT_URL, &url)?, false)))
+                .transpose()?,
+        })
+    }
+
+    /// One connection without time limits, for migrations and the like.
+    ///
+    /// # Errors
+    /// Why there is none, with the name of the setting.
+    pub async fn maintenance(&self) -> anyhow::Result<DatabaseConnection> {
+        let opening = self.direct.as_ref().unwrap_or(&self.opening);
+        opening
+            .maintenance()
+            .await
+            .map_err(|error| Self::not_opened(self.direct_setting(), error))
+    }
+
+    /// The store, for serving.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, with the name of the setting.
+    pub async fn store(&self) -> anyhow::Result<Store> {
+        self.opening
+            .store()
+            .await
+            .map_err(|error| Self::not_opened(self.setting, error))
+    }
+
+    /// The setting that names the server for migrations.
+    pub fn direct_setting(&self) -> &'static str {
+        if self.direct.is_some() {
+            DIRECT_URL
+        } else {
+            self.setting
+        }
+    }
+
+    fn not_opened(setting: &str, error: OpenError) -> anyhow::Error {
+        let permanent = error.is_permanent();
+        let error = anyhow::Error::from(error);
+        if permanent {
+            Misconfigured(format!("{setting}: {error:#}")).into()
+        } else {
+            error.context(setting.to_owned())
+        }
+    }
+}
