@@ -197,7 +197,12 @@ impl Pooler {
     async fn safe_one(url: &str) -> Self {
         let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pgbouncer").to_owned();
         let program = std::env::var("PGBOUNCER").unwrap_or(built);
-        Self::start(&program, "max_prepared_statements = 100\n", url).await
+        Self::start(
+            &program,
+            "max_prepared_statements = 100\nserver_login_retry = 1\n",
+            url,
+        )
+        .await
     }
 
     async fn start(program: &str, setting: &str, url: &str) -> Self {
