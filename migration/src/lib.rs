@@ -8,6 +8,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m20261121_000001_users_and_tasks;
+mod m20261121_000002_idempotency_keys;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -15,6 +16,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_users_and_tasks::Migration)]
+        vec![
+            Box::new(m20261121_000001_users_and_tasks::Migration),
+            Box::new(m20261121_000002_idempotency_keys::Migration),
+        ]
     }
 }

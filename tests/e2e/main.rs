@@ -26,6 +26,7 @@ mod connecting;
 mod durability;
 mod faults;
 mod guide;
+mod idempotency;
 mod lists;
 mod model;
 mod observability;

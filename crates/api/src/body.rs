@@ -40,14 +40,6 @@ impl FromRequest for Body {
 }
 
 impl Body {
-    /// The members of a JSON object. A member given twice counts as its last one.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read); a problem also for a body that is no JSON or no object.
-    pub async fn json_object(self, media_types: &[&str]) -> Result<Map<String, Value>, Problem> {
-        object(self.read(media_types).await?.json()?)
-    }
-
     /// The body as it arrived.
     ///
     /// # Errors
@@ -92,6 +84,20 @@ impl ReadBody {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The bytes as they arrived.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The members of a JSON object. A member given twice counts as its last one.
+    ///
+    /// # Errors
+    /// A problem where it is no JSON in UTF-8, or no object.
+    pub fn json_object(&self) -> Result<Map<String, Value>, Problem> {
+        object(self.json()?)
     }
 
     /// Its value.

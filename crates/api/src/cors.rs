@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::boundary::X_REQUEST_ID;
 use crate::endpoint::endpoints;
+use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 
 /// How long a browser may remember what it was allowed.
 const MAX_AGE: Duration = Duration::from_hours(1);
@@ -50,9 +51,17 @@ pub(crate) fn layer(origins: &[Origin]) -> Condition<Cors> {
         CONTENT_TYPE,
         IF_MATCH,
         IF_NONE_MATCH,
+        IDEMPOTENCY_KEY.clone(),
         X_REQUEST_ID.clone(),
     ];
-    let read: [HeaderName; 5] = [ETAG, LINK, LOCATION, RETRY_AFTER, X_REQUEST_ID.clone()];
+    let read: [HeaderName; 6] = [
+        ETAG,
+        LINK,
+        LOCATION,
+        RETRY_AFTER,
+        IDEMPOTENT_REPLAYED.clone(),
+        X_REQUEST_ID.clone(),
+    ];
     let cors = Cors::default()
         .allowed_methods(methods)
         .allowed_headers(sent)

@@ -6,6 +6,7 @@
 //! | [`endpoint`] | the route table, from which routing, `Allow` and the access tests are made |
 //! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
 //! | [`body`] | reading a request body within limits |
+//! | [`idempotency`] | requests under a key, which are done once |
 //! | [`problem`] | [`Problem`](problem::Problem), the one error type, as `application/problem+json` |
 //! | [`cors`] | which other origins may use the API from a browser |
 //! | [`boundary`] | the outermost layer: request ids, the log line, rendering problems |
@@ -31,6 +32,7 @@ mod conditional;
 pub mod cors;
 pub mod endpoint;
 pub mod health;
+pub mod idempotency;
 pub mod metrics;
 mod panics;
 pub mod problem;

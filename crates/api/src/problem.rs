@@ -51,6 +51,8 @@ pub enum Kind {
     PayloadTooLarge,
     /// The body is of a type that the route does not take.
     UnsupportedMediaType,
+    /// A request under the same key is under way.
+    Conflict,
     /// The caller has as many tasks as anybody may have.
     QuotaExceeded,
     /// A rule of the domain is broken.
@@ -77,7 +79,7 @@ impl Kind {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::QuotaExceeded => StatusCode::CONFLICT,
+            Self::Conflict | Self::QuotaExceeded => StatusCode::CONFLICT,
             Self::ValidationError => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -99,6 +101,7 @@ impl Kind {
             Self::UnsupportedMediaType => {
                 ("UNSUPPORTED_MEDIA_TYPE", "The media type is not supported")
             }
+            Self::Conflict => ("CONFLICT", "In conflict with another request"),
             Self::QuotaExceeded => ("QUOTA_EXCEEDED", "The quota is used up"),
             Self::ValidationError => ("VALIDATION_ERROR", "A rule is broken"),
             Self::InternalError => ("INTERNAL_ERROR", "There is a defect in this service"),
@@ -113,7 +116,7 @@ impl Kind {
 pub struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
-    violations: Option<Box<Violations>>,
+    errors: Option<Vec<FieldError>>,
     current: Option<Box<Task>>,
     header: Option<Box<(HeaderName, Cow<'static, str>)>>,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -124,7 +127,7 @@ impl Problem {
         Self {
             kind,
             detail: detail.into(),
-            violations: None,
+            errors: None,
             current: None,
             header: None,
             cause: None,
@@ -133,6 +136,11 @@ impl Problem {
 
     fn with_header(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
         self.header = Some(Box::new((name, value.into())));
+        self
+    }
+
+    fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = Some(errors);
         self
     }
 
@@ -246,13 +254,6 @@ impl Problem {
     #[must_use]
     pub fn render(&self, occurrence: &Occurrence) -> HttpResponse {
         let (error_code, title) = self.kind.names();
-        let errors = self.violations.as_ref().map(|violations| {
-            let errors = violations.iter().map(|broken| FieldError {
-                field: broken.field().unwrap_or("body"),
-                message: broken.to_string(),
-            });
-            errors.collect()
-        });
         let mut response = HttpResponse::build(self.kind.status());
         if let Some((name, value)) = self.header.as_deref() {
             response.insert_header((name, value.as_ref()));
@@ -275,7 +276,7 @@ impl Problem {
                 error_code,
                 timestamp: occurrence.timestamp.to_string(),
                 request_id: &occurrence.request_id,
-                errors,
+                errors: self.errors.as_deref(),
                 task: self.current.as_deref().map(TaskBody::from),
             })
     }
@@ -303,12 +304,12 @@ struct Wire<'a> {
     timestamp: String,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<Vec<FieldError>>,
+    errors: Option<&'a [FieldError]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<TaskBody<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct FieldError {
     field: &'static str,
     message: String,
@@ -329,6 +330,18 @@ impl From<TaskError> for Problem {
                 Kind::QuotaExceeded,
                 format!("You have as many tasks as one user may have: {quota}. Delete some to create others."),
             ),
+            TaskError::KeyReused => {
+                let detail = "This Idempotency-Key was used for another request; nothing was done.";
+                Self::new(Kind::ValidationError, detail).with_errors(vec![FieldError {
+                    field: "Idempotency-Key",
+                    message: detail.to_owned(),
+                }])
+            }
+            TaskError::KeyInFlight => Self::new(
+                Kind::Conflict,
+                "A request with this Idempotency-Key is still running. Repeat it in a second.",
+            )
+            .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS),
             TaskError::Busy => Self::new(
                 Kind::ServiceUnavailable,
                 "Too many requests are waiting. Nothing was changed; try again in a second.",
@@ -345,6 +358,13 @@ impl From<TaskError> for Problem {
                 "The store was lost while it wrote. Read the task again to see what came of it.",
             )
             .caused_by(cause),
+            TaskError::Repeatable(cause) => Self::new(
+                Kind::ServiceUnavailable,
+                "The store was lost while it wrote. Repeat the request with the same Idempotency-Key: \
+                 it is done once, and the answer tells what came of it.",
+            )
+            .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            .caused_by(cause),
             TaskError::Defect(cause) => Self::internal(cause),
         }
     }
@@ -352,11 +372,12 @@ impl From<TaskError> for Problem {
 
 impl From<Violations> for Problem {
     fn from(violations: Violations) -> Self {
-        Self {
-            detail: violations.to_string().into(),
-            violations: Some(Box::new(violations)),
-            ..Self::new(Kind::ValidationError, "")
-        }
+        let errors = violations.iter().map(|broken| FieldError {
+            field: broken.field().unwrap_or("body"),
+            message: broken.to_string(),
+        });
+        let errors = errors.collect();
+        Self::new(Kind::ValidationError, violations.to_string()).with_errors(errors)
     }
 }
 

@@ -8,13 +8,14 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use taskhold_application::tasks::TaskService;
+use taskhold_application::tasks::{TaskService, Written};
 use taskhold_domain::task::{Member, Task, TaskChange, TaskId, TaskInput};
 
 use crate::body::{self, Body, ReadBody};
 use crate::caller::Caller;
 use crate::conditional::{etag, if_match, is_known};
 use crate::endpoint::{Access, Endpoint};
+use crate::idempotency::{IDEMPOTENT_REPLAYED, keyed};
 use crate::problem::Problem;
 
 const COLLECTION: &str = "/api/v1/tasks";
@@ -93,15 +94,19 @@ fn as_text<S: Serializer>(
 
 async fn create(
     caller: Caller,
+    request: HttpRequest,
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let draft = task_input(body.json_object(&[body::JSON]).await?).into_draft()?;
-    let task = tasks.create(&caller.id, draft).await?;
-    let location = format!("{COLLECTION}/{}", task.id);
-    Ok(one(
-        HttpResponse::Created().insert_header((LOCATION, location)),
-        &task,
+    let body = body.read(&[body::JSON]).await?;
+    let keyed = keyed(&request, body.as_bytes())?;
+    let draft = task_input(body.json_object()?).into_draft()?;
+    let created = tasks.create(&caller.id, draft, keyed.as_ref()).await?;
+    let location = format!("{COLLECTION}/{}", created.outcome.id);
+    let mut response = HttpResponse::Created();
+    Ok(written(
+        response.insert_header((LOCATION, location)),
+        &created,
     ))
 }
 
@@ -138,9 +143,13 @@ async fn update(
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
     let precondition = if_match(request.headers())?;
-    let change = task_input(body.json_object(&[body::JSON]).await?).into_update()?;
-    let task = tasks.change(&caller.id, id, &change, &precondition).await?;
-    Ok(one(&mut HttpResponse::Ok(), &task))
+    let body = body.read(&[body::JSON]).await?;
+    let keyed = keyed(&request, body.as_bytes())?;
+    let change = task_input(body.json_object()?).into_update()?;
+    let changed = tasks
+        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
+        .await?;
+    Ok(written(&mut HttpResponse::Ok(), &changed))
 }
 
 async fn patch(
@@ -152,9 +161,13 @@ async fn patch(
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
     let precondition = if_match(request.headers())?;
-    let change = task_input(body.json_object(&[body::JSON, MERGE_PATCH]).await?).into_patch()?;
-    let task = tasks.change(&caller.id, id, &change, &precondition).await?;
-    Ok(one(&mut HttpResponse::Ok(), &task))
+    let body = body.read(&[body::JSON, MERGE_PATCH]).await?;
+    let keyed = keyed(&request, body.as_bytes())?;
+    let change = task_input(body.json_object()?).into_patch()?;
+    let changed = tasks
+        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
+        .await?;
+    Ok(written(&mut HttpResponse::Ok(), &changed))
 }
 
 async fn complete(
@@ -166,9 +179,13 @@ async fn complete(
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
     let precondition = if_match(request.headers())?;
-    let change = completion(&body.read(&[body::JSON, MERGE_PATCH]).await?)?;
-    let task = tasks.change(&caller.id, id, &change, &precondition).await?;
-    Ok(one(&mut HttpResponse::Ok(), &task))
+    let body = body.read(&[body::JSON, MERGE_PATCH]).await?;
+    let keyed = keyed(&request, body.as_bytes())?;
+    let change = completion(&body)?;
+    let changed = tasks
+        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
+        .await?;
+    Ok(written(&mut HttpResponse::Ok(), &changed))
 }
 
 /// A body of no bytes toggles.
@@ -192,8 +209,25 @@ async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
     let precondition = if_match(request.headers())?;
-    tasks.delete(&caller.id, id, &precondition).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let keyed = keyed(&request, &[])?;
+    let deleted = tasks
+        .delete(&caller.id, id, &precondition, keyed.as_ref())
+        .await?;
+    let mut response = HttpResponse::NoContent();
+    mark_replayed(&mut response, deleted.replayed);
+    Ok(response.finish())
+}
+
+fn written(response: &mut HttpResponseBuilder, written: &Written<Task>) -> HttpResponse {
+    mark_replayed(response, written.replayed);
+    one(response, &written.outcome)
+}
+
+/// Tells whether it is the first answer again.
+fn mark_replayed(response: &mut HttpResponseBuilder, replayed: bool) {
+    if replayed {
+        response.insert_header((IDEMPOTENT_REPLAYED.clone(), "true"));
+    }
 }
 
 fn one(response: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use taskhold_domain::task::{Task, TaskChange, TaskDraft, TaskId};
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::{Source, StoreError};
-use taskhold_repository::tasks::TaskRepository;
+use taskhold_repository::idempotency::Once;
+pub use taskhold_repository::idempotency::{
+    Fingerprint, IdempotencyKey, IdempotencyKeyError, KeyedRequest,
+};
 pub use taskhold_repository::tasks::{
     Key, Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
 };
+use taskhold_repository::tasks::{TaskRepository, TaskWrite};
 
 use crate::clock::Clock;
 use crate::ids::Ids;
@@ -25,6 +29,24 @@ pub struct TaskService {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     quota: Arc<Quota>,
+}
+
+/// What came of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written<T> {
+    /// The task as it is afterwards, or nothing.
+    pub outcome: T,
+    /// Whether it was not done now: this is what came of it the first time.
+    pub replayed: bool,
+}
+
+impl<T> Written<T> {
+    fn now(outcome: T) -> Self {
+        Self {
+            outcome,
+            replayed: false,
+        }
+    }
 }
 
 /// Why a use case of tasks failed.
@@ -45,6 +67,12 @@ pub enum TaskError {
         /// How many that is.
         quota: u64,
     },
+    /// The key of the request belongs to another one; nothing was done.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// A request under the same key is under way; nothing was done.
+    #[error("a request under this idempotency key is under way")]
+    KeyInFlight,
     /// Too many requests wait for the store already; nothing was done.
     #[error("too many requests wait for the store")]
     Busy,
@@ -54,6 +82,10 @@ pub enum TaskError {
     /// The store was lost during a write, which may or may not have been done.
     #[error("the outcome of the write is unknown")]
     OutcomeUnknown(#[source] Source),
+    /// The store was lost during a write under a key: repeating the request under the same key is
+    /// safe, and tells.
+    #[error("the outcome of the write is unknown, and it can be repeated")]
+    Repeatable(#[source] Source),
     /// A fault of ours.
     #[error("there is a defect in this service")]
     Defect(#[source] Source),
@@ -65,6 +97,7 @@ impl From<StoreError> for TaskError {
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::OutcomeUnknown(source) => Self::OutcomeUnknown(source),
+            StoreError::Repeatable(source) => Self::Repeatable(source),
             StoreError::Defect(source) => Self::Defect(source),
             // Ids are made here and made once: meeting one again is a fault of ours.
             duplicate @ StoreError::Duplicate => Self::Defect(duplicate.into()),
@@ -90,28 +123,38 @@ impl TaskService {
         }
     }
 
-    /// Creates a task.
+    /// Creates a task; once, where the request has a key.
     ///
     /// # Errors
-    /// [`TaskError`]: `QuotaExceeded`, `Unavailable`, `OutcomeUnknown`, `Defect`.
-    pub async fn create(&self, caller: &UserId, draft: TaskDraft) -> Result<Task, TaskError> {
-        if !self
-            .quota
-            .admits(caller, &*self.tasks, self.clock.now())
-            .await?
-        {
+    /// [`TaskError`]: every variant but `NotFound`, `Forbidden`, `Stale`.
+    pub async fn create(
+        &self,
+        caller: &UserId,
+        draft: TaskDraft,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Written<Task>, TaskError> {
+        let now = self.clock.now();
+        if !self.quota.admits(caller, &*self.tasks, now).await? {
+            // What was done before is told again, also when there is no room for more by now.
+            if let Some(request) = request
+                && let Some(before) = self.tasks.recall(caller, request, now).await?
+                && let Some(written) = told(before)?
+            {
+                return with_task(written);
+            }
             return Err(TaskError::QuotaExceeded {
                 quota: self.quota.limit(),
             });
         }
-        let task = Task::create(
-            TaskId::from_uuid(self.ids.next()),
-            caller.clone(),
-            draft,
-            self.clock.now(),
-        );
-        self.tasks.add(&task).await?;
-        Ok(task)
+        let id = TaskId::from_uuid(self.ids.next());
+        let task = Task::create(id, caller.clone(), draft, now);
+        let Some(request) = request else {
+            self.tasks.add(&task).await?;
+            return Ok(Written::now(task));
+        };
+        let write = TaskWrite::Add(task);
+        let once = self.tasks.write_once(caller, request, &write, now).await?;
+        told(once)?.map_or(Err(incomplete()), with_task)
     }
 
     /// One task.
@@ -141,43 +184,69 @@ impl TaskService {
         Ok(self.tasks.count(caller).await?)
     }
 
-    /// Changes a task.
+    /// Changes a task; once, where the request has a key.
     ///
     /// # Errors
-    /// [`TaskError`]: every variant.
+    /// [`TaskError`]: every variant but `QuotaExceeded`.
     pub async fn change(
         &self,
         caller: &UserId,
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
-    ) -> Result<Task, TaskError> {
+        request: Option<&KeyedRequest>,
+    ) -> Result<Written<Task>, TaskError> {
         let now = self.clock.now();
-        match self
-            .tasks
-            .change(caller, id, change, precondition, now)
-            .await?
-        {
-            Some(task) => Ok(task),
+        let written = if let Some(request) = request {
+            let write = TaskWrite::Change {
+                id,
+                change: change.clone(),
+                precondition: precondition.clone(),
+            };
+            let once = self.tasks.write_once(caller, request, &write, now).await?;
+            told(once)?.map(with_task).transpose()?
+        } else {
+            let changed = self.tasks.change(caller, id, change, precondition, now);
+            changed.await?.map(Written::now)
+        };
+        match written {
+            Some(written) => Ok(written),
             None => Err(self.why_missed(caller, id, precondition).await?),
         }
     }
 
-    /// Deletes a task.
+    /// Deletes a task; once, where the request has a key.
     ///
     /// # Errors
-    /// [`TaskError`]: every variant.
+    /// [`TaskError`]: every variant but `QuotaExceeded`.
     pub async fn delete(
         &self,
         caller: &UserId,
         id: TaskId,
         precondition: &Precondition,
-    ) -> Result<(), TaskError> {
-        if self.tasks.remove(caller, id, precondition).await? {
-            self.quota.freed(caller);
-            Ok(())
+        request: Option<&KeyedRequest>,
+    ) -> Result<Written<()>, TaskError> {
+        let written = if let Some(request) = request {
+            let write = TaskWrite::Remove {
+                id,
+                precondition: precondition.clone(),
+            };
+            let now = self.clock.now();
+            let once = self.tasks.write_once(caller, request, &write, now).await?;
+            told(once)?.map(|written| Written {
+                outcome: (),
+                replayed: written.replayed,
+            })
         } else {
-            Err(self.why_missed(caller, id, precondition).await?)
+            let removed = self.tasks.remove(caller, id, precondition).await?;
+            removed.then(|| Written::now(()))
+        };
+        match written {
+            Some(written) => {
+                self.quota.freed(caller);
+                Ok(written)
+            }
+            None => Err(self.why_missed(caller, id, precondition).await?),
         }
     }
 
@@ -198,4 +267,30 @@ impl TaskService {
         let current = self.tasks.find(caller, id).await?;
         Ok(current.map_or(TaskError::NotFound, |task| TaskError::Stale(Box::new(task))))
     }
+}
+
+/// What a write under a key means to its caller; `None` where it found nothing.
+fn told(once: Once) -> Result<Option<Written<Option<Task>>>, TaskError> {
+    match once {
+        Once::Done(outcome) => Ok(Some(Written::now(outcome))),
+        Once::Repeated(outcome) => Ok(Some(Written {
+            outcome,
+            replayed: true,
+        })),
+        Once::Missed => Ok(None),
+        Once::KeyReused => Err(TaskError::KeyReused),
+        Once::KeyInFlight => Err(TaskError::KeyInFlight),
+    }
+}
+
+/// What came of a creation or a change.
+fn with_task(written: Written<Option<Task>>) -> Result<Written<Task>, TaskError> {
+    let Written { outcome, replayed } = written;
+    let outcome = outcome.ok_or_else(incomplete)?;
+    Ok(Written { outcome, replayed })
+}
+
+/// No adapter of the port tells that.
+fn incomplete() -> TaskError {
+    TaskError::Defect("the store told of a creation or change without its task".into())
 }

@@ -53,13 +53,17 @@ impl Console for Service {
             let id = TaskId::parse(id).expect("an id that we made");
             one(self
                 .tasks
-                .change(&owner, id, &change, &Precondition::None)
-                .await)
+                .change(&owner, id, &change, &Precondition::None, None)
+                .await
+                .map(|written| written.outcome))
         };
         match operation {
             Operation::Add { title, description } => {
                 match input(&title, description.as_deref()).into_draft() {
-                    Ok(draft) => one(self.tasks.create(&owner, draft).await),
+                    Ok(draft) => {
+                        let created = self.tasks.create(&owner, draft, None).await;
+                        one(created.map(|written| written.outcome))
+                    }
                     Err(broken) => Outcome::Refused(broken.to_string()),
                 }
             }
@@ -77,8 +81,12 @@ impl Console for Service {
             Operation::Toggle { id } => change(&id, TaskChange::toggle()).await,
             Operation::Delete { id } => {
                 let id = TaskId::parse(&id).expect("an id that we made");
-                match self.tasks.delete(&owner, id, &Precondition::None).await {
-                    Ok(()) => Outcome::Deleted,
+                match self
+                    .tasks
+                    .delete(&owner, id, &Precondition::None, None)
+                    .await
+                {
+                    Ok(_) => Outcome::Deleted,
                     Err(error) => not_found(&error),
                 }
             }

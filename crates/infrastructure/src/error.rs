@@ -13,7 +13,8 @@ use crate::pool::LoanError;
 pub(crate) enum Failure {
     /// It never reached the store.
     NotSent,
-    /// It never reached the store, which will not have us: a password, a certificate, a right.
+    /// It had no effect, and would have none if it were made again now: a password, a certificate, a
+    /// right, a full disk.
     Refused,
     /// The store gave it up and undid it: a deadlock, a lock or statement time-out, no room.
     RolledBack,
@@ -35,6 +36,14 @@ impl Failure {
             Self::Ambiguous => "ambiguous",
             Self::Duplicate => "duplicate",
             Self::Permanent => "permanent",
+        }
+    }
+
+    /// Whether it is the store that failed, and not what it was asked.
+    pub(crate) fn is_of_the_store(self) -> bool {
+        match self {
+            Self::NotSent | Self::Refused | Self::RolledBack | Self::Ambiguous => true,
+            Self::Duplicate | Self::Permanent => false,
         }
     }
 
@@ -95,6 +104,18 @@ pub(crate) fn is_foreign_key_violation(error: &DbErr) -> bool {
         error.sql_err(),
         Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_))
     )
+}
+
+/// Whether another transaction held what was wanted for longer than we wait.
+pub(crate) fn is_lock_timeout(error: &DbErr) -> bool {
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    let answer = cause.as_database_error();
+    answer.is_some_and(|answer| answer.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
 }
 
 /// Whether the connection is of no use after this.
@@ -169,7 +190,8 @@ fn sqlite_failure(code: i32) -> Failure {
     match code {
         CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE => Failure::Duplicate,
         _ => match code & 0xff {
-            BUSY | LOCKED | READONLY | FULL | CANTOPEN => Failure::RolledBack,
+            BUSY | LOCKED | READONLY | CANTOPEN => Failure::RolledBack,
+            FULL => Failure::Refused,
             IOERR => Failure::Ambiguous,
             _ => Failure::Permanent,
         },
@@ -202,7 +224,7 @@ mod tests {
         for (code, expected) in [
             (5, Failure::RolledBack),
             (517, Failure::RolledBack),
-            (13, Failure::RolledBack),
+            (13, Failure::Refused),
             (778, Failure::Ambiguous),
             (1555, Failure::Duplicate),
             (2067, Failure::Duplicate),

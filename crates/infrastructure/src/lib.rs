@@ -5,21 +5,27 @@
 //! | [`url`] | [`DatabaseUrl`](url::DatabaseUrl): which store, in all the spellings people use |
 //! | [`start`] | [`Opening`](start::Opening): opening it, or saying in a sentence why not |
 //! | [`store`] | [`Store`](store::Store): the connections, and the one way through which every call goes |
+//! | [`lock`] | [`StoreLock`](lock::StoreLock): one serving process for each SQLite file |
+//! | [`sqlite`], `writer` | a SQLite file: its connections, and the one writer whose writes share commits |
 //! | `pool`, `connection` | connections to PostgreSQL, kept between calls |
 //! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
-//! | [`tasks`], [`users`], [`probe`] | the ports |
+//! | [`tasks`], [`users`], [`idempotency`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
 
 mod connection;
 mod error;
+pub mod idempotency;
+pub mod lock;
 mod policy;
 mod pool;
 pub mod probe;
 pub mod schema;
+pub mod sqlite;
 pub mod start;
 pub mod store;
 pub mod tasks;
 pub mod url;
 pub mod users;
+mod writer;

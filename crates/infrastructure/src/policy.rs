@@ -4,7 +4,7 @@
 //! | the failure | is the call made again? | told in the end |
 //! | --- | --- | --- |
 //! | never reached the store, or was undone by it | always | unavailable |
-//! | sent, and the store lost before it answered | reads and whatever can be done twice | a read: unavailable; a write: outcome unknown |
+//! | sent, and the store lost before it answered | reads and whatever can be done twice | a read: unavailable; a write: outcome unknown; one under a key: that it can be repeated |
 //! | a defect | never | defect |
 
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub(crate) enum Effect {
     Read,
     /// It changes the store, and made twice it does as once.
     RepeatableWrite,
+    /// It changes the store under an idempotency key, so that its caller can have it repeated too.
+    KeyedWrite,
     /// It changes the store, and made again it could undo another's change in between.
     Write,
 }
@@ -41,6 +43,8 @@ pub(crate) enum Effect {
 /// What an attempt must know of those before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempt {
+    /// There was none.
+    pub(crate) is_first: bool,
     /// An earlier one may have had its effect.
     pub(crate) may_be_done: bool,
 }
@@ -93,6 +97,7 @@ impl Policy {
             Err(StoreError::Busy) => "busy",
             Err(StoreError::Unavailable(_)) => "unavailable",
             Err(StoreError::OutcomeUnknown(_)) => "outcome_unknown",
+            Err(StoreError::Repeatable(_)) => "repeatable",
             Err(StoreError::Defect(_)) => "defect",
         };
         metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => name)
@@ -109,12 +114,14 @@ async fn tried<T, Fut>(
 where
     Fut: Future<Output = Result<T, Failed>>,
 {
-    let mut may_be_done = false;
+    let mut at = Attempt {
+        is_first: true,
+        may_be_done: false,
+    };
     let mut longest_pause = FIRST_PAUSE;
     loop {
         let left = BUDGET.saturating_sub(started.elapsed());
-        let answer =
-            tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(Attempt { may_be_done })).await;
+        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(at)).await;
         let Failed { failure, source } = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(failed)) => failed,
@@ -124,7 +131,8 @@ where
                 source: elapsed.into(),
             },
         };
-        may_be_done |= failure == Failure::Ambiguous && effect != Effect::Read;
+        at.is_first = false;
+        at.may_be_done |= failure == Failure::Ambiguous && effect != Effect::Read;
         let again = match failure {
             Failure::NotSent | Failure::RolledBack => true,
             Failure::Ambiguous => effect != Effect::Write,
@@ -132,7 +140,7 @@ where
         };
         let pause = longest_pause.mul_f64(fastrand::f64());
         if !again || started.elapsed() + pause >= BUDGET {
-            return Err(told(failure, may_be_done, source));
+            return Err(told(failure, effect, at.may_be_done, source));
         }
         metrics::counter!("taskhold_store_retries_total", "class" => failure.name()).increment(1);
         tracing::warn!(class = failure.name(), cause = %source, "a call to the store failed and is made again");
@@ -141,17 +149,16 @@ where
     }
 }
 
-fn told(failure: Failure, may_be_done: bool, source: Source) -> StoreError {
+fn told(failure: Failure, effect: Effect, may_be_done: bool, source: Source) -> StoreError {
     match failure {
         Failure::Duplicate => StoreError::Duplicate,
         Failure::Permanent => StoreError::Defect(source),
-        Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous
-            if may_be_done =>
-        {
-            StoreError::OutcomeUnknown(source)
-        }
         Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous => {
-            StoreError::Unavailable(source)
+            match (may_be_done, effect) {
+                (false, _) => StoreError::Unavailable(source),
+                (true, Effect::KeyedWrite) => StoreError::Repeatable(source),
+                (true, _) => StoreError::OutcomeUnknown(source),
+            }
         }
     }
 }
@@ -188,7 +195,12 @@ mod tests {
         (outcome, attempts.load(Ordering::Relaxed))
     }
 
-    const EFFECTS: [Effect; 3] = [Effect::Read, Effect::RepeatableWrite, Effect::Write];
+    const EFFECTS: [Effect; 4] = [
+        Effect::Read,
+        Effect::RepeatableWrite,
+        Effect::KeyedWrite,
+        Effect::Write,
+    ];
 
     #[tokio::test(start_paused = true)]
     async fn what_had_surely_no_effect_is_made_again_whatever_it_is() {
@@ -205,8 +217,10 @@ mod tests {
     async fn what_may_have_had_its_effect_is_made_again_only_where_that_does_no_harm() {
         let (read, _) = outcome(Effect::Read, Failure::Ambiguous, 2).await;
         assert!(matches!(read, Ok(false)));
-        let (repeatable, _) = outcome(Effect::RepeatableWrite, Failure::Ambiguous, 2).await;
-        assert!(matches!(repeatable, Ok(true)), "the attempt is told");
+        for effect in [Effect::RepeatableWrite, Effect::KeyedWrite] {
+            let (repeatable, _) = outcome(effect, Failure::Ambiguous, 2).await;
+            assert!(matches!(repeatable, Ok(true)), "the attempt is told");
+        }
         let (write, attempts) = outcome(Effect::Write, Failure::Ambiguous, 2).await;
         assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
         assert_eq!(attempts, 1);
@@ -229,8 +243,10 @@ mod tests {
             assert!(attempts > 5, "{attempts}");
             assert!(started.elapsed() <= BUDGET);
         }
-        let (outcome, _) = outcome(Effect::RepeatableWrite, Failure::Ambiguous, usize::MAX).await;
-        assert!(matches!(outcome, Err(StoreError::OutcomeUnknown(_))));
+        let (unkeyed, _) = outcome(Effect::RepeatableWrite, Failure::Ambiguous, usize::MAX).await;
+        assert!(matches!(unkeyed, Err(StoreError::OutcomeUnknown(_))));
+        let (keyed, _) = outcome(Effect::KeyedWrite, Failure::Ambiguous, usize::MAX).await;
+        assert!(matches!(keyed, Err(StoreError::Repeatable(_))));
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,10 +39,17 @@ pub(crate) struct Link {
     pub(crate) connection: PgConnection,
     /// A call began and has not ended in order: an answer may still be on its way.
     pub(crate) unfinished: bool,
+    /// A transaction began and has not ended in order.
+    pub(crate) in_transaction: bool,
     used: Instant,
 }
 
 impl Link {
+    /// Whether something that was begun on it has not ended in order.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.unfinished || self.in_transaction
+    }
+
     /// A call has ended in order.
     pub(crate) fn finished(&mut self) {
         self.unfinished = false;
@@ -89,12 +96,13 @@ impl Manager for Links {
         Ok(Link {
             connection,
             unfinished: false,
+            in_transaction: false,
             used: Instant::now(),
         })
     }
 
     async fn recycle(&self, link: &mut Link, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        if link.unfinished || metrics.age() > MAX_LIFETIME || self.is_distrusted(link) {
+        if link.is_in_use() || metrics.age() > MAX_LIFETIME || self.is_distrusted(link) {
             return Err(RecycleError::message("not to be used again"));
         }
         if link.used.elapsed() < TRUSTED_FOR {

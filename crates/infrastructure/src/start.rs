@@ -1,6 +1,7 @@
 //! Opening the store when the program starts: trying again what time may mend, failing at once with
 //! a sentence where it will not, and refusing a pooler that mixes up answers.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
@@ -10,7 +11,9 @@ use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use crate::error::Failure;
-use crate::store::{FileError, Sqlite, Store, sqlite_pool};
+use crate::lock::{LockError, StoreLock};
+use crate::sqlite::{self, FileError};
+use crate::store::Store;
 use crate::url::DatabaseUrl;
 
 /// How long one attempt to connect may take.
@@ -27,6 +30,8 @@ pub struct Opening {
     pub patience: Duration,
     /// How many connections to PostgreSQL there may be.
     pub connections: usize,
+    /// How many concurrent writes may share a transaction of SQLite.
+    pub writes_per_commit: NonZeroUsize,
     /// Whether a pooler stands in front of the server, and sessions are shared: they cannot be given
     /// limits of our own then.
     pub pooled: bool,
@@ -88,13 +93,25 @@ impl OpenError {
 }
 
 impl Opening {
+    /// Takes the right to serve the store, or to replace what is in it. Only SQLite's can be had by one
+    /// process at a time; PostgreSQL's is for all.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub fn lock(&self) -> Result<Option<StoreLock>, LockError> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => StoreLock::of(path).map(Some),
+            DatabaseUrl::Postgres(_) => Ok(None),
+        }
+    }
+
     /// Opens the store for serving, and shows that it answers.
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn store(&self) -> Result<Store, OpenError> {
         match &self.url {
-            DatabaseUrl::Sqlite(path) => Ok(Store::sqlite(path).await?),
+            DatabaseUrl::Sqlite(path) => Ok(Store::sqlite(path, self.writes_per_commit).await?),
             DatabaseUrl::Postgres(options) => {
                 let options = prepared(options);
                 let mut first = self.connected(&options).await?;
@@ -112,7 +129,10 @@ impl Opening {
     /// [`OpenError`].
     pub async fn maintenance(&self) -> Result<DatabaseConnection, OpenError> {
         match &self.url {
-            DatabaseUrl::Sqlite(path) => Ok(sqlite_pool(path, Sqlite::Writer).await?),
+            DatabaseUrl::Sqlite(path) => {
+                sqlite::make_private_file(path)?;
+                Ok(sqlite::pool(path, sqlite::options(path), 1).await?)
+            }
             DatabaseUrl::Postgres(options) => {
                 let options = prepared(options);
                 self.close(self.connected(&options).await?).await;

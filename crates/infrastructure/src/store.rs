@@ -1,32 +1,21 @@
 //! The connections to the store, and the one way through which every call goes.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use deadpool::managed::Pool;
-use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use taskhold_repository::error::StoreError;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
 
 use crate::connection::Connection;
 use crate::error::Failure;
 use crate::policy::{Attempt, Effect, Failed, Policy};
 use crate::pool::{self, Links};
-
-/// How long a call waits for a free connection to SQLite.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long SQLite waits for another process's write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// SQLite has one writer at a time anyhow; readers run beside it.
-const SQLITE_READERS: u32 = 4;
+use crate::sqlite::{self, FileError};
+use crate::writer::Writer;
 
 /// The connections of a running service: a pool on PostgreSQL; on SQLite one connection that writes
 /// and a pool that only reads. Cloning it is cheap and shares them.
@@ -45,8 +34,22 @@ enum Connections {
     },
     Sqlite {
         reader: DatabaseConnection,
-        writer: DatabaseConnection,
+        writer: Writer,
     },
+}
+
+/// What a transaction found, and whether what it did is to stay.
+pub(crate) enum Verdict<T> {
+    Keep(T),
+    Undo(T),
+}
+
+impl<T> Verdict<T> {
+    pub(crate) fn into_inner(self) -> T {
+        match self {
+            Self::Keep(found) | Self::Undo(found) => found,
+        }
+    }
 }
 
 /// How the pool of a store is used at a moment.
@@ -58,27 +61,6 @@ pub struct PoolUse {
     pub idle: usize,
     /// Calls that wait for a connection, or for their next attempt.
     pub waiting: usize,
-}
-
-/// Why a SQLite file could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// Its folder is missing and cannot be made.
-    #[error("cannot make the folder {}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It cannot be opened.
-    #[error("cannot open the SQLite file {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite or the system says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
 }
 
 impl Store {
@@ -98,9 +80,19 @@ impl Store {
 
     /// A store in a SQLite file, which is made where it is missing. Every call will run on the
     /// runtime that this is called on.
-    pub(crate) async fn sqlite(path: &Path) -> Result<Self, FileError> {
-        let writer = sqlite_pool(path, Sqlite::Writer).await?;
-        let reader = sqlite_pool(path, Sqlite::Readers).await?;
+    pub(crate) async fn sqlite(
+        path: &Path,
+        writes_per_commit: NonZeroUsize,
+    ) -> Result<Self, FileError> {
+        sqlite::make_private_file(path)?;
+        let options = sqlite::options(path);
+        // First the one that may make what a new file lacks.
+        let writer = Writer::start(options.clone(), writes_per_commit).await;
+        let writer = writer.map_err(|error| FileError::File {
+            path: path.to_owned(),
+            source: error.into(),
+        })?;
+        let reader = sqlite::pool(path, options.read_only(true), sqlite::READERS).await?;
         Ok(Self::on(Connections::Sqlite { reader, writer }))
     }
 
@@ -142,12 +134,8 @@ impl Store {
         }
     }
 
-    /// Makes a call by the [policy](crate::policy), on a connection of its own. `operation` names
-    /// it in the metrics.
-    ///
-    /// It runs on the runtime that opened the store. A connection belongs to the runtime that it was
-    /// made on and dies with it, so it must not be made on one of an HTTP worker, which may end
-    /// before the others. And a call that was begun is finished, also when its caller goes away.
+    /// Makes a call of one statement by the [policy](crate::policy), on a connection of its own.
+    /// `operation` names it in the metrics.
     pub(crate) async fn call<T, Fut>(
         &self,
         operation: &'static str,
@@ -158,20 +146,73 @@ impl Store {
         T: Send + 'static,
         Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        let (links, policy) = (Arc::clone(&self.links), Arc::clone(&self.policy));
+        let links = Arc::clone(&self.links);
         let statement = Arc::new(statement);
-        let attempt = move |attempt| {
+        self.run(operation, effect, move |attempt| {
             let (links, statement) = (Arc::clone(&links), Arc::clone(&statement));
             async move {
-                let connection = links.connection(effect).await?;
-                statement(connection, attempt)
-                    .await
-                    .map_err(|error| Failed {
-                        failure: Failure::of_statement(&error),
-                        source: error.into(),
-                    })
+                match &*links {
+                    Connections::Postgres { pool, .. } => {
+                        let connection = loan(pool).await?;
+                        statement(connection, attempt).await.map_err(failed)
+                    }
+                    Connections::Sqlite { reader, .. } if effect == Effect::Read => {
+                        let connection = Connection::SqliteReader(reader.clone());
+                        statement(connection, attempt).await.map_err(failed)
+                    }
+                    Connections::Sqlite { writer, .. } => {
+                        let write = move |connection| async move {
+                            statement(connection, attempt).await.map(Verdict::Keep)
+                        };
+                        writer.write(write).await
+                    }
+                }
             }
-        };
+        })
+        .await
+    }
+
+    /// Makes a call of several statements under an idempotency key, as one transaction.
+    pub(crate) async fn transact<T, Fut>(
+        &self,
+        operation: &'static str,
+        statements: impl Fn(Connection, Attempt) -> Fut + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<Verdict<T>, DbErr>> + Send + 'static,
+    {
+        let links = Arc::clone(&self.links);
+        let statements = Arc::new(statements);
+        self.run(operation, Effect::KeyedWrite, move |attempt| {
+            let (links, statements) = (Arc::clone(&links), Arc::clone(&statements));
+            async move {
+                let statements = move |connection| statements(connection, attempt);
+                match &*links {
+                    Connections::Postgres { pool, .. } => {
+                        in_transaction(&loan(pool).await?, statements).await
+                    }
+                    Connections::Sqlite { writer, .. } => writer.write(statements).await,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs on the runtime that opened the store. A connection belongs to the runtime that it was
+    /// made on and dies with it, so it must not be made on one of an HTTP worker, which may end
+    /// before the others. And a call that was begun is finished, also when its caller goes away.
+    async fn run<T, Fut>(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        attempt: impl Fn(Attempt) -> Fut + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, Failed>> + Send + 'static,
+    {
+        let policy = Arc::clone(&self.policy);
         let call = self
             .runtime
             .spawn(async move { policy.run(operation, effect, attempt).await });
@@ -192,7 +233,7 @@ impl Store {
         let call = self.runtime.spawn(async move {
             let connection = match &*links {
                 Connections::Postgres { probe, .. } => loan(probe).await,
-                Connections::Sqlite { reader, .. } => Ok(Connection::Sqlite(reader.clone())),
+                Connections::Sqlite { reader, .. } => Ok(Connection::SqliteReader(reader.clone())),
             };
             let connection = connection.map_err(|failed| StoreError::Unavailable(failed.source))?;
             statement(connection)
@@ -211,108 +252,68 @@ impl Store {
                 probe.close();
             }
             Connections::Sqlite { reader, writer } => {
-                for connection in [reader, writer] {
-                    if let Err(error) = connection.close_by_ref().await {
-                        tracing::warn!(%error, "the SQLite file did not close cleanly");
-                    }
+                if let Err(error) = reader.close_by_ref().await {
+                    tracing::warn!(%error, "the SQLite file did not close cleanly");
                 }
+                writer.close().await;
             }
         }
     }
 }
 
-impl Connections {
-    async fn connection(&self, effect: Effect) -> Result<Connection, Failed> {
-        match self {
-            Self::Postgres { pool, .. } => loan(pool).await,
-            Self::Sqlite { reader, .. } if effect == Effect::Read => {
-                Ok(Connection::Sqlite(reader.clone()))
+/// Does the statements and decides by their verdict. An error of theirs, or of the way there, undoes
+/// them: only a commit can have had its effect without our knowing.
+async fn in_transaction<T, Fut>(
+    connection: &Connection,
+    statements: impl FnOnce(Connection) -> Fut,
+) -> Result<T, Failed>
+where
+    Fut: Future<Output = Result<Verdict<T>, DbErr>>,
+{
+    connection.begin().await.map_err(undone)?;
+    match statements(connection.clone()).await {
+        Ok(Verdict::Keep(found)) => {
+            connection.commit().await.map_err(failed)?;
+            Ok(found)
+        }
+        Ok(Verdict::Undo(found)) => {
+            connection.roll_back().await.map_err(undone)?;
+            Ok(found)
+        }
+        Err(error) => {
+            let failed = undone(error);
+            if let Err(error) = connection.roll_back().await {
+                // The connection is given up, and the transaction with it.
+                tracing::debug!(%error, "a transaction could not be rolled back");
             }
-            Self::Sqlite { writer, .. } => Ok(Connection::Sqlite(writer.clone())),
+            Err(failed)
         }
     }
+}
+
+fn failed(error: DbErr) -> Failed {
+    Failed {
+        failure: Failure::of_statement(&error),
+        source: error.into(),
+    }
+}
+
+/// An error before the commit.
+fn undone(error: DbErr) -> Failed {
+    let Failed { failure, source } = failed(error);
+    let failure = match failure {
+        Failure::Ambiguous => Failure::RolledBack,
+        other => other,
+    };
+    Failed { failure, source }
 }
 
 async fn loan(pool: &Pool<Links>) -> Result<Connection, Failed> {
     match pool.get().await {
-        Ok(loan) => Ok(Connection::Postgres(Mutex::new(loan))),
+        Ok(loan) => Ok(Connection::on_loan(loan)),
         Err(error) => Err(Failed {
             failure: Failure::of_loan(&error),
             source: error.into(),
         }),
     }
-}
-
-/// Who uses a pool of SQLite connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sqlite {
-    Writer,
-    Readers,
-}
-
-/// Connections to a SQLite file, which is made where it is missing.
-pub(crate) async fn sqlite_pool(path: &Path, who: Sqlite) -> Result<DatabaseConnection, FileError> {
-    make_private_file(path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // An answered write must outlive a power cut, which NORMAL does not promise in WAL.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-        .disable_statement_logging();
-    let pool = SqlitePoolOptions::new()
-        .max_connections(if who == Sqlite::Writer {
-            1
-        } else {
-            SQLITE_READERS
-        })
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options.read_only(who == Sqlite::Readers))
-        .await
-        .map_err(|error| FileError::File {
-            path: path.to_owned(),
-            source: error.into(),
-        })?;
-    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
-}
-
-/// Makes the file and its folder where they are missing, for the owner's eyes only. SQLite gives
-/// the files beside it the same mode.
-fn make_private_file(path: &Path) -> Result<(), FileError> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        make_private_folder(folder).map_err(|source| FileError::Folder {
-            path: folder.to_owned(),
-            source,
-        })?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .map(drop)
-        .map_err(|source| FileError::File {
-            path: path.to_owned(),
-            source: source.into(),
-        })
-}
-
-/// Makes a folder, and those that lead to it, for the eyes of this user only.
-///
-/// # Errors
-/// What the system says.
-pub fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }

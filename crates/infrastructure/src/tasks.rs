@@ -1,21 +1,25 @@
 //! The tasks port: one statement for each change.
 
-mod row;
+mod once;
+pub(crate) mod row;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, Order, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, Order,
+    QueryFilter, QueryOrder, QuerySelect, UpdateMany,
 };
 use taskhold_domain::search::fold;
 use taskhold_domain::task::{Completion, Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
+use taskhold_repository::idempotency::{KeyedRequest, Once};
 use taskhold_repository::tasks::{
     Key, Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
-    TaskRepository,
+    TaskRepository, TaskWrite,
 };
 
 use self::row::{Column, Entity, Folded};
@@ -23,7 +27,7 @@ use crate::connection::Connection;
 use crate::error::is_foreign_key_violation;
 use crate::policy::{Attempt, Effect};
 use crate::store::Store;
-use crate::users;
+use crate::{idempotency, users};
 
 /// Tasks in a SQL database.
 #[derive(Clone)]
@@ -146,31 +150,7 @@ impl TaskRepository for SqlTasks {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
-        let mut update = Entity::update_many()
-            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-            .col_expr(Column::UpdatedAt, strictly_after_last_change(now))
-            .filter(owned(owner, id))
-            .filter(allowed(precondition));
-        if let Some(title) = &change.title {
-            update = update
-                .col_expr(Column::Title, Expr::value(title.as_str()))
-                .col_expr(Folded::TitleFolded, Expr::value(fold(title.as_str())));
-        }
-        if let Some(description) = &change.description {
-            update = update
-                .col_expr(Column::Description, Expr::value(description.as_str()))
-                .col_expr(
-                    Folded::DescriptionFolded,
-                    Expr::value(fold(description.as_str())),
-                );
-        }
-        if let Some(completion) = change.completion {
-            let completed = match completion {
-                Completion::Set(completed) => Expr::value(completed),
-                Completion::Toggle => Expr::col(Column::IsCompleted).not(),
-            };
-            update = update.col_expr(Column::IsCompleted, completed);
-        }
+        let update = update(owner, id, change, precondition, now);
         let changed = self
             .store
             .call("tasks.change", Effect::Write, move |connection, _| {
@@ -191,9 +171,7 @@ impl TaskRepository for SqlTasks {
         id: TaskId,
         precondition: &Precondition,
     ) -> Result<bool, StoreError> {
-        let delete = Entity::delete_many()
-            .filter(owned(owner, id))
-            .filter(allowed(precondition));
+        let delete = removal(owner, id, precondition);
         // Whatever the task is by now, it is to go: deleting twice does as once.
         let effect = match precondition {
             Precondition::None => Effect::RepeatableWrite,
@@ -208,6 +186,44 @@ impl TaskRepository for SqlTasks {
                 }
             })
             .await
+    }
+
+    async fn write_once(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        write: &TaskWrite,
+        now: Timestamp,
+    ) -> Result<Once, StoreError> {
+        let (owner, request, write) = (owner.clone(), request.clone(), write.clone());
+        let written = Arc::new((owner, request, write));
+        self.store
+            .transact("tasks.write_once", move |connection, attempt| {
+                let written = Arc::clone(&written);
+                async move {
+                    let (owner, request, write) = &*written;
+                    once::write(&connection, attempt, owner, request, write, now).await
+                }
+            })
+            .await
+    }
+
+    async fn recall(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        now: Timestamp,
+    ) -> Result<Option<Once>, StoreError> {
+        let (owner, request) = (owner.clone(), request.clone());
+        let recalled = self.store.call(
+            "idempotency_keys.recall",
+            Effect::Read,
+            move |connection, _| {
+                let (owner, request) = (owner.clone(), request.clone());
+                async move { idempotency::recall(&connection, &owner, &request, now).await }
+            },
+        );
+        recalled.await
     }
 
     async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {
@@ -251,6 +267,49 @@ async fn add(connection: &Connection, task: &Task, attempt: Attempt) -> Result<(
         }
         outcome => outcome.map(drop),
     }
+}
+
+/// The statement that makes a change.
+fn update(
+    owner: &UserId,
+    id: TaskId,
+    change: &TaskChange,
+    precondition: &Precondition,
+    now: Timestamp,
+) -> UpdateMany<Entity> {
+    let mut update = Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(Column::UpdatedAt, strictly_after_last_change(now))
+        .filter(owned(owner, id))
+        .filter(allowed(precondition));
+    if let Some(title) = &change.title {
+        update = update
+            .col_expr(Column::Title, Expr::value(title.as_str()))
+            .col_expr(Folded::TitleFolded, Expr::value(fold(title.as_str())));
+    }
+    if let Some(description) = &change.description {
+        update = update
+            .col_expr(Column::Description, Expr::value(description.as_str()))
+            .col_expr(
+                Folded::DescriptionFolded,
+                Expr::value(fold(description.as_str())),
+            );
+    }
+    if let Some(completion) = change.completion {
+        let completed = match completion {
+            Completion::Set(completed) => Expr::value(completed),
+            Completion::Toggle => Expr::col(Column::IsCompleted).not(),
+        };
+        update = update.col_expr(Column::IsCompleted, completed);
+    }
+    update
+}
+
+/// The statement that removes a task.
+fn removal(owner: &UserId, id: TaskId, precondition: &Precondition) -> DeleteMany<Entity> {
+    Entity::delete_many()
+        .filter(owned(owner, id))
+        .filter(allowed(precondition))
 }
 
 /// The one row of this owner and id.

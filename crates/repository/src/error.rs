@@ -20,6 +20,10 @@ pub enum StoreError {
     /// The store was lost after it was told to write: it may have done so or not.
     #[error("the store was lost during a write, whose outcome is unknown")]
     OutcomeUnknown(#[source] Source),
+    /// The store was lost during a write under an idempotency key: repeating it under the same key
+    /// is safe, and tells.
+    #[error("the store was lost during a write that can be repeated under its key")]
+    Repeatable(#[source] Source),
     /// A fault of ours or of the stored data; trying again will not help.
     #[error("the store holds or was asked something that it should not")]
     Defect(#[source] Source),

@@ -7,6 +7,7 @@
 //! | [`tasks`] | [`TaskRepository`](tasks::TaskRepository), one person's tasks |
 //! | [`users`] | [`UserRepository`](users::UserRepository), the owners |
 //! | [`probe`] | [`StoreProbe`](probe::StoreProbe), whether the store is there |
+//! | [`idempotency`] | [`IdempotencyKeys`](idempotency::IdempotencyKeys), writes that are done once |
 //! | [`error`] | [`StoreError`](error::StoreError), the one error of them all |
 //!
 //! Three promises hold for every method: it is one atomic change or one consistent reading; on
@@ -14,6 +15,7 @@
 //! is no error.
 
 pub mod error;
+pub mod idempotency;
 pub mod probe;
 pub mod tasks;
 pub mod users;

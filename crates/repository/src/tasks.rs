@@ -6,6 +6,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
 use crate::error::StoreError;
+use crate::idempotency::{KeyedRequest, Once};
 
 /// Which readings of a task a change may be based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +124,29 @@ pub struct TaskCounts {
     pub completed: u64,
 }
 
+/// A write of one task, as a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskWrite {
+    /// As [`add`](TaskRepository::add).
+    Add(Task),
+    /// As [`change`](TaskRepository::change).
+    Change {
+        /// The task.
+        id: TaskId,
+        /// What changes.
+        change: TaskChange,
+        /// What it must be based on.
+        precondition: Precondition,
+    },
+    /// As [`remove`](TaskRepository::remove).
+    Remove {
+        /// The task.
+        id: TaskId,
+        /// What it must be based on.
+        precondition: Precondition,
+    },
+}
+
 /// One person's tasks. Another person's are as absent as those that never were; only
 /// [`belongs_to_another`](Self::belongs_to_another) tells the two apart.
 #[async_trait]
@@ -178,6 +202,33 @@ pub trait TaskRepository: Send + Sync {
         id: TaskId,
         precondition: &Precondition,
     ) -> Result<bool, StoreError>;
+
+    /// Makes `write` for `owner` at `now`, unless it was made under the key of `request` within
+    /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR) before. The effect and the key with what came of it
+    /// are one change of the store: both are there or neither is. Of several at once, whoever makes
+    /// them, exactly one is done; the others wait for it, or are told that it is under way.
+    ///
+    /// # Errors
+    /// `Duplicate` as [`add`](Self::add); `Unavailable`, `Repeatable`, `Defect`.
+    async fn write_once(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        write: &TaskWrite,
+        now: Timestamp,
+    ) -> Result<Once, StoreError>;
+
+    /// What `write_once` would tell of a request that was made before ([`Once::Repeated`] or
+    /// [`Once::KeyReused`]); `None` where its key is free.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    async fn recall(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        now: Timestamp,
+    ) -> Result<Option<Once>, StoreError>;
 
     /// Whether there is a task of this id that belongs to somebody other than `caller`. Asked
     /// only after a change found nothing, to tell "not yours" from "not there".

@@ -21,6 +21,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
         }
         Migrate::Down { steps, yes } => {
             refuse_unless_meant(settings, yes, "migrate down deletes data")?;
+            let _lock = settings.database.lock()?;
             let left = schema::down(&connection().await?, steps)
                 .await
                 .context("cannot take migrations back")?;
@@ -28,6 +29,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
         }
         Migrate::Fresh { yes } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything")?;
+            let _lock = settings.database.lock()?;
             schema::fresh(&connection().await?)
                 .await
                 .context("cannot start afresh")?;

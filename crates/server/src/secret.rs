@@ -56,7 +56,7 @@ pub fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
 fn generated(path: &Path) -> anyhow::Result<Secret> {
     if !path.exists() {
         let folder = path.parent().unwrap_or(Path::new("."));
-        taskhold_infrastructure::store::make_private_folder(folder)?;
+        taskhold_infrastructure::sqlite::make_private_folder(folder)?;
         let mut random = [0_u8; Secret::MIN_BYTES];
         getrandom::fill(&mut random)?;
         let mut text = String::new();

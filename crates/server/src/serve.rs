@@ -8,9 +8,11 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use taskhold_api::Services;
 use taskhold_application::clock::SystemClock;
+use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::tasks::TaskService;
+use taskhold_infrastructure::idempotency::SqlKeys;
 use taskhold_infrastructure::probe::SqlProbe;
 use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_security::jwt::{JwtTokens, Origin};
@@ -34,6 +36,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Whatever keeps it from starting; never anything that happens to a request.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let secret = secret::signing_secret(&settings)?;
+    let _lock = settings.database.lock()?;
     let recorder = metrics::start()?;
     if settings.auto_migrate {
         let applied = migrate::up(&settings).await?;
@@ -83,6 +86,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .metrics_address
         .map(|address| metrics::serve(address, metrics))
         .transpose()?;
+    let housekeeping =
+        Housekeeping::new(Arc::new(SqlKeys::new(store.clone())), Arc::new(SystemClock));
+    tokio::spawn(async move { housekeeping.run().await });
     let server = server.run();
     tokio::spawn(stop_when_told(
         server.handle(),

@@ -1,6 +1,7 @@
 //! The obligations of the storage ports. Each is a function; [`store_contract!`](crate::store_contract)
 //! makes a named test of every one of them for an adapter.
 
+mod once;
 mod queries;
 
 use futures_util::future::join_all;
@@ -10,11 +11,19 @@ use taskhold_domain::task::{
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
+use taskhold_repository::idempotency::IdempotencyKeys;
 use taskhold_repository::probe::StoreProbe;
 use taskhold_repository::tasks::{Precondition, TaskQuery, TaskRepository};
 use taskhold_repository::users::UserRepository;
 use uuid::Uuid;
 
+pub use self::once::{
+    a_key_is_forgotten_after_its_time, a_key_of_another_request_is_refused,
+    a_request_under_a_key_can_be_recalled, a_write_that_misses_leaves_its_key_free,
+    concurrent_duplicates_are_done_once, every_write_under_a_key_is_done_once,
+    everybody_has_their_own_keys, keys_are_forgotten_in_bounded_steps,
+    removing_a_user_removes_their_keys,
+};
 pub use self::queries::{
     a_page_knows_whether_there_is_more, a_search_follows_changes, an_offset_skips_so_many,
     every_query_agrees_with_the_rules, every_query_of, paging_by_creation_survives_what_others_do,
@@ -26,15 +35,20 @@ pub trait Adapter {
     fn tasks(&self) -> &dyn TaskRepository;
     /// Its users.
     fn users(&self) -> &dyn UserRepository;
+    /// Its idempotency keys.
+    fn keys(&self) -> &dyn IdempotencyKeys;
     /// Its health.
     fn probe(&self) -> &dyn StoreProbe;
 }
 
-impl<T: TaskRepository + UserRepository + StoreProbe> Adapter for T {
+impl<T: TaskRepository + UserRepository + IdempotencyKeys + StoreProbe> Adapter for T {
     fn tasks(&self) -> &dyn TaskRepository {
         self
     }
     fn users(&self) -> &dyn UserRepository {
+        self
+    }
+    fn keys(&self) -> &dyn IdempotencyKeys {
         self
     }
     fn probe(&self) -> &dyn StoreProbe {
@@ -72,6 +86,15 @@ macro_rules! store_contract {
                 an_offset_skips_so_many
                 paging_by_creation_survives_what_others_do
                 a_search_follows_changes
+                every_write_under_a_key_is_done_once
+                a_key_of_another_request_is_refused
+                a_write_that_misses_leaves_its_key_free
+                everybody_has_their_own_keys
+                a_key_is_forgotten_after_its_time
+                keys_are_forgotten_in_bounded_steps
+                a_request_under_a_key_can_be_recalled
+                concurrent_duplicates_are_done_once
+                removing_a_user_removes_their_keys
                 the_store_answers_and_its_schema_is_current
             );
         }

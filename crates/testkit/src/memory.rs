@@ -9,9 +9,13 @@ use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
+use taskhold_repository::idempotency::{
+    Fingerprint, IdempotencyKey, IdempotencyKeys, KeyedRequest, Once, forgotten_by,
+};
 use taskhold_repository::probe::StoreProbe;
 use taskhold_repository::tasks::{
     Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository,
+    TaskWrite,
 };
 use taskhold_repository::users::{User, UserRepository};
 
@@ -23,9 +27,65 @@ pub struct MemoryStore(Mutex<Rows>);
 struct Rows {
     users: BTreeMap<UserId, User>,
     tasks: BTreeMap<TaskId, Task>,
+    keys: BTreeMap<(UserId, IdempotencyKey), Kept>,
+}
+
+/// A request under a key, and what came of it.
+#[derive(Debug)]
+struct Kept {
+    fingerprint: Fingerprint,
+    task: Option<Task>,
+    at: Timestamp,
 }
 
 impl Rows {
+    fn add(&mut self, task: &Task) -> Result<(), StoreError> {
+        if self.tasks.contains_key(&task.id) {
+            return Err(StoreError::Duplicate);
+        }
+        self.users
+            .entry(task.owner.clone())
+            .or_insert_with(|| User {
+                id: task.owner.clone(),
+                created_at: task.created_at,
+            });
+        self.tasks.insert(task.id, task.clone());
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        owner: &UserId,
+        id: TaskId,
+        change: &TaskChange,
+        precondition: &Precondition,
+        now: Timestamp,
+    ) -> Option<Task> {
+        self.owned(owner, id, precondition).map(|task| {
+            task.apply(change, now);
+            task.clone()
+        })
+    }
+
+    fn remove(&mut self, owner: &UserId, id: TaskId, precondition: &Precondition) -> bool {
+        let found = self.owned(owner, id, precondition).is_some();
+        if found {
+            self.tasks.remove(&id);
+        }
+        found
+    }
+
+    fn recall(&self, owner: &UserId, request: &KeyedRequest, now: Timestamp) -> Option<Once> {
+        let kept = self.keys.get(&(owner.clone(), request.key.clone()))?;
+        if kept.at <= forgotten_by(now) {
+            None
+        } else if kept.fingerprint == request.fingerprint {
+            Some(Once::Repeated(kept.task.clone()))
+        } else {
+            Some(Once::KeyReused)
+        }
+    }
+
     fn owned(
         &mut self,
         owner: &UserId,
@@ -55,18 +115,7 @@ impl MemoryStore {
 #[async_trait]
 impl TaskRepository for MemoryStore {
     async fn add(&self, task: &Task) -> Result<(), StoreError> {
-        let mut rows = self.rows();
-        if rows.tasks.contains_key(&task.id) {
-            return Err(StoreError::Duplicate);
-        }
-        rows.users
-            .entry(task.owner.clone())
-            .or_insert_with(|| User {
-                id: task.owner.clone(),
-                created_at: task.created_at,
-            });
-        rows.tasks.insert(task.id, task.clone());
-        Ok(())
+        self.rows().add(task)
     }
 
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -139,10 +188,7 @@ impl TaskRepository for MemoryStore {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
-        Ok(self.rows().owned(owner, id, precondition).map(|task| {
-            task.apply(change, now);
-            task.clone()
-        }))
+        Ok(self.rows().change(owner, id, change, precondition, now))
     }
 
     async fn remove(
@@ -151,12 +197,56 @@ impl TaskRepository for MemoryStore {
         id: TaskId,
         precondition: &Precondition,
     ) -> Result<bool, StoreError> {
+        Ok(self.rows().remove(owner, id, precondition))
+    }
+
+    async fn write_once(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        write: &TaskWrite,
+        now: Timestamp,
+    ) -> Result<Once, StoreError> {
         let mut rows = self.rows();
-        let found = rows.owned(owner, id, precondition).is_some();
-        if found {
-            rows.tasks.remove(&id);
+        if let Some(before) = rows.recall(owner, request, now) {
+            return Ok(before);
         }
-        Ok(found)
+        let task = match write {
+            TaskWrite::Add(task) => {
+                rows.add(task)?;
+                Some(task.clone())
+            }
+            TaskWrite::Change {
+                id,
+                change,
+                precondition,
+            } => match rows.change(owner, *id, change, precondition, now) {
+                None => return Ok(Once::Missed),
+                changed => changed,
+            },
+            TaskWrite::Remove { id, precondition } => {
+                if !rows.remove(owner, *id, precondition) {
+                    return Ok(Once::Missed);
+                }
+                None
+            }
+        };
+        let kept = Kept {
+            fingerprint: request.fingerprint,
+            task: task.clone(),
+            at: now,
+        };
+        rows.keys.insert((owner.clone(), request.key.clone()), kept);
+        Ok(Once::Done(task))
+    }
+
+    async fn recall(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        now: Timestamp,
+    ) -> Result<Option<Once>, StoreError> {
+        Ok(self.rows().recall(owner, request, now))
     }
 
     async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {
@@ -177,7 +267,24 @@ impl UserRepository for MemoryStore {
     async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         let mut rows = self.rows();
         rows.tasks.retain(|_, task| task.owner != *id);
+        rows.keys.retain(|(owner, _), _| owner != id);
         Ok(rows.users.remove(id).is_some())
+    }
+}
+
+#[async_trait]
+impl IdempotencyKeys for MemoryStore {
+    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let mut rows = self.rows();
+        let old = rows.keys.iter().filter(|(_, kept)| kept.at < time);
+        let old: Vec<_> = old
+            .map(|(key, _)| key.clone())
+            .take(most as usize)
+            .collect();
+        for key in &old {
+            rows.keys.remove(key);
+        }
+        Ok(old.len() as u64)
     }
 }
 

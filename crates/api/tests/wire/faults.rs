@@ -9,8 +9,11 @@ use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
+use taskhold_repository::idempotency::{KeyedRequest, Once};
 use taskhold_repository::probe::StoreProbe;
-use taskhold_repository::tasks::{Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository};
+use taskhold_repository::tasks::{
+    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
+};
 
 use crate::wire::{Wire, get, request};
 
@@ -44,6 +47,23 @@ impl TaskRepository for Failing {
         Err((self.0)())
     }
     async fn remove(&self, _: &UserId, _: TaskId, _: &Precondition) -> Result<bool, StoreError> {
+        Err((self.0)())
+    }
+    async fn write_once(
+        &self,
+        _: &UserId,
+        _: &KeyedRequest,
+        _: &TaskWrite,
+        _: Timestamp,
+    ) -> Result<Once, StoreError> {
+        Err((self.0)())
+    }
+    async fn recall(
+        &self,
+        _: &UserId,
+        _: &KeyedRequest,
+        _: Timestamp,
+    ) -> Result<Option<Once>, StoreError> {
         Err((self.0)())
     }
     async fn belongs_to_another(&self, _: &UserId, _: TaskId) -> Result<bool, StoreError> {
@@ -88,6 +108,17 @@ async fn a_store_that_is_away() {
 #[actix_web::test]
 async fn a_store_that_was_lost_during_a_write() {
     assert_snapshot!(transcript(|| StoreError::OutcomeUnknown(SECRET.into())).await);
+}
+
+#[actix_web::test]
+async fn a_store_that_was_lost_during_a_write_under_a_key() {
+    let failing = Arc::new(Failing(|| StoreError::Repeatable(SECRET.into())));
+    let mut wire = Wire::on(failing.clone(), failing);
+    let keyed = request(Method::POST, "/api/v1/tasks").json(r#"{"title": "x"}"#);
+    wire.ask(keyed.header("idempotency-key", "k")).await;
+    let transcript = wire.transcript();
+    assert!(!transcript.contains("password"));
+    assert_snapshot!(transcript);
 }
 
 #[actix_web::test]

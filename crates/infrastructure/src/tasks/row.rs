@@ -5,6 +5,7 @@ use std::error::Error;
 use sea_orm::Value;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{DynIden, InsertStatement, IntoIden, Query};
+use serde::{Deserialize, Serialize};
 use taskhold_domain::search::fold;
 use taskhold_domain::task::{Description, Task, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
@@ -12,7 +13,7 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Key, Position, SortKey};
 
-#[derive(Clone, Debug, DeriveEntityModel)]
+#[derive(Clone, Debug, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "tasks")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -55,6 +56,36 @@ pub struct DamagedRow {
     id: Uuid,
     #[source]
     source: Box<dyn Error + Send + Sync>,
+}
+
+impl DamagedRow {
+    /// For where only errors of the database can pass.
+    pub fn into_db_error(self) -> DbErr {
+        DbErr::Custom(format!("{self}: {}", self.source))
+    }
+}
+
+/// A task as the JSON of its row.
+pub fn to_json(task: &Task) -> Result<String, DbErr> {
+    let row = Model {
+        id: task.id.as_uuid(),
+        user_id: task.owner.as_str().to_owned(),
+        title: task.title.as_str().to_owned(),
+        description: task.description.as_str().to_owned(),
+        is_completed: task.completed,
+        version: task.version.get(),
+        created_at: task.created_at.as_micros(),
+        updated_at: task.updated_at.as_micros(),
+    };
+    serde_json::to_string(&row).map_err(|error| DbErr::Custom(error.to_string()))
+}
+
+/// The task whose row this is, as JSON.
+pub fn from_json(json: &str) -> Result<Task, DbErr> {
+    // The text of the error would hold the text of the task.
+    let row: Model = serde_json::from_str(json)
+        .map_err(|_| DbErr::Custom("the JSON of a task is damaged".into()))?;
+    Task::try_from(row).map_err(DamagedRow::into_db_error)
 }
 
 impl From<DamagedRow> for StoreError {

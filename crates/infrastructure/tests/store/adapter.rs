@@ -1,14 +1,17 @@
 //! A fresh, migrated store for each test.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
+use taskhold_infrastructure::idempotency::SqlKeys;
 use taskhold_infrastructure::probe::SqlProbe;
 use taskhold_infrastructure::schema;
 use taskhold_infrastructure::start::Opening;
 use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_infrastructure::users::SqlUsers;
+use taskhold_repository::idempotency::IdempotencyKeys;
 use taskhold_repository::probe::StoreProbe;
 use taskhold_repository::tasks::TaskRepository;
 use taskhold_repository::users::UserRepository;
@@ -20,6 +23,7 @@ use tempfile::TempDir;
 pub struct SqlAdapter {
     pub tasks: SqlTasks,
     pub users: SqlUsers,
+    pub keys: SqlKeys,
     pub probe: SqlProbe,
     pub sql: DatabaseConnection,
     _folder: Option<TempDir>,
@@ -31,6 +35,9 @@ impl Adapter for SqlAdapter {
     }
     fn users(&self) -> &dyn UserRepository {
         &self.users
+    }
+    fn keys(&self) -> &dyn IdempotencyKeys {
+        &self.keys
     }
     fn probe(&self) -> &dyn StoreProbe {
         &self.probe
@@ -68,6 +75,7 @@ pub fn opening(url: &DatabaseUrl) -> Opening {
         url: url.clone(),
         patience: Duration::from_secs(10),
         connections: 10,
+        writes_per_commit: NonZeroUsize::new(64).expect("not zero"),
         pooled: false,
     }
 }
@@ -81,6 +89,7 @@ async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
     SqlAdapter {
         tasks: SqlTasks::new(store.clone()),
         users: SqlUsers::new(store.clone()),
+        keys: SqlKeys::new(store.clone()),
         probe: SqlProbe::new(store),
         sql: connection(url).await,
         _folder: folder,

@@ -5,8 +5,10 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
+use taskhold_infrastructure::lock::StoreLock;
 use taskhold_infrastructure::start::{OpenError, Opening};
 use taskhold_infrastructure::store::Store;
 use taskhold_infrastructure::url::DatabaseUrl;
@@ -24,6 +26,7 @@ pub struct DatabaseSection {
     pub folder: PathBuf,
     pub auto_migrate: bool,
     pub max_connections: NonZeroU16,
+    pub writes_per_commit: NonZeroU16,
     pub patience_seconds: u16,
 }
 
@@ -68,6 +71,7 @@ impl Database {
             url,
             pooled,
             connections: section.max_connections.get().into(),
+            writes_per_commit: section.writes_per_commit.into(),
             patience: Duration::from_secs(section.patience_seconds.into()),
         };
         Ok(Self {
@@ -77,6 +81,14 @@ impl Database {
                 .map(|url| Ok(opening(parsed(DIRECT_URL, &url)?, false)))
                 .transpose()?,
         })
+    }
+
+    /// The right to serve the store, or to replace what is in it.
+    ///
+    /// # Errors
+    /// Who has it.
+    pub fn lock(&self) -> anyhow::Result<Option<StoreLock>> {
+        self.opening.lock().context(self.setting)
     }
 
     /// One connection without time limits, for migrations and the like.

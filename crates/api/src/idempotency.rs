@@ -1,0 +1,74 @@
+//! Requests under an `Idempotency-Key`, which are done once however often they are sent.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
+use sha2::{Digest as _, Sha256};
+use taskhold_application::tasks::{Fingerprint, IdempotencyKey, KeyedRequest};
+
+use crate::problem::Problem;
+
+/// The name of the header with the key.
+pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The name of the header that tells that an answer is the first one again.
+pub static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The request with its key, where it has one.
+///
+/// # Errors
+/// A problem where the header is malformed or given twice.
+pub(crate) fn keyed(request: &HttpRequest, body: &[u8]) -> Result<Option<KeyedRequest>, Problem> {
+    let mut headers = request.headers().get_all(&IDEMPOTENCY_KEY);
+    let (header, another) = (headers.next(), headers.next());
+    let Some(header) = header else {
+        return Ok(None);
+    };
+    let key = header
+        .to_str()
+        .ok()
+        .and_then(|text| IdempotencyKey::parse(text).ok());
+    let (Some(key), None) = (key, another) else {
+        return Err(Problem::malformed(format!(
+            "The header Idempotency-Key must be given once, with 1 to {} visible ASCII characters.",
+            IdempotencyKey::MAX_CHARS
+        )));
+    };
+    Ok(Some(KeyedRequest {
+        key,
+        fingerprint: fingerprint(request.method().as_str(), request.path(), body),
+    }))
+}
+
+/// A digest of the method, the path and the body as it arrived.
+fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
+    let digest = Sha256::new()
+        .chain_update(method)
+        // Neither a method nor a path has spaces, so no two requests are the same text.
+        .chain_update(" ")
+        .chain_update(path)
+        .chain_update(" ")
+        .chain_update(body);
+    Fingerprint(digest.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_requests_apart() {
+        let requests = [
+            ("POST", "/a", "{}"),
+            ("PUT", "/a", "{}"),
+            ("POST", "/a/b", "{}"),
+            ("POST", "/a", "{} "),
+            ("POST", "/a", ""),
+        ];
+        let mut seen = Vec::new();
+        for (method, path, body) in requests {
+            let fingerprint = fingerprint(method, path, body.as_bytes());
+            assert!(!seen.contains(&fingerprint), "{method} {path} {body}");
+            seen.push(fingerprint);
+        }
+    }
+}

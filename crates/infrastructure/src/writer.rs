@@ -1,0 +1,307 @@
+//! The one writer of a SQLite file.
+//!
+//! A transaction is durable once the disk has been told to keep it, and that takes far longer than
+//! the statements. So writes that arrive while another one is being kept share the next transaction,
+//! with a savepoint each, and all are answered after its commit.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _};
+use sea_orm::{DbErr, RuntimeErr};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::connection::Connection;
+use crate::error::Failure;
+use crate::policy::Failed;
+use crate::sqlite::ACQUIRE_TIMEOUT;
+use crate::store::Verdict;
+
+/// The way to the writer. It ends when it is told to, or when nobody has one of these any more.
+pub(crate) struct Writer {
+    queue: mpsc::UnboundedSender<Message>,
+}
+
+enum Message {
+    Write(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A write that waits for its turn, then for the commit.
+#[async_trait]
+trait Job: Send {
+    /// Does it. Whether its effect is to stay.
+    async fn run(&mut self, connection: &SharedConnection) -> bool;
+    /// Tells its caller what came of it, where the transaction was committed or failed like this.
+    fn answer(self: Box<Self>, committed: &Result<(), Lost>);
+}
+
+type SharedConnection = Arc<Mutex<SqliteConnection>>;
+
+/// Why a transaction was not committed.
+struct Lost {
+    failure: Failure,
+    cause: Arc<sqlx::Error>,
+}
+
+impl Writer {
+    /// A writer on a connection of its own. At most so many writes share a transaction.
+    pub(crate) async fn start(
+        options: SqliteConnectOptions,
+        writes_per_commit: NonZeroUsize,
+    ) -> Result<Self, sqlx::Error> {
+        // Calls are bounded by the policy, so the queue is.
+        let (queue, messages) = mpsc::unbounded_channel();
+        let mut writing = Writing {
+            options,
+            connection: None,
+            messages,
+        };
+        writing.connection().await?;
+        tokio::spawn(writing.run(writes_per_commit.get()));
+        Ok(Self { queue })
+    }
+
+    /// Runs `write` in its turn and answers after the commit. A write that does not get its turn in
+    /// time, or whose caller goes away before, is not run at all.
+    pub(crate) async fn write<T, Fut>(
+        &self,
+        write: impl FnOnce(Connection) -> Fut + Send + 'static,
+    ) -> Result<T, Failed>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<Verdict<T>, DbErr>> + Send + 'static,
+    {
+        let (answer, mut answered) = oneshot::channel();
+        let turn = Turn::default();
+        let job = Pending {
+            write: Some(write),
+            outcome: None,
+            answer,
+            turn: turn.clone(),
+        };
+        if self.queue.send(Message::Write(Box::new(job))).is_err() {
+            return Err(closed());
+        }
+        let _given_up = GivenUp(&turn);
+        tokio::select! {
+            answer = &mut answered => return answer.unwrap_or_else(|_| Err(closed())),
+            () = tokio::time::sleep(ACQUIRE_TIMEOUT) => {}
+        }
+        if turn.withdraw() {
+            return Err(Failed {
+                failure: Failure::NotSent,
+                source: "the writer of the SQLite file was busy for too long".into(),
+            });
+        }
+        answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Ends it after what was asked before, and closes its connection.
+    pub(crate) async fn close(&self) {
+        let (closed, is_closed) = oneshot::channel();
+        if self.queue.send(Message::Close(closed)).is_ok() {
+            // An error means that it has ended already.
+            drop(is_closed.await);
+        }
+    }
+}
+
+fn closed() -> Failed {
+    Failed {
+        failure: Failure::NotSent,
+        source: "the store is closed".into(),
+    }
+}
+
+/// Whose turn it is: a write is either begun or withdrawn, never both.
+#[derive(Clone, Default)]
+struct Turn(Arc<AtomicU8>);
+
+impl Turn {
+    const WAITING: u8 = 0;
+    const BEGUN: u8 = 1;
+    const WITHDRAWN: u8 = 2;
+
+    fn begin(&self) -> bool {
+        self.leave_waiting(Self::BEGUN)
+    }
+
+    fn withdraw(&self) -> bool {
+        self.leave_waiting(Self::WITHDRAWN)
+    }
+
+    fn leave_waiting(&self, state: u8) -> bool {
+        let before =
+            self.0
+                .compare_exchange(Self::WAITING, state, Ordering::AcqRel, Ordering::Acquire);
+        before.is_ok()
+    }
+}
+
+/// Withdraws a write whose caller went away.
+struct GivenUp<'a>(&'a Turn);
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
+}
+
+struct Pending<W, T> {
+    write: Option<W>,
+    outcome: Option<Result<T, DbErr>>,
+    answer: oneshot::Sender<Result<T, Failed>>,
+    turn: Turn,
+}
+
+#[async_trait]
+impl<W, Fut, T> Job for Pending<W, T>
+where
+    W: FnOnce(Connection) -> Fut + Send,
+    Fut: Future<Output = Result<Verdict<T>, DbErr>> + Send,
+    T: Send,
+{
+    async fn run(&mut self, connection: &SharedConnection) -> bool {
+        let Some(write) = self.write.take().filter(|_| self.turn.begin()) else {
+            return false;
+        };
+        let write = AssertUnwindSafe(write(Connection::SqliteWriter(Arc::clone(connection))));
+        // A panic ends the one write and not the writer.
+        let outcome = write
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(DbErr::Custom("the write panicked".into())));
+        let stays = matches!(outcome, Ok(Verdict::Keep(_)));
+        self.outcome = Some(outcome.map(Verdict::into_inner));
+        stays
+    }
+
+    fn answer(self: Box<Self>, committed: &Result<(), Lost>) {
+        let Some(outcome) = self.outcome else { return };
+        let own = outcome.map_err(|error| Failed {
+            failure: Failure::of_statement(&error),
+            source: error.into(),
+        });
+        let answer = match (committed, own) {
+            (Ok(()), own) => own,
+            // It may be why the transaction was lost.
+            (Err(_), Err(own)) if own.failure.is_of_the_store() => Err(own),
+            // Whatever it found or met was part of a transaction that never was.
+            (Err(lost), _) => Err(Failed {
+                failure: lost.failure,
+                source: Arc::clone(&lost.cause).into(),
+            }),
+        };
+        // The caller may have gone away.
+        drop(self.answer.send(answer));
+    }
+}
+
+struct Writing {
+    options: SqliteConnectOptions,
+    /// `None` after a transaction was lost.
+    connection: Option<SharedConnection>,
+    messages: mpsc::UnboundedReceiver<Message>,
+}
+
+impl Writing {
+    async fn run(mut self, writes_per_commit: usize) {
+        let mut messages = Vec::with_capacity(writes_per_commit);
+        while self
+            .messages
+            .recv_many(&mut messages, writes_per_commit)
+            .await
+            > 0
+        {
+            let mut jobs = VecDeque::with_capacity(messages.len());
+            let mut closing = None;
+            for message in messages.drain(..) {
+                match message {
+                    Message::Write(job) => jobs.push_back(job),
+                    Message::Close(closed) => closing = Some(closed),
+                }
+            }
+            if !jobs.is_empty() {
+                self.group(jobs).await;
+            }
+            if let Some(closed) = closing {
+                self.messages.close();
+                if let Some(connection) = self.connection.take().and_then(Arc::into_inner)
+                    && let Err(error) = connection.into_inner().close().await
+                {
+                    tracing::warn!(%error, "the SQLite file did not close cleanly");
+                }
+                // Whoever asked may have gone away.
+                _ = closed.send(());
+            }
+        }
+    }
+
+    /// Does the jobs in one transaction and answers them.
+    async fn group(&mut self, mut jobs: VecDeque<Box<dyn Job>>) {
+        let committed = match self.connection().await {
+            Ok(connection) => transaction(&connection, &mut jobs).await,
+            Err(error) => Err(Lost {
+                failure: Failure::NotSent,
+                cause: Arc::new(error),
+            }),
+        };
+        if committed.is_err() {
+            // Whatever state it is in: a new connection begins anew.
+            self.connection = None;
+        }
+        for job in jobs {
+            job.answer(&committed);
+        }
+    }
+
+    async fn connection(&mut self) -> Result<SharedConnection, sqlx::Error> {
+        if let Some(connection) = &self.connection {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = Arc::new(Mutex::new(self.options.connect().await?));
+        self.connection = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+/// One transaction with a savepoint for each job, so that one that fails undoes nothing of others.
+async fn transaction(
+    connection: &SharedConnection,
+    jobs: &mut VecDeque<Box<dyn Job>>,
+) -> Result<(), Lost> {
+    // Before the commit nothing has happened, whatever the error.
+    let undone = |cause| Lost {
+        failure: Failure::RolledBack,
+        cause,
+    };
+    // Immediate: a transaction that reads first cannot always become one that writes.
+    execute(connection, "BEGIN IMMEDIATE; SAVEPOINT job")
+        .await
+        .map_err(undone)?;
+    for job in jobs.iter_mut() {
+        let next = if job.run(connection).await {
+            "RELEASE job; SAVEPOINT job"
+        } else {
+            "ROLLBACK TO job"
+        };
+        // Fails where the job met an error that ended the whole transaction.
+        execute(connection, next).await.map_err(undone)?;
+    }
+    execute(connection, "COMMIT").await.map_err(|cause| Lost {
+        failure: Failure::of_statement(&DbErr::Exec(RuntimeErr::SqlxError(Arc::clone(&cause)))),
+        cause,
+    })
+}
+
+async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(), Arc<sqlx::Error>> {
+    let executed = connection.lock().await.execute(sql).await;
+    executed.map(drop).map_err(Arc::new)
+}

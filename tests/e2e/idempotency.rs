@@ -1,0 +1,239 @@
+//! Requests under an `Idempotency-Key` are done once.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection};
+
+use crate::service::{Answer, Client, Database, Service, eventually};
+
+const TASKS: &str = "/api/v1/tasks";
+
+/// How many requests there are under how many keys.
+const REQUESTS: usize = 40;
+const KEYS: usize = 4;
+
+async fn keyed(client: &Client, method: Method, path: &str, key: &str, body: &Value) -> Answer {
+    let mut request = client.request(method, path).header("idempotency-key", key);
+    if !body.is_null() {
+        request = request.json(body);
+    }
+    Answer::of(request).await
+}
+
+fn path(task: &Value) -> String {
+    format!("{TASKS}/{}", task["id"].as_str().expect("an id"))
+}
+
+/// Sends all requests at once, to the services in turn; each key has one body.
+async fn duplicates(clients: &[Client]) -> Vec<(usize, Answer)> {
+    let requests = (0..REQUESTS).map(|number| async move {
+        let key = number % KEYS;
+        let client = &clients[number % clients.len()];
+        let body = json!({"title": format!("task {key}")});
+        let name = format!("key-{key}");
+        (key, keyed(client, Method::POST, TASKS, &name, &body).await)
+    });
+    join_all(requests).await
+}
+
+/// Every answer is a 201 or, while another one runs, a 409; those of a key are of one task, and
+/// exactly one is the first. How many there were of each kind.
+fn done_once(answers: &[(usize, Answer)], firsts: usize) -> (usize, usize) {
+    let mut tasks: BTreeMap<usize, Value> = BTreeMap::new();
+    let (mut first, mut replayed) = (0, 0);
+    for (key, answer) in answers {
+        if answer.status == 409 {
+            answer.assert_problem(409, "CONFLICT");
+            continue;
+        }
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let task = tasks
+            .entry(*key)
+            .or_insert_with(|| answer.body["task"].clone());
+        assert_eq!(*task, answer.body["task"]);
+        assert_eq!(answer.header("location"), path(task));
+        assert_eq!(answer.header("etag"), "\"1\"");
+        match answer.header("idempotent-replayed") {
+            "" => first += 1,
+            told => {
+                assert_eq!(told, "true");
+                replayed += 1;
+            }
+        }
+    }
+    assert_eq!(first, firsts);
+    (first, replayed)
+}
+
+async fn forty_requests_under_four_keys_are_four_effects(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let clients = [alice.clone()];
+    let (first, replayed) = done_once(&duplicates(&clients).await, KEYS);
+    assert_eq!(first + replayed, REQUESTS, "nobody waited in vain");
+    let tasks = alice.tasks().await;
+    assert_eq!(tasks.len(), KEYS);
+
+    // Also after a restart, whether in order or not, and after the tasks have changed and gone.
+    let deleted = alice.send(Method::DELETE, &path(&tasks[0]), None).await;
+    assert_eq!(deleted.status, 204);
+    assert!(service.stop().await.success());
+    let service = Service::start(&database).await;
+    done_once(&duplicates(&[service.client("alice")]).await, 0);
+    service.kill();
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    done_once(&duplicates(std::slice::from_ref(&alice)).await, 0);
+    assert_eq!(alice.tasks().await.len(), KEYS - 1);
+    let body = json!({"title": "something else"});
+    let reused = keyed(&alice, Method::POST, TASKS, "key-0", &body).await;
+    reused.assert_problem(422, "VALIDATION_ERROR");
+    assert_eq!(reused.body["errors"][0]["field"], "Idempotency-Key");
+
+    // Another user's keys are others.
+    let bob = service.client("bob");
+    done_once(&duplicates(&[bob]).await, KEYS);
+}
+
+async fn concurrent_toggles_under_one_key_are_one(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let task = alice.created(json!({"title": "toggled once"})).await;
+    let item = path(&task);
+    let toggle = format!("{item}/complete");
+    let answers =
+        join_all((0..20).map(|_| keyed(&alice, Method::PATCH, &toggle, "toggle", &Value::Null)));
+    for answer in answers.await {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["task"]["completed"], true);
+        assert_eq!(answer.header("etag"), "\"2\"");
+    }
+    let removals =
+        join_all((0..20).map(|_| keyed(&alice, Method::DELETE, &item, "delete", &Value::Null)));
+    for answer in removals.await {
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+    assert_eq!(alice.get(&item).await.status, 404);
+}
+
+/// The keys of a day ago are removed when the service starts, and hold nothing up before.
+async fn old_keys_are_forgotten(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let body = json!({"title": "again after a day"});
+    for key in ["old", "young"] {
+        assert_eq!(
+            keyed(&alice, Method::POST, TASKS, key, &body).await.status,
+            201
+        );
+    }
+    let day = "created_at = created_at - 86400000000";
+    changed(
+        &database,
+        &format!("UPDATE idempotency_keys SET {day} WHERE key = 'old'"),
+    )
+    .await;
+    let again = keyed(&alice, Method::POST, TASKS, "old", &body).await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (201, "")
+    );
+    assert_eq!(alice.tasks().await.len(), 3);
+    changed(
+        &database,
+        &format!("UPDATE idempotency_keys SET {day} WHERE key = 'old'"),
+    )
+    .await;
+    assert!(service.stop().await.success());
+
+    let service = Service::start(&database).await;
+    eventually("the old key is forgotten", async || {
+        (kept(&database).await == ["young"]).then_some(())
+    })
+    .await;
+    let alice = service.client("alice");
+    let young = keyed(&alice, Method::POST, TASKS, "young", &body).await;
+    assert_eq!(young.header("idempotent-replayed"), "true");
+}
+
+on_both_stores! {
+    forty_requests_under_four_keys_are_four_effects
+    concurrent_toggles_under_one_key_are_one
+    old_keys_are_forgotten
+}
+
+async fn changed(database: &Database, sql: &str) {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    if database.url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(&database.url)
+            .await
+            .expect("open");
+        connection.execute(sql).await.expect("changed");
+    } else {
+        let mut connection = PgConnection::connect(&database.url)
+            .await
+            .expect("connected");
+        connection.execute(sql).await.expect("changed");
+    }
+}
+
+async fn kept(database: &Database) -> Vec<String> {
+    let sql = "SELECT key FROM idempotency_keys ORDER BY key";
+    if database.url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(&database.url)
+            .await
+            .expect("open");
+        let rows = connection.fetch_all(sql).await.expect("read");
+        rows.iter().map(|row| row.get(0)).collect()
+    } else {
+        let mut connection = PgConnection::connect(&database.url)
+            .await
+            .expect("connected");
+        let rows = connection.fetch_all(sql).await.expect("read");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn forty_requests_under_four_keys_at_two_instances() {
+    let database = Database::postgres().await;
+    let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
+    let clients = [one.client("alice"), other.client("alice")];
+    let (first, replayed) = done_once(&duplicates(&clients).await, KEYS);
+    assert_eq!(first + replayed, REQUESTS, "nobody waited in vain");
+    one.kill();
+    done_once(&duplicates(&[other.client("alice")]).await, 0);
+    assert_eq!(other.client("alice").tasks().await.len(), KEYS);
+}
+
+/// Somebody's transaction holds the key for longer than we wait.
+#[tokio::test]
+async fn a_request_that_is_still_running_is_told() {
+    let database = Database::postgres().await;
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let task = alice.created(json!({"title": "before"})).await;
+    let mut running = PgConnection::connect(&database.url)
+        .await
+        .expect("connected");
+    running
+        .execute(
+            "BEGIN; INSERT INTO idempotency_keys (user_id, key, fingerprint, created_at) \
+             VALUES ('alice', 'running', decode(repeat('00', 32), 'hex'), 1)",
+        )
+        .await
+        .expect("held");
+    let body = json!({"title": "after"});
+    let told = keyed(&alice, Method::PUT, &path(&task), "running", &body).await;
+    told.assert_problem(409, "CONFLICT");
+    assert_eq!(told.header("retry-after"), "1");
+    // Other keys wait for nobody.
+    let other = keyed(&alice, Method::PUT, &path(&task), "other", &body).await;
+    assert_eq!(other.status, 200);
+    running.execute("ROLLBACK").await.expect("released");
+    let done = keyed(&alice, Method::PUT, &path(&task), "running", &body).await;
+    assert_eq!((done.status, done.header("etag")), (200, "\"3\""));
+}
