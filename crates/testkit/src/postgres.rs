@@ -290,30 +290,30 @@ fn free_port() -> io::Result<u16> {
         .port())
 }
 
-/// PostgreSQL refuses to run as root; then it runs as the user that its package makes.
-const SERVER_USER: &str = "postgres";
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self")
-        .is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
+/// Whom servers run as where the tests run as root, as whom PostgreSQL and PgBouncer refuse to run:
+/// the user that PostgreSQL's package makes.
+#[must_use]
+pub fn server_user() -> Option<&'static str> {
+    let is_root = std::fs::metadata("/proc/self")
+        .is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0);
+    is_root.then_some("postgres")
 }
 
 fn as_server_user(program: &Path) -> Command {
-    if is_root() {
-        let mut command = Command::new("runuser");
-        command.args(["-u", SERVER_USER, "--"]).arg(program);
-        command
-    } else {
-        Command::new(program)
-    }
+    let Some(user) = server_user() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("runuser");
+    command.args(["-u", user, "--"]).arg(program);
+    command
 }
 
 fn give_to_server_user(folder: &Path) -> Result<(), String> {
-    if !is_root() {
+    let Some(user) = server_user() else {
         return Ok(());
-    }
+    };
     let mut chown = Command::new("chown");
-    chown.arg(SERVER_USER).arg(folder);
+    chown.arg(user).arg(folder);
     succeed(chown, "chown")
 }
 
