@@ -31,6 +31,7 @@ mod lists;
 mod model;
 mod observability;
 mod parity;
+mod pooler;
 mod recovery;
 mod service;
 mod settings;

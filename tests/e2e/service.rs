@@ -89,6 +89,11 @@ impl Service {
 
     /// Starts it with more variables.
     pub async fn start_with(database: &Database, variables: &[(&str, &str)]) -> Self {
+        Self::launch(database, variables).listening().await
+    }
+
+    /// Starts it and does not wait.
+    pub fn launch(database: &Database, variables: &[(&str, &str)]) -> Self {
         let common = [
             ("DATABASE_URL", database.url.as_str()),
             ("JWT_SECRET", SECRET),
@@ -111,19 +116,23 @@ impl Service {
                 }
             }
         });
-        let mut service = Self {
+        Self {
             child,
             url: String::new(),
             log,
             reader: Some(reader),
-        };
+        }
+    }
+
+    /// Waits until it listens.
+    pub async fn listening(mut self) -> Self {
         let listening = eventually("the service listens", async || {
             assert!(
-                service.child.try_wait().expect("a status").is_none(),
+                self.child.try_wait().expect("a status").is_none(),
                 "it ended: {}",
-                service.log()
+                self.log()
             );
-            let log = service.log();
+            let log = self.log();
             // As text, or as JSON.
             let (_, after) = log
                 .split_once("listening")
@@ -131,8 +140,8 @@ impl Service {
             let address = after.split([' ', '"']).next()?;
             log.ends_with('\n').then(|| format!("http://{address}"))
         });
-        service.url = listening.await;
-        service
+        self.url = listening.await;
+        self
     }
 
     /// All that it has logged so far.
