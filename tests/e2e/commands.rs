@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::service::{Database, Service, run};
+use crate::service::{Database, SECRET, Service, run};
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
@@ -150,4 +150,39 @@ fn wrong_usage_is_2() {
     for command in ["serve", "migrate", "token", "health"] {
         assert!(text(&output.stdout).contains(command));
     }
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_serves_a_sqlite_file() {
+    let database = Database::sqlite();
+    let service = Service::start(&database).await;
+    let folder = database.folder.path();
+    let link = folder.join("link.db");
+    std::os::unix::fs::symlink(folder.join("data/taskhold.db"), &link).expect("a link");
+    let by_link = format!("sqlite://{}", link.display());
+    for url in [&database.url, &by_link] {
+        let variables = [("DATABASE_URL", url.as_str()), ("JWT_SECRET", SECRET)];
+        for arguments in [
+            &["serve"][..],
+            &["migrate", "fresh", "--yes"],
+            &["migrate", "down", "--yes"],
+        ] {
+            let output = run(folder, &variables, arguments);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            let said = text(&output.stderr);
+            assert!(said.contains("another process serves"), "{said}");
+            assert!(said.contains("taskhold.db.lock"), "{said}");
+        }
+        // What only reads or adds goes on beside it.
+        let output = run(folder, &variables, &["migrate", "up"]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    service
+        .client("alice")
+        .created(json!({"title": "served"}))
+        .await;
+    // The lock ends with its holder, however that ends.
+    service.kill();
+    let service = Service::start(&database).await;
+    assert_eq!(service.client("alice").tasks().await.len(), 1);
 }

@@ -39,14 +39,6 @@ impl Failure {
         }
     }
 
-    /// Whether it is the store that failed, and not what it was asked.
-    pub(crate) fn is_of_the_store(self) -> bool {
-        match self {
-            Self::NotSent | Self::Refused | Self::RolledBack | Self::Ambiguous => true,
-            Self::Duplicate | Self::Permanent => false,
-        }
-    }
-
     /// Of a statement on a connection.
     pub(crate) fn of_statement(error: &DbErr) -> Self {
         match error {

@@ -36,10 +36,21 @@ enum Message {
 /// A write that waits for its turn, then for the commit.
 #[async_trait]
 trait Job: Send {
-    /// Does it. Whether its effect is to stay.
-    async fn run(&mut self, connection: &SharedConnection) -> bool;
-    /// Tells its caller what came of it, where the transaction was committed or failed like this.
-    fn answer(self: Box<Self>, committed: &Result<(), Lost>);
+    /// Does it.
+    async fn run(&mut self, connection: &SharedConnection) -> Ran;
+    /// Tells its caller what came of it, in a transaction that was committed or lost.
+    fn answer(self: Box<Self>, lost: Option<&Lost>);
+}
+
+/// How a write went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// Its effect is to stay.
+    Well,
+    /// It is to have no effect.
+    InVain,
+    /// It met an error.
+    Badly,
 }
 
 type SharedConnection = Arc<Mutex<SqliteConnection>>;
@@ -48,6 +59,8 @@ type SharedConnection = Arc<Mutex<SqliteConnection>>;
 struct Lost {
     failure: Failure,
     cause: Arc<sqlx::Error>,
+    /// The write whose own error ended it, by its place.
+    by: Option<usize>,
 }
 
 impl Writer {
@@ -168,9 +181,9 @@ where
     Fut: Future<Output = Result<Verdict<T>, DbErr>> + Send,
     T: Send,
 {
-    async fn run(&mut self, connection: &SharedConnection) -> bool {
+    async fn run(&mut self, connection: &SharedConnection) -> Ran {
         let Some(write) = self.write.take().filter(|_| self.turn.begin()) else {
-            return false;
+            return Ran::InVain;
         };
         let write = AssertUnwindSafe(write(Connection::SqliteWriter(Arc::clone(connection))));
         // A panic ends the one write and not the writer.
@@ -178,26 +191,28 @@ where
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(DbErr::Custom("the write panicked".into())));
-        let stays = matches!(outcome, Ok(Verdict::Keep(_)));
+        let ran = match outcome {
+            Ok(Verdict::Keep(_)) => Ran::Well,
+            Ok(Verdict::Undo(_)) => Ran::InVain,
+            Err(_) => Ran::Badly,
+        };
         self.outcome = Some(outcome.map(Verdict::into_inner));
-        stays
+        ran
     }
 
-    fn answer(self: Box<Self>, committed: &Result<(), Lost>) {
-        let Some(outcome) = self.outcome else { return };
-        let own = outcome.map_err(|error| Failed {
-            failure: Failure::of_statement(&error),
-            source: error.into(),
-        });
-        let answer = match (committed, own) {
-            (Ok(()), own) => own,
-            // It may be why the transaction was lost.
-            (Err(_), Err(own)) if own.failure.is_of_the_store() => Err(own),
+    fn answer(self: Box<Self>, lost: Option<&Lost>) {
+        let answer = match (self.outcome, lost) {
+            (Some(outcome), None) => outcome.map_err(|error| Failed {
+                failure: Failure::of_statement(&error),
+                source: error.into(),
+            }),
             // Whatever it found or met was part of a transaction that never was.
-            (Err(lost), _) => Err(Failed {
+            (_, Some(lost)) => Err(Failed {
                 failure: lost.failure,
                 source: Arc::clone(&lost.cause).into(),
             }),
+            // It was withdrawn.
+            (None, None) => return,
         };
         // The caller may have gone away.
         drop(self.answer.send(answer));
@@ -246,19 +261,21 @@ impl Writing {
 
     /// Does the jobs in one transaction and answers them.
     async fn group(&mut self, mut jobs: VecDeque<Box<dyn Job>>) {
-        let committed = match self.connection().await {
+        let outcome = match self.connection().await {
             Ok(connection) => transaction(&connection, &mut jobs).await,
             Err(error) => Err(Lost {
                 failure: Failure::NotSent,
                 cause: Arc::new(error),
+                by: None,
             }),
         };
-        if committed.is_err() {
+        let lost = outcome.err();
+        if lost.is_some() {
             // Whatever state it is in: a new connection begins anew.
             self.connection = None;
         }
-        for job in jobs {
-            job.answer(&committed);
+        for (place, job) in jobs.into_iter().enumerate() {
+            job.answer(lost.as_ref().filter(|lost| lost.by != Some(place)));
         }
     }
 
@@ -278,26 +295,32 @@ async fn transaction(
     jobs: &mut VecDeque<Box<dyn Job>>,
 ) -> Result<(), Lost> {
     // Before the commit nothing has happened, whatever the error.
-    let undone = |cause| Lost {
-        failure: Failure::RolledBack,
-        cause,
+    let undone = |by| {
+        move |cause| Lost {
+            failure: Failure::RolledBack,
+            cause,
+            by,
+        }
     };
     // Immediate: a transaction that reads first cannot always become one that writes.
     execute(connection, "BEGIN IMMEDIATE; SAVEPOINT job")
         .await
-        .map_err(undone)?;
-    for job in jobs.iter_mut() {
-        let next = if job.run(connection).await {
+        .map_err(undone(None))?;
+    for (place, job) in jobs.iter_mut().enumerate() {
+        let ran = job.run(connection).await;
+        let next = if ran == Ran::Well {
             "RELEASE job; SAVEPOINT job"
         } else {
             "ROLLBACK TO job"
         };
-        // Fails where the job met an error that ended the whole transaction.
-        execute(connection, next).await.map_err(undone)?;
+        // Fails where the job met an error that ended the whole transaction, such as a full disk.
+        let by = (ran == Ran::Badly).then_some(place);
+        execute(connection, next).await.map_err(undone(by))?;
     }
     execute(connection, "COMMIT").await.map_err(|cause| Lost {
         failure: Failure::of_statement(&DbErr::Exec(RuntimeErr::SqlxError(Arc::clone(&cause)))),
         cause,
+        by: None,
     })
 }
 

@@ -26,7 +26,7 @@ pub struct SqlAdapter {
     pub keys: SqlKeys,
     pub probe: SqlProbe,
     pub sql: DatabaseConnection,
-    _folder: Option<TempDir>,
+    pub folder: Option<TempDir>,
 }
 
 impl Adapter for SqlAdapter {
@@ -92,6 +92,6 @@ async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
         keys: SqlKeys::new(store.clone()),
         probe: SqlProbe::new(store),
         sql: connection(url).await,
-        _folder: folder,
+        folder,
     }
 }

@@ -5,6 +5,7 @@
 mod adapter;
 mod schema;
 mod url;
+mod writer;
 
 use taskhold_testkit::contract::every_query_of;
 use taskhold_testkit::store_contract;
