@@ -9,6 +9,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`task`] | [`Task`](task::Task), its parts, what can be done to it, and [`TaskInput`](task::TaskInput), the door for input from outside |
+//! | [`account`] | [`Email`](account::Email), [`Password`](account::Password): how people who register are known |
 //! | [`search`] | [`fold`](search::fold), how texts are compared when tasks are looked for |
 //! | [`user`] | [`UserId`](user::UserId), the owner of tasks |
 //! | [`timestamp`] | [`Timestamp`](timestamp::Timestamp), an instant in whole microseconds |
@@ -71,6 +72,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod account;
 pub mod search;
 pub mod task;
 pub mod timestamp;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::account::{DisplayNameError, EmailError, PasswordError};
 use crate::task::{DescriptionError, TitleError};
 
 /// One broken rule. Its text is a sentence for people, the console's own where it has one.
@@ -16,6 +17,24 @@ pub enum Violation {
     /// `completed` was given and is no boolean.
     #[error("Task completed status must be a boolean")]
     CompletedNotBoolean,
+    /// A rule of e-mail addresses.
+    #[error(transparent)]
+    Email(EmailError),
+    /// A rule of passwords.
+    #[error(transparent)]
+    Password(PasswordError),
+    /// The same, of a new password.
+    #[error(transparent)]
+    NewPassword(PasswordError),
+    /// No password was given to log in with.
+    #[error("Password must be a string")]
+    PasswordMissing,
+    /// The password until now was not given.
+    #[error("Current password must be a string")]
+    CurrentPasswordMissing,
+    /// A rule of names.
+    #[error(transparent)]
+    Name(DisplayNameError),
     /// A merge patch names nothing that it could change.
     #[error("Task patch must have at least one of title, description and completed")]
     EmptyPatch,
@@ -29,6 +48,11 @@ impl Violation {
             Self::Title(_) => Some("title"),
             Self::Description(_) => Some("description"),
             Self::CompletedNotBoolean => Some("completed"),
+            Self::Email(_) => Some("email"),
+            Self::Password(_) | Self::PasswordMissing => Some("password"),
+            Self::NewPassword(_) => Some("new_password"),
+            Self::CurrentPasswordMissing => Some("current_password"),
+            Self::Name(_) => Some("name"),
             Self::EmptyPatch => None,
         }
     }
@@ -88,3 +112,15 @@ impl fmt::Display for Violations {
 }
 
 impl std::error::Error for Violations {}
+
+/// Both, or everything that is wrong with either, in their order.
+pub(crate) fn both<A, B>(
+    first: Result<A, Violations>,
+    second: Result<B, Violations>,
+) -> Result<(A, B), Violations> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(first), Err(second)) => Err(first.followed_by(&second)),
+        (Err(violations), Ok(_)) | (Ok(_), Err(violations)) => Err(violations),
+    }
+}

@@ -1,7 +1,7 @@
 //! Input of unknown shape.
 
 use super::{Completion, Description, DescriptionError, TaskChange, TaskDraft, Title, TitleError};
-use crate::violation::{Violation, Violations};
+use crate::violation::{Violation, Violations, both};
 
 /// A member of an input from outside, before any rule was asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -154,18 +154,6 @@ fn completed(member: Member<bool>) -> Result<bool, Violations> {
         Member::Absent | Member::Null | Member::WrongType => {
             Err(Violation::CompletedNotBoolean.into())
         }
-    }
-}
-
-/// Both, or everything that is wrong with either, in their order.
-fn both<A, B>(
-    first: Result<A, Violations>,
-    second: Result<B, Violations>,
-) -> Result<(A, B), Violations> {
-    match (first, second) {
-        (Ok(first), Ok(second)) => Ok((first, second)),
-        (Err(first), Err(second)) => Err(first.followed_by(&second)),
-        (Err(violations), Ok(_)) | (Ok(_), Err(violations)) => Err(violations),
     }
 }
 

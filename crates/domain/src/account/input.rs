@@ -1,0 +1,183 @@
+//! Input of unknown shape about accounts.
+
+use super::{DisplayName, DisplayNameError, Email, EmailError, Password, PasswordError};
+use crate::task::Member;
+use crate::violation::{Violation, Violations, both};
+
+/// What somebody says who registers. Every broken rule is reported: e-mail, password, name.
+#[derive(Debug, Clone, Default)]
+pub struct RegistrationInput {
+    /// Required.
+    pub email: Member<String>,
+    /// Required.
+    pub password: Member<String>,
+    /// Null is none.
+    pub name: Member<String>,
+}
+
+/// An account to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// How its owner logs in.
+    pub email: Email,
+    /// With what.
+    pub password: Password,
+    /// What its owner wants to be called.
+    pub name: Option<DisplayName>,
+}
+
+impl RegistrationInput {
+    /// The account to be made.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn into_registration(self) -> Result<Registration, Violations> {
+        let email = match self.email {
+            Member::Given(text) => Email::parse(text),
+            Member::Absent | Member::Null | Member::WrongType => Err(EmailError::Invalid),
+        };
+        let name = match self.name {
+            Member::Absent | Member::Null => Ok(None),
+            Member::Given(text) => DisplayName::parse(text).map(Some),
+            Member::WrongType => Err(DisplayNameError::Empty),
+        };
+        let email = email.map_err(|broken| Violation::Email(broken).into());
+        let password = password(self.password).map_err(|broken| Violation::Password(broken).into());
+        let name = name.map_err(|broken| Violation::Name(broken).into());
+        let ((email, password), name) = both(both(email, password), name)?;
+        Ok(Registration {
+            email,
+            password,
+            name,
+        })
+    }
+}
+
+/// What somebody says who logs in.
+#[derive(Debug, Clone, Default)]
+pub struct CredentialsInput {
+    /// Required.
+    pub email: Member<String>,
+    /// Required.
+    pub password: Member<String>,
+}
+
+/// With what somebody logs in. Not asked by the rules of accounts: what breaks them is wrong, and
+/// nobody is told more.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// What may be an e-mail address.
+    pub email: String,
+    /// What may be its account's password.
+    pub password: String,
+}
+
+impl CredentialsInput {
+    /// The credentials.
+    ///
+    /// # Errors
+    /// What is missing or no string.
+    pub fn into_credentials(self) -> Result<Credentials, Violations> {
+        let (email, password) = both(
+            text(self.email, Violation::Email(EmailError::Invalid)),
+            text(self.password, Violation::PasswordMissing),
+        )?;
+        Ok(Credentials { email, password })
+    }
+}
+
+/// What somebody says who wants another password.
+#[derive(Debug, Clone, Default)]
+pub struct PasswordChangeInput {
+    /// Required.
+    pub current: Member<String>,
+    /// Required.
+    pub new: Member<String>,
+}
+
+/// Another password, and the one until now.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordChange {
+    /// What may be the password until now.
+    pub current: String,
+    /// The one from now on.
+    pub new: Password,
+}
+
+impl PasswordChangeInput {
+    /// The change.
+    ///
+    /// # Errors
+    /// Every broken rule.
+    pub fn into_change(self) -> Result<PasswordChange, Violations> {
+        let new = password(self.new).map_err(|broken| Violation::NewPassword(broken).into());
+        let (current, new) = both(text(self.current, Violation::CurrentPasswordMissing), new)?;
+        Ok(PasswordChange { current, new })
+    }
+}
+
+fn password(password: Member<String>) -> Result<Password, PasswordError> {
+    match password {
+        Member::Given(text) => Password::parse(text),
+        Member::Absent | Member::Null | Member::WrongType => Err(PasswordError::TooShort),
+    }
+}
+
+fn text(member: Member<String>, missing: Violation) -> Result<String, Violations> {
+    match member {
+        Member::Given(text) => Ok(text),
+        Member::Absent | Member::Null | Member::WrongType => Err(missing.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(violations: &Violations) -> Vec<(Option<&'static str>, String)> {
+        violations
+            .iter()
+            .map(|broken| (broken.field(), broken.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn every_broken_rule_is_named() {
+        let input = RegistrationInput {
+            email: Member::WrongType,
+            password: Member::Given("short".into()),
+            name: Member::Given(String::new()),
+        };
+        let violations = input.into_registration().unwrap_err();
+        assert_eq!(
+            messages(&violations),
+            [
+                (Some("email"), "Email must be a valid e-mail address".into()),
+                (
+                    Some("password"),
+                    "Password must have at least 8 characters".into()
+                ),
+                (Some("name"), "Name must be a non-empty string".into()),
+            ]
+        );
+        let violations = CredentialsInput::default()
+            .into_credentials()
+            .err()
+            .unwrap();
+        assert_eq!(violations.iter().count(), 2);
+        let violations = PasswordChangeInput::default().into_change().err().unwrap();
+        assert_eq!(
+            messages(&violations),
+            [
+                (
+                    Some("current_password"),
+                    "Current password must be a string".into()
+                ),
+                (
+                    Some("new_password"),
+                    "Password must have at least 8 characters".into()
+                ),
+            ]
+        );
+    }
+}
