@@ -1,20 +1,22 @@
 //! The outermost layer: what happens to every request, whatever becomes of it. It gives it an id,
-//! turns every error into a rendered [`Problem`], and logs it once.
+//! turns every error into a rendered [`Problem`], and logs it once. While the service is on its way out,
+//! it asks every client to let go of its connection.
 
 use std::fmt;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
+use taskhold_application::readiness::Readiness;
 
 use crate::metrics;
 use crate::problem::{Occurrence, Problem};
@@ -43,6 +45,7 @@ const MAX_INSTANCE_CHARS: usize = 512;
 pub(crate) async fn boundary(
     clock: web::Data<dyn Clock>,
     ids: web::Data<dyn Ids>,
+    readiness: web::Data<Readiness>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
@@ -53,13 +56,19 @@ pub(crate) async fn boundary(
         request_id: request_id(request.headers(), ids.as_ref()),
         timestamp: clock.now(),
     };
-    let outcome = match next.call(request).await {
+    let mut outcome = match next.call(request).await {
         Ok(response) => Ok(answered(response, &occurrence)),
         Err(error) => Err(Unanswered {
             problem: Problem::of_framework(&error),
             occurrence: occurrence.clone(),
+            is_last: readiness.is_draining(),
         }),
     };
+    if readiness.is_draining()
+        && let Ok(response) = &mut outcome
+    {
+        make_last(response.response_mut());
+    }
     let (route, status) = match &outcome {
         Ok(response) => (response.request().match_pattern(), response.status()),
         Err(unanswered) => (None, unanswered.status_code()),
@@ -121,11 +130,19 @@ fn mark(headers: &mut HeaderMap, occurrence: &Occurrence) {
     }
 }
 
+/// Makes it the last response of its connection, and says so. While the service is on its way out, the
+/// next request has to go elsewhere: on this connection it could cross with its end, and be lost.
+fn make_last<B>(response: &mut HttpResponse<B>) {
+    let head = response.head_mut();
+    head.set_connection_type(ConnectionType::Close);
+}
+
 /// A request that ended without a response, and so without itself: all that is left to answer it.
 #[derive(Debug)]
 struct Unanswered {
     problem: Problem,
     occurrence: Occurrence,
+    is_last: bool,
 }
 
 impl fmt::Display for Unanswered {
@@ -140,7 +157,11 @@ impl ResponseError for Unanswered {
     }
 
     fn error_response(&self) -> HttpResponse {
-        render(&self.problem, &self.occurrence)
+        let mut response = render(&self.problem, &self.occurrence);
+        if self.is_last {
+            make_last(&mut response);
+        }
+        response
     }
 }
 

@@ -58,6 +58,12 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the service is on its way out.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// Whether the store answers, or did within the last second.
     ///
     /// # Errors
@@ -97,7 +103,7 @@ impl Readiness {
     /// # Errors
     /// [`NotReady`].
     pub async fn check(&self) -> Result<(), NotReady> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err(NotReady::Draining);
         }
         if in_time(self.store.schema_is_current()).await?? {

@@ -110,6 +110,11 @@ impl Wire {
         self
     }
 
+    /// The service is told to stop.
+    pub fn drain(&self) {
+        self.services.readiness.drain();
+    }
+
     pub fn clock(&self) -> &ManualClock {
         &self.clock
     }
