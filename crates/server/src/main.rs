@@ -8,12 +8,16 @@
 //! | `secret` | the secret that tokens are signed with |
 //! | `logging`, `metrics` | what is told of what happens |
 //! | `serve`, `migrate`, `token`, `health` | a command each |
+//! | `listener`, `connection`, `open_files` | the HTTP server, and what bounds it |
 
 mod cli;
+mod connection;
 mod health;
+mod listener;
 mod logging;
 mod metrics;
 mod migrate;
+mod open_files;
 mod secret;
 mod serve;
 mod settings;
@@ -22,6 +26,7 @@ mod token;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use rustix::fs::Mode;
 
 use crate::cli::{Cli, Command};
 use crate::settings::{Draft, Misconfigured};
@@ -31,6 +36,8 @@ const EXIT_MISCONFIGURED: u8 = 78;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Whatever a command makes is for the eyes of this user only.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let cli = Cli::parse();
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,

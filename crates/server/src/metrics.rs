@@ -16,6 +16,9 @@ const BUCKETS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 25.0,
 ];
 
+/// How many connections there may be to a listener of its own: nobody but Prometheus comes.
+const MAX_CONNECTIONS: usize = 64;
+
 /// How often what was measured is summed up, so that it does not pile up where nobody asks for it.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -91,6 +94,7 @@ fn as_f64(count: usize) -> f64 {
 pub fn serve(address: SocketAddr, metrics: Metrics) -> anyhow::Result<ServerHandle> {
     let server = HttpServer::new(move || taskhold_api::metrics::app(metrics.clone()))
         .workers(1)
+        .max_connections(MAX_CONNECTIONS)
         .disable_signals()
         .bind(address)
         .with_context(|| format!("metrics.address: cannot listen on {address}"))?;

@@ -1,10 +1,10 @@
 //! `taskhold serve`.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
+use actix_server::ServerHandle;
 use anyhow::Context as _;
 use taskhold_api::Services;
 use taskhold_application::clock::SystemClock;
@@ -19,14 +19,8 @@ use taskhold_security::jwt::{JwtTokens, Origin};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::settings::{Profile, Settings};
-use crate::{metrics, migrate, secret};
+use crate::{listener, metrics, migrate, open_files, secret};
 
-/// How long the head of a request may take to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may idle between requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long requests in flight may take to finish after the service was told to stop.
-const DRAIN_TIMEOUT_SECONDS: u64 = 25;
 /// How long the store's connections may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -37,6 +31,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let secret = secret::signing_secret(&settings)?;
     let _lock = settings.database.lock()?;
+    open_files::allow_for(&settings);
     let recorder = metrics::start()?;
     if settings.auto_migrate {
         let applied = migrate::up(&settings).await?;
@@ -67,20 +62,16 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         origins: settings.origins.clone(),
         metrics: settings.metrics_address.is_none().then(|| metrics.clone()),
     };
-    let server = HttpServer::new(move || taskhold_api::app(services.clone()))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(DRAIN_TIMEOUT_SECONDS)
-        .disable_signals()
-        .bind((settings.host, settings.port))
+    let listener = TcpListener::bind((settings.host, settings.port))
         .with_context(|| format!("cannot listen on {}:{}", settings.host, settings.port))?;
-    for address in server.addrs() {
-        tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.opening.url, "listening");
-        if settings.profile == Profile::Development {
-            println!(
-                "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with."
-            );
-        }
+    let address = listener.local_addr()?;
+    let server = listener::server(listener, settings.max_connections, services)
+        .with_context(|| format!("cannot serve on {address}"))?;
+    tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.opening.url, "listening");
+    if settings.profile == Profile::Development {
+        println!(
+            "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with."
+        );
     }
     let metrics_server = settings
         .metrics_address
@@ -89,7 +80,6 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let housekeeping =
         Housekeeping::new(Arc::new(SqlKeys::new(store.clone())), Arc::new(SystemClock));
     tokio::spawn(async move { housekeeping.run().await });
-    let server = server.run();
     tokio::spawn(stop_when_told(
         server.handle(),
         readiness,

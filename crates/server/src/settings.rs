@@ -6,7 +6,7 @@ mod database;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU16, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +75,7 @@ pub struct Settings {
     pub host: IpAddr,
     pub port: u16,
     pub drain_delay: Duration,
+    pub max_connections: NonZeroU16,
     pub database: Database,
     pub auto_migrate: bool,
     pub folder: PathBuf,
@@ -111,6 +112,7 @@ struct ServerSection {
     host: IpAddr,
     port: u16,
     drain_delay_seconds: u16,
+    max_connections: NonZeroU16,
 }
 
 #[derive(Deserialize)]
@@ -204,6 +206,7 @@ impl Draft {
             host: server.host,
             port: server.port,
             drain_delay: Duration::from_secs(server.drain_delay_seconds.into()),
+            max_connections: server.max_connections,
             database: Database::of(&database, &self.environment)?,
             auto_migrate: database.auto_migrate,
             folder: database.folder,

@@ -1,0 +1,36 @@
+//! How many files the process may have open: every connection is one.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::settings::Settings;
+
+/// What is open beside connections of clients and to the store: the metrics' connections, the log,
+/// listeners, the workers' own, the files of SQLite, with room to spare.
+const OTHER_FILES: u64 = 256;
+
+/// Raises the soft limit to what the settings may need. Where the hard limit is lower, the service
+/// can still do its work, only not for so many at once.
+pub fn allow_for(settings: &Settings) {
+    let store = settings.database.opening.connections;
+    let needed = u64::from(settings.max_connections.get()) + store as u64 + OTHER_FILES;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // None is no limit.
+    if current.is_none_or(|current| current >= needed) {
+        return;
+    }
+    let allowed = maximum.map_or(needed, |maximum| maximum.min(needed));
+    if allowed < needed {
+        tracing::warn!(
+            allowed,
+            needed,
+            "the hard limit of open files is too low for server.max_connections"
+        );
+    }
+    let raised = Rlimit {
+        current: Some(allowed),
+        maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, needed, "cannot raise the limit of open files");
+    }
+}
