@@ -27,7 +27,7 @@ test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo t
 
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer openssl
+	@scripts/ensure postgres pgbouncer haproxy openssl
 	@scripts/ensure-pgbouncer
 
 bench: build ## Measure the service against the database (docs/performance.md)

@@ -99,7 +99,12 @@ impl Service {
             ("JWT_SECRET", SECRET),
         ];
         let variables = [&common, variables].concat();
-        let mut child = taskhold(database.folder.path(), &variables, &["serve"])
+        Self::spawn(taskhold(database.folder.path(), &variables, &["serve"]))
+    }
+
+    /// Starts what becomes `taskhold serve`, and does not wait.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -142,6 +147,11 @@ impl Service {
         });
         self.url = listening.await;
         self
+    }
+
+    /// The process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// All that it has logged so far.

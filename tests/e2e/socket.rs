@@ -1,0 +1,124 @@
+//! HTTP by hand, on one connection and never on another: what a client library would hide.
+
+use std::io;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::net::TcpStream;
+
+use crate::service::token;
+
+/// A connection, and what has arrived on it.
+pub struct Socket {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub struct RawAnswer {
+    pub status: u16,
+    /// In lower case.
+    pub head: String,
+    /// Null where it is empty or no JSON.
+    pub body: Value,
+}
+
+impl Socket {
+    /// Connects to the service or proxy at this URL.
+    pub async fn connect(url: &str) -> io::Result<Self> {
+        let address = url.trim_start_matches("http://");
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self::of(stream))
+    }
+
+    pub fn of(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            received: Vec::new(),
+        }
+    }
+
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref()).await
+    }
+
+    /// Sends a request and waits for its answer.
+    pub async fn ask(&mut self, request: &str) -> io::Result<RawAnswer> {
+        self.send(request).await?;
+        self.answer().await
+    }
+
+    /// The next answer; the end of the connection before it is an error.
+    pub async fn answer(&mut self) -> io::Result<RawAnswer> {
+        let end_of_head = loop {
+            if let Some(end) = self
+                .received
+                .windows(4)
+                .position(|four| four == b"\r\n\r\n")
+            {
+                break end + 4;
+            }
+            self.receive().await?;
+        };
+        let head = String::from_utf8_lossy(&self.received[..end_of_head]).to_lowercase();
+        let length = head
+            .split_once("content-length: ")
+            .and_then(|(_, rest)| rest.lines().next()?.parse().ok())
+            .unwrap_or(0);
+        while self.received.len() < end_of_head + length {
+            self.receive().await?;
+        }
+        let answer: Vec<_> = self.received.drain(..end_of_head + length).collect();
+        Ok(RawAnswer {
+            status: head[9..12].parse().map_err(io::Error::other)?,
+            body: serde_json::from_slice(&answer[end_of_head..]).unwrap_or(Value::Null),
+            head,
+        })
+    }
+
+    /// Whether something has arrived that was not taken yet, or the end.
+    pub fn has_more(&mut self) -> bool {
+        !self.received.is_empty() || self.stream.try_read_buf(&mut self.received).is_ok()
+    }
+
+    /// Waits until the connection is broken, without reading from it.
+    pub async fn breaks(&self) {
+        // What could be read makes no difference.
+        self.stream.ready(Interest::ERROR).await.expect("a state");
+    }
+
+    /// Waits until the other side ends the connection.
+    pub async fn ended(&mut self) {
+        while self.receive().await.is_ok() {}
+    }
+
+    /// Ends the connection with a reset, as a client does that crashed.
+    pub fn reset(self) -> io::Result<()> {
+        self.stream.set_zero_linger()
+    }
+
+    async fn receive(&mut self) -> io::Result<()> {
+        if self.stream.read_buf(&mut self.received).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+}
+
+/// A request of `user`, with its body where it has one.
+pub fn request(method: &str, path: &str, user: &str, body: Option<&Value>) -> String {
+    let body = body.map(Value::to_string);
+    let headers = body.as_ref().map_or_else(String::new, |body| {
+        format!(
+            "content-type: application/json\r\ncontent-length: {}\r\n",
+            body.len()
+        )
+    });
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: taskhold\r\nauthorization: Bearer {}\r\n{headers}\r\n{}",
+        token(user),
+        body.unwrap_or_default()
+    )
+}
