@@ -10,6 +10,7 @@
 //! | [`postgres`] | PostgreSQL servers and databases that live as long as a test |
 //! | [`proxy`] | [`FaultProxy`](proxy::FaultProxy), which loses what a client and a server say |
 //! | [`console`] | the behaviour recorded from the console |
+//! | [`linearizability`] | whether some order explains what concurrent clients saw |
 
 #![expect(
     clippy::expect_used,
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod console;
 pub mod contract;
 pub mod ids;
+pub mod linearizability;
 pub mod memory;
 pub mod postgres;
 pub mod proxy;

@@ -1,0 +1,206 @@
+//! Random histories: those of an object that keeps its rules, and any.
+
+use proptest::prelude::*;
+use taskhold_testkit::linearizability::task::{Action, Change, Life, Outcome, Shown, TaskModel};
+use taskhold_testkit::linearizability::{History, Model, Operation, check};
+
+use super::{OfTask, created, entitle, judge, lost, task};
+
+/// What many clients see of one task that keeps its rules: `random` chooses who is next, what they
+/// ask, and whose answer is lost.
+fn simulated(random: &[u32]) -> Vec<OfTask> {
+    const CLIENTS: usize = 8;
+    let mut history = vec![created()];
+    let (mut life, _) = TaskModel::apply(&Life::Unborn, &history[0].action).unwrap();
+    // Which operation each client waits for, and its outcome once it has its effect.
+    let mut waiting: [Option<(usize, Option<Outcome>)>; CLIENTS] = Default::default();
+    for (moment, number) in (2..).zip(random) {
+        let (client, number) = (*number as usize % CLIENTS, number / 8);
+        waiting[client] = match waiting[client].take() {
+            None => {
+                let if_match = (number % 3 == 0).then_some(u64::from(number / 8 % 40));
+                let action = match number / 1024 % 32 {
+                    0..10 => Action::Read,
+                    10..20 => entitle(&number.to_string(), if_match),
+                    _ => Action::Change {
+                        change: Change::Toggle,
+                        if_match,
+                    },
+                };
+                history.push(lost(moment, action));
+                Some((history.len() - 1, None))
+            }
+            // Lost before or after it has its effect.
+            Some(_) if number % 64 == 0 => None,
+            Some((index, None)) => {
+                let (next, outcome) = TaskModel::apply(&life, &history[index].action).unwrap();
+                life = next;
+                Some((index, Some(outcome)))
+            }
+            Some((index, Some(outcome))) => {
+                history[index].answered = Some((moment, outcome));
+                None
+            }
+        };
+    }
+    history
+}
+
+/// One bit, which can be read and flipped: so little that any answers are likely to be explained.
+enum Switch {}
+
+impl Model for Switch {
+    type State = bool;
+    /// Whether it is flipped.
+    type Action = bool;
+    type Outcome = bool;
+
+    fn apply(on: &bool, flip: &bool) -> Option<(bool, bool)> {
+        Some((on ^ flip, on ^ flip))
+    }
+}
+
+/// The definition, word by word: some order of the answered operations and of some others.
+fn some_order_explains<M: Model>(
+    initial: &M::State,
+    history: &History<M>,
+    order: &mut Vec<usize>,
+) -> bool {
+    let is_complete =
+        (0..history.len()).all(|index| order.contains(&index) || history[index].answered.is_none());
+    if is_complete && keeps_time(order, history) && keeps_rules::<M>(initial, history, order) {
+        return true;
+    }
+    (0..history.len()).any(|index| {
+        !order.contains(&index) && {
+            order.push(index);
+            let found = some_order_explains::<M>(initial, history, order);
+            order.pop();
+            found
+        }
+    })
+}
+
+fn keeps_time<A, O>(order: &[usize], history: &[Operation<A, O>]) -> bool {
+    order.iter().enumerate().all(|(place, earlier)| {
+        order[place..]
+            .iter()
+            .all(|later| match &history[*later].answered {
+                Some((moment, _)) => *moment > history[*earlier].called,
+                None => true,
+            })
+    })
+}
+
+fn keeps_rules<M: Model>(initial: &M::State, history: &History<M>, order: &[usize]) -> bool {
+    let mut state = initial.clone();
+    order.iter().all(|index| {
+        let Operation {
+            action, answered, ..
+        } = &history[*index];
+        let Some((next, outcome)) = M::apply(&state, action) else {
+            return false;
+        };
+        state = next;
+        answered
+            .as_ref()
+            .is_none_or(|(_, answer)| *answer == outcome)
+    })
+}
+
+/// Operations that run at once, with any answers or none, of which each has two moments.
+fn anything<A: Clone, O: Clone>(moments: &[u64], asked: &[(A, Option<O>)]) -> Vec<Operation<A, O>> {
+    moments
+        .chunks(2)
+        .zip(asked)
+        .map(|(moments, (action, outcome))| Operation {
+            action: action.clone(),
+            called: moments[0].min(moments[1]),
+            answered: outcome
+                .clone()
+                .map(|outcome| (moments[0].max(moments[1]), outcome)),
+        })
+        .collect()
+}
+
+/// Moments for five operations.
+fn moments() -> impl Strategy<Value = Vec<u64>> {
+    Just((2..12).collect::<Vec<u64>>()).prop_shuffle()
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let if_match = prop::option::weighted(0.3, 1..4_u64);
+    prop_oneof![
+        2 => Just(Action::Read),
+        1 => Just(Action::List),
+        1 => if_match.clone().prop_map(|if_match| Action::Delete { if_match }),
+        3 => if_match.prop_map(|if_match| Action::Change { change: Change::Toggle, if_match }),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let task = (1..4_u64).prop_map(|version| task("first", version % 2 == 0, version));
+    prop_oneof![
+        6 => task.clone().prop_map(Outcome::Shown),
+        1 => task.clone().prop_map(Outcome::Stale),
+        1 => task.prop_map(|Shown { title, completed, .. }| Outcome::Listed { title, completed }),
+        1 => Just(Outcome::Missing),
+        1 => Just(Outcome::Deleted),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn what_an_object_did_that_keeps_its_rules_is_explained(
+        random in prop::collection::vec(any::<u32>(), 0..1500),
+    ) {
+        let history = simulated(&random);
+        prop_assert!(judge(&history).is_ok());
+    }
+
+    #[test]
+    fn two_answers_swapped_are_found(random in prop::collection::vec(any::<u32>(), 100..1500)) {
+        let mut history = simulated(&random);
+        let changes: Vec<_> = (0..history.len())
+            .filter(|index| matches!(
+                (&history[*index].action, &history[*index].answered),
+                (Action::Change { .. }, Some((_, Outcome::Shown(_))))
+            ))
+            .collect();
+        let pair = changes.iter().find_map(|first| {
+            let over = history[*first].answered.as_ref()?.0;
+            let second = changes.iter().find(|second| history[**second].called > over)?;
+            Some((*first, *second))
+        });
+        prop_assume!(pair.is_some());
+        let (first, second) = pair.unwrap();
+        let outcome = |index: usize| history[index].answered.as_ref().unwrap().1.clone();
+        let (one, other) = (outcome(first), outcome(second));
+        history[first].answered.as_mut().unwrap().1 = other;
+        history[second].answered.as_mut().unwrap().1 = one;
+        prop_assert!(judge(&history).is_err());
+    }
+
+    #[test]
+    fn it_agrees_with_the_definition(
+        moments in moments(),
+        asked in prop::collection::vec((any::<bool>(), any::<Option<bool>>()), 1..6),
+    ) {
+        let history = anything(&moments, &asked);
+        let explained = some_order_explains::<Switch>(&false, &history, &mut Vec::new());
+        prop_assert_eq!(check::<Switch>(false, &history).is_ok(), explained);
+    }
+
+    #[test]
+    fn it_agrees_with_the_definition_about_tasks(
+        moments in moments(),
+        asked in prop::collection::vec((action(), prop::option::weighted(0.7, outcome())), 1..6),
+    ) {
+        let history = anything(&moments, &asked);
+        let born = Life::Present(task("first", false, 1));
+        let explained = some_order_explains::<TaskModel>(&born, &history, &mut Vec::new());
+        prop_assert_eq!(check::<TaskModel>(born, &history).is_ok(), explained);
+    }
+}
