@@ -26,6 +26,7 @@ mod connecting;
 mod durability;
 mod faults;
 mod guide;
+mod history;
 mod idempotency;
 mod lists;
 mod load;

@@ -305,15 +305,20 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
+        Self::whole(request).await.expect("an answer")
+    }
+
+    /// Fails where the connection does.
+    pub async fn whole(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.expect("a body");
-        Self {
+        let bytes = response.bytes().await?;
+        Ok(Self {
             status,
             headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             bytes: bytes.len(),
-        }
+        })
     }
 
     pub fn header(&self, name: &str) -> &str {
