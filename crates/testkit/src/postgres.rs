@@ -10,6 +10,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
@@ -84,10 +85,34 @@ impl PostgresServer {
             .expect("PostgreSQL stops");
     }
 
-    /// Ends it without any order, as a crash would.
+    /// Ends every process of it with `kill -9`.
     pub fn kill(&self) {
-        self.run("pg_ctl", ["stop", "--wait", "--mode=immediate"])
-            .expect("PostgreSQL stops");
+        // Frozen, it can neither make another process nor notice the end of one.
+        self.freeze();
+        let processes = self.processes();
+        send("KILL", &processes);
+        for process in &processes {
+            while is_alive(process) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        // They name a process that the next one would take for alive until its parent learns that it
+        // ended, or once somebody else has its number.
+        let socket_lock = format!(".s.PGSQL.{}.lock", self.port);
+        for lock in [self.pid_file(), self.folder.path().join(socket_lock)] {
+            std::fs::remove_file(lock).expect("a server that was killed leaves it behind");
+        }
+    }
+
+    /// Ends one process of it with `kill -9`: what a session calls `pg_backend_pid()`. The server
+    /// ends all other sessions then and recovers.
+    pub fn kill_process(&self, process: i32) {
+        let process = process.to_string();
+        assert!(
+            self.processes().contains(&process),
+            "{process} is none of this server's"
+        );
+        send("KILL", &[process]);
     }
 
     /// Offers TLS from now on, with a certificate that it has signed itself.
@@ -169,18 +194,26 @@ impl PostgresServer {
     }
 
     fn signal(&self, signal: &str) {
-        let pid_file = self.data().join("postmaster.pid");
-        let pid_file = std::fs::read_to_string(pid_file).expect("the server runs");
+        send(signal, &self.processes());
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.data().join("postmaster.pid")
+    }
+
+    /// Its processes: first the one that makes the others.
+    fn processes(&self) -> Vec<String> {
+        let pid_file = std::fs::read_to_string(self.pid_file()).expect("the server runs");
         let postmaster = pid_file
             .lines()
             .next()
             .expect("its first line is the process");
         let children = format!("/proc/{postmaster}/task/{postmaster}/children");
         let children = std::fs::read_to_string(children).expect("Linux lists a process's children");
-        let mut kill = Command::new("sh");
-        kill.args(["-c", &format!("kill -{signal} {postmaster} {children}")]);
-        // A child may have ended meanwhile, of which `kill` complains.
-        kill.stderr(Stdio::null()).status().expect("sh runs");
+        std::iter::once(postmaster)
+            .chain(children.split_whitespace())
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -195,7 +228,7 @@ impl Drop for PostgresServer {
 impl PostgresServer {
     /// A frozen server cannot be stopped.
     fn signal_if_running(&self) {
-        if self.data().join("postmaster.pid").exists() {
+        if self.pid_file().exists() {
             self.thaw();
         }
     }
@@ -282,6 +315,25 @@ fn programs() -> Option<PathBuf> {
         .chain(on_path)
         .chain(debian.into_iter().map(|version| version.join("bin")))
         .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
+}
+
+fn send(signal: &str, processes: &[String]) {
+    let mut kill = Command::new("sh");
+    kill.args(["-c", &format!("kill -{signal} {}", processes.join(" "))]);
+    // A child may have ended meanwhile, of which `kill` complains.
+    kill.stderr(Stdio::null()).status().expect("sh runs");
+}
+
+/// Whether a process runs, and does not only wait for its parent to learn that it ended.
+fn is_alive(process: &str) -> bool {
+    // Its name, in brackets, is before its state.
+    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .starts_with(" Z")
+    })
 }
 
 fn free_port() -> io::Result<u16> {
