@@ -1,0 +1,103 @@
+//! The service or PostgreSQL is killed again and again under load: what was acknowledged is there,
+//! what was never attempted is not, nothing is there twice.
+
+use sqlx::{Connection as _, PgConnection};
+use taskhold_testkit::postgres::PostgresServer;
+
+use crate::service::{Database, Service, eventually};
+use crate::soak::rounds;
+use crate::writers::Writers;
+
+/// Writers of each kind.
+const WRITERS: usize = 16;
+/// Tasks that are acknowledged between two crashes.
+const TASKS: usize = 100;
+
+async fn the_service_is_killed_again_and_again(database: Database) {
+    let mut service = Service::start(&database).await;
+    let writers = Writers::start(&service, WRITERS);
+    for _ in 0..rounds(3, 50) {
+        writers.go_on(TASKS).await;
+        service.kill();
+        service = Service::start(&database).await;
+        writers.assert_kept(&service).await;
+        writers.turn_to(&service);
+    }
+    writers.go_on(TASKS).await;
+    let account = writers.finish(&service).await;
+    assert!(account.unknown > 0, "the crashes hit requests under way");
+}
+
+on_both_stores! {
+    the_service_is_killed_again_and_again
+}
+
+/// A PostgreSQL of its own, and the service on it.
+async fn served() -> (PostgresServer, Service) {
+    let server = PostgresServer::start().expect("a server");
+    let service = Service::start(&Database::at(&server.url("postgres"))).await;
+    (server, service)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_is_killed_again_and_again() {
+    let (server, service) = served().await;
+    let writers = Writers::start(&service, WRITERS);
+    for _ in 0..rounds(3, 50) {
+        writers.go_on(TASKS).await;
+        server.kill();
+        server.restart();
+        writers.assert_kept(&service).await;
+    }
+    writers.go_on(TASKS).await;
+    let account = writers.finish(&service).await;
+    assert_eq!(
+        (account.unknown, account.turned_away),
+        (0, 0),
+        "creations wait it out"
+    );
+    assert!(
+        service.log().contains("is made again"),
+        "the crashes hit calls under way"
+    );
+}
+
+/// PostgreSQL then ends every session and recovers, since memory that they share may be damaged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_process_of_postgres_is_killed_again_and_again() {
+    let (server, service) = served().await;
+    let writers = Writers::start(&service, WRITERS);
+    for _ in 0..rounds(3, 50) {
+        writers.go_on(TASKS).await;
+        let session = writing_session(&server).await;
+        server.kill_process(session);
+        writers.assert_kept(&service).await;
+    }
+    writers.go_on(TASKS).await;
+    let account = writers.finish(&service).await;
+    assert_eq!(
+        (account.unknown, account.turned_away),
+        (0, 0),
+        "creations wait it out"
+    );
+    assert!(
+        service.log().contains("is made again"),
+        "the crashes hit calls under way"
+    );
+}
+
+/// The process of a session of the service that is in the middle of a statement.
+async fn writing_session(server: &PostgresServer) -> i32 {
+    // The server may still recover from the crash before.
+    eventually("a session that writes", async || {
+        let mut admin = PgConnection::connect(&server.url("postgres")).await.ok()?;
+        sqlx::query_scalar(
+            "SELECT pid FROM pg_stat_activity
+             WHERE application_name = 'taskhold' AND state = 'active' LIMIT 1",
+        )
+        .fetch_optional(&mut admin)
+        .await
+        .ok()?
+    })
+    .await
+}
