@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help serve migrate token test test-shell bench lint deny format build clean
+.PHONY: help serve migrate token test test-shell soak bench lint deny format build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +25,17 @@ test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo t
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
 	target/debug/with-postgres $${SHELL:-sh}
 
+# Whole modules of tests/e2e, one test after the other.
+SOAKED = crash:: power_cut:: history:: rolling::
+
+soak: test-programs ## Run the tests that kill, restart and compare for much longer; they print what they counted
+	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
+	TASKHOLD_TEST_SOAK=1 target/debug/with-postgres $(CARGO) test --locked --package taskhold-server \
+		--test e2e -- --nocapture --test-threads=1 $(SOAKED)
+
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer haproxy openssl
+	@scripts/ensure postgres pgbouncer haproxy openssl sqlite3
 	@scripts/ensure-pgbouncer
 
 bench: build ## Measure the service against the database (docs/performance.md)

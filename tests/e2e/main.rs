@@ -36,6 +36,7 @@ mod observability;
 mod parity;
 mod pooler;
 mod process;
+mod power_cut;
 mod recovery;
 mod rolling;
 mod service;
