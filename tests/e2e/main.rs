@@ -24,6 +24,7 @@ mod commands;
 mod concurrency;
 mod connecting;
 mod crash;
+mod disk_full;
 mod durability;
 mod faults;
 mod guide;
