@@ -32,6 +32,7 @@ mod history;
 mod idempotency;
 mod lists;
 mod load;
+mod lost_commit;
 mod model;
 mod observability;
 mod parity;

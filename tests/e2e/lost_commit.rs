@@ -1,0 +1,103 @@
+//! The store has committed a write with an `Idempotency-Key`, and its word of that is lost: the write
+//! is made again, and the key tells that it is done.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use taskhold_testkit::postgres::PostgresServer;
+use taskhold_testkit::proxy::FaultProxy;
+
+use crate::service::{Answer, Client, Database, Service};
+
+const TASKS: &str = "/api/v1/tasks";
+
+/// A service that loses its store at the commit of every write.
+struct Unlucky {
+    // Before the server, which it is connected to.
+    service: Service,
+    proxy: FaultProxy,
+    _server: PostgresServer,
+}
+
+impl Unlucky {
+    async fn start() -> Self {
+        let server = PostgresServer::start().expect("a server");
+        let proxy = FaultProxy::start(&server.url("postgres")).await;
+        let service = Service::start(&Database::at(&proxy.url(&server.url("postgres")))).await;
+        Self {
+            service,
+            proxy,
+            _server: server,
+        }
+    }
+
+    fn calls_made_again(&self) -> usize {
+        self.service.log().matches("is made again").count()
+    }
+
+    async fn write(
+        &self,
+        client: &Client,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let before = self.calls_made_again();
+        self.proxy.cut_reply_with(b"COMMIT");
+        let mut request = client
+            .request(method.clone(), path)
+            .header("Idempotency-Key", format!("{method}-{path}"));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = Answer::of(request).await;
+        assert!(self.calls_made_again() > before, "the reply was lost");
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_commit_whose_reply_is_lost_has_one_effect_and_succeeds() {
+    let unlucky = Unlucky::start().await;
+    let alice = unlucky.service.client("alice");
+
+    let created = json!({"title": "created"});
+    let answer = unlucky
+        .write(&alice, Method::POST, TASKS, Some(created))
+        .await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(
+        alice.tasks().await,
+        std::slice::from_ref(&answer.body["task"])
+    );
+    let item = format!(
+        "{TASKS}/{}",
+        answer.body["task"]["id"].as_str().expect("an id")
+    );
+
+    let completion = format!("{item}/complete");
+    let answer = unlucky
+        .write(&alice, Method::PATCH, &completion, None)
+        .await;
+    assert_eq!(
+        (answer.status, &answer.body["task"]["completed"]),
+        (200, &json!(true)),
+        "toggled once"
+    );
+    assert_eq!(alice.get(&item).await.body, answer.body);
+    assert_eq!(alice.get(&item).await.header("etag"), answer.header("etag"));
+
+    let changed = json!({"title": "changed"});
+    let answer = unlucky
+        .write(&alice, Method::PUT, &item, Some(changed))
+        .await;
+    assert_eq!(
+        (answer.status, &answer.body["task"]["title"]),
+        (200, &json!("changed"))
+    );
+    assert_eq!(alice.get(&item).await.body, answer.body);
+    assert_eq!(alice.get(&item).await.header("etag"), answer.header("etag"));
+
+    let answer = unlucky.write(&alice, Method::DELETE, &item, None).await;
+    assert_eq!(answer.status, 204, "not that it is gone already");
+    assert_eq!(alice.tasks().await, [] as [Value; 0]);
+}
