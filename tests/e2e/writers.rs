@@ -92,34 +92,25 @@ impl Writers {
 
     /// Waits until so many more tasks are acknowledged.
     pub async fn go_on(&self, tasks: usize) {
-        let goal = self.account().acknowledged.len() + tasks;
+        let goal = locked(&self.account).acknowledged.len() + tasks;
         eventually("the writers go on", async || {
-            (locked(&self.account).acknowledged.len() >= goal).then_some(())
+            let account = locked(&self.account);
+            assert_eq!(account.unexpected, [] as [String; 0]);
+            (account.acknowledged.len() >= goal).then_some(())
         })
         .await;
     }
 
-    /// What they have done so far.
-    pub fn account(&self) -> Account {
-        locked(&self.account).clone()
-    }
-
-    /// What was acknowledged by now is stored, and nothing but what was attempted, each once.
-    pub async fn assert_kept(&self, service: &Service) {
-        let before = self.account();
-        let stored = stored(service).await;
-        before.assert_among(&stored, &self.account().attempted);
-    }
-
-    /// Has them finish what they are at, and checks all that they did.
+    /// Has them finish what they are at. What was acknowledged at any time is stored, and nothing but
+    /// what was attempted, each once.
     pub async fn finish(mut self, service: &Service) -> Account {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("the writer ran");
         }
-        let account = self.account();
+        let account = locked(&self.account).clone();
         let stored = stored(service).await;
-        account.assert_among(&stored, &account.attempted);
+        account.assert_kept_in(&stored);
         let keyed = |title: &&String| title.starts_with("Keyed");
         let keyed = account.attempted.iter().filter(keyed).count();
         println!(
@@ -151,8 +142,7 @@ fn locked(account: &Mutex<Account>) -> std::sync::MutexGuard<'_, Account> {
 }
 
 impl Account {
-    fn assert_among(&self, stored: &BTreeMap<String, String>, attempted: &BTreeSet<String>) {
-        assert_eq!(self.unexpected, [] as [String; 0]);
+    fn assert_kept_in(&self, stored: &BTreeMap<String, String>) {
         let lost: Vec<_> = self
             .acknowledged
             .iter()
@@ -167,7 +157,7 @@ impl Account {
         );
         let made_up: Vec<_> = stored
             .keys()
-            .filter(|title| self.refused.contains(*title) || !attempted.contains(*title))
+            .filter(|title| self.refused.contains(*title) || !self.attempted.contains(*title))
             .collect();
         assert!(made_up.is_empty(), "never to be stored: {made_up:?}");
     }
