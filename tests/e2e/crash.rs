@@ -67,7 +67,7 @@ async fn one_process_of_postgres_is_killed_again_and_again() {
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
         writers.go_on(TASKS).await;
-        let session = writing_session(&server).await;
+        let session = session_at_work(&server).await;
         server.kill_process(session);
     }
     writers.go_on(TASKS).await;
@@ -83,14 +83,14 @@ async fn one_process_of_postgres_is_killed_again_and_again() {
     );
 }
 
-/// The process of a session of the service that is in the middle of a statement.
-async fn writing_session(server: &PostgresServer) -> i32 {
+/// The process of the session of the service that was sent the latest statement.
+async fn session_at_work(server: &PostgresServer) -> i32 {
     // The server may still recover from the crash before.
-    eventually("a session that writes", async || {
+    eventually("a session of the service", async || {
         let mut admin = PgConnection::connect(&server.url("postgres")).await.ok()?;
         sqlx::query_scalar(
             "SELECT pid FROM pg_stat_activity
-             WHERE application_name = 'taskhold' AND state = 'active' LIMIT 1",
+             WHERE application_name = 'taskhold' ORDER BY query_start DESC LIMIT 1",
         )
         .fetch_optional(&mut admin)
         .await

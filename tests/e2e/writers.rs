@@ -12,9 +12,6 @@ use tokio::task::JoinSet;
 
 use crate::service::{Client, Service, eventually};
 
-/// Whether the service heeds an `Idempotency-Key`.
-pub const KEYS_ARE_HEEDED: bool = false;
-
 /// Whose tasks they are.
 const OWNER: &str = "writer";
 
@@ -54,7 +51,7 @@ pub struct Account {
 }
 
 impl Writers {
-    /// So many that do not repeat, and as many that do where [keys](KEYS_ARE_HEEDED) are heeded.
+    /// So many that do not repeat, and as many that do.
     pub fn start(service: &Service, each: usize) -> Self {
         let (sender, receiver) = watch::channel(service.client(OWNER));
         let mut writers = Self {
@@ -63,8 +60,7 @@ impl Writers {
             stop: Arc::default(),
             tasks: JoinSet::new(),
         };
-        let kinds = [Some(Kind::Plain), KEYS_ARE_HEEDED.then_some(Kind::Keyed)];
-        for kind in kinds.into_iter().flatten() {
+        for kind in [Kind::Plain, Kind::Keyed] {
             for number in 0..each {
                 let writer = Writer {
                     kind,
