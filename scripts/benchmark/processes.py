@@ -1,0 +1,53 @@
+"""Programs, and what they and the machine have used."""
+
+import os
+import resource
+import socket
+import subprocess
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Failed(Exception):
+    """Ends the run with a sentence."""
+
+
+def run(command, **options):
+    """Runs a program to its end and returns its standard output."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        **options,
+    )
+    if done.returncode != 0:
+        raise Failed(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def cpu_seconds(pid, with_dead_children=False):
+    """What a process has used so far, all threads together; nothing where it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    fields = stat.rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15 if with_dead_children else 13]) / TICKS
+
+
+def busy_seconds():
+    """What the whole machine has used so far, all cores together."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    user, nice, system, _idle, _wait, irq, softirq, steal = (int(ticks) for ticks in fields)
+    return (user + nice + system + irq + softirq + steal) / TICKS
+
+
+def generators_cpu_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -1,0 +1,73 @@
+"""What is printed."""
+
+import os
+import platform
+import re
+import statistics
+import subprocess
+from pathlib import Path
+
+from .measuring import Answers, Statements
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.split()
+    return ", ".join([
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()})",
+        f"{int(memory[1]) / 1024 ** 2:.0f} GB",
+        f"Linux {platform.release()}",
+        f"wrk {wrk[1] if len(wrk) > 1 else '?'}",
+    ])
+
+
+def load_average():
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
+
+
+def headings(trial):
+    # What is in the service's own process cannot be told from it.
+    apart = ["database us"] if trial.database_is_apart else []
+    return ["cell", f"{trial.yardstick}/s", "service/s", "ratio", "lowest-highest", "p50 ms", "p99 ms",
+            "errors", "service us", *apart, f"{trial.yardstick}'s us", "RSS MB", "goal"]
+
+
+def row(trial, name, goal, statements, answers):
+    """A line of the table, of the measurements of each repetition."""
+    ratios = [ours.rate / theirs.rate for ours, theirs in zip(answers, statements)]
+    statements, answers = Statements(*zip(*statements)), Answers(*zip(*answers))
+    apart = [f"{median(answers.database_cpu):.0f}"] if trial.database_is_apart else []
+    return [
+        name,
+        f"{median(statements.rate):,.0f}",
+        f"{median(answers.rate):,.0f}",
+        f"{median(ratios):.2f}",
+        f"{min(ratios):.2f}-{max(ratios):.2f}",
+        f"{median(answers.p50):.1f}",
+        f"{median(answers.p99):.1f}",
+        f"{sum(answers.errors)}",
+        f"{median(answers.service_cpu):.0f}",
+        *apart,
+        f"{median(statements.cpu):.0f}",
+        f"{median(answers.memory):.0f}",
+        goal,
+    ]
+
+
+def print_table(rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+
+    def line(cells):
+        padded = [cells[0].ljust(widths[0])]
+        padded += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])]
+        return "| " + " | ".join(padded) + " |"
+
+    print(line(rows[0]))
+    print(line(["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]]))
+    for cells in rows[1:]:
+        print(line(cells))
