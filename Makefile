@@ -38,7 +38,7 @@ test-programs: # Make sure that the programs are there which the tests start
 	@scripts/ensure postgres pgbouncer haproxy openssl sqlite3
 	@scripts/ensure-pgbouncer
 
-bench: build ## Measure the service against the database (docs/performance.md)
+bench: build ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench
 
 lint: ## Check formatting, clippy and rustdoc; every warning is an error

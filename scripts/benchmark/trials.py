@@ -1,8 +1,10 @@
 """How the service is measured on each store."""
 
+import sqlite3
 from dataclasses import dataclass, field
 
 from .postgres import Postgres, PostgresDatabase
+from .sqlite import SqliteFile
 
 
 @dataclass
@@ -11,6 +13,8 @@ class Way:
 
     name: str = ""
     settings: dict = field(default_factory=dict)
+    # Whether it makes a difference to writes alone.
+    for_writes: bool = False
 
 
 class PostgresTrial:
@@ -33,4 +37,25 @@ class PostgresTrial:
         return PostgresDatabase(self.server, name)
 
 
-TRIALS = {"postgres": PostgresTrial}
+class SqliteTrial:
+    title = "SQLite"
+    yardstick = "sqlite3"
+    database_is_apart = False
+    ways = [
+        Way(),
+        Way("a commit each", {"TASKHOLD__DATABASE__WRITES_PER_COMMIT": "1"}, for_writes=True),
+    ]
+    goals = {("get", ""): "20,000/s later", ("create", ""): "5,000/s, 8,000/s later"}
+
+    def __init__(self, folder, _undo):
+        self.folder = folder
+
+    def version(self):
+        """Of the yardstick; the service has its own compiled in."""
+        return sqlite3.sqlite_version
+
+    def store(self, name):
+        return SqliteFile(self.folder, name)
+
+
+TRIALS = {"postgres": PostgresTrial, "sqlite": SqliteTrial}
