@@ -74,21 +74,23 @@ pub(crate) async fn pool(
 /// Makes the file and its folder where they are missing, for the owner's eyes only. SQLite gives
 /// the files beside it the same mode.
 pub(crate) fn make_private_file(path: &Path) -> Result<(), FileError> {
-    if let Some(folder) = path
+    let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        make_private_folder(folder).map_err(|source| FileError::Folder {
-            path: folder.to_owned(),
-            source,
-        })?;
-    }
-    private_file(path)
-        .map(drop)
-        .map_err(|source| FileError::File {
-            path: path.to_owned(),
-            source: source.into(),
-        })
+        .unwrap_or(Path::new("."));
+    make_private_folder(folder).map_err(|source| FileError::Folder {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let made = if path.exists() {
+        Ok(())
+    } else {
+        private_file(path).and_then(|_| sync_folder(folder))
+    };
+    made.map_err(|source| FileError::File {
+        path: path.to_owned(),
+        source: source.into(),
+    })
 }
 
 /// Opens a file to write it; makes it where it is missing, for the eyes of this user only.
@@ -105,9 +107,27 @@ pub(crate) fn private_file(path: &Path) -> io::Result<std::fs::File> {
 /// # Errors
 /// What the system says.
 pub fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<_> = folder
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .collect();
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder)?;
+    for made in missing {
+        match made.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent)?,
+            _ => sync_folder(Path::new("."))?,
+        }
+    }
+    Ok(())
+}
+
+/// A name is only safe from a power cut once the folder that it stands in is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
 }
