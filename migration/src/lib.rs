@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261121_000001_users_and_tasks;
 mod m20261121_000002_idempotency_keys;
+mod m20261121_000003_accounts;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_users_and_tasks::Migration),
             Box::new(m20261121_000002_idempotency_keys::Migration),
+            Box::new(m20261121_000003_accounts::Migration),
         ]
     }
 }

@@ -112,6 +112,7 @@ async fn what_is_about_all_tasks_shows_only_ones_own(database: Database) {
     alice.created(json!({"title": "hers alone"})).await;
     for endpoint in owned()
         .iter()
+        .filter(|endpoint| endpoint.path.starts_with("/api/v1/tasks"))
         .filter(|endpoint| !endpoint.path.contains("{id}"))
     {
         let answer = ask(&bob, endpoint, "").await;

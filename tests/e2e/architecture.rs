@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
         &["repository", "domain", "migration"],
         &["testkit"],
     ),
-    ("security", &["application", "domain"], &[]),
+    ("security", &["application", "domain"], &["testkit"]),
     (
         "api",
         &["application", "domain"],

@@ -19,6 +19,7 @@ macro_rules! on_both_stores {
 }
 
 mod access;
+mod accounts;
 mod architecture;
 mod commands;
 mod concurrency;
@@ -30,6 +31,7 @@ mod faults;
 mod guide;
 mod history;
 mod idempotency;
+mod jwks;
 mod lists;
 mod load;
 mod lost_commit;

@@ -1,6 +1,6 @@
 //! The program under test, and a client of it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -55,7 +55,13 @@ pub fn taskhold(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -
             command.env_remove(name);
         }
     }
-    for name in ["DATABASE_URL", "NEON_DATABASE_URL", "JWT_SECRET", "PORT"] {
+    for name in [
+        "DATABASE_URL",
+        "NEON_DATABASE_URL",
+        "JWT_SECRET",
+        "JWT_SECRET_PREVIOUS",
+        "PORT",
+    ] {
         command.env_remove(name);
     }
     command
@@ -71,6 +77,25 @@ pub fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Out
     taskhold(folder, variables, arguments)
         .output()
         .expect("the program runs")
+}
+
+/// The same, with a line to read.
+pub fn run_told(
+    folder: &Path,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+    line: &str,
+) -> Output {
+    let mut child = taskhold(folder, variables, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    writeln!(stdin, "{line}").expect("told");
+    drop(stdin);
+    child.wait_with_output().expect("the program ends")
 }
 
 /// `taskhold serve`, until dropped.
@@ -345,13 +370,18 @@ impl Answer {
 }
 
 /// Asks again and again until there is an answer.
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, ask).await
+}
+
+/// The same, where somebody was promised for how long at most.
+pub async fn within<T>(time: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + time;
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {time:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -63,6 +63,79 @@ fn a_wrong_setting_is_named() {
         "NEON_DATABASE_URL",
     );
     refused(&[("TASKHOLD__DATABASE__URL", "hunter2")], "database.url");
+    refused(
+        &[("TASKHOLD__AUTH__ACCESS_TOKEN_MINUTES", "0")],
+        "auth.access_token_minutes",
+    );
+}
+
+#[test]
+fn keys_of_another_issuer_that_cannot_be_had_are_named() {
+    for url in [
+        "auth.example/jwks",
+        "http://auth.example/jwks",
+        "https://u:hunter2@auth.example/jwks",
+    ] {
+        refused(&[("TASKHOLD__AUTH__JWKS_URL", url)], "auth.jwks_url");
+    }
+    refused(
+        &[
+            ("TASKHOLD__AUTH__JWKS_URL", "https://auth.example/jwks"),
+            ("TASKHOLD__AUTH__JWKS_FILE", "jwks.json"),
+        ],
+        "auth.jwks_file",
+    );
+    let database = Database::sqlite();
+    let file = database.folder.path().join("jwks.json");
+    let variables = [("TASKHOLD__AUTH__JWKS_FILE", "jwks.json")];
+    let with_secret = [&variables[..], &[("JWT_SECRET", SECRET)]].concat();
+    refused_in(&database, &with_secret, "jwks.json");
+    for text in [
+        "",
+        "<html>",
+        r#"{"keys":[]}"#,
+        r#"{"keys":[{"kty":"oct","k":"aHVudGVyMg"}]}"#,
+    ] {
+        fs::write(&file, text).expect("written");
+        refused_in(&database, &with_secret, "auth.jwks_file");
+    }
+    fs::write(&file, vec![b' '; 256 * 1024 + 1]).expect("written");
+    refused_in(&database, &with_secret, "larger than 262144 bytes");
+}
+
+#[test]
+fn a_previous_secret_keeps_the_rules_of_the_present_one() {
+    refused(
+        &[("JWT_SECRET_PREVIOUS", SECRET)],
+        "JWT_SECRET_PREVIOUS is set and JWT_SECRET is not",
+    );
+    refused(
+        &[("JWT_SECRET", SECRET), ("JWT_SECRET_PREVIOUS", "hunter2")],
+        "JWT_SECRET_PREVIOUS has fewer than 32 bytes",
+    );
+}
+
+#[tokio::test]
+async fn a_secret_is_replaced_without_signing_anyone_out() {
+    let new = "another secret of the tests, long enough too";
+    let database = Database::sqlite();
+    let claims = json!({"sub": "anna", "exp": 4_000_000_000_u64});
+    let tokens = [SECRET, new].map(|secret| crate::service::signed(&claims, secret));
+    for (variables, expected) in [
+        (&[("JWT_SECRET", SECRET)][..], [200, 401]),
+        (
+            &[("JWT_SECRET", new), ("JWT_SECRET_PREVIOUS", SECRET)],
+            [200, 200],
+        ),
+        (&[("JWT_SECRET", new)], [401, 200]),
+    ] {
+        let service = Service::start_with(&database, variables).await;
+        for (token, expected) in tokens.iter().zip(expected) {
+            let client = service.client_with(Some(token.clone()));
+            assert_eq!(client.get("/api/v1/tasks").await.status, expected);
+        }
+        service.stop().await;
+    }
 }
 
 #[test]
@@ -144,6 +217,10 @@ fn secrets_in_files_are_refused() {
     for (text, sentence) in [
         ("[auth]\njwt_secret = 'hunter2'", "auth.jwt_secret"),
         (
+            "[auth]\njwt_secret_previous = 'hunter2'",
+            "auth.jwt_secret_previous",
+        ),
+        (
             "[database]\nurl = 'postgres://u:hunter2@h/d'",
             "database.url",
         ),
@@ -208,14 +285,19 @@ async fn files_are_overlaid_by_dotenv_and_that_by_the_environment() {
     let claims: serde_json::Value = jsonwebtoken::dangerous::insecure_decode(&token)
         .expect("a token")
         .claims;
-    assert_eq!(claims["iss"], "environment");
+    assert_eq!(claims["iss"], "taskhold");
     assert_eq!(claims["aud"], "dotenv");
 
     let service = Service::start_with(&database, &variables).await;
-    service
-        .client_with(Some(token))
-        .created(json!({"title": "an expected origin"}))
-        .await;
+    let ours = service.client_with(Some(token)).get("/api/v1/tasks").await;
+    assert_eq!(ours.status, 200, "{ours:?}");
+    for (issuer, expected) in [("environment", 200), ("dotenv", 401), ("file", 401)] {
+        let claims =
+            json!({"sub": "anna", "exp": 4_000_000_000_u64, "iss": issuer, "aud": "dotenv"});
+        let token = crate::service::signed(&claims, SECRET);
+        let answer = service.client_with(Some(token)).get("/api/v1/tasks").await;
+        assert_eq!(answer.status, expected, "{issuer}");
+    }
     service
         .client("anna")
         .get("/api/v1/tasks")

@@ -8,6 +8,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::{Map, Value};
+use taskhold_domain::task::Member;
 
 use crate::problem::Problem;
 
@@ -125,6 +126,16 @@ pub fn object(value: Value) -> Result<Map<String, Value>, Problem> {
         _ => Err(Problem::malformed(
             "The request body is JSON, but no object.",
         )),
+    }
+}
+
+/// A member that should be a string.
+pub(crate) fn text(members: &mut Map<String, Value>, name: &str) -> Member<String> {
+    match members.remove(name) {
+        None => Member::Absent,
+        Some(Value::String(text)) => Member::Given(text),
+        Some(Value::Null) => Member::Null,
+        Some(_) => Member::WrongType,
     }
 }
 

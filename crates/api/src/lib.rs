@@ -2,10 +2,11 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`tasks`], [`health`], [`metrics`] | what the API offers; a file holds all that its endpoints need |
+//! | [`tasks`], [`accounts`], [`health`], [`metrics`] | what the API offers; a file holds all that its endpoints need |
 //! | [`endpoint`] | the route table, from which routing, `Allow` and the access tests are made |
 //! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
 //! | [`body`] | reading a request body within limits |
+//! | [`client_address`] | where a request came from, behind proxies that are trusted |
 //! | [`idempotency`] | requests under a key, which are done once |
 //! | [`problem`] | [`Problem`](problem::Problem), the one error type, as `application/problem+json` |
 //! | [`cors`] | which other origins may use the API from a browser |
@@ -19,15 +20,19 @@ use std::sync::Arc;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::{App, Error, web};
+use taskhold_application::accounts::AccountService;
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
+use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
 use taskhold_application::tokens::TokenVerifier;
 
+pub mod accounts;
 pub mod body;
 pub mod boundary;
 pub mod caller;
+pub mod client_address;
 mod conditional;
 pub mod cors;
 pub mod endpoint;
@@ -38,6 +43,7 @@ mod panics;
 pub mod problem;
 pub mod tasks;
 
+use crate::client_address::TrustedProxies;
 use crate::cors::Origin;
 use crate::metrics::Metrics;
 
@@ -46,8 +52,14 @@ use crate::metrics::Metrics;
 pub struct Services {
     /// The use cases of tasks.
     pub tasks: TaskService,
+    /// The use cases of accounts.
+    pub accounts: AccountService,
     /// Who is asking.
     pub tokens: Arc<dyn TokenVerifier>,
+    /// Which of the sound tokens count.
+    pub revocations: Arc<Revocations>,
+    /// The proxies that are believed where a request came from.
+    pub proxies: TrustedProxies,
     /// Whether requests can be served.
     pub readiness: Arc<Readiness>,
     /// The time in problems.
@@ -74,7 +86,10 @@ pub fn app(
 > {
     App::new()
         .app_data(web::Data::new(services.tasks))
+        .app_data(web::Data::new(services.accounts))
         .app_data(web::Data::<dyn TokenVerifier>::from(services.tokens))
+        .app_data(web::Data::from(services.revocations))
+        .app_data(web::Data::new(services.proxies))
         .app_data(web::Data::from(services.readiness))
         .app_data(web::Data::<dyn Clock>::from(services.clock))
         .app_data(web::Data::<dyn Ids>::from(services.ids))

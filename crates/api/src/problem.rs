@@ -12,11 +12,13 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use taskhold_application::accounts::{AccountError, FRESH_FOR};
 use taskhold_application::tasks::TaskError;
 use taskhold_domain::task::Task;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::Violations;
 
+use crate::accounts::{rate_limit, seconds};
 use crate::body::{ARRIVAL_TIMEOUT, MAX_BYTES};
 use crate::conditional::etag;
 use crate::tasks::TaskBody;
@@ -29,6 +31,12 @@ const RETRY_AFTER_SECONDS: &str = "5";
 
 /// How many seconds to wait where only too many others were asking.
 const BUSY_RETRY_AFTER_SECONDS: &str = "1";
+
+/// What is said of a password that is another one.
+const WRONG_PASSWORD: &str = "The password is wrong";
+
+/// The cause of an error, for the log alone.
+type Source = Box<dyn Error + Send + Sync>;
 
 /// What kind of error it is. Fixes its status and its `error_code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +63,8 @@ pub enum Kind {
     Conflict,
     /// The caller has as many tasks as anybody may have.
     QuotaExceeded,
+    /// It was tried too often.
+    RateLimited,
     /// A rule of the domain is broken.
     ValidationError,
     /// A defect of ours.
@@ -80,6 +90,7 @@ impl Kind {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Conflict | Self::QuotaExceeded => StatusCode::CONFLICT,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::ValidationError => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -101,8 +112,9 @@ impl Kind {
             Self::UnsupportedMediaType => {
                 ("UNSUPPORTED_MEDIA_TYPE", "The media type is not supported")
             }
-            Self::Conflict => ("CONFLICT", "In conflict with another request"),
+            Self::Conflict => ("CONFLICT", "In conflict with what is there or under way"),
             Self::QuotaExceeded => ("QUOTA_EXCEEDED", "The quota is used up"),
+            Self::RateLimited => ("RATE_LIMITED", "Too many attempts"),
             Self::ValidationError => ("VALIDATION_ERROR", "A rule is broken"),
             Self::InternalError => ("INTERNAL_ERROR", "There is a defect in this service"),
             Self::ServiceUnavailable => ("SERVICE_UNAVAILABLE", "The service is not available"),
@@ -118,7 +130,7 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Option<Vec<FieldError>>,
     current: Option<Box<Task>>,
-    header: Option<Box<(HeaderName, Cow<'static, str>)>>,
+    headers: Vec<(HeaderName, Cow<'static, str>)>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -129,13 +141,13 @@ impl Problem {
             detail: detail.into(),
             errors: None,
             current: None,
-            header: None,
+            headers: Vec::new(),
             cause: None,
         }
     }
 
     fn with_header(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
-        self.header = Some(Box::new((name, value.into())));
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -214,6 +226,95 @@ impl Problem {
         )
     }
 
+    fn busy() -> Self {
+        Self::new(
+            Kind::ServiceUnavailable,
+            "Too many requests are waiting. Nothing was changed; try again in a second.",
+        )
+        .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS)
+    }
+
+    fn unavailable(cause: Source) -> Self {
+        Self::new(
+            Kind::ServiceUnavailable,
+            "The service cannot reach its store right now. Nothing was changed; try again shortly.",
+        )
+        .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+        .caused_by(cause)
+    }
+
+    fn outcome_unknown(detail: &'static str, cause: Source) -> Self {
+        Self::new(Kind::OutcomeUnknown, detail).caused_by(cause)
+    }
+
+    /// What an error of accounts becomes. `field` is the member that the password came in, where one
+    /// did.
+    pub(crate) fn of_account(error: AccountError, field: &'static str) -> Self {
+        match error {
+            AccountError::EmailTaken => Self::new(
+                Kind::Conflict,
+                "There is an account with this e-mail address.",
+            ),
+            AccountError::WrongCredentials => Self::new(
+                Kind::Unauthorized,
+                "The e-mail address or the password is wrong.",
+            )
+            .with_header(WWW_AUTHENTICATE, "Bearer realm=\"taskhold\""),
+            AccountError::WrongPassword => Self::new(Kind::ValidationError, WRONG_PASSWORD)
+                .with_errors(vec![FieldError {
+                    field,
+                    message: WRONG_PASSWORD.to_owned(),
+                }]),
+            AccountError::NoPassword => Self::new(
+                Kind::Conflict,
+                "This account has no password: another service lets its user in.",
+            ),
+            AccountError::InvalidRefreshToken => Self::new(
+                Kind::Unauthorized,
+                "The refresh token is not valid, or not any more.",
+            )
+            .with_header(
+                WWW_AUTHENTICATE,
+                "Bearer realm=\"taskhold\", error=\"invalid_token\"",
+            ),
+            AccountError::StaleToken => {
+                let seconds = FRESH_FOR.as_secs();
+                Self::new(
+                    Kind::Unauthorized,
+                    format!("This needs a token that was issued within the last {seconds} s."),
+                )
+                .with_header(
+                    WWW_AUTHENTICATE,
+                    format!(
+                        "Bearer realm=\"taskhold\", error=\"insufficient_user_authentication\", \
+                         max_age=\"{seconds}\""
+                    ),
+                )
+            }
+            AccountError::TooOften(allowance) => {
+                let wait = seconds(allowance.renewed_in).max(1);
+                let problem = Self::new(
+                    Kind::RateLimited,
+                    format!("That was tried too often. Try again in {wait} s."),
+                )
+                .with_header(RETRY_AFTER, wait.to_string());
+                rate_limit(&allowance)
+                    .into_iter()
+                    .fold(problem, |problem, (name, value)| {
+                        problem.with_header(name, value)
+                    })
+            }
+            AccountError::NotFound => Self::invalid_token(),
+            AccountError::Busy => Self::busy(),
+            AccountError::Unavailable(cause) => Self::unavailable(cause),
+            AccountError::OutcomeUnknown(cause) => Self::outcome_unknown(
+                "The store was lost while it wrote. Try again to see what came of it.",
+                cause,
+            ),
+            AccountError::Defect(cause) => Self::internal(cause),
+        }
+    }
+
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(
             Kind::InternalError,
@@ -255,7 +356,7 @@ impl Problem {
     pub fn render(&self, occurrence: &Occurrence) -> HttpResponse {
         let (error_code, title) = self.kind.names();
         let mut response = HttpResponse::build(self.kind.status());
-        if let Some((name, value)) = self.header.as_deref() {
+        for (name, value) in &self.headers {
             response.insert_header((name, value.as_ref()));
         }
         if matches!(self.kind, Kind::RequestTimeout | Kind::PayloadTooLarge) {
@@ -342,22 +443,13 @@ impl From<TaskError> for Problem {
                 "A request with this Idempotency-Key is still running. Repeat it in a second.",
             )
             .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS),
-            TaskError::Busy => Self::new(
-                Kind::ServiceUnavailable,
-                "Too many requests are waiting. Nothing was changed; try again in a second.",
-            )
-            .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS),
-            TaskError::Unavailable(cause) => Self::new(
-                Kind::ServiceUnavailable,
-                "The service cannot reach its store right now. Nothing was changed; try again shortly.",
-            )
-            .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
-            .caused_by(cause),
-            TaskError::OutcomeUnknown(cause) => Self::new(
-                Kind::OutcomeUnknown,
+            TaskError::UnknownCaller => Self::invalid_token(),
+            TaskError::Busy => Self::busy(),
+            TaskError::Unavailable(cause) => Self::unavailable(cause),
+            TaskError::OutcomeUnknown(cause) => Self::outcome_unknown(
                 "The store was lost while it wrote. Read the task again to see what came of it.",
-            )
-            .caused_by(cause),
+                cause,
+            ),
             TaskError::Repeatable(cause) => Self::new(
                 Kind::ServiceUnavailable,
                 "The store was lost while it wrote. Repeat the request with the same Idempotency-Key: \
@@ -367,6 +459,12 @@ impl From<TaskError> for Problem {
             .caused_by(cause),
             TaskError::Defect(cause) => Self::internal(cause),
         }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        Self::of_account(error, "password")
     }
 }
 

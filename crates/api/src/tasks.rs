@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use taskhold_application::tasks::{TaskService, Written};
 use taskhold_domain::task::{Member, Task, TaskChange, TaskId, TaskInput};
 
-use crate::body::{self, Body, ReadBody};
+use crate::body::{self, Body, ReadBody, text};
 use crate::caller::Caller;
 use crate::conditional::{etag, if_match, is_known};
 use crate::endpoint::{Access, Endpoint};
@@ -244,16 +244,9 @@ fn task_id(raw: &str) -> Result<TaskId, Problem> {
 /// What a request says of a task. All other members are ignored, so an `id`, `user_id` or time in
 /// a body never has an effect.
 fn task_input(mut members: Map<String, Value>) -> TaskInput {
-    fn text(value: Value) -> Member<String> {
-        match value {
-            Value::String(text) => Member::Given(text),
-            Value::Null => Member::Null,
-            _ => Member::WrongType,
-        }
-    }
     TaskInput {
-        title: members.remove("title").map_or(Member::Absent, text),
-        description: members.remove("description").map_or(Member::Absent, text),
+        title: text(&mut members, "title"),
+        description: text(&mut members, "description"),
         completed: members
             .remove("completed")
             .map_or(Member::Absent, |value| match value {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -12,8 +13,8 @@ use taskhold_repository::tasks::TaskRepository;
 /// How many owners are remembered. Forgetting them costs a count each, no more.
 const REMEMBERED_OWNERS: usize = 10_000;
 
-/// How long a full quota is believed, in microseconds: who is refused may try again and again.
-const FULL_FOR_MICROS: i64 = 1_000_000;
+/// How long a full quota is believed: who is refused may try again and again.
+const FULL_FOR: Duration = Duration::from_secs(1);
 
 /// A limit that is kept without counting on each write: an owner's tasks are counted once, and
 /// that admits the next thousandth of the limit. So an instance overruns it by a thousandth at
@@ -56,8 +57,7 @@ impl Quota {
         }
         let left = self.limit().saturating_sub(tasks.count(owner).await?.total);
         let standing = if left == 0 {
-            let until = now.as_micros().saturating_add(FULL_FOR_MICROS);
-            Standing::FullUntil(Timestamp::from_micros(until).unwrap_or(Timestamp::LAST))
+            Standing::FullUntil(now.saturating_add(FULL_FOR))
         } else {
             // One of them is the creation that asks.
             Standing::Admitted(left.min((self.limit() / 1000).max(1)) - 1)

@@ -61,6 +61,9 @@ pub enum TaskError {
     /// It has changed since the caller read it; this is what it is now.
     #[error("the task has changed since it was read")]
     Stale(Box<Task>),
+    /// The caller's account was deleted a moment ago.
+    #[error("the caller's account was deleted")]
+    UnknownCaller,
     /// The caller has as many tasks as anybody may have.
     #[error("the quota of {quota} tasks is used up")]
     QuotaExceeded {
@@ -94,6 +97,7 @@ pub enum TaskError {
 impl From<StoreError> for TaskError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::UnknownOwner => Self::UnknownCaller,
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::OutcomeUnknown(source) => Self::OutcomeUnknown(source),

@@ -1,6 +1,7 @@
 //! Instants.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
@@ -23,6 +24,14 @@ pub struct Timestamp(DateTime<Utc>);
 pub struct TimestampError(i64);
 
 impl Timestamp {
+    /// The first instant of the year 1.
+    pub const FIRST: Self = Self(
+        match DateTime::from_timestamp_micros(-62_135_596_800_000_000) {
+            Some(instant) => instant,
+            None => DateTime::<Utc>::MIN_UTC,
+        },
+    );
+
     /// The last instant of the year 9999.
     pub const LAST: Self = Self(
         match DateTime::from_timestamp_micros(253_402_300_799_999_999) {
@@ -48,6 +57,20 @@ impl Timestamp {
         self.0.timestamp_micros()
     }
 
+    /// So much later, or [`LAST`](Self::LAST).
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.as_micros().saturating_add(micros)).unwrap_or(Self::LAST)
+    }
+
+    /// So much earlier, or the first instant of the year 1.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.as_micros().saturating_sub(micros)).unwrap_or(Self::FIRST)
+    }
+
     /// The time of a change that happens now to something last changed at `previous`: now, or one
     /// microsecond after `previous` where the clock has not passed it. So `updated_at` always
     /// advances, as on the console, also when the clock stands still or is set back.
@@ -67,6 +90,17 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_stay_within_the_years_that_can_be_written() {
+        let instant = Timestamp::from_micros(1).unwrap();
+        let second = Duration::from_secs(1);
+        assert_eq!(instant.saturating_add(second).as_micros(), 1_000_001);
+        assert_eq!(instant.saturating_sub(second).as_micros(), -999_999);
+        assert_eq!(instant.saturating_add(Duration::MAX), Timestamp::LAST);
+        assert_eq!(instant.saturating_sub(Duration::MAX), Timestamp::FIRST);
+        assert_eq!(Timestamp::FIRST.to_string(), "0001-01-01T00:00:00.000000Z");
+    }
 
     #[test]
     fn text_has_six_digits_of_fraction_also_when_they_are_zero() {

@@ -32,6 +32,9 @@ pub enum Violation {
     /// The password until now was not given.
     #[error("Current password must be a string")]
     CurrentPasswordMissing,
+    /// No refresh token was given.
+    #[error("Refresh token must be a string")]
+    RefreshTokenMissing,
     /// A rule of names.
     #[error(transparent)]
     Name(DisplayNameError),
@@ -52,6 +55,7 @@ impl Violation {
             Self::Password(_) | Self::PasswordMissing => Some("password"),
             Self::NewPassword(_) => Some("new_password"),
             Self::CurrentPasswordMissing => Some("current_password"),
+            Self::RefreshTokenMissing => Some("refresh_token"),
             Self::Name(_) => Some("name"),
             Self::EmptyPatch => None,
         }

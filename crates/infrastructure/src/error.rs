@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Ambiguous,
     /// A row of this key is there already.
     Duplicate,
+    /// A row's owner is not there and must not be made.
+    UnknownOwner,
     /// A defect: the same statement would fail again.
     Permanent,
 }
@@ -35,6 +37,7 @@ impl Failure {
             Self::RolledBack => "rolled_back",
             Self::Ambiguous => "ambiguous",
             Self::Duplicate => "duplicate",
+            Self::UnknownOwner => "unknown_owner",
             Self::Permanent => "permanent",
         }
     }
@@ -46,6 +49,8 @@ impl Failure {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::NotSent,
             DbErr::Exec(RuntimeErr::SqlxError(cause))
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => driver_failure(cause),
+            // Only the making of an owner tells it.
+            DbErr::RecordNotInserted => Self::UnknownOwner,
             _ => Self::Permanent,
         }
     }

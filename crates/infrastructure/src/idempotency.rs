@@ -12,7 +12,6 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotencyKeys, KeyedRequest, Once, forgotten_by};
 
 use self::row::{Column, Entity};
-use crate::policy::Effect;
 use crate::store::Store;
 use crate::tasks;
 
@@ -42,15 +41,7 @@ impl IdempotencyKeys for SqlKeys {
             .to_owned();
         let these = Expr::tuple([Expr::col(Column::UserId), Expr::col(Column::Key)]);
         let delete = Entity::delete_many().filter(these.in_subquery(oldest));
-        let forgotten = self.store.call(
-            "idempotency_keys.forget",
-            Effect::RepeatableWrite,
-            move |connection, _| {
-                let delete = delete.clone();
-                async move { delete.exec(&connection).await }
-            },
-        );
-        Ok(forgotten.await?.rows_affected)
+        self.store.delete("idempotency_keys.forget", delete).await
     }
 }
 

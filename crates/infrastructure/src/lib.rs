@@ -9,11 +9,12 @@
 //! | [`sqlite`], `writer` | a SQLite file: its connections, and the one writer whose writes share commits |
 //! | `pool`, `connection` | connections to PostgreSQL, kept between calls |
 //! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
-//! | [`tasks`], [`users`], [`idempotency`], [`probe`] | the ports |
+//! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
 
+pub mod attempts;
 mod connection;
 mod error;
 pub mod idempotency;
@@ -21,7 +22,9 @@ pub mod lock;
 mod policy;
 mod pool;
 pub mod probe;
+pub mod revocations;
 pub mod schema;
+pub mod sessions;
 pub mod sqlite;
 pub mod start;
 pub mod store;

@@ -94,6 +94,7 @@ impl Policy {
         let name = match &outcome {
             Ok(_) => "ok",
             Err(StoreError::Duplicate) => "duplicate",
+            Err(StoreError::UnknownOwner) => "unknown_owner",
             Err(StoreError::Busy) => "busy",
             Err(StoreError::Unavailable(_)) => "unavailable",
             Err(StoreError::OutcomeUnknown(_)) => "outcome_unknown",
@@ -136,7 +137,9 @@ where
         let again = match failure {
             Failure::NotSent | Failure::RolledBack => true,
             Failure::Ambiguous => effect != Effect::Write,
-            Failure::Refused | Failure::Duplicate | Failure::Permanent => false,
+            Failure::Refused | Failure::Duplicate | Failure::UnknownOwner | Failure::Permanent => {
+                false
+            }
         };
         let pause = longest_pause.mul_f64(fastrand::f64());
         if !again || started.elapsed() + pause >= BUDGET {
@@ -152,6 +155,7 @@ where
 fn told(failure: Failure, effect: Effect, may_be_done: bool, source: Source) -> StoreError {
     match failure {
         Failure::Duplicate => StoreError::Duplicate,
+        Failure::UnknownOwner => StoreError::UnknownOwner,
         Failure::Permanent => StoreError::Defect(source),
         Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous => {
             match (may_be_done, effect) {

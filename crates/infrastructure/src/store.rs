@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use deadpool::managed::Pool;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::{DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
 use taskhold_repository::error::StoreError;
 use tokio::runtime::Handle;
 
@@ -172,10 +172,25 @@ impl Store {
         .await
     }
 
-    /// Makes a call of several statements under an idempotency key, as one transaction.
+    /// Deletes rows that nobody will miss, and for which it does no harm to be deleted twice. How many
+    /// they were.
+    pub(crate) async fn delete<E: EntityTrait>(
+        &self,
+        operation: &'static str,
+        rows: DeleteMany<E>,
+    ) -> Result<u64, StoreError> {
+        let deleted = self.call(operation, Effect::RepeatableWrite, move |connection, _| {
+            let rows = rows.clone();
+            async move { rows.exec(&connection).await }
+        });
+        Ok(deleted.await?.rows_affected)
+    }
+
+    /// Makes a call of several statements, as one transaction.
     pub(crate) async fn transact<T, Fut>(
         &self,
         operation: &'static str,
+        effect: Effect,
         statements: impl Fn(Connection, Attempt) -> Fut + Send + Sync + 'static,
     ) -> Result<T, StoreError>
     where
@@ -184,7 +199,7 @@ impl Store {
     {
         let links = Arc::clone(&self.links);
         let statements = Arc::new(statements);
-        self.run(operation, Effect::KeyedWrite, move |attempt| {
+        self.run(operation, effect, move |attempt| {
             let (links, statements) = (Arc::clone(&links), Arc::clone(&statements));
             async move {
                 let statements = move |connection| statements(connection, attempt);

@@ -198,13 +198,17 @@ impl TaskRepository for SqlTasks {
         let (owner, request, write) = (owner.clone(), request.clone(), write.clone());
         let written = Arc::new((owner, request, write));
         self.store
-            .transact("tasks.write_once", move |connection, attempt| {
-                let written = Arc::clone(&written);
-                async move {
-                    let (owner, request, write) = &*written;
-                    once::write(&connection, attempt, owner, request, write, now).await
-                }
-            })
+            .transact(
+                "tasks.write_once",
+                Effect::KeyedWrite,
+                move |connection, attempt| {
+                    let written = Arc::clone(&written);
+                    async move {
+                        let (owner, request, write) = &*written;
+                        once::write(&connection, attempt, owner, request, write, now).await
+                    }
+                },
+            )
             .await
     }
 
@@ -246,14 +250,10 @@ impl TaskRepository for SqlTasks {
 
 /// Keeps a new task; where an attempt before may have done so, finding it there is as good.
 async fn add(connection: &Connection, task: &Task, attempt: Attempt) -> Result<(), DbErr> {
-    let insert = row::insert(task);
-    let inserted = match connection.execute(&insert).await {
+    let inserted = match connection.execute(&row::insert(task)).await {
         // Only the first task of an owner meets this, so all others are one statement.
-        Err(error) if is_foreign_key_violation(&error) => {
-            users::make_known(connection, &task.owner, task.created_at).await?;
-            connection.execute(&insert).await
-        }
-        outcome => outcome,
+        Err(error) if is_foreign_key_violation(&error) => add_first(connection, task).await,
+        outcome => outcome.map(drop),
     };
     match inserted {
         // Ids are made once: a task of this owner and this id is the one that was to be kept, also
@@ -265,7 +265,26 @@ async fn add(connection: &Connection, task: &Task, attempt: Attempt) -> Result<(
                 .await?;
             kept.map(drop).ok_or(error)
         }
-        outcome => outcome.map(drop),
+        outcome => outcome,
+    }
+}
+
+/// Keeps a new task and makes its owner known, or neither.
+async fn add_first(connection: &Connection, task: &Task) -> Result<(), DbErr> {
+    connection.begin().await?;
+    let kept = match users::make_known(connection, &task.owner, task.created_at).await {
+        Ok(()) => connection.execute(&row::insert(task)).await.map(drop),
+        Err(error) => Err(error),
+    };
+    match kept {
+        Ok(()) => connection.commit().await,
+        Err(error) => {
+            if let Err(error) = connection.roll_back().await {
+                // The connection is given up, and the transaction with it.
+                tracing::debug!(%error, "a transaction could not be rolled back");
+            }
+            Err(error)
+        }
     }
 }
 

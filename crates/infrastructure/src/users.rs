@@ -4,16 +4,23 @@ mod row;
 
 use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    UpdateMany,
+};
+use taskhold_domain::account::{DisplayName, Email};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::users::{User, UserRepository};
+use taskhold_repository::revocations::Revocation;
+use taskhold_repository::sessions::Session;
+use taskhold_repository::users::{PasswordHash, User, UserRepository};
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::policy::Effect;
-use crate::store::Store;
+use crate::store::{Store, Verdict};
+use crate::{revocations, sessions};
 
 /// Users in a SQL database.
 #[derive(Clone)]
@@ -26,6 +33,36 @@ impl SqlUsers {
     #[must_use]
     pub fn new(store: Store) -> Self {
         Self { store }
+    }
+
+    /// Changes the user of the revocation, ends the sessions and keeps the revocation: in the place of
+    /// the one before, where it `replaces` that.
+    async fn revoke(
+        &self,
+        operation: &'static str,
+        change: UpdateMany<Entity>,
+        revocation: &Revocation,
+        replaces: bool,
+    ) -> Result<bool, StoreError> {
+        let change = change.filter(Column::Id.eq(revocation.user.as_str()));
+        let revocation = revocation.clone();
+        self.store
+            .transact(operation, Effect::RepeatableWrite, move |connection, _| {
+                let (change, revocation) = (change.clone(), revocation.clone());
+                async move {
+                    if change.exec(&connection).await?.rows_affected == 0 {
+                        return Ok(Verdict::Undo(false));
+                    }
+                    sessions::end_all(&connection, &revocation.user).await?;
+                    if replaces {
+                        revocations::replace(&connection, &revocation).await?;
+                    } else {
+                        revocations::add(&connection, &revocation).await?;
+                    }
+                    Ok(Verdict::Keep(true))
+                }
+            })
+            .await
     }
 }
 
@@ -42,18 +79,120 @@ impl UserRepository for SqlUsers {
         found.await?.map(user).transpose()
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
-        // The tasks go with their user by the foreign key's ON DELETE CASCADE.
-        let delete = Entity::delete_by_id(id.as_str());
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        let select = Entity::find().filter(Column::EmailKey.eq(email.key()));
+        let found = self
+            .store
+            .call("users.find_by_email", Effect::Read, move |connection, _| {
+                let select = select.clone();
+                async move { select.one(&connection).await }
+            });
+        found.await?.map(user).transpose()
+    }
+
+    async fn list(&self, after: Option<&UserId>, most: u32) -> Result<Vec<User>, StoreError> {
+        let mut select = Entity::find()
+            .order_by_asc(Column::Id)
+            .limit(u64::from(most));
+        if let Some(after) = after {
+            select = select.filter(Column::Id.gt(after.as_str()));
+        }
+        let rows = self
+            .store
+            .call("users.list", Effect::Read, move |connection, _| {
+                let select = select.clone();
+                async move { select.all(&connection).await }
+            });
+        rows.await?.into_iter().map(user).collect()
+    }
+
+    async fn register(&self, user: &User, session: &Session) -> Result<(), StoreError> {
+        let (user, session) = (user.clone(), session.clone());
         self.store
-            .call(
+            .transact(
+                "users.register",
+                Effect::RepeatableWrite,
+                move |connection, attempt| {
+                    let (row, session) = (row(&user), session.clone());
+                    let id = user.id.clone();
+                    async move {
+                        // Ids are made once: a user of this one is who was to be kept.
+                        if attempt.may_be_done
+                            && Entity::find_by_id(id.as_str())
+                                .one(&connection)
+                                .await?
+                                .is_some()
+                        {
+                            return Ok(Verdict::Undo(()));
+                        }
+                        Entity::insert(row)
+                            .exec_without_returning(&connection)
+                            .await?;
+                        sessions::keep(&connection, &session).await?;
+                        Ok(Verdict::Keep(()))
+                    }
+                },
+            )
+            .await
+    }
+
+    async fn set_password(
+        &self,
+        password: &PasswordHash,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError> {
+        let change =
+            Entity::update_many().col_expr(Column::PasswordHash, Expr::value(password.as_str()));
+        self.revoke("users.set_password", change, revocation, false)
+            .await
+    }
+
+    async fn rehash(
+        &self,
+        id: &UserId,
+        outdated: &PasswordHash,
+        password: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        let update = Entity::update_many()
+            .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
+            .filter(Column::Id.eq(id.as_str()))
+            .filter(Column::PasswordHash.eq(outdated.as_str()));
+        let updated = self.store.call(
+            "users.rehash",
+            Effect::RepeatableWrite,
+            move |connection, _| {
+                let update = update.clone();
+                async move { update.exec(&connection).await }
+            },
+        );
+        updated.await.map(drop)
+    }
+
+    async fn set_active(
+        &self,
+        is_active: bool,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError> {
+        let change = Entity::update_many().col_expr(Column::IsActive, Expr::value(is_active));
+        self.revoke("users.set_active", change, revocation, true)
+            .await
+    }
+
+    async fn remove(&self, revocation: &Revocation) -> Result<bool, StoreError> {
+        // What is theirs goes with them by the foreign keys' ON DELETE CASCADE.
+        let delete = Entity::delete_by_id(revocation.user.as_str());
+        let revocation = revocation.clone();
+        self.store
+            .transact(
                 "users.remove",
                 Effect::RepeatableWrite,
                 move |connection, attempt| {
-                    let delete = delete.clone();
+                    let (delete, revocation) = (delete.clone(), revocation.clone());
                     async move {
                         let outcome = delete.exec(&connection).await?;
-                        Ok(outcome.rows_affected > 0 || attempt.may_be_done)
+                        revocations::replace(&connection, &revocation).await?;
+                        let removed = outcome.rows_affected > 0 || attempt.may_be_done;
+                        Ok(Verdict::Keep(removed))
                     }
                 },
             )
@@ -62,30 +201,60 @@ impl UserRepository for SqlUsers {
 }
 
 fn user(row: Model) -> Result<User, StoreError> {
+    parse(row).map_err(StoreError::Defect)
+}
+
+fn parse(row: Model) -> Result<User, taskhold_repository::error::Source> {
     Ok(User {
-        id: UserId::parse(row.id).map_err(|error| StoreError::Defect(error.into()))?,
-        created_at: Timestamp::from_micros(row.created_at)
-            .map_err(|error| StoreError::Defect(error.into()))?,
+        id: UserId::parse(row.id)?,
+        email: row.email.map(Email::parse).transpose()?,
+        name: row.name.map(DisplayName::parse).transpose()?,
+        password: row.password_hash.map(PasswordHash::parse).transpose()?,
+        is_active: row.is_active,
+        created_at: Timestamp::from_micros(row.created_at)?,
     })
 }
 
+fn row(user: &User) -> ActiveModel {
+    ActiveModel {
+        id: Set(user.id.as_str().to_owned()),
+        email: Set(user.email.as_ref().map(|email| email.as_str().to_owned())),
+        email_key: Set(user.email.as_ref().map(Email::key)),
+        name: Set(user.name.as_ref().map(|name| name.as_str().to_owned())),
+        password_hash: Set(user.password.as_ref().map(|hash| hash.as_str().to_owned())),
+        is_active: Set(user.is_active),
+        created_at: Set(user.created_at.as_micros()),
+        updated_at: Set(user.created_at.as_micros()),
+    }
+}
+
 /// Makes a user whom the store knows by a token only: no e-mail, no password. Does nothing where
-/// the user is known, or becomes known at this very moment.
+/// the user is known, or becomes known at this very moment. To be called in a transaction, which an
+/// error undoes.
+///
+/// # Errors
+/// [`DbErr::RecordNotInserted`] where the user was removed a moment ago: other instances may not have
+/// heard of it yet, and take a token from before.
 pub(crate) async fn make_known(
     connection: &impl ConnectionTrait,
     id: &UserId,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let user = ActiveModel {
-        id: Set(id.as_str().to_owned()),
-        is_active: Set(true),
-        created_at: Set(now.as_micros()),
-        updated_at: Set(now.as_micros()),
-        ..ActiveModel::default()
-    };
-    Entity::insert(user)
+    let user = row(&User {
+        id: id.clone(),
+        email: None,
+        name: None,
+        password: None,
+        is_active: true,
+        created_at: now,
+    });
+    let made = Entity::insert(user)
         .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
         .exec_without_returning(connection)
-        .await
-        .map(drop)
+        .await?;
+    // Only now: a removal that was under way is over, and so its revocation is seen.
+    if made > 0 && revocations::is_recent(connection, id, now).await? {
+        return Err(DbErr::RecordNotInserted);
+    }
+    Ok(())
 }

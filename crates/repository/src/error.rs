@@ -11,6 +11,9 @@ pub enum StoreError {
     /// Something with this id is there already.
     #[error("there is something with this id already")]
     Duplicate,
+    /// The owner is not there and must not be made: it was removed a moment ago.
+    #[error("the owner was removed")]
+    UnknownOwner,
     /// Too many calls wait for the store already; it was not asked.
     #[error("too many calls wait for the store")]
     Busy,

@@ -100,8 +100,7 @@ pub trait IdempotencyKeys: Send + Sync {
 /// When a key must have been taken to be remembered at `now`: later than this.
 #[must_use]
 pub fn forgotten_by(now: Timestamp) -> Timestamp {
-    let kept = i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(now.as_micros().saturating_sub(kept)).unwrap_or(now)
+    now.saturating_sub(KEPT_FOR)
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 //! | module | port |
 //! | --- | --- |
 //! | [`tasks`] | [`TaskRepository`](tasks::TaskRepository), one person's tasks |
-//! | [`users`] | [`UserRepository`](users::UserRepository), the owners |
+//! | [`users`] | [`UserRepository`](users::UserRepository), the owners and their accounts |
+//! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository), refresh tokens |
+//! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository), since when tokens count |
+//! | [`attempts`] | [`AttemptRepository`](attempts::AttemptRepository), what is limited by all instances together |
 //! | [`probe`] | [`StoreProbe`](probe::StoreProbe), whether the store is there |
 //! | [`idempotency`] | [`IdempotencyKeys`](idempotency::IdempotencyKeys), writes that are done once |
 //! | [`error`] | [`StoreError`](error::StoreError), the one error of them all |
@@ -14,8 +17,11 @@
 //! data that somebody owns it takes the owner, so that no query can forget it; and what is absent
 //! is no error.
 
+pub mod attempts;
 pub mod error;
 pub mod idempotency;
 pub mod probe;
+pub mod revocations;
+pub mod sessions;
 pub mod tasks;
 pub mod users;

@@ -155,8 +155,8 @@ pub trait TaskRepository: Send + Sync {
     /// when several first tasks arrive at the same time.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when a task of this id is there, whosever it is; otherwise as
-    /// every method: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    /// [`StoreError::Duplicate`] when a task of this id is there, whosever it is;
+    /// [`StoreError::UnknownOwner`] when the owner was removed a moment ago; otherwise as every method: `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn add(&self, task: &Task) -> Result<(), StoreError>;
 
     /// The owner's task of this id.
@@ -209,7 +209,7 @@ pub trait TaskRepository: Send + Sync {
     /// them, exactly one is done; the others wait for it, or are told that it is under way.
     ///
     /// # Errors
-    /// `Duplicate` as [`add`](Self::add); `Unavailable`, `Repeatable`, `Defect`.
+    /// `Duplicate` and `UnknownOwner` as [`add`](Self::add); `Unavailable`, `Repeatable`, `Defect`.
     async fn write_once(
         &self,
         owner: &UserId,

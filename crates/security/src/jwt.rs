@@ -1,126 +1,172 @@
-//! JSON Web Tokens signed with a shared secret.
+//! JSON Web Tokens (RFC 7519), by the best practice of RFC 8725.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use async_trait::async_trait;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
-use taskhold_application::tokens::{InvalidToken, TokenVerifier};
+use sha2::{Digest as _, Sha256};
+use taskhold_application::clock::Clock;
+use taskhold_application::tokens::{
+    Identity, InvalidToken, SignedToken, SigningError, TokenSigner, TokenVerifier,
+};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
+pub use crate::claims::Origin;
+use crate::claims::{self, Claims, SignedWith};
+use crate::issuer::IssuerKeys;
 use crate::secret::Secret;
 
-/// How far the issuer's clock may differ from ours, in seconds, for `exp` and `nbf` alike.
-const LEEWAY_SECONDS: u64 = 5;
-
-/// What a token must say about its origin, beside a sound signature. What is `None` is not asked.
-#[derive(Debug, Clone, Default)]
-pub struct Origin {
-    /// The `iss` that every token must have.
-    pub issuer: Option<String>,
-    /// What every token must have in its `aud`.
-    pub audience: Option<String>,
-}
-
-/// Signs and verifies tokens with HS256 and one secret.
+/// Signs tokens with a secret, and verifies those of it and of another issuer.
 ///
-/// A token is taken when its signature is HS256's with this secret, its `exp` is there, a number,
-/// not past and not after the year 9999, its `nbf` where present is not in the future, its `sub`
-/// is a string that is a [`UserId`], its [`Origin`] is right, and it asks for no extension that
-/// must be understood (`crit`). The key is never chosen by what the token's header says.
+/// A token is taken when its signature is right, its `exp` is there and not past, its `nbf` and
+/// `iat` where present are not in the future, its `sub` is a [`UserId`], its [`Origin`] is right,
+/// and it asks for no extension that must be understood (`crit`). Clocks may differ by 5 seconds.
+///
+/// The algorithm that its header names decides which keys can have signed it: `HS256` the secrets,
+/// and no other key ever; `RS256`, `ES256` and `EdDSA` a key of [`IssuerKeys`] that is good for
+/// just this algorithm. Keys that a header brings along or points to are never looked at.
 pub struct JwtTokens {
-    origin: Origin,
-    verifying: DecodingKey,
+    secrets: Vec<DecodingKey>,
     signing: EncodingKey,
-    validation: Validation,
+    key_id: String,
+    issuer_keys: Option<Arc<IssuerKeys>>,
+    origin: Origin,
+    lifetime: Duration,
+    clock: Arc<dyn Clock>,
 }
-
-/// A token could not be signed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot sign a token")]
-pub struct SigningError(#[from] jsonwebtoken::errors::Error);
 
 #[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    exp: f64,
+struct Header {
+    alg: Algorithm,
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
 }
 
 #[derive(Serialize)]
 struct NewClaims<'a> {
+    iss: &'a str,
     sub: &'a str,
-    iat: i64,
-    exp: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+    iat: f64,
+    exp: i64,
 }
 
 impl JwtTokens {
-    /// Tokens of this secret and origin.
+    /// Tokens signed with `secret`, that live so long. They name `taskhold` as their issuer, and the
+    /// audience that every token must name.
     #[must_use]
-    pub fn new(secret: &Secret, origin: Origin) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = LEEWAY_SECONDS;
-        validation.validate_nbf = true;
-        validation.required_spec_claims = HashSet::from(["exp".to_owned(), "sub".to_owned()]);
-        // An audience that nobody configured is none of our business.
-        validation.validate_aud = origin.audience.is_some();
-        if let Some(issuer) = &origin.issuer {
-            validation.set_issuer(&[issuer]);
-            validation.required_spec_claims.insert("iss".to_owned());
-        }
-        if let Some(audience) = &origin.audience {
-            validation.set_audience(&[audience]);
-            validation.required_spec_claims.insert("aud".to_owned());
-        }
+    pub fn new(secret: &Secret, origin: Origin, lifetime: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {
-            origin,
-            verifying: DecodingKey::from_secret(secret.as_bytes()),
+            secrets: vec![DecodingKey::from_secret(secret.as_bytes())],
             signing: EncodingKey::from_secret(secret.as_bytes()),
-            validation,
+            key_id: key_id(secret),
+            issuer_keys: None,
+            origin,
+            lifetime,
+            clock,
         }
     }
 
-    /// A token of `user`, issued `now`, that expires after `lifetime`.
-    ///
-    /// # Errors
-    /// [`SigningError`].
-    pub fn sign(
-        &self,
-        user: &UserId,
-        now: Timestamp,
-        lifetime: Duration,
-    ) -> Result<String, SigningError> {
-        let issued = now.as_micros().div_euclid(1_000_000);
-        let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        let claims = NewClaims {
-            sub: user.as_str(),
-            iat: issued,
-            exp: issued.saturating_add(lifetime),
-            iss: self.origin.issuer.as_deref(),
-            aud: self.origin.audience.as_deref(),
-        };
-        Ok(jsonwebtoken::encode(
-            &Header::new(Algorithm::HS256),
-            &claims,
-            &self.signing,
-        )?)
+    /// Takes also what another secret has signed: the one before, or the one to come.
+    #[must_use]
+    pub fn also_taking(mut self, secret: &Secret) -> Self {
+        self.secrets
+            .push(DecodingKey::from_secret(secret.as_bytes()));
+        self
+    }
+
+    /// Takes also what another issuer has signed with a key that it publishes.
+    #[must_use]
+    pub fn with_issuer_keys(mut self, keys: Arc<IssuerKeys>) -> Self {
+        self.issuer_keys = Some(keys);
+        self
     }
 }
 
+/// A JSON object in base64url. A list would pass for one with its members in order.
+fn object<T: DeserializeOwned>(part: &str) -> Result<T, InvalidToken> {
+    let json = BASE64_URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| InvalidToken)?;
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(InvalidToken);
+    }
+    serde_json::from_slice(&json).map_err(|_| InvalidToken)
+}
+
+/// Tells secrets apart and nothing about them.
+fn key_id(secret: &Secret) -> String {
+    const BYTES: usize = 12;
+    let digest = Sha256::new()
+        .chain_update(b"the id of a secret of taskhold\0")
+        .chain_update(secret.as_bytes())
+        .finalize();
+    let (id, _) = digest.split_at(BYTES);
+    BASE64_URL_SAFE_NO_PAD.encode(id)
+}
+
+impl TokenSigner for JwtTokens {
+    fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError> {
+        let lifetime = i64::try_from(self.lifetime.as_secs()).map_err(SigningError::new)?;
+        let claims = NewClaims {
+            iss: claims::OURS,
+            sub: user.as_str(),
+            aud: self.origin.audience.as_deref(),
+            iat: claims::seconds(now),
+            exp: now
+                .as_micros()
+                .div_euclid(1_000_000)
+                .saturating_add(lifetime),
+        };
+        let header = jsonwebtoken::Header {
+            kid: Some(self.key_id.clone()),
+            ..jsonwebtoken::Header::new(Algorithm::HS256)
+        };
+        Ok(SignedToken {
+            token: jsonwebtoken::encode(&header, &claims, &self.signing)
+                .map_err(SigningError::new)?,
+            expires_in: self.lifetime,
+        })
+    }
+}
+
+#[async_trait]
 impl TokenVerifier for JwtTokens {
-    fn verify(&self, token: &str) -> Result<UserId, InvalidToken> {
-        let last_second = Timestamp::LAST.as_micros().div_euclid(1_000_000);
-        let token = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
-            .map_err(|_| InvalidToken)?;
-        #[expect(clippy::cast_precision_loss, reason = "the second is below 2^53")]
-        let expires_too_late = token.claims.exp > last_second as f64;
-        if expires_too_late || token.header.crit.is_some() {
+    async fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
+        let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
+        let (header, payload) = message.split_once('.').ok_or(InvalidToken)?;
+        let header: Header = object(header)?;
+        if header.crit.is_some() {
             return Err(InvalidToken);
         }
-        UserId::parse(token.claims.sub).map_err(|_| InvalidToken)
+        let is_signed_by = |key: &DecodingKey| {
+            let verified =
+                jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, header.alg);
+            matches!(verified, Ok(true))
+        };
+        let (is_signed, signed_with) = match (header.alg, &self.issuer_keys) {
+            (Algorithm::HS256, _) => (
+                self.secrets.iter().any(is_signed_by),
+                SignedWith::SharedSecret,
+            ),
+            (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, Some(keys)) => {
+                let key = keys.find(header.alg, header.kid.as_deref()).await;
+                (
+                    key.as_ref().is_some_and(is_signed_by),
+                    SignedWith::IssuerKey,
+                )
+            }
+            _ => return Err(InvalidToken),
+        };
+        if !is_signed {
+            return Err(InvalidToken);
+        }
+        object::<Claims>(payload)?.identity(signed_with, &self.origin, self.clock.now())
     }
 }

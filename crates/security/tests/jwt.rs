@@ -1,34 +1,53 @@
-//! Which tokens are taken, and which are not.
+//! Which tokens of a shared secret are taken, and which are not.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use taskhold_application::clock::{Clock, SystemClock};
-use taskhold_application::tokens::{InvalidToken, TokenVerifier};
+use taskhold_application::clock::Clock as _;
+use taskhold_application::tokens::{Identity, InvalidToken, TokenSigner as _, TokenVerifier as _};
+use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_security::jwt::{JwtTokens, Origin};
 use taskhold_security::secret::Secret;
+use taskhold_testkit::clock::ManualClock;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const OTHER_SECRET: &str = "another secret of thirty-two bytes";
 
+/// The second that the clock of these tests shows, whose fraction is well above one half.
 fn now() -> i64 {
-    SystemClock.now().as_micros() / 1_000_000
+    ManualClock::default().now().as_micros() / 1_000_000
+}
+
+fn tokens_of(secret: &str, origin: Origin) -> JwtTokens {
+    JwtTokens::new(
+        &Secret::new(secret),
+        origin,
+        Duration::from_hours(1),
+        Arc::new(ManualClock::default()),
+    )
 }
 
 fn tokens() -> JwtTokens {
-    JwtTokens::new(&Secret::new(SECRET), Origin::default())
+    tokens_of(SECRET, Origin::default())
 }
 
 fn strict() -> JwtTokens {
     let origin = Origin {
         issuer: Some("https://auth.example".to_owned()),
-        audience: Some("taskhold".to_owned()),
+        audience: Some("tasks".to_owned()),
     };
-    JwtTokens::new(&Secret::new(SECRET), origin)
+    tokens_of(SECRET, origin)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn verify(tokens: &JwtTokens, token: &str) -> Result<Identity, InvalidToken> {
+    tokens.verify(token).await
 }
 
 fn signed(claims: &Value) -> String {
@@ -41,7 +60,7 @@ fn signed_as(header: &Header, claims: &Value, secret: &str) -> String {
 
 /// Signed over exactly these bytes, whatever they are.
 fn signed_raw(header: &str, payload: &str) -> String {
-    let encoded = |text: &str| base64url(text.as_bytes());
+    let encoded = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
     let message = format!("{}.{}", encoded(header), encoded(payload));
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let signature =
@@ -49,53 +68,78 @@ fn signed_raw(header: &str, payload: &str) -> String {
     format!("{message}.{signature}")
 }
 
-fn base64url(bytes: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
-}
-
 #[track_caller]
 fn taken(token: &str, user: &str) {
-    assert_eq!(
-        tokens().verify(token).as_ref().map(UserId::as_str),
-        Ok(user)
-    );
+    let identity = verify(&tokens(), token).expect("a sound token");
+    assert_eq!(identity.user.as_str(), user);
 }
 
 #[track_caller]
 fn refused(what: &str, token: &str) {
-    assert_eq!(tokens().verify(token), Err(InvalidToken), "{what}");
+    assert_eq!(verify(&tokens(), token), Err(InvalidToken), "{what}");
 }
 
 #[test]
-fn what_we_sign_we_take() {
+fn what_we_sign_we_take_and_know_to_the_microsecond() {
     let user = UserId::parse("пользователь 1").expect("a user id");
+    let now = ManualClock::default().now();
     for tokens in [tokens(), strict()] {
-        let token = tokens
-            .sign(&user, SystemClock.now(), Duration::from_mins(1))
-            .expect("signed");
-        assert_eq!(tokens.verify(&token), Ok(user.clone()));
+        let signed = tokens.sign(&user, now).expect("signed");
+        assert_eq!(signed.expires_in, Duration::from_hours(1));
+        let identity = verify(&tokens, &signed.token).expect("a sound token");
+        assert_eq!(identity.user, user);
+        assert_eq!(identity.issued, Some(now));
+        let whole_second = now.as_micros() / 1_000_000 * 1_000_000;
+        assert_eq!(identity.expires.as_micros(), whole_second + 3_600_000_000);
     }
+}
+
+#[test]
+fn our_tokens_say_where_they_come_from_and_nothing_of_the_secret() {
+    let user = UserId::parse("anna").expect("a user id");
+    let token = |secret: &str| {
+        let signed = tokens_of(secret, Origin::default()).sign(&user, ManualClock::default().now());
+        signed.expect("signed").token
+    };
+    let header = |token: &str| jsonwebtoken::decode_header(token).expect("a header");
+    let decoded = jsonwebtoken::dangerous::insecure_decode::<Value>(token(SECRET)).expect("claims");
+    assert_eq!(
+        decoded.claims,
+        json!({"iss": "taskhold", "sub": "anna", "iat": 1_767_323_045.678_901, "exp": now() + 3600})
+    );
+    let (first, again, other) = (
+        header(&token(SECRET)).kid.expect("an id"),
+        header(&token(SECRET)).kid.expect("an id"),
+        header(&token(OTHER_SECRET)).kid.expect("an id"),
+    );
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    assert_eq!(first.len(), 16, "96 bits of a digest");
+    let shown = format!(
+        "{:?}",
+        tokens()
+            .sign(&user, ManualClock::default().now())
+            .expect("signed")
+    );
+    assert!(!shown.contains("ey"), "{shown}");
 }
 
 #[test]
 fn tokens_of_other_issuers_with_the_same_secret_are_taken() {
     taken(&signed(&json!({"sub": "a", "exp": now() + 60})), "a");
-    taken(
-        &signed(&json!({"sub": "a", "exp": now() + 60, "iss": "x", "aud": ["y"], "email": "e"})),
-        "a",
-    );
-    let without_typ = Header {
-        typ: None,
-        ..Header::new(Algorithm::HS256)
-    };
-    taken(
-        &signed_as(
-            &without_typ,
-            &json!({"sub": "a", "exp": now() + 60}),
-            SECRET,
-        ),
-        "a",
-    );
+    let richer = json!({
+        "sub": "a", "exp": now() + 60, "iss": "x", "aud": ["y"], "email": "e", "name": {"n": [1]}
+    });
+    taken(&signed(&richer), "a");
+    let sound = json!({"sub": "a", "exp": now() + 60});
+    for header in [
+        r#"{"alg":"HS256"}"#,
+        r#"{"alg":"HS256","typ":"at+jwt","kid":"of the existing service"}"#,
+        r#"{"alg":"HS256","kid":"../../dev/null","x":[{}],"cty":7}"#,
+        r#" {"typ":"JWT", "alg":"HS256"} "#,
+    ] {
+        taken(&signed_raw(header, &sound.to_string()), "a");
+    }
     let longest = "\u{1F600}".repeat(255);
     taken(
         &signed(&json!({"sub": longest, "exp": now() + 60})),
@@ -108,17 +152,37 @@ fn tokens_of_other_issuers_with_the_same_secret_are_taken() {
 }
 
 #[test]
-fn five_seconds_of_leeway_for_both_ends() {
-    taken(&signed(&json!({"sub": "a", "exp": now() - 3})), "a");
-    taken(
-        &signed(&json!({"sub": "a", "exp": now() + 60, "nbf": now() + 3})),
-        "a",
-    );
-    refused("expired", &signed(&json!({"sub": "a", "exp": now() - 10})));
-    refused(
-        "not yet valid",
-        &signed(&json!({"sub": "a", "exp": now() + 60, "nbf": now() + 10})),
-    );
+fn when_it_was_issued_is_known_where_the_token_tells() {
+    for (claimed, micros) in [
+        (json!(1_767_323_045), 1_767_323_045_000_000),
+        (json!(1_767_323_045.5), 1_767_323_045_500_000),
+        (json!(1_767_323_045.678_901), 1_767_323_045_678_901),
+        (json!(0), 0),
+    ] {
+        let token = signed(&json!({"sub": "a", "exp": now() + 60, "iat": claimed}));
+        let identity = verify(&tokens(), &token).expect("a sound token");
+        assert_eq!(identity.issued, Timestamp::from_micros(micros).ok());
+    }
+    let silent = signed(&json!({"sub": "a", "exp": now() + 60, "iat": null}));
+    assert_eq!(verify(&tokens(), &silent).expect("a token").issued, None);
+}
+
+/// The clock shows 0.678901 s past `now()`.
+#[test]
+fn five_seconds_of_leeway_and_no_more() {
+    let later = now() + 60;
+    taken(&signed(&json!({"sub": "a", "exp": now() - 4})), "a");
+    refused("expired", &signed(&json!({"sub": "a", "exp": now() - 5})));
+    for claim in ["nbf", "iat"] {
+        taken(
+            &signed(&json!({"sub": "a", "exp": later, claim: now() + 5})),
+            "a",
+        );
+        refused(
+            claim,
+            &signed(&json!({"sub": "a", "exp": later, claim: now() + 6})),
+        );
+    }
 }
 
 #[test]
@@ -132,10 +196,20 @@ fn fault_2_claims_that_are_missing_or_wrong_are_refused() {
         json!({"sub": "a", "exp": 0}),
         json!({"sub": "a", "exp": true}),
         json!({"sub": "a", "exp": [later]}),
+        json!({"sub": "a", "exp": {"seconds": later}}),
         json!({"sub": "a", "exp": 253_402_300_800_i64}),
         json!({"sub": "a", "exp": u64::MAX}),
         json!({"sub": "a", "exp": 1e300}),
         json!({"sub": "a", "exp": later, "nbf": "soon"}),
+        json!({"sub": "a", "exp": later, "nbf": -1}),
+        json!({"sub": "a", "exp": later, "nbf": 1e300}),
+        json!({"sub": "a", "exp": later, "iat": "then"}),
+        json!({"sub": "a", "exp": later, "iat": -1}),
+        json!({"sub": "a", "exp": later, "iat": 1e300}),
+        json!({"sub": "a", "exp": later, "iss": ["x"]}),
+        json!({"sub": "a", "exp": later, "iss": 7}),
+        json!({"sub": "a", "exp": later, "aud": 7}),
+        json!({"sub": "a", "exp": later, "aud": ["x", 7]}),
         json!({"exp": later}),
         json!({"sub": "", "exp": later}),
         json!({"sub": null, "exp": later}),
@@ -143,17 +217,30 @@ fn fault_2_claims_that_are_missing_or_wrong_are_refused() {
         json!({"sub": ["a"], "exp": later}),
         json!({"sub": "a\u{0}b", "exp": later}),
         json!({"sub": "u".repeat(256), "exp": later}),
-        json!([later]),
+        json!({"SUB": "a", "exp": later}),
+        json!(["a", later, null, null, null, null]),
         json!("a"),
+        json!(null),
     ] {
         refused(&claims.to_string(), &signed(&claims));
     }
-    let twice = format!(r#"{{"sub":"a","sub":"b","exp":{later}}}"#);
-    refused(
-        "a claim given twice",
-        &signed_raw(r#"{"alg":"HS256"}"#, &twice),
-    );
-    refused("no JSON", &signed_raw(r#"{"alg":"HS256"}"#, "sub=a"));
+}
+
+#[test]
+fn payloads_that_are_no_plain_objects_are_refused() {
+    let later = now() + 60;
+    for payload in [
+        format!(r#"{{"sub":"a","sub":"b","exp":{later}}}"#),
+        format!(r#"{{"sub":"a","exp":{later},"exp":{later}}}"#),
+        format!(r#"{{"sub":"a","exp":{later},"iss":"x","iss":"y"}}"#),
+        format!(r#"{{"sub":"a","exp":{later}}}x"#),
+        format!(r#"{{"sub":"\ud800","exp":{later}}}"#),
+        r#"{"sub":"a","exp":NaN}"#.to_owned(),
+        "sub=a".to_owned(),
+        String::new(),
+    ] {
+        refused(&payload, &signed_raw(r#"{"alg":"HS256"}"#, &payload));
+    }
 }
 
 #[test]
@@ -166,82 +253,148 @@ fn only_the_configured_algorithm_and_secret_count() {
             &signed_as(&Header::new(algorithm), &claims, SECRET),
         );
     }
+    let nones: Vec<_> = (0..16_u8)
+        .map(|upper| {
+            let letters = "none".char_indices().map(|(place, letter)| {
+                if upper & (1 << place) == 0 {
+                    letter
+                } else {
+                    letter.to_ascii_uppercase()
+                }
+            });
+            format!(r#"{{"alg":"{}"}}"#, letters.collect::<String>())
+        })
+        .collect();
     for header in [
-        r#"{"alg":"none"}"#,
-        r#"{"alg":"None"}"#,
-        r#"{"alg":"NONE"}"#,
         r#"{"alg":"RS256"}"#,
+        r#"{"alg":"ES256"}"#,
+        r#"{"alg":"EdDSA"}"#,
+        r#"{"alg":"PS256"}"#,
         r#"{"alg":"hs256"}"#,
+        r#"{"alg":"HS256 "}"#,
+        r#"{"alg":"HS384"}"#,
         r#"{"alg":""}"#,
+        r#"{"alg":null}"#,
+        r#"{"alg":["HS256"]}"#,
         r#"{"typ":"JWT"}"#,
+        r#"["HS256",null,null]"#,
+        r#"{"alg":"HS256","alg":"HS256"}"#,
+        r#"{"alg":"none","alg":"HS256"}"#,
+        r#"{"alg":"HS256","kid":7}"#,
         r#"{"alg":"HS256","crit":["exp"]}"#,
-    ] {
+        r#"{"alg":"HS256","crit":[]}"#,
+        r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
+        "HS256",
+        "",
+    ]
+    .into_iter()
+    .chain(nones.iter().map(String::as_str))
+    {
         refused(header, &signed_raw(header, &payload));
-        let unsigned = format!(
-            "{}.{}.",
-            base64url(header.as_bytes()),
-            base64url(payload.as_bytes())
-        );
-        refused(header, &unsigned);
+        let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        refused(header, &format!("{}.{}.", part(header), part(&payload)));
+        refused(header, &format!("{}.{}", part(header), part(&payload)));
     }
-    refused(
-        "another secret",
-        &signed_as(
-            &Header::default(),
-            &claims,
-            "another secret of thirty-two bytes",
-        ),
-    );
-    refused(
-        "an empty secret",
-        &signed_as(&Header::default(), &claims, ""),
-    );
+    for secret in ["", "secret", OTHER_SECRET] {
+        refused(secret, &signed_as(&Header::default(), &claims, secret));
+    }
 }
 
 #[test]
 fn tampered_tokens_are_refused() {
     let token = signed(&json!({"sub": "a", "exp": now() + 60}));
     let other = signed(&json!({"sub": "b", "exp": now() + 60}));
+    taken(&token, "a");
     let (head, signature) = token.rsplit_once('.').expect("three parts");
     let (other_head, _) = other.rsplit_once('.').expect("three parts");
-    refused("another payload", &format!("{other_head}.{signature}"));
-    refused("no signature", &format!("{head}."));
-    refused(
-        "a cut signature",
-        token.get(..token.len() - 1).expect("ASCII"),
-    );
-    refused("two parts", head);
-    refused("four parts", &format!("{token}.x"));
-    refused("nothing", "");
-    refused("no token", "hello");
-    refused("spaces", &format!(" {token} "));
+    let cut = token.get(..token.len() - 1).expect("ASCII");
+    for (what, tampered) in [
+        ("another payload", format!("{other_head}.{signature}")),
+        ("no signature", format!("{head}.")),
+        ("a cut signature", cut.to_owned()),
+        ("a longer signature", format!("{token}AA")),
+        ("padding", format!("{token}=")),
+        ("two parts", head.to_owned()),
+        ("four parts", format!("{token}.x")),
+        ("five parts, as if encrypted", format!("{token}.x.y")),
+        ("an empty part", format!(".{head}.{signature}")),
+        (
+            "no header",
+            format!(".{}", token.split_once('.').expect("parts").1),
+        ),
+        ("dots", "..".to_owned()),
+        ("nothing", String::new()),
+        ("no token", "hello".to_owned()),
+        ("spaces", format!(" {token} ")),
+        ("a line break", format!("{head}.\n{signature}")),
+        ("NUL", format!("{token}\0")),
+        ("other scripts", "я.я.я".to_owned()),
+    ] {
+        refused(what, &tampered);
+    }
+    // Each single letter counts, but for the last: two of its six bits mean nothing.
+    for place in 0..token.len() - 1 {
+        let mut letters = token.clone().into_bytes();
+        if let Some(letter) = letters.get_mut(place) {
+            *letter = if *letter == b'A' { b'B' } else { b'A' };
+        }
+        let tampered = String::from_utf8(letters).expect("ASCII");
+        if tampered != token {
+            refused(&format!("letter {place}"), &tampered);
+        }
+    }
 }
 
 #[test]
 fn a_configured_origin_is_required() {
-    let sound = json!({"sub": "a", "exp": now() + 60, "iss": "https://auth.example", "aud": ["other", "taskhold"]});
-    assert!(strict().verify(&signed(&sound)).is_ok());
+    let sound = json!({
+        "sub": "a", "exp": now() + 60, "iss": "https://auth.example", "aud": ["other", "tasks"]
+    });
+    assert!(verify(&strict(), &signed(&sound)).is_ok());
     for (claim, value) in [
         ("iss", Value::Null),
         ("iss", json!("https://evil.example")),
+        ("iss", json!("https://auth.example/")),
+        ("iss", json!("HTTPS://AUTH.EXAMPLE")),
+        ("iss", json!(["https://auth.example"])),
         ("aud", Value::Null),
         ("aud", json!("other")),
+        ("aud", json!("tasks tasks")),
         ("aud", json!([])),
+        ("aud", json!([["tasks"]])),
     ] {
         let mut claims = sound.clone();
         claims[claim] = value;
-        assert_eq!(
-            strict().verify(&signed(&claims)),
-            Err(InvalidToken),
-            "{claims}"
-        );
+        let refused = verify(&strict(), &signed(&claims));
+        assert_eq!(refused, Err(InvalidToken), "{claims}");
         claims.as_object_mut().expect("an object").remove(claim);
-        assert_eq!(
-            strict().verify(&signed(&claims)),
-            Err(InvalidToken),
-            "{claims}"
-        );
+        let refused = verify(&strict(), &signed(&claims));
+        assert_eq!(refused, Err(InvalidToken), "{claims}");
     }
+}
+
+#[test]
+fn our_own_tokens_are_taken_beside_those_of_a_configured_issuer() {
+    let ours = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "tasks"});
+    assert!(verify(&strict(), &signed(&ours)).is_ok());
+    let for_others = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "other"});
+    assert_eq!(verify(&strict(), &signed(&for_others)), Err(InvalidToken));
+}
+
+#[test]
+fn a_secret_is_replaced_without_a_gap() {
+    let claims = json!({"sub": "a", "exp": now() + 60});
+    let of_old = signed_as(&Header::default(), &claims, SECRET);
+    let of_new = signed_as(&Header::default(), &claims, OTHER_SECRET);
+    let replacing = tokens_of(OTHER_SECRET, Origin::default()).also_taking(&Secret::new(SECRET));
+    assert!(verify(&replacing, &of_old).is_ok());
+    assert!(verify(&replacing, &of_new).is_ok());
+    let user = UserId::parse("a").expect("a user id");
+    let signed = replacing.sign(&user, ManualClock::default().now());
+    let signed = signed.expect("signed").token;
+    let replaced = tokens_of(OTHER_SECRET, Origin::default());
+    assert!(verify(&replaced, &signed).is_ok(), "the first secret signs");
+    assert_eq!(verify(&replaced, &of_old), Err(InvalidToken));
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub enum Command {
     /// Change the schema of the database
     #[command(subcommand)]
     Migrate(Migrate),
+    /// See and change the accounts of users
+    #[command(subcommand)]
+    User(User),
     /// Print a token for trying the API; refused in production
     Token(Token),
     /// Ask a running service whether it and its database are healthy
@@ -56,6 +59,35 @@ pub enum Migrate {
         /// Yes, delete everything
         #[arg(long)]
         yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// List every user: id, e-mail address, state and when the store first heard of it
+    List,
+    /// Let a user in again
+    Activate {
+        /// The user's id or e-mail address
+        user: String,
+    },
+    /// Keep a user out: within a minute no running instance takes a token of the user's
+    Deactivate {
+        /// The user's id or e-mail address
+        user: String,
+    },
+    /// Delete a user with all tasks
+    Delete {
+        /// The user's id or e-mail address
+        user: String,
+        /// Yes, delete all of that
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give a user another password, read from the terminal or from standard input
+    SetPassword {
+        /// The user's id or e-mail address
+        user: String,
     },
 }
 

@@ -5,14 +5,17 @@
 //! | --- | --- |
 //! | `cli` | the command line |
 //! | `settings` | what can be set, and where from |
-//! | `secret` | the secret that tokens are signed with |
+//! | `secret` | the secrets that tokens are signed with |
+//! | `issuer` | the keys that another issuer signs them with |
 //! | `logging`, `metrics` | what is told of what happens |
-//! | `serve`, `migrate`, `token`, `health` | a command each |
+//! | `serve`, `migrate`, `user`, `token`, `health` | a command each |
+//! | `services` | what is wired to what |
 //! | `listener`, `connection`, `open_files` | the HTTP server, and what bounds it |
 
 mod cli;
 mod connection;
 mod health;
+mod issuer;
 mod listener;
 mod logging;
 mod metrics;
@@ -20,8 +23,10 @@ mod migrate;
 mod open_files;
 mod secret;
 mod serve;
+mod services;
 mod settings;
 mod token;
+mod user;
 
 use std::process::ExitCode;
 
@@ -62,6 +67,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve => serve::serve(settings).await,
         Command::Migrate(command) => migrate::migrate(&settings, command).await,
+        Command::User(command) => user::user(&settings, command).await,
         Command::Token(options) => token::token(&settings, &options),
         Command::Health(options) => health::health(&settings, &options).await,
     }

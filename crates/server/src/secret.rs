@@ -1,11 +1,15 @@
-//! The secret that tokens are signed with.
+//! The secrets that tokens are signed with.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use taskhold_application::clock::SystemClock;
 use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_security::jwt::JwtTokens;
 use taskhold_security::secret::Secret;
 
 use crate::settings::{Misconfigured, Profile, Settings};
@@ -13,20 +17,28 @@ use crate::settings::{Misconfigured, Profile, Settings};
 /// The file in the data folder that keeps a generated secret.
 const FILE: &str = "jwt-secret";
 
-/// The configured secret, or on a service that only this machine can reach a generated one that
-/// stays the same over restarts.
+/// Tokens of the configured secrets, that live so long.
 ///
 /// # Errors
 /// [`Misconfigured`] where a secret must be configured and is not, or is too short.
-pub fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
-    if let Some(secret) = &settings.jwt_secret {
-        if secret.is_short() {
-            let short = format!("JWT_SECRET has fewer than {} bytes", Secret::MIN_BYTES);
-            if settings.profile != Profile::Development || !settings.host.is_loopback() {
-                return Err(Misconfigured(short).into());
-            }
-            tracing::warn!("{short}: good enough for development only");
+pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtTokens> {
+    let secret = signing_secret(settings)?;
+    let origin = settings.auth.origin.clone();
+    let tokens = JwtTokens::new(&secret, origin, lifetime, Arc::new(SystemClock));
+    match &settings.auth.previous_secret {
+        Some(previous) => {
+            refuse_short(previous, "JWT_SECRET_PREVIOUS", settings)?;
+            Ok(tokens.also_taking(previous))
         }
+        None => Ok(tokens),
+    }
+}
+
+/// The configured secret, or on a service that only this machine can reach a generated one that
+/// stays the same over restarts.
+fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
+    if let Some(secret) = &settings.auth.secret {
+        refuse_short(secret, "JWT_SECRET", settings)?;
         return Ok(secret.clone());
     }
     let reason = if settings.profile == Profile::Production {
@@ -49,6 +61,17 @@ pub fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
     let path = settings.folder.join(FILE);
     generated(&path)
         .with_context(|| format!("cannot keep a generated secret in {}", path.display()))
+}
+
+fn refuse_short(secret: &Secret, name: &str, settings: &Settings) -> Result<(), Misconfigured> {
+    if secret.is_short() {
+        let short = format!("{name} has fewer than {} bytes", Secret::MIN_BYTES);
+        if settings.profile != Profile::Development || !settings.host.is_loopback() {
+            return Err(Misconfigured(short));
+        }
+        tracing::warn!("{short}: good enough for development only");
+    }
+    Ok(())
 }
 
 /// Reads the generated secret, after making one where there is none. Of several processes that

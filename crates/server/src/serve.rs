@@ -6,20 +6,11 @@ use std::time::Duration;
 
 use actix_server::ServerHandle;
 use anyhow::Context as _;
-use taskhold_api::Services;
-use taskhold_application::clock::SystemClock;
-use taskhold_application::housekeeping::Housekeeping;
-use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::readiness::Readiness;
-use taskhold_application::tasks::TaskService;
-use taskhold_infrastructure::idempotency::SqlKeys;
-use taskhold_infrastructure::probe::SqlProbe;
-use taskhold_infrastructure::tasks::SqlTasks;
-use taskhold_security::jwt::{JwtTokens, Origin};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::settings::{Profile, Settings};
-use crate::{listener, metrics, migrate, open_files, secret};
+use crate::{issuer, listener, metrics, migrate, open_files, secret, services};
 
 /// How long the store's connections may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,7 +20,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// Whatever keeps it from starting; never anything that happens to a request.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let secret = secret::signing_secret(&settings)?;
+    let tokens = secret::tokens(&settings, settings.auth.lifetime)?;
+    let tokens = match issuer::keys(&settings.auth).await? {
+        Some(keys) => tokens.with_issuer_keys(keys),
+        None => tokens,
+    };
     let _lock = settings.database.lock()?;
     open_files::allow_for(&settings);
     let recorder = metrics::start()?;
@@ -41,27 +36,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let store = settings.database.store().await?;
     let metrics = recorder.source(store.clone());
-    let clock = Arc::new(SystemClock);
-    let ids = Arc::new(TimeOrderedIds);
-    let readiness = Arc::new(Readiness::new(Arc::new(SqlProbe::new(store.clone()))));
-    let origin = Origin {
-        issuer: settings.issuer.clone(),
-        audience: settings.audience.clone(),
-    };
-    let services = Services {
-        tasks: TaskService::new(
-            Arc::new(SqlTasks::new(store.clone())),
-            clock.clone(),
-            ids.clone(),
-            settings.max_tasks_per_user,
-        ),
-        tokens: Arc::new(JwtTokens::new(&secret, origin)),
-        readiness: readiness.clone(),
-        clock,
-        ids,
-        origins: settings.origins.clone(),
-        metrics: settings.metrics_address.is_none().then(|| metrics.clone()),
-    };
+    let services = services::api(&settings, tokens, &store, &metrics);
+    let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
     let listener = TcpListener::bind((settings.host, settings.port))
         .with_context(|| format!("cannot listen on {}:{}", settings.host, settings.port))?;
     let address = listener.local_addr()?;
@@ -77,9 +53,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .metrics_address
         .map(|address| metrics::serve(address, metrics))
         .transpose()?;
-    let housekeeping =
-        Housekeeping::new(Arc::new(SqlKeys::new(store.clone())), Arc::new(SystemClock));
+    let housekeeping = services::housekeeping(&store);
     tokio::spawn(async move { housekeeping.run().await });
+    tokio::spawn(async move { revocations.keep_up().await });
     tokio::spawn(stop_when_told(
         server.handle(),
         readiness,

@@ -2,20 +2,24 @@
 //! the environment, in this order. A key that is unknown or a value that does not fit stops the
 //! program with a sentence that names it; nothing is guessed.
 
+mod auth;
 mod database;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::{NonZeroU16, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::builder::DefaultState;
 use config::{Config, ConfigBuilder, Environment, File, FileFormat};
 use serde::Deserialize;
+use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
-use taskhold_security::secret::Secret;
+use taskhold_application::limits::Allowed;
 
+pub use self::auth::Auth;
+use self::auth::AuthSection;
 pub use self::database::Database;
 use self::database::{DIRECT_URL, DatabaseSection};
 
@@ -79,12 +83,12 @@ pub struct Settings {
     pub database: Database,
     pub auto_migrate: bool,
     pub folder: PathBuf,
-    pub jwt_secret: Option<Secret>,
-    pub issuer: Option<String>,
-    pub audience: Option<String>,
+    pub auth: Auth,
     pub origins: Vec<Origin>,
     pub max_tasks_per_user: NonZeroU64,
     pub metrics_address: Option<SocketAddr>,
+    pub limits: Allowed,
+    pub trusted_proxies: TrustedProxies,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -101,6 +105,7 @@ struct Sections {
     database: DatabaseSection,
     auth: AuthSection,
     cors: CorsSection,
+    limits: LimitsSection,
     tasks: TasksSection,
     metrics: MetricsSection,
     log: LogSection,
@@ -113,15 +118,19 @@ struct ServerSection {
     port: u16,
     drain_delay_seconds: u16,
     max_connections: NonZeroU16,
+    trusted_proxies: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AuthSection {
-    #[serde(default)]
-    jwt_secret: String,
-    issuer: String,
-    audience: String,
+#[expect(
+    clippy::struct_field_names,
+    reason = "the section is for other limits as well"
+)]
+struct LimitsSection {
+    login_requests_per_minute: NonZeroU32,
+    login_failures_per_address: NonZeroU32,
+    login_failures: NonZeroU32,
 }
 
 #[derive(Deserialize)]
@@ -197,6 +206,7 @@ impl Draft {
             database,
             auth,
             cors,
+            limits,
             tasks,
             metrics,
             log: _,
@@ -210,10 +220,14 @@ impl Draft {
             database: Database::of(&database, &self.environment)?,
             auto_migrate: database.auto_migrate,
             folder: database.folder,
-            jwt_secret: given(auth.jwt_secret).map(Secret::new),
-            issuer: given(auth.issuer),
-            audience: given(auth.audience),
+            auth: Auth::of(auth)?,
             origins: origins(&cors)?,
+            limits: Allowed {
+                requests: limits.login_requests_per_minute.get(),
+                failures_per_address: limits.login_failures_per_address.get(),
+                failures: limits.login_failures.get(),
+            },
+            trusted_proxies: proxies(&server.trusted_proxies)?,
             max_tasks_per_user: tasks.max_per_user,
             metrics_address: given(metrics.address)
                 .map(|address| address.parse())
@@ -221,6 +235,19 @@ impl Draft {
                 .map_err(|error| Misconfigured(format!("metrics.address: {error}")))?,
         })
     }
+}
+
+/// Networks, or addresses by themselves.
+fn proxies(list: &str) -> Result<TrustedProxies, Misconfigured> {
+    let networks = list.split_whitespace().map(|raw| {
+        let network = raw.parse().or_else(|_| raw.parse().map(IpAddr::into));
+        network.map_err(|_| {
+            Misconfigured(format!(
+                "server.trusted_proxies: `{raw}` is neither an address nor a network such as 10.0.0.0/8"
+            ))
+        })
+    });
+    networks.collect::<Result<_, _>>().map(TrustedProxies)
 }
 
 /// Empty means unset.
@@ -275,13 +302,20 @@ fn files(
     Ok(builder)
 }
 
+/// The settings that have no place in a file, and the variables for them.
+const SECRETS: [(&str, &str); 2] = [
+    ("auth.jwt_secret", "JWT_SECRET"),
+    ("auth.jwt_secret_previous", "JWT_SECRET_PREVIOUS"),
+];
+
 /// What lies in files is copied, committed and backed up.
 fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
-    if files.get_string("auth.jwt_secret").is_ok() {
-        return Err(Misconfigured(
-            "auth.jwt_secret is in a configuration file; give it as JWT_SECRET in the environment"
-                .into(),
-        ));
+    for (key, variable) in SECRETS {
+        if files.get_string(key).is_ok() {
+            return Err(Misconfigured(format!(
+                "{key} is in a configuration file; give it as {variable} in the environment"
+            )));
+        }
     }
     for (key, variable) in [
         ("database.url", "DATABASE_URL"),
@@ -315,7 +349,8 @@ fn refuse_unknown_variables(
         let known = match name.strip_prefix(PREFIX) {
             Some(key) => {
                 let key = key.to_lowercase().replace("__", ".");
-                key == "auth.jwt_secret" || files.get::<config::Value>(&key).is_ok()
+                SECRETS.iter().any(|(secret, _)| *secret == key)
+                    || files.get::<config::Value>(&key).is_ok()
             }
             None => name == "TASKHOLD_PROFILE" || name.starts_with("TASKHOLD_TEST_"),
         };
@@ -329,11 +364,12 @@ fn refuse_unknown_variables(
 }
 
 /// The variables that others know by their own names, and what they set.
-const WELL_KNOWN: [(&str, &str); 5] = [
+const WELL_KNOWN: [(&str, &str); 6] = [
     (DIRECT_URL, "database.direct_url"),
     ("NEON_DATABASE_URL", "database.url"),
     ("DATABASE_URL", "database.url"),
     ("JWT_SECRET", "auth.jwt_secret"),
+    ("JWT_SECRET_PREVIOUS", "auth.jwt_secret_previous"),
     ("PORT", "server.port"),
 ];
 

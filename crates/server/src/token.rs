@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_application::tokens::TokenSigner as _;
 use taskhold_domain::user::UserId;
-use taskhold_security::jwt::{JwtTokens, Origin};
 
 use crate::cli::Token;
 use crate::secret;
@@ -19,12 +19,8 @@ pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
         return Err(Misconfigured("`taskhold token` is refused in production".into()).into());
     }
     let user = UserId::parse(&options.user).map_err(|error| anyhow::anyhow!("--user: {error}"))?;
-    let origin = Origin {
-        issuer: settings.issuer.clone(),
-        audience: settings.audience.clone(),
-    };
-    let tokens = JwtTokens::new(&secret::signing_secret(settings)?, origin);
     let lifetime = Duration::from_mins(options.minutes.into());
-    println!("{}", tokens.sign(&user, SystemClock.now(), lifetime)?);
+    let tokens = secret::tokens(settings, lifetime)?;
+    println!("{}", tokens.sign(&user, SystemClock.now())?.token);
     Ok(())
 }

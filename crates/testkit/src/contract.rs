@@ -1,33 +1,28 @@
 //! The obligations of the storage ports. Each is a function; [`store_contract!`](crate::store_contract)
 //! makes a named test of every one of them for an adapter.
 
-mod once;
-mod queries;
+pub mod accounts;
+pub mod attempts;
+pub mod once;
+pub mod owners;
+pub mod probe;
+pub mod queries;
+pub mod revocations;
+pub mod sessions;
+pub mod tasks;
 
-use futures_util::future::join_all;
-use taskhold_domain::task::{
-    Completion, Description, Task, TaskChange, TaskDraft, TaskId, Title, Version,
-};
+use taskhold_domain::account::Email;
+use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_repository::error::StoreError;
+use taskhold_repository::attempts::AttemptRepository;
 use taskhold_repository::idempotency::IdempotencyKeys;
 use taskhold_repository::probe::StoreProbe;
-use taskhold_repository::tasks::{Precondition, TaskQuery, TaskRepository};
-use taskhold_repository::users::UserRepository;
+use taskhold_repository::revocations::{Revocation, RevocationRepository, SubjectHash};
+use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
+use taskhold_repository::tasks::{TaskQuery, TaskRepository};
+use taskhold_repository::users::{PasswordHash, User, UserRepository};
 use uuid::Uuid;
-
-pub use self::once::{
-    a_key_is_forgotten_after_its_time, a_key_of_another_request_is_refused,
-    a_request_under_a_key_can_be_recalled, a_write_that_misses_leaves_its_key_free,
-    concurrent_duplicates_are_done_once, every_write_under_a_key_is_done_once,
-    everybody_has_their_own_keys, keys_are_forgotten_in_bounded_steps,
-    removing_a_user_removes_their_keys,
-};
-pub use self::queries::{
-    a_page_knows_whether_there_is_more, a_search_follows_changes, an_offset_skips_so_many,
-    every_query_agrees_with_the_rules, every_query_of, paging_by_creation_survives_what_others_do,
-};
 
 /// An adapter of all storage ports, empty and ready for use.
 pub trait Adapter {
@@ -35,17 +30,41 @@ pub trait Adapter {
     fn tasks(&self) -> &dyn TaskRepository;
     /// Its users.
     fn users(&self) -> &dyn UserRepository;
+    /// Its sessions.
+    fn sessions(&self) -> &dyn SessionRepository;
+    /// Its revocations.
+    fn revocations(&self) -> &dyn RevocationRepository;
+    /// Its counters.
+    fn attempts(&self) -> &dyn AttemptRepository;
     /// Its idempotency keys.
     fn keys(&self) -> &dyn IdempotencyKeys;
     /// Its health.
     fn probe(&self) -> &dyn StoreProbe;
 }
 
-impl<T: TaskRepository + UserRepository + IdempotencyKeys + StoreProbe> Adapter for T {
+impl<T> Adapter for T
+where
+    T: TaskRepository
+        + UserRepository
+        + SessionRepository
+        + RevocationRepository
+        + AttemptRepository
+        + IdempotencyKeys
+        + StoreProbe,
+{
     fn tasks(&self) -> &dyn TaskRepository {
         self
     }
     fn users(&self) -> &dyn UserRepository {
+        self
+    }
+    fn sessions(&self) -> &dyn SessionRepository {
+        self
+    }
+    fn revocations(&self) -> &dyn RevocationRepository {
+        self
+    }
+    fn attempts(&self) -> &dyn AttemptRepository {
         self
     }
     fn keys(&self) -> &dyn IdempotencyKeys {
@@ -62,7 +81,7 @@ impl<T: TaskRepository + UserRepository + IdempotencyKeys + StoreProbe> Adapter 
 macro_rules! store_contract {
     ($adapter:ident, $open:expr) => {
         mod $adapter {
-            $crate::store_contract!(@tests $open;
+            $crate::store_contract!(@tests $open; tasks:
                 a_task_comes_back_as_it_was_kept
                 what_is_not_there_is_no_error
                 the_list_is_newest_first_and_ties_are_broken_by_id
@@ -78,14 +97,15 @@ macro_rules! store_contract {
                 an_id_is_taken_once
                 of_two_changes_of_one_version_exactly_one_wins
                 concurrent_toggles_are_all_made
-                the_first_task_makes_its_owner_known
-                concurrent_first_tasks_make_one_owner
-                removing_a_user_removes_their_tasks_and_no_others
+            );
+            $crate::store_contract!(@tests $open; queries:
                 every_query_agrees_with_the_rules
                 a_page_knows_whether_there_is_more
                 an_offset_skips_so_many
                 paging_by_creation_survives_what_others_do
                 a_search_follows_changes
+            );
+            $crate::store_contract!(@tests $open; once:
                 every_write_under_a_key_is_done_once
                 a_key_of_another_request_is_refused
                 a_write_that_misses_leaves_its_key_free
@@ -95,16 +115,63 @@ macro_rules! store_contract {
                 a_request_under_a_key_can_be_recalled
                 concurrent_duplicates_are_done_once
                 removing_a_user_removes_their_keys
+            );
+            $crate::store_contract!(@tests $open; owners:
+                the_first_task_makes_its_owner_known
+                concurrent_first_tasks_make_one_owner
+                removing_a_user_removes_their_tasks_and_no_others
+                removing_a_user_removes_all_that_is_theirs
+                a_removed_user_does_not_come_back_at_once
+                a_user_who_is_removed_while_writing_stays_removed
+                a_user_whose_tokens_were_revoked_goes_on_writing
+            );
+            $crate::store_contract!(@tests $open; accounts:
+                an_account_comes_back_as_it_was_kept
+                an_email_address_is_compared_without_regard_to_case
+                of_concurrent_registrations_of_one_address_one_is_kept
+                a_registration_keeps_the_user_and_the_session_or_neither
+                users_are_listed_by_id_in_pages
+                another_password_ends_every_session_and_token
+                an_account_that_is_not_there_cannot_be_changed
+                an_outdated_hash_is_replaced_only_where_it_is_still_there
+                a_user_is_kept_out_and_let_in_again
+            );
+            $crate::store_contract!(@tests $open; sessions:
+                a_refresh_token_is_good_for_one_use
+                a_token_that_is_unknown_or_expired_is_refused
+                a_reuse_ends_its_family_and_no_other
+                of_several_uses_at_once_one_wins_and_the_others_end_the_family
+                a_reuse_ends_a_family_that_is_being_renewed
+                no_session_that_is_being_renewed_outlives_the_end_of_all
+                the_end_of_one_login_leaves_the_others
+                nobody_ends_another_users_login
+                the_end_of_all_logins_leaves_none
+                sessions_are_forgotten_in_bounded_steps
+            );
+            $crate::store_contract!(@tests $open; revocations:
+                a_revocation_matters_until_its_time
+                the_latest_revocation_of_a_user_counts
+                nobody_who_is_kept_out_comes_in_by_ending_sessions
+                revocations_are_forgotten_in_bounded_steps
+            );
+            $crate::store_contract!(@tests $open; attempts:
+                attempts_are_counted_in_windows
+                every_counter_counts_for_itself
+                concurrent_attempts_are_all_counted
+                a_cleared_counter_begins_anew
+                counters_are_forgotten_in_bounded_steps
+            );
+            $crate::store_contract!(@tests $open; probe:
                 the_store_answers_and_its_schema_is_current
             );
         }
     };
-    (@tests $open:expr; $($obligation:ident)+) => {
+    (@tests $open:expr; $topic:ident: $($obligation:ident)+) => {
         $(
             #[tokio::test]
             async fn $obligation() {
                 let adapter = $open.await;
-                $crate::contract::$obligation(&adapter).await;
+                $crate::contract::$topic::$obligation(&adapter).await;
             }
         )+
     };
@@ -144,6 +211,15 @@ async fn kept(store: &impl Adapter, task: Task) -> Task {
     task
 }
 
+/// The task as if it had been created then.
+fn created_at(task: Task, micros: i64) -> Task {
+    Task {
+        created_at: at(micros),
+        updated_at: at(micros),
+        ..task
+    }
+}
+
 async fn found(store: &impl Adapter, task: &Task) -> Option<Task> {
     store
         .tasks()
@@ -162,433 +238,90 @@ async fn all(store: &impl Adapter, owner: &UserId) -> Vec<Task> {
     page.tasks
 }
 
-/// Every field survives to the letter, in any script.
-pub async fn a_task_comes_back_as_it_was_kept(store: &impl Adapter) {
-    let draft = TaskDraft {
-        title: title(" \tпривет 😀 e\u{301} שלום\r\n "),
-        description: description(&"\u{10FFFF}".repeat(500)),
-        completed: true,
+/// How long what is given out here lives, in microseconds.
+const LIFETIME: i64 = 3_600_000_000;
+
+fn email(text: &str) -> Email {
+    Email::parse(text).expect("an e-mail address")
+}
+
+fn password(text: &str) -> PasswordHash {
+    PasswordHash::parse(format!("$plain${text}")).expect("a password hash")
+}
+
+fn account(name: &str) -> User {
+    User {
+        id: user(name),
+        email: Some(email(&format!("{name}@example.org"))),
+        name: None,
+        password: Some(password("first")),
+        is_active: true,
+        created_at: at(0),
+    }
+}
+
+fn token(number: u32) -> TokenHash {
+    let mut digest = [0; 32];
+    digest[..4].copy_from_slice(&number.to_be_bytes());
+    TokenHash(digest)
+}
+
+/// One of a family of the same number.
+fn session(name: &str, number: u32) -> Session {
+    Session {
+        token: token(number),
+        family: Uuid::from_u128(number.into()),
+        user: user(name),
+        created_at: at(0),
+        expires_at: at(LIFETIME),
+    }
+}
+
+/// An account, with a session of this number.
+async fn registered(store: &impl Adapter, name: &str, number: u32) -> User {
+    let user = account(name);
+    let kept = store.users().register(&user, &session(name, number)).await;
+    kept.expect("registered");
+    user
+}
+
+async fn user_of(store: &impl Adapter, name: &str) -> Option<User> {
+    store.users().find(&user(name)).await.expect("answered")
+}
+
+async fn user_by_email(store: &impl Adapter, address: &str) -> Option<User> {
+    let found = store.users().find_by_email(&email(address)).await;
+    found.expect("answered")
+}
+
+async fn rotated(store: &impl Adapter, number: u32, next: u32) -> Rotation {
+    let successor = Successor {
+        token: token(next),
+        created_at: at(1),
+        expires_at: at(LIFETIME + 1),
     };
-    let unusual = Task::create(id(u128::MAX), user("пользователь 1"), draft, at(1));
-    let unusual = kept(store, unusual).await;
-    assert_eq!(found(store, &unusual).await, Some(unusual));
-    let early = Task {
-        created_at: Timestamp::from_micros(-1).expect("in range"),
-        updated_at: Timestamp::LAST,
-        version: Version::parse(i64::MAX).expect("a version"),
-        ..task("alice", 0)
-    };
-    let early = kept(store, early).await;
-    assert_eq!(found(store, &early).await, Some(early));
+    let rotation = store.sessions().rotate(token(number), &successor).await;
+    rotation.expect("answered")
 }
 
-/// Absent is `None`, `false`, empty.
-pub async fn what_is_not_there_is_no_error(store: &impl Adapter) {
-    let absent = task("alice", 1);
-    assert_eq!(found(store, &absent).await, None);
-    let tasks = store.tasks();
-    assert_eq!(all(store, &absent.owner).await, []);
-    let toggle = TaskChange::toggle();
-    let changed = tasks
-        .change(
-            &absent.owner,
-            absent.id,
-            &toggle,
-            &Precondition::None,
-            at(1),
-        )
-        .await;
-    assert_eq!(changed.expect("answered"), None);
-    assert!(
-        !tasks
-            .remove(&absent.owner, absent.id, &Precondition::None)
-            .await
-            .expect("answered")
-    );
-    assert!(
-        !tasks
-            .belongs_to_another(&absent.owner, absent.id)
-            .await
-            .expect("answered")
-    );
-    assert_eq!(
-        store.users().find(&absent.owner).await.expect("answered"),
-        None
-    );
-    assert!(!store.users().remove(&absent.owner).await.expect("answered"));
-}
-
-/// By `created_at`, then by id, both descending; a change does not move a task.
-pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &impl Adapter) {
-    for (number, micros) in [(5, 10), (9, 20), (1, 20), (7, 20), (3, 30)] {
-        let created = Task {
-            created_at: at(micros),
-            updated_at: at(micros),
-            ..task("alice", number)
-        };
-        kept(store, created).await;
-    }
-    let change = TaskChange::complete(true);
-    let alice = user("alice");
-    store
-        .tasks()
-        .change(&alice, id(5), &change, &Precondition::None, at(99))
-        .await
-        .expect("changed");
-    let listed = all(store, &alice).await;
-    let order: Vec<_> = listed.iter().map(|task| task.id).collect();
-    assert_eq!(order, [id(3), id(9), id(7), id(1), id(5)]);
-}
-
-/// Whatever others have.
-pub async fn the_list_holds_the_owners_tasks_only(store: &impl Adapter) {
-    let hers = kept(store, task("alice", 1)).await;
-    let his = kept(store, task("bob", 2)).await;
-    assert_eq!(all(store, &hers.owner).await, [hers]);
-    assert_eq!(all(store, &his.owner).await, [his]);
-    assert_eq!(all(store, &user("carol")).await, []);
-}
-
-/// Knowing its id helps nobody, and nothing about it changes.
-pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &impl Adapter) {
-    let hers = kept(store, task("alice", 1)).await;
-    let bob = user("bob");
-    let tasks = store.tasks();
-    assert_eq!(tasks.find(&bob, hers.id).await.expect("answered"), None);
-    for precondition in [
-        Precondition::None,
-        Precondition::VersionIn(vec![hers.version]),
-    ] {
-        let changed = tasks
-            .change(&bob, hers.id, &TaskChange::toggle(), &precondition, at(1))
-            .await;
-        assert_eq!(changed.expect("answered"), None);
-        assert!(
-            !tasks
-                .remove(&bob, hers.id, &precondition)
-                .await
-                .expect("answered")
-        );
-    }
-    assert!(
-        tasks
-            .belongs_to_another(&bob, hers.id)
-            .await
-            .expect("answered")
-    );
-    assert!(
-        !tasks
-            .belongs_to_another(&hers.owner, hers.id)
-            .await
-            .expect("answered")
-    );
-    assert_eq!(found(store, &hers).await, Some(hers));
-}
-
-/// Neither case nor spaces nor normal forms are folded.
-pub async fn user_ids_are_compared_to_the_letter(store: &impl Adapter) {
-    let names = ["anna", "Anna", "anna ", " anna", "ann\u{e4}", "anna\u{308}"];
-    for (number, name) in (1..).zip(names) {
-        kept(store, task(name, number)).await;
-    }
-    for name in names {
-        let listed = all(store, &user(name)).await;
-        let owners: Vec<_> = listed.iter().map(|task| task.owner.as_str()).collect();
-        assert_eq!(owners, [name]);
+/// That no token counts which this user got before.
+fn revocation(name: &str, micros: i64) -> Revocation {
+    Revocation {
+        user: user(name),
+        not_before: at(micros),
+        kept_until: at(micros + LIFETIME),
     }
 }
 
-/// What the store does to a row is what [`Task::apply`] does to a task.
-pub async fn every_change_agrees_with_the_domain(store: &impl Adapter) {
-    let mut expected = kept(store, task("alice", 1)).await;
-    let bystander = kept(store, task("alice", 2)).await;
-    let changes = [
-        TaskChange::update(title("Buy oat milk"), Description::default()),
-        TaskChange::complete(true),
-        TaskChange::complete(true),
-        TaskChange::toggle(),
-        TaskChange::toggle(),
-        TaskChange::complete(false),
-        TaskChange::default(),
-        TaskChange {
-            title: Some(title("%_'\"\\ 😀")),
-            ..TaskChange::default()
-        },
-        TaskChange {
-            description: Some(description("only this")),
-            completion: Some(Completion::Toggle),
-            ..TaskChange::default()
-        },
-        TaskChange {
-            completion: Some(Completion::Set(false)),
-            ..TaskChange::update(title("all"), description("of it"))
-        },
-    ];
-    for (step, change) in (1..).zip(&changes) {
-        let now = at(step * 1000);
-        let answer = store
-            .tasks()
-            .change(
-                &expected.owner,
-                expected.id,
-                change,
-                &Precondition::None,
-                now,
-            )
-            .await
-            .expect("answered");
-        expected.apply(change, now);
-        assert_eq!(answer.as_ref(), Some(&expected), "{change:?}");
-        assert_eq!(
-            found(store, &expected).await.as_ref(),
-            Some(&expected),
-            "{change:?}"
-        );
-    }
-    assert_eq!(found(store, &bystander).await, Some(bystander));
+async fn removed(store: &impl Adapter, name: &str) -> bool {
+    let removed = store.users().remove(&revocation(name, 1)).await;
+    removed.expect("answered")
 }
 
-/// It stands still, or was set back.
-pub async fn updated_at_advances_also_when_the_clock_does_not(store: &impl Adapter) {
-    let mut expected = kept(store, task("alice", 1)).await;
-    for (now, updated_at) in [(0, 1), (0, 2), (-5000, 3), (3, 4), (5, 5)] {
-        let change = TaskChange::complete(true);
-        let changed = store
-            .tasks()
-            .change(
-                &expected.owner,
-                expected.id,
-                &change,
-                &Precondition::None,
-                at(now),
-            )
-            .await
-            .expect("answered");
-        expected.apply(&change, at(now));
-        assert_eq!(expected.updated_at, at(updated_at));
-        assert_eq!(changed.as_ref(), Some(&expected));
-    }
-}
-
-/// It changes nothing; one that names the current version among others is made.
-pub async fn a_stale_change_loses(store: &impl Adapter) {
-    let before = kept(store, task("alice", 1)).await;
-    let change = TaskChange::toggle();
-    let based_on = |versions: &[Version]| Precondition::VersionIn(versions.to_vec());
-    let tasks = store.tasks();
-    let (first, second) = (before.version, before.version.next());
-
-    let stale = tasks
-        .change(
-            &before.owner,
-            before.id,
-            &change,
-            &based_on(&[second]),
-            at(1),
-        )
-        .await;
-    assert_eq!(stale.expect("answered"), None);
-    assert_eq!(found(store, &before).await.as_ref(), Some(&before));
-
-    let fresh = tasks
-        .change(
-            &before.owner,
-            before.id,
-            &change,
-            &based_on(&[second, first]),
-            at(1),
-        )
-        .await;
-    assert_eq!(
-        fresh.expect("answered").map(|task| task.version),
-        Some(second)
-    );
-}
-
-/// It is not the same as no precondition.
-pub async fn no_version_at_all_never_matches(store: &impl Adapter) {
-    let before = kept(store, task("alice", 1)).await;
-    let never = Precondition::VersionIn(Vec::new());
-    let tasks = store.tasks();
-    let changed = tasks
-        .change(
-            &before.owner,
-            before.id,
-            &TaskChange::toggle(),
-            &never,
-            at(1),
-        )
-        .await;
-    assert_eq!(changed.expect("answered"), None);
-    assert!(
-        !tasks
-            .remove(&before.owner, before.id, &never)
-            .await
-            .expect("answered")
-    );
-    assert_eq!(found(store, &before).await, Some(before));
-}
-
-/// It removes nothing.
-pub async fn a_stale_removal_loses(store: &impl Adapter) {
-    let before = kept(store, task("alice", 1)).await;
-    let stale = Precondition::VersionIn(vec![before.version.next()]);
-    assert!(
-        !store
-            .tasks()
-            .remove(&before.owner, before.id, &stale)
-            .await
-            .expect("answered")
-    );
-    assert_eq!(found(store, &before).await.as_ref(), Some(&before));
-    let fresh = Precondition::VersionIn(vec![before.version]);
-    assert!(
-        store
-            .tasks()
-            .remove(&before.owner, before.id, &fresh)
-            .await
-            .expect("answered")
-    );
-    assert_eq!(found(store, &before).await, None);
-}
-
-/// And the first takes one task only.
-pub async fn a_second_removal_finds_nothing(store: &impl Adapter) {
-    let gone = kept(store, task("alice", 1)).await;
-    let stays = kept(store, task("alice", 2)).await;
-    let tasks = store.tasks();
-    assert!(
-        tasks
-            .remove(&gone.owner, gone.id, &Precondition::None)
-            .await
-            .expect("answered")
-    );
-    assert!(
-        !tasks
-            .remove(&gone.owner, gone.id, &Precondition::None)
-            .await
-            .expect("answered")
-    );
-    assert_eq!(all(store, &gone.owner).await, [stays]);
-}
-
-/// Whosever the task is; the one that is there stays as it is.
-pub async fn an_id_is_taken_once(store: &impl Adapter) {
-    let first = kept(store, task("alice", 1)).await;
-    kept(store, task("bob", 2)).await;
-    for owner in ["alice", "bob", "a stranger"] {
-        let again = Task {
-            title: title("another"),
-            ..task(owner, 1)
-        };
-        let refused = store.tasks().add(&again).await;
-        assert!(
-            matches!(refused, Err(StoreError::Duplicate)),
-            "{owner}: {refused:?}"
-        );
-    }
-    assert_eq!(found(store, &first).await, Some(first));
-}
-
-/// No change is lost under another that was based on the same reading.
-pub async fn of_two_changes_of_one_version_exactly_one_wins(store: &impl Adapter) {
-    let before = kept(store, task("alice", 1)).await;
-    let precondition = Precondition::VersionIn(vec![before.version]);
-    let change = TaskChange::toggle();
-    let attempts = (0..8).map(|_| {
-        store
-            .tasks()
-            .change(&before.owner, before.id, &change, &precondition, at(1))
-    });
-    let outcomes = join_all(attempts).await;
-    let winners = outcomes
-        .into_iter()
-        .filter(|outcome| outcome.as_ref().expect("answered").is_some())
-        .count();
-    assert_eq!(winners, 1);
-    let after = found(store, &before).await.expect("still there");
-    assert_eq!(after.version, before.version.next());
-}
-
-/// Each counts, and each answer is a state of its own.
-pub async fn concurrent_toggles_are_all_made(store: &impl Adapter) {
-    let before = kept(store, task("alice", 1)).await;
-    let change = TaskChange::toggle();
-    let toggles = (0..33).map(|_| {
-        store.tasks().change(
-            &before.owner,
-            before.id,
-            &change,
-            &Precondition::None,
-            at(1),
-        )
-    });
-    let mut seen: Vec<_> = join_all(toggles)
-        .await
-        .into_iter()
-        .map(|outcome| outcome.expect("answered").expect("found"))
-        .map(|task| (task.version, task.completed, task.updated_at))
-        .collect();
-    seen.sort_unstable();
-    let mut expected = before.clone();
-    for state in seen {
-        expected.apply(&change, at(1));
-        assert_eq!(
-            state,
-            (expected.version, expected.completed, expected.updated_at)
-        );
-    }
-    assert_eq!(found(store, &before).await, Some(expected));
-}
-
-/// Nobody needs to register first.
-pub async fn the_first_task_makes_its_owner_known(store: &impl Adapter) {
-    let first = kept(store, task("alice", 1)).await;
-    let owner = store
-        .users()
-        .find(&first.owner)
-        .await
-        .expect("answered")
-        .expect("known");
-    assert_eq!(owner.id, first.owner);
-    assert_eq!(owner.created_at, first.created_at);
-}
-
-/// All tasks are kept.
-pub async fn concurrent_first_tasks_make_one_owner(store: &impl Adapter) {
-    let first: Vec<_> = (1..=10).map(|number| task("newcomer", number)).collect();
-    for outcome in join_all(first.iter().map(|task| store.tasks().add(task))).await {
-        outcome.expect("added");
-    }
-    let newcomer = user("newcomer");
-    assert_eq!(all(store, &newcomer).await.len(), 10);
-    assert!(store.users().remove(&newcomer).await.expect("answered"));
-    assert!(!store.users().remove(&newcomer).await.expect("answered"));
-}
-
-/// No task is left without its owner.
-pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &impl Adapter) {
-    let hers = kept(store, task("alice", 1)).await;
-    kept(store, task("alice", 2)).await;
-    let his = kept(store, task("bob", 3)).await;
-    assert!(store.users().remove(&hers.owner).await.expect("answered"));
-    assert_eq!(
-        store.users().find(&hers.owner).await.expect("answered"),
-        None
-    );
-    assert_eq!(all(store, &hers.owner).await, []);
-    assert!(
-        !store
-            .tasks()
-            .belongs_to_another(&his.owner, hers.id)
-            .await
-            .expect("answered")
-    );
-    assert_eq!(found(store, &his).await, Some(his));
-}
-
-/// As it must be for every other obligation to mean anything.
-pub async fn the_store_answers_and_its_schema_is_current(store: &impl Adapter) {
-    store.probe().ping().await.expect("answered");
-    assert!(store.probe().schema_is_current().await.expect("answered"));
+/// Since when this user's tokens count, as the store says soon after.
+async fn not_before(store: &impl Adapter, name: &str) -> Option<Timestamp> {
+    let current = store.revocations().current(at(100)).await;
+    let mut current = current.expect("answered").into_iter();
+    let subject = SubjectHash::of(&user(name));
+    current.find_map(|(of, not_before)| (of == subject).then_some(not_before))
 }

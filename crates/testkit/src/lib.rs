@@ -7,6 +7,8 @@
 //! | [`clock`] | [`ManualClock`](clock::ManualClock), which stands still until told |
 //! | [`ids`] | [`CountedIds`](ids::CountedIds), ids that a snapshot can name |
 //! | [`tokens`] | [`PlainTokens`](tokens::PlainTokens), tokens that anyone can write |
+//! | [`passwords`] | [`PlainPasswords`](passwords::PlainPasswords), hashes that cost nothing |
+//! | [`issuer`] | [`IssuerKey`](issuer::IssuerKey) and [`JwksServer`](issuer::JwksServer): an issuer of tokens that is not the service |
 //! | [`postgres`] | PostgreSQL servers and databases that live as long as a test |
 //! | [`proxy`] | [`FaultProxy`](proxy::FaultProxy), which loses what a client and a server say |
 //! | [`console`] | the behaviour recorded from the console |
@@ -22,8 +24,10 @@ pub mod clock;
 pub mod console;
 pub mod contract;
 pub mod ids;
+pub mod issuer;
 pub mod linearizability;
 pub mod memory;
+pub mod passwords;
 pub mod postgres;
 pub mod proxy;
 pub mod tokens;

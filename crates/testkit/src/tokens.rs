@@ -1,15 +1,44 @@
 //! Tokens that anyone can write.
 
-use taskhold_application::tokens::{InvalidToken, TokenVerifier};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskhold_application::tokens::{
+    Identity, InvalidToken, SignedToken, SigningError, TokenSigner, TokenVerifier,
+};
+use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
-/// Takes `user:NAME` for a token of NAME, and refuses all else.
+/// Takes `user:NAME` for a token of NAME that never ends, `user:NAME@MICROS` for one that was
+/// issued then, and refuses all else. It signs tokens of the second kind.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainTokens;
 
+#[async_trait]
 impl TokenVerifier for PlainTokens {
-    fn verify(&self, token: &str) -> Result<UserId, InvalidToken> {
+    async fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
         let name = token.strip_prefix("user:").ok_or(InvalidToken)?;
-        UserId::parse(name).map_err(|_| InvalidToken)
+        let issued_at = |(name, micros): (&str, &str)| {
+            let issued = Timestamp::from_micros(micros.parse().ok()?).ok()?;
+            Some((name.to_owned(), issued))
+        };
+        let (name, issued) = match name.rsplit_once('@').and_then(issued_at) {
+            Some((name, issued)) => (name, Some(issued)),
+            None => (name.to_owned(), None),
+        };
+        Ok(Identity {
+            user: UserId::parse(name).map_err(|_| InvalidToken)?,
+            issued,
+            expires: Timestamp::LAST,
+        })
+    }
+}
+
+impl TokenSigner for PlainTokens {
+    fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError> {
+        Ok(SignedToken {
+            token: format!("user:{user}@{}", now.as_micros()),
+            expires_in: Duration::from_hours(1),
+        })
     }
 }

@@ -7,5 +7,5 @@ store_contract!(memory, async { super::MemoryStore::default() });
 
 #[tokio::test]
 async fn every_query_of_ten_thousand_tasks() {
-    taskhold_testkit::contract::every_query_of(&MemoryStore::default(), 10_000).await;
+    taskhold_testkit::contract::queries::every_query_of(&MemoryStore::default(), 10_000).await;
 }

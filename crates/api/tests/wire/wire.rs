@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::body::to_bytes;
@@ -11,14 +12,19 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::web::Bytes;
 use serde_json::Value;
 use taskhold_api::Services;
+use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
+use taskhold_application::accounts::{AccountService, Lifetimes};
+use taskhold_application::limits::{Allowed, Limits};
 use taskhold_application::readiness::Readiness;
+use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
 use taskhold_repository::probe::StoreProbe;
 use taskhold_repository::tasks::TaskRepository;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::ids::CountedIds;
 use taskhold_testkit::memory::MemoryStore;
+use taskhold_testkit::passwords::PlainPasswords;
 use taskhold_testkit::tokens::PlainTokens;
 
 /// A request in the making; as alice, with JSON, unless told otherwise.
@@ -68,6 +74,13 @@ pub async fn body(response: HttpResponse) -> Bytes {
     to_bytes(response.into_body()).await.expect("a body")
 }
 
+/// How often somebody may log in; low, so that a transcript can reach it.
+const ALLOWED: Allowed = Allowed {
+    requests: 10,
+    failures_per_address: 2,
+    failures: 5,
+};
+
 /// The API with a transcript of all that was asked and answered.
 pub struct Wire {
     services: Services,
@@ -86,12 +99,32 @@ impl Wire {
     }
 
     pub fn limited(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreProbe>, quota: u64) -> Self {
+        // Those of accounts are nobody's else.
+        let people = Arc::new(MemoryStore::default());
         let clock = Arc::new(ManualClock::default());
         let ids = Arc::new(CountedIds::default());
         let quota = NonZeroU64::new(quota).expect("a quota");
+        let revocations = Arc::new(Revocations::new(people.clone(), clock.clone()));
+        let accounts = AccountService {
+            users: people.clone(),
+            sessions: people.clone(),
+            passwords: Arc::new(PlainPasswords),
+            tokens: Arc::new(PlainTokens),
+            revocations: revocations.clone(),
+            limits: Limits::new(people, ALLOWED),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            lifetimes: Lifetimes {
+                refresh_token: Duration::from_hours(24),
+                longest_token: Duration::from_hours(24),
+            },
+        };
         let services = Services {
             tasks: TaskService::new(tasks, clock.clone(), ids.clone(), quota),
+            accounts,
             tokens: Arc::new(PlainTokens),
+            revocations,
+            proxies: TrustedProxies::default(),
             readiness: Arc::new(Readiness::new(probe)),
             clock: clock.clone(),
             ids,
@@ -140,7 +173,12 @@ impl Wire {
         } else {
             body(response).await
         };
-        let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let mut json: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if let Some(random) = json.get_mut("refresh_token") {
+            // 32 random bytes.
+            assert_eq!(random.as_str().map(str::len), Some(43), "{random}");
+            *random = "…".into();
+        }
         let shown = match &json {
             Value::Null => String::from_utf8_lossy(&body).into_owned(),
             json => serde_json::to_string_pretty(json).expect("JSON"),

@@ -7,7 +7,10 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    /// As it was typed.
     pub email: Option<String>,
+    /// As it is compared.
+    pub email_key: Option<String>,
     pub name: Option<String>,
     pub password_hash: Option<String>,
     pub is_active: bool,

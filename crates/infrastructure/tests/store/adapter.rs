@@ -4,15 +4,21 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
+use taskhold_infrastructure::attempts::SqlAttempts;
 use taskhold_infrastructure::idempotency::SqlKeys;
 use taskhold_infrastructure::probe::SqlProbe;
+use taskhold_infrastructure::revocations::SqlRevocations;
 use taskhold_infrastructure::schema;
+use taskhold_infrastructure::sessions::SqlSessions;
 use taskhold_infrastructure::start::Opening;
 use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_infrastructure::users::SqlUsers;
+use taskhold_repository::attempts::AttemptRepository;
 use taskhold_repository::idempotency::IdempotencyKeys;
 use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::revocations::RevocationRepository;
+use taskhold_repository::sessions::SessionRepository;
 use taskhold_repository::tasks::TaskRepository;
 use taskhold_repository::users::UserRepository;
 use taskhold_testkit::contract::Adapter;
@@ -23,6 +29,9 @@ use tempfile::TempDir;
 pub struct SqlAdapter {
     pub tasks: SqlTasks,
     pub users: SqlUsers,
+    pub sessions: SqlSessions,
+    pub revocations: SqlRevocations,
+    pub attempts: SqlAttempts,
     pub keys: SqlKeys,
     pub probe: SqlProbe,
     pub sql: DatabaseConnection,
@@ -35,6 +44,15 @@ impl Adapter for SqlAdapter {
     }
     fn users(&self) -> &dyn UserRepository {
         &self.users
+    }
+    fn sessions(&self) -> &dyn SessionRepository {
+        &self.sessions
+    }
+    fn revocations(&self) -> &dyn RevocationRepository {
+        &self.revocations
+    }
+    fn attempts(&self) -> &dyn AttemptRepository {
+        &self.attempts
     }
     fn keys(&self) -> &dyn IdempotencyKeys {
         &self.keys
@@ -89,6 +107,9 @@ async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
     SqlAdapter {
         tasks: SqlTasks::new(store.clone()),
         users: SqlUsers::new(store.clone()),
+        sessions: SqlSessions::new(store.clone()),
+        revocations: SqlRevocations::new(store.clone()),
+        attempts: SqlAttempts::new(store.clone()),
         keys: SqlKeys::new(store.clone()),
         probe: SqlProbe::new(store),
         sql: connection(url).await,

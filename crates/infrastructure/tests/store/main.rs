@@ -7,7 +7,7 @@ mod schema;
 mod url;
 mod writer;
 
-use taskhold_testkit::contract::every_query_of;
+use taskhold_testkit::contract::queries::every_query_of;
 use taskhold_testkit::store_contract;
 
 store_contract!(sqlite, crate::adapter::sqlite());

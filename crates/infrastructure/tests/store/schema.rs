@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+use taskhold_domain::account::Email;
 use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -9,6 +10,7 @@ use taskhold_infrastructure::schema;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{TaskQuery, TaskRepository};
+use taskhold_repository::users::UserRepository;
 use taskhold_testkit::postgres::PostgresDatabase;
 use uuid::Uuid;
 
@@ -109,16 +111,25 @@ fn sound_task() -> Task {
     Task::create(TaskId::from_uuid(Uuid::from_u128(1)), owner, draft, now)
 }
 
+/// As the version before does it, which knows no other columns.
+fn insert_user(id: &str, email: &str) -> String {
+    format!(
+        "INSERT INTO users (id, email, name, password_hash, is_active, created_at, updated_at) \
+         VALUES ('{id}', '{email}', NULL, NULL, TRUE, 0, 0)"
+    )
+}
+
 /// The tables repeat the numbers of the domain; here is where the two are held equal.
 async fn the_tables_refuse_what_the_domain_refuses(store: &SqlAdapter) {
     store.tasks.add(&sound_task()).await.expect("added");
     let longest_title = "\u{1F600}".repeat(Title::MAX_CHARS);
     let longest_description = "\u{1F600}".repeat(Description::MAX_CHARS);
     let longest_user = "\u{1F600}".repeat(UserId::MAX_CHARS);
+    let longest_email = "\u{1F600}".repeat(Email::MAX_CHARS);
     for taken in [
         format!("UPDATE tasks SET title = '{longest_title}'"),
         format!("UPDATE tasks SET description = '{longest_description}'"),
-        format!("INSERT INTO users VALUES ('{longest_user}', NULL, NULL, NULL, TRUE, 0, 0)"),
+        insert_user(&longest_user, &longest_email),
     ] {
         execute(&store.sql, &taken).await;
     }
@@ -130,12 +141,83 @@ async fn the_tables_refuse_what_the_domain_refuses(store: &SqlAdapter) {
         "UPDATE tasks SET version = 0".to_owned(),
         "UPDATE tasks SET updated_at = created_at - 1".to_owned(),
         "UPDATE tasks SET user_id = 'nobody'".to_owned(),
-        "INSERT INTO users VALUES ('', NULL, NULL, NULL, TRUE, 0, 0)".to_owned(),
-        format!("INSERT INTO users VALUES ('{longest_user}a', NULL, NULL, NULL, TRUE, 0, 0)"),
+        insert_user("", "a@b.example"),
+        insert_user("bob", ""),
+        insert_user("bob", &format!("{longest_email}a")),
+        insert_user("bob", &longest_email),
+        insert_user(&format!("{longest_user}a"), "a@b.example"),
     ] {
         let outcome = store.sql.execute_unprepared(&refused).await;
         assert!(outcome.is_err(), "{refused}");
     }
+}
+
+/// Bytes as the dialect of the store writes them.
+fn bytes(store: &SqlAdapter, count: usize) -> String {
+    let digits = "a7".repeat(count);
+    if store.sql.get_database_backend() == DbBackend::Postgres {
+        format!("'\\x{digits}'::bytea")
+    } else {
+        format!("x'{digits}'")
+    }
+}
+
+/// A digest of another length is none, a counter counts from one, and a session is somebody's.
+async fn the_tables_of_accounts_refuse_what_is_no_row(store: &SqlAdapter) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    let family = bytes(store, 16);
+    let family = if store.sql.get_database_backend() == DbBackend::Postgres {
+        format!("encode({family}, 'hex')::uuid")
+    } else {
+        family
+    };
+    let insert_all = |digest: &str, user: &str, count: i32| {
+        [
+            format!(
+                "INSERT INTO refresh_tokens (token_hash, family, user_id, created_at, expires_at) \
+                 VALUES ({digest}, {family}, '{user}', 0, 0)"
+            ),
+            format!(
+                "INSERT INTO revocations (subject_hash, not_before, kept_until) \
+                 VALUES ({digest}, 0, 0)"
+            ),
+            format!("INSERT INTO attempts (bucket, count, since) VALUES ({digest}, {count}, 0)"),
+        ]
+    };
+    let refused = [0, 31, 33]
+        .into_iter()
+        .flat_map(|length| insert_all(&bytes(store, length), "alice", 1));
+    let of_nobody = insert_all(&bytes(store, 32), "nobody", 0);
+    let [session, _, counter] = of_nobody;
+    for refused in refused.chain([session, counter]) {
+        let outcome = store.sql.execute_unprepared(&refused).await;
+        assert!(outcome.is_err(), "{refused}");
+    }
+    for taken in insert_all(&bytes(store, 32), "alice", 1) {
+        execute(&store.sql, &taken).await;
+        let again = store.sql.execute_unprepared(&taken).await;
+        assert!(again.is_err(), "twice: {taken}");
+    }
+}
+
+/// Taken back, a migration takes what it made and nothing else.
+async fn users_and_tasks_outlive_the_tables_of_accounts(store: &SqlAdapter) {
+    const BEFORE_ACCOUNTS: usize = 2;
+    store.tasks.add(&sound_task()).await.expect("added");
+    let all = schema::status(&store.sql).await.expect("a status").len();
+    let steps = u32::try_from(all - BEFORE_ACCOUNTS).expect("few migrations");
+    let left = schema::down(&store.sql, steps).await.expect("down");
+    assert_eq!(left, BEFORE_ACCOUNTS);
+    execute(&store.sql, &insert_user("bob", "bob@example.org")).await;
+    schema::up(&store.sql).await.expect("up again");
+    for name in ["alice", "bob"] {
+        let user = UserId::parse(name).expect("a user id");
+        let found = store.users.find(&user).await.expect("answered");
+        assert_eq!(found.map(|user| user.id), Some(user));
+    }
+    let task = sound_task();
+    let found = store.tasks.find(&task.owner, task.id).await;
+    assert_eq!(found.expect("answered"), Some(task));
 }
 
 async fn nul_is_refused_by_sqlite_too(store: &SqlAdapter) {
@@ -197,6 +279,8 @@ on_both_stores! {
     fresh_empties_the_store
     a_store_of_a_newer_program_is_left_as_it_is
     the_tables_refuse_what_the_domain_refuses
+    the_tables_of_accounts_refuse_what_is_no_row
+    users_and_tasks_outlive_the_tables_of_accounts
     fault_5_one_damaged_row_does_not_hide_the_list
 }
 

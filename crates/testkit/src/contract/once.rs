@@ -6,7 +6,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::idempotency::{Fingerprint, IdempotencyKey, KEPT_FOR, KeyedRequest, Once};
 use taskhold_repository::tasks::{Precondition, TaskWrite};
 
-use super::{Adapter, all, at, found, kept, task, user};
+use super::{Adapter, all, at, found, kept, removed, task, user};
 
 /// A request whose content is this number.
 fn request(key: &str, content: u8) -> KeyedRequest {
@@ -247,7 +247,7 @@ pub async fn concurrent_duplicates_are_done_once(store: &impl Adapter) {
 pub async fn removing_a_user_removes_their_keys(store: &impl Adapter) {
     let write = TaskWrite::Add(task("alice", 1));
     written(store, &request("k", 1), &write, at(0)).await;
-    assert!(store.users().remove(&user("alice")).await.expect("removed"));
+    assert!(removed(store, "alice").await);
     let after = recalled(store, "alice", &request("k", 1), at(1)).await;
     assert_eq!(after, None);
 }

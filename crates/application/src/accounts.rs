@@ -1,0 +1,444 @@
+//! What a person can do with an account: register, log in, stay logged in, and leave.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use taskhold_domain::account::{Credentials, Email, PasswordChange, Registration};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::{Source, StoreError};
+use taskhold_repository::revocations::Revocation;
+use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
+pub use taskhold_repository::users::User;
+use taskhold_repository::users::UserRepository;
+
+use crate::clock::Clock;
+use crate::ids::Ids;
+pub use crate::limits::Allowance;
+use crate::limits::{Limits, Refused};
+use crate::passwords::{HashingError, PasswordHasher, Verified};
+use crate::revocations::Revocations;
+use crate::tokens::{SignedToken, SigningError, TokenSigner};
+
+/// How young a token must be to delete an account that has no password.
+pub const FRESH_FOR: Duration = Duration::from_mins(5);
+
+/// How long what is given out lives.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// A refresh token.
+    pub refresh_token: Duration,
+    /// The longest that any token lives which this service takes, also those of another issuer: for so
+    /// long it is remembered that they were revoked.
+    pub longest_token: Duration,
+}
+
+/// People's accounts.
+#[derive(Clone)]
+pub struct AccountService {
+    /// The users port.
+    pub users: Arc<dyn UserRepository>,
+    /// The sessions port.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// Hashes passwords.
+    pub passwords: Arc<dyn PasswordHasher>,
+    /// Makes access tokens.
+    pub tokens: Arc<dyn TokenSigner>,
+    /// What is told at once of a revocation.
+    pub revocations: Arc<Revocations>,
+    /// How often somebody may try.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The ids of users and of logins.
+    pub ids: Arc<dyn Ids>,
+    /// How long what is given out lives.
+    pub lifetimes: Lifetimes,
+}
+
+/// What somebody gets who logs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Who it is.
+    pub user: User,
+    /// With what to ask.
+    pub access_token: SignedToken,
+    /// With what to get the next of both.
+    pub refresh_token: RefreshToken,
+}
+
+/// A refresh token: 256 random bits. Its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken(String);
+
+impl RefreshToken {
+    /// Takes what may be one.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The token.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn random() -> Result<Self, AccountError> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).map_err(|error| AccountError::Defect(error.into()))?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    fn hash(&self) -> TokenHash {
+        TokenHash(Sha256::digest(&self.0).into())
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshToken(…)")
+    }
+}
+
+/// Why a use case of accounts failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Another account has this e-mail address.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// No account that is active has this e-mail address and this password. Which of them is wrong is
+    /// told to nobody.
+    #[error("the e-mail address or the password is wrong")]
+    WrongCredentials,
+    /// The password of the account is another one.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The account has no password that could be changed: another service lets its user in.
+    #[error("the account has no password")]
+    NoPassword,
+    /// The refresh token is not good, or not any more.
+    #[error("the refresh token is not valid")]
+    InvalidRefreshToken,
+    /// The account has no password to ask for, so the token must be younger than [`FRESH_FOR`].
+    #[error("a fresh token is needed")]
+    StaleToken,
+    /// It was tried too often.
+    #[error("too many attempts")]
+    TooOften(Allowance),
+    /// There is no such account any more, or it is deactivated.
+    #[error("there is no such account")]
+    NotFound,
+    /// Too many requests wait for the store or for their passwords; nothing was done.
+    #[error("too many requests wait")]
+    Busy,
+    /// The store is away; nothing was done.
+    #[error("the store is not available")]
+    Unavailable(#[source] Source),
+    /// The store was lost during a write, which may or may not have been done.
+    #[error("the outcome of the write is unknown")]
+    OutcomeUnknown(#[source] Source),
+    /// A fault of ours.
+    #[error("there is a defect in this service")]
+    Defect(#[source] Source),
+}
+
+impl From<StoreError> for AccountError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::Busy,
+            StoreError::Unavailable(source) => Self::Unavailable(source),
+            StoreError::OutcomeUnknown(source) | StoreError::Repeatable(source) => {
+                Self::OutcomeUnknown(source)
+            }
+            StoreError::Defect(source) => Self::Defect(source),
+            // Where they are expected they are told apart before.
+            error @ (StoreError::Duplicate | StoreError::UnknownOwner) => {
+                Self::Defect(error.into())
+            }
+        }
+    }
+}
+
+impl From<HashingError> for AccountError {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Self::Busy,
+            HashingError::Defect(source) => Self::Defect(source),
+        }
+    }
+}
+
+impl From<SigningError> for AccountError {
+    fn from(error: SigningError) -> Self {
+        Self::Defect(error.into())
+    }
+}
+
+impl From<Refused> for AccountError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooOften(allowance) => Self::TooOften(allowance),
+            Refused::Store(error) => error.into(),
+        }
+    }
+}
+
+impl AccountService {
+    /// Counts a request of an address that wants to register or log in.
+    ///
+    /// # Errors
+    /// [`AccountError::TooOften`], and those of the store.
+    pub async fn admit(&self, address: IpAddr) -> Result<Allowance, AccountError> {
+        Ok(self.limits.request(address, self.clock.now()).await?)
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`AccountError`]: `EmailTaken`, `Busy`, and those of the store.
+    pub async fn register(&self, registration: Registration) -> Result<Grant, AccountError> {
+        let Registration {
+            email,
+            password,
+            name,
+        } = registration;
+        let password = self.passwords.hash(&password).await?;
+        let now = self.clock.now();
+        let user = User {
+            id: UserId::parse(self.ids.next().to_string())
+                .map_err(|error| AccountError::Defect(error.into()))?,
+            email: Some(email),
+            name,
+            password: Some(password),
+            is_active: true,
+            created_at: now,
+        };
+        let (session, refresh_token) = self.new_session(&user.id, now)?;
+        match self.users.register(&user, &session).await {
+            Ok(()) => self.grant(user, refresh_token),
+            Err(StoreError::Duplicate) => Err(AccountError::EmailTaken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets somebody in. What is wrong costs as much as what is right, whatever is wrong about it.
+    ///
+    /// # Errors
+    /// [`AccountError`]: `WrongCredentials`, `TooOften`, `Busy`, and those of the store.
+    pub async fn log_in(
+        &self,
+        credentials: &Credentials,
+        address: IpAddr,
+    ) -> Result<Grant, AccountError> {
+        let Credentials { email, password } = credentials;
+        self.limits
+            .failure(email, address, self.clock.now())
+            .await?;
+        let user = match Email::parse(email.as_str()) {
+            Ok(email) => self.users.find_by_email(&email).await?,
+            Err(_) => None,
+        };
+        let hash = user.as_ref().and_then(|user| user.password.as_ref());
+        let verified = self.passwords.verify(password, hash).await?;
+        let (Some(user), Verified::Right | Verified::RightButOutdated) = (user, verified) else {
+            return Err(AccountError::WrongCredentials);
+        };
+        if !user.is_active {
+            return Err(AccountError::WrongCredentials);
+        }
+        self.limits.success(email, address).await?;
+        if verified == Verified::RightButOutdated {
+            self.rehash(&user, password).await?;
+        }
+        self.start(user).await
+    }
+
+    /// Gives new tokens for a refresh token, which is used up by that.
+    ///
+    /// # Errors
+    /// [`AccountError`]: `InvalidRefreshToken`, and those of the store.
+    pub async fn refresh(&self, token: &RefreshToken) -> Result<Grant, AccountError> {
+        let next = RefreshToken::random()?;
+        let now = self.clock.now();
+        let successor = Successor {
+            token: next.hash(),
+            created_at: now,
+            expires_at: now.saturating_add(self.lifetimes.refresh_token),
+        };
+        let user = match self.sessions.rotate(token.hash(), &successor).await? {
+            Rotation::Rotated(user) => user,
+            Rotation::Reused => {
+                tracing::warn!("a refresh token was used twice: its sessions are ended");
+                return Err(AccountError::InvalidRefreshToken);
+            }
+            Rotation::Refused => return Err(AccountError::InvalidRefreshToken),
+        };
+        match self.users.find(&user).await? {
+            Some(user) if user.is_active => self.grant(user, next),
+            // Deactivated or deleted a moment ago.
+            _ => Err(AccountError::InvalidRefreshToken),
+        }
+    }
+
+    /// Ends what came of the login that this refresh token came of, or of every login, and every access
+    /// token until now.
+    ///
+    /// # Errors
+    /// [`AccountError`]: those of the store.
+    pub async fn log_out(
+        &self,
+        caller: &UserId,
+        token: Option<&RefreshToken>,
+    ) -> Result<(), AccountError> {
+        let revocation = self.revocation_of(caller);
+        let token = token.map(RefreshToken::hash);
+        self.sessions.end(token, &revocation).await?;
+        self.revocations.note(&revocation);
+        Ok(())
+    }
+
+    /// Who the caller is; `None` where the store does not know the user yet.
+    ///
+    /// # Errors
+    /// [`AccountError`]: those of the store.
+    pub async fn find(&self, caller: &UserId) -> Result<Option<User>, AccountError> {
+        Ok(self.users.find(caller).await?)
+    }
+
+    /// Gives the caller another password, ends everything that was given out before, and lets the
+    /// caller in anew.
+    ///
+    /// # Errors
+    /// [`AccountError`]: `WrongPassword`, `NoPassword`, `TooOften`, `NotFound`, `Busy`, and those of the
+    /// store.
+    pub async fn change_password(
+        &self,
+        caller: &UserId,
+        change: &PasswordChange,
+        address: IpAddr,
+    ) -> Result<Grant, AccountError> {
+        let user = self.account(caller).await?;
+        let user = user.ok_or(AccountError::NoPassword)?;
+        self.ask_password(&user, &change.current, address).await?;
+        let password = self.passwords.hash(&change.new).await?;
+        let revocation = self.revocation_of(caller);
+        if !self.users.set_password(&password, &revocation).await? {
+            return Err(AccountError::NotFound);
+        }
+        self.revocations.note(&revocation);
+        self.start(user).await
+    }
+
+    /// Deletes the caller's account with all that is the caller's. Asks for the password, or where there
+    /// is none for a token that was `issued` a moment ago.
+    ///
+    /// # Errors
+    /// [`AccountError`]: `WrongPassword`, `StaleToken`, `TooOften`, `Busy`, and those of the store.
+    pub async fn delete(
+        &self,
+        caller: &UserId,
+        issued: Option<Timestamp>,
+        password: Option<&str>,
+        address: IpAddr,
+    ) -> Result<(), AccountError> {
+        match self.account(caller).await? {
+            Some(user) if user.password.is_some() => {
+                let password = password.ok_or(AccountError::WrongPassword)?;
+                self.ask_password(&user, password, address).await?;
+            }
+            _ => {
+                let now = self.clock.now();
+                if issued.is_none_or(|issued| issued.saturating_add(FRESH_FOR) < now) {
+                    return Err(AccountError::StaleToken);
+                }
+            }
+        }
+        let revocation = self.revocation_of(caller);
+        self.users.remove(&revocation).await?;
+        self.revocations.note(&revocation);
+        Ok(())
+    }
+
+    /// The caller's account, where the store knows it. The caller's token may have been taken only because
+    /// this instance has not heard yet that the account is deactivated.
+    async fn account(&self, caller: &UserId) -> Result<Option<User>, AccountError> {
+        match self.users.find(caller).await? {
+            Some(user) if !user.is_active => Err(AccountError::NotFound),
+            found => Ok(found),
+        }
+    }
+
+    async fn ask_password(
+        &self,
+        user: &User,
+        password: &str,
+        address: IpAddr,
+    ) -> Result<(), AccountError> {
+        let (Some(email), Some(hash)) = (&user.email, &user.password) else {
+            return Err(AccountError::NoPassword);
+        };
+        // Who has stolen a token must not be able to guess.
+        let now = self.clock.now();
+        self.limits.failure(email.as_str(), address, now).await?;
+        match self.passwords.verify(password, Some(hash)).await? {
+            Verified::Wrong => Err(AccountError::WrongPassword),
+            Verified::Right | Verified::RightButOutdated => {
+                self.limits.success(email.as_str(), address).await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn rehash(&self, user: &User, password: &str) -> Result<(), AccountError> {
+        // Rules that came later are no reason to keep an outdated hash, but nothing is lost by it.
+        if let (Ok(password), Some(outdated)) = (
+            taskhold_domain::account::Password::parse(password),
+            &user.password,
+        ) {
+            let hash = self.passwords.hash(&password).await?;
+            self.users.rehash(&user.id, outdated, &hash).await?;
+        }
+        Ok(())
+    }
+
+    async fn start(&self, user: User) -> Result<Grant, AccountError> {
+        let (session, refresh_token) = self.new_session(&user.id, self.clock.now())?;
+        self.sessions.start(&session).await?;
+        self.grant(user, refresh_token)
+    }
+
+    fn new_session(
+        &self,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<(Session, RefreshToken), AccountError> {
+        let token = RefreshToken::random()?;
+        let session = Session {
+            token: token.hash(),
+            family: self.ids.next(),
+            user: user.clone(),
+            created_at: now,
+            expires_at: now.saturating_add(self.lifetimes.refresh_token),
+        };
+        Ok((session, token))
+    }
+
+    fn grant(&self, user: User, refresh_token: RefreshToken) -> Result<Grant, AccountError> {
+        Ok(Grant {
+            access_token: self.tokens.sign(&user.id, self.clock.now())?,
+            user,
+            refresh_token,
+        })
+    }
+
+    /// That no token counts which was issued before now.
+    fn revocation_of(&self, user: &UserId) -> Revocation {
+        Revocation::of_all_until(user, self.clock.now(), self.lifetimes.longest_token)
+    }
+}

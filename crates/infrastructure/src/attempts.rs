@@ -1,0 +1,93 @@
+//! The attempts port: one statement counts.
+
+mod row;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, OnConflict, Query};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_repository::attempts::{AttemptRepository, Bucket, Count};
+use taskhold_repository::error::StoreError;
+
+use self::row::{ActiveModel, Column, Entity};
+use crate::policy::Effect;
+use crate::store::Store;
+
+/// Counters in a SQL database.
+#[derive(Clone)]
+pub struct SqlAttempts {
+    store: Store,
+}
+
+impl SqlAttempts {
+    /// Counters in this store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+}
+
+#[async_trait]
+impl AttemptRepository for SqlAttempts {
+    async fn count(
+        &self,
+        bucket: Bucket,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<Count, StoreError> {
+        let is_over =
+            Expr::col((Entity, Column::Since)).lte(now.saturating_sub(window).as_micros());
+        let count = CaseStatement::new()
+            .case(is_over.clone(), 1_i32)
+            // Enough is enough: no counter runs over.
+            .case(Expr::col((Entity, Column::Count)).eq(i32::MAX), i32::MAX)
+            .finally(Expr::col((Entity, Column::Count)).add(1_i32));
+        let since = CaseStatement::new()
+            .case(is_over, now.as_micros())
+            .finally(Expr::col((Entity, Column::Since)));
+        let once_more = OnConflict::column(Column::Bucket)
+            .value(Column::Count, count)
+            .value(Column::Since, since)
+            .to_owned();
+        let first = ActiveModel {
+            bucket: Set(bucket.as_bytes().to_vec()),
+            count: Set(1),
+            since: Set(now.as_micros()),
+        };
+        // Counting twice after a fault is on the safe side.
+        let counted = self.store.call(
+            "attempts.count",
+            Effect::RepeatableWrite,
+            move |connection, _| {
+                let insert = Entity::insert(first.clone()).on_conflict(once_more.clone());
+                async move { insert.exec_with_returning(&connection).await }
+            },
+        );
+        let row = counted.await?;
+        Ok(Count {
+            count: row.count.unsigned_abs(),
+            since: Timestamp::from_micros(row.since)
+                .map_err(|error| StoreError::Defect(error.into()))?,
+        })
+    }
+
+    async fn clear(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let delete = Entity::delete_many().filter(Column::Bucket.eq(bucket.as_bytes().to_vec()));
+        self.store.delete("attempts.clear", delete).await.map(drop)
+    }
+
+    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let oldest = Query::select()
+            .column(Column::Bucket)
+            .from(Entity)
+            .and_where(Column::Since.lt(time.as_micros()))
+            .order_by(Column::Since, Order::Asc)
+            .limit(most.into())
+            .to_owned();
+        let delete = Entity::delete_many().filter(Column::Bucket.in_subquery(oldest));
+        self.store.delete("attempts.forget", delete).await
+    }
+}

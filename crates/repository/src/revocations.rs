@@ -1,0 +1,77 @@
+//! The port for revocations: since when the tokens of a user count.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+
+use crate::error::StoreError;
+
+/// How long it may take until every instance knows of a revocation.
+pub const KNOWN_WITHIN: Duration = Duration::from_mins(1);
+
+/// What is kept of a user id that must not be there any more: a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubjectHash(pub [u8; 32]);
+
+impl SubjectHash {
+    /// Of this user.
+    #[must_use]
+    pub fn of(user: &UserId) -> Self {
+        Self(Sha256::digest(user.as_str()).into())
+    }
+}
+
+/// That a user's tokens count only if they were issued at this time or later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whose tokens.
+    pub user: UserId,
+    /// The time; [`Timestamp::LAST`] for none at all.
+    pub not_before: Timestamp,
+    /// Until when it matters: no token from before lives longer.
+    pub kept_until: Timestamp,
+}
+
+impl Revocation {
+    /// That no token of this user counts which was issued before `now`, where no token lives longer
+    /// than `longest_token`.
+    #[must_use]
+    pub fn of_all_until(user: &UserId, now: Timestamp, longest_token: Duration) -> Self {
+        Self {
+            user: user.clone(),
+            not_before: now,
+            kept_until: now.saturating_add(longest_token),
+        }
+    }
+
+    /// That no token of this user counts at all.
+    #[must_use]
+    pub fn of_all(user: &UserId) -> Self {
+        Self {
+            user: user.clone(),
+            not_before: Timestamp::LAST,
+            kept_until: Timestamp::LAST,
+        }
+    }
+}
+
+/// The revocations of all users. They are kept with what causes them, by the other ports. Of two of one
+/// user the one with the later time counts, in whichever order they come, until an operator lets the
+/// user in again or the user is removed: so nobody who is kept out comes in by ending sessions.
+#[async_trait]
+pub trait RevocationRepository: Send + Sync {
+    /// All that matter at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `Defect`.
+    async fn current(&self, now: Timestamp) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError>;
+
+    /// Forgets at most `most` of those that were to be kept until `time`. How many it were.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,359 @@
+//! How the keys of another issuer are read again and again, and what happens when it is away,
+//! hostile or asked for keys that it does not have.
+
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
+use std::error::Error;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use taskhold_application::clock::SystemClock;
+use taskhold_application::tokens::TokenVerifier as _;
+use taskhold_security::issuer::{IssuerKeys, KeySource, KeySourceError, Pace};
+use taskhold_security::jwks_url::{FetchError, JwksUrl, JwksUrlError};
+use taskhold_security::jwt::{JwtTokens, Origin};
+use taskhold_security::secret::Secret;
+use taskhold_testkit::issuer::{IssuerKey, JwksServer, key_set};
+
+/// Nothing is read but for a reason, and for each reason once.
+const NEVER: Pace = Pace {
+    refresh: Duration::from_hours(1),
+    retry: Duration::from_hours(1),
+    unknown_key: Duration::from_hours(1),
+};
+
+fn claims() -> Value {
+    json!({"sub": "a", "exp": 4_000_000_000_u64})
+}
+
+fn keys_at(url: &str, pace: Pace) -> Arc<IssuerKeys> {
+    let url = JwksUrl::parse(url).expect("a URL");
+    Arc::new(IssuerKeys::new(KeySource::Url(url), pace))
+}
+
+fn tokens_of(keys: &Arc<IssuerKeys>) -> Arc<JwtTokens> {
+    let tokens = JwtTokens::new(
+        &Secret::new("0123456789abcdef0123456789abcdef"),
+        Origin::default(),
+        Duration::from_hours(1),
+        Arc::new(SystemClock),
+    );
+    Arc::new(tokens.with_issuer_keys(Arc::clone(keys)))
+}
+
+async fn is_taken(tokens: &JwtTokens, token: &str) -> bool {
+    tokens.verify(token).await.is_ok()
+}
+
+/// Asks again and again until it is so.
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_replaces_another_is_taken_at_its_first_token() {
+    let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
+    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let keys = keys_at(&server.url(), NEVER);
+    assert_eq!(keys.read().await.expect("keys"), 1);
+    let tokens = tokens_of(&keys);
+    assert!(is_taken(&tokens, &old.token("old", &claims())).await);
+    server.publish(&key_set(&[old.jwk_of("old"), new.jwk_of("new")]));
+    assert!(is_taken(&tokens, &new.token("new", &claims())).await);
+    assert!(is_taken(&tokens, &old.token("old", &claims())).await);
+    assert_eq!(server.asked(), 2);
+    server.publish(&key_set(&[new.jwk_of("new")]));
+    keys.read().await.expect("keys");
+    assert!(!is_taken(&tokens, &old.token("old", &claims())).await);
+}
+
+#[tokio::test]
+async fn a_storm_of_tokens_with_unknown_keys_asks_the_issuer_once() {
+    let (key, stranger) = (IssuerKey::ed25519(), IssuerKey::ed25519());
+    let server = JwksServer::start(&key_set(&[key.jwk_of("k")])).await;
+    let keys = keys_at(&server.url(), NEVER);
+    keys.read().await.expect("keys");
+    let tokens = tokens_of(&keys);
+    for _ in 0..2 {
+        let storm: Vec<_> = (0..500)
+            .map(|number| {
+                let token = stranger.token(&format!("unknown-{number}"), &claims());
+                let tokens = Arc::clone(&tokens);
+                tokio::spawn(async move { is_taken(&tokens, &token).await })
+            })
+            .collect();
+        for forged in storm {
+            assert!(!forged.await.expect("no panic"));
+        }
+        assert!(is_taken(&tokens, &key.token("k", &claims())).await);
+        assert_eq!(server.asked(), 2, "at the start, and for the first of them");
+    }
+}
+
+#[tokio::test]
+async fn after_a_while_an_unknown_key_may_ask_again() {
+    let (key, stranger) = (IssuerKey::ed25519(), IssuerKey::ed25519());
+    let server = JwksServer::start(&key_set(&[key.jwk_of("k")])).await;
+    let unknown_key = Duration::from_millis(100);
+    let keys = keys_at(
+        &server.url(),
+        Pace {
+            unknown_key,
+            ..NEVER
+        },
+    );
+    let tokens = tokens_of(&keys);
+    let forged = stranger.token("unknown", &claims());
+    let started = Instant::now();
+    eventually("a fourth reading", async || {
+        assert!(!is_taken(&tokens, &forged).await);
+        server.asked() == 4
+    })
+    .await;
+    assert!(
+        started.elapsed() >= 3 * unknown_key,
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+/// Otherwise one client that hangs up would keep a new key unknown for a minute.
+#[tokio::test]
+async fn a_reading_goes_on_when_the_request_that_wanted_it_is_given_up() {
+    let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
+    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let keys = keys_at(&server.url(), NEVER);
+    keys.read().await.expect("keys");
+    let tokens = tokens_of(&keys);
+    server.publish(&key_set(&[new.jwk_of("new")]));
+    let token = new.token("new", &claims());
+    tokio::select! {
+        biased;
+        _ = tokens.verify(&token) => panic!("the issuer takes longer"),
+        () = std::future::ready(()) => {}
+    }
+    assert!(is_taken(&tokens, &token).await);
+    assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test]
+async fn keys_are_read_again_without_any_token() {
+    let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
+    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let refresh = Duration::from_millis(50);
+    let keys = keys_at(&server.url(), Pace { refresh, ..NEVER });
+    keys.read().await.expect("keys");
+    let tokens = tokens_of(&keys);
+    let kept = Arc::clone(&keys);
+    let keeping = tokio::spawn(async move { kept.keep_up_to_date(true).await });
+    server.publish(&key_set(&[new.jwk_of("new")]));
+    eventually("the old key is forgotten", async || {
+        !is_taken(&tokens, &old.token("old", &claims())).await
+    })
+    .await;
+    keeping.abort();
+}
+
+#[tokio::test]
+async fn the_last_keys_stay_while_the_issuer_is_away_and_it_is_found_when_it_is_back() {
+    let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
+    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let pace = Pace {
+        refresh: Duration::from_millis(50),
+        retry: Duration::from_millis(50),
+        ..NEVER
+    };
+    let keys = keys_at(&server.url(), pace);
+    keys.read().await.expect("keys");
+    let tokens = tokens_of(&keys);
+    let address = server.stop().await;
+    let outcome = keys.read().await;
+    assert!(
+        matches!(
+            outcome,
+            Err(KeySourceError::Unavailable(FetchError::NoAnswer(_)))
+        ),
+        "{outcome:?}"
+    );
+    assert!(is_taken(&tokens, &old.token("old", &claims())).await);
+    let kept = Arc::clone(&keys);
+    let keeping = tokio::spawn(async move { kept.keep_up_to_date(false).await });
+    let _server = JwksServer::start_at(address, &key_set(&[new.jwk_of("new")])).await;
+    eventually("the new key is known", async || {
+        is_taken(&tokens, &new.token("new", &claims())).await
+    })
+    .await;
+    keeping.abort();
+}
+
+#[tokio::test]
+async fn answers_that_are_no_keys_change_nothing() {
+    let key = IssuerKey::ed25519();
+    let set = key_set(&[key.jwk_of("k")]);
+    let server = JwksServer::start(&set).await;
+    let elsewhere = JwksServer::start(&key_set(&[])).await;
+    let keys = keys_at(&server.url(), NEVER);
+    keys.read().await.expect("keys");
+    let tokens = tokens_of(&keys);
+    let text = set.to_string();
+    let redirection = format!("location: {}\r\n", elsewhere.url());
+    let large = format!("{}{text}", " ".repeat(256 * 1024));
+    for (what, status, headers, body) in [
+        ("a fault", "500 Fault", "", text.as_str()),
+        ("nothing there", "404 Not Found", "", &text),
+        ("nothing in it", "204 No Content", "", ""),
+        ("a redirection", "302 Found", &redirection, &text),
+        ("a page", "200 OK", "", "<html></html>"),
+        ("half of it", "200 OK", "", &text[..text.len() / 2]),
+        ("too much", "200 OK", "", &large),
+        (
+            "too much, said before",
+            "200 OK",
+            "content-length: 99999999\r\n",
+            &large,
+        ),
+        (
+            "an end too early",
+            "200 OK",
+            "content-length: 9999\r\n",
+            &text,
+        ),
+    ] {
+        let head = format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\n\r\n");
+        server.answer_with(Some(format!("{head}{body}").into_bytes()));
+        let outcome = keys.read().await;
+        assert!(outcome.is_err(), "{what}: {outcome:?}");
+        assert!(
+            is_taken(&tokens, &key.token("k", &claims())).await,
+            "{what}"
+        );
+    }
+    assert_eq!(elsewhere.asked(), 0, "a redirection is not followed");
+    server.publish(&key_set(&[]));
+    assert_eq!(keys.read().await.expect("a key set"), 0);
+    assert!(
+        !is_taken(&tokens, &key.token("k", &claims())).await,
+        "an issuer may take all its keys back"
+    );
+}
+
+#[tokio::test]
+async fn an_issuer_that_does_not_answer_is_given_up_after_five_seconds() {
+    let key = IssuerKey::ed25519();
+    let server = JwksServer::start(&key_set(&[key.jwk_of("k")])).await;
+    let keys = keys_at(&server.url(), NEVER);
+    keys.read().await.expect("keys");
+    let tokens = tokens_of(&keys);
+    server.answer_with(None);
+    let started = Instant::now();
+    let unknown = IssuerKey::ed25519().token("unknown", &claims());
+    let waiting = {
+        let tokens = Arc::clone(&tokens);
+        tokio::spawn(async move { is_taken(&tokens, &unknown).await })
+    };
+    eventually("the issuer is asked", async || server.asked() == 2).await;
+    assert!(is_taken(&tokens, &key.token("k", &claims())).await);
+    assert!(!waiting.is_finished(), "who has a known key does not wait");
+    assert!(!waiting.await.expect("no panic"));
+    let took = started.elapsed().as_secs();
+    assert!((5..10).contains(&took), "{took} s");
+}
+
+#[test]
+fn only_urls_that_nobody_can_change_the_answer_of_are_taken() {
+    for sound in [
+        "https://auth.example/api/auth/jwks",
+        "https://auth.example:8443/jwks?tenant=1",
+        "http://127.0.0.1:3000/jwks",
+        "http://127.9.9.9/jwks",
+        "http://[::1]:3000/jwks",
+        "http://localhost:3000/jwks",
+    ] {
+        assert!(JwksUrl::parse(sound).is_ok(), "{sound}");
+    }
+    for (raw, error) in [
+        ("", JwksUrlError::Malformed),
+        ("auth.example/jwks", JwksUrlError::Malformed),
+        ("https://", JwksUrlError::Malformed),
+        ("file:///etc/jwks.json", JwksUrlError::Malformed),
+        ("http://auth.example/jwks", JwksUrlError::Insecure),
+        ("http://localhost.example/jwks", JwksUrlError::Insecure),
+        ("http://127.0.0.1.example/jwks", JwksUrlError::Insecure),
+        ("http://10.0.0.1/jwks", JwksUrlError::Insecure),
+        ("ftp://localhost/jwks", JwksUrlError::Insecure),
+        ("https://user@auth.example/jwks", JwksUrlError::Credentials),
+        (
+            "https://:hunter2@auth.example/jwks",
+            JwksUrlError::Credentials,
+        ),
+    ] {
+        assert_eq!(JwksUrl::parse(raw), Err(error), "{raw}");
+    }
+}
+
+/// `openssl s_server` with a certificate of its own making, until dropped.
+struct Impostor(Child, u16);
+
+impl Impostor {
+    fn start(folder: &std::path::Path) -> Self {
+        let certificate = Command::new("openssl")
+            .current_dir(folder)
+            .args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2"])
+            .args([
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost",
+            ])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+            .stderr(Stdio::null())
+            .status();
+        assert!(certificate.expect("openssl is there").success());
+        let mut server = Command::new("openssl")
+            .current_dir(folder)
+            .args(["s_server", "-accept", "127.0.0.1:0", "-WWW"])
+            .args(["-cert", "certificate.pem", "-key", "key.pem"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl is there");
+        let said = BufReader::new(server.stdout.take().expect("a pipe"));
+        let port = said
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok());
+        Self(server, port.expect("it listens"))
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_whose_certificate_nobody_vouches_for_is_not_believed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let set = key_set(&[IssuerKey::ed25519().jwk_of("k")]);
+    std::fs::write(folder.path().join("jwks"), set.to_string()).expect("written");
+    let impostor = Impostor::start(folder.path());
+    let keys = keys_at(&format!("https://localhost:{}/jwks", impostor.1), NEVER);
+    let error = keys.read().await.expect_err("no keys");
+    let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
+    let chain: Vec<_> = causes.map(ToString::to_string).collect();
+    assert!(
+        chain.iter().any(|cause| cause.contains("UnknownIssuer")),
+        "{chain:?}"
+    );
+}

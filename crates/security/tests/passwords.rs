@@ -1,0 +1,198 @@
+//! How passwords are hashed, and how much that may cost the service.
+
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use argon2::Params;
+use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher as _, Verified};
+use taskhold_domain::account::Password;
+use taskhold_security::passwords::Argon2Passwords;
+
+/// Of this much memory, one at a time.
+fn costing(kibibytes: u32) -> Argon2Passwords {
+    let cost = Params::new(kibibytes, 1, 1, None).expect("a cost");
+    Argon2Passwords::new(cost, NonZeroUsize::MIN)
+}
+
+fn password(text: &str) -> Password {
+    Password::parse(text).expect("a password")
+}
+
+#[tokio::test]
+async fn the_real_cost_is_what_owasp_recommends() {
+    let passwords = Argon2Passwords::recommended();
+    let hash = passwords
+        .hash(&password("correct horse"))
+        .await
+        .expect("hashed");
+    assert!(
+        hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{}",
+        hash.as_str()
+    );
+    assert_eq!(
+        passwords
+            .verify("correct horse", Some(&hash))
+            .await
+            .expect("verified"),
+        Verified::Right
+    );
+}
+
+#[tokio::test]
+async fn a_password_is_right_and_every_other_wrong() {
+    let passwords = costing(64);
+    let hash = passwords
+        .hash(&password("pässword "))
+        .await
+        .expect("hashed");
+    for (claimed, expected) in [
+        ("pässword ", Verified::Right),
+        ("pässword", Verified::Wrong),
+        ("Pässword ", Verified::Wrong),
+        ("pa\u{308}ssword ", Verified::Wrong),
+        ("", Verified::Wrong),
+        ("pässword \0", Verified::Wrong),
+    ] {
+        let verified = passwords.verify(claimed, Some(&hash)).await;
+        assert_eq!(verified.expect("verified"), expected, "{claimed:?}");
+        let verified = passwords.verify(claimed, None).await;
+        assert_eq!(verified.expect("verified"), Verified::Wrong, "{claimed:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_password_has_another_hash_each_time() {
+    let passwords = costing(64);
+    let first = passwords.hash(&password("password")).await.expect("hashed");
+    let second = passwords.hash(&password("password")).await.expect("hashed");
+    assert_ne!(first, second);
+    assert_eq!(format!("{first:?}"), "PasswordHash(…)");
+}
+
+#[tokio::test]
+async fn a_hash_that_cost_less_is_outdated_once_the_password_is_right() {
+    let hash = costing(64)
+        .hash(&password("password"))
+        .await
+        .expect("hashed");
+    for (passwords, expected) in [
+        (costing(64), Verified::Right),
+        (costing(128), Verified::RightButOutdated),
+        (costing(32), Verified::Right),
+    ] {
+        let verified = passwords.verify("password", Some(&hash)).await;
+        assert_eq!(verified.expect("verified"), expected);
+        let verified = passwords.verify("passw0rd", Some(&hash)).await;
+        assert_eq!(verified.expect("verified"), Verified::Wrong);
+    }
+    let argon2i = "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$\
+                   9tOTt21rZp7tEnPuWVbAJIZXn1ipFP3oUIqCgYBcGFM";
+    let argon2i = PasswordHash::parse(argon2i).expect("a hash");
+    let verified = costing(64).verify("password", Some(&argon2i)).await;
+    assert_eq!(verified.expect("verified"), Verified::Wrong);
+}
+
+#[tokio::test]
+async fn a_stored_hash_that_is_none_is_a_defect() {
+    for damaged in [
+        "$",
+        "$argon2id$",
+        "$argon2id$v=19$m=64,t=1,p=1",
+        "$2b$12$abc",
+    ] {
+        let hash = PasswordHash::parse(damaged).expect("it starts with a $");
+        let outcome = costing(64).verify("password", Some(&hash)).await;
+        assert!(
+            matches!(outcome, Err(HashingError::Defect(_))),
+            "{damaged}: {outcome:?}"
+        );
+    }
+    assert!(PasswordHash::parse("password").is_err());
+}
+
+#[tokio::test]
+async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong_one() {
+    let passwords = costing(16 * 1024);
+    let hash = passwords.hash(&password("password")).await.expect("hashed");
+    let huge = "x".repeat(16 * 1024 * 1024);
+    let attempts = [
+        ("a wrong one", "passw0rd", Some(&hash)),
+        ("no account", "passw0rd", None),
+        ("too long", huge.as_str(), Some(&hash)),
+        ("neither", huge.as_str(), None),
+    ];
+    // The fastest of several, in turns: whatever else the machine does only adds to it.
+    let mut fastest = [Duration::MAX; 4];
+    for _ in 0..9 {
+        for ((_, claimed, hash), fastest) in attempts.iter().zip(&mut fastest) {
+            let started = Instant::now();
+            passwords.verify(claimed, *hash).await.expect("verified");
+            *fastest = started.elapsed().min(*fastest);
+        }
+    }
+    let (least, most) = (fastest.iter().min(), fastest.iter().max());
+    assert!(
+        most.expect("four") < &(*least.expect("four") * 2),
+        "{:?}: {fastest:?}",
+        attempts.map(|(what, ..)| what)
+    );
+}
+
+#[tokio::test]
+async fn fault_12_a_storm_of_logins_holds_up_nothing_else() {
+    let passwords = Arc::new(costing(16 * 1024));
+    let storm: Vec<_> = (0..100)
+        .map(|_| {
+            let passwords = Arc::clone(&passwords);
+            tokio::spawn(async move { passwords.verify("password", None).await })
+        })
+        .collect();
+    // This runtime has one thread: with the hashes on it, there would be a turn for each.
+    let mut turns = 0;
+    while !storm.iter().all(tokio::task::JoinHandle::is_finished) {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    let (mut done, mut busy) = (0, 0);
+    for login in storm {
+        match login.await.expect("no panic") {
+            Ok(Verified::Wrong) => done += 1,
+            Err(HashingError::Busy) => busy += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((done, busy), (17, 83), "one at work, and a queue of 16");
+    assert!(turns > 1_000, "{turns} turns");
+}
+
+#[tokio::test]
+async fn a_login_that_is_given_up_keeps_its_place_until_its_hash_is_done() {
+    let cost = Params::new(64 * 1024, 4, 1, None).expect("a cost");
+    let passwords = Argon2Passwords::new(cost, NonZeroUsize::MIN);
+    // It begins, and nobody waits for its end.
+    tokio::select! {
+        biased;
+        _ = passwords.verify("password", None) => panic!("a hash takes longer"),
+        () = std::future::ready(()) => {}
+    }
+    let others: Vec<_> = (0..17)
+        .map(|_| {
+            let passwords = passwords.clone();
+            tokio::spawn(async move { passwords.verify("password", None).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let (refused, waiting): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(tokio::task::JoinHandle::is_finished);
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    assert_eq!(refused.len(), 1, "the first still has its place");
+    for login in refused {
+        let outcome = login.await.expect("no panic");
+        assert!(matches!(outcome, Err(HashingError::Busy)), "{outcome:?}");
+    }
+}

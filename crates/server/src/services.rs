@@ -1,0 +1,91 @@
+//! What is wired to what.
+
+use std::sync::Arc;
+
+use taskhold_api::Services;
+use taskhold_api::metrics::Metrics;
+use taskhold_application::accounts::{AccountService, Lifetimes};
+use taskhold_application::administration::Administration;
+use taskhold_application::clock::SystemClock;
+use taskhold_application::housekeeping::Housekeeping;
+use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::limits::Limits;
+use taskhold_application::readiness::Readiness;
+use taskhold_application::revocations::Revocations;
+use taskhold_application::tasks::TaskService;
+use taskhold_infrastructure::attempts::SqlAttempts;
+use taskhold_infrastructure::idempotency::SqlKeys;
+use taskhold_infrastructure::probe::SqlProbe;
+use taskhold_infrastructure::revocations::SqlRevocations;
+use taskhold_infrastructure::sessions::SqlSessions;
+use taskhold_infrastructure::store::Store;
+use taskhold_infrastructure::tasks::SqlTasks;
+use taskhold_infrastructure::users::SqlUsers;
+use taskhold_security::jwt::JwtTokens;
+use taskhold_security::passwords::Argon2Passwords;
+
+use crate::settings::Settings;
+
+/// The API on this store.
+pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metrics) -> Services {
+    let clock = Arc::new(SystemClock);
+    let ids = Arc::new(TimeOrderedIds);
+    let tokens = Arc::new(tokens);
+    let revocations = Arc::new(Revocations::new(
+        Arc::new(SqlRevocations::new(store.clone())),
+        clock.clone(),
+    ));
+    let attempts = Arc::new(SqlAttempts::new(store.clone()));
+    let accounts = AccountService {
+        users: Arc::new(SqlUsers::new(store.clone())),
+        sessions: Arc::new(SqlSessions::new(store.clone())),
+        passwords: Arc::new(Argon2Passwords::recommended()),
+        tokens: tokens.clone(),
+        revocations: revocations.clone(),
+        limits: Limits::new(attempts, settings.limits),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        lifetimes: Lifetimes {
+            refresh_token: settings.auth.refresh_token_lifetime,
+            longest_token: settings.auth.longest_token_lifetime,
+        },
+    };
+    Services {
+        tasks: TaskService::new(
+            Arc::new(SqlTasks::new(store.clone())),
+            clock.clone(),
+            ids.clone(),
+            settings.max_tasks_per_user,
+        ),
+        accounts,
+        tokens,
+        revocations,
+        proxies: settings.trusted_proxies.clone(),
+        readiness: Arc::new(Readiness::new(Arc::new(SqlProbe::new(store.clone())))),
+        clock,
+        ids,
+        origins: settings.origins.clone(),
+        metrics: settings.metrics_address.is_none().then(|| metrics.clone()),
+    }
+}
+
+/// What is done on this store now and then.
+pub fn housekeeping(store: &Store) -> Housekeeping {
+    Housekeeping {
+        keys: Arc::new(SqlKeys::new(store.clone())),
+        sessions: Arc::new(SqlSessions::new(store.clone())),
+        revocations: Arc::new(SqlRevocations::new(store.clone())),
+        attempts: Arc::new(SqlAttempts::new(store.clone())),
+        clock: Arc::new(SystemClock),
+    }
+}
+
+/// What an operator can do with the accounts of this store.
+pub fn administration(settings: &Settings, store: &Store) -> Administration {
+    Administration {
+        users: Arc::new(SqlUsers::new(store.clone())),
+        passwords: Arc::new(Argon2Passwords::recommended()),
+        clock: Arc::new(SystemClock),
+        longest_token: settings.auth.longest_token_lifetime,
+    }
+}

@@ -1,0 +1,99 @@
+//! `taskhold user`.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::{Context as _, bail};
+use taskhold_application::accounts::User;
+use taskhold_domain::account::Password;
+
+use crate::cli::User as Command;
+use crate::services;
+use crate::settings::Settings;
+
+/// Does it and says what it did.
+///
+/// # Errors
+/// Whatever kept it from being done; nothing has changed then.
+pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
+    let store = settings.database.store().await?;
+    let administration = services::administration(settings, &store);
+    let find = async |name: &str| {
+        let found = administration.find(name).await;
+        found.with_context(|| format!("{name}: cannot find the user"))
+    };
+    match command {
+        Command::List => {
+            let mut out = std::io::stdout().lock();
+            let mut written = Ok(());
+            administration
+                .each(|user| {
+                    if written.is_ok() {
+                        written = writeln!(out, "{}", line(user));
+                    }
+                })
+                .await
+                .context("cannot list the users")?;
+            written.context("cannot write the list")?;
+        }
+        Command::Activate { user } => {
+            let user = find(&user).await?;
+            administration.activate(&user.id).await?;
+            println!("{}: active; tokens from before now stay invalid", user.id);
+        }
+        Command::Deactivate { user } => {
+            let user = find(&user).await?;
+            administration.deactivate(&user.id).await?;
+            println!(
+                "{}: deactivated; running instances refuse its tokens within a minute",
+                user.id
+            );
+        }
+        Command::Delete { user, yes } => {
+            let user = find(&user).await?;
+            if !yes {
+                bail!(
+                    "this deletes {} with all of its tasks; say --yes if you mean it",
+                    user.id
+                );
+            }
+            administration.delete(&user.id).await?;
+            println!("{}: deleted, with all that was its", user.id);
+        }
+        Command::SetPassword { user } => {
+            let user = find(&user).await?;
+            let password = Password::parse(read_password()?)?;
+            administration
+                .set_password(&user, &password)
+                .await
+                .with_context(|| format!("{}: cannot set the password", user.id))?;
+            println!("{}: has the new password; every session is ended", user.id);
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// A line for people and for `cut`: separated by tabs, `-` where there is nothing.
+fn line(user: &User) -> String {
+    let email = user.email.as_ref().map_or("-", |email| email.as_str());
+    let state = if user.is_active {
+        "active"
+    } else {
+        "deactivated"
+    };
+    format!("{}\t{email}\t{state}\t{}", user.id, user.created_at)
+}
+
+/// From the terminal without showing it, or a line of what is piped in: never from the command line,
+/// which others can see.
+fn read_password() -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password("New password: ").context("cannot read the password");
+    }
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("cannot read the password")?;
+    let line = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}

@@ -1,0 +1,88 @@
+//! The obligations of counters.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use taskhold_repository::attempts::{Bucket, Count};
+
+use super::{Adapter, at};
+
+const WINDOW: Duration = Duration::from_micros(100);
+
+fn bucket(name: &str) -> Bucket {
+    Bucket::of("test", &[name])
+}
+
+async fn counted(store: &impl Adapter, name: &str, micros: i64) -> Count {
+    let counted = store.attempts().count(bucket(name), WINDOW, at(micros));
+    counted.await.expect("counted")
+}
+
+fn count(count: u32, since: i64) -> Count {
+    Count {
+        count,
+        since: at(since),
+    }
+}
+
+/// A window begins with the first attempt after the one before is over.
+pub async fn attempts_are_counted_in_windows(store: &impl Adapter) {
+    for (micros, expected) in [
+        (0, count(1, 0)),
+        (1, count(2, 0)),
+        (99, count(3, 0)),
+        (100, count(1, 100)),
+        (199, count(2, 100)),
+        // The clock was set back.
+        (50, count(3, 100)),
+        (1000, count(1, 1000)),
+    ] {
+        assert_eq!(counted(store, "a", micros).await, expected, "{micros}");
+    }
+}
+
+/// Whatever is counted elsewhere.
+pub async fn every_counter_counts_for_itself(store: &impl Adapter) {
+    for expected in 1..=3 {
+        for name in ["a", "A", "b", ""] {
+            let counted = counted(store, name, expected.into()).await;
+            assert_eq!(counted, count(expected, 1), "{name}");
+        }
+    }
+}
+
+/// None is lost under another.
+pub async fn concurrent_attempts_are_all_counted(store: &impl Adapter) {
+    let names = (0..60).map(|number| if number % 3 == 0 { "a" } else { "b" });
+    let attempts = names.map(async |name| (name, counted(store, name, 5).await));
+    let mut counts: Vec<_> = join_all(attempts).await;
+    counts.sort_by_key(|(name, counted)| (*name, counted.count));
+    let one = (1..=20).map(|number| ("a", count(number, 5)));
+    let other = (1..=40).map(|number| ("b", count(number, 5)));
+    assert_eq!(counts, one.chain(other).collect::<Vec<_>>());
+}
+
+/// As after a success; others stay, and there need be none.
+pub async fn a_cleared_counter_begins_anew(store: &impl Adapter) {
+    counted(store, "a", 1).await;
+    counted(store, "b", 1).await;
+    for _ in 0..2 {
+        let cleared = store.attempts().clear(bucket("a")).await;
+        cleared.expect("cleared");
+    }
+    assert_eq!(counted(store, "a", 2).await, count(1, 2));
+    assert_eq!(counted(store, "b", 2).await, count(2, 1));
+}
+
+/// Those whose window began since stay.
+pub async fn counters_are_forgotten_in_bounded_steps(store: &impl Adapter) {
+    for (micros, name) in (1..).zip(["a", "b", "c", "d", "e"]) {
+        counted(store, name, micros).await;
+    }
+    for expected in [2, 2, 0] {
+        let forgotten = store.attempts().forget(at(5), 2).await;
+        assert_eq!(forgotten.expect("answered"), expected);
+    }
+    assert_eq!(counted(store, "a", 6).await, count(1, 6));
+    assert_eq!(counted(store, "e", 6).await, count(2, 5));
+}

@@ -1,0 +1,170 @@
+//! Users and their accounts, and revocations.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use taskhold_domain::account::Email;
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::revocations::{
+    KNOWN_WITHIN, Revocation, RevocationRepository, SubjectHash,
+};
+use taskhold_repository::sessions::Session;
+use taskhold_repository::users::{PasswordHash, User, UserRepository};
+
+use super::{MemoryStore, Rows, forget};
+
+impl Rows {
+    /// Makes a user whom the store knows by a token only, where there is none.
+    pub(super) fn make_known(&mut self, id: &UserId, now: Timestamp) -> Result<(), StoreError> {
+        if self.users.contains_key(id) {
+            return Ok(());
+        }
+        let revocation = self.revocations.get(&SubjectHash::of(id));
+        let recent = now.saturating_sub(KNOWN_WITHIN);
+        if revocation.is_some_and(|revocation| revocation.not_before > recent) {
+            return Err(StoreError::UnknownOwner);
+        }
+        let user = User {
+            id: id.clone(),
+            email: None,
+            name: None,
+            password: None,
+            is_active: true,
+            created_at: now,
+        };
+        self.users.insert(id.clone(), user);
+        Ok(())
+    }
+
+    fn by_email(&self, email: &Email) -> Option<&User> {
+        let key = email.key();
+        let has_it = |user: &&User| user.email.as_ref().map(Email::key).as_ref() == Some(&key);
+        self.users.values().find(has_it)
+    }
+
+    /// Keeps a revocation in the place of the one before.
+    fn replace_revocation(&mut self, revocation: &Revocation) {
+        let subject = SubjectHash::of(&revocation.user);
+        self.revocations.insert(subject, revocation.clone());
+    }
+
+    /// Keeps a revocation, unless the one before goes further.
+    pub(super) fn add_revocation(&mut self, revocation: &Revocation) {
+        let before = self.revocations.get(&SubjectHash::of(&revocation.user));
+        if before.is_none_or(|before| before.not_before <= revocation.not_before) {
+            self.replace_revocation(revocation);
+        }
+    }
+}
+
+#[async_trait]
+impl UserRepository for MemoryStore {
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.rows().users.get(id).cloned())
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        Ok(self.rows().by_email(email).cloned())
+    }
+
+    async fn list(&self, after: Option<&UserId>, most: u32) -> Result<Vec<User>, StoreError> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.rows();
+        let users = rows.users.range::<UserId, _>((start, Bound::Unbounded));
+        Ok(users
+            .map(|(_, user)| user.clone())
+            .take(most as usize)
+            .collect())
+    }
+
+    async fn register(&self, user: &User, session: &Session) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let email = user.email.as_ref();
+        if rows.users.contains_key(&user.id)
+            || email.is_some_and(|email| rows.by_email(email).is_some())
+            || rows.sessions.contains_key(&session.token)
+        {
+            return Err(StoreError::Duplicate);
+        }
+        rows.users.insert(user.id.clone(), user.clone());
+        rows.start(session);
+        Ok(())
+    }
+
+    async fn set_password(
+        &self,
+        password: &PasswordHash,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        let Some(user) = rows.users.get_mut(&revocation.user) else {
+            return Ok(false);
+        };
+        user.password = Some(password.clone());
+        rows.end_all(&revocation.user);
+        rows.add_revocation(revocation);
+        Ok(true)
+    }
+
+    async fn rehash(
+        &self,
+        id: &UserId,
+        outdated: &PasswordHash,
+        password: &PasswordHash,
+    ) -> Result<(), StoreError> {
+        if let Some(user) = self.rows().users.get_mut(id)
+            && user.password.as_ref() == Some(outdated)
+        {
+            user.password = Some(password.clone());
+        }
+        Ok(())
+    }
+
+    async fn set_active(
+        &self,
+        is_active: bool,
+        revocation: &Revocation,
+    ) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        let Some(user) = rows.users.get_mut(&revocation.user) else {
+            return Ok(false);
+        };
+        user.is_active = is_active;
+        rows.end_all(&revocation.user);
+        rows.replace_revocation(revocation);
+        Ok(true)
+    }
+
+    async fn remove(&self, revocation: &Revocation) -> Result<bool, StoreError> {
+        let id = &revocation.user;
+        let mut rows = self.rows();
+        rows.tasks.retain(|_, task| task.owner != *id);
+        rows.keys.retain(|(owner, _), _| owner != id);
+        rows.end_all(id);
+        rows.replace_revocation(revocation);
+        Ok(rows.users.remove(id).is_some())
+    }
+}
+
+#[async_trait]
+impl RevocationRepository for MemoryStore {
+    async fn current(&self, now: Timestamp) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError> {
+        let rows = self.rows();
+        let current = rows
+            .revocations
+            .iter()
+            .filter(|(_, revocation)| revocation.kept_until >= now);
+        Ok(current
+            .map(|(subject, revocation)| (*subject, revocation.not_before))
+            .collect())
+    }
+
+    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let revocations = &mut self.rows().revocations;
+        Ok(forget(revocations, most, |revocation| {
+            revocation.kept_until < time
+        }))
+    }
+}

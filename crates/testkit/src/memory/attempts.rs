@@ -1,0 +1,43 @@
+//! Counters.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_repository::attempts::{AttemptRepository, Bucket, Count};
+use taskhold_repository::error::StoreError;
+
+use super::{MemoryStore, forget};
+
+#[async_trait]
+impl AttemptRepository for MemoryStore {
+    async fn count(
+        &self,
+        bucket: Bucket,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<Count, StoreError> {
+        let mut rows = self.rows();
+        let none = Count {
+            count: 0,
+            since: now,
+        };
+        let counted = rows.attempts.entry(bucket).or_insert(none);
+        if counted.since <= now.saturating_sub(window) {
+            *counted = none;
+        }
+        counted.count = counted.count.saturating_add(1);
+        Ok(*counted)
+    }
+
+    async fn clear(&self, bucket: Bucket) -> Result<(), StoreError> {
+        self.rows().attempts.remove(&bucket);
+        Ok(())
+    }
+
+    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+        Ok(forget(&mut self.rows().attempts, most, |count| {
+            count.since < time
+        }))
+    }
+}

@@ -1,0 +1,101 @@
+//! Sessions.
+
+use async_trait::async_trait;
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::revocations::Revocation;
+use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
+use uuid::Uuid;
+
+use super::{MemoryStore, Rows, forget};
+
+/// A session, and whether its token was used.
+#[derive(Debug)]
+pub(super) struct Started {
+    session: Session,
+    is_used: bool,
+}
+
+impl Rows {
+    pub(super) fn start(&mut self, session: &Session) {
+        let started = Started {
+            session: session.clone(),
+            is_used: false,
+        };
+        self.sessions.insert(session.token, started);
+    }
+
+    pub(super) fn end_all(&mut self, user: &UserId) {
+        self.sessions
+            .retain(|_, started| started.session.user != *user);
+    }
+
+    fn end_family(&mut self, family: Uuid) {
+        self.sessions
+            .retain(|_, started| started.session.family != family);
+    }
+}
+
+#[async_trait]
+impl SessionRepository for MemoryStore {
+    async fn start(&self, session: &Session) -> Result<(), StoreError> {
+        self.rows().start(session);
+        Ok(())
+    }
+
+    async fn rotate(
+        &self,
+        token: TokenHash,
+        successor: &Successor,
+    ) -> Result<Rotation, StoreError> {
+        let mut rows = self.rows();
+        let Some(started) = rows.sessions.get_mut(&token) else {
+            return Ok(Rotation::Refused);
+        };
+        if started.is_used {
+            let family = started.session.family;
+            rows.end_family(family);
+            return Ok(Rotation::Reused);
+        }
+        if started.session.expires_at <= successor.created_at {
+            return Ok(Rotation::Refused);
+        }
+        started.is_used = true;
+        let next = Session {
+            token: successor.token,
+            created_at: successor.created_at,
+            expires_at: successor.expires_at,
+            ..started.session.clone()
+        };
+        rows.start(&next);
+        Ok(Rotation::Rotated(next.user))
+    }
+
+    async fn end(
+        &self,
+        token: Option<TokenHash>,
+        revocation: &Revocation,
+    ) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        match token {
+            None => rows.end_all(&revocation.user),
+            Some(token) => {
+                let shown = rows.sessions.get(&token).map(|started| &started.session);
+                let theirs = shown.filter(|session| session.user == revocation.user);
+                if let Some(family) = theirs.map(|session| session.family) {
+                    rows.end_family(family);
+                }
+            }
+        }
+        rows.add_revocation(revocation);
+        Ok(())
+    }
+
+    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let sessions = &mut self.rows().sessions;
+        Ok(forget(sessions, most, |started| {
+            started.session.expires_at < time
+        }))
+    }
+}

@@ -1,0 +1,116 @@
+//! Accounts: people who register, log in, stay logged in and leave.
+
+mod administration;
+mod deletion;
+mod fault_12;
+mod life;
+mod limits;
+mod races;
+mod rotation;
+mod rows;
+mod rules;
+mod secrecy;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::service::{Answer, Client, SECRET, Service, signed};
+
+const PASSWORD: &str = "correct horse battery";
+const REGISTER: &str = "/api/auth/register";
+const LOGIN: &str = "/api/auth/login";
+const REFRESH: &str = "/api/auth/refresh";
+const LOGOUT: &str = "/api/auth/logout";
+const ME: &str = "/api/auth/me";
+const CHANGE_PASSWORD: &str = "/api/auth/password";
+const TASKS: &str = "/api/v1/tasks";
+
+/// Within what time every instance knows that a token does not count any more.
+const PROMISED: Duration = Duration::from_mins(1);
+
+/// For tests that are not about limits.
+const NO_LIMITS: [(&str, &str); 3] = [
+    ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
+    ("TASKHOLD__LIMITS__LOGIN_FAILURES_PER_ADDRESS", "1000000"),
+    ("TASKHOLD__LIMITS__LOGIN_FAILURES", "1000000"),
+];
+
+/// What somebody was given who was let in.
+#[derive(Debug, Clone)]
+struct Grant {
+    user: Value,
+    access: String,
+    refresh: String,
+}
+
+impl Grant {
+    #[track_caller]
+    fn of(answer: &Answer, status: u16) -> Self {
+        assert_eq!(answer.status, status, "{answer:?}");
+        let text = |member: &str| answer.body[member].as_str().expect("a string").to_owned();
+        assert_eq!(answer.body["token_type"], "bearer");
+        assert_eq!(answer.body["expires_in"], 3600);
+        Self {
+            user: answer.body["user"].clone(),
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+        }
+    }
+
+    fn id(&self) -> &str {
+        self.user["id"].as_str().expect("an id")
+    }
+
+    /// A client that shows the access token.
+    fn client(&self, service: &Service) -> Client {
+        service.client_with(Some(self.access.clone()))
+    }
+}
+
+async fn registering(service: &Service, email: &str) -> Answer {
+    let body = json!({"email": email, "password": PASSWORD});
+    service.client_with(None).post(REGISTER, body).await
+}
+
+async fn registered(service: &Service, email: &str) -> Grant {
+    Grant::of(&registering(service, email).await, 201)
+}
+
+async fn logging_in(service: &Service, email: &str, password: &str) -> Answer {
+    let body = json!({"email": email, "password": password});
+    service.client_with(None).post(LOGIN, body).await
+}
+
+async fn logged_in(service: &Service, email: &str) -> Grant {
+    Grant::of(&logging_in(service, email, PASSWORD).await, 200)
+}
+
+async fn refreshing(service: &Service, token: &str) -> Answer {
+    let body = json!({"refresh_token": token});
+    service.client_with(None).post(REFRESH, body).await
+}
+
+async fn deleting(client: &Client, password: Option<&str>) -> Answer {
+    let body = password.map(|password| json!({"password": password}));
+    client.send(Method::DELETE, ME, body).await
+}
+
+/// What `GET /me` says to this token: 200 where it counts.
+async fn welcome(service: &Service, token: &str) -> u16 {
+    let client = service.client_with(Some(token.to_owned()));
+    client.get(ME).await.status
+}
+
+/// A token of the other service with the same secret, issued so long ago.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the service under test reads the same clock"
+)]
+fn issued_before(user: &str, age: Duration) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("a time after 1970").as_secs_f64();
+    let claims = json!({"sub": user, "iat": now - age.as_secs_f64(), "exp": now + 3600.0});
+    signed(&claims, SECRET)
+}

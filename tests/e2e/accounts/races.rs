@@ -1,0 +1,110 @@
+//! The same at the same time.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{NO_LIMITS, REFRESH, logged_in, refreshing, registered, registering, rows, welcome};
+use crate::service::{Answer, Database, Service};
+
+const AT_ONCE: usize = 10;
+
+fn statuses(answers: &[Answer]) -> Vec<u16> {
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    statuses
+}
+
+async fn ten_registrations_of_one_address_make_one_account(database: Database) {
+    let service = Service::start_with(&database, &NO_LIMITS).await;
+    let emails = (0..AT_ONCE).map(|letter| {
+        let mut email = "annaivanova@example.org".to_owned();
+        email[letter..=letter].make_ascii_uppercase();
+        email
+    });
+    let answers = join_all(emails.map(|email| {
+        let service = &service;
+        async move { registering(service, &email).await }
+    }))
+    .await;
+    let mut expected = vec![409; AT_ONCE];
+    expected[0] = 201;
+    assert_eq!(statuses(&answers), expected);
+    let rows = rows::rows(&database).await;
+    assert_eq!((rows["users"].len(), rows["refresh_tokens"].len()), (1, 1));
+    logged_in(&service, "annaivanova@example.org").await;
+}
+
+/// Fault 6 of the service before was that half of them failed.
+async fn ten_first_writes_of_one_user_make_one_user(database: Database) {
+    let service = Service::start(&database).await;
+    let keyed = |index: usize| index.is_multiple_of(2);
+    let writes = (0..AT_ONCE).map(|index| {
+        let stranger = service.client("stranger");
+        let mut request = stranger
+            .request(reqwest::Method::POST, super::TASKS)
+            .json(&json!({"title": "first"}));
+        if keyed(index) {
+            request = request.header("idempotency-key", index.to_string());
+        }
+        Answer::of(request)
+    });
+    let answers = join_all(writes).await;
+    assert_eq!(statuses(&answers), [201; AT_ONCE]);
+    let rows = rows::rows(&database).await;
+    assert_eq!((rows["users"].len(), rows["tasks"].len()), (1, AT_ONCE));
+}
+
+async fn of_two_uses_of_a_refresh_token_one_wins(database: Database) {
+    let service = Service::start_with(&database, &NO_LIMITS).await;
+    let bystander = registered(&service, "bob@example.org").await;
+    for round in 0..AT_ONCE {
+        let anna = registered(&service, &format!("anna{round}@example.org")).await;
+        let elsewhere = logged_in(&service, &format!("anna{round}@example.org")).await;
+        let clients = [service.client_with(None), service.client_with(None)];
+        let body = json!({"refresh_token": anna.refresh});
+        let answers = join_all(
+            clients
+                .each_ref()
+                .map(|client| client.post(REFRESH, body.clone())),
+        )
+        .await;
+        assert_eq!(statuses(&answers), [200, 401]);
+        // A thief cannot be told from the owner, so what the winner was given is worth nothing either.
+        let won = answers.iter().find(|answer| answer.status == 200);
+        let won = &won.expect("a winner").body["refresh_token"];
+        let answer = refreshing(&service, won.as_str().expect("a token")).await;
+        assert_eq!(answer.status, 401, "the family is revoked");
+        assert_eq!(
+            refreshing(&service, &elsewhere.refresh).await.status,
+            200,
+            "another login is not concerned"
+        );
+    }
+    assert_eq!(refreshing(&service, &bystander.refresh).await.status, 200);
+}
+
+async fn a_refresh_token_that_is_used_again_ends_all_that_came_of_it(database: Database) {
+    let service = Service::start(&database).await;
+    let first = registered(&service, "anna@example.org").await;
+    let mut tokens = vec![first.refresh.clone()];
+    for _ in 0..3 {
+        let answer = refreshing(&service, tokens.last().expect("one")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let next: &Value = &answer.body["refresh_token"];
+        tokens.push(next.as_str().expect("a token").to_owned());
+    }
+    assert_eq!(refreshing(&service, &tokens[1]).await.status, 401);
+    for token in &tokens {
+        assert_eq!(refreshing(&service, token).await.status, 401);
+    }
+    assert!(rows::rows(&database).await["refresh_tokens"].is_empty());
+    assert_eq!(welcome(&service, &first.access).await, 200);
+    assert!(service.log().contains("a refresh token was used twice"));
+}
+
+on_both_stores! {
+    ten_registrations_of_one_address_make_one_account
+    ten_first_writes_of_one_user_make_one_user
+    of_two_uses_of_a_refresh_token_one_wins
+    a_refresh_token_that_is_used_again_ends_all_that_came_of_it
+}

@@ -1,0 +1,60 @@
+//! Every row of every table, as text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
+};
+
+use crate::service::Database;
+
+/// The rows of a database, by table.
+pub type Rows = BTreeMap<String, BTreeSet<String>>;
+
+/// Reads all of them.
+pub async fn rows(database: &Database) -> Rows {
+    let tables = if database.url.starts_with("sqlite") {
+        "SELECT name FROM sqlite_master WHERE type = 'table'"
+    } else {
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'"
+    };
+    let mut rows = Rows::new();
+    for table in texts(database, tables).await {
+        let all = whole(database, &table).await;
+        rows.insert(table, all.into_iter().collect());
+    }
+    assert!(rows.len() >= 6, "{rows:?}");
+    rows
+}
+
+async fn whole(database: &Database, table: &str) -> Vec<String> {
+    if !database.url.starts_with("sqlite") {
+        let all = format!("SELECT row_to_json(t)::text FROM \"{table}\" t");
+        return texts(database, &all).await;
+    }
+    let columns = format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')");
+    let columns = texts(database, &columns).await.join(" || ',' || ");
+    texts(database, &format!("SELECT {columns} FROM \"{table}\"")).await
+}
+
+async fn texts(database: &Database, sql: &str) -> Vec<String> {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if database.url.starts_with("sqlite") {
+        let mut connection = SqliteConnection::connect(&database.url)
+            .await
+            .expect("open");
+        let rows = connection.fetch_all(sql).await.expect("read");
+        rows.iter().map(|row| row.get(0)).collect()
+    } else {
+        let mut connection = connected(database).await;
+        let rows = connection.fetch_all(sql).await.expect("read");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+/// A session of PostgreSQL's.
+pub async fn connected(database: &Database) -> PgConnection {
+    PgConnection::connect(&database.url)
+        .await
+        .expect("connected")
+}

@@ -1,0 +1,165 @@
+//! The rules that accounts obey: every one that is broken is named.
+
+use serde_json::{Value, json};
+
+use super::{CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REFRESH, REGISTER, registered};
+use crate::service::{Answer, Database, Service};
+
+const EMAIL: &str = "Email must be a valid e-mail address";
+const SHORT: &str = "Password must have at least 8 characters";
+
+/// The answer names these rules, in this order, and nothing of what was sent.
+#[track_caller]
+fn assert_broken(answer: &Answer, rules: &[(&str, &str)]) {
+    answer.assert_problem(422, "VALIDATION_ERROR");
+    let errors: Vec<_> = rules
+        .iter()
+        .map(|(field, message)| json!({"field": field, "message": message}))
+        .collect();
+    assert_eq!(answer.body["errors"], Value::from(errors), "{answer:?}");
+    assert_eq!(answer.body["detail"], answer.body["errors"][0]["message"]);
+}
+
+#[tokio::test]
+async fn every_broken_rule_of_a_registration_is_named() {
+    let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
+    let nobody = service.client_with(None);
+    let long_email = format!("a@{}.example", "b".repeat(250));
+    let long_password = "p".repeat(129);
+    let long_name = "n".repeat(101);
+    for (email, password, name, broken) in [
+        (
+            json!(null),
+            json!(null),
+            json!(null),
+            &[("email", EMAIL), ("password", SHORT)][..],
+        ),
+        (
+            json!(1),
+            json!(["pppppppp"]),
+            json!(true),
+            &[
+                ("email", EMAIL),
+                ("password", SHORT),
+                ("name", "Name must be a non-empty string"),
+            ],
+        ),
+        (
+            json!("anna"),
+            json!(PASSWORD),
+            json!("Anna"),
+            &[("email", EMAIL)],
+        ),
+        (
+            json!("a\u{0}@example.org"),
+            json!(PASSWORD),
+            json!("Anna"),
+            &[("email", EMAIL)],
+        ),
+        (
+            json!(long_email),
+            json!(PASSWORD),
+            json!("Anna"),
+            &[("email", "Email must not exceed 255 characters")],
+        ),
+        (
+            json!("a@example.org"),
+            json!("1234567"),
+            json!("Anna"),
+            &[("password", SHORT)],
+        ),
+        (
+            json!("a@example.org"),
+            json!("🔑".repeat(7)),
+            json!("Anna"),
+            &[("password", SHORT)],
+        ),
+        (
+            json!("a@example.org"),
+            json!(long_password),
+            json!(""),
+            &[
+                ("password", "Password must not exceed 128 characters"),
+                ("name", "Name must be a non-empty string"),
+            ],
+        ),
+        (
+            json!("a@example.org"),
+            json!(PASSWORD),
+            json!(long_name),
+            &[("name", "Name must not exceed 100 characters")],
+        ),
+        (
+            json!("a@example.org"),
+            json!(PASSWORD),
+            json!("A\u{0}"),
+            &[("name", "Name must not contain NUL characters")],
+        ),
+    ] {
+        let body = json!({"email": email, "password": password, "name": name});
+        assert_broken(&nobody.post(REGISTER, body).await, broken);
+    }
+    assert_broken(
+        &nobody.post(REGISTER, json!({})).await,
+        &[("email", EMAIL), ("password", SHORT)],
+    );
+    // What is at the limit is within it, and nothing is trimmed.
+    let longest = "🔑".repeat(128);
+    for (name, password) in [
+        ("a", "        "),
+        ("b", &longest),
+        ("c", "\0\0\0\0\0\0\0\0"),
+    ] {
+        let email = format!("{name}@example.org");
+        let body = json!({"email": email, "password": password});
+        assert_eq!(nobody.post(REGISTER, body.clone()).await.status, 201);
+        assert_eq!(nobody.post(LOGIN, body).await.status, 200);
+        let trimmed = json!({"email": email, "password": password.trim()});
+        let answer = nobody.post(LOGIN, trimmed).await;
+        assert_eq!(answer.status == 200, password.trim() == password);
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_for_a_login_or_a_change_is_named() {
+    let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
+    let nobody = service.client_with(None);
+    assert_broken(
+        &nobody.post(LOGIN, json!({"email": 1})).await,
+        &[("email", EMAIL), ("password", "Password must be a string")],
+    );
+    let anna = registered(&service, "anna@example.org")
+        .await
+        .client(&service);
+    assert_broken(
+        &anna
+            .post(CHANGE_PASSWORD, json!({"new_password": "short"}))
+            .await,
+        &[
+            ("current_password", "Current password must be a string"),
+            ("new_password", SHORT),
+        ],
+    );
+    for token in [json!(null), json!(1)] {
+        assert_broken(
+            &nobody.post(REFRESH, json!({"refresh_token": token})).await,
+            &[("refresh_token", "Refresh token must be a string")],
+        );
+    }
+    let long = "x".repeat(10_000);
+    for token in [json!(""), json!("x"), json!("\u{0}"), json!(long)] {
+        let answer = nobody.post(REFRESH, json!({"refresh_token": token})).await;
+        answer.assert_problem(401, "UNAUTHORIZED");
+    }
+    for path in [REGISTER, LOGIN, REFRESH] {
+        for (body, status) in [
+            ("", 400),
+            ("[]", 400),
+            ("{\"email\"", 400),
+            ("\"\\ud800\"", 400),
+        ] {
+            let answer = nobody.send_raw(reqwest::Method::POST, path, body).await;
+            assert_eq!(answer.status, status, "{path} {body}: {answer:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What no log has.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{
+    CHANGE_PASSWORD, Grant, LOGIN, LOGOUT, ME, NO_LIMITS, PASSWORD, deleting, logged_in,
+    logging_in, refreshing, registered, registering,
+};
+use crate::service::{Database, Service, run, run_told};
+
+const EMAIL: &str = "Whoever@Example.org";
+const NEW_PASSWORD: &str = "another horse";
+const NEWER_PASSWORD: &str = "a third horse";
+
+async fn no_secret_is_in_a_log_at_any_level(database: Database) {
+    let trace = [("TASKHOLD__LOG__FILTER", "trace")];
+    let service = Service::start_with(&database, &[&NO_LIMITS[..], &trace].concat()).await;
+    let first = registered(&service, EMAIL).await;
+    registering(&service, EMAIL)
+        .await
+        .assert_problem(409, "CONFLICT");
+    let second = logged_in(&service, EMAIL).await;
+    assert_eq!(
+        logging_in(&service, EMAIL, "wrong horse battery")
+            .await
+            .status,
+        401
+    );
+    let third = refreshing(&service, &first.refresh).await;
+    assert_eq!(refreshing(&service, &first.refresh).await.status, 401);
+    let client = second.client(&service);
+    assert_eq!(client.get(ME).await.status, 200);
+    let secrets = json!({"email": EMAIL, "password": PASSWORD}).to_string();
+    client
+        .send_raw(Method::POST, LOGIN, secrets.replace('}', ""))
+        .await
+        .assert_problem(400, "MALFORMED_REQUEST");
+    let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
+    let fourth = client.post(CHANGE_PASSWORD, change).await;
+    assert_eq!(fourth.status, 200, "{fourth:?}");
+
+    let variables = [&[("DATABASE_URL", database.url.as_str())], &trace[..]].concat();
+    let folder = database.folder.path();
+    let set = run_told(
+        folder,
+        &variables,
+        &["user", "set-password", EMAIL],
+        NEWER_PASSWORD,
+    );
+    let listed = run(folder, &variables, &["user", "list"]);
+    assert!(set.status.success() && listed.status.success(), "{set:?}");
+
+    let newest = logging_in(&service, EMAIL, NEWER_PASSWORD).await;
+    let newest = Grant::of(&newest, 200);
+    let client = newest.client(&service);
+    assert_eq!(
+        client
+            .post(LOGOUT, json!({"refresh_token": second.refresh}))
+            .await
+            .status,
+        204
+    );
+    let last = Grant::of(&logging_in(&service, EMAIL, NEWER_PASSWORD).await, 200);
+    assert_eq!(
+        deleting(&last.client(&service), Some(NEWER_PASSWORD))
+            .await
+            .status,
+        204
+    );
+
+    let commands = [set.stderr, listed.stderr].concat();
+    let log = service.log() + &String::from_utf8(commands).expect("UTF-8");
+    assert!(log.contains("TRACE"), "it is logged at every level");
+    let text = |value: &serde_json::Value| value.as_str().expect("a token").to_owned();
+    let mut secrets = vec![
+        EMAIL.to_owned(),
+        EMAIL.to_lowercase(),
+        "horse".to_owned(),
+        "$argon2".to_owned(),
+        text(&third.body["access_token"]),
+        text(&third.body["refresh_token"]),
+        text(&fourth.body["access_token"]),
+        text(&fourth.body["refresh_token"]),
+    ];
+    for grant in [&first, &second, &newest, &last] {
+        secrets.extend([grant.access.clone(), grant.refresh.clone()]);
+    }
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "{secret}");
+    }
+}
+
+on_both_stores! {
+    no_secret_is_in_a_log_at_any_level
+}
