@@ -112,8 +112,7 @@ async fn log_in(
 
 async fn refresh(accounts: web::Data<AccountService>, body: Body) -> Result<HttpResponse, Problem> {
     let body = body.read(&[body::JSON]).await?;
-    let missing = || Violations::from(Violation::RefreshTokenMissing);
-    let token = refresh_token(&body)?.ok_or_else(missing)?;
+    let token = refresh_token(&body)?.ok_or_else(no_refresh_token)?;
     let grant = accounts.refresh(&token).await?;
     Ok(granted(&mut HttpResponse::Ok(), &grant))
 }
@@ -181,11 +180,17 @@ async fn change_password(
     Ok(granted(&mut HttpResponse::Ok(), &grant))
 }
 
+/// The token, where there is one.
 fn refresh_token(body: &ReadBody) -> Result<Option<RefreshToken>, Problem> {
     match text(&mut body.json_object()?, "refresh_token") {
         Member::Given(token) => Ok(Some(RefreshToken::new(token))),
-        Member::Absent | Member::Null | Member::WrongType => Ok(None),
+        Member::Absent | Member::Null => Ok(None),
+        Member::WrongType => Err(no_refresh_token()),
     }
+}
+
+fn no_refresh_token() -> Problem {
+    Violations::from(Violation::RefreshTokenMissing).into()
 }
 
 fn granted(response: &mut HttpResponseBuilder, grant: &Grant) -> HttpResponse {

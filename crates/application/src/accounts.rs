@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::ids::Ids;
 pub use crate::limits::Allowance;
 use crate::limits::{Limits, Refused};
-use crate::passwords::{HashingError, PasswordHasher, Verified};
+use crate::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
 use crate::revocations::Revocations;
 use crate::tokens::{SignedToken, SigningError, TokenSigner};
 
@@ -245,7 +245,7 @@ impl AccountService {
             Err(_) => None,
         };
         let hash = user.as_ref().and_then(|user| user.password.as_ref());
-        let verified = self.passwords.verify(password, hash).await?;
+        let verified = self.verify(email, password, hash, address).await?;
         let (Some(user), Verified::Right | Verified::RightButOutdated) = (user, verified) else {
             return Err(AccountError::WrongCredentials);
         };
@@ -253,10 +253,31 @@ impl AccountService {
             return Err(AccountError::WrongCredentials);
         }
         self.limits.success(email, address).await?;
-        if verified == Verified::RightButOutdated {
-            self.rehash(&user, password).await?;
+        if verified == Verified::RightButOutdated
+            && let Err(error) = self.rehash(&user, password).await
+        {
+            // There will be another login.
+            tracing::warn!(%error, "could not make an outdated hash anew");
         }
         self.start(user).await
+    }
+
+    /// Compares a password. Where there is no time for that, the attempt does not count: a storm of
+    /// logins must not lock out who was right.
+    async fn verify(
+        &self,
+        email: &str,
+        password: &str,
+        hash: Option<&PasswordHash>,
+        address: IpAddr,
+    ) -> Result<Verified, AccountError> {
+        match self.passwords.verify(password, hash).await {
+            Err(HashingError::Busy) => {
+                self.limits.take_back(email, address).await?;
+                Err(AccountError::Busy)
+            }
+            verified => Ok(verified?),
+        }
     }
 
     /// Gives new tokens for a refresh token, which is used up by that.
@@ -386,7 +407,8 @@ impl AccountService {
         // Who has stolen a token must not be able to guess.
         let now = self.clock.now();
         self.limits.failure(email.as_str(), address, now).await?;
-        match self.passwords.verify(password, Some(hash)).await? {
+        let verified = self.verify(email.as_str(), password, Some(hash), address);
+        match verified.await? {
             Verified::Wrong => Err(AccountError::WrongPassword),
             Verified::Right | Verified::RightButOutdated => {
                 self.limits.success(email.as_str(), address).await?;
@@ -409,8 +431,12 @@ impl AccountService {
 
     async fn start(&self, user: User) -> Result<Grant, AccountError> {
         let (session, refresh_token) = self.new_session(&user.id, self.clock.now())?;
-        self.sessions.start(&session).await?;
-        self.grant(user, refresh_token)
+        match self.sessions.start(&session).await {
+            Ok(()) => self.grant(user, refresh_token),
+            // Deleted a moment ago.
+            Err(StoreError::UnknownOwner) => Err(AccountError::WrongCredentials),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn new_session(

@@ -98,6 +98,17 @@ impl Limits {
         Ok(())
     }
 
+    /// It was neither a failure nor a success: nobody has looked at the password.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn take_back(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
+        for bucket in failures(email, address) {
+            self.attempts.take_back(bucket).await?;
+        }
+        Ok(())
+    }
+
     /// It was none: the account's failures are forgotten.
     ///
     /// # Errors

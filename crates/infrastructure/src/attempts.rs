@@ -14,7 +14,7 @@ use taskhold_repository::error::StoreError;
 
 use self::row::{ActiveModel, Column, Entity};
 use crate::policy::Effect;
-use crate::store::Store;
+use crate::store::{Store, Verdict};
 
 /// Counters in a SQL database.
 #[derive(Clone)]
@@ -72,6 +72,28 @@ impl AttemptRepository for SqlAttempts {
             since: Timestamp::from_micros(row.since)
                 .map_err(|error| StoreError::Defect(error.into()))?,
         })
+    }
+
+    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let this = Column::Bucket.eq(bucket.as_bytes().to_vec());
+        let less = Entity::update_many()
+            .col_expr(Column::Count, Expr::col(Column::Count).sub(1_i32))
+            .filter(this.clone())
+            .filter(Column::Count.gt(1));
+        let none = Entity::delete_many()
+            .filter(this)
+            .filter(Column::Count.lte(1));
+        self.store
+            .transact("attempts.take_back", Effect::Write, move |connection, _| {
+                let (less, none) = (less.clone(), none.clone());
+                async move {
+                    if less.exec(&connection).await?.rows_affected == 0 {
+                        none.exec(&connection).await?;
+                    }
+                    Ok(Verdict::Keep(()))
+                }
+            })
+            .await
     }
 
     async fn clear(&self, bucket: Bucket) -> Result<(), StoreError> {

@@ -49,7 +49,7 @@ impl Failure {
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::NotSent,
             DbErr::Exec(RuntimeErr::SqlxError(cause))
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => driver_failure(cause),
-            // Only the making of an owner tells it.
+            // Only what makes an owner, or needs one, tells it.
             DbErr::RecordNotInserted => Self::UnknownOwner,
             _ => Self::Permanent,
         }

@@ -14,6 +14,7 @@ use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Succes
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::connection::Connection;
+use crate::error::is_foreign_key_violation;
 use crate::policy::{Attempt, Effect};
 use crate::revocations;
 use crate::store::{Store, Verdict};
@@ -47,6 +48,9 @@ impl SessionRepository for SqlSessions {
                         Err(error) if attempt.may_be_done => {
                             let kept = find(&connection, session.token).await?;
                             kept.map(drop).ok_or(error)
+                        }
+                        Err(error) if is_foreign_key_violation(&error) => {
+                            Err(DbErr::RecordNotInserted)
                         }
                         outcome => outcome,
                     }

@@ -63,6 +63,12 @@ pub trait AttemptRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Count, StoreError>;
 
+    /// Counts once less: it was not done after all.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError>;
+
     /// Forgets a counter.
     ///
     /// # Errors

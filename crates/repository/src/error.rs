@@ -11,8 +11,8 @@ pub enum StoreError {
     /// Something with this id is there already.
     #[error("there is something with this id already")]
     Duplicate,
-    /// The owner is not there and must not be made: it was removed a moment ago.
-    #[error("the owner was removed")]
+    /// The owner is not there and must not be made, such as one that was removed a moment ago.
+    #[error("the owner is not there")]
     UnknownOwner,
     /// Too many calls wait for the store already; it was not asked.
     #[error("too many calls wait for the store")]

@@ -61,10 +61,11 @@ pub enum Rotation {
 /// The sessions of all users.
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
-    /// Keeps a new session of a user who is there.
+    /// Keeps a new session of a user.
     ///
     /// # Errors
-    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    /// [`StoreError`]: `UnknownOwner` where there is no such user; `Unavailable`, `OutcomeUnknown`,
+    /// `Defect`.
     async fn start(&self, session: &Session) -> Result<(), StoreError>;
 
     /// Uses a refresh token up and keeps its successor, in one step. Of several uses at once exactly one

@@ -139,6 +139,7 @@ macro_rules! store_contract {
             $crate::store_contract!(@tests $open; sessions:
                 a_refresh_token_is_good_for_one_use
                 a_token_that_is_unknown_or_expired_is_refused
+                nobody_has_no_session
                 a_reuse_ends_its_family_and_no_other
                 of_several_uses_at_once_one_wins_and_the_others_end_the_family
                 a_reuse_ends_a_family_that_is_being_renewed
@@ -158,6 +159,7 @@ macro_rules! store_contract {
                 attempts_are_counted_in_windows
                 every_counter_counts_for_itself
                 concurrent_attempts_are_all_counted
+                an_attempt_that_is_taken_back_does_not_count
                 a_cleared_counter_begins_anew
                 counters_are_forgotten_in_bounded_steps
             );

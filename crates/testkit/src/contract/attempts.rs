@@ -62,6 +62,20 @@ pub async fn concurrent_attempts_are_all_counted(store: &impl Adapter) {
     assert_eq!(counts, one.chain(other).collect::<Vec<_>>());
 }
 
+/// As if it had never been; others stay, and there need be none.
+pub async fn an_attempt_that_is_taken_back_does_not_count(store: &impl Adapter) {
+    for name in ["a", "a", "a", "b", "c"] {
+        counted(store, name, 1).await;
+    }
+    for name in ["a", "b", "nobody's"] {
+        let taken_back = store.attempts().take_back(bucket(name)).await;
+        taken_back.expect("taken back");
+    }
+    assert_eq!(counted(store, "a", 2).await, count(3, 1));
+    assert_eq!(counted(store, "b", 2).await, count(1, 2));
+    assert_eq!(counted(store, "c", 2).await, count(2, 1));
+}
+
 /// As after a success; others stay, and there need be none.
 pub async fn a_cleared_counter_begins_anew(store: &impl Adapter) {
     counted(store, "a", 1).await;

@@ -1,6 +1,7 @@
 //! The obligations of sessions.
 
 use futures_util::future::{join, join_all};
+use taskhold_repository::error::StoreError;
 use taskhold_repository::sessions::{Rotation, Session, Successor};
 
 use super::{
@@ -52,6 +53,16 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &impl Adapter)
     };
     let rotation = store.sessions().rotate(token(2), &last).await;
     assert_eq!(rotation.expect("answered"), Rotation::Rotated(user("anna")));
+}
+
+/// Such as one who was removed after the password was looked at.
+pub async fn nobody_has_no_session(store: &impl Adapter) {
+    let started = store.sessions().start(&session("nobody", 1)).await;
+    assert!(
+        matches!(started, Err(StoreError::UnknownOwner)),
+        "{started:?}"
+    );
+    assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
 }
 
 /// The user's other logins go on, and so do other users'.

@@ -30,6 +30,15 @@ impl AttemptRepository for MemoryStore {
         Ok(*counted)
     }
 
+    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        match rows.attempts.get_mut(&bucket) {
+            Some(counted) if counted.count > 1 => counted.count -= 1,
+            _ => drop(rows.attempts.remove(&bucket)),
+        }
+        Ok(())
+    }
+
     async fn clear(&self, bucket: Bucket) -> Result<(), StoreError> {
         self.rows().attempts.remove(&bucket);
         Ok(())

@@ -40,7 +40,11 @@ impl Rows {
 #[async_trait]
 impl SessionRepository for MemoryStore {
     async fn start(&self, session: &Session) -> Result<(), StoreError> {
-        self.rows().start(session);
+        let mut rows = self.rows();
+        if !rows.users.contains_key(&session.user) {
+            return Err(StoreError::UnknownOwner);
+        }
+        rows.start(session);
         Ok(())
     }
 
