@@ -10,6 +10,7 @@ use sea_orm_migration::prelude::*;
 mod m20261121_000001_users_and_tasks;
 mod m20261121_000002_idempotency_keys;
 mod m20261121_000003_accounts;
+mod m20261121_000004_imports;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_users_and_tasks::Migration),
             Box::new(m20261121_000002_idempotency_keys::Migration),
             Box::new(m20261121_000003_accounts::Migration),
+            Box::new(m20261121_000004_imports::Migration),
         ]
     }
 }

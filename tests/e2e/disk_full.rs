@@ -210,3 +210,28 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
         "nothing was lost"
     );
 }
+
+#[tokio::test]
+async fn an_import_that_does_not_fit_is_told_and_leaves_nothing() {
+    let disk = SmallDisk::mount();
+    let file = crate::import::fixture("90-ten-thousand");
+    let variables = [("DATABASE_URL", disk.database.url.as_str())];
+    let import = |file: &str| {
+        let command = taskhold(disk.database.folder.path(), &variables, &["import", file]);
+        disk.inside(&command).output().expect("it runs")
+    };
+    let small = disk
+        .database
+        .file(r#"[{"id": 1, "title": "fits", "user_id": "alice"}]"#);
+    assert!(import(&small).status.success());
+    disk.run("fallocate", &["--length", "5m", "data/ballast"]);
+    let output = import(&file);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("nothing was imported"), "{told}");
+    assert!(told.contains("disk is full"), "{told}");
+    assert_eq!(disk.integrity(), "ok");
+    let service = disk.serve().await;
+    assert_eq!(service.client("alice").tasks().await.len(), 1);
+    assert_eq!(service.client("bob").tasks().await.len(), 0);
+}

@@ -31,6 +31,7 @@ mod faults;
 mod guide;
 mod history;
 mod idempotency;
+mod import;
 mod jwks;
 mod lists;
 mod load;

@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
 
 use crate::problem::Problem;
-use crate::{accounts, health, metrics, panics, tasks};
+use crate::{accounts, export, health, metrics, panics, tasks};
 
 /// A row of the route table.
 #[derive(Clone)]
@@ -53,6 +53,7 @@ impl Endpoint {
 pub fn endpoints() -> Vec<Endpoint> {
     [
         tasks::endpoints(),
+        export::endpoints(),
         accounts::endpoints(),
         health::endpoints(),
         metrics::endpoints(),

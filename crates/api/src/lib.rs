@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`tasks`], [`accounts`], [`health`], [`metrics`] | what the API offers; a file holds all that its endpoints need |
+//! | [`tasks`], [`export`], [`accounts`], [`health`], [`metrics`] | what the API offers; a file holds all that its endpoints need |
 //! | [`endpoint`] | the route table, from which routing, `Allow` and the access tests are made |
 //! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
 //! | [`body`] | reading a request body within limits |
@@ -36,6 +36,7 @@ pub mod client_address;
 mod conditional;
 pub mod cors;
 pub mod endpoint;
+pub mod export;
 pub mod health;
 pub mod idempotency;
 pub mod metrics;

@@ -6,6 +6,8 @@
 //! | [`tasks`] | [`TaskService`](tasks::TaskService): create, read, change and delete one's tasks |
 //! | [`accounts`] | [`AccountService`](accounts::AccountService): register, log in, stay logged in, leave |
 //! | [`administration`] | [`Administration`](administration::Administration): what an operator can do with accounts |
+//! | [`import`] | [`Importer`](import::Importer): tasks out of a file, all or none |
+//! | [`exchange`], [`zone`] | the files of tasks that are read and written, and the time zones of their times |
 //! | [`limits`] | [`Limits`](limits::Limits): how often somebody may try |
 //! | [`revocations`] | [`Revocations`](revocations::Revocations): which sound tokens count |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): removes what need not be kept |
@@ -17,8 +19,10 @@
 pub mod accounts;
 pub mod administration;
 pub mod clock;
+pub mod exchange;
 pub mod housekeeping;
 pub mod ids;
+pub mod import;
 pub mod limits;
 pub mod passwords;
 mod quota;
@@ -26,3 +30,4 @@ pub mod readiness;
 pub mod revocations;
 pub mod tasks;
 pub mod tokens;
+pub mod zone;

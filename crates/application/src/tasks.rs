@@ -19,6 +19,9 @@ use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::quota::Quota;
 
+/// How many tasks a page of an export has.
+const EXPORTED_AT_ONCE: u32 = 1000;
+
 /// A person's tasks: each method acts for `caller` and on nobody else's tasks.
 ///
 /// Another's task cannot be told from one that never was, with one exception: who tries to change
@@ -178,6 +181,34 @@ impl TaskService {
     /// [`TaskError`]: `Unavailable`, `Defect`.
     pub async fn list(&self, caller: &UserId, query: &TaskQuery) -> Result<TaskPage, TaskError> {
         Ok(self.tasks.list(caller, query).await?)
+    }
+
+    /// The next page of all tasks, those that were created first coming first: all of them or an error.
+    ///
+    /// # Errors
+    /// [`TaskError`]: `Unavailable`; `Defect` also where a stored task is damaged: what lacks it must not
+    /// be taken for everything.
+    pub async fn oldest_first(
+        &self,
+        caller: &UserId,
+        from: Option<Position>,
+    ) -> Result<TaskPage, TaskError> {
+        let query = TaskQuery {
+            sort: Sort {
+                key: SortKey::CreatedAt,
+                descending: false,
+            },
+            start: from.map_or(Start::First, Start::After),
+            limit: Some(EXPORTED_AT_ONCE),
+            ..TaskQuery::default()
+        };
+        let page = self.list(caller, &query).await?;
+        if page.damaged > 0 {
+            return Err(TaskError::Defect(
+                "a stored task is damaged; the log names it".into(),
+            ));
+        }
+        Ok(page)
     }
 
     /// How many tasks there are.

@@ -9,7 +9,7 @@
 //! | [`sqlite`], `writer` | a SQLite file: its connections, and the one writer whose writes share commits |
 //! | `pool`, `connection` | connections to PostgreSQL, kept between calls |
 //! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
-//! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`probe`] | the ports |
+//! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`import`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
@@ -18,6 +18,7 @@ pub mod attempts;
 mod connection;
 mod error;
 pub mod idempotency;
+pub mod import;
 pub mod lock;
 mod policy;
 mod pool;

@@ -5,12 +5,14 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use crate::error::Failure;
+use crate::import::Session;
 use crate::lock::{LockError, StoreLock};
 use crate::sqlite::{self, FileError};
 use crate::store::Store;
@@ -141,6 +143,29 @@ impl Opening {
                     .acquire_timeout(ATTEMPT_TIMEOUT)
                     .connect_lazy_with(options);
                 Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+            }
+        }
+    }
+
+    /// A connection without time limits for an import.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn session(&self) -> Result<Session, OpenError> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                sqlite::make_private_file(path)?;
+                let options = sqlite::options(path);
+                let connection = SqliteConnection::connect_with(&options).await;
+                let connection = connection.map_err(|error| FileError::File {
+                    path: path.clone(),
+                    source: error.into(),
+                })?;
+                Ok(Session::Sqlite(Box::new(connection)))
+            }
+            DatabaseUrl::Postgres(options) => {
+                let connection = self.connected(&prepared(options)).await?;
+                Ok(Session::Postgres(Box::new(connection)))
             }
         }
     }

@@ -116,9 +116,13 @@ impl TaskRepository for SqlTasks {
             .last()
             .filter(|_| more)
             .map(|last| last.position(sort.key));
+        let found = rows.len();
+        let tasks: Vec<_> = rows.into_iter().filter_map(row::sound).collect();
+        let damaged = found - tasks.len();
         Ok(TaskPage {
-            tasks: rows.into_iter().filter_map(row::sound).collect(),
+            tasks,
             next,
+            damaged,
         })
     }
 

@@ -9,6 +9,7 @@
 //! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository), refresh tokens |
 //! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository), since when tokens count |
 //! | [`attempts`] | [`AttemptRepository`](attempts::AttemptRepository), what is limited by all instances together |
+//! | [`import`] | [`ImportRun`](import::ImportRun), the import of a file |
 //! | [`probe`] | [`StoreProbe`](probe::StoreProbe), whether the store is there |
 //! | [`idempotency`] | [`IdempotencyKeys`](idempotency::IdempotencyKeys), writes that are done once |
 //! | [`error`] | [`StoreError`](error::StoreError), the one error of them all |
@@ -20,6 +21,7 @@
 pub mod attempts;
 pub mod error;
 pub mod idempotency;
+pub mod import;
 pub mod probe;
 pub mod revocations;
 pub mod sessions;

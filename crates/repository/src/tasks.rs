@@ -113,6 +113,8 @@ pub struct TaskPage {
     pub tasks: Vec<Task>,
     /// Where the next page begins, if there is more.
     pub next: Option<Position>,
+    /// How many stored rows were left out, since they break a rule of the domain.
+    pub damaged: usize,
 }
 
 /// How many tasks somebody has.

@@ -8,13 +8,15 @@
 //! | `secret` | the secrets that tokens are signed with |
 //! | `issuer` | the keys that another issuer signs them with |
 //! | `logging`, `metrics` | what is told of what happens |
-//! | `serve`, `migrate`, `user`, `token`, `health` | a command each |
+//! | `serve`, `migrate`, `user`, `import`, `export`, `token`, `health` | a command each |
 //! | `services` | what is wired to what |
 //! | `listener`, `connection`, `open_files` | the HTTP server, and what bounds it |
 
 mod cli;
 mod connection;
+mod export;
 mod health;
+mod import;
 mod issuer;
 mod listener;
 mod logging;
@@ -45,7 +47,7 @@ async fn main() -> ExitCode {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let cli = Cli::parse();
     match run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("taskhold: {error:#}");
             if error
@@ -60,15 +62,18 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let draft = Draft::read(cli.config.as_deref())?;
     logging::start(draft.log())?;
     let settings = draft.settings()?;
-    match cli.command {
+    let done = match cli.command {
         Command::Serve => serve::serve(settings).await,
         Command::Migrate(command) => migrate::migrate(&settings, command).await,
         Command::User(command) => user::user(&settings, command).await,
+        Command::Import(options) => return import::import(&settings, options).await,
+        Command::Export(options) => export::export(&settings, &options).await,
         Command::Token(options) => token::token(&settings, &options),
         Command::Health(options) => health::health(&settings, &options).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -40,6 +40,26 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
     Ok(())
 }
 
+/// Has the tables be those of this program: applies what is pending, where that may be done without
+/// being told.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
+    if settings.auto_migrate {
+        return up(settings).await.map(drop);
+    }
+    let connection = settings.database.maintenance().await?;
+    let migrations = schema::status(&connection).await;
+    let migrations = migrations.context("cannot read the migrations")?;
+    if migrations.iter().any(|migration| !migration.applied) {
+        bail!(
+            "the database lacks migrations, and database.auto_migrate is false: run `taskhold migrate up`"
+        );
+    }
+    Ok(())
+}
+
 /// Applies what is pending. How many there were.
 ///
 /// # Errors

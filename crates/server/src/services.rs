@@ -51,12 +51,7 @@ pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metr
         },
     };
     Services {
-        tasks: TaskService::new(
-            Arc::new(SqlTasks::new(store.clone())),
-            clock.clone(),
-            ids.clone(),
-            settings.max_tasks_per_user,
-        ),
+        tasks: tasks(settings, store),
         accounts,
         tokens,
         revocations,
@@ -67,6 +62,16 @@ pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metr
         origins: settings.origins.clone(),
         metrics: settings.metrics_address.is_none().then(|| metrics.clone()),
     }
+}
+
+/// The tasks of this store.
+pub fn tasks(settings: &Settings, store: &Store) -> TaskService {
+    TaskService::new(
+        Arc::new(SqlTasks::new(store.clone())),
+        Arc::new(SystemClock),
+        Arc::new(TimeOrderedIds),
+        settings.max_tasks_per_user,
+    )
 }
 
 /// What is done on this store now and then.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
+use taskhold_infrastructure::import::Session;
 use taskhold_infrastructure::lock::StoreLock;
 use taskhold_infrastructure::start::{OpenError, Opening};
 use taskhold_infrastructure::store::Store;
@@ -101,6 +102,16 @@ impl Database {
             .maintenance()
             .await
             .map_err(|error| Self::not_opened(self.direct_setting(), error))
+    }
+
+    /// A connection without time limits, for an import.
+    ///
+    /// # Errors
+    /// As [`maintenance`](Self::maintenance).
+    pub async fn session(&self) -> anyhow::Result<Session> {
+        let opening = self.direct.as_ref().unwrap_or(&self.opening);
+        let session = opening.session().await;
+        session.map_err(|error| Self::not_opened(self.direct_setting(), error))
     }
 
     /// The store, for serving.

@@ -141,7 +141,11 @@ impl TaskRepository for MemoryStore {
             key: key(last, query.sort.key),
             id: last.id,
         });
-        Ok(TaskPage { tasks, next })
+        Ok(TaskPage {
+            tasks,
+            next,
+            damaged: 0,
+        })
     }
 
     async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError> {

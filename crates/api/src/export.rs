@@ -1,0 +1,98 @@
+//! `GET /api/v1/export`: all tasks of a person as a file.
+
+use std::collections::HashMap;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use taskhold_application::exchange::written::{Format, Writing};
+use taskhold_application::tasks::{TaskPage, TaskService};
+use taskhold_application::zone::Zone;
+use taskhold_domain::user::UserId;
+
+use crate::caller::Caller;
+use crate::endpoint::{Access, Endpoint};
+use crate::problem::Problem;
+
+const EXPORT: &str = "/api/v1/export";
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::new(Method::GET, EXPORT, Access::Owner, || {
+        web::to(export)
+    })]
+}
+
+/// A file on its way: what was read, and what comes after it.
+struct Sending {
+    tasks: web::Data<TaskService>,
+    owner: UserId,
+    writing: Writing,
+    page: Option<TaskPage>,
+}
+
+async fn export(
+    caller: Caller,
+    request: HttpRequest,
+    tasks: web::Data<TaskService>,
+) -> Result<HttpResponse, Problem> {
+    let format = format(request.query_string())?;
+    // A store that is away is told before the answer begins.
+    let page = tasks.oldest_first(&caller.id, None).await?;
+    let sending = Sending {
+        tasks,
+        owner: caller.id,
+        writing: Writing::new(format),
+        page: Some(page),
+    };
+    let name = match format {
+        Format::Console(_) => "attachment; filename=\"tasks.json\"",
+        Format::Lines => "attachment; filename=\"tasks.ndjson\"",
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, format.media_type()))
+        .insert_header((CONTENT_DISPOSITION, name))
+        .streaming(stream::try_unfold(sending, Sending::next)))
+}
+
+impl Sending {
+    /// The next part. An error ends the connection within the answer, so that nobody takes what came
+    /// for all.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Box<dyn std::error::Error>> {
+        let Some(page) = self.page.take() else {
+            return Ok(None);
+        };
+        let mut part = String::new();
+        for task in &page.tasks {
+            part.push_str(&self.writing.task(task)?);
+        }
+        match page.next {
+            Some(position) => {
+                let next = self.tasks.oldest_first(&self.owner, Some(position));
+                self.page = Some(next.await?);
+            }
+            None => part.push_str(self.writing.end()),
+        }
+        Ok(Some((part.into(), self)))
+    }
+}
+
+/// The parameters. Those that are unknown are ignored.
+fn format(query_string: &str) -> Result<Format, Problem> {
+    let given: HashMap<_, _> = url::form_urlencoded::parse(query_string.as_bytes()).collect();
+    let zone = match given.get("timezone").map(|name| name.parse::<Zone>()) {
+        None => Zone::UTC,
+        Some(Ok(zone)) => zone,
+        Some(Err(_)) => {
+            return Err(Problem::malformed(
+                "timezone must be a name of the IANA database, such as Europe/Berlin.",
+            ));
+        }
+    };
+    match given.get("format").map(AsRef::as_ref) {
+        None | Some("console") => Ok(Format::Console(zone)),
+        Some("ndjson") => Ok(Format::Lines),
+        Some(_) => Err(Problem::malformed("format must be console or ndjson.")),
+    }
+}

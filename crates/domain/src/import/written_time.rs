@@ -1,0 +1,357 @@
+//! Times as the console's files have them.
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
+
+use crate::timestamp::Timestamp;
+
+/// A time as somebody wrote it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenTime {
+    /// What a clock on a wall somewhere showed: which instant that was depends on the time zone.
+    Wall(WallTime),
+    /// With an offset from UTC: an instant.
+    Instant(Timestamp),
+}
+
+/// A date and a time of day without a zone, to the microsecond, in the years 1 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime(NaiveDateTime);
+
+/// The text is no time that Python's `datetime.fromisoformat` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no time in ISO 8601")]
+pub struct WrittenTimeError;
+
+impl WallTime {
+    /// Microseconds since 1970, had the clock shown UTC.
+    #[must_use]
+    pub fn as_micros(self) -> i64 {
+        self.0.and_utc().timestamp_micros()
+    }
+
+    /// For arithmetic with time zones.
+    #[must_use]
+    pub fn as_naive(self) -> NaiveDateTime {
+        self.0
+    }
+}
+
+impl WrittenTime {
+    /// Reads what `datetime.fromisoformat` of Python 3.11 reads, the console's own reader, in the
+    /// same way: dates of the calendar or of weeks, extended or basic; any character before the time
+    /// of day; a fraction after a point or a comma, of which six digits count; `Z` or an offset. What
+    /// it takes beyond the standard (a letter before an offset, a fraction of nothing but an hour) is
+    /// taken too: a row that the console reads must not be lost.
+    ///
+    /// ```
+    /// use taskhold_domain::import::WrittenTime;
+    ///
+    /// let WrittenTime::Instant(instant) = WrittenTime::parse("20260102T030405,5+01:00")? else {
+    ///     panic!("it has an offset")
+    /// };
+    /// assert_eq!(instant.to_string(), "2026-01-02T02:04:05.500000Z");
+    /// assert!(matches!(WrittenTime::parse("2026-01-02")?, WrittenTime::Wall(_)));
+    /// # Ok::<(), taskhold_domain::import::WrittenTimeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`WrittenTimeError`]; also where the offset leads out of the years 1 to 9999.
+    pub fn parse(text: &str) -> Result<Self, WrittenTimeError> {
+        parse(text).ok_or(WrittenTimeError)
+    }
+}
+
+fn parse(text: &str) -> Option<WrittenTime> {
+    // No form is shorter, and all of this length are dates.
+    if text.len() < 7 {
+        return None;
+    }
+    let bytes = text.as_bytes();
+    let (date, rest) = bytes.split_at_checked(end_of_date(bytes)?)?;
+    let date = parse_date(date)?;
+    if rest.is_empty() {
+        return Some(wall(date.and_time(NaiveTime::MIN)));
+    }
+    // The separator may be any character, of several bytes too.
+    let separator = std::str::from_utf8(rest).ok()?.chars().next()?;
+    let time = rest.get(separator.len_utf8()..)?;
+    let zone = time
+        .iter()
+        .position(|byte| matches!(byte, b'+' | b'-' | b'Z'));
+    let Some(zone) = zone else {
+        let (time, Ended::Whole) = parse_clock(time, time.len())? else {
+            return None;
+        };
+        return Some(wall(date.and_time(time.of_day()?)));
+    };
+    // Python minds nothing that stands between a complete time of day and its zone.
+    let (clock, _) = parse_clock(time, zone)?;
+    let offset = match time.get(zone..)? {
+        b"Z" => TimeDelta::zero(),
+        [sign @ (b'+' | b'-'), offset @ ..] => {
+            let (offset, Ended::Whole) = parse_clock(offset, offset.len())? else {
+                return None;
+            };
+            offset.offset(*sign == b'-')?
+        }
+        _ => return None,
+    };
+    let instant = date.and_time(clock.of_day()?).checked_sub_signed(offset)?;
+    let instant = Timestamp::from_micros(instant.and_utc().timestamp_micros()).ok()?;
+    Some(WrittenTime::Instant(instant))
+}
+
+fn wall(time: NaiveDateTime) -> WrittenTime {
+    WrittenTime::Wall(WallTime(time))
+}
+
+/// Where the date ends: told by where it has a hyphen and a `W`, and where that leaves a doubt, by
+/// the number of digits that follow.
+fn end_of_date(text: &[u8]) -> Option<usize> {
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    if text.len() == 7 {
+        return Some(7);
+    }
+    match (text.get(4)?, text.get(5)?) {
+        (b'-', b'W') if text.get(8) == Some(&b'-') => match text.len() {
+            9 => None,
+            // A week and an hour after a hyphen, rather than a day and an hour after a digit.
+            _ if is_digit(10) => Some(8),
+            _ => Some(10),
+        },
+        (b'-', b'W') => Some(8),
+        (b'-', _) => Some(10),
+        (b'W', _) => {
+            let end = (7..text.len()).find(|at| !is_digit(*at));
+            match end.unwrap_or(text.len()) {
+                end @ ..9 => Some(end),
+                end if end % 2 == 0 => Some(7),
+                _ => Some(8),
+            }
+        }
+        _ => Some(8),
+    }
+}
+
+fn parse_date(text: &[u8]) -> Option<NaiveDate> {
+    let mut text = Digits(text);
+    let year = i32::try_from(text.take(4)?).ok()?;
+    if year == 0 {
+        return None;
+    }
+    let extended = text.skip(b'-');
+    if text.skip(b'W') {
+        let week = text.take(2)?;
+        let day = if text.0.is_empty() {
+            1
+        } else {
+            if extended && !text.skip(b'-') {
+                return None;
+            }
+            text.take(1)?
+        };
+        let day = match day {
+            1 => Weekday::Mon,
+            2 => Weekday::Tue,
+            3 => Weekday::Wed,
+            4 => Weekday::Thu,
+            5 => Weekday::Fri,
+            6 => Weekday::Sat,
+            7 => Weekday::Sun,
+            _ => return None,
+        };
+        let date = NaiveDate::from_isoywd_opt(year, week, day)?;
+        return (1..=9999)
+            .contains(&chrono::Datelike::year(&date))
+            .then_some(date);
+    }
+    let month = text.take(2)?;
+    if extended && !text.skip(b'-') {
+        return None;
+    }
+    let day = text.take(2)?;
+    if !text.0.is_empty() {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(year, month, day)
+}
+
+/// Hours, minutes, seconds and microseconds: of a day, or of an offset.
+#[derive(Default)]
+struct Clock {
+    parts: [u32; 3],
+    micros: u32,
+}
+
+#[derive(PartialEq, Eq)]
+enum Ended {
+    Whole,
+    WithMore,
+}
+
+impl Clock {
+    fn of_day(&self) -> Option<NaiveTime> {
+        let [hour, minute, second] = self.parts;
+        NaiveTime::from_hms_micro_opt(hour, minute, second, self.micros)
+    }
+
+    /// Shorter than a day, and nothing else is asked of it.
+    fn offset(&self, negative: bool) -> Option<TimeDelta> {
+        let [hours, minutes, seconds] = self.parts.map(i64::from);
+        let seconds = TimeDelta::seconds(hours * 3600 + minutes * 60 + seconds);
+        // Python takes an offset of less than a second for none.
+        let micros = if seconds.is_zero() { 0 } else { self.micros };
+        let offset = seconds + TimeDelta::microseconds(micros.into());
+        let offset = (offset < TimeDelta::days(1)).then_some(offset)?;
+        Some(if negative { -offset } else { offset })
+    }
+}
+
+/// `HH[:MM[:SS]]` or `HH[MM[SS]]`, then a fraction, in the first `end` bytes; whether something is
+/// left over.
+fn parse_clock(text: &[u8], end: usize) -> Option<(Clock, Ended)> {
+    let mut clock = Clock::default();
+    let mut digits = Digits(text.get(..end)?);
+    let mut extended = true;
+    for (index, part) in clock.parts.iter_mut().enumerate() {
+        *part = digits.take(2)?;
+        let Some((&next, rest)) = digits.0.split_first() else {
+            return Some((clock, Ended::Whole));
+        };
+        if index == 0 {
+            extended = next == b':';
+        }
+        if rest.is_empty() {
+            return Some((clock, Ended::WithMore));
+        }
+        match next {
+            b':' if extended => digits.0 = rest,
+            b'.' | b',' => {
+                digits.0 = rest;
+                break;
+            }
+            _ if extended => return None,
+            _ => {}
+        }
+    }
+    let places = digits.0.len().min(6);
+    let scale = 10_u32.pow(u32::try_from(6 - places).ok()?);
+    clock.micros = digits.take(places)? * scale;
+    let left = digits.0.iter().any(|byte| !byte.is_ascii_digit());
+    Some((clock, if left { Ended::WithMore } else { Ended::Whole }))
+}
+
+/// The rest of a text, read from its beginning.
+struct Digits<'a>(&'a [u8]);
+
+impl Digits<'_> {
+    /// So many digits, as a number.
+    fn take(&mut self, count: usize) -> Option<u32> {
+        let (digits, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        digits.iter().try_fold(0, |number, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| number * 10 + u32::from(digit - b'0'))
+        })
+    }
+
+    /// Whether this came next.
+    fn skip(&mut self, byte: u8) -> bool {
+        let Some(rest) = self.0.strip_prefix(&[byte]) else {
+            return false;
+        };
+        self.0 = rest;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn told(text: &str) -> String {
+        match WrittenTime::parse(text) {
+            Err(WrittenTimeError) => "refused".into(),
+            Ok(WrittenTime::Wall(wall)) => format!("{} here", wall.0),
+            Ok(WrittenTime::Instant(instant)) => instant.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_forms_of_the_standard_that_python_reads() {
+        for (text, expected) in [
+            ("2026-01-02", "2026-01-02 00:00:00 here"),
+            ("20260102", "2026-01-02 00:00:00 here"),
+            ("2026-W01-5", "2026-01-02 00:00:00 here"),
+            ("2026-01-02T03:04", "2026-01-02 03:04:00 here"),
+            ("2026-01-02 03:04:05", "2026-01-02 03:04:05 here"),
+            ("20260102T030405", "2026-01-02 03:04:05 here"),
+            ("2026-01-02T03:04:05.1", "2026-01-02 03:04:05.100 here"),
+            (
+                "2026-01-02T03:04:05,123456789",
+                "2026-01-02 03:04:05.123456 here",
+            ),
+            ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000000Z"),
+            ("2026-01-02T03:04:05+05:30", "2026-01-01T21:34:05.000000Z"),
+            ("2026-01-02T03:04:05-0800", "2026-01-02T11:04:05.000000Z"),
+        ] {
+            assert_eq!(told(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "",
+            "today",
+            "2026-02-29",
+            "2026-1-2",
+            "2026-01-02T24:00",
+            "2026-01-02T03:04:05.",
+            "2026-01-02T03:04:05+24:00",
+            "0001-01-01T00:00:00+01:00",
+            "1767323045",
+        ] {
+            assert_eq!(told(text), "refused", "{text}");
+        }
+    }
+
+    /// Recorded from Python 3.11.7, for hand-picked and random texts.
+    #[test]
+    fn every_recorded_text_means_what_it_means_to_python() {
+        let recorded = include_str!("../../../../tests/fixtures/python-isoformat.tsv");
+        let mut lines = 0;
+        for line in recorded.lines() {
+            let mut cells = line.split('\t');
+            let (text, wall) = (cells.next().unwrap(), cells.next().unwrap());
+            let expected = match (wall, cells.next()) {
+                ("refused", _) => None,
+                (wall, Some("-")) => Some((wall.parse().unwrap(), false)),
+                (wall, offset) => {
+                    let offset: i64 = offset.unwrap().parse().unwrap();
+                    let instant: i64 = wall.parse::<i64>().unwrap() - offset;
+                    let in_range = Timestamp::from_micros(instant).is_ok();
+                    in_range.then_some((instant, true))
+                }
+            };
+            let read = WrittenTime::parse(text).ok().map(|time| match time {
+                WrittenTime::Wall(wall) => (wall.as_micros(), false),
+                WrittenTime::Instant(instant) => (instant.as_micros(), true),
+            });
+            assert_eq!(read, expected, "{text:?}");
+            lines += 1;
+        }
+        assert!(lines >= 1_500, "{lines}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_brings_it_down(text in any::<String>(), digits in "[0-9W:.,+Z -]{7,40}") {
+            let _ = WrittenTime::parse(&text);
+            let _ = WrittenTime::parse(&digits);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The import port: rows are set aside in a table of the session's own, and one transaction makes
+//! tasks of them with a few statements over all of them. So nothing is held while a file is read,
+//! the write lock of SQLite is held shortly, and memory does not grow with the file.
+
+mod staged;
+
+use async_trait::async_trait;
+use sea_orm::sqlx::postgres::PgConnection;
+use sea_orm::sqlx::sqlite::SqliteConnection;
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
+use sea_orm::{DbErr, RuntimeErr};
+use taskhold_domain::task::{Task, TaskId};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::import::{ImportOutcome, ImportRun, ImportedRow, OwnerOutcome};
+
+use self::staged::{StagedRow, digest};
+use crate::error::Failure;
+use crate::tasks::row::Model;
+
+/// No other program on the same database takes it for its own advisory lock.
+const LOCK_KEY: i64 = 0x7461_736b_696d_706f;
+/// How many rows are read back at once.
+const PAGE: i64 = 2_000;
+/// With as many parameters, a statement stays within SQLite's limit of 32,766.
+const ROWS_PER_INSERT: usize = 500;
+
+/// Whether the row is imported, or why not: what is remembered and what is there decide.
+const VERDICTS: &str = "INSERT INTO verdicts (position, verdict) \
+    SELECT staged.position, CASE \
+        WHEN tasks.user_id = staged.user_id THEN 1 \
+        WHEN tasks.id IS NOT NULL THEN 3 \
+        WHEN imports.task_id IS NOT NULL THEN 2 \
+        ELSE 0 END \
+    FROM staged \
+    LEFT JOIN imports ON imports.user_id = staged.user_id AND imports.origin = staged.origin \
+        AND imports.console_id = staged.console_id AND imports.created_at = staged.remembered_at \
+    LEFT JOIN tasks ON tasks.id = coalesce(imports.task_id, staged.id)";
+
+/// A later row of the file is the same on the console.
+const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM staged later WHERE later.origin = staged.origin \
+        AND later.console_id = staged.console_id AND later.position > staged.position)";
+
+const TASK_COLUMNS: &str = "id, user_id, title, description, title_folded, description_folded, \
+    is_completed, version, created_at, updated_at";
+
+/// A session that an import has to itself.
+pub enum Session {
+    /// With a PostgreSQL server.
+    Postgres(Box<PgConnection>),
+    /// With a SQLite file.
+    Sqlite(Box<SqliteConnection>),
+}
+
+/// An import into a SQL database.
+pub struct SqlImport {
+    session: Session,
+}
+
+/// Runs a statement on either store.
+macro_rules! on_session {
+    ($session:expr, $connection:ident => $call:expr) => {
+        match $session {
+            Session::Postgres($connection) => $call.map_err(failed),
+            Session::Sqlite($connection) => $call.map_err(failed),
+        }
+    };
+}
+
+impl SqlImport {
+    /// Makes the tables that rows are set aside in.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    pub async fn begin(mut session: Session) -> Result<Self, StoreError> {
+        match &mut session {
+            Session::Postgres(connection) => {
+                // All in one transaction, which also holds on a pooler that shares sessions.
+                let begin = format!(
+                    "BEGIN; {}",
+                    staged::tables("uuid", "bytea", " COLLATE \"C\"", " ON COMMIT DROP")
+                );
+                connection
+                    .execute(AssertSqlSafe(begin))
+                    .await
+                    .map_err(failed)?;
+            }
+            Session::Sqlite(connection) => {
+                let begin = format!(
+                    "PRAGMA temp_store = FILE; {}; BEGIN",
+                    staged::tables("blob", "blob", "", "")
+                );
+                connection
+                    .execute(AssertSqlSafe(begin))
+                    .await
+                    .map_err(failed)?;
+            }
+        }
+        Ok(Self { session })
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
+        on_session!(&mut self.session, connection => connection
+            .execute(AssertSqlSafe(sql))
+            .await
+            .map(|done| done.rows_affected()))
+    }
+
+    /// Keeps the last of the rows that are one in the file. How many were left out, by owner.
+    async fn leave_out_duplicates(&mut self) -> Result<Vec<(UserId, u64)>, StoreError> {
+        self.execute("CREATE INDEX staged_origin ON staged (origin, console_id, position)")
+            .await?;
+        self.refresh_statistics("staged").await?;
+        let counts = self
+            .counts(&format!(
+                "SELECT user_id, CAST(0 AS bigint), count(*) FROM staged WHERE {SUPERSEDED} GROUP BY user_id"
+            ))
+            .await?;
+        if !counts.is_empty() {
+            self.execute(&format!("DELETE FROM staged WHERE {SUPERSEDED}"))
+                .await?;
+        }
+        Ok(counts
+            .into_iter()
+            .map(|(owner, _, count)| (owner, count))
+            .collect())
+    }
+
+    /// PostgreSQL knows nothing of a new table, and would choose plans for a small one.
+    async fn refresh_statistics(&mut self, table: &str) -> Result<(), StoreError> {
+        if matches!(self.session, Session::Postgres(_)) {
+            self.execute(&format!("ANALYZE {table}")).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows of an owner, a number and a count.
+    async fn counts(&mut self, sql: &str) -> Result<Vec<(UserId, i64, u64)>, StoreError> {
+        let rows: Vec<(String, i64, i64)> = on_session!(&mut self.session, connection =>
+            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut **connection).await)?;
+        rows.into_iter()
+            .map(|(owner, number, count)| {
+                let owner =
+                    UserId::parse(owner).map_err(|error| StoreError::Defect(error.into()))?;
+                Ok((owner, number, count.unsigned_abs()))
+            })
+            .collect()
+    }
+
+    /// From now on nobody else writes SQLite, and nobody else imports into PostgreSQL.
+    async fn lock(&mut self) -> Result<(), StoreError> {
+        match self.session {
+            Session::Postgres(_) => {
+                self.execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))
+                    .await?;
+            }
+            Session::Sqlite(_) => {
+                self.execute("COMMIT").await?;
+                self.execute("BEGIN IMMEDIATE").await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn taken(&mut self) -> Result<Vec<(u64, TaskId)>, StoreError> {
+        const TAKEN: &str = "SELECT position, id FROM staged JOIN verdicts USING (position) \
+            WHERE verdict = 3 ORDER BY position";
+        let rows: Vec<(i64, sqlx::types::Uuid)> = on_session!(&mut self.session, connection =>
+            sqlx::query_as(TAKEN).fetch_all(&mut **connection).await)?;
+        Ok(rows
+            .into_iter()
+            .map(|(position, id)| (position.unsigned_abs(), TaskId::from_uuid(id)))
+            .collect())
+    }
+}
+
+#[async_trait]
+impl ImportRun for SqlImport {
+    async fn set_aside(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
+        match &mut self.session {
+            Session::Postgres(connection) => {
+                let mut text = String::new();
+                for row in rows {
+                    StagedRow::of(row)?.write_copy(&mut text);
+                }
+                let mut copy = connection.copy_in_raw(staged::COPY).await.map_err(failed)?;
+                copy.send(text.into_bytes()).await.map_err(failed)?;
+                copy.finish().await.map_err(failed)?;
+            }
+            Session::Sqlite(connection) => {
+                for rows in rows.chunks(ROWS_PER_INSERT) {
+                    let rows = rows
+                        .iter()
+                        .map(StagedRow::of)
+                        .collect::<Result<Vec<_>, _>>()?;
+                    let sql = staged::insert(rows.len());
+                    let mut query = sqlx::query(AssertSqlSafe(sql));
+                    for row in rows {
+                        query = row.bind(query);
+                    }
+                    query.execute(&mut **connection).await.map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
+        let duplicates = self.leave_out_duplicates().await?;
+        self.lock().await?;
+        self.execute(VERDICTS).await?;
+        self.refresh_statistics("verdicts").await?;
+        let counts = self
+            .counts("SELECT user_id, verdict, count(*) FROM staged JOIN verdicts USING (position) GROUP BY user_id, verdict")
+            .await?;
+        let taken = self.taken().await?;
+        self.execute("DELETE FROM staged WHERE position IN (SELECT position FROM verdicts WHERE verdict <> 0)")
+            .await?;
+        let users = format!(
+            "INSERT INTO users (id, is_active, created_at, updated_at) \
+             SELECT DISTINCT user_id, true, CAST({now} AS bigint), CAST({now} AS bigint) \
+             FROM staged WHERE true ON CONFLICT (id) DO NOTHING",
+            now = now.as_micros()
+        );
+        self.execute(&users).await?;
+        self.execute(&format!(
+            "INSERT INTO tasks ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM staged ORDER BY position"
+        ))
+        .await?;
+        self.execute(
+            "INSERT INTO imports (user_id, origin, console_id, created_at, task_id) \
+             SELECT user_id, origin, console_id, remembered_at, id FROM staged ORDER BY position",
+        )
+        .await?;
+        Ok(ImportOutcome {
+            owners: by_owner(&duplicates, &counts),
+            taken,
+        })
+    }
+
+    async fn verify(&mut self) -> Result<u64, StoreError> {
+        let (mut last, mut verified) = (0_i64, 0);
+        loop {
+            let page = staged::read_back(&mut self.session, last, PAGE).await?;
+            for (position, expected, row) in &page {
+                let row: Option<Model> = row.clone();
+                let task = row
+                    .map(Task::try_from)
+                    .transpose()
+                    .map_err(StoreError::from)?;
+                let alike = match &task {
+                    Some(task) => digest(task)?.as_slice() == expected.as_slice(),
+                    None => false,
+                };
+                if !alike {
+                    let text =
+                        format!("row {position} of the file is not the task that was read back");
+                    return Err(StoreError::Defect(text.into()));
+                }
+                (last, verified) = (*position, verified + 1);
+            }
+            if page.is_empty() {
+                return Ok(verified);
+            }
+        }
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        let committed = on_session!(&mut self.session, connection => connection.execute("COMMIT").await.map(drop));
+        committed.map_err(|error| match error {
+            StoreError::Unavailable(source) => StoreError::OutcomeUnknown(source),
+            other => other,
+        })?;
+        let closed = match self.session {
+            Session::Postgres(connection) => connection.close().await,
+            Session::Sqlite(connection) => connection.close().await,
+        };
+        if let Err(error) = closed {
+            tracing::debug!(%error, "the session of an import did not close cleanly");
+        }
+        Ok(())
+    }
+}
+
+fn by_owner(duplicates: &[(UserId, u64)], counts: &[(UserId, i64, u64)]) -> Vec<OwnerOutcome> {
+    let mut owners: Vec<_> = duplicates
+        .iter()
+        .map(|(owner, _)| owner)
+        .chain(counts.iter().map(|(owner, ..)| owner))
+        .collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let of = |owner: &UserId, verdict: i64| {
+        let found = counts
+            .iter()
+            .find(|(other, number, _)| other == owner && *number == verdict);
+        found.map_or(0, |(_, _, count)| *count)
+    };
+    owners
+        .into_iter()
+        .map(|owner| OwnerOutcome {
+            owner: owner.clone(),
+            imported: of(owner, 0),
+            already_there: of(owner, 1),
+            deleted_since: of(owner, 2),
+            duplicates: duplicates
+                .iter()
+                .find(|(other, _)| other == owner)
+                .map_or(0, |(_, count)| *count),
+        })
+        .collect()
+}
+
+/// Within the transaction of an import nothing is done twice: whatever fails ends it.
+fn failed(error: sqlx::Error) -> StoreError {
+    let error = DbErr::Query(RuntimeErr::SqlxError(error.into()));
+    match Failure::of_statement(&error) {
+        Failure::NotSent | Failure::Refused | Failure::RolledBack | Failure::Ambiguous => {
+            StoreError::Unavailable(error.into())
+        }
+        Failure::Duplicate => StoreError::Duplicate,
+        Failure::UnknownOwner => StoreError::UnknownOwner,
+        Failure::Permanent => StoreError::Defect(error.into()),
+    }
+}

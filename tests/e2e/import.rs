@@ -1,0 +1,306 @@
+//! `taskhold import` and `taskhold export`: what becomes of each kind of file, on both stores.
+
+mod faults;
+mod files;
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
+
+use crate::service::{Database, Service, run};
+
+/// A file that the console wrote, or that was damaged afterwards.
+pub fn fixture(name: &str) -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/storage");
+    format!("{path}/{name}.json")
+}
+
+impl Database {
+    fn taskhold(&self, arguments: &[&str]) -> Output {
+        let variables = [("DATABASE_URL", self.url.as_str())];
+        run(self.folder.path(), &variables, arguments)
+    }
+
+    /// Imports it; the exit status and the report.
+    #[track_caller]
+    pub fn import(&self, file: &str, options: &[&str]) -> (i32, Value) {
+        let report = self.folder.path().join("report.json");
+        drop(std::fs::remove_file(&report));
+        let path = report.to_str().expect("UTF-8");
+        let output = self.taskhold(&[&["import", file, "--report", path], options].concat());
+        let report = std::fs::read(&report).map_or(Value::Null, |bytes| {
+            serde_json::from_slice(&bytes).expect("the report is JSON")
+        });
+        let status = output.status.code().expect("it ended by itself");
+        assert_eq!(report.is_null(), status == 1, "{output:?}");
+        (status, report)
+    }
+
+    /// What an import says that is not done.
+    pub fn refusal(&self, file: &str) -> String {
+        let output = self.taskhold(&["import", file]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(output.stdout, b"");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    }
+
+    pub fn export(&self, user: &str, options: &[&str]) -> String {
+        let output = self.taskhold(&[&["export", "--user", user], options].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// All tasks of a user, oldest first, without what is random or counted.
+    pub fn tasks_of(&self, user: &str) -> Vec<Value> {
+        let lines = self.export(user, &["--format", "ndjson"]);
+        let tasks = lines.lines().map(|line| {
+            let mut task: Value = serde_json::from_str(line).expect("a line is JSON");
+            let members = task.as_object_mut().expect("an object");
+            members.remove("id");
+            assert_eq!(members.remove("version"), Some(json!(1)));
+            assert_eq!(members.remove("user_id"), Some(json!(user)));
+            task
+        });
+        tasks.collect()
+    }
+
+    /// A file in the folder of the test.
+    pub fn file(&self, content: impl AsRef<[u8]>) -> String {
+        let path: PathBuf = self.folder.path().join("file.json");
+        std::fs::write(&path, content).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+/// Imported, already there, deleted since, duplicates, rejected, verified.
+#[track_caller]
+pub fn assert_counts(report: &Value, expected: [u64; 6]) {
+    let names = [
+        "imported",
+        "already_there",
+        "deleted_since",
+        "duplicates_dropped",
+        "rejected_rows",
+        "verified",
+    ];
+    let counts = names.map(|name| report[name].as_u64().expect(name));
+    assert_eq!(counts, expected, "{report}");
+}
+
+async fn what_was_edited_or_deleted_since_stays_so(database: Database) {
+    let file = fixture("01-current");
+    assert_eq!(database.import(&file, &[]).0, 0);
+    let service = Service::start(&database).await;
+    let bob = service.client("bob");
+    let tasks = bob.tasks().await;
+    let path = |task: &Value| format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let edited = bob
+        .send(
+            reqwest::Method::PUT,
+            &path(&tasks[0]),
+            Some(json!({"title": "edited"})),
+        )
+        .await;
+    assert_eq!(edited.status, 200);
+    let deleted = bob
+        .send(reqwest::Method::DELETE, &path(&tasks[1]), None)
+        .await;
+    assert_eq!(deleted.status, 204);
+
+    // Beside the service, and with another time zone.
+    for options in [&[][..], &["--timezone", "Asia/Tokyo"]] {
+        let (status, report) = database.import(&file, options);
+        assert_eq!(status, 0);
+        assert_counts(&report, [0, 3, 1, 0, 0, 0]);
+        assert_eq!(report["owners"]["bob"]["deleted_since"], 1);
+    }
+    assert_eq!(bob.tasks().await, [edited.body["task"].clone()]);
+    assert_eq!(service.client("alice").tasks().await.len(), 2);
+}
+
+async fn a_rehearsal_says_what_would_be_and_changes_nothing(database: Database) {
+    let file = fixture("04-duplicate-ids");
+    for _ in 0..2 {
+        let (status, report) = database.import(&file, &["--dry-run"]);
+        assert_eq!((status, &report["dry_run"]), (0, &json!(true)));
+        assert_counts(&report, [4, 0, 0, 2, 0, 4]);
+        assert_eq!(database.export("alice", &["--format", "ndjson"]), "");
+    }
+    assert_eq!(database.import(&file, &[]).0, 0);
+    let (_, report) = database.import(&file, &["--dry-run"]);
+    assert_counts(&report, [0, 4, 0, 2, 0, 0]);
+}
+
+async fn owners_are_given_where_they_lack_and_mapped_where_told(database: Database) {
+    let file = fixture("05-missing-user_id");
+    let options = [
+        "--user",
+        "carol",
+        "--map",
+        "alice=carol",
+        "--map",
+        "nobody=x",
+    ];
+    let (status, report) = database.import(&file, &options);
+    // Two of them have the same number: they are tasks of two people, and both stay.
+    assert_eq!(status, 0);
+    assert_counts(&report, [4, 0, 0, 0, 0, 4]);
+    assert_eq!(database.tasks_of("carol").len(), 4);
+    assert_eq!(database.tasks_of("alice").len(), 0);
+    let (_, report) = database.import(&file, &options);
+    assert_counts(&report, [0, 4, 0, 0, 0, 0]);
+}
+
+async fn our_own_lines_move_everything_to_the_other_store(database: Database) {
+    assert_eq!(database.import(&fixture("25-unicode"), &[]).0, 0);
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let task = alice
+        .created(json!({"title": "new", "description": "line\nline\t\\ \"\u{2028}"}))
+        .await;
+    let path = format!(
+        "/api/v1/tasks/{}/complete",
+        task["id"].as_str().expect("an id")
+    );
+    alice.send(reqwest::Method::PATCH, &path, None).await;
+    let lines = database.export("alice", &["--format", "ndjson"]);
+    assert_eq!(lines.lines().count(), 5);
+    assert!(lines.contains("\"version\":2"));
+    let answer = alice.request(reqwest::Method::GET, "/api/v1/export?format=ndjson");
+    let answer = answer.send().await.expect("an answer");
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    assert_eq!(
+        answer.text().await.expect("text"),
+        lines,
+        "HTTP gives the same"
+    );
+
+    let other = if database.url.starts_with("sqlite") {
+        Database::postgres().await
+    } else {
+        Database::sqlite()
+    };
+    let file = database.file(&lines);
+    let (status, report) = other.import(&file, &[]);
+    assert_eq!(status, 0);
+    assert_counts(&report, [5, 0, 0, 0, 0, 5]);
+    assert_eq!(other.export("alice", &["--format", "ndjson"]), lines);
+    let (_, report) = other.import(&file, &[]);
+    assert_counts(&report, [0, 5, 0, 0, 0, 0]);
+    // Ids that another user has are not taken over.
+    let (status, report) = other.import(&file, &["--map", "alice=mallory"]);
+    assert_eq!(status, 3);
+    assert_counts(&report, [0, 0, 0, 0, 5, 0]);
+    assert_eq!(
+        report["rejected"][4]["reason"],
+        "another user has a task of this id"
+    );
+    assert_eq!(other.export("alice", &["--format", "ndjson"]), lines);
+}
+
+/// What the console asks of each row when it loads a file.
+async fn the_console_reads_what_is_exported_for_it(database: Database) {
+    for name in ["01-current", "25-unicode", "34-same-title-twice"] {
+        assert_eq!(database.import(&fixture(name), &[]).0, 0);
+    }
+    let service = Service::start(&database).await;
+    for user in ["alice", "bob", "用户", "nobody"] {
+        let file = database.export(user, &[]);
+        let rows: Vec<Value> = serde_json::from_str(&file).expect("an array");
+        let mut expected = database.tasks_of(user);
+        assert_eq!(rows.len(), expected.len());
+        for (number, (row, task)) in (1..).zip(rows.iter().zip(&mut expected)) {
+            let names: Vec<_> = row.as_object().expect("an object").keys().collect();
+            assert_eq!(names.len(), 7, "{names:?}");
+            assert_eq!(
+                (&row["id"], &row["user_id"]),
+                (&json!(number), &json!(user))
+            );
+            for member in ["title", "description", "completed"] {
+                assert_eq!(row[member], task[member]);
+            }
+            for member in ["created_at", "updated_at"] {
+                // A time of the wall, as `datetime.isoformat` writes it.
+                let written = task[member].as_str().expect("a time");
+                let wall = written.strip_suffix('Z').expect("UTC");
+                let wall = wall.strip_suffix(".000000").unwrap_or(wall);
+                assert_eq!(row[member], wall);
+            }
+        }
+        let client = service.client(user);
+        let answer = client.request(reqwest::Method::GET, "/api/v1/export");
+        let text = answer.send().await.expect("an answer").text().await;
+        assert_eq!(text.expect("text"), file, "HTTP gives the same");
+    }
+    let local = database.export("bob", &["--timezone", "America/New_York"]);
+    assert!(
+        local.contains("\"created_at\": \"2026-01-01T04:30:00.123456\""),
+        "{local}"
+    );
+    assert_eq!(database.export("nobody", &[]), "[]");
+    for query in ["format=xml", "timezone=Atlantis"] {
+        let answer = service
+            .client("bob")
+            .get(&format!("/api/v1/export?{query}"))
+            .await;
+        answer.assert_problem(400, "MALFORMED_REQUEST");
+    }
+}
+
+on_both_stores! {
+    what_was_edited_or_deleted_since_stays_so
+    a_rehearsal_says_what_would_be_and_changes_nothing
+    owners_are_given_where_they_lack_and_mapped_where_told
+    our_own_lines_move_everything_to_the_other_store
+    the_console_reads_what_is_exported_for_it
+}
+
+/// The layout too is the console's: what was never edited in between comes out as it went in.
+#[test]
+fn a_file_of_one_user_comes_back_byte_for_byte() {
+    let database = Database::sqlite();
+    let file = std::fs::read_to_string(fixture("90-ten-thousand")).expect("a fixture");
+    let rows: Vec<Value> = serde_json::from_str(&file).expect("JSON");
+    let users = ["alice", "bob", "carol-é"];
+    assert_eq!(database.import(&fixture("90-ten-thousand"), &[]).0, 0);
+    let mut count = 0;
+    for user in users {
+        let exported: Vec<Value> = serde_json::from_str(&database.export(user, &[])).expect("JSON");
+        let mut expected: Vec<_> = rows
+            .iter()
+            .filter(|row| row["user_id"] == user)
+            .cloned()
+            .collect();
+        expected.sort_by_key(|row| row["created_at"].as_str().expect("a time").to_owned());
+        for (number, row) in (1..).zip(&mut expected) {
+            row["id"] = json!(number);
+        }
+        assert!(exported == expected, "{user}");
+        count += exported.len();
+    }
+    assert_eq!(count, rows.len());
+}
+
+/// A list leaves a damaged row out, so that it hides no others. A file without it would be taken for all.
+#[tokio::test]
+async fn an_export_that_would_lack_a_task_fails() {
+    let database = Database::sqlite();
+    database.import(&fixture("01-current"), &[]);
+    let whole = database.export("alice", &[]);
+    assert!(whole.starts_with('['), "{whole}");
+    let mut connection = SqliteConnection::connect(&database.url)
+        .await
+        .expect("open");
+    connection
+        .execute(
+            "PRAGMA ignore_check_constraints = ON; UPDATE tasks SET version = 0 WHERE user_id = 'alice'",
+        )
+        .await
+        .expect("damaged");
+    let output = database.taskhold(&["export", "--user", "alice"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(said.contains("damaged"), "{said}");
+}

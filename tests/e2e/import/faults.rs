@@ -1,0 +1,122 @@
+//! Imports that are cut off, and several at once.
+
+use std::io::Write as _;
+use std::process::{Child, Stdio};
+
+use taskhold_testkit::postgres::PostgresServer;
+
+use super::{assert_counts, fixture};
+use crate::service::{Database, taskhold};
+
+/// An import that reads what it is told through a pipe.
+fn importing(database: &Database) -> Child {
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    taskhold(database.folder.path(), &variables, &["import", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+async fn an_import_that_is_killed_never_was_and_the_next_one_works(database: Database) {
+    assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
+    let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
+    // While it reads; and at some moments from then on, whatever it does there.
+    for (share, patience) in [(2, 0), (1, 5), (1, 50), (1, 150), (1, 300)] {
+        let mut import = importing(&database);
+        let mut input = import.stdin.take().expect("a pipe");
+        let written = input.write_all(file.get(..file.len() / share).expect("within"));
+        written.expect("it reads");
+        if share == 1 {
+            drop(input);
+            tokio::time::sleep(std::time::Duration::from_millis(patience)).await;
+        }
+        import.kill().expect("killed");
+        let done = import.wait().expect("ended").success();
+        if done {
+            println!("it was done after {patience} ms");
+            break;
+        }
+        let tasks: usize = ["alice", "bob", "carol-é"]
+            .iter()
+            .map(|user| database.tasks_of(user).len())
+            .sum();
+        assert!(tasks == 0 || tasks == 10_000, "{tasks}");
+        println!("killed after {patience} ms: {tasks} tasks");
+        if tasks > 0 {
+            break;
+        }
+    }
+    let (status, report) = database.import(&fixture("90-ten-thousand"), &[]);
+    assert_eq!(status, 0);
+    let [imported, there] = ["imported", "already_there"].map(|name| report[name].as_u64());
+    assert_eq!(
+        imported.zip(there).map(|(one, other)| one + other),
+        Some(10_000)
+    );
+    assert_eq!(database.tasks_of("alice").len(), 5820);
+}
+
+async fn two_imports_at_once_make_each_task_once(database: Database) {
+    assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
+    let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
+    let imports: Vec<_> = (0..3)
+        .map(|_| {
+            let mut import = importing(&database);
+            let mut input = import.stdin.take().expect("a pipe");
+            let file = file.clone();
+            let writer = std::thread::spawn(move || input.write_all(&file));
+            (import, writer)
+        })
+        .collect();
+    let mut imported = Vec::new();
+    for (import, writer) in imports {
+        let output = import.wait_with_output().expect("ended");
+        writer.join().expect("no panic").expect("it reads");
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stdout).expect("UTF-8");
+        imported.push(said.split(' ').next().expect("a number").to_owned());
+    }
+    imported.sort_unstable();
+    assert_eq!(imported, ["0", "0", "10000"]);
+    assert_eq!(database.tasks_of("alice").len(), 5820);
+    let (_, report) = database.import(&fixture("90-ten-thousand"), &[]);
+    assert_counts(&report, [0, 10_000, 0, 0, 0, 0]);
+}
+
+on_both_stores! {
+    an_import_that_is_killed_never_was_and_the_next_one_works
+    two_imports_at_once_make_each_task_once
+}
+
+/// The server goes away while the file is still being read.
+#[tokio::test]
+async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
+    let server = PostgresServer::start().expect("a server");
+    let database = Database::at(&server.url("postgres"));
+    assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
+    let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
+    let mut import = importing(&database);
+    let mut input = import.stdin.take().expect("a pipe");
+    // More than fits in between: by then it has set rows aside.
+    let (first, second) = file.split_at(file.len() / 2);
+    input.write_all(first).expect("it reads");
+    server.kill();
+    // It may have ended before it has read all.
+    drop(input.write_all(second));
+    drop(input);
+    let output = import.wait_with_output().expect("ended");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("nothing was imported: the store is not available"),
+        "{told}"
+    );
+    server.restart();
+    for user in ["alice", "bob", "carol-é"] {
+        assert_eq!(database.export(user, &["--format", "ndjson"]), "");
+    }
+    let (_, report) = database.import(&fixture("90-ten-thousand"), &[]);
+    assert_counts(&report, [10_000, 0, 0, 0, 0, 10_000]);
+}
