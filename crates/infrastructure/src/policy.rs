@@ -7,6 +7,8 @@
 //! | sent, and the store lost before it answered | reads and whatever can be done twice | a read: unavailable; a write: outcome unknown; one under a key: that it can be repeated |
 //! | a defect | never | defect |
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use taskhold_repository::error::{Source, StoreError};
@@ -40,13 +42,21 @@ pub(crate) enum Effect {
     Write,
 }
 
-/// What an attempt must know of those before it.
-#[derive(Debug, Clone, Copy)]
+/// What an attempt must know of those before it, and tells of itself.
+#[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     /// There was none.
     pub(crate) is_first: bool,
     /// An earlier one may have had its effect.
     pub(crate) may_be_done: bool,
+    sent: Arc<AtomicBool>,
+}
+
+impl Attempt {
+    /// It has its connection: from now on it may have had its effect.
+    pub(crate) fn is_sent(&self) {
+        self.sent.store(true, Ordering::Release);
+    }
 }
 
 /// Why an attempt failed.
@@ -115,25 +125,32 @@ async fn tried<T, Fut>(
 where
     Fut: Future<Output = Result<T, Failed>>,
 {
-    let mut at = Attempt {
-        is_first: true,
-        may_be_done: false,
-    };
+    let (mut is_first, mut may_be_done) = (true, false);
     let mut longest_pause = FIRST_PAUSE;
     loop {
         let left = BUDGET.saturating_sub(started.elapsed());
-        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(at)).await;
+        let sent = Arc::<AtomicBool>::default();
+        let this = Attempt {
+            is_first,
+            may_be_done,
+            sent: Arc::clone(&sent),
+        };
+        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(this)).await;
         let Failed { failure, source } = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(failed)) => failed,
-            // Waiting for a connection ends before this: the call was sent.
             Err(elapsed) => Failed {
-                failure: Failure::Ambiguous,
+                failure: if sent.load(Ordering::Acquire) {
+                    Failure::Ambiguous
+                } else {
+                    // It was still waiting for a connection.
+                    Failure::NotSent
+                },
                 source: elapsed.into(),
             },
         };
-        at.is_first = false;
-        at.may_be_done |= failure == Failure::Ambiguous && effect != Effect::Read;
+        is_first = false;
+        may_be_done |= failure == Failure::Ambiguous && effect != Effect::Read;
         let again = match failure {
             Failure::NotSent | Failure::RolledBack => true,
             Failure::Ambiguous => effect != Effect::Write,
@@ -143,7 +160,7 @@ where
         };
         let pause = longest_pause.mul_f64(fastrand::f64());
         if !again || started.elapsed() + pause >= BUDGET {
-            return Err(told(failure, effect, at.may_be_done, source));
+            return Err(told(failure, effect, may_be_done, source));
         }
         metrics::counter!("taskhold_store_retries_total", "class" => failure.name()).increment(1);
         tracing::warn!(class = failure.name(), cause = %source, "a call to the store failed and is made again");
@@ -169,7 +186,7 @@ fn told(failure: Failure, effect: Effect, may_be_done: bool, source: Source) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -267,13 +284,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_attempt_that_hangs_is_given_up_and_counts_as_sent() {
         let policy = Policy::default();
-        let hangs = |_| std::future::pending::<Result<(), Failed>>();
+        let hangs = async |attempt: Attempt| {
+            attempt.is_sent();
+            std::future::pending::<Result<(), Failed>>().await
+        };
         let started = tokio::time::Instant::now();
         let write = policy.run("test", Effect::Write, hangs).await;
         assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
         assert_eq!(started.elapsed(), ATTEMPT_TIMEOUT);
         let read = policy.run("test", Effect::Read, hangs).await;
         assert!(matches!(read, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_hangs_before_it_has_a_connection_was_not_sent() {
+        let policy = Policy::default();
+        let hangs = |_| std::future::pending::<Result<(), Failed>>();
+        let started = tokio::time::Instant::now();
+        for effect in EFFECTS {
+            let outcome = policy.run("test", effect, hangs).await;
+            assert!(
+                matches!(outcome, Err(StoreError::Unavailable(_))),
+                "{effect:?}: {outcome:?}"
+            );
+        }
+        assert!(started.elapsed() <= BUDGET * 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -154,14 +154,17 @@ impl Store {
                 match &*links {
                     Connections::Postgres { pool, .. } => {
                         let connection = loan(pool).await?;
+                        attempt.is_sent();
                         statement(connection, attempt).await.map_err(failed)
                     }
                     Connections::Sqlite { reader, .. } if effect == Effect::Read => {
                         let connection = Connection::SqliteReader(reader.clone());
+                        attempt.is_sent();
                         statement(connection, attempt).await.map_err(failed)
                     }
                     Connections::Sqlite { writer, .. } => {
                         let write = move |connection| async move {
+                            attempt.is_sent();
                             statement(connection, attempt).await.map(Verdict::Keep)
                         };
                         writer.write(write).await
@@ -202,7 +205,10 @@ impl Store {
         self.run(operation, effect, move |attempt| {
             let (links, statements) = (Arc::clone(&links), Arc::clone(&statements));
             async move {
-                let statements = move |connection| statements(connection, attempt);
+                let statements = move |connection| {
+                    attempt.is_sent();
+                    statements(connection, attempt)
+                };
                 match &*links {
                     Connections::Postgres { pool, .. } => {
                         in_transaction(&loan(pool).await?, statements).await
