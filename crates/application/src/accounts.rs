@@ -1,29 +1,30 @@
 //! What a person can do with an account: register, log in, stay logged in, and leave.
 
-use std::fmt;
+mod error;
+mod grant;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 use taskhold_domain::account::{Credentials, Email, PasswordChange, Registration};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_repository::error::{Source, StoreError};
+use taskhold_repository::error::StoreError;
 use taskhold_repository::revocations::Revocation;
-use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
+use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor};
 pub use taskhold_repository::users::User;
 use taskhold_repository::users::UserRepository;
 
+pub use self::error::AccountError;
+pub use self::grant::{Grant, RefreshToken};
 use crate::clock::Clock;
 use crate::ids::Ids;
 pub use crate::limits::Allowance;
-use crate::limits::{Limits, Refused};
+use crate::limits::Limits;
 use crate::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
 use crate::revocations::Revocations;
-use crate::tokens::{SignedToken, SigningError, TokenSigner};
+use crate::tokens::TokenSigner;
 
 /// How young a token must be to delete an account that has no password.
 pub const FRESH_FOR: Duration = Duration::from_mins(5);
@@ -59,134 +60,6 @@ pub struct AccountService {
     pub ids: Arc<dyn Ids>,
     /// How long what is given out lives.
     pub lifetimes: Lifetimes,
-}
-
-/// What somebody gets who logs in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// Who it is.
-    pub user: User,
-    /// With what to ask.
-    pub access_token: SignedToken,
-    /// With what to get the next of both.
-    pub refresh_token: RefreshToken,
-}
-
-/// A refresh token: 256 random bits. Its `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RefreshToken(String);
-
-impl RefreshToken {
-    /// Takes what may be one.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The token.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn random() -> Result<Self, AccountError> {
-        let mut bytes = [0_u8; 32];
-        getrandom::fill(&mut bytes).map_err(|error| AccountError::Defect(error.into()))?;
-        Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
-    }
-
-    fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(&self.0).into())
-    }
-}
-
-impl fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RefreshToken(…)")
-    }
-}
-
-/// Why a use case of accounts failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// Another account has this e-mail address.
-    #[error("the e-mail address is taken")]
-    EmailTaken,
-    /// No account that is active has this e-mail address and this password. Which of them is wrong is
-    /// told to nobody.
-    #[error("the e-mail address or the password is wrong")]
-    WrongCredentials,
-    /// The password of the account is another one.
-    #[error("the password is wrong")]
-    WrongPassword,
-    /// The account has no password that could be changed: another service lets its user in.
-    #[error("the account has no password")]
-    NoPassword,
-    /// The refresh token is not good, or not any more.
-    #[error("the refresh token is not valid")]
-    InvalidRefreshToken,
-    /// The account has no password to ask for, so the token must be younger than [`FRESH_FOR`].
-    #[error("a fresh token is needed")]
-    StaleToken,
-    /// It was tried too often.
-    #[error("too many attempts")]
-    TooOften(Allowance),
-    /// There is no such account any more, or it is deactivated.
-    #[error("there is no such account")]
-    NotFound,
-    /// Too many requests wait for the store or for their passwords; nothing was done.
-    #[error("too many requests wait")]
-    Busy,
-    /// The store is away; nothing was done.
-    #[error("the store is not available")]
-    Unavailable(#[source] Source),
-    /// The store was lost during a write, which may or may not have been done.
-    #[error("the outcome of the write is unknown")]
-    OutcomeUnknown(#[source] Source),
-    /// A fault of ours.
-    #[error("there is a defect in this service")]
-    Defect(#[source] Source),
-}
-
-impl From<StoreError> for AccountError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Busy => Self::Busy,
-            StoreError::Unavailable(source) => Self::Unavailable(source),
-            StoreError::OutcomeUnknown(source) | StoreError::Repeatable(source) => {
-                Self::OutcomeUnknown(source)
-            }
-            StoreError::Defect(source) => Self::Defect(source),
-            // Where they are expected they are told apart before.
-            error @ (StoreError::Duplicate | StoreError::UnknownOwner) => {
-                Self::Defect(error.into())
-            }
-        }
-    }
-}
-
-impl From<HashingError> for AccountError {
-    fn from(error: HashingError) -> Self {
-        match error {
-            HashingError::Busy => Self::Busy,
-            HashingError::Defect(source) => Self::Defect(source),
-        }
-    }
-}
-
-impl From<SigningError> for AccountError {
-    fn from(error: SigningError) -> Self {
-        Self::Defect(error.into())
-    }
-}
-
-impl From<Refused> for AccountError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::TooOften(allowance) => Self::TooOften(allowance),
-            Refused::Store(error) => error.into(),
-        }
-    }
 }
 
 impl AccountService {
