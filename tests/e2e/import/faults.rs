@@ -1,6 +1,6 @@
 //! Imports that are cut off, and several at once.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
 
 use taskhold_testkit::postgres::PostgresServer;
@@ -19,34 +19,46 @@ fn importing(database: &Database) -> Child {
         .expect("it starts")
 }
 
+/// When an import is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// It has half of the file and waits for the rest.
+    HalfRead,
+    /// It was given the whole file a moment ago.
+    Given,
+    /// It has begun to make tasks of what it has read.
+    Importing,
+}
+
 async fn an_import_that_is_killed_never_was_and_the_next_one_works(database: Database) {
     assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
     let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
-    // While it reads; and at some moments from then on, whatever it does there.
-    for (share, patience) in [(2, 0), (1, 5), (1, 50), (1, 150), (1, 300)] {
+    let (half, rest) = file.split_at(file.len() / 2);
+    for moment in [Moment::HalfRead, Moment::Given, Moment::Importing] {
         let mut import = importing(&database);
         let mut input = import.stdin.take().expect("a pipe");
-        let written = input.write_all(file.get(..file.len() / share).expect("within"));
-        written.expect("it reads");
-        if share == 1 {
+        input.write_all(half).expect("it reads");
+        if moment != Moment::HalfRead {
+            input.write_all(rest).expect("it reads");
+        }
+        if moment == Moment::Importing {
             drop(input);
-            tokio::time::sleep(std::time::Duration::from_millis(patience)).await;
+            let said = BufReader::new(import.stderr.take().expect("a pipe"));
+            let mut lines = said.lines().map_while(Result::ok);
+            assert!(lines.any(|line| line.ends_with("importing")), "it says so");
         }
         import.kill().expect("killed");
         let done = import.wait().expect("ended").success();
-        if done {
-            println!("it was done after {patience} ms");
-            break;
-        }
+        assert!(!done || moment == Moment::Importing, "{moment:?}");
         let tasks: usize = ["alice", "bob", "carol-é"]
             .iter()
             .map(|user| database.tasks_of(user).len())
             .sum();
-        assert!(tasks == 0 || tasks == 10_000, "{tasks}");
-        println!("killed after {patience} ms: {tasks} tasks");
-        if tasks > 0 {
-            break;
-        }
+        assert!(
+            tasks == 0 && !done || tasks == 10_000,
+            "{moment:?}: {tasks}"
+        );
+        println!("killed when {moment:?}: {tasks} tasks");
     }
     let (status, report) = database.import(&fixture("90-ten-thousand"), &[]);
     assert_eq!(status, 0);
