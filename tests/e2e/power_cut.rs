@@ -25,7 +25,7 @@ struct Machine {
     seen: PathBuf,
     /// What is on the disk.
     disk: PathBuf,
-    library: PathBuf,
+    preloaded: PathBuf,
 }
 
 impl Machine {
@@ -34,20 +34,20 @@ impl Machine {
         let database = Database::sqlite();
         // Open files are known by their real path.
         let folder = fs::canonicalize(database.folder.path()).expect("it is there");
-        let library = folder.join("copy_synced_files.so");
+        let preloaded = folder.join("copy_synced_files.so");
         let source =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/power_cut/copy_synced_files.c");
         let mut cc = Command::new("cc");
         cc.args(["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC"])
             .arg("-o")
-            .args([&library, &source]);
+            .args([&preloaded, &source]);
         let outcome = cc.status().expect("the C compiler `cc` runs");
         assert!(outcome.success(), "the library is compiled");
         let machine = Self {
             database,
             seen: folder.join("data"),
             disk: folder.join("disk"),
-            library,
+            preloaded,
         };
         for folder in [&machine.seen, &machine.disk] {
             fs::create_dir(folder).expect("a folder");
@@ -58,7 +58,7 @@ impl Machine {
     /// What a program on it must be given.
     fn variables(&self) -> [(&str, &str); 3] {
         [
-            ("LD_PRELOAD", &self.library),
+            ("LD_PRELOAD", &self.preloaded),
             ("SYNCED_FROM", &self.seen),
             ("SYNCED_TO", &self.disk),
         ]
