@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// `(crate, what it may use, what its tests may use beside that)`.
-const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
     ("domain", &[], &[]),
     ("repository", &["domain"], &[]),
     ("application", &["repository", "domain"], &["testkit"]),
@@ -21,10 +21,22 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
         &["repository", "testkit"],
     ),
     ("testkit", &["application", "repository", "domain"], &[]),
+    (
+        "backup",
+        &["infrastructure", "repository", "domain"],
+        &["testkit", "migration"],
+    ),
     ("migration", &[], &[]),
     (
         "server",
-        &["api", "application", "domain", "infrastructure", "security"],
+        &[
+            "api",
+            "application",
+            "backup",
+            "domain",
+            "infrastructure",
+            "security",
+        ],
         &["testkit"],
     ),
 ];

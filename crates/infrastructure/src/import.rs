@@ -5,8 +5,6 @@
 mod staged;
 
 use async_trait::async_trait;
-use sea_orm::sqlx::postgres::PgConnection;
-use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use sea_orm::{DbErr, RuntimeErr};
 use taskhold_domain::task::{Task, TaskId};
@@ -17,6 +15,7 @@ use taskhold_repository::import::{ImportOutcome, ImportRun, ImportedRow, OwnerOu
 
 use self::staged::{StagedRow, digest};
 use crate::error::Failure;
+use crate::session::Session;
 use crate::tasks::row::Model;
 
 /// No other program on the same database takes it for its own advisory lock.
@@ -44,14 +43,6 @@ const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM staged later WHERE later.origin 
 
 const TASK_COLUMNS: &str = "id, user_id, title, description, title_folded, description_folded, \
     is_completed, version, created_at, updated_at";
-
-/// A session that an import has to itself.
-pub enum Session {
-    /// With a PostgreSQL server.
-    Postgres(Box<PgConnection>),
-    /// With a SQLite file.
-    Sqlite(Box<SqliteConnection>),
-}
 
 /// An import into a SQL database.
 pub struct SqlImport {

@@ -11,6 +11,7 @@
 //! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
 //! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`import`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
+//! | [`session`] | a connection for a command that works on the whole store |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
 
@@ -25,6 +26,7 @@ mod pool;
 pub mod probe;
 pub mod revocations;
 pub mod schema;
+pub mod session;
 pub mod sessions;
 pub mod sqlite;
 pub mod start;

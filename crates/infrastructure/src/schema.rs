@@ -117,7 +117,9 @@ pub(crate) async fn pending(connection: &impl ConnectionTrait) -> Result<usize, 
         .count())
 }
 
-fn known() -> Vec<String> {
+/// The migrations of this program, oldest first.
+#[must_use]
+pub fn known() -> Vec<String> {
     let migrations = Migrator::migrations();
     migrations
         .iter()

@@ -94,7 +94,10 @@ pub(crate) fn make_private_file(path: &Path) -> Result<(), FileError> {
 }
 
 /// Opens a file to write it; makes it where it is missing, for the eyes of this user only.
-pub(crate) fn private_file(path: &Path) -> io::Result<std::fs::File> {
+///
+/// # Errors
+/// What the system says.
+pub fn private_file(path: &Path) -> io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -126,7 +129,10 @@ pub fn make_private_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A name is only safe from a power cut once the folder that it stands in is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::fs::File::open(folder)?.sync_all()?;
     Ok(())

@@ -12,8 +12,8 @@ use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use crate::error::Failure;
-use crate::import::Session;
 use crate::lock::{LockError, StoreLock};
+use crate::session::Session;
 use crate::sqlite::{self, FileError};
 use crate::store::Store;
 use crate::url::DatabaseUrl;
@@ -22,6 +22,10 @@ use crate::url::DatabaseUrl;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The schema of a PostgreSQL database that is there only while a backup is being restored into it, or
+/// after that was cut off.
+pub const UNFINISHED_RESTORE: &str = "taskhold_before_restore";
 
 /// How the store is opened.
 #[derive(Debug, Clone)]
@@ -74,6 +78,15 @@ pub enum OpenError {
         /// What the driver says.
         source: sqlx::Error,
     },
+    /// A backup is being restored into it, or was until that was cut off.
+    #[error(
+        "a backup is being restored into it, or that was cut off ({server}): wait for it, or run \
+         `taskhold restore` again"
+    )]
+    HalfRestored {
+        /// Which server, without the password.
+        server: String,
+    },
     /// The pooler in front of the server answers with what somebody else has asked.
     #[error(
         "the pooler in front of {server} mixes up prepared statements, and could answer with another \
@@ -118,6 +131,7 @@ impl Opening {
                 let options = prepared(options);
                 let mut first = self.connected(&options).await?;
                 let second = self.connected(&options).await?;
+                self.refuse_half_restored(&mut first).await?;
                 let connections = self.connections_within_limit(&mut first).await;
                 self.guard(first, second).await?;
                 Ok(Store::postgres(&options, connections, !self.pooled))
@@ -147,7 +161,7 @@ impl Opening {
         }
     }
 
-    /// A connection without time limits for an import.
+    /// A connection without time limits, for what works on the whole store.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -207,6 +221,25 @@ impl Opening {
             tracing::warn!(store = %self.url, cause = %error, "the database does not answer yet");
             tokio::time::sleep(pause).await;
             longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// What is in the tables is not what it will be.
+    async fn refuse_half_restored(&self, session: &mut PgConnection) -> Result<(), OpenError> {
+        let found = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
+            .bind(UNFINISHED_RESTORE)
+            .fetch_one(session)
+            .await;
+        match found {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(OpenError::HalfRestored {
+                server: self.url.to_string(),
+            }),
+            Err(source) => Err(OpenError::Away {
+                server: self.url.to_string(),
+                patience: self.patience,
+                source,
+            }),
         }
     }
 

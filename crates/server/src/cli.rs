@@ -40,6 +40,12 @@ pub enum Command {
     Import(Import),
     /// Write all tasks of a user to standard output
     Export(Export),
+    /// Back the store up while it is served; list, verify and prune backups
+    Backup(Backup),
+    /// Restore a backup: all of it or nothing. Stop the service first
+    Restore(Restore),
+    /// Copy everything into an empty store of either kind, which leaves this one as it is
+    Copy(Copy),
     /// Print a token for trying the API; refused in production
     Token(Token),
     /// Ask a running service whether it and its database are healthy
@@ -138,6 +144,68 @@ pub enum ExportFormat {
     Console,
     /// For another Taskhold: a task on each line, with all that is known of it
     Ndjson,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Backup {
+    /// The folder that the backup is made in [default: the setting backup.folder]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Option<Backups>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Backups {
+    /// List the backups of a folder, oldest first
+    List {
+        /// The folder [default: the setting backup.folder]
+        folder: Option<PathBuf>,
+    },
+    /// Restore a backup into a scratch store and compare it with what it says of itself
+    Verify {
+        /// The backup, or a folder whose newest one is meant [default: the setting backup.folder]
+        backup: Option<PathBuf>,
+    },
+    /// Remove the backups that need not be kept: all but the newest of each of the last 24 hours, 7 days
+    /// and 4 weeks that have one. The newest that was verified stays in any case
+    Prune {
+        /// The folder [default: the setting backup.folder]
+        folder: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup, or a folder whose newest one is meant
+    pub backup: PathBuf,
+    /// Give up what the store holds; asks for its name, on the terminal or from standard input
+    #[arg(long)]
+    pub force: bool,
+    /// The store that was served until now, where that is another one and still answers: what was
+    /// revoked and deleted there since the backup will not come back
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LIVE_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub live: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// The store to copy into. On the command line others may see a password in it: better give it as a
+    /// variable
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TO_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub to: String,
 }
 
 fn user(raw: &str) -> Result<UserId, String> {

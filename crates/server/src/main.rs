@@ -8,12 +8,15 @@
 //! | `secret` | the secrets that tokens are signed with |
 //! | `issuer` | the keys that another issuer signs them with |
 //! | `logging`, `metrics` | what is told of what happens |
-//! | `serve`, `migrate`, `user`, `import`, `export`, `token`, `health` | a command each |
+//! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health` | a command each |
+//! | `schedule` | backups that the service makes itself |
 //! | `services` | what is wired to what |
 //! | `listener`, `connection`, `open_files` | the HTTP server, and what bounds it |
 
+mod backup;
 mod cli;
 mod connection;
+mod copy;
 mod export;
 mod health;
 mod import;
@@ -23,6 +26,8 @@ mod logging;
 mod metrics;
 mod migrate;
 mod open_files;
+mod restore;
+mod schedule;
 mod secret;
 mod serve;
 mod services;
@@ -72,6 +77,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::User(command) => user::user(&settings, command).await,
         Command::Import(options) => return import::import(&settings, options).await,
         Command::Export(options) => export::export(&settings, &options).await,
+        Command::Backup(options) => backup::backup(&settings, options).await,
+        Command::Restore(options) => restore::restore(&settings, &options).await,
+        Command::Copy(options) => copy::copy(&settings, &options).await,
         Command::Token(options) => token::token(&settings, &options),
         Command::Health(options) => health::health(&settings, &options).await,
     };

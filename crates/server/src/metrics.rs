@@ -54,6 +54,10 @@ pub fn start() -> anyhow::Result<Recorder> {
         "taskhold_store_calls_waiting",
         "Calls that wait for a connection or a retry."
     );
+    metrics::describe_gauge!(
+        "taskhold_backup_last_success_timestamp_seconds",
+        "When the newest backup was taken, in seconds since 1970."
+    );
     metrics::describe_gauge!("taskhold_build_info", "The version that runs; always 1.");
     metrics::gauge!("taskhold_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let upkeep = recorder.clone();

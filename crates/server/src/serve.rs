@@ -7,8 +7,10 @@ use std::time::Duration;
 use actix_server::ServerHandle;
 use anyhow::Context as _;
 use taskhold_application::readiness::Readiness;
+use taskhold_backup::folder::BackupFolder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::schedule::Schedule;
 use crate::settings::{Profile, Settings};
 use crate::{issuer, listener, metrics, migrate, open_files, secret, services};
 
@@ -56,6 +58,12 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     let housekeeping = services::housekeeping(&store);
     tokio::spawn(async move { housekeeping.run().await });
     tokio::spawn(async move { revocations.keep_up().await });
+    let schedule = Schedule {
+        store: settings.database.direct_opening().clone(),
+        folder: BackupFolder::new(settings.backup.folder),
+        every: settings.backup.every,
+    };
+    tokio::spawn(schedule.run());
     tokio::spawn(stop_when_told(
         server.handle(),
         readiness,

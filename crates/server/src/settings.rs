@@ -3,6 +3,7 @@
 //! program with a sentence that names it; nothing is guessed.
 
 mod auth;
+mod backup;
 mod database;
 
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ use taskhold_application::limits::Allowed;
 
 pub use self::auth::Auth;
 use self::auth::AuthSection;
+pub use self::backup::Backup;
+use self::backup::BackupSection;
 pub use self::database::Database;
 use self::database::{DIRECT_URL, DatabaseSection};
 
@@ -84,6 +87,7 @@ pub struct Settings {
     pub auto_migrate: bool,
     pub folder: PathBuf,
     pub auth: Auth,
+    pub backup: Backup,
     pub origins: Vec<Origin>,
     pub max_tasks_per_user: NonZeroU64,
     pub metrics_address: Option<SocketAddr>,
@@ -104,6 +108,7 @@ struct Sections {
     server: ServerSection,
     database: DatabaseSection,
     auth: AuthSection,
+    backup: BackupSection,
     cors: CorsSection,
     limits: LimitsSection,
     tasks: TasksSection,
@@ -205,6 +210,7 @@ impl Draft {
             server,
             database,
             auth,
+            backup,
             cors,
             limits,
             tasks,
@@ -221,6 +227,7 @@ impl Draft {
             auto_migrate: database.auto_migrate,
             folder: database.folder,
             auth: Auth::of(auth)?,
+            backup: Backup::of(backup),
             origins: origins(&cors)?,
             limits: Allowed {
                 requests: limits.login_requests_per_minute.get(),

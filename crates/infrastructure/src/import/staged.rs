@@ -12,7 +12,8 @@ use taskhold_domain::task::Task;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::import::{ImportedRow, Origin};
 
-use super::{Session, failed};
+use super::failed;
+use crate::session::{Session, copy_text};
 use crate::tasks::row::{self, Model};
 
 /// Its columns, in the order in which they are written.
@@ -170,15 +171,7 @@ fn number(out: &mut String, value: impl Display) {
 }
 
 fn text(out: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            other => out.push(other),
-        }
-    }
+    copy_text(out, value);
     out.push('\t');
 }
 

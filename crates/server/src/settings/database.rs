@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sea_orm::DatabaseConnection;
 use serde::Deserialize;
-use taskhold_infrastructure::import::Session;
 use taskhold_infrastructure::lock::StoreLock;
+use taskhold_infrastructure::session::Session;
 use taskhold_infrastructure::start::{OpenError, Opening};
 use taskhold_infrastructure::store::Store;
 use taskhold_infrastructure::url::DatabaseUrl;
@@ -90,6 +90,20 @@ impl Database {
     /// Who has it.
     pub fn lock(&self) -> anyhow::Result<Option<StoreLock>> {
         self.opening.lock().context(self.setting)
+    }
+
+    /// How the store itself is opened, for what works on all of it.
+    pub fn direct_opening(&self) -> &Opening {
+        self.direct.as_ref().unwrap_or(&self.opening)
+    }
+
+    /// How another store is opened that an operator names.
+    pub fn opening_of(&self, url: DatabaseUrl) -> Opening {
+        Opening {
+            url,
+            pooled: false,
+            ..self.opening.clone()
+        }
     }
 
     /// One connection without time limits, for migrations and the like.

@@ -1,0 +1,129 @@
+//! What is in a store: for each table the number of its rows and a digest of them, alike on both kinds
+//! of store and in whatever order the rows come.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use taskhold_infrastructure::session::Session;
+
+use crate::error::BackupError;
+use crate::rows::{Row, Value, rows};
+use crate::table::Table;
+
+/// What is in the tables of a store, by their names.
+pub type Contents = BTreeMap<String, TableContents>;
+
+/// What is in a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableContents {
+    /// How many rows.
+    pub rows: u64,
+    /// Of all values in them, in hexadecimal digits.
+    pub digest: String,
+}
+
+/// The digest of a table while its rows are read.
+///
+/// Rows have no order that both kinds of store share, and sorting a million of them is not free: so
+/// the digests of the rows are added up. Two rows alike cannot cancel each other, and each table has
+/// a key, so there are none.
+pub(crate) struct Tally {
+    columns: String,
+    rows: u64,
+    sum: [u64; 4],
+}
+
+impl Tally {
+    pub(crate) fn of(table: &Table) -> Self {
+        Self {
+            columns: table.column_list(),
+            rows: 0,
+            sum: [0; 4],
+        }
+    }
+
+    pub(crate) fn add(&mut self, row: &Row) {
+        let mut hash = Sha256::new();
+        for value in row {
+            match value {
+                Value::Null => hash.update([0]),
+                Value::Integer(number) => {
+                    hash.update([1]);
+                    hash.update(number.to_le_bytes());
+                }
+                Value::Text(text) => bytes(&mut hash, 2, text.as_bytes()),
+                Value::Bytes(value) => bytes(&mut hash, 3, value),
+            }
+        }
+        self.rows += 1;
+        let digest: [u8; 32] = hash.finalize().into();
+        for (sum, part) in self.sum.iter_mut().zip(digest.as_chunks::<8>().0) {
+            *sum = sum.wrapping_add(u64::from_le_bytes(*part));
+        }
+    }
+
+    pub(crate) fn contents(self) -> TableContents {
+        let mut hash = Sha256::new();
+        bytes(&mut hash, 2, self.columns.as_bytes());
+        hash.update(self.rows.to_le_bytes());
+        for part in self.sum {
+            hash.update(part.to_le_bytes());
+        }
+        TableContents {
+            rows: self.rows,
+            digest: hex::encode(hash.finalize()),
+        }
+    }
+}
+
+/// With its length, so that no two sequences of values give the same bytes.
+fn bytes(hash: &mut Sha256, tag: u8, bytes: &[u8]) {
+    hash.update([tag]);
+    hash.update((bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
+}
+
+/// What is in those of these tables that the store has, at the moment of the session's transaction.
+pub(crate) async fn contents(
+    session: &mut Session,
+    names: impl IntoIterator<Item = &'static str>,
+) -> Result<Contents, BackupError> {
+    let mut contents = Contents::new();
+    for table in Table::of(session, names).await? {
+        let mut tally = Tally::of(&table);
+        let mut rows = rows(session, &table);
+        while let Some(row) = rows
+            .try_next()
+            .await
+            .map_err(BackupError::sql("read the store"))?
+        {
+            tally.add(&row);
+        }
+        contents.insert(table.name.to_owned(), tally.contents());
+    }
+    Ok(contents)
+}
+
+/// The first table in which two stores differ, as a sentence says it; `None` where there is none.
+pub(crate) fn difference(expected: &Contents, found: &Contents) -> Option<String> {
+    for (name, expected) in expected {
+        match found.get(name) {
+            None => return Some(format!("the table {name} is missing")),
+            Some(found) if found.rows != expected.rows => {
+                return Some(format!(
+                    "the table {name} has {} rows instead of {}",
+                    found.rows, expected.rows
+                ));
+            }
+            Some(found) if found != expected => {
+                return Some(format!("rows of the table {name} differ"));
+            }
+            Some(_) => {}
+        }
+    }
+    let surplus = found.keys().find(|name| !expected.contains_key(*name));
+    surplus.map(|name| format!("there is a table {name}"))
+}

@@ -1,0 +1,177 @@
+//! A store's whole content into another, of either kind: the way from SQLite to PostgreSQL, and back.
+
+use std::fmt::Write as _;
+
+use futures_util::TryStreamExt as _;
+use sea_orm::sqlx::postgres::PgConnection;
+use sea_orm::sqlx::sqlite::SqliteConnection;
+use sea_orm::sqlx::types::Uuid;
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _};
+use taskhold_infrastructure::schema;
+use taskhold_infrastructure::session::{Session, copy_text};
+use taskhold_infrastructure::start::Opening;
+
+use crate::contents::{Contents, Tally, contents, difference};
+use crate::error::BackupError;
+use crate::make::{close, migrations};
+use crate::restore::occupied;
+use crate::rows::{Row, Value, rows};
+use crate::table::{TABLES, Table};
+
+/// How many rows travel together. With the widest table a statement stays within SQLite's limit of
+/// 32,766 parameters.
+const BATCH: usize = 1_000;
+
+/// Copies everything, as it is at one moment, from a store that goes on meanwhile into an empty one:
+/// all of it or nothing. What is in the tables now, which was read back and compared.
+///
+/// # Errors
+/// [`BackupError`]. The target is as empty as before; it has its tables by then.
+pub async fn copy(source: &Opening, target: &Opening) -> Result<Contents, BackupError> {
+    let _lock = target.lock()?;
+    let mut from = source.session().await?;
+    if migrations(&mut from).await? != schema::known() {
+        return Err(BackupError::Refused(format!(
+            "the {} has not the tables of this program: run `taskhold migrate up` first",
+            source.url
+        )));
+    }
+    let connection = target.maintenance().await?;
+    schema::up(&connection).await?;
+    connection.close().await?;
+    let mut to = target.session().await?;
+    if let Some(rows) = occupied(&mut to).await? {
+        return Err(BackupError::Refused(format!(
+            "the {} is not empty ({rows}): copy into an empty one",
+            target.url
+        )));
+    }
+    let begin = match from {
+        Session::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Session::Sqlite(_) => "BEGIN",
+    };
+    execute(&mut from, begin).await?;
+    execute(&mut to, "BEGIN").await?;
+    let mut expected = Contents::new();
+    for table in Table::of(&mut to, TABLES).await? {
+        let copied = copy_table(&mut from, &mut to, &table).await?;
+        expected.insert(table.name.to_owned(), copied.contents());
+    }
+    let found = contents(&mut to, TABLES).await?;
+    if let Some(difference) = difference(&expected, &found) {
+        return Err(BackupError::Mismatch(format!(
+            "what was read back is not what was copied: {difference}"
+        )));
+    }
+    execute(&mut to, "COMMIT").await?;
+    close(to).await;
+    close(from).await;
+    Ok(found)
+}
+
+async fn copy_table(
+    from: &mut Session,
+    to: &mut Session,
+    table: &Table,
+) -> Result<Tally, BackupError> {
+    let mut tally = Tally::of(table);
+    let mut rows = rows(from, table);
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let row = rows
+            .try_next()
+            .await
+            .map_err(BackupError::sql("read the store"))?;
+        let is_last = row.is_none();
+        if let Some(row) = row {
+            tally.add(&row);
+            batch.push(row);
+        }
+        if batch.len() == BATCH || is_last && !batch.is_empty() {
+            let written = match &mut *to {
+                Session::Postgres(connection) => copy_in(connection, table, &batch).await,
+                Session::Sqlite(connection) => {
+                    insert(connection, table, std::mem::take(&mut batch)).await
+                }
+            };
+            written.map_err(BackupError::sql("write rows"))?;
+            batch.clear();
+        }
+        if is_last {
+            return Ok(tally);
+        }
+    }
+}
+
+async fn copy_in(
+    connection: &mut PgConnection,
+    table: &Table,
+    rows: &[Row],
+) -> Result<(), sqlx::Error> {
+    let mut text = String::new();
+    for row in rows {
+        for (index, (value, column)) in row.iter().zip(&table.columns).enumerate() {
+            if index > 0 {
+                text.push('\t');
+            }
+            write_text(&mut text, value, &column.kind);
+        }
+        text.push('\n');
+    }
+    let sql = format!("COPY {} ({}) FROM STDIN", table.name, table.column_list());
+    let mut copy = connection.copy_in_raw(&sql).await?;
+    copy.send(text.into_bytes()).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+/// As the text format of `COPY` has it.
+fn write_text(out: &mut String, value: &Value, kind: &str) {
+    match value {
+        Value::Null => out.push_str("\\N"),
+        Value::Integer(number) => {
+            // Writing to a string cannot fail. A boolean is read from 0 and 1 as well.
+            let _ = write!(out, "{number}");
+        }
+        Value::Text(text) => copy_text(out, text),
+        Value::Bytes(bytes) => match Uuid::from_slice(bytes) {
+            Ok(id) if kind == "uuid" => out.push_str(&id.to_string()),
+            _ => {
+                out.push_str("\\\\x");
+                out.push_str(&hex::encode(bytes));
+            }
+        },
+    }
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    table: &Table,
+    rows: Vec<Row>,
+) -> Result<(), sqlx::Error> {
+    let row = format!("({})", vec!["?"; table.columns.len()].join(", "));
+    let sql = format!(
+        "INSERT INTO {} ({}) VALUES {}",
+        table.name,
+        table.column_list(),
+        vec![row; rows.len()].join(", ")
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for value in rows.into_iter().flatten() {
+        query = match value {
+            Value::Null => query.bind(None::<i64>),
+            Value::Integer(number) => query.bind(number),
+            Value::Text(text) => query.bind(text),
+            Value::Bytes(bytes) => query.bind(bytes),
+        };
+    }
+    query.execute(connection).await.map(drop)
+}
+
+async fn execute(session: &mut Session, sql: &'static str) -> Result<(), BackupError> {
+    let done = match session {
+        Session::Postgres(connection) => connection.execute(sql).await.map(drop),
+        Session::Sqlite(connection) => connection.execute(sql).await.map(drop),
+    };
+    done.map_err(BackupError::sql("begin or end the copy"))
+}

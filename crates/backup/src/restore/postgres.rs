@@ -1,0 +1,196 @@
+//! Restoring into a PostgreSQL database. Its tables are set aside in a schema of their own and dropped
+//! only once the restored ones are verified. While that schema is there a restore is unfinished:
+//! nobody serves the store, and the next restore begins by putting them back.
+
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, PgConnection};
+use taskhold_infrastructure::schema;
+use taskhold_infrastructure::session::Session;
+use taskhold_infrastructure::start::UNFINISHED_RESTORE;
+
+use super::since;
+use super::{Live, Restore, Restored, occupied};
+use crate::error::BackupError;
+use crate::make::{close, server_version};
+use crate::table::{MIGRATIONS, TABLES};
+use crate::tools::Tools;
+use crate::verify::{self, pg_restore};
+
+pub(super) async fn restore(
+    restore: &Restore<'_>,
+    options: &PgConnectOptions,
+) -> Result<Restored, BackupError> {
+    let mut session = restore.target.session().await?;
+    let Session::Postgres(target) = &mut session else {
+        return Err(BackupError::Refused(
+            "the target is no PostgreSQL database".into(),
+        ));
+    };
+    let tools = Tools::at_least(server_version(target).await?).await?;
+    refuse_if_served(target).await?;
+    if is_unfinished(target).await? {
+        tracing::warn!(
+            "a restore before this one was not finished: putting back what it set aside"
+        );
+        put_back(target).await?;
+    }
+    let rows = occupied(&mut session).await?;
+    restore.refuse_unless_meant(rows.clone())?;
+    let live = restore.live(rows.is_some().then_some(&mut session)).await;
+    set_aside(postgres(&mut session)?).await?;
+    let restored = restore_in_place(restore, options, &tools, &mut session, live).await;
+    if restored.is_err() {
+        put_back(postgres(&mut session)?).await?;
+    }
+    close(session).await;
+    restored
+}
+
+async fn restore_in_place(
+    restore: &Restore<'_>,
+    options: &PgConnectOptions,
+    tools: &Tools,
+    session: &mut Session,
+    live: Result<Live, String>,
+) -> Result<Restored, BackupError> {
+    pg_restore(restore.backup, tools, options).await?;
+    verify::compare(restore.backup, session).await?;
+    let connection = restore.target.maintenance().await?;
+    let migrated = schema::up(&connection).await?;
+    connection.close().await?;
+    super::execute(session, "BEGIN").await?;
+    let finished = async {
+        let since = match live {
+            Ok(live) => since::replay(session, &live).await?,
+            Err(reason) => {
+                since::revoke_all(session, restore.now, restore.longest_token, reason).await?
+            }
+        };
+        super::execute(
+            session,
+            &format!("DROP SCHEMA {UNFINISHED_RESTORE} CASCADE"),
+        )
+        .await?;
+        super::execute(session, "COMMIT").await?;
+        Ok(since)
+    };
+    match finished.await {
+        Ok(since) => Ok(Restored { migrated, since }),
+        Err(error) => {
+            super::execute(session, "ROLLBACK").await?;
+            Err(error)
+        }
+    }
+}
+
+fn postgres(session: &mut Session) -> Result<&mut PgConnection, BackupError> {
+    match session {
+        Session::Postgres(connection) => Ok(connection),
+        Session::Sqlite(_) => Err(BackupError::Refused(
+            "the target is no PostgreSQL database".into(),
+        )),
+    }
+}
+
+/// A service would write into tables that are about to go.
+async fn refuse_if_served(target: &mut PgConnection) -> Result<(), BackupError> {
+    const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
+    let others: i64 = sqlx::query_scalar(OTHERS)
+        .fetch_one(target)
+        .await
+        .map_err(BackupError::sql("look who uses the database"))?;
+    if others > 0 {
+        return Err(BackupError::Refused(format!(
+            "the database is in use ({others} connections of taskhold): stop every service on it first"
+        )));
+    }
+    Ok(())
+}
+
+async fn is_unfinished(target: &mut PgConnection) -> Result<bool, BackupError> {
+    sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
+        .bind(UNFINISHED_RESTORE)
+        .fetch_one(target)
+        .await
+        .map_err(BackupError::sql("look for an unfinished restore"))
+}
+
+/// Moves the tables out of the way; the rights that are given on future tables of their schema then
+/// hold for the restored ones.
+async fn set_aside(target: &mut PgConnection) -> Result<(), BackupError> {
+    let schema = current_schema(target).await?;
+    let moved = in_schema(target, &schema)
+        .await?
+        .into_iter()
+        .map(|table| format!("ALTER TABLE {schema}.{table} SET SCHEMA {UNFINISHED_RESTORE};"));
+    let sql = format!(
+        "BEGIN; CREATE SCHEMA {UNFINISHED_RESTORE}; {} COMMIT",
+        moved.collect::<String>()
+    );
+    run(
+        target,
+        sql,
+        "set the tables aside (the role must own them, and be allowed to create schemas)",
+    )
+    .await
+}
+
+/// As if there had been no restore.
+async fn put_back(target: &mut PgConnection) -> Result<(), BackupError> {
+    let schema = current_schema(target).await?;
+    let dropped = in_schema(target, &schema).await?;
+    let dropped = dropped
+        .into_iter()
+        .map(|table| format!("DROP TABLE {schema}.{table} CASCADE;"));
+    let moved = in_schema(target, UNFINISHED_RESTORE)
+        .await?
+        .into_iter()
+        .map(|table| format!("ALTER TABLE {UNFINISHED_RESTORE}.{table} SET SCHEMA {schema};"));
+    let sql = format!(
+        "BEGIN; {} {} DROP SCHEMA {UNFINISHED_RESTORE}; COMMIT",
+        dropped.collect::<String>(),
+        moved.collect::<String>()
+    );
+    run(target, sql, "put the tables back").await
+}
+
+/// Of our tables, those that this schema has.
+async fn in_schema(
+    target: &mut PgConnection,
+    schema: &str,
+) -> Result<Vec<&'static str>, BackupError> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "SELECT tablename::text FROM pg_tables WHERE quote_ident(schemaname) = $1",
+    )
+    .bind(schema)
+    .fetch_all(target)
+    .await
+    .map_err(BackupError::sql("look at the tables"))?;
+    let ours = TABLES.into_iter().chain([MIGRATIONS]);
+    Ok(ours
+        .filter(|table| found.iter().any(|found| found == table))
+        .collect())
+}
+
+async fn current_schema(target: &mut PgConnection) -> Result<String, BackupError> {
+    sqlx::query_scalar("SELECT quote_ident(current_schema())")
+        .fetch_one(target)
+        .await
+        .map_err(BackupError::sql("ask for the schema"))
+}
+
+async fn run(
+    target: &mut PgConnection,
+    sql: String,
+    doing: &'static str,
+) -> Result<(), BackupError> {
+    let done = target.execute(AssertSqlSafe(sql)).await;
+    if done.is_err() {
+        // The statements after the one that failed were not run, COMMIT among them.
+        if let Err(error) = target.execute("ROLLBACK").await {
+            tracing::debug!(%error, "a transaction could not be rolled back");
+        }
+    }
+    done.map(drop).map_err(BackupError::sql(doing))
+}

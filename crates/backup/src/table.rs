@@ -1,0 +1,91 @@
+//! The tables of the schema, as a store has them.
+
+use sea_orm::sqlx;
+use taskhold_infrastructure::session::Session;
+
+use crate::error::BackupError;
+
+/// The tables, each after those that it refers to. A test of this crate holds it equal to the schema.
+pub(crate) const TABLES: [&str; 7] = [
+    "users",
+    "tasks",
+    "idempotency_keys",
+    "refresh_tokens",
+    "revocations",
+    "attempts",
+    "imports",
+];
+
+/// The table of the migrations that were applied.
+pub(crate) const MIGRATIONS: &str = "seaql_migrations";
+
+/// The tables whose rows no backup holds: who was logged in must log in again after a restore, and
+/// counters of failures are of no use then.
+pub(crate) const LEFT_OUT: [&str; 2] = ["refresh_tokens", "attempts"];
+
+/// A table that a store has.
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    /// Sorted by their names: the order in which they were made may differ.
+    pub(crate) columns: Vec<Column>,
+}
+
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// What the store calls its type, in lower case.
+    pub(crate) kind: String,
+}
+
+impl Table {
+    /// Of the tables with these names, those that the store has.
+    pub(crate) async fn of(
+        session: &mut Session,
+        names: impl IntoIterator<Item = &'static str>,
+    ) -> Result<Vec<Self>, BackupError> {
+        let mut tables = Vec::new();
+        for name in names {
+            let columns = columns(session, name)
+                .await
+                .map_err(BackupError::sql("look at the tables of the store"))?;
+            if !columns.is_empty() {
+                tables.push(Self { name, columns });
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The columns' names, as a list of SQL.
+    pub(crate) fn column_list(&self) -> String {
+        let names = self.columns.iter().map(|column| column.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+async fn columns(session: &mut Session, table: &str) -> Result<Vec<Column>, sqlx::Error> {
+    const POSTGRES: &str = "SELECT column_name::text, udt_name::text FROM information_schema.columns \
+        WHERE table_schema = current_schema() AND table_name = $1";
+    const SQLITE: &str = "SELECT name, type FROM pragma_table_info($1)";
+    let rows: Vec<(String, String)> = match session {
+        Session::Postgres(connection) => {
+            sqlx::query_as(POSTGRES)
+                .bind(table)
+                .fetch_all(&mut **connection)
+                .await?
+        }
+        Session::Sqlite(connection) => {
+            sqlx::query_as(SQLITE)
+                .bind(table)
+                .fetch_all(&mut **connection)
+                .await?
+        }
+    };
+    let mut columns: Vec<_> = rows
+        .into_iter()
+        .map(|(name, kind)| Column {
+            name,
+            kind: kind.to_lowercase(),
+        })
+        .collect();
+    columns.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(columns)
+}

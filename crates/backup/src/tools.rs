@@ -1,0 +1,194 @@
+//! `pg_dump` and `pg_restore`, and how they are told where the database is.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tempfile::NamedTempFile;
+use tokio::process::Command;
+
+use crate::error::BackupError;
+
+/// Where Debian and its like keep the programs of each version.
+const DEBIAN: &str = "/usr/lib/postgresql";
+/// The certificates that the system trusts, for programs that know no name for them.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// From this version on they know the name `system`.
+const KNOWS_SYSTEM_ROOTS: u32 = 16;
+
+/// The programs of one version.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    /// `None` where they are on the path.
+    folder: Option<PathBuf>,
+    major: u32,
+}
+
+impl Tools {
+    /// Programs at least as new as a server of this version: older ones refuse it.
+    pub(crate) async fn at_least(server: u32) -> Result<Self, BackupError> {
+        let mut folders = vec![None];
+        let mut versions: Vec<u32> = std::fs::read_dir(DEBIAN)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect();
+        versions.sort_unstable();
+        folders.extend(
+            versions
+                .iter()
+                .rev()
+                .map(|version| Some(format!("{DEBIAN}/{version}/bin").into())),
+        );
+        let mut found = Vec::new();
+        for folder in folders {
+            let Some(major) = version(&program(folder.as_deref(), "pg_dump")).await else {
+                continue;
+            };
+            if major >= server
+                && version(&program(folder.as_deref(), "pg_restore")).await == Some(major)
+            {
+                return Ok(Self { folder, major });
+            }
+            found.push(major.to_string());
+        }
+        let found = if found.is_empty() {
+            "there are none".to_owned()
+        } else {
+            format!("there are only those of version {}", found.join(" and "))
+        };
+        Err(BackupError::Tool(format!(
+            "the server is PostgreSQL {server}, which needs pg_dump and pg_restore of version {server} or \
+             later: {found} on the PATH or in {DEBIAN}; install Debian's postgresql-client-{server}, or the like"
+        )))
+    }
+
+    /// Runs a program against a database. What it writes to standard output is dropped.
+    pub(crate) async fn run(
+        &self,
+        name: &str,
+        database: &PgConnectOptions,
+        arguments: &[String],
+    ) -> Result<(), BackupError> {
+        let failed = |what: String| BackupError::Tool(format!("{name} {what}"));
+        // Ends with this call; other users could read an argument or the environment of a process.
+        let passwords = NamedTempFile::new().map_err(|error| failed(error.to_string()))?;
+        let mut command = Command::new(program(self.folder.as_deref(), name));
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("PG") {
+                command.env_remove(variable);
+            }
+        }
+        for (variable, value) in self.environment(database, &passwords).map_err(failed)? {
+            command.env(variable, value);
+        }
+        let output = command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| failed(format!("cannot be run: {error}")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<_> = said
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let (first, last) = (said.first().unwrap_or(&""), said.last().unwrap_or(&""));
+        let said = if first == last {
+            (*first).to_owned()
+        } else {
+            format!("{first} … {last}")
+        };
+        Err(failed(format!("failed ({}): {said}", output.status)))
+    }
+
+    fn environment(
+        &self,
+        database: &PgConnectOptions,
+        passwords: &NamedTempFile,
+    ) -> Result<Vec<(&'static str, String)>, String> {
+        // The driver tells some of its options in no other way.
+        let url = database.to_url_lossy();
+        let host = database.get_socket().map_or_else(
+            || database.get_host().to_owned(),
+            |socket| socket.display().to_string(),
+        );
+        let mut environment = vec![
+            ("PGHOST", host.trim_matches(['[', ']']).to_owned()),
+            ("PGPORT", database.get_port().to_string()),
+            ("PGUSER", database.get_username().to_owned()),
+            ("PGAPPNAME", "taskhold".to_owned()),
+            ("PGSSLMODE", ssl_mode(database.get_ssl_mode()).to_owned()),
+            ("PGCONNECT_TIMEOUT", "10".to_owned()),
+        ];
+        if let Some(name) = database.get_database() {
+            environment.push(("PGDATABASE", name.to_owned()));
+        }
+        let mut roots = None;
+        for (name, value) in url.query_pairs() {
+            match name.as_ref() {
+                "sslrootcert" => roots = Some(value.into_owned()),
+                "sslcert" => environment.push(("PGSSLCERT", value.into_owned())),
+                "sslkey" => environment.push(("PGSSLKEY", value.into_owned())),
+                _ => {}
+            }
+        }
+        if matches!(
+            database.get_ssl_mode(),
+            PgSslMode::VerifyCa | PgSslMode::VerifyFull
+        ) {
+            let system = if self.major >= KNOWS_SYSTEM_ROOTS {
+                "system"
+            } else {
+                SYSTEM_ROOTS
+            };
+            environment.push(("PGSSLROOTCERT", roots.unwrap_or_else(|| system.to_owned())));
+        }
+        if let Some(password) = url.password() {
+            let password = percent_encoding::percent_decode_str(password)
+                .decode_utf8()
+                .map_err(|_| "cannot be given the password".to_owned())?;
+            let password = password.replace('\\', "\\\\").replace(':', "\\:");
+            writeln!(passwords.as_file(), "*:*:*:*:{password}")
+                .map_err(|error| error.to_string())?;
+            environment.push(("PGPASSFILE", passwords.path().display().to_string()));
+        }
+        Ok(environment)
+    }
+}
+
+fn program(folder: Option<&Path>, name: &str) -> PathBuf {
+    folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+}
+
+/// The first number of what the program says of its version; `None` where it cannot be run.
+async fn version(program: &Path) -> Option<u32> {
+    let output = Command::new(program).arg("--version").output().await.ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    let number = said
+        .split_whitespace()
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    number
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn ssl_mode(mode: PgSslMode) -> &'static str {
+    match mode {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    }
+}

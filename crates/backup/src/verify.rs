@@ -1,0 +1,159 @@
+//! Restoring a backup into a scratch store, and comparing it with its manifest: the only way to know
+//! that it can be restored.
+
+use std::path::Path;
+
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_infrastructure::schema;
+use taskhold_infrastructure::session::Session;
+use taskhold_infrastructure::start::Opening;
+use taskhold_infrastructure::url::DatabaseUrl;
+
+use crate::contents::{contents, difference};
+use crate::error::BackupError;
+use crate::folder::Backup;
+use crate::make::{close, kept, open_alone, server_version, sound};
+use crate::manifest::StoreKind;
+use crate::tools::Tools;
+
+/// What the names of scratch databases begin with.
+const SCRATCH: &str = "taskhold_verify_";
+
+/// Restores the backup into a store of its own, compares that with the manifest, removes it, and
+/// remembers in the backup that it was verified. A SQLite file is restored beside the backup. A
+/// PostgreSQL database is made for it on the server of `store`, whose role must be allowed to
+/// (`CREATEDB`).
+///
+/// # Errors
+/// `Damaged` where the backup cannot be restored; others where it cannot be tried.
+pub async fn verify(backup: &Backup, store: &Opening, now: Timestamp) -> Result<(), BackupError> {
+    check(backup).await?;
+    match (backup.manifest.store, &store.url) {
+        (StoreKind::Sqlite, _) => in_file(backup).await?,
+        (StoreKind::Postgresql, DatabaseUrl::Postgres(options)) => {
+            in_database(backup, store, options, now).await?;
+        }
+        (StoreKind::Postgresql, DatabaseUrl::Sqlite(_)) => {
+            return Err(BackupError::Refused(format!(
+                "{} is of a PostgreSQL database, and can only be restored on such a server; the store is the {}",
+                backup.name(),
+                store.url
+            )));
+        }
+    }
+    backup.mark_verified(now)
+}
+
+/// Whether its file is as it was, and of a schema that this program knows.
+pub(crate) async fn check(backup: &Backup) -> Result<(), BackupError> {
+    let checked = backup.clone();
+    tokio::task::spawn_blocking(move || checked.check())
+        .await
+        .unwrap_or_else(|panicked| Err(BackupError::Mismatch(panicked.to_string())))?;
+    let known = schema::known();
+    let newer = |migration: &&String| !known.contains(migration);
+    match backup.manifest.migrations.iter().find(newer) {
+        Some(migration) => Err(BackupError::Refused(format!(
+            "{} is of a newer program ({}): this one does not know the migration {migration}",
+            backup.name(),
+            backup.manifest.tool
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a restored store holds what the manifest says.
+pub(crate) async fn compare(backup: &Backup, session: &mut Session) -> Result<(), BackupError> {
+    sound(session).await.map_err(|error| match error {
+        BackupError::Mismatch(what) => backup.damaged(format!("cannot be restored: {what}")),
+        other => other,
+    })?;
+    let found = contents(session, kept()).await?;
+    match difference(&backup.manifest.tables, &found) {
+        None => Ok(()),
+        Some(difference) => Err(backup.damaged(format!("is not what it says: {difference}"))),
+    }
+}
+
+async fn in_file(backup: &Backup) -> Result<(), BackupError> {
+    let folder = backup.path.parent().unwrap_or(Path::new("."));
+    let scratch = tempfile::Builder::new()
+        .prefix(".verify-")
+        .tempdir_in(folder)
+        .map_err(BackupError::file(folder))?;
+    let file = scratch.path().join("store.sqlite");
+    std::fs::copy(backup.rows(), &file).map_err(BackupError::file(&file))?;
+    let opened = open_alone(&file).await;
+    let mut session = Session::Sqlite(Box::new(
+        opened.map_err(BackupError::sql("open what was restored"))?,
+    ));
+    let compared = compare(backup, &mut session).await;
+    close(session).await;
+    compared
+}
+
+async fn in_database(
+    backup: &Backup,
+    store: &Opening,
+    options: &PgConnectOptions,
+    now: Timestamp,
+) -> Result<(), BackupError> {
+    let Session::Postgres(mut server) = store.session().await? else {
+        return Err(BackupError::Refused(
+            "the store is no PostgreSQL database".into(),
+        ));
+    };
+    let tools = Tools::at_least(server_version(&mut server).await?).await?;
+    let name = format!("{SCRATCH}{}_{}", now.as_micros(), std::process::id());
+    server
+        .execute(AssertSqlSafe(format!(
+            "CREATE DATABASE {name} TEMPLATE template0"
+        )))
+        .await
+        .map_err(BackupError::sql(
+            "make a scratch database to restore into (the role needs CREATEDB)",
+        ))?;
+    let restored = restored_there(backup, &tools, &options.clone().database(&name)).await;
+    let dropped = server
+        .execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
+        .await;
+    if let Err(error) = dropped {
+        tracing::warn!(%error, database = name, "the scratch database of a verification stays behind");
+    }
+    close(Session::Postgres(server)).await;
+    restored
+}
+
+async fn restored_there(
+    backup: &Backup,
+    tools: &Tools,
+    scratch: &PgConnectOptions,
+) -> Result<(), BackupError> {
+    pg_restore(backup, tools, scratch).await?;
+    let connection = PgConnection::connect_with(scratch).await;
+    let mut session = Session::Postgres(Box::new(
+        connection.map_err(BackupError::sql("open what was restored"))?,
+    ));
+    let compared = compare(backup, &mut session).await;
+    close(session).await;
+    compared
+}
+
+/// All of it in one transaction, or nothing.
+pub(crate) async fn pg_restore(
+    backup: &Backup,
+    tools: &Tools,
+    database: &PgConnectOptions,
+) -> Result<(), BackupError> {
+    let arguments = [
+        "--single-transaction".to_owned(),
+        "--exit-on-error".to_owned(),
+        "--no-owner".to_owned(),
+        "--no-privileges".to_owned(),
+        format!("--dbname={}", database.get_database().unwrap_or_default()),
+        backup.rows().display().to_string(),
+    ];
+    tools.run("pg_restore", database, &arguments).await
+}

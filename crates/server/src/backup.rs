@@ -1,0 +1,115 @@
+//! `taskhold backup`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_backup::folder::{Backup, BackupFolder};
+use taskhold_backup::make::make;
+use taskhold_backup::retention::Retention;
+use taskhold_backup::verify::verify;
+
+use crate::cli;
+use crate::cli::Backups;
+use crate::settings::Settings;
+
+/// Does it and says what it did.
+///
+/// # Errors
+/// Whatever kept it from being done; no backup has changed then.
+pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result<()> {
+    let folder = |path: Option<PathBuf>| {
+        BackupFolder::new(path.unwrap_or_else(|| settings.backup.folder.clone()))
+    };
+    match options.command {
+        None => {
+            let started = Instant::now();
+            let folder = folder(options.output);
+            let backup = make(
+                settings.database.direct_opening(),
+                &folder,
+                SystemClock.now(),
+            )
+            .await
+            .context("no backup was made")?;
+            println!("{}", backup.path.display());
+            println!(
+                "{} in {:.1} s",
+                what(&backup),
+                started.elapsed().as_secs_f64()
+            );
+        }
+        Some(Backups::List { folder: path }) => list(&folder(path))?,
+        Some(Backups::Verify { backup }) => {
+            let started = Instant::now();
+            let backup = open(backup.as_deref().unwrap_or(&settings.backup.folder))?;
+            verify(
+                &backup,
+                settings.database.direct_opening(),
+                SystemClock.now(),
+            )
+            .await?;
+            println!(
+                "{} was restored and is what it says: {} in {:.1} s",
+                backup.name(),
+                what(&backup),
+                started.elapsed().as_secs_f64()
+            );
+        }
+        Some(Backups::Prune { folder: path }) => {
+            let removed = Retention::default().prune(&folder(path))?;
+            for backup in &removed {
+                println!("removed {}", backup.name());
+            }
+            println!("{} backups removed", removed.len());
+        }
+    }
+    Ok(())
+}
+
+/// A backup, or the newest of a folder of them.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn open(path: &Path) -> anyhow::Result<Backup> {
+    if let Some(newest) = BackupFolder::new(path.to_owned()).newest()? {
+        return Ok(newest);
+    }
+    Backup::open(path).with_context(|| format!("there is no backup in {}", path.display()))
+}
+
+fn list(folder: &BackupFolder) -> anyhow::Result<()> {
+    let (backups, errors) = folder.list()?;
+    for backup in &backups {
+        let verified = backup.verified.as_ref();
+        let verified = verified.map_or_else(|| "never".to_owned(), String::clone);
+        println!("{}  {}  verified: {verified}", backup.name(), what(backup));
+    }
+    for error in &errors {
+        println!("damaged: {error}");
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        bail!("{} backups cannot be read", errors.len())
+    }
+}
+
+/// What it holds, in a few words.
+pub fn what(backup: &Backup) -> String {
+    let manifest = &backup.manifest;
+    format!(
+        "{} as of {}: {} users, {} tasks, {:.1} MB",
+        manifest.store,
+        backup.taken_at,
+        manifest.rows("users"),
+        manifest.rows("tasks"),
+        megabytes(manifest.bytes)
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "only shown, with one decimal")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

@@ -1,0 +1,38 @@
+//! `taskhold copy`.
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+use taskhold_backup::copy;
+use taskhold_infrastructure::url::DatabaseUrl;
+
+use crate::cli;
+use crate::settings::{Misconfigured, Settings};
+
+/// Copies everything and says what.
+///
+/// # Errors
+/// Whatever kept it from being done; nothing was copied.
+pub async fn copy(settings: &Settings, options: &cli::Copy) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let source = settings.database.direct_opening();
+    let url =
+        DatabaseUrl::parse(&options.to).map_err(|error| Misconfigured(format!("--to: {error}")))?;
+    let target = settings.database.opening_of(url);
+    let copied = copy::copy(source, &target)
+        .await
+        .context("nothing was copied")?;
+    for (table, contents) in &copied {
+        println!("{:10} {table}", contents.rows);
+    }
+    println!(
+        "copied from the {} to the {}, read back and compared, in {:.1} s",
+        source.url,
+        target.url,
+        started.elapsed().as_secs_f64()
+    );
+    println!(
+        "What is written into the first from now on is not in the second: stop its service before you copy for good."
+    );
+    Ok(())
+}

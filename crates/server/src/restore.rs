@@ -1,0 +1,92 @@
+//! `taskhold restore`.
+
+use std::io::{self, BufRead as _, Write as _};
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_backup::restore::{Restore, Since};
+use taskhold_infrastructure::url::DatabaseUrl;
+
+use crate::backup::{open, what};
+use crate::cli;
+use crate::settings::{Misconfigured, Settings};
+
+/// Restores the backup into the configured store and says what it did.
+///
+/// # Errors
+/// Whatever kept it from being done; the store is as it was.
+pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let backup = open(&options.backup)?;
+    let target = settings.database.direct_opening();
+    let live = options
+        .live
+        .as_deref()
+        .map(|url| {
+            DatabaseUrl::parse(url).map_err(|error| Misconfigured(format!("--live: {error}")))
+        })
+        .transpose()?
+        .map(|url| settings.database.opening_of(url));
+    println!("{}: {}", backup.name(), what(&backup));
+    if options.force {
+        confirm(&target.url)?;
+    }
+    let restore = Restore {
+        backup: &backup,
+        target,
+        replace: options.force,
+        live: live.as_ref(),
+        longest_token: settings.auth.longest_token_lifetime,
+        now: SystemClock.now(),
+    };
+    let restored = restore.run().await.context("nothing was restored")?;
+    println!(
+        "restored into the {}, and compared with what the backup says",
+        target.url
+    );
+    if restored.migrated > 0 {
+        println!("{} migrations applied that it lacked", restored.migrated);
+    }
+    println!("everybody who was logged in must log in again: backups hold no sessions");
+    match restored.since {
+        Since::Replayed {
+            deleted,
+            kept_out,
+            revoked,
+        } => println!(
+            "from the store that was served: {deleted} accounts deleted again, {kept_out} deactivated again, \
+             {revoked} revocations of tokens"
+        ),
+        Since::Unknown { reason, users } => println!(
+            "{reason}. So no token from before this restore counts, of {users} users; but accounts that were \
+             deleted or deactivated after {} are there: delete them again by `taskhold user delete`",
+            backup.taken_at
+        ),
+    }
+    println!("{:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// What is in the store will be gone: whoever wants that knows its name.
+fn confirm(store: &DatabaseUrl) -> anyhow::Result<()> {
+    let name = match store {
+        DatabaseUrl::Sqlite(path) => path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        DatabaseUrl::Postgres(options) => options.get_database().unwrap_or_default().to_owned(),
+    };
+    eprint!("What the {store} holds will be gone. Type its name, {name}, to go on: ");
+    io::stderr().flush()?;
+    let mut typed = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut typed)
+        .context("standard input")?;
+    if typed.trim() != name {
+        bail!("nothing was restored: {name} was not typed");
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Backups that the service makes itself, and how old the last one is.
+
+use std::time::Duration;
+
+use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_backup::error::BackupError;
+use taskhold_backup::folder::{Backup, BackupFolder};
+use taskhold_backup::make::make;
+use taskhold_backup::retention::Retention;
+use taskhold_infrastructure::start::Opening;
+
+/// How often it is looked whether one is due: also those are seen that a timer of the system makes.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// When backups are made, and where.
+pub struct Schedule {
+    pub store: Opening,
+    pub folder: BackupFolder,
+    /// How long after the last one; `None` where somebody else makes them.
+    pub every: Option<Duration>,
+}
+
+impl Schedule {
+    /// Makes those that are due, and tells the metrics of the last one; never ends.
+    pub async fn run(self) {
+        loop {
+            if let Err(error) = self.once().await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "no backup was made"
+                );
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn once(&self) -> Result<(), BackupError> {
+        let mut newest = self.folder.newest()?;
+        if self.is_due(newest.as_ref()) {
+            let backup = make(&self.store, &self.folder, SystemClock.now()).await?;
+            tracing::info!(backup = backup.name(), "made a backup");
+            newest = Some(backup);
+            for removed in Retention::default().prune(&self.folder)? {
+                tracing::info!(backup = removed.name(), "removed a backup");
+            }
+        }
+        if let Some(newest) = newest {
+            metrics::gauge!("taskhold_backup_last_success_timestamp_seconds")
+                .set(seconds(newest.taken_at.as_micros()));
+        }
+        Ok(())
+    }
+
+    fn is_due(&self, newest: Option<&Backup>) -> bool {
+        let Some(every) = self.every else {
+            return false;
+        };
+        newest.is_none_or(|newest| newest.taken_at <= SystemClock.now().saturating_sub(every))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "whole seconds would do")]
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
