@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod attempts;
+pub mod import;
 pub mod once;
 pub mod owners;
 pub mod probe;
@@ -11,12 +12,14 @@ pub mod revocations;
 pub mod sessions;
 pub mod tasks;
 
+use async_trait::async_trait;
 use taskhold_domain::account::Email;
 use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::attempts::AttemptRepository;
 use taskhold_repository::idempotency::IdempotencyKeys;
+use taskhold_repository::import::ImportRun;
 use taskhold_repository::probe::StoreProbe;
 use taskhold_repository::revocations::{Revocation, RevocationRepository, SubjectHash};
 use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
@@ -24,7 +27,10 @@ use taskhold_repository::tasks::{TaskQuery, TaskRepository};
 use taskhold_repository::users::{PasswordHash, User, UserRepository};
 use uuid::Uuid;
 
+use crate::memory::MemoryStore;
+
 /// An adapter of all storage ports, empty and ready for use.
+#[async_trait]
 pub trait Adapter {
     /// Its tasks.
     fn tasks(&self) -> &dyn TaskRepository;
@@ -40,18 +46,12 @@ pub trait Adapter {
     fn keys(&self) -> &dyn IdempotencyKeys;
     /// Its health.
     fn probe(&self) -> &dyn StoreProbe;
+    /// An import into it.
+    async fn import(&self) -> Box<dyn ImportRun>;
 }
 
-impl<T> Adapter for T
-where
-    T: TaskRepository
-        + UserRepository
-        + SessionRepository
-        + RevocationRepository
-        + AttemptRepository
-        + IdempotencyKeys
-        + StoreProbe,
-{
+#[async_trait]
+impl Adapter for MemoryStore {
     fn tasks(&self) -> &dyn TaskRepository {
         self
     }
@@ -72,6 +72,9 @@ where
     }
     fn probe(&self) -> &dyn StoreProbe {
         self
+    }
+    async fn import(&self) -> Box<dyn ImportRun> {
+        MemoryStore::import(self)
     }
 }
 
@@ -162,6 +165,19 @@ macro_rules! store_contract {
                 an_attempt_that_is_taken_back_does_not_count
                 a_cleared_counter_begins_anew
                 counters_are_forgotten_in_bounded_steps
+            );
+            $crate::store_contract!(@tests $open; import:
+                an_import_happens_at_once_or_never
+                an_import_that_is_given_up_leaves_nothing
+                an_import_made_again_changes_nothing
+                what_was_edited_since_stays_so
+                what_was_deleted_since_stays_away
+                of_rows_that_are_one_the_last_counts
+                a_row_is_known_by_its_owners_number_and_time
+                an_id_that_another_user_has_is_taken
+                every_field_is_kept
+                imports_at_once_make_each_task_once
+                removing_a_user_forgets_what_was_imported
             );
             $crate::store_contract!(@tests $open; probe:
                 the_store_answers_and_its_schema_is_current

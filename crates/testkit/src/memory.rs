@@ -2,11 +2,12 @@
 
 mod accounts;
 mod attempts;
+mod import;
 mod sessions;
 mod tasks;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use taskhold_domain::task::{Task, TaskId};
@@ -19,12 +20,17 @@ use taskhold_repository::revocations::{Revocation, SubjectHash};
 use taskhold_repository::sessions::TokenHash;
 use taskhold_repository::users::User;
 
+use self::import::Imported;
 use self::sessions::Started;
 use self::tasks::Kept;
 
-/// Users, with all that is theirs, in memory.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Rows>);
+/// Users, with all that is theirs, in memory. A clone is the same store.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    rows: Arc<Mutex<Rows>>,
+    /// Held by the import whose turn it is.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 #[derive(Debug, Default)]
 struct Rows {
@@ -34,11 +40,12 @@ struct Rows {
     sessions: BTreeMap<TokenHash, Started>,
     revocations: BTreeMap<SubjectHash, Revocation>,
     attempts: BTreeMap<Bucket, Count>,
+    imports: BTreeMap<Imported, TaskId>,
 }
 
 impl MemoryStore {
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

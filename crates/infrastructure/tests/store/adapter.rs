@@ -3,9 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sea_orm::DatabaseConnection;
 use taskhold_infrastructure::attempts::SqlAttempts;
 use taskhold_infrastructure::idempotency::SqlKeys;
+use taskhold_infrastructure::import::SqlImport;
 use taskhold_infrastructure::probe::SqlProbe;
 use taskhold_infrastructure::revocations::SqlRevocations;
 use taskhold_infrastructure::schema;
@@ -16,6 +18,7 @@ use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_infrastructure::users::SqlUsers;
 use taskhold_repository::attempts::AttemptRepository;
 use taskhold_repository::idempotency::IdempotencyKeys;
+use taskhold_repository::import::ImportRun;
 use taskhold_repository::probe::StoreProbe;
 use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::sessions::SessionRepository;
@@ -34,10 +37,12 @@ pub struct SqlAdapter {
     pub attempts: SqlAttempts,
     pub keys: SqlKeys,
     pub probe: SqlProbe,
+    pub opening: Opening,
     pub sql: DatabaseConnection,
     pub folder: Option<TempDir>,
 }
 
+#[async_trait]
 impl Adapter for SqlAdapter {
     fn tasks(&self) -> &dyn TaskRepository {
         &self.tasks
@@ -59,6 +64,10 @@ impl Adapter for SqlAdapter {
     }
     fn probe(&self) -> &dyn StoreProbe {
         &self.probe
+    }
+    async fn import(&self) -> Box<dyn ImportRun> {
+        let session = self.opening.session().await.expect("a session");
+        Box::new(SqlImport::begin(session).await.expect("begun"))
     }
 }
 
@@ -103,7 +112,8 @@ pub async fn connection(url: &DatabaseUrl) -> DatabaseConnection {
 }
 
 async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
-    let store = opening(url).store().await.expect("an open store");
+    let opening = opening(url);
+    let store = opening.store().await.expect("an open store");
     SqlAdapter {
         tasks: SqlTasks::new(store.clone()),
         users: SqlUsers::new(store.clone()),
@@ -112,6 +122,7 @@ async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
         attempts: SqlAttempts::new(store.clone()),
         keys: SqlKeys::new(store.clone()),
         probe: SqlProbe::new(store),
+        opening,
         sql: connection(url).await,
         folder,
     }

@@ -26,15 +26,7 @@ impl Rows {
         if revocation.is_some_and(|revocation| revocation.not_before > recent) {
             return Err(StoreError::UnknownOwner);
         }
-        let user = User {
-            id: id.clone(),
-            email: None,
-            name: None,
-            password: None,
-            is_active: true,
-            created_at: now,
-        };
-        self.users.insert(id.clone(), user);
+        self.users.insert(id.clone(), known_by_id(id, now));
         Ok(())
     }
 
@@ -56,6 +48,18 @@ impl Rows {
         if before.is_none_or(|before| before.not_before <= revocation.not_before) {
             self.replace_revocation(revocation);
         }
+    }
+}
+
+/// A user without an account.
+pub(super) fn known_by_id(id: &UserId, now: Timestamp) -> User {
+    User {
+        id: id.clone(),
+        email: None,
+        name: None,
+        password: None,
+        is_active: true,
+        created_at: now,
     }
 }
 
@@ -142,6 +146,7 @@ impl UserRepository for MemoryStore {
         let mut rows = self.rows();
         rows.tasks.retain(|_, task| task.owner != *id);
         rows.keys.retain(|(owner, _), _| owner != id);
+        rows.forget_imports(id);
         rows.end_all(id);
         rows.replace_revocation(revocation);
         Ok(rows.users.remove(id).is_some())
