@@ -7,16 +7,15 @@ mod staged;
 use async_trait::async_trait;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use sea_orm::{DbErr, RuntimeErr};
-use taskhold_domain::task::{Task, TaskId};
+use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::import::{ImportOutcome, ImportRun, ImportedRow, OwnerOutcome};
 
-use self::staged::{StagedRow, digest};
+use self::staged::StagedRow;
 use crate::error::Failure;
 use crate::session::Session;
-use crate::tasks::row::Model;
 
 /// No other program on the same database takes it for its own advisory lock.
 const LOCK_KEY: i64 = 0x7461_736b_696d_706f;
@@ -235,18 +234,13 @@ impl ImportRun for SqlImport {
         loop {
             let page = staged::read_back(&mut self.session, last, PAGE).await?;
             for (position, expected, row) in &page {
-                let row: Option<Model> = row.clone();
-                let task = row
-                    .map(Task::try_from)
-                    .transpose()
-                    .map_err(StoreError::from)?;
-                let alike = match &task {
-                    Some(task) => digest(task)?.as_slice() == expected.as_slice(),
-                    None => false,
+                let fault = match row {
+                    None => Some(format!("row {position} of the file is not there")),
+                    Some(row) => staged::differing_field(row, expected)
+                        .map(|field| format!("{field} of row {position} of the file differs")),
                 };
-                if !alike {
-                    let text =
-                        format!("row {position} of the file is not the task that was read back");
+                if let Some(fault) = fault {
+                    let text = format!("what was imported was read back, and {fault}");
                     return Err(StoreError::Defect(text.into()));
                 }
                 (last, verified) = (*position, verified + 1);

@@ -82,7 +82,7 @@ pub trait ImportRun: Send {
     /// field. How many they are, all alike.
     ///
     /// # Errors
-    /// As [`set_aside`](Self::set_aside); `Defect` where one differs, with its position.
+    /// As [`set_aside`](Self::set_aside); `Defect` where one differs, with its position and the field.
     async fn verify(&mut self) -> Result<u64, StoreError>;
 
     /// Makes it last.

@@ -14,7 +14,7 @@ use taskhold_repository::import::{ImportedRow, Origin};
 
 use super::failed;
 use crate::session::{Session, copy_text};
-use crate::tasks::row::{self, Model};
+use crate::tasks::row::Model;
 
 /// Its columns, in the order in which they are written.
 const COLUMNS: [&str; 15] = [
@@ -65,10 +65,45 @@ pub(super) fn insert(rows: usize) -> String {
     )
 }
 
-/// All fields of a task in a few bytes.
-pub(super) fn digest(task: &Task) -> Result<Vec<u8>, StoreError> {
-    let json = row::to_json(task).map_err(|error| StoreError::Defect(error.into()))?;
-    Ok(Sha256::digest(json.as_bytes()).to_vec())
+/// What is compared when a task is read back.
+const FIELDS: [&str; 8] = [
+    "id",
+    "user_id",
+    "title",
+    "description",
+    "completed",
+    "version",
+    "created_at",
+    "updated_at",
+];
+/// Of so many bytes of each field's digest.
+const DIGEST_LENGTH: usize = 8;
+
+/// All fields of a task in a few bytes each, in the order of [`FIELDS`].
+fn digest(row: &Model) -> Vec<u8> {
+    [
+        row.id.as_bytes().as_slice(),
+        row.user_id.as_bytes(),
+        row.title.as_bytes(),
+        row.description.as_bytes(),
+        &[u8::from(row.is_completed)],
+        &row.version.to_be_bytes(),
+        &row.created_at.to_be_bytes(),
+        &row.updated_at.to_be_bytes(),
+    ]
+    .iter()
+    .flat_map(|field| Sha256::digest(field).into_iter().take(DIGEST_LENGTH))
+    .collect()
+}
+
+/// The first field of a row that is not what the digest was made of.
+pub(super) fn differing_field(row: &Model, expected: &[u8]) -> Option<&'static str> {
+    let found = digest(row);
+    let mut digests = found
+        .chunks(DIGEST_LENGTH)
+        .zip(expected.chunks(DIGEST_LENGTH));
+    let differing = digests.position(|(found, expected)| found != expected)?;
+    FIELDS.get(differing).copied()
 }
 
 /// A row of the table.
@@ -112,7 +147,7 @@ impl<'a> StagedRow<'a> {
             task,
             title_folded: fold(task.title.as_str()),
             description_folded: fold(task.description.as_str()),
-            digest: digest(task)?,
+            digest: digest(&Model::from(task)),
         })
     }
 

@@ -65,19 +65,24 @@ impl DamagedRow {
     }
 }
 
+impl From<&Task> for Model {
+    fn from(task: &Task) -> Self {
+        Self {
+            id: task.id.as_uuid(),
+            user_id: task.owner.as_str().to_owned(),
+            title: task.title.as_str().to_owned(),
+            description: task.description.as_str().to_owned(),
+            is_completed: task.completed,
+            version: task.version.get(),
+            created_at: task.created_at.as_micros(),
+            updated_at: task.updated_at.as_micros(),
+        }
+    }
+}
+
 /// A task as the JSON of its row.
 pub fn to_json(task: &Task) -> Result<String, DbErr> {
-    let row = Model {
-        id: task.id.as_uuid(),
-        user_id: task.owner.as_str().to_owned(),
-        title: task.title.as_str().to_owned(),
-        description: task.description.as_str().to_owned(),
-        is_completed: task.completed,
-        version: task.version.get(),
-        created_at: task.created_at.as_micros(),
-        updated_at: task.updated_at.as_micros(),
-    };
-    serde_json::to_string(&row).map_err(|error| DbErr::Custom(error.to_string()))
+    serde_json::to_string(&Model::from(task)).map_err(|error| DbErr::Custom(error.to_string()))
 }
 
 /// The task whose row this is, as JSON.
