@@ -185,6 +185,11 @@ impl Importer {
     ) -> Result<Summary, ImportError> {
         let outcome = self.run.import(self.now).await?;
         let verified = self.run.verify().await?;
+        let imported: u64 = outcome.owners.iter().map(|owner| owner.imported).sum();
+        if verified != imported {
+            let text = format!("{imported} rows were imported, and {verified} read back");
+            return Err(StoreError::Defect(text.into()).into());
+        }
         if !rehearsal {
             self.run.commit().await?;
         }
