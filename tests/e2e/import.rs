@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod verification;
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -249,12 +250,29 @@ async fn the_console_reads_what_is_exported_for_it(database: Database) {
     }
 }
 
+/// Nothing is a file of no tasks only where it is said to be one: otherwise it may be what is left of any.
+async fn nothing_can_be_moved_too(database: Database) {
+    assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
+    for format in ["console", "ndjson"] {
+        let file = database.file(database.export("nobody", &["--format", format]));
+        let (status, report) = database.import(&file, &["--format", format]);
+        assert_eq!(status, 0, "{format}");
+        assert_counts(&report, [0; 6]);
+    }
+    let empty = database.file("");
+    assert!(database.refusal(&empty).contains("the file is empty"));
+    assert_eq!(database.import(&empty, &["--format", "console"]).0, 1);
+    let array = database.file("[]");
+    assert_eq!(database.import(&array, &["--format", "ndjson"]).0, 1);
+}
+
 on_both_stores! {
     what_was_edited_or_deleted_since_stays_so
     a_rehearsal_says_what_would_be_and_changes_nothing
     owners_are_given_where_they_lack_and_mapped_where_told
     our_own_lines_move_everything_to_the_other_store
     the_console_reads_what_is_exported_for_it
+    nothing_can_be_moved_too
 }
 
 /// The layout too is the console's: what was never edited in between comes out as it went in.

@@ -16,6 +16,15 @@ use taskhold_domain::task::{TaskId, Version};
 use self::elements::Elements;
 pub use self::place::Place;
 
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The console's: an array.
+    Console,
+    /// Taskhold's own: a task on each line.
+    Lines,
+}
+
 /// A row of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -63,6 +72,12 @@ pub enum Fault {
         "the file is neither an array of tasks, as the console writes it, nor a task on each line"
     )]
     NoTasks,
+    /// It was to be the console's, and is not.
+    #[error("the file is no array of tasks, as the console writes it")]
+    NoArray,
+    /// It was to be Taskhold's own, and is not.
+    #[error("the file does not have a task on each line")]
+    NoLines,
     /// It ends where something was to come.
     #[error("the file is cut short")]
     CutShort,
@@ -84,13 +99,15 @@ pub struct Rows<R> {
 }
 
 impl<R: BufRead> Rows<R> {
-    /// Finds out by its beginning which kind of file it is.
+    /// Finds out by its beginning which kind of file it is, or whether it is of the kind that it is
+    /// said to be. Nothing at all is a file of no lines, but only where it is said to be one: otherwise
+    /// it may be what is left of any file.
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn of(input: R) -> Result<Self, FileError> {
+    pub fn of(input: R, kind: Option<Kind>) -> Result<Self, FileError> {
         Ok(Self {
-            elements: Elements::of(input)?,
+            elements: Elements::of(input, kind)?,
             position: 0,
         })
     }

@@ -108,6 +108,9 @@ pub enum User {
 pub struct Import {
     /// The file; - for standard input
     pub file: PathBuf,
+    /// What kind of file it is [default: what it begins like]; an empty file is one only as ndjson
+    #[arg(long, value_enum)]
+    pub format: Option<FileFormat>,
     /// The owner of rows that have none
     #[arg(long, value_name = "ID", default_value = "default_user", value_parser = user)]
     pub user: UserId,
@@ -131,18 +134,18 @@ pub struct Export {
     #[arg(long, value_name = "ID", value_parser = user)]
     pub user: UserId,
     /// For whom they are written
-    #[arg(long, value_enum, default_value_t = ExportFormat::Console)]
-    pub format: ExportFormat,
+    #[arg(long, value_enum, default_value_t = FileFormat::Console)]
+    pub format: FileFormat,
     /// The time zone of the times that the console is to show
     #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
     pub timezone: Zone,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum ExportFormat {
-    /// For the console, which knows neither our ids nor time zones
+pub enum FileFormat {
+    /// Of and for the console, which knows neither our ids nor time zones: an array
     Console,
-    /// For another Taskhold: a task on each line, with all that is known of it
+    /// Of and for a Taskhold: a task on each line, with all that is known of it
     Ndjson,
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use anyhow::Context as _;
 use taskhold_application::exchange::written::{Format, Writing};
 
-use crate::cli::{Export, ExportFormat};
+use crate::cli::{Export, FileFormat};
 use crate::services;
 use crate::settings::Settings;
 
@@ -16,8 +16,8 @@ use crate::settings::Settings;
 pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()> {
     let store = settings.database.store().await?;
     let format = match options.format {
-        ExportFormat::Console => Format::Console(options.timezone),
-        ExportFormat::Ndjson => Format::Lines,
+        FileFormat::Console => Format::Console(options.timezone),
+        FileFormat::Ndjson => Format::Lines,
     };
     let tasks = services::tasks(settings, &store);
     let mut writing = Writing::new(format);

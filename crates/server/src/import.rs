@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use taskhold_application::clock::{Clock as _, SystemClock};
-use taskhold_application::exchange::{FileError, Row, Rows};
+use taskhold_application::exchange::{FileError, Kind, Row, Rows};
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::import::{Choices, Importer};
 use taskhold_infrastructure::import::SqlImport;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use self::progress::Progress;
 use self::report::Report;
-use crate::cli::Import;
+use crate::cli::{FileFormat, Import};
 use crate::migrate;
 use crate::settings::Settings;
 
@@ -42,6 +42,10 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let run = SqlImport::begin(settings.database.session().await?)
         .await
         .context("cannot begin the import")?;
+    let kind = options.format.map(|format| match format {
+        FileFormat::Console => Kind::Console,
+        FileFormat::Ndjson => Kind::Lines,
+    });
     let choices = Choices {
         owner: options.user,
         owners: options.map.into_iter().collect(),
@@ -50,7 +54,7 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let now = SystemClock.now();
     let mut importer = Importer::new(Box::new(run), Arc::new(TimeOrderedIds), choices, now);
     let progress = Progress::of(length);
-    let mut batches = read(progress.reader(input));
+    let mut batches = read(progress.reader(input), kind);
     while let Some(batch) = batches.recv().await {
         let rows = batch.map_err(|error| anyhow!(error).context(name.clone()))?;
         progress.rows(rows.len());
@@ -88,11 +92,14 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
 }
 
 /// Reads on a thread of its own, never far ahead of who takes the rows.
-fn read(input: impl Read + Send + 'static) -> mpsc::Receiver<Result<Vec<Row>, FileError>> {
+fn read(
+    input: impl Read + Send + 'static,
+    kind: Option<Kind>,
+) -> mpsc::Receiver<Result<Vec<Row>, FileError>> {
     let (sender, receiver) = mpsc::channel(BATCHES);
     // Not one of the runtime's: a reader that waits for input must not keep the program from ending.
     std::thread::spawn(move || {
-        let rows = match Rows::of(BufReader::with_capacity(BUFFER, input)) {
+        let rows = match Rows::of(BufReader::with_capacity(BUFFER, input), kind) {
             Ok(rows) => rows,
             Err(error) => return drop(sender.blocking_send(Err(error))),
         };

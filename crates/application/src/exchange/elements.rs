@@ -6,7 +6,7 @@ use std::io::BufRead;
 
 use serde::de::IgnoredAny;
 
-use super::{Fault, FileError, Place};
+use super::{Fault, FileError, Kind, Place};
 
 /// The largest row, in bytes: a task is 2 KiB, escaped 6 KiB.
 pub(super) const MAX_ROW: usize = 1 << 20;
@@ -16,13 +16,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(super) struct Elements<R> {
     input: R,
     place: Place,
-    kind: Kind,
+    layout: Layout,
     element: Vec<u8>,
     done: bool,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum Layout {
     Array {
         started: bool,
     },
@@ -33,39 +33,42 @@ enum Kind {
 }
 
 impl<R: BufRead> Elements<R> {
-    pub(super) fn of(input: R) -> Result<Self, FileError> {
+    pub(super) fn of(input: R, kind: Option<Kind>) -> Result<Self, FileError> {
         let mut elements = Self {
             input,
             place: Place::START,
-            kind: Kind::Lines { first: None },
+            layout: Layout::Lines { first: None },
             element: Vec::new(),
             done: false,
         };
         elements.skip_mark()?;
-        match elements.skip_blanks()? {
-            None => Err(fault(elements.place, Fault::Empty)),
-            Some(b'[') => {
+        match (kind, elements.skip_blanks()?) {
+            (None | Some(Kind::Console), Some(b'[')) => {
                 elements.take()?;
-                elements.kind = Kind::Array { started: false };
+                elements.layout = Layout::Array { started: false };
                 Ok(elements)
             }
-            Some(b'{') => {
+            (Some(Kind::Lines), None | Some(b'{')) => Ok(elements),
+            (None, Some(b'{')) => {
                 let start = elements.place;
                 elements.read_line()?;
                 // The first line tells a file of lines from an object that fills the file.
                 if super::row::has_id(&elements.element) {
-                    elements.kind = Kind::Lines { first: Some(start) };
+                    elements.layout = Layout::Lines { first: Some(start) };
                     Ok(elements)
                 } else {
                     Err(fault(start, Fault::NoTasks))
                 }
             }
-            Some(_) => Err(fault(elements.place, Fault::NoTasks)),
+            (_, None) => Err(fault(elements.place, Fault::Empty)),
+            (None, Some(_)) => Err(fault(elements.place, Fault::NoTasks)),
+            (Some(Kind::Console), Some(_)) => Err(fault(elements.place, Fault::NoArray)),
+            (Some(Kind::Lines), Some(_)) => Err(fault(elements.place, Fault::NoLines)),
         }
     }
 
     pub(super) fn is_array(&self) -> bool {
-        matches!(self.kind, Kind::Array { .. })
+        matches!(self.layout, Layout::Array { .. })
     }
 
     /// The bytes of the next element, which are JSON.
@@ -73,9 +76,9 @@ impl<R: BufRead> Elements<R> {
         if self.done {
             return Ok(None);
         }
-        let found = match self.kind {
-            Kind::Array { started } => self.next_of_array(started),
-            Kind::Lines { first } => self.next_line(first),
+        let found = match self.layout {
+            Layout::Array { started } => self.next_of_array(started),
+            Layout::Lines { first } => self.next_line(first),
         };
         // After an error nothing more is read.
         self.done = !matches!(found, Ok(true));
@@ -96,7 +99,7 @@ impl<R: BufRead> Elements<R> {
         } else if started && next.is_some() {
             return Err(self.not_json("a comma or ] was to come"));
         }
-        self.kind = Kind::Array { started: true };
+        self.layout = Layout::Array { started: true };
         match next {
             None => Err(fault(self.place, Fault::CutShort)),
             Some(b',' | b']') => Err(self.not_json("a value was to come")),
@@ -166,7 +169,7 @@ impl<R: BufRead> Elements<R> {
     }
 
     fn next_line(&mut self, first: Option<Place>) -> Result<bool, FileError> {
-        self.kind = Kind::Lines { first: None };
+        self.layout = Layout::Lines { first: None };
         let start = match first {
             Some(start) => start,
             None if self.skip_blanks()?.is_none() => return Ok(false),

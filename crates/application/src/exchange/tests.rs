@@ -5,9 +5,13 @@ use taskhold_domain::import::RowError;
 use super::*;
 
 fn rows(file: impl AsRef<[u8]>) -> Result<Vec<Row>, String> {
+    rows_of(file, None)
+}
+
+fn rows_of(file: impl AsRef<[u8]>, kind: Option<Kind>) -> Result<Vec<Row>, String> {
     // Small parts, so that everything is cut somewhere.
     let parts = std::io::BufReader::with_capacity(3, file.as_ref());
-    Rows::of(parts)
+    Rows::of(parts, kind)
         .and_then(Iterator::collect)
         .map_err(|error| error.to_string())
 }
@@ -164,4 +168,37 @@ fn lines_of_our_own() {
         rows(torn).expect_err("torn"),
         "line 2, column 21: the file is cut short"
     );
+}
+
+#[test]
+fn a_file_is_of_the_kind_that_it_is_said_to_be() {
+    let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
+    let (array, lines) = (
+        format!("[{GOOD}]"),
+        format!(r#"{{"id":"{id}","title":"t"}}"#),
+    );
+    let console = |file: &str| rows_of(file, Some(Kind::Console)).map(|rows| rows.len());
+    let kept = |file: &str| rows_of(file, Some(Kind::Lines)).map(|rows| rows.len());
+    assert_eq!(console(&array), Ok(1));
+    assert_eq!(kept(&lines), Ok(1));
+    // What its first line says decides nothing then.
+    let rows = rows_of(GOOD, Some(Kind::Lines)).expect("a file");
+    assert_eq!(rows[0].content, Err(RowError::TaskId));
+    for nothing in ["", " \n\r\n\t", "\u{FEFF}", "\u{FEFF}\n"] {
+        assert_eq!(kept(nothing), Ok(0), "{nothing:?}");
+        assert!(console(nothing).expect_err("empty").contains("is empty"));
+    }
+    let told = console(&lines).expect_err("lines");
+    assert_eq!(
+        told,
+        "line 1, column 1: the file is no array of tasks, as the console writes it"
+    );
+    for other in [&array, "nonsense", "null"] {
+        let told = kept(other).expect_err(other);
+        assert_eq!(
+            told,
+            "line 1, column 1: the file does not have a task on each line"
+        );
+    }
+    assert!(kept("{").expect_err("torn").contains("cut short"));
 }
