@@ -20,7 +20,7 @@ use crate::wire::{Wire, get, request};
 const SECRET: &str = "password authentication failed for postgres at 10.0.0.7";
 
 /// Answers every call with the same failure.
-struct Failing(fn() -> StoreError);
+pub struct Failing(pub fn() -> StoreError);
 
 #[async_trait]
 impl TaskRepository for Failing {

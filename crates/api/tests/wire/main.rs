@@ -6,6 +6,7 @@
 mod accounts;
 mod anything;
 mod draining;
+mod export;
 mod faults;
 mod transcripts;
 mod wire;

@@ -157,6 +157,7 @@ impl Wire {
         self.note(&request);
         let response = self.answer(&request).await;
         let (status, headers) = (response.status(), response.headers().clone());
+        let is_file = headers.contains_key("content-disposition");
         let mut headers: Vec<_> = headers
             .iter()
             .filter(|(name, _)| !EVERYWHERE.contains(&name.as_str()))
@@ -180,7 +181,8 @@ impl Wire {
             *random = "…".into();
         }
         let shown = match &json {
-            Value::Null => String::from_utf8_lossy(&body).into_owned(),
+            // The layout of a file matters.
+            json if is_file || json.is_null() => String::from_utf8_lossy(&body).into_owned(),
             json => serde_json::to_string_pretty(json).expect("JSON"),
         };
         let said = format!("< {status}\n{}{shown}\n\n", headers.concat());
