@@ -1,7 +1,9 @@
 //! `taskhold import` and `taskhold export`: what becomes of each kind of file, on both stores.
 
+mod exports;
 mod faults;
 mod files;
+mod terminal;
 mod verification;
 
 use std::path::PathBuf;

@@ -38,7 +38,7 @@ pub enum Command {
     User(User),
     /// Import a file of the console, or of `taskhold export`: all sound rows together, or none
     Import(Import),
-    /// Write all tasks of a user to standard output
+    /// Write all tasks of a user to standard output or a file
     Export(Export),
     /// Back the store up while it is served; list, verify and prune backups
     Backup(Backup),
@@ -139,6 +139,9 @@ pub struct Export {
     /// The time zone of the times that the console is to show
     #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
     pub timezone: Zone,
+    /// Write to this file, which is there only once it is whole
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

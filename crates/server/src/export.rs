@@ -1,27 +1,47 @@
 //! `taskhold export`.
 
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Write};
 
 use anyhow::Context as _;
 use taskhold_application::exchange::written::{Format, Writing};
+use taskhold_application::tasks::TaskService;
 
 use crate::cli::{Export, FileFormat};
+use crate::new_file::NewFile;
 use crate::services;
 use crate::settings::Settings;
 
-/// Writes the tasks to standard output.
+/// Writes the tasks to the file, or to standard output.
 ///
 /// # Errors
-/// Whatever kept it from being done; what was written is cut short then.
+/// Whatever kept it from being done. There is no file then; standard output is cut short.
 pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()> {
+    let mut file = match &options.output {
+        None => None,
+        Some(path) => Some(
+            NewFile::at(path)
+                .with_context(|| format!("--output: cannot write {}", path.display()))?,
+        ),
+    };
     let store = settings.database.store().await?;
-    let format = match options.format {
+    let tasks = services::tasks(settings, &store);
+    match &mut file {
+        None => write(&tasks, options, std::io::stdout().lock()).await?,
+        Some(file) => write(&tasks, options, file).await?,
+    }
+    if let Some(file) = file {
+        file.keep().context("cannot keep the file")?;
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn write(tasks: &TaskService, options: &Export, out: impl Write) -> anyhow::Result<()> {
+    let mut writing = Writing::new(match options.format {
         FileFormat::Console => Format::Console(options.timezone),
         FileFormat::Ndjson => Format::Lines,
-    };
-    let tasks = services::tasks(settings, &store);
-    let mut writing = Writing::new(format);
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    });
+    let mut out = BufWriter::new(out);
     let mut from = None;
     loop {
         let page = tasks
@@ -40,8 +60,5 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
     }
     out.write_all(writing.end().as_bytes())
         .and_then(|()| out.flush())
-        .context("cannot write the tasks")?;
-    drop(out);
-    store.close().await;
-    Ok(())
+        .context("cannot write the tasks")
 }

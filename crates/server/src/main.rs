@@ -25,6 +25,7 @@ mod listener;
 mod logging;
 mod metrics;
 mod migrate;
+mod new_file;
 mod open_files;
 mod restore;
 mod schedule;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde::Serialize;
 use taskhold_application::import::{Counts, Rejected, Summary};
-use tempfile::NamedTempFile;
 
 use crate::cli::Import;
+use crate::new_file::NewFile;
 
 /// How many rejected rows are told one by one; the file tells all.
 const SHOWN: u64 = 20;
@@ -19,7 +19,7 @@ const SHOWN: u64 = 20;
 pub struct Report {
     rejected: u64,
     rows: BufWriter<File>,
-    file: Option<(PathBuf, NamedTempFile)>,
+    file: Option<(PathBuf, NewFile)>,
     source: String,
     is_rehearsal: bool,
 }
@@ -73,10 +73,7 @@ impl Report {
     /// Where it cannot be written.
     pub fn new(options: &Import) -> anyhow::Result<Self> {
         let file = options.report.as_ref().map(|path| {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+            let file = NewFile::at(path)
                 .with_context(|| format!("--report: cannot write {}", path.display()))?;
             anyhow::Ok((path.clone(), file))
         });
@@ -175,9 +172,9 @@ impl Report {
             out.write_all(b"\n  ]\n}\n")?;
             out.flush()?;
             drop(out);
-            file.persist(&path).map_err(|error| error.error)
+            file.keep()
         })();
-        written.map(drop).with_context(|| {
+        written.with_context(|| {
             format!(
                 "the import is done, but its report {} cannot be written",
                 path.display()
