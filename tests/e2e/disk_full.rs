@@ -1,14 +1,16 @@
-//! A SQLite file on a small disk that is full, and then is not.
+//! A small disk that is full, and then is not.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use taskhold_testkit::postgres::PostgresServer;
+use taskhold_testkit::small_disk::SmallDisk;
 
+use crate::import::assert_counts;
 use crate::service::{Answer, Client, Database, PATIENCE, SECRET, Service, taskhold};
 
 /// Room for SQLite's log (4 MB), and for some thousand tasks in the database.
@@ -16,62 +18,27 @@ const SIZE: &str = "8m";
 /// What is removed to make room again.
 const BALLAST: &str = "1m";
 
-/// A file system of a fixed size, in a mount namespace of its own. Gone when dropped.
-struct SmallDisk {
+/// A database on a small disk.
+struct FullDatabase {
     database: Database,
-    /// Holds the namespace for as long as it has an input.
-    holder: Child,
-    /// Whether the namespace belongs to a user namespace, which needs no privileges.
-    for_anyone: bool,
+    disk: SmallDisk,
 }
 
-impl SmallDisk {
-    fn mount() -> Self {
+impl FullDatabase {
+    fn new() -> Self {
         let database = Database::sqlite();
         let folder = database.folder.path().join("data");
         std::fs::create_dir(&folder).expect("a folder");
-        let mounted = [true, false]
-            .into_iter()
-            .find_map(|for_anyone| Some((mount(&folder, for_anyone)?, for_anyone)));
-        let Some((holder, for_anyone)) = mounted else {
-            panic!(
-                "no small disk can be made: it needs a tmpfs, which this system lets neither this \
-                 user mount nor anyone in a user namespace (unshare --user --map-root-user --mount)"
-            );
-        };
-        Self {
-            database,
-            holder,
-            for_anyone,
-        }
-    }
-
-    /// The command, in its folder, where it sees the disk.
-    fn inside(&self, command: &Command) -> Command {
-        let mut inside = Command::new("nsenter");
-        if self.for_anyone {
-            inside.args(["--user", "--preserve-credentials"]);
-        }
-        inside
-            .args(["--mount", "--target", &self.holder.id().to_string(), "--"])
-            // To enter leads out of the folder that one was in.
-            .args(["sh", "-c", "cd \"$0\" && exec \"$@\""])
-            .arg(self.database.folder.path())
-            .arg(command.get_program())
-            .args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => inside.env(name, value),
-                None => inside.env_remove(name),
-            };
-        }
-        inside
+        let disk = SmallDisk::mount(&folder, SIZE);
+        Self { database, disk }
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(program);
-        command.args(arguments);
-        let output = self.inside(&command).output().expect("nsenter runs");
+        command
+            .current_dir(self.database.folder.path())
+            .args(arguments);
+        let output = self.disk.inside(&command).output().expect("nsenter runs");
         assert!(output.status.success(), "{program}: {output:?}");
         output
     }
@@ -82,7 +49,7 @@ impl SmallDisk {
             ("JWT_SECRET", SECRET),
         ];
         let command = taskhold(self.database.folder.path(), &variables, &["serve"]);
-        Service::spawn(self.inside(&command)).listening().await
+        Service::spawn(self.disk.inside(&command)).listening().await
     }
 
     /// What SQLite's own shell says of the file.
@@ -91,40 +58,6 @@ impl SmallDisk {
         let output = self.run("sqlite3", &check);
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // It ends with its input, and the namespace with the last process in it.
-        drop(self.holder.stdin.take());
-        drop(self.holder.wait());
-    }
-}
-
-/// Nothing where that is not allowed.
-fn mount(folder: &Path, for_anyone: bool) -> Option<Child> {
-    let mut unshare = Command::new("unshare");
-    if for_anyone {
-        unshare.args(["--user", "--map-root-user"]);
-    }
-    let script =
-        format!("mount -t tmpfs -o size={SIZE},mode=700 tmpfs \"$0\" && echo mounted && exec cat");
-    let mut holder = unshare
-        .args(["--mount", "sh", "-c", &script])
-        .arg(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut line = String::new();
-    let said = BufReader::new(holder.stdout.take()?).read_line(&mut line);
-    if said.is_ok() && line == "mounted\n" {
-        return Some(holder);
-    }
-    drop(holder.stdin.take());
-    drop(holder.wait());
-    None
 }
 
 /// As large as a task can be.
@@ -154,9 +87,9 @@ fn assert_refused(answer: &Answer) {
 
 #[tokio::test]
 async fn a_full_disk_is_told_as_such_and_loses_nothing() {
-    let disk = SmallDisk::mount();
-    disk.run("fallocate", &["--length", BALLAST, "data/ballast"]);
-    let service = disk.serve().await;
+    let full = FullDatabase::new();
+    full.run("fallocate", &["--length", BALLAST, "data/ballast"]);
+    let service = full.serve().await;
     let alice = service.client("alice");
 
     let (refusal, mut expected) = fill(&alice).await;
@@ -193,18 +126,18 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
 
     // Also a service that starts, or was killed, on the full disk.
     service.kill();
-    let service = disk.serve().await;
+    let service = full.serve().await;
     let alice = service.client("alice");
     assert!(alice.tasks().await == expected, "nothing was lost");
 
-    disk.run("rm", &["data/ballast"]);
+    full.run("rm", &["data/ballast"]);
     let created = alice.created(json!({"title": "there is room"})).await;
     expected.insert(0, created);
     assert!(alice.tasks().await == expected, "as if nothing had been");
 
     assert!(service.stop().await.success());
-    assert_eq!(disk.integrity(), "ok");
-    let service = disk.serve().await;
+    assert_eq!(full.integrity(), "ok");
+    let service = full.serve().await;
     assert!(
         service.client("alice").tasks().await == expected,
         "nothing was lost"
@@ -213,25 +146,61 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
 
 #[tokio::test]
 async fn an_import_that_does_not_fit_is_told_and_leaves_nothing() {
-    let disk = SmallDisk::mount();
+    let full = FullDatabase::new();
     let file = crate::import::fixture("90-ten-thousand");
-    let variables = [("DATABASE_URL", disk.database.url.as_str())];
+    let variables = [("DATABASE_URL", full.database.url.as_str())];
     let import = |file: &str| {
-        let command = taskhold(disk.database.folder.path(), &variables, &["import", file]);
-        disk.inside(&command).output().expect("it runs")
+        let command = taskhold(full.database.folder.path(), &variables, &["import", file]);
+        full.disk.inside(&command).output().expect("it runs")
     };
-    let small = disk
+    let small = full
         .database
         .file(r#"[{"id": 1, "title": "fits", "user_id": "alice"}]"#);
     assert!(import(&small).status.success());
-    disk.run("fallocate", &["--length", "5m", "data/ballast"]);
+    full.run("fallocate", &["--length", "5m", "data/ballast"]);
     let output = import(&file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("nothing was imported"), "{told}");
     assert!(told.contains("disk is full"), "{told}");
-    assert_eq!(disk.integrity(), "ok");
-    let service = disk.serve().await;
+    assert_eq!(full.integrity(), "ok");
+    let service = full.serve().await;
     assert_eq!(service.client("alice").tasks().await.len(), 1);
     assert_eq!(service.client("bob").tasks().await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_import_that_does_not_fit_into_postgres_leaves_nothing_and_works_once_it_fits() {
+    let server = PostgresServer::start_with_small_disk("64m").expect("a server");
+    let mut connection = PgConnection::connect(&server.url("postgres"))
+        .await
+        .expect("connected");
+    let folder = server.small_folder();
+    for statement in [
+        format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()),
+        "CREATE DATABASE small TABLESPACE small".to_owned(),
+    ] {
+        let made = connection.execute(AssertSqlSafe(statement)).await;
+        made.expect("made");
+    }
+    let database = Database::at(&server.url("small"));
+    let small = database.file(r#"[{"id": 1, "title": "fits", "user_id": "alice"}]"#);
+    assert_eq!(database.import(&small, &[]).0, 0);
+    let file = crate::import::fixture("90-ten-thousand");
+    // Too little to set the rows aside, and too little to make tasks of them.
+    for (room, is_set_aside) in [("2M", false), ("8M", true)] {
+        let filling = format!("cat /dev/zero > ballast; truncate --size=-{room} ballast");
+        server.run_on_small_disk("sh", &["-c", &filling]);
+        let told = database.refusal(&file);
+        println!("with {room}: {told}");
+        assert!(told.contains("nothing was imported"), "{told}");
+        assert!(told.contains("No space left on device"), "{told}");
+        assert_eq!(told.contains("rows read; importing"), is_set_aside);
+        assert_eq!(database.tasks_of("alice").len(), 1);
+        assert_eq!(database.tasks_of("bob").len(), 0);
+        server.run_on_small_disk("rm", &["ballast"]);
+    }
+    let (status, report) = database.import(&file, &[]);
+    assert_eq!(status, 0);
+    assert_counts(&report, [10_000, 0, 0, 0, 0, 10_000]);
 }

@@ -30,4 +30,5 @@ pub mod memory;
 pub mod passwords;
 pub mod postgres;
 pub mod proxy;
+pub mod small_disk;
 pub mod tokens;

@@ -4,6 +4,8 @@
 //! one server and names it in [`SERVER_VARIABLE`]; each test makes a database of its own there. A
 //! test that breaks its server starts another one for itself.
 
+mod database;
+
 use std::env;
 use std::ffi::OsStr;
 use std::io;
@@ -12,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
-use uuid::Uuid;
+
+pub use self::database::PostgresDatabase;
+use crate::small_disk::SmallDisk;
 
 /// Holds the URL of the server that the suite shares.
 pub const SERVER_VARIABLE: &str = "TASKHOLD_TEST_POSTGRES";
@@ -30,6 +32,8 @@ pub struct PostgresServer {
     programs: PathBuf,
     folder: TempDir,
     port: u16,
+    /// Of the tablespace that can be full.
+    disk: Option<SmallDisk>,
 }
 
 impl PostgresServer {
@@ -38,6 +42,19 @@ impl PostgresServer {
     /// # Errors
     /// A sentence that says what is missing or what went wrong.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(None)
+    }
+
+    /// Starts one with a small disk of this size at [`small_folder`](Self::small_folder), which only
+    /// the server and commands [inside](Self::run_on_small_disk) see.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with_small_disk(size: &str) -> Result<Self, String> {
+        Self::start_with(Some(size))
+    }
+
+    fn start_with(small_disk: Option<&str>) -> Result<Self, String> {
         let programs = programs().ok_or_else(|| {
             format!(
                 "PostgreSQL's server programs (initdb, pg_ctl) are missing: install Debian's package \
@@ -48,13 +65,21 @@ impl PostgresServer {
             .prefix("taskhold-postgres-")
             .tempdir()
             .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-        give_to_server_user(folder.path())?;
+        succeed(given_to_server_user(folder.path()), "chown")?;
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-        let server = Self {
+        let mut server = Self {
             programs,
             folder,
             port,
+            disk: None,
         };
+        if let Some(size) = small_disk {
+            let folder = server.small_folder();
+            std::fs::create_dir(&folder).map_err(|error| format!("no folder: {error}"))?;
+            let disk = SmallDisk::mount(&folder, size);
+            succeed(disk.inside(&given_to_server_user(&folder)), "chown")?;
+            server.disk = Some(disk);
+        }
         server.run(
             "initdb",
             [
@@ -72,6 +97,19 @@ impl PostgresServer {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Where its small disk is, if it has one.
+    #[must_use]
+    pub fn small_folder(&self) -> PathBuf {
+        self.folder.path().join("small")
+    }
+
+    /// Runs a program in the folder of the small disk, as whom the server runs.
+    pub fn run_on_small_disk(&self, program: &str, arguments: &[&str]) {
+        let mut command = as_server_user(Path::new(program));
+        command.current_dir(self.small_folder()).args(arguments);
+        succeed(self.seeing_disk(command), program).expect("it runs");
     }
 
     /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill).
@@ -187,10 +225,15 @@ impl PostgresServer {
         command
             .current_dir(self.folder.path())
             .env("PGDATA", self.data())
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        succeed(command, program)
+            .args(arguments);
+        succeed(self.seeing_disk(command), program)
+    }
+
+    fn seeing_disk(&self, command: Command) -> Command {
+        match &self.disk {
+            Some(disk) => disk.inside_as_oneself(&command),
+            None => command,
+        }
     }
 
     fn signal(&self, signal: &str) {
@@ -230,67 +273,6 @@ impl PostgresServer {
     fn signal_if_running(&self) {
         if self.pid_file().exists() {
             self.thaw();
-        }
-    }
-}
-
-/// A migrated database of its own for one test, on the server that the suite shares. The server
-/// ends with the suite, and the database with it.
-#[derive(Debug)]
-pub struct PostgresDatabase {
-    url: String,
-}
-
-impl PostgresDatabase {
-    /// A copy of a database that `migrate` was run on, once for all tests of a program. `migrate`
-    /// is given the URL of an empty database.
-    pub async fn migrated(migrate: impl AsyncFnOnce(String)) -> Self {
-        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
-        let template = TEMPLATE
-            .get_or_init(|| async {
-                let template = Self::empty().await;
-                migrate(template.url.clone()).await;
-                template.name().to_owned()
-            })
-            .await;
-        Self::create(&format!(" TEMPLATE {template}")).await
-    }
-
-    /// A database without any table.
-    pub async fn empty() -> Self {
-        Self::create("").await
-    }
-
-    /// Its URL.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    fn name(&self) -> &str {
-        self.url.rsplit('/').next().unwrap_or_default()
-    }
-
-    async fn create(clause: &str) -> Self {
-        let server = env::var(SERVER_VARIABLE).unwrap_or_else(|_| {
-            panic!("no PostgreSQL server for tests: run `make test`, or `make test-shell` for a shell with one")
-        });
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "names of databases are no ids of the product"
-        )]
-        let name = format!("t{}", Uuid::now_v7().simple());
-        let mut connection = PgConnection::connect(&server)
-            .await
-            .expect("the server of the suite answers");
-        let statement = format!("CREATE DATABASE {name}{clause}");
-        connection
-            .execute(sqlx::AssertSqlSafe(statement))
-            .await
-            .expect("a new database");
-        let (base, _) = server.rsplit_once('/').expect("the URL names a database");
-        Self {
-            url: format!("{base}/{name}"),
         }
     }
 }
@@ -360,17 +342,19 @@ fn as_server_user(program: &Path) -> Command {
     command
 }
 
-fn give_to_server_user(folder: &Path) -> Result<(), String> {
-    let Some(user) = server_user() else {
-        return Ok(());
-    };
-    let mut chown = Command::new("chown");
-    chown.arg(user).arg(folder);
-    succeed(chown, "chown")
+fn given_to_server_user(folder: &Path) -> Command {
+    let mut command = Command::new("true");
+    if let Some(user) = server_user() {
+        command = Command::new("chown");
+        command.arg(user).arg(folder);
+    }
+    command
 }
 
 fn succeed(mut command: Command, name: &str) -> Result<(), String> {
     let output = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .and_then(std::process::Child::wait_with_output)
