@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
 
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 
 use super::{assert_counts, fixture};
-use crate::service::{Database, taskhold};
+use crate::service::{Database, eventually, taskhold};
 
 /// An import that reads what it is told through a pipe.
 fn importing(database: &Database) -> Child {
@@ -102,22 +103,19 @@ on_both_stores! {
     two_imports_at_once_make_each_task_once
 }
 
-/// The server goes away while the file is still being read.
-#[tokio::test]
-async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
-    let server = PostgresServer::start().expect("a server");
-    let database = Database::at(&server.url("postgres"));
-    assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
-    let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
-    let mut import = importing(&database);
-    let mut input = import.stdin.take().expect("a pipe");
-    // More than fits in between: by then it has set rows aside.
-    let (first, second) = file.split_at(file.len() / 2);
-    input.write_all(first).expect("it reads");
-    server.kill();
-    // It may have ended before it has read all.
-    drop(input.write_all(second));
-    drop(input);
+/// Waits until a session of the server is in this state.
+async fn eventually_a_session(connection: &mut PgConnection, state: &str) {
+    let sql = format!("SELECT true FROM pg_stat_activity WHERE {state}");
+    eventually(state, async || {
+        let session = sqlx::query(AssertSqlSafe(sql.as_str()));
+        let found = session.fetch_optional(&mut *connection).await;
+        found.expect("an answer")
+    })
+    .await;
+}
+
+/// What is told when the server goes away, and that it has nothing of the import afterwards.
+fn assert_lost(server: &PostgresServer, database: &Database, import: Child) {
     let output = import.wait_with_output().expect("ended");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = String::from_utf8_lossy(&output.stderr);
@@ -129,6 +127,45 @@ async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
     for user in ["alice", "bob", "carol-é"] {
         assert_eq!(database.export(user, &["--format", "ndjson"]), "");
     }
+}
+
+/// While rows are set aside, and when all tasks are made but for their being remembered.
+#[tokio::test]
+async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
+    let server = PostgresServer::start().expect("a server");
+    let database = Database::at(&server.url("postgres"));
+    assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
+    let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
+    let (half, rest) = file.split_at(file.len() / 2);
+    let connect = || async {
+        let connection = PgConnection::connect(&server.url("postgres")).await;
+        connection.expect("connected")
+    };
+
+    let mut import = importing(&database);
+    let mut input = import.stdin.take().expect("a pipe");
+    input.write_all(half).expect("it reads");
+    let waits_for_more = "state = 'idle in transaction' AND query NOT LIKE 'BEGIN%'";
+    eventually_a_session(&mut connect().await, waits_for_more).await;
+    server.kill();
+    // It may have ended before it has read all.
+    drop(input.write_all(rest));
+    drop(input);
+    assert_lost(&server, &database, import);
+
+    let mut holder = connect().await;
+    let mut held = holder.begin().await.expect("begun");
+    let lock = held.execute("LOCK TABLE imports IN SHARE MODE").await;
+    lock.expect("locked");
+    let mut import = importing(&database);
+    let mut input = import.stdin.take().expect("a pipe");
+    input.write_all(&file).expect("it reads");
+    drop(input);
+    let has_made_tasks = "wait_event_type = 'Lock' AND query LIKE 'INSERT INTO imports%'";
+    eventually_a_session(&mut connect().await, has_made_tasks).await;
+    server.kill();
+    assert_lost(&server, &database, import);
+
     let (_, report) = database.import(&fixture("90-ten-thousand"), &[]);
     assert_counts(&report, [10_000, 0, 0, 0, 0, 10_000]);
 }
