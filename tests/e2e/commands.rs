@@ -46,6 +46,53 @@ on_both_stores! {
     what_deletes_data_wants_to_be_meant
 }
 
+/// What is named is what is deleted.
+#[tokio::test]
+async fn a_direct_url_names_no_other_kind_of_store() {
+    let (sqlite, postgres) = (Database::sqlite(), Database::postgres().await);
+    let service = Service::start(&postgres).await;
+    service
+        .client("alice")
+        .created(json!({"title": "somebody else's"}))
+        .await;
+    let folder = sqlite.folder.path();
+    for (url, direct) in [
+        (sqlite.url.as_str(), postgres.url.as_str()),
+        (&postgres.url, &sqlite.url),
+        ("", &postgres.url),
+    ] {
+        for arguments in [&["migrate", "fresh", "--yes"][..], &["migrate", "status"]] {
+            let variables = [("DATABASE_URL", url), ("DIRECT_URL", direct)];
+            let output = run(folder, &variables, arguments);
+            assert_eq!(output.status.code(), Some(78), "{output:?}");
+            assert!(text(&output.stderr).contains("DIRECT_URL"), "{output:?}");
+        }
+    }
+    assert_eq!(service.client("alice").tasks().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_migrates_names_the_database_that_it_migrates() {
+    let (pooled, direct) = (Database::postgres().await, Database::postgres().await);
+    let (_, name) = direct.url.rsplit_once('/').expect("a database");
+    let variables = [
+        ("DATABASE_URL", pooled.url.as_str()),
+        ("DIRECT_URL", &direct.url),
+    ];
+    for (arguments, code) in [
+        (&["migrate", "up"][..], 0),
+        (&["migrate", "status"], 0),
+        (&["migrate", "fresh"], 1),
+        (&["migrate", "fresh", "--yes"], 0),
+        (&["migrate", "down", "--yes"], 0),
+    ] {
+        let output = run(direct.folder.path(), &variables, arguments);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(said.contains(name), "{arguments:?}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn without_auto_migrate_the_service_waits_for_migrate_up() {
     let database = Database::sqlite();

@@ -12,7 +12,7 @@ use crate::settings::{Misconfigured, Profile, Settings};
 /// # Errors
 /// Whatever kept it from being done; nothing has changed then.
 pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()> {
-    let database = &settings.database.opening.url;
+    let database = &settings.database.direct_opening().url;
     let connection = || settings.database.maintenance();
     match command {
         Migrate::Up => {
@@ -72,7 +72,7 @@ pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
             Misconfigured(format!(
                 "{setting}: its user may not create tables ({}): grant it that, or let another user run \
                  `taskhold migrate up` and set database.auto_migrate to false",
-                settings.database.opening.url
+                settings.database.direct_opening().url
             ))
             .into()
         } else {
@@ -87,7 +87,7 @@ pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
 }
 
 async fn status(settings: &Settings, connection: &DatabaseConnection) -> anyhow::Result<()> {
-    println!("{}", settings.database.opening.url);
+    println!("{}", settings.database.direct_opening().url);
     for migration in schema::status(connection)
         .await
         .context("cannot read the migrations")?
@@ -109,7 +109,7 @@ fn refuse_unless_meant(settings: &Settings, yes: bool, what: &str) -> anyhow::Re
     if !yes {
         bail!(
             "{what} in the {}; say --yes if you mean it",
-            settings.database.opening.url
+            settings.database.direct_opening().url
         );
     }
     Ok(())

@@ -37,8 +37,8 @@ pub struct Database {
     pub opening: Opening,
     /// The setting that says so.
     pub setting: &'static str,
-    /// For migrations and the like, where that is not the same.
-    pub direct: Option<Opening>,
+    /// The same store without the pooler in front of it, where there is one.
+    direct: Option<Opening>,
 }
 
 impl Database {
@@ -67,7 +67,12 @@ impl Database {
         } else {
             parsed(setting, &section.url)?
         };
-        let direct_url = given(section.direct_url.clone());
+        let direct = given(section.direct_url.clone())
+            .map(|url| parsed(DIRECT_URL, &url))
+            .transpose()?;
+        if let Some(direct) = &direct {
+            refuse_another_store(&url, setting, direct)?;
+        }
         let opening = |url, pooled| Opening {
             url,
             pooled,
@@ -76,11 +81,9 @@ impl Database {
             patience: Duration::from_secs(section.patience_seconds.into()),
         };
         Ok(Self {
-            opening: opening(url, direct_url.is_some()),
+            opening: opening(url, direct.is_some()),
             setting,
-            direct: direct_url
-                .map(|url| Ok(opening(parsed(DIRECT_URL, &url)?, false)))
-                .transpose()?,
+            direct: direct.map(|url| opening(url, false)),
         })
     }
 
@@ -111,8 +114,7 @@ impl Database {
     /// # Errors
     /// Why there is none, with the name of the setting.
     pub async fn maintenance(&self) -> anyhow::Result<DatabaseConnection> {
-        let opening = self.direct.as_ref().unwrap_or(&self.opening);
-        opening
+        self.direct_opening()
             .maintenance()
             .await
             .map_err(|error| Self::not_opened(self.direct_setting(), error))
@@ -123,8 +125,7 @@ impl Database {
     /// # Errors
     /// As [`maintenance`](Self::maintenance).
     pub async fn session(&self) -> anyhow::Result<Session> {
-        let opening = self.direct.as_ref().unwrap_or(&self.opening);
-        let session = opening.session().await;
+        let session = self.direct_opening().session().await;
         session.map_err(|error| Self::not_opened(self.direct_setting(), error))
     }
 
@@ -156,5 +157,21 @@ impl Database {
         } else {
             error.context(setting.to_owned())
         }
+    }
+}
+
+/// A pooler stands in front of PostgreSQL only. What deletes data would otherwise delete it elsewhere
+/// than in the database that is served.
+fn refuse_another_store(
+    url: &DatabaseUrl,
+    setting: &str,
+    direct: &DatabaseUrl,
+) -> Result<(), Misconfigured> {
+    match (url, direct) {
+        (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)) => Ok(()),
+        (DatabaseUrl::Sqlite(_), _) | (_, DatabaseUrl::Sqlite(_)) => Err(Misconfigured(format!(
+            "{DIRECT_URL} is for the PostgreSQL server behind the pooler that {setting} names; they are \
+             {direct} and {url}"
+        ))),
     }
 }
