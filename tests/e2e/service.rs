@@ -50,14 +50,15 @@ impl Database {
 /// The program with these variables and no others that it would heed, in this folder.
 pub fn taskhold(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhold"));
-    for (name, _) in std::env::vars() {
-        if name.starts_with("TASKHOLD") {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TASKHOLD") {
             command.env_remove(name);
         }
     }
     for name in [
         "DATABASE_URL",
         "NEON_DATABASE_URL",
+        "DIRECT_URL",
         "JWT_SECRET",
         "JWT_SECRET_PREVIOUS",
         "PORT",
