@@ -41,9 +41,32 @@ async fn what_deletes_data_wants_to_be_meant(database: Database) {
     }
 }
 
+/// On a store that nobody has migrated, as `import` does.
+async fn commands_on_users_find_their_tables(database: Database) {
+    let folder = database.folder.path();
+    for arguments in [&["user", "list"][..], &["export", "--user", "anna"]] {
+        let by_hand = [
+            ("DATABASE_URL", database.url.as_str()),
+            ("TASKHOLD__DATABASE__AUTO_MIGRATE", "false"),
+        ];
+        let output = run(folder, &by_hand, arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains("run `taskhold migrate up`"), "{said}");
+    }
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let output = run(folder, &variables, &["user", "list"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stdout), "");
+    run(folder, &variables, &["migrate", "down", "--yes"]);
+    let output = run(folder, &variables, &["export", "--user", "anna"]);
+    assert!(output.status.success(), "{output:?}");
+}
+
 on_both_stores! {
     migrate_up_status_down_fresh
     what_deletes_data_wants_to_be_meant
+    commands_on_users_find_their_tables
 }
 
 /// What is named is what is deleted.

@@ -7,6 +7,7 @@ use taskhold_application::exchange::written::{Format, Writing};
 use taskhold_application::tasks::TaskService;
 
 use crate::cli::{Export, FileFormat};
+use crate::migrate;
 use crate::new_file::NewFile;
 use crate::services;
 use crate::settings::Settings;
@@ -23,6 +24,7 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
                 .with_context(|| format!("--output: cannot write {}", path.display()))?,
         ),
     };
+    migrate::ready(settings).await?;
     let store = settings.database.store().await?;
     let tasks = services::tasks(settings, &store);
     match &mut file {

@@ -7,6 +7,7 @@ use taskhold_application::accounts::User;
 use taskhold_domain::account::Password;
 
 use crate::cli::User as Command;
+use crate::migrate;
 use crate::services;
 use crate::settings::Settings;
 
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 /// # Errors
 /// Whatever kept it from being done; nothing has changed then.
 pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
+    migrate::ready(settings).await?;
     let store = settings.database.store().await?;
     let administration = services::administration(settings, &store);
     let find = async |name: &str| {
