@@ -1,11 +1,13 @@
 //! Settings: where they come from, and what a wrong one says.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::service::{Database, SECRET, Service, run};
+use crate::service::{Database, SECRET, Service, run, taskhold};
 
 /// `serve` ends at once, says `sentence`, and nothing of a secret.
 #[track_caller]
@@ -67,6 +69,34 @@ fn a_wrong_setting_is_named() {
         &[("TASKHOLD__AUTH__ACCESS_TOKEN_MINUTES", "0")],
         "auth.access_token_minutes",
     );
+}
+
+/// As if it were not there, a damaged value would leave the default in force.
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    let database = Database::sqlite();
+    let token_with = |name: &str| {
+        taskhold(database.folder.path(), &[], &["token", "--user", "anna"])
+            .env(name, OsStr::from_bytes(b"hunter2 \xff"))
+            .output()
+            .expect("the program runs")
+    };
+    for name in [
+        "JWT_SECRET",
+        "DATABASE_URL",
+        "PORT",
+        "TASKHOLD_PROFILE",
+        "TASKHOLD__LOG__FORMAT",
+    ] {
+        let output = token_with(name);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{name}: {said}");
+        let sentence = format!("the variable {name} is not UTF-8");
+        assert!(said.contains(&sentence), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let output = token_with("SOMEBODY_ELSES");
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

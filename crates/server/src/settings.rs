@@ -7,6 +7,7 @@ mod backup;
 mod database;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
@@ -277,12 +278,25 @@ fn environment() -> Result<HashMap<String, String>, Misconfigured> {
         Err(error) if error.not_found() => {}
         Err(_) => return Err(Misconfigured("the file .env cannot be read".into())),
     }
-    environment.extend(
-        std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }),
-    );
+    for (name, value) in std::env::vars_os() {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => {
+                environment.insert(name, value);
+            }
+            (name, _) => refuse_if_heeded(name)?,
+        }
+    }
     Ok(environment)
+}
+
+/// The name of a variable that is not UTF-8, or whose value is not. Left out where it was meant for us,
+/// it would leave something else in force.
+fn refuse_if_heeded(name: Result<String, OsString>) -> Result<(), Misconfigured> {
+    let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
+    if name.starts_with("TASKHOLD_") || WELL_KNOWN.iter().any(|(known, _)| *known == name) {
+        return Err(Misconfigured(format!("the variable {name} is not UTF-8")));
+    }
+    Ok(())
 }
 
 fn files(
