@@ -1,20 +1,18 @@
-//! What can be set, and where from: the built-in files, a folder that overlays them, `.env` and
-//! the environment, in this order. A key that is unknown or a value that does not fit stops the
-//! program with a sentence that names it; nothing is guessed.
+//! What can be set. A key that is unknown or a value that does not fit stops the program with a
+//! sentence that names it; nothing is guessed.
 
 mod auth;
 mod backup;
 mod database;
+mod sources;
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::builder::DefaultState;
-use config::{Config, ConfigBuilder, Environment, File, FileFormat};
+use config::ConfigError;
 use serde::Deserialize;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
@@ -25,20 +23,18 @@ use self::auth::AuthSection;
 pub use self::backup::Backup;
 use self::backup::BackupSection;
 pub use self::database::Database;
-use self::database::{DIRECT_URL, DatabaseSection};
-
-const DEFAULT: &str = include_str!("../../../config/default.toml");
-const DEVELOPMENT: &str = include_str!("../../../config/development.toml");
-const PRODUCTION: &str = include_str!("../../../config/production.toml");
-const TEST: &str = include_str!("../../../config/test.toml");
-
-/// The folder that is read without being named, where there is one.
-const USUAL_FOLDER: &str = "config";
+use self::database::DatabaseSection;
 
 /// The settings keep the program from running. The text says which, and never holds a secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Misconfigured(pub String);
+
+impl From<ConfigError> for Misconfigured {
+    fn from(error: ConfigError) -> Self {
+        Self(format!("settings: {error}"))
+    }
+}
 
 /// What the program is run for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,14 +61,6 @@ impl Profile {
             Self::Development => "development",
             Self::Production => "production",
             Self::Test => "test",
-        }
-    }
-
-    fn built_in(self) -> &'static str {
-        match self {
-            Self::Development => DEVELOPMENT,
-            Self::Production => PRODUCTION,
-            Self::Test => TEST,
         }
     }
 }
@@ -177,19 +165,9 @@ impl Draft {
     /// # Errors
     /// [`Misconfigured`], with the name of the setting.
     pub fn read(folder: Option<&Path>) -> Result<Self, Misconfigured> {
-        let environment = environment()?;
+        let environment = sources::environment()?;
         let profile = Profile::of(&environment)?;
-        let files = files(profile, folder)?;
-        let in_files = files
-            .build_cloned()
-            .map_err(|error| misconfigured(&error))?;
-        refuse_secrets(&in_files)?;
-        refuse_unknown_variables(&environment, &in_files)?;
-        let sections = with_environment(files, &environment)
-            .map_err(|error| misconfigured(&error))?
-            .build()
-            .and_then(Config::try_deserialize)
-            .map_err(|error| misconfigured(&error))?;
+        let sections = sources::overlaid(profile, folder, &environment)?.try_deserialize()?;
         Ok(Self {
             profile,
             environment,
@@ -263,163 +241,9 @@ fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The process's environment, over what a file `.env` adds to it.
-fn environment() -> Result<HashMap<String, String>, Misconfigured> {
-    let mut environment = HashMap::new();
-    match dotenvy::dotenv_iter() {
-        Ok(lines) => {
-            for line in lines {
-                // The error would repeat the line, which may hold a secret.
-                let (name, value) =
-                    line.map_err(|_| Misconfigured("a line of the file .env is malformed".into()))?;
-                environment.insert(name, value);
-            }
-        }
-        Err(error) if error.not_found() => {}
-        Err(_) => return Err(Misconfigured("the file .env cannot be read".into())),
-    }
-    for (name, value) in std::env::vars_os() {
-        match (name.into_string(), value.into_string()) {
-            (Ok(name), Ok(value)) => {
-                environment.insert(name, value);
-            }
-            (name, _) => refuse_if_heeded(name)?,
-        }
-    }
-    Ok(environment)
-}
-
-/// The name of a variable that is not UTF-8, or whose value is not. Left out where it was meant for us,
-/// it would leave something else in force.
-fn refuse_if_heeded(name: Result<String, OsString>) -> Result<(), Misconfigured> {
-    let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
-    if name.starts_with("TASKHOLD_") || WELL_KNOWN.iter().any(|(known, _)| *known == name) {
-        return Err(Misconfigured(format!("the variable {name} is not UTF-8")));
-    }
-    Ok(())
-}
-
-fn files(
-    profile: Profile,
-    folder: Option<&Path>,
-) -> Result<ConfigBuilder<DefaultState>, Misconfigured> {
-    let mut builder = Config::builder()
-        .add_source(File::from_str(DEFAULT, FileFormat::Toml))
-        .add_source(File::from_str(profile.built_in(), FileFormat::Toml));
-    let folder = match folder {
-        Some(folder) if !folder.is_dir() => {
-            return Err(Misconfigured(format!(
-                "--config: there is no folder {}",
-                folder.display()
-            )));
-        }
-        Some(folder) => folder,
-        None => Path::new(USUAL_FOLDER),
-    };
-    for name in ["default", profile.name()] {
-        let path = folder.join(name).with_extension("toml");
-        builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(false));
-    }
-    Ok(builder)
-}
-
-/// The settings that have no place in a file, and the variables for them.
-const SECRETS: [(&str, &str); 2] = [
-    ("auth.jwt_secret", "JWT_SECRET"),
-    ("auth.jwt_secret_previous", "JWT_SECRET_PREVIOUS"),
-];
-
-/// What lies in files is copied, committed and backed up.
-fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
-    for (key, variable) in SECRETS {
-        if files.get_string(key).is_ok() {
-            return Err(Misconfigured(format!(
-                "{key} is in a configuration file; give it as {variable} in the environment"
-            )));
-        }
-    }
-    for (key, variable) in [
-        ("database.url", "DATABASE_URL"),
-        ("database.direct_url", DIRECT_URL),
-    ] {
-        let url = files.get_string(key).unwrap_or_default();
-        let has_password = url::Url::parse(&url).is_ok_and(|url| {
-            url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
-        });
-        if has_password {
-            return Err(Misconfigured(format!(
-                "{key} in a configuration file has a password; give it as {variable} in the environment"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The beginning of a variable that sets a section's key.
-const PREFIX: &str = "TASKHOLD__";
-
-/// A mistyped variable would otherwise have no effect and say nothing.
-fn refuse_unknown_variables(
-    environment: &HashMap<String, String>,
-    files: &Config,
-) -> Result<(), Misconfigured> {
-    for name in environment
-        .keys()
-        .filter(|name| name.starts_with("TASKHOLD_"))
-    {
-        let known = match name.strip_prefix(PREFIX) {
-            Some(key) => {
-                let key = key.to_lowercase().replace("__", ".");
-                SECRETS.iter().any(|(secret, _)| *secret == key)
-                    || files.get::<config::Value>(&key).is_ok()
-            }
-            None => name == "TASKHOLD_PROFILE" || name.starts_with("TASKHOLD_TEST_"),
-        };
-        if !known {
-            return Err(Misconfigured(format!(
-                "the variable {name} sets nothing: there is no such setting"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The variables that others know by their own names, and what they set.
-const WELL_KNOWN: [(&str, &str); 6] = [
-    (DIRECT_URL, "database.direct_url"),
-    ("NEON_DATABASE_URL", "database.url"),
-    ("DATABASE_URL", "database.url"),
-    ("JWT_SECRET", "auth.jwt_secret"),
-    ("JWT_SECRET_PREVIOUS", "auth.jwt_secret_previous"),
-    ("PORT", "server.port"),
-];
-
-fn with_environment(
-    mut builder: ConfigBuilder<DefaultState>,
-    environment: &HashMap<String, String>,
-) -> Result<ConfigBuilder<DefaultState>, config::ConfigError> {
-    // Values stay strings until a setting asks for another type: a secret of digits is no number.
-    let ours = Environment::with_prefix("TASKHOLD")
-        .prefix_separator("__")
-        .separator("__")
-        .ignore_empty(true)
-        .source(Some(environment.clone()));
-    builder = builder.add_source(ours);
-    for (name, key) in WELL_KNOWN {
-        if let Some(value) = environment.get(name).filter(|value| !value.is_empty()) {
-            builder = builder.set_override(key, value.as_str())?;
-        }
-    }
-    Ok(builder)
-}
-
 fn origins(section: &CorsSection) -> Result<Vec<Origin>, Misconfigured> {
     let origins = section.origins.split_whitespace().map(|raw| {
         Origin::parse(raw).map_err(|error| Misconfigured(format!("cors.origins: `{raw}`: {error}")))
     });
     origins.collect()
-}
-
-fn misconfigured(error: &config::ConfigError) -> Misconfigured {
-    Misconfigured(format!("settings: {error}"))
 }
