@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_api::endpoint::{Access, Endpoint, endpoints};
 
-use crate::service::{Answer, Client, Database, Service};
+use crate::service::{Answer, Client, Database, Service, path};
 
 const RANDOM_ID: &str = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 
@@ -156,7 +156,7 @@ async fn a_body_cannot_choose_owner_id_or_times(database: Database) {
     assert_ne!(task["id"], RANDOM_ID);
     assert_eq!(task["user_id"], "alice");
     assert!(task["created_at"].as_str() > Some("2026"), "{task}");
-    let path = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let path = path(&task);
     for method in [Method::PUT, Method::PATCH] {
         let answer = alice.send(method, &path, Some(claims.clone())).await;
         assert_eq!(answer.status, 200);

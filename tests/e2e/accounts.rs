@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{Answer, Client, SECRET, Service, signed};
+use crate::service::{Answer, Client, SECRET, Service, TASKS, signed};
 
 const PASSWORD: &str = "correct horse battery";
 const REGISTER: &str = "/api/auth/register";
@@ -25,7 +25,6 @@ const REFRESH: &str = "/api/auth/refresh";
 const LOGOUT: &str = "/api/auth/logout";
 const ME: &str = "/api/auth/me";
 const CHANGE_PASSWORD: &str = "/api/auth/password";
-const TASKS: &str = "/api/v1/tasks";
 
 /// Within what time every instance knows that a token does not count any more.
 const PROMISED: Duration = Duration::from_mins(1);

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::service::{Answer, Database, Service};
+use crate::service::{Answer, Database, Service, path};
 
 const CLIENTS: usize = 100;
 
@@ -19,7 +19,7 @@ async fn a_hundred_clients_write_at_once(database: Database) {
             for round in 0..5 {
                 let title = format!("{number}/{round}");
                 let task = client.created(json!({"title": title})).await;
-                let path = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+                let path = path(&task);
                 let toggled = client
                     .send(Method::PATCH, &(path.clone() + "/complete"), None)
                     .await;
@@ -53,7 +53,7 @@ async fn of_writers_with_the_same_tag_exactly_one_wins(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "before"})).await;
-    let path = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let path = path(&task);
     let mut tag = "\"1\"".to_owned();
     for round in 0..5 {
         let writers = (0..CLIENTS).map(|number| {
@@ -94,10 +94,7 @@ async fn the_quota_holds(database: Database) {
         .client("bob")
         .created(json!({"title": "another's quota is another's"}))
         .await;
-    let path = format!(
-        "/api/v1/tasks/{}",
-        alice.tasks().await[0]["id"].as_str().expect("an id")
-    );
+    let path = path(&alice.tasks().await[0]);
     assert_eq!(alice.send(Method::DELETE, &path, None).await.status, 204);
     alice
         .created(json!({"title": "there is room at once"}))

@@ -31,16 +31,9 @@ on_both_stores! {
     the_service_is_killed_again_and_again
 }
 
-/// A PostgreSQL of its own, and the service on it.
-async fn served() -> (PostgresServer, Service) {
-    let server = PostgresServer::start().expect("a server");
-    let service = Service::start(&Database::at(&server.url("postgres"))).await;
-    (server, service)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_is_killed_again_and_again() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
         writers.go_on(TASKS).await;
@@ -53,7 +46,7 @@ async fn postgres_is_killed_again_and_again() {
 /// PostgreSQL then ends every session and recovers, since memory that they share may be damaged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_process_of_postgres_is_killed_again_and_again() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
         writers.go_on(TASKS).await;

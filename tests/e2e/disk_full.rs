@@ -11,7 +11,7 @@ use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::small_disk::SmallDisk;
 
 use crate::import::assert_counts;
-use crate::service::{Answer, Client, Database, PATIENCE, SECRET, Service, taskhold};
+use crate::service::{Answer, Client, Database, PATIENCE, SECRET, Service, path, taskhold};
 
 /// Room for SQLite's log (4 MB), and for some thousand tasks in the database.
 const SIZE: &str = "8m";
@@ -96,10 +96,7 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
     assert_refused(&refusal);
     expected.reverse();
     println!("{} tasks fill the disk", expected.len());
-    let item = format!(
-        "/api/v1/tasks/{}",
-        expected[0]["id"].as_str().expect("an id")
-    );
+    let item = path(&expected[0]);
 
     // Writers neither wait for room that does not come, nor keep readers from being served.
     let asked = Instant::now();

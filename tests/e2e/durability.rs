@@ -2,9 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskhold_testkit::postgres::PostgresServer;
 
-use crate::service::{Client, Database, Service, eventually};
+use crate::service::{Client, Database, Service, eventually, path};
 
 /// Creates, changes and deletes; what must be there afterwards.
 async fn a_days_work(client: &Client) -> Vec<Value> {
@@ -14,25 +13,26 @@ async fn a_days_work(client: &Client) -> Vec<Value> {
             .await;
     }
     let tasks = client.tasks().await;
-    let path = |index: usize| {
-        format!(
-            "/api/v1/tasks/{}",
-            tasks[index]["id"].as_str().expect("an id")
-        )
-    };
     let updated = client
-        .send(Method::PUT, &path(0), Some(json!({"title": "updated"})))
+        .send(
+            Method::PUT,
+            &path(&tasks[0]),
+            Some(json!({"title": "updated"})),
+        )
         .await;
     assert_eq!(updated.status, 200);
     assert_eq!(
         client
-            .send(Method::PATCH, &(path(1) + "/complete"), None)
+            .send(Method::PATCH, &(path(&tasks[1]) + "/complete"), None)
             .await
             .status,
         200
     );
     assert_eq!(
-        client.send(Method::DELETE, &path(2), None).await.status,
+        client
+            .send(Method::DELETE, &path(&tasks[2]), None)
+            .await
+            .status,
         204
     );
     let tasks = client.tasks().await;
@@ -113,9 +113,7 @@ on_both_stores! {
 
 #[tokio::test]
 async fn tasks_survive_a_crash_of_postgres() {
-    let server = PostgresServer::start().expect("a server");
-    let database = Database::at(&server.url("postgres"));
-    let service = Service::start(&database).await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
     let tasks = a_days_work(&alice).await;
     server.kill();

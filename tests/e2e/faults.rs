@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskhold_testkit::postgres::PostgresServer;
 
-use crate::service::{Answer, Client, Database, SECRET, Service, eventually, signed};
+use crate::service::{Answer, Client, Database, SECRET, Service, eventually, path, signed};
 
 /// Every request about tasks, on a task that is there.
 async fn ask_everything(client: &Client, id: &str) -> Vec<Answer> {
@@ -33,8 +32,7 @@ async fn ask_everything(client: &Client, id: &str) -> Vec<Answer> {
 
 #[tokio::test]
 async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
-    let server = PostgresServer::start().expect("a server");
-    let service = Service::start(&Database::at(&server.url("postgres"))).await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
@@ -79,8 +77,7 @@ async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
 
 #[tokio::test]
 async fn fault_1_a_frozen_database_does_not_hang_a_request_for_20_seconds() {
-    let server = PostgresServer::start().expect("a server");
-    let service = Service::start(&Database::at(&server.url("postgres"))).await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
@@ -169,7 +166,7 @@ async fn fault_3_odd_bodies_are_refused_and_never_a_defect(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "before"})).await;
-    let item = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let item = path(&task);
     let completion = format!("{item}/complete");
 
     let title_missing = "Task title must be a non-empty string";

@@ -7,7 +7,6 @@ mod wire;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::linearizability::check;
 use taskhold_testkit::linearizability::task::{Action, Life, Outcome, TaskModel};
 use taskhold_testkit::postgres::PostgresServer;
@@ -194,15 +193,7 @@ const REPLIES: [&[u8]; 4] = [b"UPDATE 1", b"INSERT 0 1", b"DELETE 1", b"COMMIT"]
 
 async fn happens(fault: Fault, server: &PostgresServer, proxy: &FaultProxy, game: &mut Game) {
     match fault {
-        Fault::SessionsEnd => {
-            let mut admin = PgConnection::connect(&server.url("postgres"))
-                .await
-                .expect("connected");
-            admin
-                .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'taskhold'")
-                .await
-                .expect("ended");
-        }
+        Fault::SessionsEnd => server.end_sessions().await,
         Fault::RepliesAreLost => {
             for reply in REPLIES.repeat(4) {
                 proxy.cut_reply_with(reply);

@@ -7,25 +7,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection};
 
-use crate::service::{Answer, Client, Database, Service, eventually};
-
-const TASKS: &str = "/api/v1/tasks";
+use crate::service::{Answer, Client, Database, Service, TASKS, eventually, path};
 
 /// How many requests there are under how many keys.
 const REQUESTS: usize = 40;
 const KEYS: usize = 4;
-
-async fn keyed(client: &Client, method: Method, path: &str, key: &str, body: &Value) -> Answer {
-    let mut request = client.request(method, path).header("idempotency-key", key);
-    if !body.is_null() {
-        request = request.json(body);
-    }
-    Answer::of(request).await
-}
-
-fn path(task: &Value) -> String {
-    format!("{TASKS}/{}", task["id"].as_str().expect("an id"))
-}
 
 /// Sends all requests at once, to the services in turn; each key has one body.
 async fn duplicates(clients: &[Client]) -> Vec<(usize, Answer)> {
@@ -34,7 +20,12 @@ async fn duplicates(clients: &[Client]) -> Vec<(usize, Answer)> {
         let client = &clients[number % clients.len()];
         let body = json!({"title": format!("task {key}")});
         let name = format!("key-{key}");
-        (key, keyed(client, Method::POST, TASKS, &name, &body).await)
+        (
+            key,
+            client
+                .send_keyed(&name, Method::POST, TASKS, Some(body.clone()))
+                .await,
+        )
     });
     join_all(requests).await
 }
@@ -89,7 +80,9 @@ async fn forty_requests_under_four_keys_are_four_effects(database: Database) {
     done_once(&duplicates(std::slice::from_ref(&alice)).await, 0);
     assert_eq!(alice.tasks().await.len(), KEYS - 1);
     let body = json!({"title": "something else"});
-    let reused = keyed(&alice, Method::POST, TASKS, "key-0", &body).await;
+    let reused = alice
+        .send_keyed("key-0", Method::POST, TASKS, Some(body.clone()))
+        .await;
     reused.assert_problem(422, "VALIDATION_ERROR");
     assert_eq!(reused.body["errors"][0]["field"], "Idempotency-Key");
 
@@ -105,14 +98,14 @@ async fn concurrent_toggles_under_one_key_are_one(database: Database) {
     let item = path(&task);
     let toggle = format!("{item}/complete");
     let answers =
-        join_all((0..20).map(|_| keyed(&alice, Method::PATCH, &toggle, "toggle", &Value::Null)));
+        join_all((0..20).map(|_| alice.send_keyed("toggle", Method::PATCH, &toggle, None)));
     for answer in answers.await {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.body["task"]["completed"], true);
         assert_eq!(answer.header("etag"), "\"2\"");
     }
     let removals =
-        join_all((0..20).map(|_| keyed(&alice, Method::DELETE, &item, "delete", &Value::Null)));
+        join_all((0..20).map(|_| alice.send_keyed("delete", Method::DELETE, &item, None)));
     for answer in removals.await {
         assert_eq!(answer.status, 204, "{answer:?}");
     }
@@ -126,7 +119,10 @@ async fn old_keys_are_forgotten(database: Database) {
     let body = json!({"title": "again after a day"});
     for key in ["old", "young"] {
         assert_eq!(
-            keyed(&alice, Method::POST, TASKS, key, &body).await.status,
+            alice
+                .send_keyed(key, Method::POST, TASKS, Some(body.clone()))
+                .await
+                .status,
             201
         );
     }
@@ -136,7 +132,9 @@ async fn old_keys_are_forgotten(database: Database) {
         &format!("UPDATE idempotency_keys SET {day} WHERE key = 'old'"),
     )
     .await;
-    let again = keyed(&alice, Method::POST, TASKS, "old", &body).await;
+    let again = alice
+        .send_keyed("old", Method::POST, TASKS, Some(body.clone()))
+        .await;
     assert_eq!(
         (again.status, again.header("idempotent-replayed")),
         (201, "")
@@ -155,7 +153,9 @@ async fn old_keys_are_forgotten(database: Database) {
     })
     .await;
     let alice = service.client("alice");
-    let young = keyed(&alice, Method::POST, TASKS, "young", &body).await;
+    let young = alice
+        .send_keyed("young", Method::POST, TASKS, Some(body.clone()))
+        .await;
     assert_eq!(young.header("idempotent-replayed"), "true");
 }
 
@@ -227,13 +227,19 @@ async fn a_request_that_is_still_running_is_told() {
         .await
         .expect("held");
     let body = json!({"title": "after"});
-    let told = keyed(&alice, Method::PUT, &path(&task), "running", &body).await;
+    let told = alice
+        .send_keyed("running", Method::PUT, &path(&task), Some(body.clone()))
+        .await;
     told.assert_problem(409, "CONFLICT");
     assert_eq!(told.header("retry-after"), "1");
     // Other keys wait for nobody.
-    let other = keyed(&alice, Method::PUT, &path(&task), "other", &body).await;
+    let other = alice
+        .send_keyed("other", Method::PUT, &path(&task), Some(body.clone()))
+        .await;
     assert_eq!(other.status, 200);
     running.execute("ROLLBACK").await.expect("released");
-    let done = keyed(&alice, Method::PUT, &path(&task), "running", &body).await;
+    let done = alice
+        .send_keyed("running", Method::PUT, &path(&task), Some(body.clone()))
+        .await;
     assert_eq!((done.status, done.header("etag")), (200, "\"3\""));
 }

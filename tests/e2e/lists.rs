@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{Client, Database, Service};
+use crate::service::{Client, Database, Service, path};
 
 const SIZE: usize = 10_000;
 
@@ -169,7 +169,7 @@ async fn head_has_the_headers_of_get_and_no_body(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "x"})).await;
-    let path = format!("/api/v1/tasks/{}", id(&task));
+    let path = path(&task);
     let get = alice.get(&path).await;
     let head = alice.send(Method::HEAD, &path, None).await;
     assert_eq!((head.status, head.bytes), (200, 0));

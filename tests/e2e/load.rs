@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::service::{Service, eventually};
+use crate::service::{Service, eventually, path};
 use crate::socket::{Socket, request};
 
 /// How long a client thinks between two tasks.
@@ -44,11 +44,7 @@ impl History {
                 break;
             };
             history.acknowledged.insert(title);
-            let path = format!(
-                "/api/v1/tasks/{}",
-                created["task"]["id"].as_str().expect("an id")
-            );
-            let read = request("GET", &path, &user, None);
+            let read = request("GET", &path(&created["task"]), &user, None);
             history.ask(&mut socket, &read, 200).await;
             succeeded.fetch_add(2, Ordering::Relaxed);
             // A client's pause, not a wait for anything.

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::proxy::FaultProxy;
 
-use crate::service::{Answer, Client, Database, Service};
-
-const TASKS: &str = "/api/v1/tasks";
+use crate::service::{Answer, Client, Database, Service, TASKS};
 
 /// A service that loses its store at the commit of every write.
 struct Unlucky {
@@ -43,13 +41,8 @@ impl Unlucky {
     ) -> Answer {
         let before = self.calls_made_again();
         self.proxy.cut_reply_with(b"COMMIT");
-        let mut request = client
-            .request(method.clone(), path)
-            .header("Idempotency-Key", format!("{method}-{path}"));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = Answer::of(request).await;
+        let key = format!("{method}-{path}");
+        let answer = client.send_keyed(&key, method, path, body).await;
         assert!(self.calls_made_again() > before, "the reply was lost");
         answer
     }

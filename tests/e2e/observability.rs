@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{Database, Service, eventually, token};
+use crate::service::{Database, Service, eventually, path, token};
 
 /// The value of the series of this name that has all of these labels.
 fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
@@ -21,7 +21,7 @@ async fn requests_and_calls_are_counted(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "one"})).await;
-    let item = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let item = path(&task);
     for _ in 0..3 {
         assert_eq!(alice.get(&item).await.status, 200);
     }

@@ -12,7 +12,7 @@ use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 
 use self::pgbouncer::Pooler;
 use crate::connecting::refused;
-use crate::service::{Client, Database, Service};
+use crate::service::{Client, Database, Service, path};
 
 #[tokio::test]
 async fn a_pooler_that_mixes_up_prepared_statements_is_refused() {
@@ -200,10 +200,6 @@ impl Reader {
             expected,
         }
     }
-}
-
-fn path(task: &Value) -> String {
-    format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"))
 }
 
 /// What a writer's task of this round is called in the end.

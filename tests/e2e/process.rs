@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::service::{Database, Service, eventually, taskhold};
+use crate::service::{Database, Service, copy_environment, eventually, taskhold};
 
 /// `taskhold serve`, from a shell that first does this.
 fn served_after(first: &str, database: &Database, variables: &[(&str, &str)]) -> Command {
@@ -17,12 +17,7 @@ fn served_after(first: &str, database: &Database, variables: &[(&str, &str)]) ->
         .arg(serve.get_program())
         .args(serve.get_args())
         .current_dir(database.folder.path());
-    for (name, value) in serve.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
+    copy_environment(&serve, &mut shell);
     shell
 }
 

@@ -14,7 +14,7 @@ use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::proxy::FaultProxy;
 use tokio::task::JoinHandle;
 
-use crate::service::{Client, Database, Service, eventually};
+use crate::service::{Client, Database, Service, eventually, path};
 
 /// The path of no task.
 const NOBODYS: &str = "/api/v1/tasks/01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
@@ -117,11 +117,7 @@ impl History {
         }
         self.acknowledged.insert(title.to_owned());
         let started = Instant::now();
-        let path = format!(
-            "/api/v1/tasks/{}",
-            created.body["task"]["id"].as_str().expect("an id")
-        );
-        let read = client.get(&path).await;
+        let read = client.get(&path(&created.body["task"])).await;
         self.slowest = self.slowest.max(started.elapsed());
         if read.status != 200 {
             return self.errors.push(format!("{read:?}"));
@@ -130,15 +126,9 @@ impl History {
     }
 }
 
-async fn served() -> (PostgresServer, Service) {
-    let server = PostgresServer::start().expect("a server");
-    let service = Service::start(&Database::at(&server.url("postgres"))).await;
-    (server, service)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_is_stopped_for_8_seconds() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let load = Load::start(&service, 16);
     load.goes_on(100).await;
     server.stop();
@@ -151,7 +141,7 @@ async fn a_server_that_is_stopped_for_8_seconds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_is_frozen_for_10_seconds() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let load = Load::start(&service, 16);
     load.goes_on(100).await;
     server.freeze();
@@ -164,17 +154,11 @@ async fn a_server_that_is_frozen_for_10_seconds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sessions_that_are_ended_again_and_again() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let load = Load::start(&service, 16);
-    let mut admin = PgConnection::connect(&server.url("postgres"))
-        .await
-        .expect("connected");
     for _ in 0..10 {
         load.goes_on(50).await;
-        admin
-            .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'taskhold'")
-            .await
-            .expect("ended");
+        server.end_sessions().await;
     }
     load.goes_on(100).await;
     load.ends_well(&service).await;
@@ -186,7 +170,7 @@ async fn sessions_that_are_ended_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_crashes() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let load = Load::start(&service, 16);
     for _ in 0..3 {
         load.goes_on(50).await;
@@ -199,7 +183,7 @@ async fn a_server_that_crashes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_was_restarted_while_nobody_asked() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
     join_all((0..20).map(|number| alice.created(json!({"title": number.to_string()})))).await;
     for _ in 0..3 {
@@ -217,10 +201,10 @@ async fn a_server_that_was_restarted_while_nobody_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_that_is_down_for_45_seconds() {
-    let (server, service) = served().await;
+    let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "still there"})).await;
-    let item = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let item = path(&task);
     server.stop();
     let down = Instant::now();
     let mut asked = Vec::new();
@@ -337,7 +321,7 @@ async fn a_reply_that_is_lost_leaves_exactly_one_task() {
         assert_eq!(alice.tasks().await.len(), round);
     }
     let task = alice.tasks().await.remove(0);
-    let item = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let item = path(&task);
 
     // Made again, a toggle would undo itself: its outcome is told as unknown.
     proxy.cut_reply_with(b"UPDATE 1");

@@ -8,7 +8,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::net::TcpSocket;
 
 use crate::load::Load;
-use crate::service::{Database, Service, eventually};
+use crate::service::{Database, Service, eventually, path};
 use crate::socket::{Socket, request};
 
 /// What a busy machine may add to a limit.
@@ -215,7 +215,7 @@ async fn a_client_that_goes_away_during_a_write_does_not_stop_it_half_way() {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "before"})).await;
-    let path = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
+    let path = path(&task);
 
     let mut other = PgConnection::connect(&database.url)
         .await

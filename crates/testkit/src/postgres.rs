@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 
 pub use self::database::PostgresDatabase;
@@ -151,6 +152,16 @@ impl PostgresServer {
             "{process} is none of this server's"
         );
         send("KILL", &[process]);
+    }
+
+    /// Ends every session of its clients.
+    pub async fn end_sessions(&self) {
+        let mut admin = PgConnection::connect(&self.url("postgres"))
+            .await
+            .expect("connected");
+        let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        admin.execute(end_all).await.expect("ended");
     }
 
     /// Offers TLS from now on, with a certificate that it has signed itself.

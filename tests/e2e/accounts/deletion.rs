@@ -15,11 +15,10 @@ use crate::service::{Answer, Client, Database, Service, within};
 
 /// A task under a key.
 async fn keyed(client: &Client) -> Answer {
-    let request = client
-        .request(Method::POST, TASKS)
-        .header("idempotency-key", "a-key")
-        .json(&json!({"title": "under a key"}));
-    Answer::of(request).await
+    let task = json!({"title": "under a key"});
+    client
+        .send_keyed("a-key", Method::POST, TASKS, Some(task))
+        .await
 }
 
 /// What came and went between two looks.

@@ -152,14 +152,9 @@ async fn what_is_missing_for_a_login_or_a_change_is_named() {
         answer.assert_problem(401, "UNAUTHORIZED");
     }
     for path in [REGISTER, LOGIN, REFRESH] {
-        for (body, status) in [
-            ("", 400),
-            ("[]", 400),
-            ("{\"email\"", 400),
-            ("\"\\ud800\"", 400),
-        ] {
+        for body in ["", "[]", "{\"email\"", "\"\\ud800\""] {
             let answer = nobody.send_raw(reqwest::Method::POST, path, body).await;
-            assert_eq!(answer.status, status, "{path} {body}: {answer:?}");
+            assert_eq!(answer.status, 400, "{path} {body}: {answer:?}");
         }
     }
 }

@@ -10,8 +10,8 @@ use reqwest::Method;
 use taskhold_testkit::linearizability::Operation;
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome};
 
-use super::wire::{Reply, TASKS, Task, attempt, outcome, request};
-use crate::service::{Answer, Client, PATIENCE};
+use super::wire::{Reply, Task, attempt, outcome, request};
+use crate::service::{Answer, Client, PATIENCE, TASKS};
 
 /// How many tasks there are at a time, about.
 const PLACES: usize = 20;

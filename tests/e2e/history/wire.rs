@@ -4,9 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome, Shown};
 
-use crate::service::{Answer, Client, PATIENCE};
-
-pub const TASKS: &str = "/api/v1/tasks";
+use crate::service::{Answer, Client, PATIENCE, TASKS};
 
 /// A task, as it is asked for.
 pub struct Task {
