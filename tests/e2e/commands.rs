@@ -203,7 +203,7 @@ async fn health_tells_by_its_exit_status() {
 }
 
 #[test]
-fn wrong_usage_is_2() {
+fn wrong_usage_is_2_and_help_names_all() {
     let database = Database::sqlite();
     for arguments in [
         &["nonsense"][..],
@@ -217,8 +217,26 @@ fn wrong_usage_is_2() {
     }
     let output = run(database.folder.path(), &[], &["--help"]);
     assert!(output.status.success());
-    for command in ["serve", "migrate", "token", "health"] {
-        assert!(text(&output.stdout).contains(command));
+    let said = text(&output.stdout);
+    for command in [
+        "serve", "migrate", "user", "import", "export", "backup", "restore", "copy", "token",
+        "health",
+    ] {
+        let is_row = |line: &str| line.split_whitespace().next() == Some(command);
+        assert!(said.lines().any(is_row), "{command}: {said}");
+    }
+    for variable in [
+        "DATABASE_URL",
+        "NEON_DATABASE_URL",
+        "DIRECT_URL",
+        "JWT_SECRET",
+        "JWT_SECRET_PREVIOUS",
+        "PORT",
+    ] {
+        assert!(
+            said.contains(&format!("`{variable}`")),
+            "{variable}: {said}"
+        );
     }
 }
 

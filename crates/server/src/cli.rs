@@ -10,7 +10,8 @@ use taskhold_domain::user::UserId;
 ///
 /// Settings come from config/default.toml (compiled in), the profile's file (`TASKHOLD_PROFILE`:
 /// development, production or test), and the environment: `TASKHOLD__SECTION__KEY`, `DATABASE_URL`,
-/// `NEON_DATABASE_URL`, `DIRECT_URL`, `JWT_SECRET`, `PORT`; a file .env is read if there is one.
+/// `NEON_DATABASE_URL`, `DIRECT_URL`, `JWT_SECRET`, `JWT_SECRET_PREVIOUS`, `PORT`; a file .env is read if
+/// there is one.
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 3 done without the rows that were rejected, 78 wrong
 /// settings.
