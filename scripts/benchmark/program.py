@@ -1,0 +1,73 @@
+"""A build of the service: started, asked, ended."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from .processes import Failed, free_port, run
+
+
+class Program:
+    """The program in a folder without any settings, with these variables and no others."""
+
+    def __init__(self, binary, folder, variables):
+        self.binary, self.port, self.process = str(binary), free_port(), None
+        environment = {"PATH": os.environ["PATH"], "PORT": str(self.port), **variables}
+        self.options = {"cwd": folder, "env": environment}
+
+    def run(self, *arguments):
+        return run([self.binary, *arguments], **self.options)
+
+    def serve(self):
+        """Starts it and waits until it is ready."""
+        # It logs every request, but to nowhere: a file would share the disk with the database.
+        self.process = subprocess.Popen(
+            [self.binary, "serve"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True, **self.options,
+        )
+        for _ in range(100):
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError), contextlib.closing(self.client()) as client:
+                if ask(client, "GET", "/health/ready")[0] == 200:
+                    return
+            time.sleep(0.1)
+        raise Failed(f"{self.binary} does not serve")
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def client(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def memory_mb(self, field="VmRSS"):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
+
+
+def ask(client, method, path, body=None, headers=None):
+    """Sends a request; the status and the text of its answer."""
+    headers = dict(headers or {})
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+        if not isinstance(body, str):
+            body = json.dumps(body)
+    client.request(method, path, body, headers)
+    answer = client.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
