@@ -1,9 +1,12 @@
 //! The service or PostgreSQL is killed again and again under load: what was acknowledged is there,
 //! what was never attempted is not, nothing is there twice.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 
+use crate::load::Load;
 use crate::service::{Database, Service, eventually};
 use crate::soak::rounds;
 use crate::writers::Writers;
@@ -35,12 +38,18 @@ on_both_stores! {
 async fn postgres_is_killed_again_and_again() {
     let (server, service) = Service::start_on_own_postgres().await;
     let writers = Writers::start(&service, WRITERS);
+    // They read as well, and none of their requests may fail.
+    let readers = Load::start(&service.url, 4);
     for _ in 0..rounds(3, 50) {
         writers.go_on(TASKS).await;
+        readers.goes_on(10).await;
         server.kill();
         server.restart();
     }
     crashes_went_unnoticed(writers, &service).await;
+    readers.goes_on(10).await;
+    let (_, slowest) = readers.ends_well(&service).await;
+    assert!(slowest < Duration::from_secs(20), "{slowest:?}");
 }
 
 /// PostgreSQL then ends every session and recovers, since memory that they share may be damaged.
@@ -61,8 +70,8 @@ async fn crashes_went_unnoticed(writers: Writers, service: &Service) {
     writers.go_on(TASKS).await;
     let account = writers.finish(service).await;
     assert_eq!(
-        (account.unknown, account.turned_away),
-        (0, 0),
+        (account.unknown, account.turned_away, account.unheard),
+        (0, 0, 0),
         "creations wait it out"
     );
     assert!(

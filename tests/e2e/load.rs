@@ -13,7 +13,7 @@ use crate::service::{Service, eventually, path};
 use crate::socket::{Socket, request};
 
 /// How long a client thinks between two tasks.
-pub const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a client did on its one connection.
 #[derive(Default)]

@@ -2,19 +2,17 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use crate::load::{Load, PAUSE};
+use crate::load::Load;
 use crate::service::{Database, Service, eventually};
 use crate::socket::{Socket, request};
+use crate::writers::Writers;
 
 /// A port that is free and stays so while its service restarts: below those that the system gives to
 /// outgoing connections, and another one for each test and process.
@@ -178,50 +176,22 @@ async fn every_connection_is_let_go_of_before_it_ends(database: Database) {
 async fn a_restart_under_load_takes_less_than_5_seconds(database: Database) {
     let port = lasting_port().to_string();
     let mut service = Service::start_with(&database, &[("PORT", &port)]).await;
-    let stop = Arc::<AtomicBool>::default();
-    let writers: Vec<_> = (0..8)
-        .map(|_| {
-            let (client, stop) = (service.client("alice"), Arc::clone(&stop));
-            tokio::spawn(async move {
-                let mut acknowledged = 0_usize;
-                while !stop.load(Ordering::Relaxed) {
-                    let creation = client.request(Method::POST, "/api/v1/tasks");
-                    // Nobody there is no answer; an answer that is no success fails the test.
-                    if let Ok(answer) = creation.json(&json!({"title": "a task"})).send().await {
-                        assert_eq!(answer.status(), 201);
-                        acknowledged += 1;
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
-                acknowledged
-            })
-        })
-        .collect();
+    let writers = Writers::start(&service, 4);
     for _ in 0..3 {
-        let alice = service.client("alice");
-        let before = alice.tasks().await.len();
-        eventually("the load goes on", async || {
-            (alice.tasks().await.len() > before + 20).then_some(())
-        })
-        .await;
+        writers.go_on(20).await;
         let told = Instant::now();
         assert!(service.stop().await.success());
         service = Service::start_with(&database, &[("PORT", &port)]).await;
-        assert!(service.client("alice").tasks().await.len() > before);
+        service.client("alice").tasks().await;
         let away = told.elapsed();
+        writers.turn_to(&service);
         println!("first success {away:?} after the signal");
         assert!(away < Duration::from_secs(5), "{away:?}");
     }
-    stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = 0;
-    for writer in writers {
-        acknowledged += writer.await.expect("no answer but success");
-    }
-    let stored = service.client("alice").tasks().await.len();
-    assert!(
-        stored >= acknowledged,
-        "{stored} stored of {acknowledged} acknowledged"
-    );
+    writers.go_on(20).await;
+    let account = writers.finish(&service).await;
+    assert_eq!(account.turned_away, 0, "nobody is turned away");
+    assert!(account.unheard > 0, "they asked while nobody was there");
 }
 
 on_both_stores! {

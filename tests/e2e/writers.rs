@@ -45,8 +45,10 @@ pub struct Account {
     refused: BTreeSet<String>,
     /// Requests that were sent and not answered, or whose outcome the service did not know.
     pub unknown: usize,
-    /// Requests that surely had no effect.
+    /// Requests that were answered, and surely had no effect.
     pub turned_away: usize,
+    /// Requests that nobody was there to take.
+    pub unheard: usize,
     unexpected: Vec<String>,
 }
 
@@ -110,12 +112,13 @@ impl Writers {
         let keyed = |title: &&String| title.starts_with("Keyed");
         let keyed = account.attempted.iter().filter(keyed).count();
         println!(
-            "{} attempted ({keyed} with a key), {} acknowledged, {} stored, {} outcomes unknown, {} turned away",
+            "{} attempted ({keyed} with a key), {} acknowledged, {} stored, {} outcomes unknown, {} turned away, {} unheard",
             account.attempted.len(),
             account.acknowledged.len(),
             stored.len(),
             account.unknown,
             account.turned_away,
+            account.unheard,
         );
         account
     }
@@ -138,6 +141,13 @@ fn locked(account: &Mutex<Account>) -> std::sync::MutexGuard<'_, Account> {
 }
 
 impl Account {
+    /// It had no effect, and is not repeated if it is plain.
+    fn refuse(&mut self, kind: Kind, title: &str) {
+        if kind == Kind::Plain {
+            self.refused.insert(title.to_owned());
+        }
+    }
+
     fn assert_kept_in(&self, stored: &BTreeMap<String, String>) {
         let lost: Vec<_> = self
             .acknowledged
@@ -169,6 +179,7 @@ struct Writer {
 enum Outcome {
     Created { id: String },
     TurnedAway,
+    Unheard,
     Unknown,
     Unexpected(String),
 }
@@ -202,9 +213,11 @@ impl Writer {
             }
             Outcome::TurnedAway => {
                 account.turned_away += 1;
-                if self.kind == Kind::Plain {
-                    account.refused.insert(title.to_owned());
-                }
+                account.refuse(self.kind, title);
+            }
+            Outcome::Unheard => {
+                account.unheard += 1;
+                account.refuse(self.kind, title);
             }
             Outcome::Unknown => account.unknown += 1,
             Outcome::Unexpected(answer) => {
@@ -220,7 +233,7 @@ impl Outcome {
     async fn of(request: RequestBuilder) -> Self {
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) if error.is_connect() => return Self::TurnedAway,
+            Err(error) if error.is_connect() => return Self::Unheard,
             Err(_) => return Self::Unknown,
         };
         let status = response.status();
