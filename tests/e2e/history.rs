@@ -15,17 +15,12 @@ use tokio::task::JoinHandle;
 
 use self::clients::{Board, Notes, Player, TaskHistory};
 use crate::service::{Database, Service, eventually};
+use crate::soak::rounds;
 
 const PLAYERS: usize = 8;
 
-/// Makes the tests here last a minute each.
-const SOAK_VARIABLE: &str = "TASKHOLD_TEST_SOAK";
-
 fn length() -> Duration {
-    Duration::from_secs(match std::env::var_os(SOAK_VARIABLE) {
-        Some(_) => 60,
-        None => 10,
-    })
+    rounds(Duration::from_secs(10), Duration::from_mins(1))
 }
 
 /// Instances of the service on one store, and clients of them all.

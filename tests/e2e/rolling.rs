@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 
 use crate::load::Load;
 use crate::service::{Database, Service, eventually};
+use crate::soak::rounds;
 use crate::socket::{Socket, request};
 use crate::writers::Writers;
 
@@ -103,15 +104,6 @@ impl Drop for Balancer {
     }
 }
 
-/// The soak restarts more often.
-fn restarts() -> usize {
-    if std::env::var_os("TASKHOLD_TEST_SOAK").is_some() {
-        200
-    } else {
-        6
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_request_fails_while_instances_are_replaced_one_by_one() {
     let database = Database::postgres().await;
@@ -131,7 +123,7 @@ async fn no_request_fails_while_instances_are_replaced_one_by_one() {
     let balancer = Balancer::start(ports).await;
     let load = Load::start(&balancer.url, 8);
     load.goes_on(100).await;
-    for restart in 0..restarts() {
+    for restart in 0..rounds(6, 200) {
         let turn = restart % 2;
         let (name, instance) = &mut instances[turn];
         let ended = instance.take().expect("it runs").stop().await;

@@ -9,6 +9,7 @@ use tokio::net::TcpSocket;
 
 use crate::load::Load;
 use crate::service::{Database, Service, eventually, path};
+use crate::soak::is_soak;
 use crate::socket::{Socket, request};
 
 /// What a busy machine may add to a limit.
@@ -185,7 +186,7 @@ async fn hundreds_of_slow_clients_are_ended_and_the_others_do_not_notice() {
         service.client("slow").tasks().await,
         [] as [serde_json::Value; 0]
     );
-    if std::env::var_os("TASKHOLD_TEST_SOAK").is_some() {
+    if is_soak() {
         join_all(idle.iter_mut().map(|socket| ends_after(socket, 75))).await;
     }
 }

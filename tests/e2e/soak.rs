@@ -2,11 +2,12 @@
 
 use std::env;
 
-/// So many rounds in the ordinary suite, and so many in `make soak`.
-pub fn rounds(ordinary: usize, soak: usize) -> usize {
-    if env::var_os("TASKHOLD_TEST_SOAK").is_some_and(|value| value == "1") {
-        soak
-    } else {
-        ordinary
-    }
+/// So many rounds, or so long, in the ordinary suite, and so in `make soak`.
+pub fn rounds<T>(ordinary: T, soak: T) -> T {
+    if is_soak() { soak } else { ordinary }
+}
+
+/// Whether this is `make soak`.
+pub fn is_soak() -> bool {
+    env::var_os("TASKHOLD_TEST_SOAK").is_some_and(|value| value == "1")
 }
