@@ -2,27 +2,27 @@
 
 mod once;
 pub(crate) mod row;
+mod statement;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, Order,
-    QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
 };
 use taskhold_domain::search::fold;
-use taskhold_domain::task::{Completion, Task, TaskChange, TaskId};
+use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{KeyedRequest, Once};
 use taskhold_repository::tasks::{
-    Key, Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
-    TaskRepository, TaskWrite,
+    Precondition, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
 };
 
-use self::row::{Column, Entity, Folded};
+use self::row::{Column, Entity};
+use self::statement::{after, column, contains, owned, removal, update};
 use crate::connection::Connection;
 use crate::error::is_foreign_key_violation;
 use crate::policy::{Attempt, Effect};
@@ -290,113 +290,4 @@ async fn add_first(connection: &Connection, task: &Task) -> Result<(), DbErr> {
             Err(error)
         }
     }
-}
-
-/// The statement that makes a change.
-fn update(
-    owner: &UserId,
-    id: TaskId,
-    change: &TaskChange,
-    precondition: &Precondition,
-    now: Timestamp,
-) -> UpdateMany<Entity> {
-    let mut update = Entity::update_many()
-        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .col_expr(Column::UpdatedAt, strictly_after_last_change(now))
-        .filter(owned(owner, id))
-        .filter(allowed(precondition));
-    if let Some(title) = &change.title {
-        update = update
-            .col_expr(Column::Title, Expr::value(title.as_str()))
-            .col_expr(Folded::TitleFolded, Expr::value(fold(title.as_str())));
-    }
-    if let Some(description) = &change.description {
-        update = update
-            .col_expr(Column::Description, Expr::value(description.as_str()))
-            .col_expr(
-                Folded::DescriptionFolded,
-                Expr::value(fold(description.as_str())),
-            );
-    }
-    if let Some(completion) = change.completion {
-        let completed = match completion {
-            Completion::Set(completed) => Expr::value(completed),
-            Completion::Toggle => Expr::col(Column::IsCompleted).not(),
-        };
-        update = update.col_expr(Column::IsCompleted, completed);
-    }
-    update
-}
-
-/// The statement that removes a task.
-fn removal(owner: &UserId, id: TaskId, precondition: &Precondition) -> DeleteMany<Entity> {
-    Entity::delete_many()
-        .filter(owned(owner, id))
-        .filter(allowed(precondition))
-}
-
-/// The one row of this owner and id.
-fn owned(owner: &UserId, id: TaskId) -> Condition {
-    Condition::all()
-        .add(Column::Id.eq(id.as_uuid()))
-        .add(Column::UserId.eq(owner.as_str()))
-}
-
-fn allowed(precondition: &Precondition) -> Condition {
-    match precondition {
-        Precondition::None => Condition::all(),
-        Precondition::VersionIn(versions) => Condition::all()
-            .add(Column::Version.is_in(versions.iter().map(|version| version.get()))),
-    }
-}
-
-fn column(key: SortKey) -> Column {
-    match key {
-        SortKey::CreatedAt => Column::CreatedAt,
-        SortKey::UpdatedAt => Column::UpdatedAt,
-        SortKey::Title => Column::Title,
-    }
-}
-
-/// What comes after this place: compared as a pair, which an index on both serves.
-fn after(sort: Sort, position: &Position) -> Result<Expr, StoreError> {
-    let key = match (sort.key, &position.key) {
-        (SortKey::CreatedAt | SortKey::UpdatedAt, Key::Instant(instant)) => {
-            Expr::value(instant.as_micros())
-        }
-        (SortKey::Title, Key::Title(title)) => Expr::value(title.as_str()),
-        _ => return Err(StoreError::Defect("a position of another order".into())),
-    };
-    let row = Expr::tuple([Expr::col(column(sort.key)), Expr::col(Column::Id)]);
-    let place = Expr::tuple([key, Expr::value(position.id.as_uuid())]);
-    Ok(if sort.descending {
-        row.lt(place)
-    } else {
-        row.gt(place)
-    })
-}
-
-/// Whether either text has this part. Both functions compare code point by code point and know no
-/// wildcards.
-fn contains(backend: DbBackend, folded: &str) -> Condition {
-    let find = if backend == DbBackend::Sqlite {
-        "instr"
-    } else {
-        "strpos"
-    };
-    let found_in = |column: Folded| Func::cust(find).arg(Expr::col(column)).arg(folded);
-    Condition::any()
-        .add(Expr::expr(found_in(Folded::TitleFolded)).gt(0))
-        .add(Expr::expr(found_in(Folded::DescriptionFolded)).gt(0))
-}
-
-/// [`Timestamp::strictly_after`] in SQL, against the row as it is when the statement runs.
-fn strictly_after_last_change(now: Timestamp) -> Expr {
-    CaseStatement::new()
-        .case(
-            Expr::col(Column::UpdatedAt).gte(now.as_micros()),
-            Expr::col(Column::UpdatedAt).add(1_i64),
-        )
-        .finally(now.as_micros())
-        .into()
 }
