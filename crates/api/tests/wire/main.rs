@@ -8,5 +8,6 @@ mod anything;
 mod draining;
 mod export;
 mod faults;
+mod idempotency;
 mod transcripts;
 mod wire;

@@ -27,6 +27,8 @@ use taskhold_testkit::memory::MemoryStore;
 use taskhold_testkit::passwords::PlainPasswords;
 use taskhold_testkit::tokens::PlainTokens;
 
+pub const TASKS: &str = "/api/v1/tasks";
+
 /// A request in the making; as alice, with JSON, unless told otherwise.
 #[derive(Clone)]
 pub struct Request {
@@ -47,6 +49,10 @@ pub fn request(method: Method, path: &str) -> Request {
 
 pub fn get(path: &str) -> Request {
     request(Method::GET, path)
+}
+
+pub fn post(body: &str) -> Request {
+    request(Method::POST, TASKS).json(body)
 }
 
 impl Request {
@@ -272,4 +278,12 @@ fn abridged(bytes: &[u8]) -> String {
     }
     let beginning: String = text.chars().take(60).collect();
     format!("{beginning}… ({} bytes)", bytes.len())
+}
+
+/// What is said to it, one request after the other.
+pub async fn transcript(mut wire: Wire, requests: impl IntoIterator<Item = Request>) -> String {
+    for request in requests {
+        wire.ask(request).await;
+    }
+    wire.transcript()
 }
