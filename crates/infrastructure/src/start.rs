@@ -228,6 +228,8 @@ impl Opening {
     async fn refuse_half_restored(&self, session: &mut PgConnection) -> Result<(), OpenError> {
         let found = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
             .bind(UNFINISHED_RESTORE)
+            // Whether a pooler keeps named statements apart is not known yet.
+            .persistent(false)
             .fetch_one(session)
             .await;
         match found {
