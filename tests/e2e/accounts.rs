@@ -1,6 +1,7 @@
 //! Accounts: people who register, log in, stay logged in and leave.
 
 mod administration;
+mod all_or_nothing;
 mod deletion;
 mod fault_12;
 mod life;

@@ -165,18 +165,13 @@ impl AccountService {
             created_at: now,
             expires_at: now.saturating_add(self.lifetimes.refresh_token),
         };
-        let user = match self.sessions.rotate(token.hash(), &successor).await? {
-            Rotation::Rotated(user) => user,
+        match self.sessions.rotate(token.hash(), &successor).await? {
+            Rotation::Rotated(user) => self.grant(user, next),
             Rotation::Reused => {
                 tracing::warn!("a refresh token was used twice: its sessions are ended");
-                return Err(AccountError::InvalidRefreshToken);
+                Err(AccountError::InvalidRefreshToken)
             }
-            Rotation::Refused => return Err(AccountError::InvalidRefreshToken),
-        };
-        match self.users.find(&user).await? {
-            Some(user) if user.is_active => self.grant(user, next),
-            // Deactivated or deleted a moment ago.
-            _ => Err(AccountError::InvalidRefreshToken),
+            Rotation::Refused => Err(AccountError::InvalidRefreshToken),
         }
     }
 

@@ -11,13 +11,14 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::revocations::Revocation;
 use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
+use taskhold_repository::users::User;
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::connection::Connection;
 use crate::error::is_foreign_key_violation;
 use crate::policy::{Attempt, Effect};
-use crate::revocations;
 use crate::store::{Store, Verdict};
+use crate::{revocations, users};
 
 /// Sessions in a SQL database.
 #[derive(Clone)]
@@ -139,10 +140,13 @@ async fn rotate(
         .exec_with_returning(connection)
         .await?;
     if let Some(row) = used.into_iter().next() {
+        let Some(owner) = active_owner(connection, &row).await? else {
+            return Ok(Verdict::Undo(Rotation::Refused));
+        };
         let next = ActiveModel {
             token_hash: Set(successor.token.0.to_vec()),
             family: Set(row.family),
-            user_id: Set(row.user_id.clone()),
+            user_id: Set(row.user_id),
             created_at: Set(now),
             expires_at: Set(successor.expires_at.as_micros()),
             used_at: Set(None),
@@ -150,13 +154,14 @@ async fn rotate(
         Entity::insert(next)
             .exec_without_returning(connection)
             .await?;
-        return Ok(Verdict::Keep(Rotation::Rotated(owner(row)?)));
+        return Ok(Verdict::Keep(Rotation::Rotated(owner)));
     }
     if attempt.may_be_done
         && let Some(row) = find(connection, successor.token).await?
+        && let Some(owner) = active_owner(connection, &row).await?
     {
         // An attempt before did it, and its answer was lost.
-        return Ok(Verdict::Undo(Rotation::Rotated(owner(row)?)));
+        return Ok(Verdict::Undo(Rotation::Rotated(owner)));
     }
     match find(connection, token).await? {
         Some(row) if row.used_at.is_some() => {
@@ -167,9 +172,13 @@ async fn rotate(
     }
 }
 
-fn owner(row: Model) -> Result<UserId, DbErr> {
-    UserId::parse(row.user_id)
-        .map_err(|error| DbErr::Custom(format!("a row of the table refresh_tokens: {error}")))
+/// Whose it is, unless they are kept out.
+async fn active_owner(
+    connection: &impl ConnectionTrait,
+    row: &Model,
+) -> Result<Option<User>, DbErr> {
+    let owner = users::find(connection, &row.user_id).await?;
+    Ok(owner.filter(|owner| owner.is_active))
 }
 
 async fn find(connection: &impl ConnectionTrait, token: TokenHash) -> Result<Option<Model>, DbErr> {

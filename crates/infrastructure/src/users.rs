@@ -69,14 +69,13 @@ impl SqlUsers {
 #[async_trait]
 impl UserRepository for SqlUsers {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        let select = Entity::find_by_id(id.as_str());
-        let found = self
-            .store
+        let id = id.clone();
+        self.store
             .call("users.find", Effect::Read, move |connection, _| {
-                let select = select.clone();
-                async move { select.one(&connection).await }
-            });
-        found.await?.map(user).transpose()
+                let id = id.clone();
+                async move { find(&connection, id.as_str()).await }
+            })
+            .await
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
@@ -198,6 +197,17 @@ impl UserRepository for SqlUsers {
             )
             .await
     }
+}
+
+/// The user of this id.
+pub(crate) async fn find(
+    connection: &impl ConnectionTrait,
+    id: &str,
+) -> Result<Option<User>, DbErr> {
+    let row = Entity::find_by_id(id).one(connection).await?;
+    row.map(parse)
+        .transpose()
+        .map_err(|error| DbErr::Custom(format!("a row of the table users: {error}")))
 }
 
 fn user(row: Model) -> Result<User, StoreError> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::revocations::Revocation;
+use crate::users::User;
 
 /// What is kept of a refresh token: a digest from which it cannot be learned.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,10 +52,10 @@ pub struct Successor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
     /// It was good, and is used up now; the new one is this user's.
-    Rotated(UserId),
+    Rotated(User),
     /// It was used before, so somebody has stolen it: its whole family has been ended.
     Reused,
-    /// It is unknown or not good any more.
+    /// It is unknown, not good any more, or of a user who is kept out.
     Refused,
 }
 

@@ -142,6 +142,7 @@ macro_rules! store_contract {
             $crate::store_contract!(@tests $open; sessions:
                 a_refresh_token_is_good_for_one_use
                 a_token_that_is_unknown_or_expired_is_refused
+                who_is_kept_out_is_given_no_session
                 nobody_has_no_session
                 a_reuse_ends_its_family_and_no_other
                 of_several_uses_at_once_one_wins_and_the_others_end_the_family

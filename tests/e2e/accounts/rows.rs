@@ -52,6 +52,24 @@ async fn texts(database: &Database, sql: &str) -> Vec<String> {
     }
 }
 
+/// Changes the database behind the service's back.
+pub async fn changed(database: &Database, sql: &'static str) {
+    if database.url.starts_with("sqlite") {
+        let connection = SqliteConnection::connect(&database.url).await;
+        connection
+            .expect("open")
+            .execute(sql)
+            .await
+            .expect("changed");
+    } else {
+        connected(database)
+            .await
+            .execute(sql)
+            .await
+            .expect("changed");
+    }
+}
+
 /// A session of PostgreSQL's.
 pub async fn connected(database: &Database) -> PgConnection {
     PgConnection::connect(&database.url)

@@ -90,7 +90,7 @@ pub async fn removing_a_user_removes_all_that_is_theirs(store: &impl Adapter) {
     assert_eq!(not_before(store, "anna").await, Some(at(5)));
     assert_eq!(user_of(store, "bob").await.as_ref(), Some(&bob));
     assert_eq!(found(store, &his).await, Some(his));
-    assert_eq!(rotated(store, 2, 4).await, Rotation::Rotated(bob.id));
+    assert_eq!(rotated(store, 2, 4).await, Rotation::Rotated(bob));
 
     // The revocation is kept also where there was nobody.
     assert!(!removed(store, "nobody").await);

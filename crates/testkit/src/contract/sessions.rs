@@ -3,10 +3,11 @@
 use futures_util::future::{join, join_all};
 use taskhold_repository::error::StoreError;
 use taskhold_repository::sessions::{Rotation, Session, Successor};
+use taskhold_repository::users::User;
 
 use super::{
-    Adapter, LIFETIME, at, not_before, password, registered, revocation, rotated, session, token,
-    user,
+    Adapter, LIFETIME, account, at, not_before, password, registered, revocation, rotated, session,
+    token,
 };
 
 async fn started(store: &impl Adapter, session: &Session) {
@@ -15,7 +16,7 @@ async fn started(store: &impl Adapter, session: &Session) {
 
 /// The one that takes its place is, too.
 pub async fn a_refresh_token_is_good_for_one_use(store: &impl Adapter) {
-    let anna = registered(store, "anna", 1).await.id;
+    let anna = registered(store, "anna", 1).await;
     for number in 1..5 {
         let rotation = rotated(store, number, number + 1).await;
         assert_eq!(rotation, Rotation::Rotated(anna.clone()));
@@ -39,7 +40,7 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &impl Adapter)
         };
         let rotation = store.sessions().rotate(token(1), &successor).await;
         let expected = if is_good {
-            Rotation::Rotated(user("anna"))
+            Rotation::Rotated(account("anna"))
         } else {
             Rotation::Refused
         };
@@ -52,7 +53,24 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &impl Adapter)
         expires_at: at(3 * LIFETIME),
     };
     let rotation = store.sessions().rotate(token(2), &last).await;
-    assert_eq!(rotation.expect("answered"), Rotation::Rotated(user("anna")));
+    assert_eq!(
+        rotation.expect("answered"),
+        Rotation::Rotated(account("anna"))
+    );
+}
+
+/// Nor is the token used up by that.
+pub async fn who_is_kept_out_is_given_no_session(store: &impl Adapter) {
+    let anna = User {
+        is_active: false,
+        ..account("anna")
+    };
+    let kept = store.users().register(&anna, &session("anna", 1)).await;
+    kept.expect("registered");
+    for _ in 0..2 {
+        assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
+    }
+    assert_eq!(rotated(store, 2, 3).await, Rotation::Refused);
 }
 
 /// Such as one who was removed after the password was looked at.
@@ -67,8 +85,8 @@ pub async fn nobody_has_no_session(store: &impl Adapter) {
 
 /// The user's other logins go on, and so do other users'.
 pub async fn a_reuse_ends_its_family_and_no_other(store: &impl Adapter) {
-    let anna = registered(store, "anna", 1).await.id;
-    let bob = registered(store, "bob", 2).await.id;
+    let anna = registered(store, "anna", 1).await;
+    let bob = registered(store, "bob", 2).await;
     started(store, &session("anna", 3)).await;
     assert_eq!(rotated(store, 1, 11).await, Rotation::Rotated(anna.clone()));
     assert_eq!(rotated(store, 1, 12).await, Rotation::Reused);
@@ -81,7 +99,7 @@ pub async fn a_reuse_ends_its_family_and_no_other(store: &impl Adapter) {
 
 /// The first is the only one that gets a token, and by the others it is of no use.
 pub async fn of_several_uses_at_once_one_wins_and_the_others_end_the_family(store: &impl Adapter) {
-    let anna = registered(store, "anna", 0).await.id;
+    let anna = registered(store, "anna", 0).await;
     started(store, &session("anna", 100)).await;
     let uses = (1..=10).map(|number| rotated(store, 0, number));
     let rotations = join_all(uses).await;
@@ -169,7 +187,7 @@ pub async fn no_session_that_is_being_renewed_outlives_the_end_of_all(store: &im
 
 /// Whichever token of it is shown, used or not.
 pub async fn the_end_of_one_login_leaves_the_others(store: &impl Adapter) {
-    let anna = registered(store, "anna", 1).await.id;
+    let anna = registered(store, "anna", 1).await;
     started(store, &session("anna", 2)).await;
     started(store, &session("anna", 3)).await;
     assert_eq!(rotated(store, 1, 11).await, Rotation::Rotated(anna.clone()));
@@ -189,7 +207,7 @@ pub async fn the_end_of_one_login_leaves_the_others(store: &impl Adapter) {
 
 /// What is shown is no proof of whose it is; the access tokens of who shows it end anyhow.
 pub async fn nobody_ends_another_users_login(store: &impl Adapter) {
-    let anna = registered(store, "anna", 1).await.id;
+    let anna = registered(store, "anna", 1).await;
     for shown in [1, 99] {
         let sessions = store.sessions();
         let ended = sessions
@@ -205,7 +223,7 @@ pub async fn nobody_ends_another_users_login(store: &impl Adapter) {
 /// Of that user.
 pub async fn the_end_of_all_logins_leaves_none(store: &impl Adapter) {
     registered(store, "anna", 1).await;
-    let bob = registered(store, "bob", 2).await.id;
+    let bob = registered(store, "bob", 2).await;
     started(store, &session("anna", 3)).await;
     let ended = store.sessions().end(None, &revocation("anna", 5)).await;
     ended.expect("ended");
@@ -218,7 +236,7 @@ pub async fn the_end_of_all_logins_leaves_none(store: &impl Adapter) {
 
 /// Used or not; what is still good stays.
 pub async fn sessions_are_forgotten_in_bounded_steps(store: &impl Adapter) {
-    let anna = registered(store, "anna", 0).await.id;
+    let anna = registered(store, "anna", 0).await;
     for number in 1..=5 {
         let session = Session {
             expires_at: at(100 + i64::from(number)),

@@ -54,7 +54,10 @@ impl SessionRepository for MemoryStore {
         successor: &Successor,
     ) -> Result<Rotation, StoreError> {
         let mut rows = self.rows();
-        let Some(started) = rows.sessions.get_mut(&token) else {
+        let Rows {
+            users, sessions, ..
+        } = &mut *rows;
+        let Some(started) = sessions.get_mut(&token) else {
             return Ok(Rotation::Refused);
         };
         if started.is_used {
@@ -62,6 +65,10 @@ impl SessionRepository for MemoryStore {
             rows.end_family(family);
             return Ok(Rotation::Reused);
         }
+        let owner = users.get(&started.session.user);
+        let Some(owner) = owner.filter(|owner| owner.is_active).cloned() else {
+            return Ok(Rotation::Refused);
+        };
         if started.session.expires_at <= successor.created_at {
             return Ok(Rotation::Refused);
         }
@@ -73,7 +80,7 @@ impl SessionRepository for MemoryStore {
             ..started.session.clone()
         };
         rows.start(&next);
-        Ok(Rotation::Rotated(next.user))
+        Ok(Rotation::Rotated(owner))
     }
 
     async fn end(
