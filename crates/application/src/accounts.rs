@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskhold_domain::account::{Credentials, Email, PasswordChange, Registration};
+use taskhold_domain::account::{Credentials, Email, Password, PasswordChange, Registration};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -94,7 +94,7 @@ impl AccountService {
         };
         let (session, refresh_token) = self.new_session(&user.id, now)?;
         match self.users.register(&user, &session).await {
-            Ok(()) => self.grant(user, refresh_token),
+            Ok(()) => self.grant(user, refresh_token, now),
             Err(StoreError::Duplicate) => Err(AccountError::EmailTaken),
             Err(error) => Err(error.into()),
         }
@@ -109,30 +109,51 @@ impl AccountService {
         credentials: &Credentials,
         address: IpAddr,
     ) -> Result<Grant, AccountError> {
-        let Credentials { email, password } = credentials;
+        let now = self.clock.now();
         self.limits
-            .failure(email, address, self.clock.now())
+            .failure(&credentials.email, address, now)
             .await?;
+        // Twice, since another login may make the hash anew while the password is compared with it.
+        for _ in 0..2 {
+            if let Some(grant) = self.let_in(credentials, address).await? {
+                return Ok(grant);
+            }
+        }
+        Err(AccountError::WrongCredentials)
+    }
+
+    /// `None` where the account has changed while the password was compared.
+    async fn let_in(
+        &self,
+        credentials: &Credentials,
+        address: IpAddr,
+    ) -> Result<Option<Grant>, AccountError> {
+        let Credentials { email, password } = credentials;
         let user = match Email::parse(email.as_str()) {
             Ok(email) => self.users.find_by_email(&email).await?,
             Err(_) => None,
         };
-        let hash = user.as_ref().and_then(|user| user.password.as_ref());
-        let verified = self.verify(email, password, hash, address).await?;
-        let (Some(user), Verified::Right | Verified::RightButOutdated) = (user, verified) else {
+        let hash = user.as_ref().and_then(|user| user.password.clone());
+        let verified = self.verify(email, password, hash.as_ref(), address).await?;
+        let (Some(user), Some(hash)) = (user, hash) else {
             return Err(AccountError::WrongCredentials);
         };
-        if !user.is_active {
+        if verified == Verified::Wrong || !user.is_active {
             return Err(AccountError::WrongCredentials);
         }
         self.limits.success(email, address).await?;
+        let now = self.clock.now();
+        let (session, refresh_token) = self.new_session(&user.id, now)?;
+        if !self.sessions.start(&session, &hash).await? {
+            return Ok(None);
+        }
         if verified == Verified::RightButOutdated
-            && let Err(error) = self.rehash(&user, password).await
+            && let Err(error) = self.rehash(&user.id, &hash, password).await
         {
             // There will be another login.
             tracing::warn!(%error, "could not make an outdated hash anew");
         }
-        self.start(user).await
+        self.grant(user, refresh_token, now).map(Some)
     }
 
     /// Compares a password. Where there is no time for that, the attempt does not count: a storm of
@@ -166,7 +187,7 @@ impl AccountService {
             expires_at: now.saturating_add(self.lifetimes.refresh_token),
         };
         match self.sessions.rotate(token.hash(), &successor).await? {
-            Rotation::Rotated(user) => self.grant(user, next),
+            Rotation::Rotated(user) => self.grant(user, next, now),
             Rotation::Reused => {
                 tracing::warn!("a refresh token was used twice: its sessions are ended");
                 Err(AccountError::InvalidRefreshToken)
@@ -185,7 +206,7 @@ impl AccountService {
         caller: &UserId,
         token: Option<&RefreshToken>,
     ) -> Result<(), AccountError> {
-        let revocation = self.revocation_of(caller);
+        let revocation = self.revocation_of(caller, self.clock.now());
         let token = token.map(RefreshToken::hash);
         self.sessions.end(token, &revocation).await?;
         self.revocations.note(&revocation);
@@ -214,14 +235,24 @@ impl AccountService {
     ) -> Result<Grant, AccountError> {
         let user = self.account(caller).await?;
         let user = user.ok_or(AccountError::NoPassword)?;
-        self.ask_password(&user, &change.current, address).await?;
+        let verified = self.ask_password(&user, &change.current, address).await?;
         let password = self.passwords.hash(&change.new).await?;
-        let revocation = self.revocation_of(caller);
-        if !self.users.set_password(&password, &revocation).await? {
-            return Err(AccountError::NotFound);
+        let now = self.clock.now();
+        let revocation = self.revocation_of(caller, now);
+        let (session, refresh_token) = self.new_session(caller, now)?;
+        let is_changed = self
+            .users
+            .change_password(verified, &password, &revocation, &session)
+            .await?;
+        if !is_changed {
+            // The account has changed while the passwords were hashed.
+            return Err(match self.account(caller).await? {
+                Some(_) => AccountError::WrongPassword,
+                None => AccountError::NotFound,
+            });
         }
         self.revocations.note(&revocation);
-        self.start(user).await
+        self.grant(user, refresh_token, now)
     }
 
     /// Deletes the caller's account with all that is the caller's. Asks for the password, or where there
@@ -248,7 +279,7 @@ impl AccountService {
                 }
             }
         }
-        let revocation = self.revocation_of(caller);
+        let revocation = self.revocation_of(caller, self.clock.now());
         self.users.remove(&revocation).await?;
         self.revocations.note(&revocation);
         Ok(())
@@ -263,12 +294,13 @@ impl AccountService {
         }
     }
 
-    async fn ask_password(
+    /// The hash of the right password.
+    async fn ask_password<'a>(
         &self,
-        user: &User,
+        user: &'a User,
         password: &str,
         address: IpAddr,
-    ) -> Result<(), AccountError> {
+    ) -> Result<&'a PasswordHash, AccountError> {
         let (Some(email), Some(hash)) = (&user.email, &user.password) else {
             return Err(AccountError::NoPassword);
         };
@@ -280,31 +312,23 @@ impl AccountService {
             Verified::Wrong => Err(AccountError::WrongPassword),
             Verified::Right | Verified::RightButOutdated => {
                 self.limits.success(email.as_str(), address).await?;
-                Ok(())
+                Ok(hash)
             }
         }
     }
 
-    async fn rehash(&self, user: &User, password: &str) -> Result<(), AccountError> {
+    async fn rehash(
+        &self,
+        user: &UserId,
+        outdated: &PasswordHash,
+        password: &str,
+    ) -> Result<(), AccountError> {
         // Rules that came later are no reason to keep an outdated hash, but nothing is lost by it.
-        if let (Ok(password), Some(outdated)) = (
-            taskhold_domain::account::Password::parse(password),
-            &user.password,
-        ) {
+        if let Ok(password) = Password::parse(password) {
             let hash = self.passwords.hash(&password).await?;
-            self.users.rehash(&user.id, outdated, &hash).await?;
+            self.users.rehash(user, outdated, &hash).await?;
         }
         Ok(())
-    }
-
-    async fn start(&self, user: User) -> Result<Grant, AccountError> {
-        let (session, refresh_token) = self.new_session(&user.id, self.clock.now())?;
-        match self.sessions.start(&session).await {
-            Ok(()) => self.grant(user, refresh_token),
-            // Deleted a moment ago.
-            Err(StoreError::UnknownOwner) => Err(AccountError::WrongCredentials),
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn new_session(
@@ -323,16 +347,23 @@ impl AccountService {
         Ok((session, token))
     }
 
-    fn grant(&self, user: User, refresh_token: RefreshToken) -> Result<Grant, AccountError> {
+    /// `now` is from before the refresh token was kept: what ends that one since, ends the access token
+    /// too.
+    fn grant(
+        &self,
+        user: User,
+        refresh_token: RefreshToken,
+        now: Timestamp,
+    ) -> Result<Grant, AccountError> {
         Ok(Grant {
-            access_token: self.tokens.sign(&user.id, self.clock.now())?,
+            access_token: self.tokens.sign(&user.id, now)?,
             user,
             refresh_token,
         })
     }
 
     /// That no token counts which was issued before now.
-    fn revocation_of(&self, user: &UserId) -> Revocation {
-        Revocation::of_all_until(user, self.clock.now(), self.lifetimes.longest_token)
+    fn revocation_of(&self, user: &UserId, now: Timestamp) -> Revocation {
+        Revocation::of_all_until(user, now, self.lifetimes.longest_token)
     }
 }

@@ -1,19 +1,22 @@
-//! What the use cases of accounts do when hashing is short of time or has become cheaper.
+//! What the use cases of accounts do when hashing is short of time or has become cheaper, and when
+//! an account changes while a password is compared.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskhold_application::accounts::{AccountError, AccountService, Lifetimes};
+use taskhold_application::accounts::{AccountError, AccountService, Grant, Lifetimes};
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::limits::{Allowed, Limits};
 use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
 use taskhold_application::revocations::Revocations;
-use taskhold_domain::account::{Credentials, Email, Password, Registration};
+use taskhold_domain::account::{Credentials, Email, Password, PasswordChange, Registration};
+use taskhold_repository::revocations::Revocation;
 use taskhold_repository::users::UserRepository;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::memory::MemoryStore;
@@ -23,10 +26,21 @@ use taskhold_testkit::tokens::PlainTokens;
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PASSWORD: &str = "correct horse";
 
+/// What somebody else does.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Hashes while there is time.
 #[derive(Default)]
 struct Hasher {
     is_busy: AtomicBool,
+    /// What happens while the next password is compared.
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+impl Hasher {
+    fn meanwhile(&self, happens: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().expect("unpoisoned") = Some(Box::pin(happens));
+    }
 }
 
 #[async_trait]
@@ -46,7 +60,12 @@ impl PasswordHasher for Hasher {
         if self.is_busy.load(Ordering::Relaxed) {
             return Err(HashingError::Busy);
         }
-        PlainPasswords.verify(password, hash).await
+        let verified = PlainPasswords.verify(password, hash).await;
+        let meanwhile = self.meanwhile.lock().expect("unpoisoned").take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+        verified
     }
 }
 
@@ -54,6 +73,22 @@ struct World {
     store: Arc<MemoryStore>,
     hasher: Arc<Hasher>,
     accounts: AccountService,
+    anna: Grant,
+}
+
+impl World {
+    async fn password(&self) -> Option<PasswordHash> {
+        let user = self.store.find(&self.anna.user.id).await;
+        user.expect("answered").expect("found").password
+    }
+
+    /// As if the password had been hashed long ago. What it is now is given back.
+    async fn outdate(&self) -> PasswordHash {
+        let (id, new) = (&self.anna.user.id, self.password().await.expect("a hash"));
+        let changed = self.store.rehash(id, &new, &outdated()).await;
+        changed.expect("outdated");
+        new
+    }
 }
 
 async fn world() -> World {
@@ -86,11 +121,12 @@ async fn world() -> World {
         password: Password::parse(PASSWORD).expect("a password"),
         name: None,
     };
-    accounts.register(registration).await.expect("registered");
+    let anna = accounts.register(registration).await.expect("registered");
     World {
         store,
         hasher,
         accounts,
+        anna,
     }
 }
 
@@ -102,6 +138,17 @@ fn credentials() -> Credentials {
     Credentials {
         email: email().as_str().to_owned(),
         password: PASSWORD.to_owned(),
+    }
+}
+
+fn outdated() -> PasswordHash {
+    PasswordHash::parse(format!("$old${PASSWORD}")).expect("a hash")
+}
+
+fn change_to(new: &str) -> PasswordChange {
+    PasswordChange {
+        current: PASSWORD.to_owned(),
+        new: Password::parse(new).expect("a password"),
     }
 }
 
@@ -121,15 +168,96 @@ async fn a_login_that_nobody_had_time_for_is_no_failure() {
 #[tokio::test]
 async fn an_outdated_hash_is_made_anew_at_the_next_login() {
     let world = world().await;
-    let user = world.store.find_by_email(&email()).await;
-    let user = user.expect("answered").expect("found");
-    let new = user.password.expect("a hash");
-    let outdated = PasswordHash::parse(format!("$old${PASSWORD}")).expect("a hash");
-    let changed = world.store.rehash(&user.id, &new, &outdated).await;
-    changed.expect("as if it had been made long ago");
+    let new = world.outdate().await;
     let login = world.accounts.log_in(&credentials(), HOME).await;
     login.expect("logged in");
-    let user = world.store.find(&user.id).await;
-    let user = user.expect("answered").expect("found");
-    assert_eq!(user.password, Some(new));
+    assert_eq!(world.password().await, Some(new));
+}
+
+#[tokio::test]
+async fn of_two_logins_that_find_an_outdated_hash_both_get_in() {
+    let world = world().await;
+    let new = world.outdate().await;
+    let accounts = world.accounts.clone();
+    world.hasher.meanwhile(async move {
+        let other = accounts.log_in(&credentials(), HOME).await;
+        other.expect("logged in");
+    });
+    let login = world.accounts.log_in(&credentials(), HOME).await;
+    login.expect("logged in");
+    assert_eq!(world.password().await, Some(new));
+}
+
+#[tokio::test]
+async fn a_login_does_not_outlive_a_change_of_its_password() {
+    let world = world().await;
+    let (accounts, id) = (world.accounts.clone(), world.anna.user.id.clone());
+    world.hasher.meanwhile(async move {
+        let change = change_to("another horse");
+        let changed = accounts.change_password(&id, &change, HOME).await;
+        changed.expect("changed");
+    });
+    let login = world.accounts.log_in(&credentials(), HOME).await;
+    assert!(
+        matches!(login, Err(AccountError::WrongCredentials)),
+        "{login:?}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_logs_in_who_is_kept_out_meanwhile() {
+    let world = world().await;
+    let (store, id) = (world.store.clone(), world.anna.user.id.clone());
+    world.hasher.meanwhile(async move {
+        let kept_out = store.set_active(false, &Revocation::of_all(&id)).await;
+        assert!(kept_out.expect("answered"));
+    });
+    let login = world.accounts.log_in(&credentials(), HOME).await;
+    assert!(
+        matches!(login, Err(AccountError::WrongCredentials)),
+        "{login:?}"
+    );
+}
+
+#[tokio::test]
+async fn of_two_changes_of_a_password_one_is_made() {
+    let world = world().await;
+    let (accounts, id) = (world.accounts.clone(), world.anna.user.id.clone());
+    world.hasher.meanwhile(async move {
+        let change = change_to("first horse");
+        let changed = accounts.change_password(&id, &change, HOME).await;
+        changed.expect("changed");
+    });
+    let second = change_to("second horse");
+    let changed = world
+        .accounts
+        .change_password(&world.anna.user.id, &second, HOME);
+    let changed = changed.await;
+    assert!(
+        matches!(changed, Err(AccountError::WrongPassword)),
+        "{changed:?}"
+    );
+    let first = PasswordHash::parse("$plain$first horse").expect("a hash");
+    assert_eq!(world.password().await, Some(first));
+}
+
+#[tokio::test]
+async fn no_password_is_changed_of_who_is_kept_out_meanwhile() {
+    let world = world().await;
+    let before = world.password().await;
+    let (store, id) = (world.store.clone(), world.anna.user.id.clone());
+    world.hasher.meanwhile(async move {
+        let kept_out = store.set_active(false, &Revocation::of_all(&id)).await;
+        assert!(kept_out.expect("answered"));
+    });
+    let change = change_to("another horse");
+    let changed = world
+        .accounts
+        .change_password(&world.anna.user.id, &change, HOME);
+    let changed = changed.await;
+    assert!(
+        matches!(changed, Err(AccountError::NotFound)),
+        "{changed:?}"
+    );
+    assert_eq!(world.password().await, before);
 }

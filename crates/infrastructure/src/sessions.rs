@@ -11,11 +11,10 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::revocations::Revocation;
 use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
-use taskhold_repository::users::User;
+use taskhold_repository::users::{PasswordHash, User};
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::connection::Connection;
-use crate::error::is_foreign_key_violation;
 use crate::policy::{Attempt, Effect};
 use crate::store::{Store, Verdict};
 use crate::{revocations, users};
@@ -36,29 +35,27 @@ impl SqlSessions {
 
 #[async_trait]
 impl SessionRepository for SqlSessions {
-    async fn start(&self, session: &Session) -> Result<(), StoreError> {
-        let session = session.clone();
-        let kept = self.store.call(
-            "sessions.start",
-            Effect::RepeatableWrite,
-            move |connection, attempt| {
-                let session = session.clone();
-                async move {
-                    match keep(&connection, &session).await {
-                        // Tokens are random: this one is the one that was to be kept.
-                        Err(error) if attempt.may_be_done => {
-                            let kept = find(&connection, session.token).await?;
-                            kept.map(drop).ok_or(error)
+    async fn start(&self, session: &Session, verified: &PasswordHash) -> Result<bool, StoreError> {
+        let (session, verified) = (session.clone(), verified.clone());
+        self.store
+            .transact(
+                "sessions.start",
+                Effect::RepeatableWrite,
+                move |connection, attempt| {
+                    let (session, verified) = (session.clone(), verified.clone());
+                    async move {
+                        if is_kept(&connection, &attempt, &session).await? {
+                            return Ok(Verdict::Undo(true));
                         }
-                        Err(error) if is_foreign_key_violation(&error) => {
-                            Err(DbErr::RecordNotInserted)
+                        if !users::still_has(&connection, &session.user, &verified).await? {
+                            return Ok(Verdict::Undo(false));
                         }
-                        outcome => outcome,
+                        keep(&connection, &session).await?;
+                        Ok(Verdict::Keep(true))
                     }
-                }
-            },
-        );
-        kept.await
+                },
+            )
+            .await
     }
 
     async fn rotate(
@@ -183,6 +180,16 @@ async fn active_owner(
 
 async fn find(connection: &impl ConnectionTrait, token: TokenHash) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(token.0.to_vec()).one(connection).await
+}
+
+/// Whether an attempt before has kept this session, and its answer was lost. Tokens are random: one
+/// that is there is the one that was to be kept.
+pub(crate) async fn is_kept(
+    connection: &impl ConnectionTrait,
+    attempt: &Attempt,
+    session: &Session,
+) -> Result<bool, DbErr> {
+    Ok(attempt.may_be_done && find(connection, session.token).await?.is_some())
 }
 
 /// Keeps a new session.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, UpdateMany,
 };
 use taskhold_domain::account::{DisplayName, Email};
 use taskhold_domain::timestamp::Timestamp;
@@ -146,6 +146,41 @@ impl UserRepository for SqlUsers {
             .await
     }
 
+    async fn change_password(
+        &self,
+        verified: &PasswordHash,
+        password: &PasswordHash,
+        revocation: &Revocation,
+        session: &Session,
+    ) -> Result<bool, StoreError> {
+        let change = Entity::update_many()
+            .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
+            .filter(lets_in(&revocation.user, verified));
+        let (revocation, session) = (revocation.clone(), session.clone());
+        self.store
+            .transact(
+                "users.change_password",
+                Effect::RepeatableWrite,
+                move |connection, attempt| {
+                    let change = change.clone();
+                    let (revocation, session) = (revocation.clone(), session.clone());
+                    async move {
+                        if sessions::is_kept(&connection, &attempt, &session).await? {
+                            return Ok(Verdict::Undo(true));
+                        }
+                        if change.exec(&connection).await?.rows_affected == 0 {
+                            return Ok(Verdict::Undo(false));
+                        }
+                        sessions::end_all(&connection, &revocation.user).await?;
+                        revocations::add(&connection, &revocation).await?;
+                        sessions::keep(&connection, &session).await?;
+                        Ok(Verdict::Keep(true))
+                    }
+                },
+            )
+            .await
+    }
+
     async fn rehash(
         &self,
         id: &UserId,
@@ -208,6 +243,23 @@ pub(crate) async fn find(
     row.map(parse)
         .transpose()
         .map_err(|error| DbErr::Custom(format!("a row of the table users: {error}")))
+}
+
+/// Whether this password still lets the user in; it does so until the transaction ends.
+pub(crate) async fn still_has(
+    connection: &impl ConnectionTrait,
+    id: &UserId,
+    password: &PasswordHash,
+) -> Result<bool, DbErr> {
+    let select = Entity::find().filter(lets_in(id, password));
+    Ok(select.lock_shared().one(connection).await?.is_some())
+}
+
+fn lets_in(id: &UserId, password: &PasswordHash) -> Condition {
+    Condition::all()
+        .add(Column::Id.eq(id.as_str()))
+        .add(Column::PasswordHash.eq(password.as_str()))
+        .add(Column::IsActive.eq(true))
 }
 
 fn user(row: Model) -> Result<User, StoreError> {

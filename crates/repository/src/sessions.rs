@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::revocations::Revocation;
-use crate::users::User;
+use crate::users::{PasswordHash, User};
 
 /// What is kept of a refresh token: a digest from which it cannot be learned.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,12 +62,12 @@ pub enum Rotation {
 /// The sessions of all users.
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
-    /// Keeps a new session of a user.
+    /// Keeps a new session of a user whose password is still the one that was `verified` and who is not
+    /// kept out. Whether it was so.
     ///
     /// # Errors
-    /// [`StoreError`]: `UnknownOwner` where there is no such user; `Unavailable`, `OutcomeUnknown`,
-    /// `Defect`.
-    async fn start(&self, session: &Session) -> Result<(), StoreError>;
+    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn start(&self, session: &Session, verified: &PasswordHash) -> Result<bool, StoreError>;
 
     /// Uses a refresh token up and keeps its successor, in one step. Of several uses at once exactly one
     /// is the first; each of the others ends the family.

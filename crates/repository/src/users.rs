@@ -105,6 +105,21 @@ pub trait UserRepository: Send + Sync {
         revocation: &Revocation,
     ) -> Result<bool, StoreError>;
 
+    /// Gives the user of the revocation another password where theirs is still the one that was
+    /// `verified` and they are not kept out; in the same step ends every session and every token from
+    /// before, and keeps a new session. Whether it was so: of several changes of one password at once,
+    /// one is made.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn change_password(
+        &self,
+        verified: &PasswordHash,
+        password: &PasswordHash,
+        revocation: &Revocation,
+        session: &Session,
+    ) -> Result<bool, StoreError>;
+
     /// Puts a new hash of the same password in the place of `outdated`, if that is still there.
     ///
     /// # Errors

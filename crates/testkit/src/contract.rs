@@ -135,6 +135,9 @@ macro_rules! store_contract {
                 a_registration_keeps_the_user_and_the_session_or_neither
                 users_are_listed_by_id_in_pages
                 another_password_ends_every_session_and_token
+                a_change_of_password_ends_every_session_but_its_own
+                of_concurrent_changes_of_one_password_one_is_made
+                who_is_kept_out_changes_no_password
                 an_account_that_is_not_there_cannot_be_changed
                 an_outdated_hash_is_replaced_only_where_it_is_still_there
                 a_user_is_kept_out_and_let_in_again
@@ -144,6 +147,8 @@ macro_rules! store_contract {
                 a_token_that_is_unknown_or_expired_is_refused
                 who_is_kept_out_is_given_no_session
                 nobody_has_no_session
+                no_session_starts_with_another_password
+                no_session_outlives_a_change_of_its_password
                 a_reuse_ends_its_family_and_no_other
                 of_several_uses_at_once_one_wins_and_the_others_end_the_family
                 a_reuse_ends_a_family_that_is_being_renewed

@@ -1,7 +1,9 @@
 //! What cannot be done whole is not done: a column that is away for a moment breaks the last step.
 
+use serde_json::json;
+
 use super::rows::changed;
-use super::{refreshing, registered};
+use super::{CHANGE_PASSWORD, PASSWORD, logged_in, logging_in, refreshing, registered};
 use crate::service::{Database, Service};
 
 const EMAIL: &str = "anna@example.org";
@@ -17,6 +19,24 @@ async fn a_refresh_token_whose_successor_cannot_be_given_stays_good(database: Da
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
+async fn a_password_stays_where_the_caller_cannot_be_let_in_with_another(database: Database) {
+    let service = Service::start(&database).await;
+    let anna = registered(&service, EMAIL).await;
+    let away = "ALTER TABLE refresh_tokens RENAME COLUMN created_at TO gone";
+    changed(&database, away).await;
+    let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
+    let answer = anna.client(&service).post(CHANGE_PASSWORD, change).await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    let back = "ALTER TABLE refresh_tokens RENAME COLUMN gone TO created_at";
+    changed(&database, back).await;
+    logged_in(&service, EMAIL).await;
+    let answer = logging_in(&service, EMAIL, "another horse").await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let answer = refreshing(&service, &anna.refresh).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
 on_both_stores! {
     a_refresh_token_whose_successor_cannot_be_given_stays_good
+    a_password_stays_where_the_caller_cannot_be_let_in_with_another
 }

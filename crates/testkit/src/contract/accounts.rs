@@ -174,8 +174,9 @@ pub async fn users_are_listed_by_id_in_pages(store: &impl Adapter) {
 pub async fn another_password_ends_every_session_and_token(store: &impl Adapter) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
-    let second = store.sessions().start(&session("anna", 3)).await;
-    second.expect("started");
+    let (second, verified) = (session("anna", 3), password("first"));
+    let started = store.sessions().start(&second, &verified).await;
+    assert!(started.expect("answered"));
     let another = password("second");
     let revocation = revocation("anna", 5);
     let changed = store.users().set_password(&another, &revocation).await;
@@ -194,12 +195,89 @@ pub async fn another_password_ends_every_session_and_token(store: &impl Adapter)
     assert_eq!(rotated(store, 2, 11).await, Rotation::Rotated(bob));
 }
 
+/// And the caller has a session; where another password was looked at, nothing changes.
+pub async fn a_change_of_password_ends_every_session_but_its_own(store: &impl Adapter) {
+    let anna = registered(store, "anna", 1).await;
+    let bob = registered(store, "bob", 2).await;
+    let (users, another) = (store.users(), password("second"));
+    let since = revocation("anna", 5);
+    let (wrong, session_of_none) = (password("other"), session("anna", 4));
+    let changed = users.change_password(&wrong, &another, &since, &session_of_none);
+    assert!(!changed.await.expect("answered"));
+    assert_eq!(user_of(store, "anna").await.as_ref(), Some(&anna));
+    assert_eq!(not_before(store, "anna").await, None);
+    let (right, session) = (password("first"), session("anna", 3));
+    let changed = users.change_password(&right, &another, &since, &session);
+    assert!(changed.await.expect("answered"));
+    let expected = User {
+        password: Some(another),
+        ..anna
+    };
+    assert_eq!(user_of(store, "anna").await.as_ref(), Some(&expected));
+    assert_eq!(not_before(store, "anna").await, Some(at(5)));
+    for number in [1, 4] {
+        assert_eq!(rotated(store, number, 10).await, Rotation::Refused);
+    }
+    assert_eq!(rotated(store, 3, 11).await, Rotation::Rotated(expected));
+    assert_eq!(user_of(store, "bob").await.as_ref(), Some(&bob));
+    assert_eq!(not_before(store, "bob").await, None);
+    assert_eq!(rotated(store, 2, 12).await, Rotation::Rotated(bob));
+}
+
+/// Each of them had looked at the same one.
+pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &impl Adapter) {
+    let anna = registered(store, "anna", 0).await;
+    let changes = (1..=10_u32).map(|number| async move {
+        let (verified, another) = (password("first"), password(&number.to_string()));
+        let (since, session) = (revocation("anna", 5), session("anna", number));
+        let users = store.users();
+        let changed = users.change_password(&verified, &another, &since, &session);
+        changed.await.expect("answered")
+    });
+    let changes = join_all(changes).await;
+    let made = changes.iter().filter(|made| **made).count();
+    assert_eq!(made, 1, "{changes:?}");
+    for (number, made) in (1..).zip(changes) {
+        let expected = if made {
+            Rotation::Rotated(User {
+                password: Some(password(&number.to_string())),
+                ..anna.clone()
+            })
+        } else {
+            Rotation::Refused
+        };
+        assert_eq!(rotated(store, number, 100 + number).await, expected);
+    }
+}
+
+/// Nor do they give themselves another password.
+pub async fn who_is_kept_out_changes_no_password(store: &impl Adapter) {
+    let anna = registered(store, "anna", 1).await;
+    let users = store.users();
+    let kept_out = users.set_active(false, &Revocation::of_all(&anna.id)).await;
+    assert!(kept_out.expect("answered"));
+    let (verified, another) = (password("first"), password("second"));
+    let (since, session) = (revocation("anna", 5), session("anna", 2));
+    let changed = users.change_password(&verified, &another, &since, &session);
+    assert!(!changed.await.expect("answered"));
+    let after = user_of(store, "anna").await.expect("still there");
+    assert_eq!(after.password, anna.password);
+    assert_eq!(not_before(store, "anna").await, Some(Timestamp::LAST));
+    assert_eq!(rotated(store, 2, 3).await, Rotation::Refused);
+}
+
 /// Absent is `false`, and nothing is kept of it.
 pub async fn an_account_that_is_not_there_cannot_be_changed(store: &impl Adapter) {
     let users = store.users();
     let revocation = revocation("nobody", 5);
     let changed = users.set_password(&password("any"), &revocation).await;
     assert!(!changed.expect("answered"));
+    let session = session("nobody", 1);
+    let changed = users
+        .change_password(&password("first"), &password("any"), &revocation, &session)
+        .await;
+    assert!(!changed.expect("answered"));
+    assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
     for is_active in [true, false] {
         let changed = users.set_active(is_active, &revocation).await;
         assert!(!changed.expect("answered"));

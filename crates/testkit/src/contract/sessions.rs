@@ -1,7 +1,6 @@
 //! The obligations of sessions.
 
 use futures_util::future::{join, join_all};
-use taskhold_repository::error::StoreError;
 use taskhold_repository::sessions::{Rotation, Session, Successor};
 use taskhold_repository::users::User;
 
@@ -11,7 +10,13 @@ use super::{
 };
 
 async fn started(store: &impl Adapter, session: &Session) {
-    store.sessions().start(session).await.expect("started");
+    assert!(is_started(store, session, "first").await);
+}
+
+/// With this password.
+async fn is_started(store: &impl Adapter, session: &Session, verified: &str) -> bool {
+    let started = store.sessions().start(session, &password(verified)).await;
+    started.expect("answered")
 }
 
 /// The one that takes its place is, too.
@@ -67,19 +72,64 @@ pub async fn who_is_kept_out_is_given_no_session(store: &impl Adapter) {
     };
     let kept = store.users().register(&anna, &session("anna", 1)).await;
     kept.expect("registered");
+    assert!(!is_started(store, &session("anna", 2), "first").await);
     for _ in 0..2 {
         assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
     }
     assert_eq!(rotated(store, 2, 3).await, Rotation::Refused);
 }
 
+/// Nor with anybody else's.
+pub async fn no_session_starts_with_another_password(store: &impl Adapter) {
+    registered(store, "anna", 1).await;
+    let bob = User {
+        password: Some(password("bob's")),
+        ..account("bob")
+    };
+    let kept = store.users().register(&bob, &session("bob", 2)).await;
+    kept.expect("registered");
+    let users = store.users();
+    let (second, since) = (password("second"), revocation("anna", 1));
+    let changed = users.set_password(&second, &since).await;
+    assert!(changed.expect("answered"));
+    for wrong in ["first", "bob's", ""] {
+        assert!(!is_started(store, &session("anna", 3), wrong).await);
+    }
+    assert_eq!(rotated(store, 3, 4).await, Rotation::Refused);
+    assert!(is_started(store, &session("anna", 3), "second").await);
+    let anna = User {
+        password: Some(second),
+        ..account("anna")
+    };
+    assert_eq!(rotated(store, 3, 4).await, Rotation::Rotated(anna));
+}
+
+/// Whichever of the two comes first.
+pub async fn no_session_outlives_a_change_of_its_password(store: &impl Adapter) {
+    let changes = (1..=20_u32).map(|number| async move {
+        let name = format!("user{number}");
+        registered(store, &name, number * 100).await;
+        let (first, second) = (password("first"), password("second"));
+        let (since, next) = (revocation(&name, 5), session(&name, number * 100 + 1));
+        let users = store.users();
+        let change = async {
+            later(store, number % 3).await;
+            users.change_password(&first, &second, &since, &next).await
+        };
+        let login = session(&name, number * 100 + 2);
+        let (_, changed) = join(is_started(store, &login, "first"), change).await;
+        assert!(changed.expect("answered"));
+        let rotation = rotated(store, number * 100 + 2, number * 100 + 3).await;
+        assert_eq!(rotation, Rotation::Refused);
+        let rotation = rotated(store, number * 100 + 1, number * 100 + 4).await;
+        assert!(matches!(rotation, Rotation::Rotated(_)), "{rotation:?}");
+    });
+    join_all(changes).await;
+}
+
 /// Such as one who was removed after the password was looked at.
 pub async fn nobody_has_no_session(store: &impl Adapter) {
-    let started = store.sessions().start(&session("nobody", 1)).await;
-    assert!(
-        matches!(started, Err(StoreError::UnknownOwner)),
-        "{started:?}"
-    );
+    assert!(!is_started(store, &session("nobody", 1), "first").await);
     assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
 }
 

@@ -30,6 +30,12 @@ impl Rows {
         Ok(())
     }
 
+    /// The user whom this password still lets in.
+    pub(super) fn let_in(&mut self, id: &UserId, password: &PasswordHash) -> Option<&mut User> {
+        let user = self.users.get_mut(id)?;
+        (user.is_active && user.password.as_ref() == Some(password)).then_some(user)
+    }
+
     fn by_email(&self, email: &Email) -> Option<&User> {
         let key = email.key();
         let has_it = |user: &&User| user.email.as_ref().map(Email::key).as_ref() == Some(&key);
@@ -109,6 +115,24 @@ impl UserRepository for MemoryStore {
         user.password = Some(password.clone());
         rows.end_all(&revocation.user);
         rows.add_revocation(revocation);
+        Ok(true)
+    }
+
+    async fn change_password(
+        &self,
+        verified: &PasswordHash,
+        password: &PasswordHash,
+        revocation: &Revocation,
+        session: &Session,
+    ) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        let Some(user) = rows.let_in(&revocation.user, verified) else {
+            return Ok(false);
+        };
+        user.password = Some(password.clone());
+        rows.end_all(&revocation.user);
+        rows.add_revocation(revocation);
+        rows.start(session);
         Ok(true)
     }
 

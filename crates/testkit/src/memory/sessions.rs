@@ -6,6 +6,7 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::revocations::Revocation;
 use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
+use taskhold_repository::users::PasswordHash;
 use uuid::Uuid;
 
 use super::{MemoryStore, Rows, forget};
@@ -39,13 +40,13 @@ impl Rows {
 
 #[async_trait]
 impl SessionRepository for MemoryStore {
-    async fn start(&self, session: &Session) -> Result<(), StoreError> {
+    async fn start(&self, session: &Session, verified: &PasswordHash) -> Result<bool, StoreError> {
         let mut rows = self.rows();
-        if !rows.users.contains_key(&session.user) {
-            return Err(StoreError::UnknownOwner);
+        let is_let_in = rows.let_in(&session.user, verified).is_some();
+        if is_let_in {
+            rows.start(session);
         }
-        rows.start(session);
-        Ok(())
+        Ok(is_let_in)
     }
 
     async fn rotate(
