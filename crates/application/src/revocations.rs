@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::{Revocation, RevocationRepository, SubjectHash};
+use taskhold_repository::revocations::{
+    KNOWN_WITHIN, Revocation, RevocationRepository, SubjectHash,
+};
 
 use crate::clock::Clock;
 use crate::tokens::Identity;
 
 /// How often the store is asked for what other instances have revoked: several times within
-/// [`KNOWN_WITHIN`](taskhold_repository::revocations::KNOWN_WITHIN), so that a fault may pass.
+/// [`KNOWN_WITHIN`], so that a fault may pass.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// The revocations of all users, remembered, so that no request has to ask for them.
@@ -80,11 +82,10 @@ impl Revocations {
         let current = self.store.current(now).await?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let known = known.get_or_insert_default();
-        // One that was noted while the store was asked may be missing from its answer.
-        let since = now.as_micros();
-        known.retain(|_, not_before| {
-            *not_before != Timestamp::LAST && not_before.as_micros() >= since
-        });
+        // One that was noted while the store was asked may be missing from its answer; its time is
+        // from before it was kept.
+        let since = now.saturating_sub(KNOWN_WITHIN);
+        known.retain(|_, not_before| *not_before != Timestamp::LAST && *not_before >= since);
         for (subject, not_before) in current {
             remember(known, subject, not_before);
         }
