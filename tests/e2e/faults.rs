@@ -7,7 +7,9 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{Answer, Client, Database, SECRET, Service, eventually, path, signed};
+use crate::service::{
+    Answer, Client, Database, SECRET, Service, eventually, path, signed, tomorrow,
+};
 
 /// Every request about tasks, on a task that is there.
 async fn ask_everything(client: &Client, id: &str) -> Vec<Answer> {
@@ -112,7 +114,7 @@ async fn fault_1_a_frozen_database_does_not_hang_a_request_for_20_seconds() {
 
 async fn fault_2_tokens_of_known_secrets_or_without_end_or_owner_are_refused(database: Database) {
     let service = Service::start(&database).await;
-    let later = 4_000_000_000_u64;
+    let later = tomorrow();
     let sound = json!({"sub": "alice", "exp": later});
     assert_eq!(
         service

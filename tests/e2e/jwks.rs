@@ -6,13 +6,13 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use taskhold_testkit::issuer::{IssuerKey, JwksServer, key_set};
 
-use crate::service::{Database, SECRET, Service, eventually, signed};
+use crate::service::{Database, SECRET, Service, eventually, signed, tomorrow};
 
 const URL: &str = "TASKHOLD__AUTH__JWKS_URL";
 const FILE: &str = "TASKHOLD__AUTH__JWKS_FILE";
 
 fn claims(user: &str) -> Value {
-    json!({"sub": user, "exp": 4_000_000_000_u64})
+    json!({"sub": user, "exp": tomorrow()})
 }
 
 async fn is_taken(service: &Service, token: String) -> bool {
@@ -81,7 +81,7 @@ async fn somebody_signed_in_with_better_auth_has_their_own_tasks() {
     let header = json!({"alg": "EdDSA", "kid": "c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11"});
     let token = |user: &str| {
         let payload = json!({
-            "sub": user, "id": user, "exp": 4_000_000_000_u64, "iat": 1_700_000_000,
+            "sub": user, "id": user, "exp": tomorrow(), "iat": tomorrow() - 7 * 86_400,
             "iss": "http://localhost:3000", "aud": "http://localhost:3000",
             "email": "hunter2@example.org", "name": "Hunter Two", "emailVerified": true,
             "image": null, "createdAt": "2026-01-01T00:00:00.000Z"

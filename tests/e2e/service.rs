@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 use tempfile::TempDir;
 
-pub use self::client::{Answer, Client, TASKS, path, signed, token};
+pub use self::client::{Answer, Client, TASKS, path, signed, token, tomorrow};
 
 /// Long enough for a loaded machine; nothing waits so long where all is well.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::service::{Database, SECRET, Service, run, taskhold};
+use crate::service::{Database, SECRET, Service, run, taskhold, tomorrow};
 
 /// `serve` ends at once, says `sentence`, and nothing of a secret.
 #[track_caller]
@@ -68,6 +68,13 @@ fn a_wrong_setting_is_named() {
     refused(
         &[("TASKHOLD__AUTH__ACCESS_TOKEN_MINUTES", "0")],
         "auth.access_token_minutes",
+    );
+    refused(
+        &[
+            ("TASKHOLD__AUTH__ACCESS_TOKEN_MINUTES", "1441"),
+            ("TASKHOLD__AUTH__LONGEST_TOKEN_DAYS", "1"),
+        ],
+        "auth.longest_token_days",
     );
 }
 
@@ -149,7 +156,7 @@ fn a_previous_secret_keeps_the_rules_of_the_present_one() {
 async fn a_secret_is_replaced_without_signing_anyone_out() {
     let new = "another secret of the tests, long enough too";
     let database = Database::sqlite();
-    let claims = json!({"sub": "anna", "exp": 4_000_000_000_u64});
+    let claims = json!({"sub": "anna", "exp": tomorrow()});
     let tokens = [SECRET, new].map(|secret| crate::service::signed(&claims, secret));
     for (variables, expected) in [
         (&[("JWT_SECRET", SECRET)][..], [200, 401]),
@@ -322,8 +329,7 @@ async fn files_are_overlaid_by_dotenv_and_that_by_the_environment() {
     let ours = service.client_with(Some(token)).get("/api/v1/tasks").await;
     assert_eq!(ours.status, 200, "{ours:?}");
     for (issuer, expected) in [("environment", 200), ("dotenv", 401), ("file", 401)] {
-        let claims =
-            json!({"sub": "anna", "exp": 4_000_000_000_u64, "iss": issuer, "aud": "dotenv"});
+        let claims = json!({"sub": "anna", "exp": tomorrow(), "iss": issuer, "aud": "dotenv"});
         let token = crate::service::signed(&claims, SECRET);
         let answer = service.client_with(Some(token)).get("/api/v1/tasks").await;
         assert_eq!(answer.status, expected, "{issuer}");
@@ -341,7 +347,7 @@ async fn a_secret_of_digits_stays_a_string() {
     let digits = "00000000001234567890123456789012345678901234567890";
     let database = Database::sqlite();
     let service = Service::start_with(&database, &[("JWT_SECRET", digits)]).await;
-    let token = crate::service::signed(&json!({"sub": "anna", "exp": 4_000_000_000_u64}), digits);
+    let token = crate::service::signed(&json!({"sub": "anna", "exp": tomorrow()}), digits);
     service
         .client_with(Some(token))
         .created(json!({"title": "mine"}))

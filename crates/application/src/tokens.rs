@@ -14,8 +14,6 @@ pub struct Identity {
     pub user: UserId,
     /// When it was issued, to the microsecond where its issuer told it; `None` where it did not.
     pub issued: Option<Timestamp>,
-    /// When it ends.
-    pub expires: Timestamp,
 }
 
 /// Tells whose token it is.

@@ -37,13 +37,15 @@ pub struct Revocation {
 
 impl Revocation {
     /// That no token of this user counts which was issued before `now`, where no token lives longer
-    /// than `longest_token`.
+    /// than `longest_token`, as clocks that differ by less than [`KNOWN_WITHIN`] tell it.
     #[must_use]
     pub fn of_all_until(user: &UserId, now: Timestamp, longest_token: Duration) -> Self {
         Self {
             user: user.clone(),
             not_before: now,
-            kept_until: now.saturating_add(longest_token),
+            kept_until: now
+                .saturating_add(longest_token)
+                .saturating_add(KNOWN_WITHIN),
         }
     }
 

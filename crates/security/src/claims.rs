@@ -1,12 +1,14 @@
 //! What a token whose signature is right must say to be taken.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use taskhold_application::tokens::{Identity, InvalidToken};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
 /// How far the issuer's clock may differ from ours, for all that a token says of time.
-const LEEWAY_MICROS: i64 = 5_000_000;
+const LEEWAY: Duration = Duration::from_secs(5);
 
 /// The `iss` of our own tokens.
 pub(crate) const OURS: &str = "taskhold";
@@ -58,26 +60,31 @@ impl Audience {
 }
 
 impl Claims {
-    /// Who it is, where everything that the token says holds `now`.
+    /// Who it is, where everything that the token says holds `now` and it lives no longer than
+    /// `longest`.
     pub(crate) fn identity(
         self,
         signed_with: SignedWith,
         origin: &Origin,
+        longest: Duration,
         now: Timestamp,
     ) -> Result<Identity, InvalidToken> {
         let identity = Identity {
             user: UserId::parse(self.sub).map_err(|_| InvalidToken)?,
             issued: self.iat.map(instant).transpose()?,
-            expires: instant(self.exp)?,
         };
+        let expires = instant(self.exp)?;
         let begins = self.nbf.map(instant).transpose()?;
-        let earliest = now.as_micros().saturating_sub(LEEWAY_MICROS);
-        let latest = now.as_micros().saturating_add(LEEWAY_MICROS);
-        let is_over = identity.expires.as_micros() <= earliest;
+        let earliest = now.saturating_sub(LEEWAY);
+        let latest = now.saturating_add(LEEWAY);
+        let is_over = expires <= earliest;
+        // Without its time of issue it may have been issued just now.
+        let issued = identity.issued.unwrap_or(now);
+        let is_too_long = expires > issued.saturating_add(longest).saturating_add(LEEWAY);
         let has_begun = [begins, identity.issued]
             .into_iter()
             .flatten()
-            .all(|begin| begin.as_micros() <= latest);
+            .all(|begin| begin <= latest);
         let is_of_origin = match (self.iss.as_deref(), signed_with) {
             (Some(OURS), SignedWith::SharedSecret) => true,
             (Some(OURS), SignedWith::IssuerKey) => false,
@@ -87,7 +94,7 @@ impl Claims {
             Some(ours) => self.aud.is_some_and(|audience| audience.contains(ours)),
             None => true,
         };
-        if is_over || !has_begun || !is_of_origin || !is_for_us {
+        if is_over || is_too_long || !has_begun || !is_of_origin || !is_for_us {
             return Err(InvalidToken);
         }
         Ok(identity)

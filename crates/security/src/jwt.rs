@@ -23,8 +23,9 @@ use crate::secret::Secret;
 
 /// Signs tokens with a secret, and verifies those of it and of another issuer.
 ///
-/// A token is taken when its signature is right, its `exp` is there and not past, its `nbf` and
-/// `iat` where present are not in the future, its `sub` is a [`UserId`], its [`Origin`] is right,
+/// A token is taken when its signature is right, its `exp` is there, not past and no longer than
+/// [`Lifetimes::longest`] after its `iat` (or, without one, from now), its `nbf` and `iat` where present
+/// are not in the future, its `sub` is a [`UserId`], its [`Origin`] is right,
 /// and it asks for no extension that must be understood (`crit`). Clocks may differ by 5 seconds.
 ///
 /// The algorithm that its header names decides which keys can have signed it: `HS256` the secrets,
@@ -36,8 +37,17 @@ pub struct JwtTokens {
     key_id: String,
     issuer_keys: Option<Arc<IssuerKeys>>,
     origin: Origin,
-    lifetime: Duration,
+    lifetimes: Lifetimes,
     clock: Arc<dyn Clock>,
+}
+
+/// How long tokens live.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// Those that are signed here.
+    pub own: Duration,
+    /// The longest of any that is taken.
+    pub longest: Duration,
 }
 
 #[derive(Deserialize)]
@@ -61,14 +71,19 @@ impl JwtTokens {
     /// Tokens signed with `secret`, that live so long. They name `taskhold` as their issuer, and the
     /// audience that every token must name.
     #[must_use]
-    pub fn new(secret: &Secret, origin: Origin, lifetime: Duration, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        secret: &Secret,
+        origin: Origin,
+        lifetimes: Lifetimes,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             secrets: vec![DecodingKey::from_secret(secret.as_bytes())],
             signing: EncodingKey::from_secret(secret.as_bytes()),
             key_id: key_id(secret),
             issuer_keys: None,
             origin,
-            lifetime,
+            lifetimes,
             clock,
         }
     }
@@ -113,7 +128,7 @@ fn key_id(secret: &Secret) -> String {
 
 impl TokenSigner for JwtTokens {
     fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError> {
-        let lifetime = i64::try_from(self.lifetime.as_secs()).map_err(SigningError::new)?;
+        let lifetime = i64::try_from(self.lifetimes.own.as_secs()).map_err(SigningError::new)?;
         let claims = NewClaims {
             iss: claims::OURS,
             sub: user.as_str(),
@@ -131,7 +146,7 @@ impl TokenSigner for JwtTokens {
         Ok(SignedToken {
             token: jsonwebtoken::encode(&header, &claims, &self.signing)
                 .map_err(SigningError::new)?,
-            expires_in: self.lifetime,
+            expires_in: self.lifetimes.own,
         })
     }
 }
@@ -167,6 +182,11 @@ impl TokenVerifier for JwtTokens {
         if !is_signed {
             return Err(InvalidToken);
         }
-        object::<Claims>(payload)?.identity(signed_with, &self.origin, self.clock.now())
+        object::<Claims>(payload)?.identity(
+            signed_with,
+            &self.origin,
+            self.lifetimes.longest,
+            self.clock.now(),
+        )
     }
 }

@@ -14,7 +14,7 @@ use taskhold_application::clock::SystemClock;
 use taskhold_application::tokens::TokenVerifier as _;
 use taskhold_security::issuer::{IssuerKeys, KeySource, KeySourceError, Pace};
 use taskhold_security::jwks_url::{FetchError, JwksUrl, JwksUrlError};
-use taskhold_security::jwt::{JwtTokens, Origin};
+use taskhold_security::jwt::{JwtTokens, Lifetimes, Origin};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::issuer::{IssuerKey, JwksServer, key_set};
 
@@ -38,7 +38,10 @@ fn tokens_of(keys: &Arc<IssuerKeys>) -> Arc<JwtTokens> {
     let tokens = JwtTokens::new(
         &Secret::new("0123456789abcdef0123456789abcdef"),
         Origin::default(),
-        Duration::from_hours(1),
+        Lifetimes {
+            own: Duration::from_hours(1),
+            longest: Duration::from_hours(24 * 365 * 100),
+        },
         Arc::new(SystemClock),
     );
     Arc::new(tokens.with_issuer_keys(Arc::clone(keys)))

@@ -13,7 +13,7 @@ use taskhold_application::clock::Clock as _;
 use taskhold_application::tokens::{Identity, InvalidToken, TokenVerifier as _};
 use taskhold_security::issuer::{IssuerKeys, KeySource, Pace};
 use taskhold_security::jwks::KeySet;
-use taskhold_security::jwt::{JwtTokens, Origin};
+use taskhold_security::jwt::{JwtTokens, Lifetimes, Origin};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::issuer::{IssuerKey, key_set};
@@ -38,7 +38,10 @@ async fn tokens_of(keys: &[Value], origin: Origin) -> JwtTokens {
     JwtTokens::new(
         &Secret::new(SECRET),
         origin,
-        Duration::from_hours(1),
+        Lifetimes {
+            own: Duration::from_hours(1),
+            longest: Duration::from_hours(24),
+        },
         Arc::new(ManualClock::default()),
     )
     .with_issuer_keys(issuer_keys)

@@ -12,7 +12,7 @@ use taskhold_application::clock::Clock as _;
 use taskhold_application::tokens::{Identity, InvalidToken, TokenSigner as _, TokenVerifier as _};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_security::jwt::{JwtTokens, Origin};
+use taskhold_security::jwt::{JwtTokens, Lifetimes, Origin};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::clock::ManualClock;
 
@@ -28,7 +28,10 @@ fn tokens_of(secret: &str, origin: Origin) -> JwtTokens {
     JwtTokens::new(
         &Secret::new(secret),
         origin,
-        Duration::from_hours(1),
+        Lifetimes {
+            own: Duration::from_hours(1),
+            longest: Duration::from_hours(24),
+        },
         Arc::new(ManualClock::default()),
     )
 }
@@ -89,8 +92,6 @@ fn what_we_sign_we_take_and_know_to_the_microsecond() {
         let identity = verify(&tokens, &signed.token).expect("a sound token");
         assert_eq!(identity.user, user);
         assert_eq!(identity.issued, Some(now));
-        let whole_second = now.as_micros() / 1_000_000 * 1_000_000;
-        assert_eq!(identity.expires.as_micros(), whole_second + 3_600_000_000);
     }
 }
 
@@ -145,10 +146,42 @@ fn tokens_of_other_issuers_with_the_same_secret_are_taken() {
         &signed(&json!({"sub": longest, "exp": now() + 60})),
         &longest,
     );
-    taken(
-        &signed(&json!({"sub": "a", "exp": 253_402_300_799_i64})),
-        "a",
-    );
+}
+
+/// It is remembered for only so long that tokens were revoked.
+#[test]
+fn a_token_that_lives_too_long_is_refused() {
+    const DAY: i64 = 86_400;
+    for (claims, is_taken) in [
+        (json!({"sub": "a", "exp": now() + DAY}), true),
+        (json!({"sub": "a", "exp": now() + DAY + 5}), true),
+        (json!({"sub": "a", "exp": now() + DAY + 6}), false),
+        (json!({"sub": "a", "exp": 253_402_300_799_i64}), false),
+        (
+            json!({"sub": "a", "iat": now(), "exp": now() + DAY + 5}),
+            true,
+        ),
+        (
+            json!({"sub": "a", "iat": now(), "exp": now() + DAY + 6}),
+            false,
+        ),
+        (
+            json!({"sub": "a", "iat": now() - DAY, "exp": now() + 5}),
+            true,
+        ),
+        (
+            json!({"sub": "a", "iat": now() - DAY, "exp": now() + 6}),
+            false,
+        ),
+        (json!({"sub": "a", "iat": 0, "exp": now() + 60}), false),
+    ] {
+        let token = signed(&claims);
+        if is_taken {
+            taken(&token, "a");
+        } else {
+            refused(&claims.to_string(), &token);
+        }
+    }
 }
 
 #[test]
@@ -157,7 +190,7 @@ fn when_it_was_issued_is_known_where_the_token_tells() {
         (json!(1_767_323_045), 1_767_323_045_000_000),
         (json!(1_767_323_045.5), 1_767_323_045_500_000),
         (json!(1_767_323_045.678_901), 1_767_323_045_678_901),
-        (json!(0), 0),
+        (json!(1_767_300_000), 1_767_300_000_000_000),
     ] {
         let token = signed(&json!({"sub": "a", "exp": now() + 60, "iat": claimed}));
         let identity = verify(&tokens(), &token).expect("a sound token");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use taskhold_application::clock::SystemClock;
 use taskhold_infrastructure::url::DatabaseUrl;
-use taskhold_security::jwt::JwtTokens;
+use taskhold_security::jwt::{JwtTokens, Lifetimes};
 use taskhold_security::secret::Secret;
 
 use crate::settings::{Misconfigured, Profile, Settings};
@@ -24,7 +24,11 @@ const FILE: &str = "jwt-secret";
 pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtTokens> {
     let secret = signing_secret(settings)?;
     let origin = settings.auth.origin.clone();
-    let tokens = JwtTokens::new(&secret, origin, lifetime, Arc::new(SystemClock));
+    let lifetimes = Lifetimes {
+        own: lifetime,
+        longest: settings.auth.longest_token_lifetime,
+    };
+    let tokens = JwtTokens::new(&secret, origin, lifetimes, Arc::new(SystemClock));
     match &settings.auth.previous_secret {
         Some(previous) => {
             refuse_short(previous, "JWT_SECRET_PREVIOUS", settings)?;

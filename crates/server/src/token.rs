@@ -13,13 +13,19 @@ use crate::settings::{Misconfigured, Profile, Settings};
 /// Prints a token for trying the API.
 ///
 /// # Errors
-/// In production, where tokens are earned by logging in; where the name is no user's id.
+/// In production, where tokens are earned by logging in; where the name is no user's id, or the token
+/// would live too long to be taken.
 pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
     if settings.profile == Profile::Production {
         return Err(Misconfigured("`taskhold token` is refused in production".into()).into());
     }
     let user = UserId::parse(&options.user).map_err(|error| anyhow::anyhow!("--user: {error}"))?;
     let lifetime = Duration::from_mins(options.minutes.into());
+    if lifetime > settings.auth.longest_token_lifetime {
+        anyhow::bail!(
+            "--minutes: no token is taken that lives longer than auth.longest_token_days"
+        );
+    }
     let tokens = secret::tokens(settings, lifetime)?;
     println!("{}", tokens.sign(&user, SystemClock.now())?.token);
     Ok(())

@@ -1,5 +1,7 @@
 //! A client of the program, and what it is answered.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -16,7 +18,17 @@ pub fn path(task: &Value) -> String {
 
 /// A sound token of the secret of the tests.
 pub fn token(user: &str) -> String {
-    signed(&json!({"sub": user, "exp": 4_000_000_000_u64}), SECRET)
+    signed(&json!({"sub": user, "exp": tomorrow()}), SECRET)
+}
+
+/// For a token that outlives every test.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the service under test reads the same clock"
+)]
+pub fn tomorrow() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("a time after 1970").as_secs() + 86_400
 }
 
 pub fn signed(claims: &Value, secret: &str) -> String {

@@ -51,6 +51,15 @@ impl Auth {
                     .into(),
             ));
         }
+        let lifetime = Duration::from_mins(section.access_token_minutes.get().into());
+        let longest_token_lifetime = days(section.longest_token_days);
+        if lifetime > longest_token_lifetime {
+            return Err(Misconfigured(
+                "auth.access_token_minutes is longer than auth.longest_token_days: no token that is \
+                 issued would be taken"
+                    .into(),
+            ));
+        }
         let issuer_keys = match (given(section.jwks_url), given(section.jwks_file)) {
             (Some(_), Some(_)) => {
                 return Err(Misconfigured(
@@ -72,9 +81,9 @@ impl Auth {
                 issuer: given(section.issuer),
                 audience: given(section.audience),
             },
-            lifetime: Duration::from_mins(section.access_token_minutes.get().into()),
+            lifetime,
             refresh_token_lifetime: days(section.refresh_token_days),
-            longest_token_lifetime: days(section.longest_token_days),
+            longest_token_lifetime,
             issuer_keys,
         })
     }
