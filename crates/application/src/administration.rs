@@ -45,18 +45,20 @@ impl Administration {
         }
     }
 
-    /// The user of this id or, where it is one, of this e-mail address.
+    /// The user of this id or, where there is none, of this e-mail address. Ids of another service may
+    /// look like addresses, and can only be named in this way.
     ///
     /// # Errors
     /// [`AccountError`]: `NotFound`, and those of the store.
     pub async fn find(&self, id_or_email: &str) -> Result<User, AccountError> {
-        if let Ok(email) = Email::parse(id_or_email)
-            && let Some(user) = self.users.find_by_email(&email).await?
+        if let Ok(id) = UserId::parse(id_or_email)
+            && let Some(user) = self.users.find(&id).await?
         {
             return Ok(user);
         }
-        let id = UserId::parse(id_or_email).map_err(|_| AccountError::NotFound)?;
-        self.users.find(&id).await?.ok_or(AccountError::NotFound)
+        let email = Email::parse(id_or_email).map_err(|_| AccountError::NotFound)?;
+        let user = self.users.find_by_email(&email).await?;
+        user.ok_or(AccountError::NotFound)
     }
 
     /// Keeps a user out: no token of theirs counts, whoever issued it and when.
