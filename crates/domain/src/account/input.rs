@@ -5,7 +5,7 @@ use crate::task::Member;
 use crate::violation::{Violation, Violations, both};
 
 /// What somebody says who registers. Every broken rule is reported: e-mail, password, name.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RegistrationInput {
     /// Required.
     pub email: Member<String>,
@@ -54,7 +54,7 @@ impl RegistrationInput {
 }
 
 /// What somebody says who logs in.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct CredentialsInput {
     /// Required.
     pub email: Member<String>,
@@ -87,7 +87,7 @@ impl CredentialsInput {
 }
 
 /// What somebody says who wants another password.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct PasswordChangeInput {
     /// Required.
     pub current: Member<String>,
