@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use actix_web::body;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
@@ -50,10 +51,15 @@ async fn export(
         Format::Console(_) => "attachment; filename=\"tasks.json\"",
         Format::Lines => "attachment; filename=\"tasks.ndjson\"",
     };
-    Ok(HttpResponse::Ok()
+    let mut response = HttpResponse::Ok();
+    response
         .insert_header((CONTENT_TYPE, format.media_type()))
-        .insert_header((CONTENT_DISPOSITION, name))
-        .streaming(stream::try_unfold(sending, Sending::next)))
+        .insert_header((CONTENT_DISPOSITION, name));
+    if request.method() == Method::HEAD {
+        // A stream would be read to its end, although nobody sees it.
+        return Ok(response.body(body::None::new()));
+    }
+    Ok(response.streaming(stream::try_unfold(sending, Sending::next)))
 }
 
 impl Sending {

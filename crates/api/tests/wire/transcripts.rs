@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::Method;
 use insta::assert_snapshot;
 use taskhold_testkit::memory::MemoryStore;
@@ -384,4 +385,19 @@ async fn other_origins_unless_configured() {
             .header("access-control-request-method", "POST"),
     ];
     assert_snapshot!(transcript(Wire::new(), requests).await);
+}
+
+#[actix_web::test]
+async fn the_head_of_an_export_comes_without_the_reading_of_its_tasks() {
+    let wire = Wire::new();
+    wire.created(r#"{"title": "Buy milk"}"#).await;
+    let head = |method| request(method, "/api/v1/export");
+    let (head, whole) = (head(Method::HEAD), head(Method::GET));
+    let (head, whole) = (wire.answer(&head).await, wire.answer(&whole).await);
+    assert_eq!(head.status(), whole.status());
+    for name in ["content-type", "content-disposition"] {
+        assert_eq!(head.headers().get(name), whole.headers().get(name));
+    }
+    assert_eq!(whole.body().size(), BodySize::Stream);
+    assert_eq!(head.body().size(), BodySize::None);
 }
