@@ -24,8 +24,8 @@ const ME: &str = "/api/auth/me";
 const PASSWORD: &str = "/api/auth/password";
 
 /// What is left of an allowance (draft-ietf-httpapi-ratelimit-headers).
-static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(crate) static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION,
-    RETRY_AFTER,
+    AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH,
+    LINK, LOCATION, RETRY_AFTER,
 };
 use actix_web::middleware::Condition;
 use url::Url;
 
+use crate::accounts::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::boundary::X_REQUEST_ID;
 use crate::endpoint::endpoints;
 use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
@@ -54,11 +55,14 @@ pub(crate) fn layer(origins: &[Origin]) -> Condition<Cors> {
         IDEMPOTENCY_KEY.clone(),
         X_REQUEST_ID.clone(),
     ];
-    let read: [HeaderName; 6] = [
+    let read: [HeaderName; 9] = [
+        CONTENT_DISPOSITION,
         ETAG,
         LINK,
         LOCATION,
         RETRY_AFTER,
+        RATE_LIMIT.clone(),
+        RATE_LIMIT_POLICY.clone(),
         IDEMPOTENT_REPLAYED.clone(),
         X_REQUEST_ID.clone(),
     ];
