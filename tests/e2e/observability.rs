@@ -119,6 +119,27 @@ async fn requests_and_calls_are_counted(database: Database) {
     );
 }
 
+async fn logins_that_fail_are_counted(database: Database) {
+    let service = Service::start(&database).await;
+    let nobody = service.client_with(None);
+    let register = json!({"email": "anna@example.org", "password": "correct horse"});
+    let answer = nobody.post("/api/auth/register", register).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    for (email, password, status, count) in [
+        ("anna@example.org", "correct horse", 200, 0.0),
+        ("anna@example.org", "wrong horse", 401, 1.0),
+        ("nobody@example.org", "correct horse", 401, 2.0),
+        ("anna@example.org", "correct horse", 200, 2.0),
+    ] {
+        let login = json!({"email": email, "password": password});
+        let answer = nobody.post("/api/auth/login", login).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let metrics = service.text("/metrics").await;
+        let counted = series(&metrics, "taskhold_login_failures_total", &[]);
+        assert_eq!(counted, Some(count), "{metrics}");
+    }
+}
+
 async fn metrics_may_have_a_listener_of_their_own(database: Database) {
     let service =
         Service::start_with(&database, &[("TASKHOLD__METRICS__ADDRESS", "127.0.0.1:0")]).await;
@@ -198,6 +219,7 @@ async fn a_request_is_one_line_of_log(database: Database) {
 
 on_both_stores! {
     requests_and_calls_are_counted
+    logins_that_fail_are_counted
     metrics_may_have_a_listener_of_their_own
     a_request_is_one_line_of_log
 }

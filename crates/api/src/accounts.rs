@@ -4,7 +4,9 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
-use taskhold_application::accounts::{AccountService, Allowance, Grant, RefreshToken, User};
+use taskhold_application::accounts::{
+    AccountError, AccountService, Allowance, Grant, RefreshToken, User,
+};
 use taskhold_domain::account::{CredentialsInput, PasswordChangeInput, RegistrationInput};
 use taskhold_domain::task::Member;
 use taskhold_domain::user::UserId;
@@ -104,7 +106,11 @@ async fn log_in(
         email: text(&mut members, "email"),
         password: text(&mut members, "password"),
     };
-    let grant = accounts.log_in(&input.into_credentials()?, address).await?;
+    let grant = accounts.log_in(&input.into_credentials()?, address).await;
+    if let Err(AccountError::WrongCredentials) = grant {
+        metrics::counter!("taskhold_login_failures_total").increment(1);
+    }
+    let grant = grant?;
     let mut response = HttpResponse::Ok();
     tell_allowance(&mut response, &allowance);
     Ok(granted(&mut response, &grant))

@@ -38,6 +38,12 @@ pub fn start() -> anyhow::Result<Recorder> {
         "taskhold_http_request_duration_seconds",
         "Requests by route, method and status."
     );
+    metrics::describe_counter!(
+        "taskhold_login_failures_total",
+        "Logins with a wrong address or password."
+    );
+    // There from the start, so that the first one is seen as a change.
+    metrics::counter!("taskhold_login_failures_total").increment(0);
     metrics::describe_histogram!(
         "taskhold_store_call_duration_seconds",
         "Calls to the store, with their retries."
