@@ -23,8 +23,9 @@ const QUEUE: usize = 16;
 /// The threads are its own, and stay: of those that come and go, each leaves the memory of a hash with
 /// the allocator.
 ///
-/// A request that is given up leaves its hash running to its end, and its place taken for so long:
-/// otherwise whoever hangs up quickly could make the service hash as much as they like.
+/// A request that is given up leaves its hash running to its end if it has begun, and its place taken
+/// until it would have been its turn: otherwise whoever hangs up quickly could make the service hash as
+/// much as they like.
 #[derive(Clone)]
 pub struct Argon2Passwords {
     places: Arc<Semaphore>,
@@ -40,6 +41,12 @@ impl Argon2Passwords {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         let all_but_one = NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN);
         Self::new(Params::DEFAULT, all_but_one)
+    }
+
+    /// The same, one at a time.
+    #[must_use]
+    pub fn one_by_one() -> Self {
+        Self::new(Params::DEFAULT, NonZeroUsize::MIN)
     }
 
     /// Hashes that cost so much, so many at once.

@@ -89,7 +89,7 @@ pub fn housekeeping(store: &Store) -> Housekeeping {
 pub fn administration(settings: &Settings, store: &Store) -> Administration {
     Administration {
         users: Arc::new(SqlUsers::new(store.clone())),
-        passwords: Arc::new(Argon2Passwords::recommended()),
+        passwords: Arc::new(Argon2Passwords::one_by_one()),
         clock: Arc::new(SystemClock),
         longest_token: settings.auth.longest_token_lifetime,
     }
