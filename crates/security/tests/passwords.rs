@@ -129,21 +129,26 @@ async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong
         ("too long", huge.as_str(), Some(&hash)),
         ("neither", huge.as_str(), None),
     ];
-    // The fastest of several, in turns: whatever else the machine does only adds to it.
+    // The fastest of nine, in turns: whatever else the machine does only adds to it, so that more are
+    // needed where that is much.
+    let deadline = Instant::now() + Duration::from_secs(20);
     let mut fastest = [Duration::MAX; 4];
-    for _ in 0..9 {
+    for round in 1.. {
         for ((_, claimed, hash), fastest) in attempts.iter().zip(&mut fastest) {
             let started = Instant::now();
             passwords.verify(claimed, *hash).await.expect("verified");
             *fastest = started.elapsed().min(*fastest);
         }
+        let (least, most) = (fastest.iter().min(), fastest.iter().max());
+        if round >= 9 && most.expect("four") < &(*least.expect("four") * 2) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{:?}: {fastest:?}",
+            attempts.map(|(what, ..)| what)
+        );
     }
-    let (least, most) = (fastest.iter().min(), fastest.iter().max());
-    assert!(
-        most.expect("four") < &(*least.expect("four") * 2),
-        "{:?}: {fastest:?}",
-        attempts.map(|(what, ..)| what)
-    );
 }
 
 #[tokio::test]
