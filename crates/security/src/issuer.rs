@@ -1,11 +1,11 @@
 //! The keys of another issuer, kept up to date.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::jwks::{KeySet, MalformedKeySet};
@@ -28,7 +28,7 @@ pub enum KeySource {
 pub struct Pace {
     /// While all is well.
     pub refresh: Duration,
-    /// While the last attempt failed.
+    /// While the last attempt failed, or found no key that can verify tokens.
     pub retry: Duration,
     /// The least time between two readings for the sake of keys that are not known.
     pub unknown_key: Duration,
@@ -68,7 +68,7 @@ pub struct IssuerKeys {
     source: KeySource,
     client: JwksClient,
     pace: Pace,
-    keys: watch::Sender<Arc<KeySet>>,
+    keys: RwLock<KeySet>,
     /// When they were last read because one was missing. Held while they are: whoever misses a key
     /// meanwhile waits for the same reading.
     missed: Mutex<Option<Instant>>,
@@ -82,7 +82,7 @@ impl IssuerKeys {
             source,
             client: JwksClient::new(),
             pace,
-            keys: watch::Sender::new(Arc::default()),
+            keys: RwLock::default(),
             missed: Mutex::new(None),
         }
     }
@@ -97,24 +97,21 @@ impl IssuerKeys {
             KeySource::Url(url) => KeySet::parse(&self.client.fetch(url).await?)?,
         };
         let usable = keys.len();
-        self.keys.send_replace(Arc::new(keys));
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(usable)
     }
 
-    /// Reads the keys for as long as it is polled; `has_keys` tells whether they were read already.
-    pub async fn keep_up_to_date(&self, has_keys: bool) {
-        let mut pause = if has_keys {
-            self.pace.refresh
-        } else {
-            self.pace.retry
-        };
+    /// Reads the keys again and again for as long as it is polled.
+    pub async fn keep_up_to_date(&self) {
+        let mut has_keys = !self.keys().is_empty();
         loop {
-            tokio::time::sleep(pause).await;
-            pause = if self.read_or_warn().await {
+            let pause = if has_keys {
                 self.pace.refresh
             } else {
                 self.pace.retry
             };
+            tokio::time::sleep(pause).await;
+            has_keys = self.read_or_warn().await;
         }
     }
 
@@ -125,7 +122,7 @@ impl IssuerKeys {
         self: &Arc<Self>,
         algorithm: Algorithm,
         id: Option<&str>,
-    ) -> Option<DecodingKey> {
+    ) -> Option<Arc<DecodingKey>> {
         if let Some(key) = self.known(algorithm, id) {
             return Some(key);
         }
@@ -146,15 +143,20 @@ impl IssuerKeys {
         }
     }
 
-    fn known(&self, algorithm: Algorithm, id: Option<&str>) -> Option<DecodingKey> {
-        self.keys.borrow().find(algorithm, id).cloned()
+    fn known(&self, algorithm: Algorithm, id: Option<&str>) -> Option<Arc<DecodingKey>> {
+        self.keys().find(algorithm, id).map(Arc::clone)
     }
 
+    fn keys(&self) -> RwLockReadGuard<'_, KeySet> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there are keys that can verify tokens.
     async fn read_or_warn(&self) -> bool {
         match self.read().await {
             Ok(0) => {
                 tracing::warn!("the issuer publishes no key that can verify tokens");
-                true
+                false
             }
             Ok(_) => true,
             Err(error) => {

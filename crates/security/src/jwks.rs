@@ -1,5 +1,7 @@
 //! Sets of public keys (RFC 7517).
 
+use std::sync::Arc;
+
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
@@ -21,7 +23,7 @@ pub struct MalformedKeySet(#[from] serde_json::Error);
 struct PublicKey {
     id: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    key: Arc<DecodingKey>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +79,7 @@ impl KeySet {
 
     /// The key of this id for this algorithm; without an id the only one for it. None where two
     /// would do: no token is tried on keys that its issuer may not have meant.
-    pub(crate) fn find(&self, algorithm: Algorithm, id: Option<&str>) -> Option<&DecodingKey> {
+    pub(crate) fn find(&self, algorithm: Algorithm, id: Option<&str>) -> Option<&Arc<DecodingKey>> {
         let mut fitting = self
             .0
             .iter()
@@ -105,7 +107,7 @@ impl PublicKey {
         (is_public && is_for_signatures && is_for_algorithm && is_sound).then_some(Self {
             id: jwk.kid,
             algorithm,
-            key,
+            key: Arc::new(key),
         })
     }
 }

@@ -173,7 +173,7 @@ impl TokenVerifier for JwtTokens {
             (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, Some(keys)) => {
                 let key = keys.find(header.alg, header.kid.as_deref()).await;
                 (
-                    key.as_ref().is_some_and(is_signed_by),
+                    key.as_deref().is_some_and(is_signed_by),
                     SignedWith::IssuerKey,
                 )
             }

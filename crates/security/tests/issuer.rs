@@ -155,7 +155,7 @@ async fn keys_are_read_again_without_any_token() {
     keys.read().await.expect("keys");
     let tokens = tokens_of(&keys);
     let kept = Arc::clone(&keys);
-    let keeping = tokio::spawn(async move { kept.keep_up_to_date(true).await });
+    let keeping = tokio::spawn(async move { kept.keep_up_to_date().await });
     server.publish(&key_set(&[new.jwk_of("new")]));
     eventually("the old key is forgotten", async || {
         !is_taken(&tokens, &old.token("old", &claims())).await
@@ -187,10 +187,35 @@ async fn the_last_keys_stay_while_the_issuer_is_away_and_it_is_found_when_it_is_
     );
     assert!(is_taken(&tokens, &old.token("old", &claims())).await);
     let kept = Arc::clone(&keys);
-    let keeping = tokio::spawn(async move { kept.keep_up_to_date(false).await });
+    let keeping = tokio::spawn(async move { kept.keep_up_to_date().await });
     let _server = JwksServer::start_at(address, &key_set(&[new.jwk_of("new")])).await;
     eventually("the new key is known", async || {
         is_taken(&tokens, &new.token("new", &claims())).await
+    })
+    .await;
+    keeping.abort();
+}
+
+/// As one does that is being set up.
+#[tokio::test]
+async fn an_issuer_that_publishes_no_keys_is_asked_again_soon() {
+    let key = IssuerKey::ed25519();
+    let server = JwksServer::start(&key_set(&[])).await;
+    let pace = Pace {
+        retry: Duration::from_millis(20),
+        ..NEVER
+    };
+    let keys = keys_at(&server.url(), pace);
+    assert_eq!(keys.read().await.expect("a key set"), 0);
+    let tokens = tokens_of(&keys);
+    // What a token misses is read once, long before it is there.
+    assert!(!is_taken(&tokens, &key.token("k", &claims())).await);
+    let kept = Arc::clone(&keys);
+    let keeping = tokio::spawn(async move { kept.keep_up_to_date().await });
+    eventually("it is asked again", async || server.asked() > 4).await;
+    server.publish(&key_set(&[key.jwk_of("k")]));
+    eventually("the key is known", async || {
+        is_taken(&tokens, &key.token("k", &claims())).await
     })
     .await;
     keeping.abort();

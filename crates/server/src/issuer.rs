@@ -21,11 +21,8 @@ pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
         );
     }
     let keys = Arc::new(IssuerKeys::new(source.clone(), Pace::default()));
-    let has_keys = match (keys.read().await, source) {
-        (Ok(count @ 1..), _) => {
-            tracing::info!(count, "read the issuer's keys");
-            true
-        }
+    match (keys.read().await, source) {
+        (Ok(count @ 1..), _) => tracing::info!(count, "read the issuer's keys"),
         (outcome, KeySource::File(path)) => {
             let reason = match outcome {
                 Ok(_) => "it holds no key that can verify tokens".to_owned(),
@@ -37,15 +34,13 @@ pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
         }
         (Ok(_), KeySource::Url(url)) => {
             tracing::warn!(%url, "the issuer publishes no key that can verify tokens");
-            false
         }
         (Err(error), KeySource::Url(url)) => {
             let cause = anyhow::Error::new(error);
             tracing::warn!(%url, cause = format!("{cause:#}"), "cannot read the issuer's keys yet");
-            false
         }
-    };
+    }
     let kept = Arc::clone(&keys);
-    tokio::spawn(async move { kept.keep_up_to_date(has_keys).await });
+    tokio::spawn(async move { kept.keep_up_to_date().await });
     Ok(Some(keys))
 }
