@@ -103,10 +103,7 @@ impl Limits {
     /// # Errors
     /// [`StoreError`].
     pub async fn take_back(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
-        for bucket in failures(email, address) {
-            self.attempts.take_back(bucket).await?;
-        }
-        Ok(())
+        self.attempts.take_back(&failures(email, address)).await
     }
 
     /// It was none: the account's failures are forgotten.
@@ -114,10 +111,7 @@ impl Limits {
     /// # Errors
     /// [`StoreError`].
     pub async fn success(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
-        for bucket in failures(email, address) {
-            self.attempts.clear(bucket).await?;
-        }
-        Ok(())
+        self.attempts.clear(&failures(email, address)).await
     }
 
     async fn count(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, OnConflict, Query};
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder as _, QuerySelect as _};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::attempts::{AttemptRepository, Bucket, Count};
 use taskhold_repository::error::StoreError;
@@ -74,30 +74,34 @@ impl AttemptRepository for SqlAttempts {
         })
     }
 
-    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError> {
-        let this = Column::Bucket.eq(bucket.as_bytes().to_vec());
+    async fn take_back(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        // Nobody counts in between; in order, so that nobody waits for who waits for them.
+        let these = Entity::find()
+            .filter(is_one_of(buckets))
+            .order_by_asc(Column::Bucket)
+            .lock_exclusive();
+        let none = Entity::delete_many()
+            .filter(is_one_of(buckets))
+            .filter(Column::Count.lte(1));
         let less = Entity::update_many()
             .col_expr(Column::Count, Expr::col(Column::Count).sub(1_i32))
-            .filter(this.clone())
+            .filter(is_one_of(buckets))
             .filter(Column::Count.gt(1));
-        let none = Entity::delete_many()
-            .filter(this)
-            .filter(Column::Count.lte(1));
         self.store
             .transact("attempts.take_back", Effect::Write, move |connection, _| {
-                let (less, none) = (less.clone(), none.clone());
+                let (these, none, less) = (these.clone(), none.clone(), less.clone());
                 async move {
-                    if less.exec(&connection).await?.rows_affected == 0 {
-                        none.exec(&connection).await?;
-                    }
+                    these.all(&connection).await?;
+                    none.exec(&connection).await?;
+                    less.exec(&connection).await?;
                     Ok(Verdict::Keep(()))
                 }
             })
             .await
     }
 
-    async fn clear(&self, bucket: Bucket) -> Result<(), StoreError> {
-        let delete = Entity::delete_many().filter(Column::Bucket.eq(bucket.as_bytes().to_vec()));
+    async fn clear(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        let delete = Entity::delete_many().filter(is_one_of(buckets));
         self.store.delete("attempts.clear", delete).await.map(drop)
     }
 
@@ -112,4 +116,8 @@ impl AttemptRepository for SqlAttempts {
         let delete = Entity::delete_many().filter(Column::Bucket.in_subquery(oldest));
         self.store.delete("attempts.forget", delete).await
     }
+}
+
+fn is_one_of(buckets: &[Bucket]) -> Expr {
+    Column::Bucket.is_in(buckets.iter().map(|bucket| bucket.as_bytes().to_vec()))
 }

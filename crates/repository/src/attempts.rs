@@ -63,17 +63,17 @@ pub trait AttemptRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Count, StoreError>;
 
-    /// Counts once less: it was not done after all.
+    /// Counts once less in each of these, in one step: it was not done after all.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError>;
+    async fn take_back(&self, buckets: &[Bucket]) -> Result<(), StoreError>;
 
-    /// Forgets a counter.
+    /// Forgets these counters, in one step.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn clear(&self, bucket: Bucket) -> Result<(), StoreError>;
+    async fn clear(&self, buckets: &[Bucket]) -> Result<(), StoreError>;
 
     /// Forgets at most `most` counters whose window began before `time`. How many it were.
     ///

@@ -169,6 +169,7 @@ macro_rules! store_contract {
                 every_counter_counts_for_itself
                 concurrent_attempts_are_all_counted
                 an_attempt_that_is_taken_back_does_not_count
+                concurrent_attempts_are_all_taken_back
                 a_cleared_counter_begins_anew
                 counters_are_forgotten_in_bounded_steps
             );

@@ -64,28 +64,53 @@ pub async fn concurrent_attempts_are_all_counted(store: &impl Adapter) {
 
 /// As if it had never been; others stay, and there need be none.
 pub async fn an_attempt_that_is_taken_back_does_not_count(store: &impl Adapter) {
-    for name in ["a", "a", "a", "b", "c"] {
+    for name in ["a", "a", "a", "b", "c", "d", "d"] {
         counted(store, name, 1).await;
     }
-    for name in ["a", "b", "nobody's"] {
-        let taken_back = store.attempts().take_back(bucket(name)).await;
-        taken_back.expect("taken back");
-    }
+    let several = ["a", "b", "nobody's", "d"].map(bucket);
+    let taken_back = store.attempts().take_back(&several).await;
+    taken_back.expect("taken back");
+    let taken_back = store.attempts().take_back(&[]).await;
+    taken_back.expect("nothing to do");
     assert_eq!(counted(store, "a", 2).await, count(3, 1));
     assert_eq!(counted(store, "b", 2).await, count(1, 2));
     assert_eq!(counted(store, "c", 2).await, count(2, 1));
+    assert_eq!(counted(store, "d", 2).await, count(2, 1));
+}
+
+/// Whatever the order that they are named in.
+pub async fn concurrent_attempts_are_all_taken_back(store: &impl Adapter) {
+    for _ in 0..20 {
+        counted(store, "a", 1).await;
+        counted(store, "b", 1).await;
+    }
+    let attempts = (0..20).map(async |number| {
+        let order = if number % 2 == 0 {
+            ["a", "b"]
+        } else {
+            ["b", "a"]
+        };
+        store.attempts().take_back(&order.map(bucket)).await
+    });
+    for taken_back in join_all(attempts).await {
+        taken_back.expect("taken back");
+    }
+    assert_eq!(counted(store, "a", 2).await, count(1, 2));
+    assert_eq!(counted(store, "b", 2).await, count(1, 2));
 }
 
 /// As after a success; others stay, and there need be none.
 pub async fn a_cleared_counter_begins_anew(store: &impl Adapter) {
-    counted(store, "a", 1).await;
-    counted(store, "b", 1).await;
+    for name in ["a", "b", "c"] {
+        counted(store, name, 1).await;
+    }
     for _ in 0..2 {
-        let cleared = store.attempts().clear(bucket("a")).await;
+        let cleared = store.attempts().clear(&["a", "c"].map(bucket)).await;
         cleared.expect("cleared");
     }
     assert_eq!(counted(store, "a", 2).await, count(1, 2));
     assert_eq!(counted(store, "b", 2).await, count(2, 1));
+    assert_eq!(counted(store, "c", 2).await, count(1, 2));
 }
 
 /// Those whose window began since stay.

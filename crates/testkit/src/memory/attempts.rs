@@ -30,17 +30,20 @@ impl AttemptRepository for MemoryStore {
         Ok(*counted)
     }
 
-    async fn take_back(&self, bucket: Bucket) -> Result<(), StoreError> {
+    async fn take_back(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
         let mut rows = self.rows();
-        match rows.attempts.get_mut(&bucket) {
-            Some(counted) if counted.count > 1 => counted.count -= 1,
-            _ => drop(rows.attempts.remove(&bucket)),
+        for bucket in buckets {
+            match rows.attempts.get_mut(bucket) {
+                Some(counted) if counted.count > 1 => counted.count -= 1,
+                _ => drop(rows.attempts.remove(bucket)),
+            }
         }
         Ok(())
     }
 
-    async fn clear(&self, bucket: Bucket) -> Result<(), StoreError> {
-        self.rows().attempts.remove(&bucket);
+    async fn clear(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        rows.attempts.retain(|bucket, _| !buckets.contains(bucket));
         Ok(())
     }
 
