@@ -39,8 +39,8 @@ impl Administration {
             let page = self.users.list(last.as_ref(), PAGE).await?;
             page.iter().for_each(&mut show);
             match page.last() {
-                Some(user) => last = Some(user.id.clone()),
-                None => return Ok(()),
+                Some(user) if page.len() >= PAGE as usize => last = Some(user.id.clone()),
+                _ => return Ok(()),
             }
         }
     }

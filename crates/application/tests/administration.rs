@@ -1,4 +1,4 @@
-//! Whom an operator means.
+//! Whom an operator means and sees.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -16,13 +16,19 @@ use taskhold_testkit::memory::MemoryStore;
 use taskhold_testkit::passwords::PlainPasswords;
 use uuid::Uuid;
 
+fn token(number: u64) -> TokenHash {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&number.to_be_bytes());
+    TokenHash(digest)
+}
+
 /// An administration of users of these ids and e-mail addresses.
 async fn administration(users: &[(&str, Option<&str>)]) -> Administration {
     let (store, clock) = (
         Arc::new(MemoryStore::default()),
         Arc::new(ManualClock::default()),
     );
-    for (number, (id, email)) in (0..).zip(users) {
+    for (number, (id, email)) in (0_u64..).zip(users) {
         let user = User {
             id: UserId::parse(*id).expect("a user id"),
             email: email.map(|email| Email::parse(email).expect("an e-mail address")),
@@ -32,7 +38,7 @@ async fn administration(users: &[(&str, Option<&str>)]) -> Administration {
             created_at: clock.now(),
         };
         let session = Session {
-            token: TokenHash([number; 32]),
+            token: token(number),
             family: Uuid::from_u128(number.into()),
             user: user.id.clone(),
             created_at: clock.now(),
@@ -56,5 +62,18 @@ async fn an_id_that_looks_like_an_address_is_an_id() {
     for (named, expected) in [(address, address), ("Anna@example.org", "1"), ("1", "1")] {
         let found = administration.find(named).await.expect("found");
         assert_eq!(found.id.as_str(), expected, "{named}");
+    }
+}
+
+#[tokio::test]
+async fn every_user_is_shown_once_however_many_pages_they_fill() {
+    for count in [0, 1, 499, 500, 501, 1000] {
+        let ids: Vec<_> = (0..count).map(|number| format!("{number:04}")).collect();
+        let users: Vec<_> = ids.iter().map(|id| (id.as_str(), None)).collect();
+        let administration = administration(&users).await;
+        let mut shown = Vec::new();
+        let all = administration.each(|user| shown.push(user.id.as_str().to_owned()));
+        all.await.expect("listed");
+        assert_eq!(shown, ids);
     }
 }
