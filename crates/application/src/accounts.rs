@@ -151,7 +151,10 @@ impl AccountService {
             && let Err(error) = self.rehash(&user.id, &hash, password).await
         {
             // There will be another login.
-            tracing::warn!(%error, "could not make an outdated hash anew");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not make an outdated hash anew"
+            );
         }
         self.grant(user, refresh_token, now).map(Some)
     }

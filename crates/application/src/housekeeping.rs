@@ -40,7 +40,10 @@ impl Housekeeping {
             match self.once().await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "forgot what is out of date"),
-                Err(error) => tracing::warn!(%error, "could not forget what is out of date"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not forget what is out of date"
+                ),
             }
             tokio::time::sleep(INTERVAL).await;
         }

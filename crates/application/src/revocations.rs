@@ -97,7 +97,10 @@ impl Revocations {
         loop {
             tokio::time::sleep(INTERVAL).await;
             if let Err(error) = self.refresh().await {
-                tracing::warn!(%error, "cannot learn which tokens were revoked elsewhere");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot learn which tokens were revoked elsewhere"
+                );
             }
         }
     }
