@@ -163,8 +163,7 @@ async fn delete(
     };
     accounts
         .delete(&caller.id, caller.issued, password, address)
-        .await
-        .map_err(|error| Problem::of_account(error, "password"))?;
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

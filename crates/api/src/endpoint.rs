@@ -27,7 +27,7 @@ pub struct Endpoint {
 pub enum Access {
     /// Anyone.
     Public,
-    /// Who has a token, and then about their own tasks only.
+    /// Who has a token, and then about their own tasks and account only.
     Owner,
 }
 

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 pub enum Kind {
     /// Not JSON, not UTF-8, no object, a bad query parameter.
     MalformedRequest,
-    /// No sound token.
+    /// No sound token, or the wrong credentials.
     Unauthorized,
     /// A change of another's task.
     Forbidden,
@@ -23,7 +23,8 @@ pub enum Kind {
     PayloadTooLarge,
     /// The body is of a type that the route does not take.
     UnsupportedMediaType,
-    /// A request under the same key is under way.
+    /// The e-mail address is taken, the account has no password, or a request under the same key is
+    /// under way.
     Conflict,
     /// The caller has as many tasks as anybody may have.
     QuotaExceeded,
