@@ -7,6 +7,8 @@
 -- The requests are put together by hand: wrk.format would make wrk itself the limit.
 
 local threads = 0
+-- As scripts/benchmark/service.py has wrk use.
+local THREADS = 2
 
 function setup(thread)
     threads = threads + 1
@@ -14,14 +16,19 @@ function setup(thread)
 end
 
 local tokens, tasks_per_user, id_prefix, head = {}, 0, "", ""
+-- How many tasks of each user are there all the time: others may be deleted.
+local kept = 0
 
 local function any_user()
     return math.random(0, #tokens - 1)
 end
 
+local function task(user, index)
+    return string.format("%s%.0f", id_prefix, 100000000000 + user * tasks_per_user + index)
+end
+
 local function any_task(user)
-    local number = 100000000000 + user * tasks_per_user + math.random(0, tasks_per_user - 1)
-    return string.format("%s%.0f", id_prefix, number)
+    return task(user, math.random(0, kept - 1))
 end
 
 local function bare(method, path, user)
@@ -46,6 +53,37 @@ function cells.create()
     return with_body("POST ", "/api/v1/tasks", any_user(), body)
 end
 
+function cells.page()
+    local user = any_user()
+    return bare("GET ", "/api/v1/tasks?limit=20", user)
+end
+
+function cells.complete()
+    local user = any_user()
+    return with_body("PATCH ", "/api/v1/tasks/" .. any_task(user) .. "/complete", user,
+        math.random() < 0.5 and '{"completed":true}' or '{"completed":false}')
+end
+
+-- Each task once: the threads take turns, and begin with the last tasks of every user.
+local deleted = 0
+
+function cells.delete()
+    local victim = deleted * THREADS + number - 1
+    deleted = deleted + 1
+    local user = victim % #tokens
+    local index = tasks_per_user - 1 - math.floor(victim / #tokens) % tasks_per_user
+    return bare("DELETE ", "/api/v1/tasks/" .. task(user, index), user)
+end
+
+function cells.mix()
+    local chance = math.random(100)
+    if chance <= 50 then return cells.get() end
+    if chance <= 70 then return cells.page() end
+    if chance <= 80 then return cells.create() end
+    if chance <= 95 then return cells.complete() end
+    return cells.delete()
+end
+
 function init(args)
     math.randomseed(number)
     for token in io.lines(args[2]) do
@@ -53,6 +91,7 @@ function init(args)
     end
     tasks_per_user = tonumber(args[3])
     id_prefix = args[4]
+    kept = args[1] == "mix" and tasks_per_user * 9 / 10 or tasks_per_user
     head = " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\nAuthorization: Bearer "
     request = cells[args[1]]
 end

@@ -16,6 +16,11 @@ SEED_MICROS = 1_577_836_800_000_000
 ADDED_MICROS = 1_609_459_200_000_000
 
 DESCRIPTION = "Twice a week, those on the balcony too."
+# What the mix is of, in hundredths; deletions take the last tenth of each user's tasks, which nothing
+# else asks for.
+MIX = {"get": 50, "page": 20, "create": 10, "complete": 15, "delete": 5}
+KEPT_IN_MIX = TASKS_PER_USER * 9 // 10
+
 # What a read of a task asks for.
 COLUMNS = "id, user_id, title, description, is_completed, version, created_at, updated_at"
 
@@ -34,26 +39,28 @@ class Cell:
     # A request like those of bench.lua, tried once, and the status that it must have.
     request: tuple
     status: int
-    # Whether what it adds is taken back before each measurement, of the service and of the
-    # yardstick alike.
-    adds: bool
+    # Whether it writes, and what it wrote is taken back before each measurement, of the service and
+    # of the yardstick alike.
+    writes: bool
 
+
+FIRST_TASK = f"/api/v1/tasks/{id_prefix(SEED_MICROS)}{FIRST_ID}"
+LAST_TASK = f"/api/v1/tasks/{id_prefix(SEED_MICROS)}{FIRST_ID + TASKS_PER_USER - 1}"
 
 CELLS = [
+    Cell("get", ("GET", FIRST_TASK, None), 200, writes=False),
+    Cell("page", ("GET", "/api/v1/tasks?limit=20", None), 200, writes=False),
     Cell(
-        name="get",
-        request=("GET", f"/api/v1/tasks/{id_prefix(SEED_MICROS)}{FIRST_ID}", None),
-        status=200,
-        adds=False,
-    ),
-    Cell(
-        name="create",
-        request=(
+        "create",
+        (
             "POST",
             "/api/v1/tasks",
             '{"title": "Try it", "description": "Once, before anything is measured."}',
         ),
-        status=201,
-        adds=True,
+        201,
+        writes=True,
     ),
+    Cell("complete", ("PATCH", f"{FIRST_TASK}/complete", '{"completed": true}'), 200, writes=True),
+    Cell("delete", ("DELETE", LAST_TASK, None), 204, writes=True),
+    Cell("mix", ("GET", FIRST_TASK, None), 200, writes=True),
 ]

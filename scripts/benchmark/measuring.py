@@ -41,7 +41,7 @@ class Meter:
 
 
 def prepare(store, cell):
-    if cell.adds:
+    if cell.writes:
         store.take_back()
 
 

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_ID, FIRST_USER, SEED_MICROS, TASKS,
-                    TASKS_PER_USER, USERS, id_prefix)
+from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_ID, FIRST_USER, KEPT_IN_MIX, MIX,
+                    SEED_MICROS, TASKS, TASKS_PER_USER, USERS, id_prefix)
 from .processes import Failed, run
 
 INSERT = """
@@ -64,9 +64,12 @@ class SqliteFile:
             self._tidy(connection)
 
     def take_back(self):
-        """Takes back what a cell added, so that every measurement starts from the same data."""
+        """Takes back what a cell wrote, so that every measurement starts from the same data."""
         with connect(self.path) as connection:
-            connection.execute("DELETE FROM tasks WHERE created_at >= ?", (ADDED_MICROS,))
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM tasks")
+            connection.executemany(INSERT, map(seeded, range(TASKS)))
+            connection.execute("COMMIT")
             self._tidy(connection)
 
     def _tidy(self, connection):
@@ -89,13 +92,23 @@ class SqliteFile:
         return int(count), int(count) / float(elapsed), float(cpu)
 
 
-def get(connection):
+def any_task(kept):
+    user = random.randrange(USERS)
+    return (task_id(SEED_MICROS, user * TASKS_PER_USER + random.randrange(kept)), str(FIRST_USER + user))
+
+
+def get(connection, kept=TASKS_PER_USER):
     select = f"SELECT {COLUMNS} FROM tasks WHERE id = ? AND user_id = ? LIMIT 1"
     while True:
-        number = random.randrange(TASKS)
-        values = (task_id(SEED_MICROS, number), str(FIRST_USER + number // TASKS_PER_USER))
-        if connection.execute(select, values).fetchone() is None:
-            raise Failed(f"there is no task {number}")
+        if connection.execute(select, any_task(kept)).fetchone() is None:
+            raise Failed("a task is missing")
+        yield
+
+
+def page(connection):
+    select = f"SELECT {COLUMNS} FROM tasks WHERE user_id = ? ORDER BY created_at DESC, id DESC LIMIT 21"
+    while True:
+        connection.execute(select, (str(FIRST_USER + random.randrange(USERS)),)).fetchall()
         yield
 
 
@@ -108,7 +121,37 @@ def create(connection):
         yield
 
 
-STATEMENTS = {"get": get, "create": create}
+def complete(connection, kept=TASKS_PER_USER):
+    update = f"""
+        UPDATE tasks SET version = version + 1, is_completed = ?,
+               updated_at = CASE WHEN updated_at >= ? THEN updated_at + 1 ELSE ? END
+        WHERE id = ? AND user_id = ? RETURNING {COLUMNS}
+    """
+    for at in range(ADDED_MICROS, ADDED_MICROS + FIRST_ID):
+        values = (random.random() < 0.5, at, at, *any_task(kept))
+        connection.execute(update, values).fetchall()
+        yield
+
+
+def delete(connection):
+    for victim in range(TASKS):
+        user, index = victim % USERS, TASKS_PER_USER - 1 - victim // USERS
+        values = (task_id(SEED_MICROS, user * TASKS_PER_USER + index), str(FIRST_USER + user))
+        connection.execute("DELETE FROM tasks WHERE id = ? AND user_id = ?", values)
+        yield
+
+
+def mix(connection):
+    ways = {"get": get(connection, KEPT_IN_MIX), "page": page(connection), "create": create(connection),
+            "complete": complete(connection, KEPT_IN_MIX), "delete": delete(connection)}
+    while True:
+        [name] = random.choices(list(MIX), list(MIX.values()))
+        next(ways[name])
+        yield
+
+
+STATEMENTS = {"get": get, "page": page, "create": create, "complete": complete, "delete": delete,
+              "mix": mix}
 
 
 def main(path, cell, seconds):
