@@ -127,21 +127,32 @@ class Postgres:
 
     def start(self):
         self.folder.mkdir()
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres")
-        self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres",
-                  "--encoding=UTF8", "--no-locale")
+        self.give(self.folder)
+        self.make_data()
         settings = {**self.OPTIONS, "port": self.port, "unix_socket_directories": self.folder}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        self._run("pg_ctl", "start", "--wait", "--log", self.folder / "log", "--options", options)
+        log = self.folder / "log"
+        try:
+            self._run("pg_ctl", "start", "--wait", "--log", log, "--options", options)
+        except Failed as problem:
+            said = log.read_text(errors="replace") if log.exists() else "nothing"
+            raise Failed(f"{problem}\nIts log ends with\n{said[-2000:]}") from problem
         self.pid = int((self.folder / "data/postmaster.pid").read_text().split()[0])
+
+    def make_data(self):
+        self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres",
+                  "--encoding=UTF8", "--no-locale")
+
+    def give(self, path):
+        """The server refuses to run as root, so what root makes must be given to it."""
+        if os.geteuid() == 0:
+            shutil.chown(path, "postgres")
 
     def stop(self):
         if (self.folder / "data/postmaster.pid").exists():
             self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
 
     def _run(self, program, *arguments):
-        # The server refuses to run as root.
         user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         # Not into pipes: the server inherits them, and they would not end before it does.
         with tempfile.TemporaryFile() as output:

@@ -17,13 +17,16 @@ def median(values):
 def machine():
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text())
-    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.split()
     return ", ".join([
         f"{os.cpu_count()} cores ({model[1] if model else platform.machine()})",
         f"{int(memory[1]) / 1024 ** 2:.0f} GB",
         f"Linux {platform.release()}",
-        f"wrk {wrk[1] if len(wrk) > 1 else '?'}",
     ])
+
+
+def wrk_version():
+    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.split()
+    return said[1] if len(said) > 1 else "?"
 
 
 def load_average():
