@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help serve migrate token test test-shell soak bench login-storm lint deny format build clean
+.PHONY: help serve migrate token test test-shell soak bench login-storm drill lint deny format build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: build ## Measure the service against the database, on both stores (docs/p
 
 login-storm: build ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
+
+drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations.md)
+	scripts/drill
 
 lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check
