@@ -35,18 +35,18 @@ impl Schedule {
     }
 
     async fn once(&self) -> Result<(), BackupError> {
-        let mut newest = self.folder.newest()?;
+        let newest = self.folder.newest()?;
+        // Told before anything is tried: the age of the last one matters most while none can be made.
+        if let Some(newest) = &newest {
+            tell(newest);
+        }
         if self.is_due(newest.as_ref()) {
             let backup = make(&self.store, &self.folder, SystemClock.now()).await?;
             tracing::info!(backup = backup.name(), "made a backup");
-            newest = Some(backup);
+            tell(&backup);
             for removed in Retention::default().prune(&self.folder)? {
                 tracing::info!(backup = removed.name(), "removed a backup");
             }
-        }
-        if let Some(newest) = newest {
-            metrics::gauge!("taskhold_backup_last_success_timestamp_seconds")
-                .set(seconds(newest.taken_at.as_micros()));
         }
         Ok(())
     }
@@ -57,6 +57,11 @@ impl Schedule {
         };
         newest.is_none_or(|newest| newest.taken_at <= SystemClock.now().saturating_sub(every))
     }
+}
+
+fn tell(newest: &Backup) {
+    metrics::gauge!("taskhold_backup_last_success_timestamp_seconds")
+        .set(seconds(newest.taken_at.as_micros()));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "whole seconds would do")]
