@@ -93,12 +93,19 @@ impl BackupFolder {
         Ok((backups, errors))
     }
 
-    /// The newest backup.
+    /// The newest backup that can be read. The log has those that cannot: one of them may be newer.
     ///
     /// # Errors
     /// As [`list`](Self::list).
     pub fn newest(&self) -> Result<Option<Backup>, BackupError> {
-        Ok(self.list()?.0.pop())
+        let (mut backups, errors) = self.list()?;
+        for error in errors {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a backup is passed over"
+            );
+        }
+        Ok(backups.pop())
     }
 
     /// Makes the folder, and keeps everybody else from making backups in it.
