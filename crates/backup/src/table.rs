@@ -62,8 +62,11 @@ impl Table {
 }
 
 async fn columns(session: &mut Session, table: &str) -> Result<Vec<Column>, sqlx::Error> {
-    const POSTGRES: &str = "SELECT column_name::text, udt_name::text FROM information_schema.columns \
-        WHERE table_schema = current_schema() AND table_name = $1";
+    // Not from information_schema, which hides what the role may not read: that must be told as such.
+    const POSTGRES: &str = "SELECT attname::text, typname::text \
+        FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
+        WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident($1)) \
+        AND attnum > 0 AND NOT attisdropped";
     const SQLITE: &str = "SELECT name, type FROM pragma_table_info($1)";
     let rows: Vec<(String, String)> = match session {
         Session::Postgres(connection) => {
