@@ -14,12 +14,12 @@ const DOCUMENTED: &str = "http://127.0.0.1:8080";
 /// What is printed after each block: `\\036` in octal.
 const SEPARATOR: char = '\u{1e}';
 
-struct Example {
-    script: String,
-    expected: Option<(String, String)>,
+pub struct Example {
+    pub script: String,
+    pub expected: Option<(String, String)>,
 }
 
-fn examples(document: &str) -> Vec<Example> {
+pub fn examples(document: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     let mut follows_script = false;
     let mut lines = document.lines();

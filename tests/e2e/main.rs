@@ -44,6 +44,7 @@ mod power_cut;
 mod process;
 mod recovery;
 mod rolling;
+mod runbook;
 mod service;
 mod settings;
 mod slow_clients;
