@@ -2,9 +2,7 @@
 
 import contextlib
 import http.client
-import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -13,7 +11,7 @@ from pathlib import Path
 
 from benchmark.processes import Failed, free_port
 
-SCRIPTS = Path(__file__).resolve().parent.parent
+USED = Path(__file__).resolve().parent / "used.py"
 # How long the service may take to answer after it was started.
 PATIENCE_SECONDS = 30
 
@@ -45,17 +43,15 @@ class Program:
         self.process = None
 
     def run(self, *arguments):
-        report = self.folder / "used.json"
-        # A process is said to have had at least the memory of the one that forked it, so a small one
-        # stands in between.
+        report = self.folder / "used"
         done = subprocess.run(
-            [sys.executable, "-B", "-m", __name__, report, self.binary, *map(str, arguments)],
-            cwd=SCRIPTS, env=self.environment, stdin=subprocess.DEVNULL,
+            [sys.executable, "-I", "-S", USED, report, self.binary, *map(str, arguments)],
+            cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         if done.returncode != 0:
             raise Failed(f"taskhold {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
-        return Done(done.stdout.strip(), **json.loads(report.read_text()))
+        return Done(done.stdout.strip(), *map(float, report.read_text().split()))
 
     def serve(self):
         """Starts the service and waits for its first answer."""
@@ -85,17 +81,3 @@ class Program:
             self.process.kill()
             self.process.wait()
             self.process = None
-
-
-def main(report, *command):
-    """Runs a command and writes down what it used."""
-    started = time.monotonic()
-    status = subprocess.run(command).returncode
-    used = {"seconds": time.monotonic() - started,
-            "memory_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
-    Path(report).write_text(json.dumps(used))
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
