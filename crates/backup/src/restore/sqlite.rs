@@ -23,6 +23,8 @@ const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 pub(super) async fn restore(restore: &Restore<'_>, path: &Path) -> Result<Restored, BackupError> {
     let _lock = restore.target.lock()?;
+    // The file itself, which the lock has made where it was missing: a link to it stays one.
+    let path = &path.canonicalize().map_err(BackupError::file(path))?;
     let live = live(restore).await?;
     let beside = with_ending(path, RESTORING);
     remove(&beside)?;
