@@ -320,7 +320,7 @@ fn failed(error: DbErr) -> Failed {
 }
 
 /// An error before the commit.
-fn undone(error: DbErr) -> Failed {
+pub(crate) fn undone(error: DbErr) -> Failed {
     let Failed { failure, source } = failed(error);
     let failure = match failure {
         Failure::Ambiguous => Failure::RolledBack,

@@ -21,7 +21,7 @@ use crate::connection::Connection;
 use crate::error::Failure;
 use crate::policy::Failed;
 use crate::sqlite::ACQUIRE_TIMEOUT;
-use crate::store::Verdict;
+use crate::store::{self, Verdict};
 
 /// The way to the writer. It ends when it is told to, or when nobody has one of these any more.
 pub(crate) struct Writer {
@@ -202,10 +202,8 @@ where
 
     fn answer(self: Box<Self>, lost: Option<&Lost>) {
         let answer = match (self.outcome, lost) {
-            (Some(outcome), None) => outcome.map_err(|error| Failed {
-                failure: Failure::of_statement(&error),
-                source: error.into(),
-            }),
+            // Its own error came before the commit, which then was of the others.
+            (Some(outcome), None) => outcome.map_err(store::undone),
             // Whatever it found or met was part of a transaction that never was.
             (_, Some(lost)) => Err(Failed {
                 failure: lost.failure,
@@ -327,4 +325,48 @@ async fn transaction(
 async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(), Arc<sqlx::Error>> {
     let executed = connection.lock().await.execute(sql).await;
     executed.map(drop).map_err(Arc::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_before_the_commit_means_that_nothing_was_done() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = crate::sqlite::options(&folder.path().join("taskhold.db"));
+        let options = options.create_if_missing(true);
+        let writer = Writer::start(options, NonZeroUsize::MIN)
+            .await
+            .expect("started");
+        let made = writer.write(async |connection| {
+            let table = "CREATE TABLE rows (number integer)";
+            connection.execute_unprepared(table).await?;
+            Ok(Verdict::Keep(()))
+        });
+        made.await.expect("made");
+
+        for lost in [
+            || sqlx::Error::WorkerCrashed,
+            || sqlx::Error::Io(std::io::ErrorKind::BrokenPipe.into()),
+        ] {
+            let written = writer.write(async move |connection| {
+                let insert = "INSERT INTO rows VALUES (1)";
+                connection.execute_unprepared(insert).await?;
+                let cause = RuntimeErr::SqlxError(lost().into());
+                Err::<Verdict<()>, _>(DbErr::Exec(cause))
+            });
+            let failed = written.await.expect_err("an error");
+            assert_eq!(failed.failure, Failure::RolledBack);
+        }
+
+        let found = writer.write(async |connection| {
+            let delete = "DELETE FROM rows";
+            let deleted = connection.execute_unprepared(delete).await?;
+            Ok(Verdict::Keep(deleted.rows_affected()))
+        });
+        assert_eq!(found.await.expect("counted"), 0);
+    }
 }
