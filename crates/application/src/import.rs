@@ -72,10 +72,25 @@ pub struct Summary {
     pub verified: u64,
 }
 
-/// Why nothing was imported.
+/// Why an import is not known to be done.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing was imported")]
-pub struct ImportError(#[from] StoreError);
+pub enum ImportError {
+    /// It surely is not.
+    #[error("nothing was imported")]
+    Nothing(#[source] StoreError),
+    /// The store was lost while it made it last.
+    #[error("all of the file was imported, or nothing: import it again, no task is made twice")]
+    OutcomeUnknown(#[source] StoreError),
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::OutcomeUnknown(_) => Self::OutcomeUnknown(error),
+            _ => Self::Nothing(error),
+        }
+    }
+}
 
 /// Makes tasks of rows. What it takes is only set aside until it is told to [finish](Self::finish).
 pub struct Importer {

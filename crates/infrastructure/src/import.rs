@@ -252,10 +252,16 @@ impl ImportRun for SqlImport {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        let committed = on_session!(&mut self.session, connection => connection.execute("COMMIT").await.map(drop));
-        committed.map_err(|error| match error {
-            StoreError::Unavailable(source) => StoreError::OutcomeUnknown(source),
-            other => other,
+        let committed = match &mut self.session {
+            Session::Postgres(connection) => connection.execute("COMMIT").await.map(drop),
+            Session::Sqlite(connection) => connection.execute("COMMIT").await.map(drop),
+        };
+        committed.map_err(|error| {
+            let (failure, error) = classified(error);
+            match failure {
+                Failure::Ambiguous => StoreError::OutcomeUnknown(error.into()),
+                other => told(other, error),
+            }
         })?;
         let closed = match self.session {
             Session::Postgres(connection) => connection.close().await,
@@ -297,10 +303,20 @@ fn by_owner(duplicates: &[(UserId, u64)], counts: &[(UserId, i64, u64)]) -> Vec<
         .collect()
 }
 
-/// Within the transaction of an import nothing is done twice: whatever fails ends it.
+/// Before the commit nothing is done, and whatever fails ends the import.
 fn failed(error: sqlx::Error) -> StoreError {
+    let (failure, error) = classified(error);
+    told(failure, error)
+}
+
+fn classified(error: sqlx::Error) -> (Failure, DbErr) {
     let error = DbErr::Query(RuntimeErr::SqlxError(error.into()));
-    match Failure::of_statement(&error) {
+    (Failure::of_statement(&error), error)
+}
+
+/// What is told of an error that left nothing.
+fn told(failure: Failure, error: DbErr) -> StoreError {
+    match failure {
         Failure::NotSent | Failure::Refused | Failure::RolledBack | Failure::Ambiguous => {
             StoreError::Unavailable(error.into())
         }

@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
+use taskhold_testkit::proxy::FaultProxy;
 
 use super::{assert_counts, fixture};
 use crate::service::{Database, eventually, taskhold};
@@ -170,4 +171,48 @@ async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
 
     let (_, report) = database.import(&fixture("90-ten-thousand"), &[]);
     assert_counts(&report, [10_000, 0, 0, 0, 0, 10_000]);
+}
+
+/// The word of a commit that was lost is not taken for a failure, and one that failed not for a loss.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_commit_came_to_is_told() {
+    let server = PostgresServer::start().expect("a server");
+    let url = server.url("postgres");
+    let database = Database::at(&url);
+    assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
+    let mut connection = PgConnection::connect(&url).await.expect("connected");
+    let full_at_commit = "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN RAISE EXCEPTION 'No space left' USING ERRCODE = 'disk_full'; END $$; \
+        CREATE CONSTRAINT TRIGGER full_at_commit AFTER INSERT ON tasks \
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fill()";
+    connection.execute(full_at_commit).await.expect("made");
+    let told = database.refusal(&fixture("90-ten-thousand"));
+    assert!(
+        told.contains("nothing was imported: the store is not available"),
+        "{told}"
+    );
+    assert_eq!(database.tasks_of("alice").len(), 0);
+    let function = connection.execute("DROP FUNCTION fill CASCADE").await;
+    function.expect("dropped");
+
+    let proxy = FaultProxy::start(&url).await;
+    let mut import = importing(&Database::at(&proxy.url(&url)));
+    let mut input = import.stdin.take().expect("a pipe");
+    let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
+    let (half, rest) = file.split_at(file.len() / 2);
+    input.write_all(half).expect("it reads");
+    eventually_a_session(&mut connection, "state = 'idle in transaction'").await;
+    proxy.cut_reply_with(b"COMMIT");
+    input.write_all(rest).expect("it reads");
+    drop(input);
+    let output = import.wait_with_output().expect("ended");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("all of the file was imported, or nothing: import it again"),
+        "{told}"
+    );
+    assert!(!told.contains("nothing was imported"), "{told}");
+    let (_, report) = database.import(&fixture("90-ten-thousand"), &[]);
+    assert_counts(&report, [0, 10_000, 0, 0, 0, 0]);
 }
