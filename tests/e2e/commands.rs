@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::service::{Database, SECRET, Service, run};
+use crate::service::{Database, SECRET, Service, run, taskhold};
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
@@ -273,4 +273,52 @@ async fn one_process_at_a_time_serves_a_sqlite_file() {
     service.kill();
     let service = Service::start(&database).await;
     assert_eq!(service.client("alice").tasks().await.len(), 1);
+}
+
+/// As with `taskhold user list | head -0`.
+#[test]
+fn an_output_that_nobody_reads_is_an_error_and_no_panic() {
+    let database = Database::sqlite();
+    let variables = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("JWT_SECRET", SECRET),
+    ];
+    let file = database.file(r#"[{"id": 1, "title": "one", "user_id": "alice"}]"#);
+    let report = database.folder.path().join("report.json");
+    let report = report.to_str().expect("UTF-8");
+    for (arguments, expected) in [
+        (
+            &["migrate", "up"][..],
+            "cannot write to the standard output",
+        ),
+        (
+            &["migrate", "status"],
+            "cannot write to the standard output",
+        ),
+        (
+            &["token", "--user", "alice"],
+            "cannot write to the standard output",
+        ),
+        (
+            &["import", &file, "--report", report],
+            "the import is done, but its report cannot be written",
+        ),
+        (&["user", "list"], "cannot write to the standard output"),
+        (
+            &["user", "deactivate", "alice"],
+            "cannot write to the standard output",
+        ),
+        (&["export", "--user", "alice"], "Broken pipe"),
+    ] {
+        let mut command = taskhold(database.folder.path(), &variables, arguments);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = command.stdout(writer).output().expect("it runs");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+    }
+    let report = std::fs::read_to_string(report).expect("a report");
+    assert!(report.contains(r#""imported": 1"#), "{report}");
 }

@@ -12,6 +12,7 @@ use taskhold_backup::verify::verify;
 
 use crate::cli;
 use crate::cli::Backups;
+use crate::output::say;
 use crate::settings::Settings;
 
 /// Does it and says what it did.
@@ -33,12 +34,12 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             )
             .await
             .context("no backup was made")?;
-            println!("{}", backup.path.display());
-            println!(
+            say(backup.path.display())?;
+            say(format_args!(
                 "{} in {:.1} s",
                 what(&backup),
                 started.elapsed().as_secs_f64()
-            );
+            ))?;
         }
         Some(Backups::List { folder: path }) => list(&folder(path))?,
         Some(Backups::Verify { backup }) => {
@@ -50,19 +51,19 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
                 SystemClock.now(),
             )
             .await?;
-            println!(
+            say(format_args!(
                 "{} was restored and is what it says: {} in {:.1} s",
                 backup.name(),
                 what(&backup),
                 started.elapsed().as_secs_f64()
-            );
+            ))?;
         }
         Some(Backups::Prune { folder: path }) => {
             let removed = Retention::default().prune(&folder(path))?;
             for backup in &removed {
-                println!("removed {}", backup.name());
+                say(format_args!("removed {}", backup.name()))?;
             }
-            println!("{} backups removed", removed.len());
+            say(format_args!("{} backups removed", removed.len()))?;
         }
     }
     Ok(())
@@ -84,10 +85,14 @@ fn list(folder: &BackupFolder) -> anyhow::Result<()> {
     for backup in &backups {
         let verified = backup.verified.as_ref();
         let verified = verified.map_or_else(|| "never".to_owned(), String::clone);
-        println!("{}  {}  verified: {verified}", backup.name(), what(backup));
+        say(format_args!(
+            "{}  {}  verified: {verified}",
+            backup.name(),
+            what(backup)
+        ))?;
     }
     for error in &errors {
-        println!("damaged: {error}");
+        say(format_args!("damaged: {error}"))?;
     }
     if errors.is_empty() {
         Ok(())

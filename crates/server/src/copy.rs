@@ -7,6 +7,7 @@ use taskhold_backup::copy;
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use crate::cli;
+use crate::output::say;
 use crate::settings::{Misconfigured, Settings};
 
 /// Copies everything and says what.
@@ -23,16 +24,16 @@ pub async fn copy(settings: &Settings, options: &cli::Copy) -> anyhow::Result<()
         .await
         .context("nothing was copied")?;
     for (table, contents) in &copied {
-        println!("{:10} {table}", contents.rows);
+        say(format_args!("{:10} {table}", contents.rows))?;
     }
-    println!(
+    say(format_args!(
         "copied from the {} to the {}, read back and compared, in {:.1} s",
         source.url,
         target.url,
         started.elapsed().as_secs_f64()
-    );
-    println!(
+    ))?;
+    say(format_args!(
         "What is written into the first from now on is not in the second: stop its service before you copy for good."
-    );
+    ))?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use crate::cli::Health;
+use crate::output::say;
 use crate::settings::Settings;
 
 /// Longer than the service itself waits for its store.
@@ -32,6 +33,6 @@ pub async fn health(settings: &Settings, options: &Health) -> anyhow::Result<()>
     if !status.is_success() {
         bail!("{url}: {status} {body}");
     }
-    println!("{body}");
+    say(body)?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow};
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::exchange::{FileError, Kind, Row, Rows};
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::import::{Choices, Importer};
+use taskhold_application::import::{Choices, Importer, Rejected, Summary};
 use taskhold_infrastructure::import::SqlImport;
 use tokio::sync::mpsc;
 
@@ -33,7 +33,8 @@ const BUFFER: usize = 1 << 16;
 /// Imports the file and says what became of its rows.
 ///
 /// # Errors
-/// Whatever kept it from being done; nothing has changed then.
+/// Whatever kept it from being done; nothing has changed then. Where it is done and that cannot be
+/// reported, or the store was lost as it was made to last, the error says so.
 pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<ExitCode> {
     let name = options.file.display().to_string();
     let (input, length) = open(&options.file).with_context(|| name.clone())?;
@@ -68,16 +69,28 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
         .finish(options.dry_run, |rejected| late.push(rejected))
         .await?;
     progress.done();
-    for rejected in late {
-        report.reject(&rejected)?;
-    }
-    let rejected = report.rejected();
-    report.write(&summary)?;
+    let done = if options.dry_run {
+        "the rehearsal"
+    } else {
+        "the import"
+    };
+    let rejected = told(report, &late, &summary)
+        .with_context(|| format!("{done} is done, but its report cannot be written"))?;
     Ok(if rejected > 0 {
         ExitCode::from(EXIT_REJECTED)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Reports the rest of the rejected rows, and what became of all. How many were rejected.
+fn told(mut report: Report, late: &[Rejected], summary: &Summary) -> anyhow::Result<u64> {
+    for rejected in late {
+        report.reject(rejected)?;
+    }
+    let rejected = report.rejected();
+    report.write(summary)?;
+    Ok(rejected)
 }
 
 /// The file and, where it has one, its length.

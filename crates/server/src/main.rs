@@ -11,7 +11,14 @@
 //! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health` | a command each |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | what is wired to what |
+//! | `output` | what commands say |
 //! | `listener`, `connection`, `open_files` | the HTTP server, and what bounds it |
+
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads: `output` does not"
+)]
 
 mod backup;
 mod cli;
@@ -27,6 +34,7 @@ mod metrics;
 mod migrate;
 mod new_file;
 mod open_files;
+mod output;
 mod restore;
 mod schedule;
 mod secret;
@@ -42,6 +50,7 @@ use clap::Parser as _;
 use rustix::fs::Mode;
 
 use crate::cli::{Cli, Command};
+use crate::output::note;
 use crate::settings::{Draft, Misconfigured};
 
 /// `EX_CONFIG` of sysexits.h.
@@ -55,7 +64,7 @@ async fn main() -> ExitCode {
     match run(cli).await {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("taskhold: {error:#}");
+            note(format_args!("taskhold: {error:#}"));
             if error
                 .chain()
                 .any(<dyn std::error::Error>::is::<Misconfigured>)

@@ -5,6 +5,7 @@ use sea_orm::DatabaseConnection;
 use taskhold_infrastructure::schema;
 
 use crate::cli::Migrate;
+use crate::output::say;
 use crate::settings::{Misconfigured, Profile, Settings};
 
 /// Does it and says what it did.
@@ -17,7 +18,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
     match command {
         Migrate::Up => {
             let applied = up(settings).await?;
-            println!("{database}: {applied} migrations applied");
+            say(format_args!("{database}: {applied} migrations applied"))?;
         }
         Migrate::Down { steps, yes } => {
             refuse_unless_meant(settings, yes, "migrate down deletes data")?;
@@ -25,7 +26,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
             let left = schema::down(&connection().await?, steps)
                 .await
                 .context("cannot take migrations back")?;
-            println!("{database}: {left} migrations left");
+            say(format_args!("{database}: {left} migrations left"))?;
         }
         Migrate::Fresh { yes } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything")?;
@@ -33,7 +34,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
             schema::fresh(&connection().await?)
                 .await
                 .context("cannot start afresh")?;
-            println!("{database}: empty tables");
+            say(format_args!("{database}: empty tables"))?;
         }
         Migrate::Status => status(settings, &connection().await?).await?,
     }
@@ -87,7 +88,7 @@ pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
 }
 
 async fn status(settings: &Settings, connection: &DatabaseConnection) -> anyhow::Result<()> {
-    println!("{}", settings.database.direct_opening().url);
+    say(&settings.database.direct_opening().url)?;
     for migration in schema::status(connection)
         .await
         .context("cannot read the migrations")?
@@ -97,7 +98,7 @@ async fn status(settings: &Settings, connection: &DatabaseConnection) -> anyhow:
             (true, true) => "applied",
             (true, false) => "applied by a newer program",
         };
-        println!("{state:10} {}", migration.name);
+        say(format_args!("{state:10} {}", migration.name))?;
     }
     Ok(())
 }

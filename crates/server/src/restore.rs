@@ -10,6 +10,7 @@ use taskhold_infrastructure::url::DatabaseUrl;
 
 use crate::backup::{open, what};
 use crate::cli;
+use crate::output::say;
 use crate::settings::{Misconfigured, Settings};
 
 /// Restores the backup into the configured store and says what it did.
@@ -28,7 +29,7 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
         })
         .transpose()?
         .map(|url| settings.database.opening_of(url));
-    println!("{}: {}", backup.name(), what(&backup));
+    say(format_args!("{}: {}", backup.name(), what(&backup)))?;
     if options.force {
         confirm(&target.url)?;
     }
@@ -41,30 +42,35 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
         now: SystemClock.now(),
     };
     let restored = restore.run().await.context("nothing was restored")?;
-    println!(
+    say(format_args!(
         "restored into the {}, and compared with what the backup says",
         target.url
-    );
+    ))?;
     if restored.migrated > 0 {
-        println!("{} migrations applied that it lacked", restored.migrated);
+        say(format_args!(
+            "{} migrations applied that it lacked",
+            restored.migrated
+        ))?;
     }
-    println!("everybody who was logged in must log in again: backups hold no sessions");
+    say(format_args!(
+        "everybody who was logged in must log in again: backups hold no sessions"
+    ))?;
     match restored.since {
         Since::Replayed {
             deleted,
             kept_out,
             revoked,
-        } => println!(
+        } => say(format_args!(
             "from the store that was served: {deleted} accounts deleted again, {kept_out} deactivated again, \
              {revoked} revocations of tokens"
-        ),
-        Since::Unknown { reason, users } => println!(
+        ))?,
+        Since::Unknown { reason, users } => say(format_args!(
             "{reason}. So no token from before this restore counts, of {users} users; but accounts that were \
              deleted or deactivated after {} are there: delete them again by `taskhold user delete`",
             backup.taken_at
-        ),
+        ))?,
     }
-    println!("{:.1} s", started.elapsed().as_secs_f64());
+    say(format_args!("{:.1} s", started.elapsed().as_secs_f64()))?;
     Ok(())
 }
 
@@ -78,8 +84,12 @@ fn confirm(store: &DatabaseUrl) -> anyhow::Result<()> {
             .into_owned(),
         DatabaseUrl::Postgres(options) => options.get_database().unwrap_or_default().to_owned(),
     };
-    eprint!("What the {store} holds will be gone. Type its name, {name}, to go on: ");
-    io::stderr().flush()?;
+    let mut asked = io::stderr().lock();
+    write!(
+        asked,
+        "What the {store} holds will be gone. Type its name, {name}, to go on: "
+    )?;
+    asked.flush()?;
     let mut typed = String::new();
     io::stdin()
         .lock()

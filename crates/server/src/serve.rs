@@ -10,6 +10,7 @@ use taskhold_application::readiness::Readiness;
 use taskhold_backup::folder::BackupFolder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::output::say;
 use crate::schedule::Schedule;
 use crate::settings::{Profile, Settings};
 use crate::{issuer, listener, metrics, migrate, open_files, secret, services};
@@ -47,9 +48,11 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .with_context(|| format!("cannot serve on {address}"))?;
     tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.opening.url, "listening");
     if settings.profile == Profile::Development {
-        println!(
-            "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with."
-        );
+        let next =
+            "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with.";
+        if let Err(error) = say(next) {
+            tracing::warn!("{error:#}");
+        }
     }
     let metrics_server = settings
         .metrics_address

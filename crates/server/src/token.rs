@@ -7,6 +7,7 @@ use taskhold_application::tokens::TokenSigner as _;
 use taskhold_domain::user::UserId;
 
 use crate::cli::Token;
+use crate::output::say;
 use crate::secret;
 use crate::settings::{Misconfigured, Profile, Settings};
 
@@ -27,6 +28,5 @@ pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
         );
     }
     let tokens = secret::tokens(settings, lifetime)?;
-    println!("{}", tokens.sign(&user, SystemClock.now())?.token);
-    Ok(())
+    say(tokens.sign(&user, SystemClock.now())?.token)
 }

@@ -8,6 +8,7 @@ use taskhold_domain::account::Password;
 
 use crate::cli::User as Command;
 use crate::migrate;
+use crate::output::say;
 use crate::services;
 use crate::settings::Settings;
 
@@ -35,20 +36,23 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
                 })
                 .await
                 .context("cannot list the users")?;
-            written.context("cannot write the list")?;
+            written.context("cannot write to the standard output")?;
         }
         Command::Activate { user } => {
             let user = find(&user).await?;
             administration.activate(&user.id).await?;
-            println!("{}: active; tokens from before now stay invalid", user.id);
+            say(format_args!(
+                "{}: active; tokens from before now stay invalid",
+                user.id
+            ))?;
         }
         Command::Deactivate { user } => {
             let user = find(&user).await?;
             administration.deactivate(&user.id).await?;
-            println!(
+            say(format_args!(
                 "{}: deactivated; running instances refuse its tokens within a minute",
                 user.id
-            );
+            ))?;
         }
         Command::Delete { user, yes } => {
             let user = find(&user).await?;
@@ -59,7 +63,7 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
                 );
             }
             administration.delete(&user.id).await?;
-            println!("{}: deleted, with all that was its", user.id);
+            say(format_args!("{}: deleted, with all that was its", user.id))?;
         }
         Command::SetPassword { user } => {
             let user = find(&user).await?;
@@ -68,7 +72,10 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
                 .set_password(&user, &password)
                 .await
                 .with_context(|| format!("{}: cannot set the password", user.id))?;
-            println!("{}: has the new password; every session is ended", user.id);
+            say(format_args!(
+                "{}: has the new password; every session is ended",
+                user.id
+            ))?;
         }
     }
     store.close().await;

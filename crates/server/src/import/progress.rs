@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::note;
+
 /// How often a line is said.
 const ROWS_PER_LINE: u64 = 50_000;
 
@@ -54,7 +56,7 @@ impl Progress {
         let rows = before + more as u64;
         self.bar.set_message(format!("{rows} rows read"));
         if !self.is_terminal && rows / ROWS_PER_LINE > before / ROWS_PER_LINE {
-            eprintln!("{rows} rows read");
+            note(format_args!("{rows} rows read"));
         }
     }
 
@@ -62,7 +64,7 @@ impl Progress {
         let rows = self.rows.load(Ordering::Relaxed);
         self.bar.set_message(format!("{rows} rows read; importing"));
         if !self.is_terminal {
-            eprintln!("{rows} rows read; importing");
+            note(format_args!("{rows} rows read; importing"));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Seek as _, Write};
+use std::io::{self, BufWriter, Seek as _, Write};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -11,6 +11,7 @@ use taskhold_application::import::{Counts, Rejected, Summary};
 
 use crate::cli::Import;
 use crate::new_file::NewFile;
+use crate::output::{note, say};
 
 /// How many rejected rows are told one by one; the file tells all.
 const SHOWN: u64 = 20;
@@ -99,7 +100,10 @@ impl Report {
         let (position, id) = (rejected.position, rejected.id.as_deref());
         let reason = rejected.reason.to_string();
         if self.rejected < SHOWN {
-            eprintln!("row {position} (id {}): {reason}", id.unwrap_or("-"));
+            note(format_args!(
+                "row {position} (id {}): {reason}",
+                id.unwrap_or("-")
+            ));
         }
         self.rejected += 1;
         let row = serde_json::to_string(&RejectedRow {
@@ -111,74 +115,83 @@ impl Report {
         write!(self.rows, "{separator}    {row}").context("cannot write a temporary file")
     }
 
-    /// Says what became of all rows, and writes the file.
+    /// Writes the file, and says what became of all rows.
     ///
     /// # Errors
-    /// Where the file cannot be written. The import is done by then.
+    /// Where either cannot be written.
     pub fn write(mut self, summary: &Summary) -> anyhow::Result<()> {
-        if self.rejected > SHOWN {
-            let more = self.rejected - SHOWN;
-            eprintln!("and {more} more rows; --report FILE tells of all");
+        let file = self.file.take();
+        let rejected = self.rejected;
+        let said = self.said(summary);
+        if let Some((path, file)) = file {
+            self.write_file(file, summary)
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
+        if rejected > SHOWN {
+            let more = rejected - SHOWN;
+            note(format_args!(
+                "and {more} more rows; --report FILE tells of all"
+            ));
+        }
+        say(said)
+    }
+
+    /// The summary for people.
+    fn said(&self, summary: &Summary) -> String {
         let Summary {
             owners,
             total,
             verified,
         } = summary;
+        let mut lines = Vec::new();
         if self.is_rehearsal {
-            println!("nothing was changed; without --dry-run it would be:");
+            lines.push("nothing was changed; without --dry-run it would be:".to_owned());
         }
-        println!(
+        lines.push(format!(
             "{} imported, {} already there, {} deleted since, {} rejected, {} duplicates dropped, {verified} verified",
             total.imported,
             total.already_there,
             total.deleted_since,
             self.rejected,
             total.duplicates
-        );
-        for (owner, counts) in owners {
-            println!(
+        ));
+        lines.extend(owners.iter().map(|(owner, counts)| {
+            format!(
                 "  {owner}: {} imported, {} already there, {} deleted since, {} duplicates dropped",
                 counts.imported, counts.already_there, counts.deleted_since, counts.duplicates
-            );
-        }
-        let Some((path, mut file)) = self.file.take() else {
-            return Ok(());
-        };
+            )
+        }));
+        lines.join("\n")
+    }
+
+    fn write_file(self, mut file: NewFile, summary: &Summary) -> anyhow::Result<()> {
         let totals = serde_json::to_string_pretty(&Totals {
             file: &self.source,
             dry_run: self.is_rehearsal,
-            imported: total.imported,
-            already_there: total.already_there,
-            deleted_since: total.deleted_since,
-            duplicates_dropped: total.duplicates,
+            imported: summary.total.imported,
+            already_there: summary.total.already_there,
+            deleted_since: summary.total.deleted_since,
+            duplicates_dropped: summary.total.duplicates,
             rejected_rows: self.rejected,
-            verified: *verified,
-            owners: owners
+            verified: summary.verified,
+            owners: summary
+                .owners
                 .iter()
                 .map(|(owner, counts)| (owner.as_str(), counts.into()))
                 .collect(),
         })?;
-        let written = (|| {
-            let mut rows = self
-                .rows
-                .into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?;
-            rows.rewind()?;
-            let mut out = BufWriter::new(&mut file);
-            let totals = totals.strip_suffix("\n}").unwrap_or(&totals);
-            write!(out, "{totals},\n  \"rejected\": [\n")?;
-            std::io::copy(&mut rows, &mut out)?;
-            out.write_all(b"\n  ]\n}\n")?;
-            out.flush()?;
-            drop(out);
-            file.keep()
-        })();
-        written.with_context(|| {
-            format!(
-                "the import is done, but its report {} cannot be written",
-                path.display()
-            )
-        })
+        let totals = totals.strip_suffix("\n}").unwrap_or(&totals);
+        let mut rows = self
+            .rows
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        rows.rewind()?;
+        let mut out = BufWriter::new(&mut file);
+        write!(out, "{totals},\n  \"rejected\": [\n")?;
+        io::copy(&mut rows, &mut out)?;
+        out.write_all(b"\n  ]\n}\n")?;
+        out.flush()?;
+        drop(out);
+        Ok(file.keep()?)
     }
 }
