@@ -54,13 +54,13 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     };
     let now = SystemClock.now();
     let mut importer = Importer::new(Box::new(run), Arc::new(TimeOrderedIds), choices, now);
-    let progress = Progress::of(length);
+    let mut progress = Progress::of(length);
     let mut batches = read(progress.reader(input), kind);
     while let Some(batch) = batches.recv().await {
         let rows = batch.map_err(|error| anyhow!(error).context(name.clone()))?;
         progress.rows(rows.len());
         for rejected in importer.take(rows).await? {
-            report.reject(&rejected)?;
+            report.reject(&rejected, &progress)?;
         }
     }
     progress.importing();
@@ -68,13 +68,12 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let summary = importer
         .finish(options.dry_run, |rejected| late.push(rejected))
         .await?;
-    progress.done();
     let done = if options.dry_run {
         "the rehearsal"
     } else {
         "the import"
     };
-    let rejected = told(report, &late, &summary)
+    let rejected = told(report, progress, &late, &summary)
         .with_context(|| format!("{done} is done, but its report cannot be written"))?;
     Ok(if rejected > 0 {
         ExitCode::from(EXIT_REJECTED)
@@ -84,10 +83,16 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
 }
 
 /// Reports the rest of the rejected rows, and what became of all. How many were rejected.
-fn told(mut report: Report, late: &[Rejected], summary: &Summary) -> anyhow::Result<u64> {
+fn told(
+    mut report: Report,
+    progress: Progress,
+    late: &[Rejected],
+    summary: &Summary,
+) -> anyhow::Result<u64> {
     for rejected in late {
-        report.reject(rejected)?;
+        report.reject(rejected, &progress)?;
     }
+    drop(progress);
     let rejected = report.rejected();
     report.write(summary)?;
     Ok(rejected)

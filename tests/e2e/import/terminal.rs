@@ -61,6 +61,28 @@ fn a_terminal_shows_what_is_read_of_a_pipe() {
     assert!(!shown.contains(" % "), "nobody knows its length");
 }
 
+#[test]
+fn rejected_rows_have_lines_of_their_own_above_the_bar() {
+    let database = Database::sqlite();
+    let rows = (1..=10_000).map(|id| {
+        let title = if id % 1_000 == 0 { "" } else { "t" };
+        json!({"id": id, "title": title, "user_id": "alice"})
+    });
+    let file = database.file(Value::Array(rows.collect()).to_string());
+    let import = format!("\"$TASKHOLD\" import '{file}'; test $? = 3");
+    let shown = on_a_terminal(&database, &import);
+    println!("{shown:?}");
+    for id in (1_000..=10_000).step_by(1_000) {
+        let line = format!("row {id} (id {id}): Task title must be a non-empty string\r\n");
+        let (before, _) = shown.split_once(&line).expect("a line");
+        // What clears a line ends with a K.
+        assert!(
+            before.is_empty() || before.ends_with(['\n', 'K']),
+            "{before:?}"
+        );
+    }
+}
+
 /// Nothing that only a terminal understands goes to a log.
 #[test]
 fn plain_lines_go_elsewhere() {

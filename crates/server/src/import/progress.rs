@@ -1,7 +1,7 @@
 //! How far an import is: a bar on a terminal, lines elsewhere.
 
+use std::fmt::Display;
 use std::io::{IsTerminal as _, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,7 +14,7 @@ const ROWS_PER_LINE: u64 = 50_000;
 pub struct Progress {
     /// Hidden where there is no terminal.
     bar: ProgressBar,
-    rows: AtomicU64,
+    rows: u64,
     is_terminal: bool,
 }
 
@@ -41,7 +41,7 @@ impl Progress {
         }
         Self {
             bar,
-            rows: AtomicU64::new(0),
+            rows: 0,
             is_terminal,
         }
     }
@@ -51,9 +51,10 @@ impl Progress {
         self.bar.wrap_read(input)
     }
 
-    pub fn rows(&self, more: usize) {
-        let before = self.rows.fetch_add(more as u64, Ordering::Relaxed);
-        let rows = before + more as u64;
+    pub fn rows(&mut self, more: usize) {
+        let before = self.rows;
+        self.rows += more as u64;
+        let rows = self.rows;
         self.bar.set_message(format!("{rows} rows read"));
         if !self.is_terminal && rows / ROWS_PER_LINE > before / ROWS_PER_LINE {
             note(format_args!("{rows} rows read"));
@@ -61,14 +62,21 @@ impl Progress {
     }
 
     pub fn importing(&self) {
-        let rows = self.rows.load(Ordering::Relaxed);
+        let rows = self.rows;
         self.bar.set_message(format!("{rows} rows read; importing"));
         if !self.is_terminal {
             note(format_args!("{rows} rows read; importing"));
         }
     }
 
-    pub fn done(&self) {
+    /// Notes a line above the bar.
+    pub fn note(&self, line: impl Display) {
+        self.bar.suspend(|| note(line));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }

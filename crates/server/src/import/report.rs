@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use taskhold_application::import::{Counts, Rejected, Summary};
 
+use super::progress::Progress;
 use crate::cli::Import;
 use crate::new_file::NewFile;
 use crate::output::{note, say};
@@ -92,15 +93,15 @@ impl Report {
         self.rejected
     }
 
-    /// Tells of a row, and keeps it for the file.
+    /// Tells of a row beside the progress, and keeps it for the file.
     ///
     /// # Errors
     /// Where there is no room for it.
-    pub fn reject(&mut self, rejected: &Rejected) -> anyhow::Result<()> {
+    pub fn reject(&mut self, rejected: &Rejected, progress: &Progress) -> anyhow::Result<()> {
         let (position, id) = (rejected.position, rejected.id.as_deref());
         let reason = rejected.reason.to_string();
         if self.rejected < SHOWN {
-            note(format_args!(
+            progress.note(format_args!(
                 "row {position} (id {}): {reason}",
                 id.unwrap_or("-")
             ));
