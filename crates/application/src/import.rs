@@ -8,7 +8,7 @@ use taskhold_domain::task::{TaskId, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-pub use taskhold_repository::import::ImportRun;
+pub use taskhold_repository::import::{Counts, ImportRun};
 use taskhold_repository::import::{ImportedRow, Origin};
 
 use crate::exchange::{Content, Row};
@@ -46,19 +46,6 @@ pub enum Reason {
     /// Another user has a task of its id.
     #[error("another user has a task of this id")]
     Taken,
-}
-
-/// What became of a number of rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// They were not there, and are now.
-    pub imported: u64,
-    /// They were imported before; what was edited since stays so.
-    pub already_there: u64,
-    /// They were imported before and deleted since, and stay away.
-    pub deleted_since: u64,
-    /// A later row of the same owner and id took their place.
-    pub duplicates: u64,
 }
 
 /// What became of a file.
@@ -200,7 +187,7 @@ impl Importer {
     ) -> Result<Summary, ImportError> {
         let outcome = self.run.import(self.now).await?;
         let verified = self.run.verify().await?;
-        let imported: u64 = outcome.owners.iter().map(|owner| owner.imported).sum();
+        let imported: u64 = outcome.owners.values().map(|counts| counts.imported).sum();
         if verified != imported {
             let text = format!("{imported} rows were imported, and {verified} read back");
             return Err(StoreError::Defect(text.into()).into());
@@ -215,23 +202,17 @@ impl Importer {
                 reason: Reason::Taken,
             });
         }
-        let mut summary = Summary {
-            verified,
-            ..Summary::default()
-        };
-        for owner in outcome.owners {
-            let counts = Counts {
-                imported: owner.imported,
-                already_there: owner.already_there,
-                deleted_since: owner.deleted_since,
-                duplicates: owner.duplicates,
-            };
-            summary.total.imported += counts.imported;
-            summary.total.already_there += counts.already_there;
-            summary.total.deleted_since += counts.deleted_since;
-            summary.total.duplicates += counts.duplicates;
-            summary.owners.insert(owner.owner, counts);
+        let mut total = Counts::default();
+        for counts in outcome.owners.values() {
+            total.imported += counts.imported;
+            total.already_there += counts.already_there;
+            total.deleted_since += counts.deleted_since;
+            total.duplicates += counts.duplicates;
         }
-        Ok(summary)
+        Ok(Summary {
+            owners: outcome.owners,
+            total,
+            verified,
+        })
     }
 }

@@ -4,6 +4,8 @@
 
 mod staged;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use sea_orm::{DbErr, RuntimeErr};
@@ -11,7 +13,7 @@ use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::import::{ImportOutcome, ImportRun, ImportedRow, OwnerOutcome};
+use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow};
 
 use self::staged::StagedRow;
 use crate::error::Failure;
@@ -24,17 +26,27 @@ const PAGE: i64 = 2_000;
 /// With as many parameters, a statement stays within SQLite's limit of 32,766.
 const ROWS_PER_INSERT: usize = 500;
 
-/// Whether the row is imported, or why not: what is remembered and what is there decide.
-const VERDICTS: &str = "INSERT INTO verdicts (position, verdict) \
-    SELECT staged.position, CASE \
-        WHEN tasks.user_id = staged.user_id THEN 1 \
-        WHEN tasks.id IS NOT NULL THEN 3 \
-        WHEN imports.task_id IS NOT NULL THEN 2 \
-        ELSE 0 END \
-    FROM staged \
-    LEFT JOIN imports ON imports.user_id = staged.user_id AND imports.origin = staged.origin \
-        AND imports.console_id = staged.console_id AND imports.created_at = staged.remembered_at \
-    LEFT JOIN tasks ON tasks.id = coalesce(imports.task_id, staged.id)";
+/// What becomes of a row, as it is kept beside it.
+const IMPORTED: i64 = 0;
+const ALREADY_THERE: i64 = 1;
+const DELETED_SINCE: i64 = 2;
+const TAKEN: i64 = 3;
+
+/// A statement that finds what becomes of each row: what is remembered and what is there decide.
+fn verdicts() -> String {
+    format!(
+        "INSERT INTO verdicts (position, verdict) \
+         SELECT staged.position, CASE \
+            WHEN tasks.user_id = staged.user_id THEN {ALREADY_THERE} \
+            WHEN tasks.id IS NOT NULL THEN {TAKEN} \
+            WHEN imports.task_id IS NOT NULL THEN {DELETED_SINCE} \
+            ELSE {IMPORTED} END \
+         FROM staged \
+         LEFT JOIN imports ON imports.user_id = staged.user_id AND imports.origin = staged.origin \
+            AND imports.console_id = staged.console_id AND imports.created_at = staged.remembered_at \
+         LEFT JOIN tasks ON tasks.id = coalesce(imports.task_id, staged.id)"
+    )
+}
 
 /// A later row of the file is the same on the console.
 const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM staged later WHERE later.origin = staged.origin \
@@ -154,10 +166,12 @@ impl SqlImport {
     }
 
     async fn taken(&mut self) -> Result<Vec<(u64, TaskId)>, StoreError> {
-        const TAKEN: &str = "SELECT position, id FROM staged JOIN verdicts USING (position) \
-            WHERE verdict = 3 ORDER BY position";
+        let sql = format!(
+            "SELECT position, id FROM staged JOIN verdicts USING (position) \
+             WHERE verdict = {TAKEN} ORDER BY position"
+        );
         let rows: Vec<(i64, sqlx::types::Uuid)> = on_session!(&mut self.session, connection =>
-            sqlx::query_as(TAKEN).fetch_all(&mut **connection).await)?;
+            sqlx::query_as(AssertSqlSafe(sql.as_str())).fetch_all(&mut **connection).await)?;
         Ok(rows
             .into_iter()
             .map(|(position, id)| (position.unsigned_abs(), TaskId::from_uuid(id)))
@@ -199,14 +213,17 @@ impl ImportRun for SqlImport {
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
         let duplicates = self.leave_out_duplicates().await?;
         self.lock().await?;
-        self.execute(VERDICTS).await?;
+        self.execute(&verdicts()).await?;
         self.refresh_statistics("verdicts").await?;
         let counts = self
             .counts("SELECT user_id, verdict, count(*) FROM staged JOIN verdicts USING (position) GROUP BY user_id, verdict")
             .await?;
         let taken = self.taken().await?;
-        self.execute("DELETE FROM staged WHERE position IN (SELECT position FROM verdicts WHERE verdict <> 0)")
-            .await?;
+        self.execute(&format!(
+            "DELETE FROM staged \
+             WHERE position IN (SELECT position FROM verdicts WHERE verdict <> {IMPORTED})"
+        ))
+        .await?;
         let users = format!(
             "INSERT INTO users (id, is_active, created_at, updated_at) \
              SELECT DISTINCT user_id, true, CAST({now} AS bigint), CAST({now} AS bigint) \
@@ -224,7 +241,7 @@ impl ImportRun for SqlImport {
         )
         .await?;
         Ok(ImportOutcome {
-            owners: by_owner(&duplicates, &counts),
+            owners: by_owner(duplicates, counts),
             taken,
         })
     }
@@ -274,33 +291,25 @@ impl ImportRun for SqlImport {
     }
 }
 
-fn by_owner(duplicates: &[(UserId, u64)], counts: &[(UserId, i64, u64)]) -> Vec<OwnerOutcome> {
-    let mut owners: Vec<_> = duplicates
-        .iter()
-        .map(|(owner, _)| owner)
-        .chain(counts.iter().map(|(owner, ..)| owner))
-        .collect();
-    owners.sort_unstable();
-    owners.dedup();
-    let of = |owner: &UserId, verdict: i64| {
-        let found = counts
-            .iter()
-            .find(|(other, number, _)| other == owner && *number == verdict);
-        found.map_or(0, |(_, _, count)| *count)
-    };
+fn by_owner(
+    duplicates: Vec<(UserId, u64)>,
+    verdicts: Vec<(UserId, i64, u64)>,
+) -> BTreeMap<UserId, Counts> {
+    let mut owners = BTreeMap::<_, Counts>::new();
+    for (owner, count) in duplicates {
+        owners.entry(owner).or_default().duplicates = count;
+    }
+    for (owner, verdict, count) in verdicts {
+        let counts = owners.entry(owner).or_default();
+        match verdict {
+            IMPORTED => counts.imported = count,
+            ALREADY_THERE => counts.already_there = count,
+            DELETED_SINCE => counts.deleted_since = count,
+            // Those are told one by one.
+            _ => {}
+        }
+    }
     owners
-        .into_iter()
-        .map(|owner| OwnerOutcome {
-            owner: owner.clone(),
-            imported: of(owner, 0),
-            already_there: of(owner, 1),
-            deleted_since: of(owner, 2),
-            duplicates: duplicates
-                .iter()
-                .find(|(other, _)| other == owner)
-                .map_or(0, |(_, count)| *count),
-        })
-        .collect()
 }
 
 /// Before the commit nothing is done, and whatever fails ends the import.

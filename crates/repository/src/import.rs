@@ -1,5 +1,7 @@
 //! The port for the import of a file.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use taskhold_domain::import::{ConsoleId, WrittenTime};
 use taskhold_domain::task::{Task, TaskId};
@@ -36,11 +38,9 @@ pub enum Origin {
     Kept,
 }
 
-/// What becomes of the rows of one owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnerOutcome {
-    /// Whose they are to be.
-    pub owner: UserId,
+/// What becomes of a number of rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
     /// They were not there, and are now.
     pub imported: u64,
     /// They were imported before and are there, changed since or not; they stay as they are.
@@ -55,7 +55,7 @@ pub struct OwnerOutcome {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportOutcome {
     /// By owner.
-    pub owners: Vec<OwnerOutcome>,
+    pub owners: BTreeMap<UserId, Counts>,
     /// Rows that were not imported because another user has a task of their id.
     pub taken: Vec<(u64, TaskId)>,
 }

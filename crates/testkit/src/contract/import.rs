@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use taskhold_domain::import::{ConsoleId, WrittenTime};
 use taskhold_domain::task::{Completion, Task, TaskChange, Version};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_repository::import::{ImportOutcome, ImportRun, ImportedRow, Origin, OwnerOutcome};
+use taskhold_domain::user::UserId;
+use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, Origin};
 use taskhold_repository::tasks::Precondition;
 
 use super::{
@@ -60,15 +61,15 @@ fn tasks_of(rows: &[ImportedRow], owner: &str) -> Vec<Task> {
 }
 
 /// What becomes of an owner's rows: imported, already there, deleted since, duplicates.
-fn outcome(owner: &str, counts: [u64; 4]) -> OwnerOutcome {
+fn outcome(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
     let [imported, already_there, deleted_since, duplicates] = counts;
-    OwnerOutcome {
-        owner: user(owner),
+    let counts = Counts {
         imported,
         already_there,
         deleted_since,
         duplicates,
-    }
+    };
+    (user(owner), counts)
 }
 
 /// Sets the rows aside and makes tasks of them, which nobody else sees yet.
@@ -86,7 +87,7 @@ async fn begun(
 async fn imported(store: &impl Adapter, rows: &[ImportedRow]) -> ImportOutcome {
     let (run, outcome, verified) = begun(store, rows).await;
     run.commit().await.expect("committed");
-    let imported: u64 = outcome.owners.iter().map(|owner| owner.imported).sum();
+    let imported: u64 = outcome.owners.values().map(|counts| counts.imported).sum();
     assert_eq!(verified, imported, "what is imported is read back");
     outcome
 }
@@ -131,11 +132,11 @@ pub async fn an_import_made_again_changes_nothing(store: &impl Adapter) {
     let first = file(10);
     let outcome_of_first = imported(store, &first).await;
     let expected = [outcome("alice", [3, 0, 0, 0]), outcome("bob", [1, 0, 0, 0])];
-    assert_eq!(outcome_of_first.owners, expected);
+    assert_eq!(outcome_of_first.owners, expected.into());
     for first_id in [10, 20] {
         let outcome_of_second = imported(store, &file(first_id)).await;
         let expected = [outcome("alice", [0, 3, 0, 0]), outcome("bob", [0, 1, 0, 0])];
-        assert_eq!(outcome_of_second.owners, expected);
+        assert_eq!(outcome_of_second.owners, expected.into());
         assert_eq!(outcome_of_second.taken, []);
         assert_eq!(all(store, &user("alice")).await, tasks_of(&first, "alice"));
     }
@@ -162,7 +163,7 @@ pub async fn what_was_edited_since_stays_so(store: &impl Adapter) {
         .await;
     let edited = edited.expect("answered").expect("there");
     let again = imported(store, &file(20)).await;
-    assert_eq!(again.owners[1], outcome("bob", [0, 1, 0, 0]));
+    assert_eq!(again.owners[&user("bob")], outcome("bob", [0, 1, 0, 0]).1);
     assert_eq!(all(store, &user("bob")).await, [edited]);
 }
 
@@ -181,7 +182,7 @@ pub async fn what_was_deleted_since_stays_away(store: &impl Adapter) {
     for first_id in [20, 30] {
         let again = imported(store, &rows(first_id)).await;
         let expected = [outcome("alice", [0, 2, 2, 0]), outcome("bob", [0, 1, 0, 0])];
-        assert_eq!(again.owners, expected);
+        assert_eq!(again.owners, expected.into());
         let left = [first[3].task.clone(), first[2].task.clone()];
         assert_eq!(all(store, &alice).await, left);
     }
@@ -210,7 +211,7 @@ pub async fn of_rows_that_are_one_the_last_counts(store: &impl Adapter) {
     assert_eq!(run.verify().await.expect("verified"), 3);
     run.commit().await.expect("committed");
     let expected = [outcome("alice", [2, 0, 0, 3]), outcome("bob", [1, 0, 0, 0])];
-    assert_eq!(made.owners, expected);
+    assert_eq!(made.owners, expected.into());
     let kept = [rows[5].task.clone(), rows[4].task.clone()];
     assert_eq!(all(store, &user("alice")).await, kept);
     assert_eq!(all(store, &user("bob")).await, [rows[1].task.clone()]);
@@ -247,7 +248,11 @@ pub async fn a_row_is_known_by_its_owners_number_and_time(store: &impl Adapter) 
     for row in [&first].into_iter().chain(&others) {
         let owner = row.task.owner.as_str();
         let made = imported(store, std::slice::from_ref(row)).await;
-        assert_eq!(made.owners, [outcome(owner, [1, 0, 0, 0])], "{row:?}");
+        assert_eq!(
+            made.owners,
+            [outcome(owner, [1, 0, 0, 0])].into(),
+            "{row:?}"
+        );
     }
     for row in [&first].into_iter().chain(&others) {
         let owner = row.task.owner.as_str();
@@ -259,7 +264,11 @@ pub async fn a_row_is_known_by_its_owners_number_and_time(store: &impl Adapter) 
             ..row.clone()
         };
         let made = imported(store, &[again]).await;
-        assert_eq!(made.owners, [outcome(owner, [0, 1, 0, 0])], "{row:?}");
+        assert_eq!(
+            made.owners,
+            [outcome(owner, [0, 1, 0, 0])].into(),
+            "{row:?}"
+        );
     }
 }
 
@@ -274,14 +283,14 @@ pub async fn an_id_that_another_user_has_is_taken(store: &impl Adapter) {
     for (imports, already_there) in [(2, 0), (0, 2)] {
         let made = imported(store, &rows).await;
         let expected = [outcome("bob", [imports, already_there, 0, 0])];
-        assert_eq!(made.owners, expected);
+        assert_eq!(made.owners, expected.into());
         assert_eq!(made.taken, [(2, hers.id)]);
     }
     assert_eq!(found(store, &hers).await, Some(hers));
     assert_eq!(all(store, &user("bob")).await.len(), 2);
     // It was there before it was in a file.
     let made = imported(store, &[kept_row(1, task("alice", 1))]).await;
-    assert_eq!(made.owners, [outcome("alice", [0, 1, 0, 0])]);
+    assert_eq!(made.owners, [outcome("alice", [0, 1, 0, 0])].into());
 }
 
 /// To the letter and the microsecond, whatever the texts hold, and a search finds it.
@@ -320,14 +329,14 @@ pub async fn imports_at_once_make_each_task_once(store: &impl Adapter) {
         imported(store, &rows).await
     }))
     .await;
-    for (index, all) in [3, 1].into_iter().enumerate() {
+    for (owner, rows) in [("alice", 3), ("bob", 1)] {
         let counts = |outcome: &ImportOutcome| {
-            let owner = &outcome.owners[index];
-            (owner.imported, owner.already_there)
+            let counts = &outcome.owners[&user(owner)];
+            (counts.imported, counts.already_there)
         };
         let mut counts: Vec<_> = outcomes.iter().map(counts).collect();
         counts.sort_unstable();
-        assert_eq!(counts, [(0, all), (0, all), (0, all), (all, 0)]);
+        assert_eq!(counts, [(0, rows), (0, rows), (0, rows), (rows, 0)]);
     }
     assert_eq!(all(store, &user("alice")).await.len(), 3);
     assert_eq!(all(store, &user("bob")).await.len(), 1);
@@ -340,6 +349,6 @@ pub async fn removing_a_user_forgets_what_was_imported(store: &impl Adapter) {
     let again = file(20);
     let made = imported(store, &again).await;
     let expected = [outcome("alice", [3, 0, 0, 0]), outcome("bob", [0, 1, 0, 0])];
-    assert_eq!(made.owners, expected);
+    assert_eq!(made.owners, expected.into());
     assert_eq!(all(store, &user("alice")).await, tasks_of(&again, "alice"));
 }

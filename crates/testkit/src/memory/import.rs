@@ -8,7 +8,7 @@ use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::import::{ImportOutcome, ImportRun, ImportedRow, Origin, OwnerOutcome};
+use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, Origin};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::known_by_id;
@@ -81,17 +81,11 @@ impl ImportRun for MemoryImport {
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
         let turn = self.store.turn.clone().lock_owned().await;
         let rows = self.store.rows();
-        let mut owners = BTreeMap::new();
+        let mut owners = BTreeMap::<_, Counts>::new();
         let (mut numbers, mut taken, mut imported) = (BTreeSet::new(), Vec::new(), Vec::new());
         for row in self.set_aside.drain(..).rev() {
             let owner = &row.task.owner;
-            let outcome = owners.entry(owner.clone()).or_insert(OwnerOutcome {
-                owner: owner.clone(),
-                imported: 0,
-                already_there: 0,
-                deleted_since: 0,
-                duplicates: 0,
-            });
+            let outcome = owners.entry(owner.clone()).or_default();
             if !numbers.insert(number(&row)) {
                 outcome.duplicates += 1;
                 continue;
@@ -111,10 +105,7 @@ impl ImportRun for MemoryImport {
         taken.reverse();
         self.set_aside = imported;
         self.turn = Some((now, turn));
-        Ok(ImportOutcome {
-            owners: owners.into_values().collect(),
-            taken,
-        })
+        Ok(ImportOutcome { owners, taken })
     }
 
     async fn verify(&mut self) -> Result<u64, StoreError> {
