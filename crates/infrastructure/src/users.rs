@@ -113,20 +113,18 @@ impl UserRepository for SqlUsers {
                 Effect::RepeatableWrite,
                 move |connection, attempt| {
                     let (row, session) = (row(&user), session.clone());
-                    let id = user.id.clone();
                     async move {
-                        // Ids are made once: a user of this one is who was to be kept.
-                        if attempt.may_be_done
-                            && Entity::find_by_id(id.as_str())
-                                .one(&connection)
-                                .await?
-                                .is_some()
-                        {
+                        let mut insert = Entity::insert(row);
+                        if attempt.may_be_done {
+                            // Ids are made once: a user of this one is who was to be kept. Unlike a
+                            // look, this waits for an attempt whose commit is under way.
+                            insert = insert.on_conflict(
+                                OnConflict::column(Column::Id).do_nothing().to_owned(),
+                            );
+                        }
+                        if insert.exec_without_returning(&connection).await? == 0 {
                             return Ok(Verdict::Undo(()));
                         }
-                        Entity::insert(row)
-                            .exec_without_returning(&connection)
-                            .await?;
                         sessions::keep(&connection, &session).await?;
                         Ok(Verdict::Keep(()))
                     }
