@@ -53,7 +53,7 @@ async fn export(
     };
     let mut response = HttpResponse::Ok();
     response
-        .insert_header((CONTENT_TYPE, format.media_type()))
+        .insert_header((CONTENT_TYPE, media_type(format)))
         .insert_header((CONTENT_DISPOSITION, name));
     if request.method() == Method::HEAD {
         // A stream would be read to its end, although nobody sees it.
@@ -100,5 +100,12 @@ fn format(query_string: &str) -> Result<Format, Problem> {
         None | Some("console") => Ok(Format::Console(zone)),
         Some("ndjson") => Ok(Format::Lines),
         Some(_) => Err(Problem::malformed("format must be console or ndjson.")),
+    }
+}
+
+fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Console(_) => "application/json",
+        Format::Lines => "application/x-ndjson",
     }
 }

@@ -53,17 +53,6 @@ struct KeptTask<'a> {
     version: i64,
 }
 
-impl Format {
-    /// What HTTP calls it.
-    #[must_use]
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Console(_) => "application/json",
-            Self::Lines => "application/x-ndjson",
-        }
-    }
-}
-
 impl Writing {
     /// An empty file.
     #[must_use]
