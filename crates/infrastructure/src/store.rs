@@ -21,7 +21,7 @@ use crate::writer::Writer;
 /// and a pool that only reads. Cloning it is cheap and shares them.
 #[derive(Clone)]
 pub struct Store {
-    links: Arc<Connections>,
+    connections: Arc<Connections>,
     policy: Arc<Policy>,
     runtime: Handle,
 }
@@ -96,9 +96,9 @@ impl Store {
         Ok(Self::on(Connections::Sqlite { reader, writer }))
     }
 
-    fn on(links: Connections) -> Self {
+    fn on(connections: Connections) -> Self {
         Self {
-            links: Arc::new(links),
+            connections: Arc::new(connections),
             policy: Arc::default(),
             runtime: Handle::current(),
         }
@@ -106,7 +106,7 @@ impl Store {
 
     /// Which dialect of SQL it speaks.
     pub(crate) fn backend(&self) -> DbBackend {
-        match *self.links {
+        match *self.connections {
             Connections::Postgres { .. } => DbBackend::Postgres,
             Connections::Sqlite { .. } => DbBackend::Sqlite,
         }
@@ -116,7 +116,7 @@ impl Store {
     #[must_use]
     pub fn pool_use(&self) -> PoolUse {
         let calls = self.policy.calls();
-        match &*self.links {
+        match &*self.connections {
             Connections::Postgres { pool, .. } => {
                 let status = pool.status();
                 let in_use = status.size.saturating_sub(status.available);
@@ -146,12 +146,12 @@ impl Store {
         T: Send + 'static,
         Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        let links = Arc::clone(&self.links);
+        let connections = Arc::clone(&self.connections);
         let statement = Arc::new(statement);
         self.run(operation, effect, move |attempt| {
-            let (links, statement) = (Arc::clone(&links), Arc::clone(&statement));
+            let (connections, statement) = (Arc::clone(&connections), Arc::clone(&statement));
             async move {
-                match &*links {
+                match &*connections {
                     Connections::Postgres { pool, .. } => {
                         let connection = loan(pool).await?;
                         attempt.is_sent();
@@ -200,16 +200,16 @@ impl Store {
         T: Send + 'static,
         Fut: Future<Output = Result<Verdict<T>, DbErr>> + Send + 'static,
     {
-        let links = Arc::clone(&self.links);
+        let connections = Arc::clone(&self.connections);
         let statements = Arc::new(statements);
         self.run(operation, effect, move |attempt| {
-            let (links, statements) = (Arc::clone(&links), Arc::clone(&statements));
+            let (connections, statements) = (Arc::clone(&connections), Arc::clone(&statements));
             async move {
                 let statements = move |connection| {
                     attempt.is_sent();
                     statements(connection, attempt)
                 };
-                match &*links {
+                match &*connections {
                     Connections::Postgres { pool, .. } => {
                         in_transaction(&loan(pool).await?, statements).await
                     }
@@ -250,9 +250,9 @@ impl Store {
         T: Send + 'static,
         Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        let links = Arc::clone(&self.links);
+        let connections = Arc::clone(&self.connections);
         let call = self.runtime.spawn(async move {
-            let connection = match &*links {
+            let connection = match &*connections {
                 Connections::Postgres { probe, .. } => loan(probe).await,
                 Connections::Sqlite { reader, .. } => Ok(Connection::SqliteReader(reader.clone())),
             };
@@ -267,7 +267,7 @@ impl Store {
 
     /// Ends every connection; those in use, when their call ends.
     pub async fn close(&self) {
-        match &*self.links {
+        match &*self.connections {
             Connections::Postgres { pool, probe } => {
                 pool.close();
                 probe.close();
