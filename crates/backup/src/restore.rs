@@ -54,9 +54,11 @@ impl Restore<'_> {
     /// where the backup is of a newer program or another kind of store; others where it cannot be
     /// done.
     pub async fn run(&self) -> Result<Restored, BackupError> {
-        verify::check(self.backup).await?;
         match (self.backup.manifest.store, &self.target.url) {
-            (StoreKind::Sqlite, DatabaseUrl::Sqlite(path)) => sqlite::restore(self, path).await,
+            (StoreKind::Sqlite, DatabaseUrl::Sqlite(path)) => {
+                verify::check(self.backup).await?;
+                sqlite::restore(self, path).await
+            }
             (StoreKind::Postgresql, DatabaseUrl::Postgres(options)) => {
                 postgres::restore(self, options).await
             }

@@ -100,7 +100,11 @@ async fn in_database(
     options: &PgConnectOptions,
     now: Timestamp,
 ) -> Result<(), BackupError> {
-    let Session::Postgres(mut server) = store.session().await? else {
+    let opening = Opening {
+        restoring: true,
+        ..store.clone()
+    };
+    let Session::Postgres(mut server) = opening.session().await? else {
         return Err(BackupError::Refused(
             "the store is no PostgreSQL database".into(),
         ));

@@ -41,6 +41,8 @@ pub struct Opening {
     /// Whether a pooler stands in front of the server, and sessions are shared: they cannot be given
     /// limits of our own then.
     pub pooled: bool,
+    /// Whether it is opened to restore a backup: nobody else works on a store that is half restored.
+    pub restoring: bool,
 }
 
 /// Why the store could not be opened. The texts hold no password, and are about the value of the
@@ -151,7 +153,11 @@ impl Opening {
             }
             DatabaseUrl::Postgres(options) => {
                 let options = prepared(options);
-                self.close(self.connected(&options).await?).await;
+                let mut first = self.connected(&options).await?;
+                if !self.restoring {
+                    self.refuse_half_restored(&mut first).await?;
+                }
+                self.close(first).await;
                 let pool = PgPoolOptions::new()
                     .max_connections(1)
                     .acquire_timeout(ATTEMPT_TIMEOUT)
@@ -178,7 +184,10 @@ impl Opening {
                 Ok(Session::Sqlite(Box::new(connection)))
             }
             DatabaseUrl::Postgres(options) => {
-                let connection = self.connected(&prepared(options)).await?;
+                let mut connection = self.connected(&prepared(options)).await?;
+                if !self.restoring {
+                    self.refuse_half_restored(&mut connection).await?;
+                }
                 Ok(Session::Postgres(Box::new(connection)))
             }
         }

@@ -6,7 +6,7 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, PgConnection};
 use taskhold_infrastructure::schema;
 use taskhold_infrastructure::session::Session;
-use taskhold_infrastructure::start::UNFINISHED_RESTORE;
+use taskhold_infrastructure::start::{Opening, UNFINISHED_RESTORE};
 
 use super::since;
 use super::{Live, Restore, Restored, occupied};
@@ -20,13 +20,12 @@ pub(super) async fn restore(
     restore: &Restore<'_>,
     options: &PgConnectOptions,
 ) -> Result<Restored, BackupError> {
-    let mut session = restore.target.session().await?;
-    let Session::Postgres(target) = &mut session else {
-        return Err(BackupError::Refused(
-            "the target is no PostgreSQL database".into(),
-        ));
+    let opening = Opening {
+        restoring: true,
+        ..restore.target.clone()
     };
-    let tools = Tools::at_least(server_version(target).await?).await?;
+    let mut session = opening.session().await?;
+    let target = postgres(&mut session)?;
     refuse_if_served(target).await?;
     if is_unfinished(target).await? {
         tracing::warn!(
@@ -34,11 +33,14 @@ pub(super) async fn restore(
         );
         put_back(target).await?;
     }
+    // Only now: what was set aside must not wait for a backup that is whole.
+    verify::check(restore.backup).await?;
+    let tools = Tools::at_least(server_version(target).await?).await?;
     let rows = occupied(&mut session).await?;
     restore.refuse_unless_meant(rows.clone())?;
     let live = restore.live(rows.is_some().then_some(&mut session)).await;
     set_aside(postgres(&mut session)?).await?;
-    let restored = restore_in_place(restore, options, &tools, &mut session, live).await;
+    let restored = restore_in_place(restore, &opening, options, &tools, &mut session, live).await;
     if restored.is_err() {
         put_back(postgres(&mut session)?).await?;
     }
@@ -48,6 +50,7 @@ pub(super) async fn restore(
 
 async fn restore_in_place(
     restore: &Restore<'_>,
+    opening: &Opening,
     options: &PgConnectOptions,
     tools: &Tools,
     session: &mut Session,
@@ -55,7 +58,7 @@ async fn restore_in_place(
 ) -> Result<Restored, BackupError> {
     pg_restore(restore.backup, tools, options).await?;
     verify::compare(restore.backup, session).await?;
-    let connection = restore.target.maintenance().await?;
+    let connection = opening.maintenance().await?;
     let migrated = schema::up(&connection).await?;
     connection.close().await?;
     super::execute(session, "BEGIN").await?;

@@ -104,6 +104,7 @@ pub fn opening(url: &DatabaseUrl) -> Opening {
         connections: 10,
         writes_per_commit: NonZeroUsize::new(64).expect("not zero"),
         pooled: false,
+        restoring: false,
     }
 }
 

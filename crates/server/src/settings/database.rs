@@ -76,6 +76,7 @@ impl Database {
         let opening = |url, pooled| Opening {
             url,
             pooled,
+            restoring: false,
             connections: section.max_connections.get().into(),
             writes_per_commit: section.writes_per_commit.into(),
             patience: Duration::from_secs(section.patience_seconds.into()),
