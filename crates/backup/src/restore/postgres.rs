@@ -64,7 +64,7 @@ async fn restore_in_place(
     super::execute(session, "BEGIN").await?;
     let finished = async {
         let since = match live {
-            Ok(live) => since::replay(session, &live).await?,
+            Ok(live) => since::replay(session, &live, restore.backup.taken_at).await?,
             Err(reason) => {
                 since::revoke_all(session, restore.now, restore.longest_token, reason).await?
             }

@@ -83,17 +83,21 @@ impl Live {
         })
     }
 
-    /// Whether the account was deleted: it is not there, and no token of it counts. That it is not there
-    /// is not enough, since the store may have lost it.
-    fn has_deleted(&self, user: &str) -> bool {
+    /// Whether the account of a backup was deleted after that was taken: it is not there, and its tokens
+    /// were revoked since. That it is not there is not enough, since the store may have lost it.
+    fn has_deleted(&self, user: &str, taken_at: Timestamp) -> bool {
         let revoked = self.revocations.get(&subject(user));
         !self.users.contains(user)
-            && revoked.is_some_and(|(not_before, _)| *not_before == Timestamp::LAST.as_micros())
+            && revoked.is_some_and(|(not_before, _)| *not_before >= taken_at.as_micros())
     }
 }
 
-/// Revokes again what was revoked since, within the session's transaction.
-pub(crate) async fn replay(session: &mut Session, live: &Live) -> Result<Since, BackupError> {
+/// Revokes again what was revoked since the backup was taken, within the session's transaction.
+pub(crate) async fn replay(
+    session: &mut Session,
+    live: &Live,
+    taken_at: Timestamp,
+) -> Result<Since, BackupError> {
     let replayed = async {
         let mut revoked = 0;
         for (subject, (not_before, kept_until)) in &live.revocations {
@@ -101,7 +105,7 @@ pub(crate) async fn replay(session: &mut Session, live: &Live) -> Result<Since, 
         }
         let (mut deleted, mut kept_out) = (0, 0);
         for user in users(session).await? {
-            if live.has_deleted(&user) {
+            if live.has_deleted(&user, taken_at) {
                 deleted += on!(session, connection => sqlx::query("DELETE FROM users WHERE id = $1")
                     .bind(&user).execute(&mut **connection).await.map(|done| done.rows_affected()))?;
             } else if live.kept_out.contains(&user) {

@@ -110,7 +110,7 @@ async fn revoke(
 ) -> Result<Since, BackupError> {
     super::execute(session, "BEGIN IMMEDIATE").await?;
     let since = match live {
-        Ok(live) => since::replay(session, &live).await?,
+        Ok(live) => since::replay(session, &live, restore.backup.taken_at).await?,
         Err(reason) => {
             since::revoke_all(session, restore.now, restore.longest_token, reason).await?
         }
