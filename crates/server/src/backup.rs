@@ -74,10 +74,14 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn open(path: &Path) -> anyhow::Result<Backup> {
-    if let Some(newest) = BackupFolder::new(path.to_owned()).newest()? {
+    let (mut backups, damaged) = BackupFolder::new(path.to_owned()).list()?;
+    for error in &damaged {
+        eprintln!("passed over: {error}");
+    }
+    if let Some(newest) = backups.pop() {
         return Ok(newest);
     }
-    Backup::open(path).with_context(|| format!("there is no backup in {}", path.display()))
+    Backup::open(path).with_context(|| format!("no backup can be taken from {}", path.display()))
 }
 
 fn list(folder: &BackupFolder) -> anyhow::Result<()> {

@@ -36,10 +36,7 @@ impl Schedule {
 
     async fn once(&self) -> Result<(), BackupError> {
         let newest = self.folder.newest()?;
-        // Told before anything is tried: the age of the last one matters most while none can be made.
-        if let Some(newest) = &newest {
-            tell(newest);
-        }
+        newest.as_ref().inspect(|newest| tell(newest));
         if self.is_due(newest.as_ref()) {
             let backup = make(&self.store, &self.folder, SystemClock.now()).await?;
             tracing::info!(backup = backup.name(), "made a backup");
@@ -59,6 +56,7 @@ impl Schedule {
     }
 }
 
+/// Tells the metrics of the newest backup.
 fn tell(newest: &Backup) {
     metrics::gauge!("taskhold_backup_last_success_timestamp_seconds")
         .set(seconds(newest.taken_at.as_micros()));
