@@ -127,3 +127,128 @@ pub(crate) fn difference(expected: &Contents, found: &Contents) -> Option<String
     let surplus = found.keys().find(|name| !expected.contains_key(*name));
     surplus.map(|name| format!("there is a table {name}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::Column;
+
+    fn table(columns: &[&str]) -> Table {
+        let columns = columns.iter().map(|name| Column {
+            name: (*name).to_owned(),
+            kind: "text".to_owned(),
+        });
+        Table {
+            name: "tasks",
+            columns: columns.collect(),
+        }
+    }
+
+    fn digested(rows: &[Row]) -> TableContents {
+        let mut tally = Tally::of(&table(&["a", "b"]));
+        for row in rows {
+            tally.add(row);
+        }
+        tally.contents()
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    #[test]
+    fn whatever_differs_has_another_digest() {
+        let rows = [
+            vec![],
+            vec![vec![text("ab"), text("c")]],
+            vec![vec![text("a"), text("bc")]],
+            vec![vec![text("abc"), text("")]],
+            vec![vec![text("abc"), Value::Null]],
+            vec![vec![Value::Null, text("abc")]],
+            vec![vec![text("abc"), Value::Bytes(vec![])]],
+            vec![vec![Value::Bytes(b"ab".to_vec()), text("c")]],
+            vec![vec![text("1"), text("0")]],
+            vec![vec![Value::Integer(1), Value::Integer(0)]],
+            vec![vec![Value::Integer(0), Value::Integer(1)]],
+            vec![vec![Value::Integer(-1), Value::Integer(0)]],
+            vec![vec![text("e\u{301}"), text("")]],
+            vec![vec![text("\u{e9}"), text("")]],
+            vec![vec![text("a"), text("b")], vec![text("c"), text("d")]],
+            vec![vec![text("a"), text("d")], vec![text("c"), text("b")]],
+            vec![vec![text("a"), text("b")], vec![text("a"), text("b")]],
+        ];
+        let mut digests: Vec<_> = rows.iter().map(|rows| digested(rows).digest).collect();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), rows.len());
+    }
+
+    #[test]
+    fn a_renamed_column_has_another_digest() {
+        let digest = |columns: &[&str]| Tally::of(&table(columns)).contents().digest;
+        assert_ne!(digest(&["a", "b"]), digest(&["a", "c"]));
+        assert_ne!(digest(&["a", "b"]), digest(&["ab"]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_rows_does_not_matter(
+            rows in prop::collection::vec(
+                prop_oneof![any::<i64>().prop_map(Value::Integer), ".*".prop_map(Value::Text)]
+                    .prop_map(|value| vec![value, Value::Null]),
+                0..20,
+            ),
+            other in any::<i64>().prop_map(|number| vec![Value::Integer(number), text("other")]),
+            place in any::<prop::sample::Index>(),
+        ) {
+            let found = digested(&rows);
+            prop_assert_eq!(found.rows, rows.len() as u64);
+            let mut turned = rows.clone();
+            turned.reverse();
+            prop_assert_eq!(&digested(&turned), &found);
+            if !rows.is_empty() {
+                turned[place.index(rows.len())] = other;
+                prop_assert_ne!(digested(&turned), found);
+            }
+        }
+    }
+
+    fn contents(tables: &[(&str, u64, &str)]) -> Contents {
+        let tables = tables.iter().map(|(name, rows, digest)| {
+            let (name, digest) = ((*name).to_owned(), (*digest).to_owned());
+            (
+                name,
+                TableContents {
+                    rows: *rows,
+                    digest,
+                },
+            )
+        });
+        tables.collect()
+    }
+
+    #[test]
+    fn the_difference_is_told() {
+        let expected = contents(&[("tasks", 2, "aa"), ("users", 1, "bb")]);
+        for (found, sentence) in [
+            (&[("tasks", 2, "aa"), ("users", 1, "bb")][..], None),
+            (&[("tasks", 2, "aa")], Some("the table users is missing")),
+            (
+                &[("tasks", 3, "aa"), ("users", 1, "bb")],
+                Some("the table tasks has 3 rows instead of 2"),
+            ),
+            (
+                &[("tasks", 2, "aa"), ("users", 1, "cc")],
+                Some("rows of the table users differ"),
+            ),
+            (
+                &[("tasks", 2, "aa"), ("users", 1, "bb"), ("zoo", 0, "")],
+                Some("there is a table zoo"),
+            ),
+        ] {
+            assert_eq!(difference(&expected, &contents(found)).as_deref(), sentence);
+        }
+    }
+}

@@ -331,3 +331,6 @@ pub(crate) fn digest(path: &Path) -> io::Result<(u64, String)> {
         hash.update(buffer.get(..read).unwrap_or_default());
     }
 }
+
+#[cfg(test)]
+mod tests;

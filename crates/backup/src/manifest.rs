@@ -137,3 +137,97 @@ impl Manifest {
         Ok(manifest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contents::TableContents;
+
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let users = TableContents {
+            rows: 3,
+            digest: "00ff".to_owned(),
+        };
+        Manifest {
+            format: FORMAT,
+            tool: "taskhold 0.1.0".to_owned(),
+            store: StoreKind::Sqlite,
+            taken_at: 1_772_368_200_000_000,
+            taken_at_utc: "2026-03-01T12:30:00.000000Z".to_owned(),
+            migrations: vec!["m1".to_owned(), "m2".to_owned()],
+            file: "store.sqlite".to_owned(),
+            bytes: 17,
+            sha256: "abcd".to_owned(),
+            tables: [("users".to_owned(), users)].into(),
+            left_out: vec!["attempts".to_owned()],
+        }
+    }
+
+    /// What is read of this text.
+    fn read(text: &str) -> Result<Manifest, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(MANIFEST), text).unwrap();
+        Manifest::read(folder.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = manifest().to_json().unwrap();
+        assert_eq!(read(&text), Ok(manifest()));
+        assert_eq!(manifest().rows("users"), 3);
+        assert_eq!(manifest().rows("nothing"), 0);
+    }
+
+    #[test]
+    fn no_character_of_it_can_be_another() {
+        let text = manifest().to_json().unwrap();
+        for (index, character) in text.char_indices() {
+            if character.is_ascii_whitespace() {
+                continue;
+            }
+            let other = if character == '7' { '8' } else { '7' };
+            let mut changed = text.clone();
+            changed.replace_range(index..=index, &other.to_string());
+            assert!(read(&changed).is_err(), "{changed}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_it_is_none() {
+        let text = manifest().to_json().unwrap();
+        for length in 0..text.len() {
+            let error = read(&text[..length]).unwrap_err();
+            assert!(
+                error.contains("has a manifest that cannot be read"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_format_is_told() {
+        let newer = Manifest {
+            format: FORMAT + 1,
+            ..manifest()
+        };
+        let error = read(&newer.to_json().unwrap()).unwrap_err();
+        assert!(
+            error.ends_with("has the format 2; this program reads 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_told() {
+        let never = Manifest {
+            taken_at: i64::MAX,
+            ..manifest()
+        };
+        let error = never.taken_at().unwrap_err();
+        assert!(
+            error.starts_with("has a manifest with an impossible time"),
+            "{error}"
+        );
+    }
+}

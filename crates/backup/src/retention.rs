@@ -91,3 +91,96 @@ impl Retention {
         Ok(removed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// 2026-03-01T12:30:00Z, a Sunday.
+    const SUNDAY: i64 = 1_772_368_200 * 1_000_000;
+    const MINUTE: i64 = HOUR / 60;
+
+    fn ago(time: i64) -> Timestamp {
+        Timestamp::from_micros(SUNDAY - time).unwrap()
+    }
+
+    fn kept(backups: &[(Timestamp, bool)]) -> Vec<usize> {
+        let mut kept: Vec<_> = Retention::default().kept(backups).into_iter().collect();
+        kept.sort_unstable();
+        kept
+    }
+
+    #[test]
+    fn of_an_hour_the_newest_stays() {
+        let backups = [75, 45, 31, 30, 29, 0].map(|minutes| (ago(minutes * MINUTE), false));
+        // 11:15; 11:45, 11:59; 12:00, 12:01, 12:30.
+        assert_eq!(kept(&backups), [2, 5]);
+    }
+
+    #[test]
+    fn hours_then_days_then_weeks_from_monday_to_sunday() {
+        let hours = (0..30).map(|hours| hours * HOUR);
+        let days = (2..60).map(|days| days * DAY);
+        let ages: Vec<_> = hours.chain(days).collect();
+        let backups: Vec<_> = ages.iter().map(|age| (ago(*age), false)).collect();
+        let kept: Vec<_> = kept(&backups)
+            .into_iter()
+            .map(|index| ages[index])
+            .collect();
+        let mut expected: Vec<_> = (0..24).map(|hours| hours * HOUR).collect();
+        // Sunday and Saturday have one among the hours: Friday to Tuesday. Of the weeks the first is that
+        // of the Sunday.
+        expected.extend([2, 3, 4, 5, 6, 7, 14, 21].map(|days| days * DAY));
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn hours_without_a_backup_do_not_count() {
+        let backups: Vec<_> = (0..24)
+            .map(|month| (ago(month * 30 * DAY), false))
+            .collect();
+        assert_eq!(kept(&backups).len(), 24);
+        let backups: Vec<_> = (0..30)
+            .map(|month| (ago(month * 30 * DAY), false))
+            .collect();
+        assert_eq!(kept(&backups), (0..24).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_newest_that_was_verified_stays() {
+        let mut backups: Vec<_> = (0..1_000).map(|hours| (ago(hours * HOUR), false)).collect();
+        backups.extend([300, 301].map(|days| (ago(days * DAY), true)));
+        let kept = kept(&backups);
+        assert!(kept.contains(&1_000) && !kept.contains(&1_001));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_nothing() {
+        assert!(kept(&[]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn enough_is_kept_and_not_too_much(
+            backups in prop::collection::vec((0..90 * DAY, prop::bool::weighted(0.1)), 0..200),
+        ) {
+            let backups: Vec<_> =
+                backups.into_iter().map(|(age, verified)| (ago(age), verified)).collect();
+            let kept = Retention::default().kept(&backups);
+            let newest = |of: &mut dyn Iterator<Item = &(Timestamp, bool)>| of.map(|(at, _)| *at).max();
+            let stays = |at: Option<Timestamp>| {
+                at.is_none_or(|at| kept.iter().any(|index| backups[*index].0 == at))
+            };
+            prop_assert!(stays(newest(&mut backups.iter())));
+            prop_assert!(stays(newest(&mut backups.iter().filter(|(_, verified)| *verified))));
+            prop_assert!(kept.len() <= 24 + 7 + 4 + 2);
+            prop_assert!(kept.len() >= backups.len().min(1));
+            // Who is kept is kept again among those that are left.
+            let mut left: Vec<_> = kept.iter().map(|index| backups[*index]).collect();
+            left.sort_unstable();
+            prop_assert_eq!(Retention::default().kept(&left).len(), left.len());
+        }
+    }
+}

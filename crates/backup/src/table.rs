@@ -92,3 +92,101 @@ async fn columns(session: &mut Session, table: &str) -> Result<Vec<Column>, sqlx
     columns.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(columns)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use taskhold_infrastructure::schema;
+    use taskhold_infrastructure::start::Opening;
+    use taskhold_infrastructure::url::DatabaseUrl;
+    use taskhold_testkit::postgres::PostgresDatabase;
+
+    use super::*;
+
+    /// A store with all migrations.
+    async fn migrated(url: &str) -> Session {
+        let opening = Opening {
+            url: DatabaseUrl::parse(url).unwrap(),
+            patience: Duration::from_secs(30),
+            connections: 1,
+            writes_per_commit: NonZeroUsize::MIN,
+            pooled: false,
+            restoring: false,
+        };
+        let connection = opening.maintenance().await.unwrap();
+        schema::up(&connection).await.unwrap();
+        connection.close().await.unwrap();
+        opening.session().await.unwrap()
+    }
+
+    fn sorted(names: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+        let mut names: Vec<_> = names.into_iter().map(Into::into).collect();
+        names.sort();
+        names
+    }
+
+    async fn the_tables_are_all_that_a_store_has(session: &mut Session) {
+        const POSTGRES: &str =
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()";
+        const SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+        let found: Vec<String> = match session {
+            Session::Postgres(connection) => {
+                sqlx::query_scalar(POSTGRES)
+                    .fetch_all(&mut **connection)
+                    .await
+            }
+            Session::Sqlite(connection) => {
+                sqlx::query_scalar(SQLITE)
+                    .fetch_all(&mut **connection)
+                    .await
+            }
+        }
+        .unwrap();
+        assert_eq!(
+            sorted(found),
+            sorted(TABLES.into_iter().chain([MIGRATIONS]))
+        );
+        assert!(LEFT_OUT.iter().all(|name| TABLES.contains(name)));
+        let tables = Table::of(session, TABLES).await.unwrap();
+        assert_eq!(tables.len(), TABLES.len());
+        assert_eq!(
+            tables[0].column_list(),
+            "created_at, email, email_key, id, is_active, name, password_hash, updated_at"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_tables_are_all_that_a_sqlite_file_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("store.db").display());
+        let mut session = migrated(&url).await;
+        the_tables_are_all_that_a_store_has(&mut session).await;
+
+        let Session::Sqlite(mut connection) = session else {
+            panic!("a SQLite file");
+        };
+        for (index, table) in TABLES.iter().enumerate() {
+            let referred: Vec<String> =
+                sqlx::query_scalar("SELECT \"table\" FROM pragma_foreign_key_list($1)")
+                    .bind(table)
+                    .fetch_all(&mut *connection)
+                    .await
+                    .unwrap();
+            for name in referred {
+                assert!(
+                    TABLES[..index].contains(&name.as_str()),
+                    "{table} before {name}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_tables_are_all_that_a_postgresql_database_has() {
+        let database = PostgresDatabase::empty().await;
+        let mut session = migrated(database.url()).await;
+        the_tables_are_all_that_a_store_has(&mut session).await;
+    }
+}
