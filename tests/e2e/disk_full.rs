@@ -18,22 +18,26 @@ const SIZE: &str = "8m";
 /// What is removed to make room again.
 const BALLAST: &str = "1m";
 
-/// A database on a small disk.
-struct FullDatabase {
-    database: Database,
-    disk: SmallDisk,
+/// A database with a folder on a small disk.
+pub struct FullDatabase {
+    pub database: Database,
+    pub disk: SmallDisk,
 }
 
 impl FullDatabase {
     fn new() -> Self {
-        let database = Database::sqlite();
-        let folder = database.folder.path().join("data");
+        Self::at(Database::sqlite(), "data")
+    }
+
+    /// With this folder of its own there.
+    pub fn at(database: Database, folder: &str) -> Self {
+        let folder = database.folder.path().join(folder);
         std::fs::create_dir(&folder).expect("a folder");
         let disk = SmallDisk::mount(&folder, SIZE);
         Self { database, disk }
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(program);
         command
             .current_dir(self.database.folder.path())

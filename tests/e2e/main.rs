@@ -21,6 +21,7 @@ macro_rules! on_both_stores {
 mod access;
 mod accounts;
 mod architecture;
+mod backup;
 mod commands;
 mod concurrency;
 mod connecting;

@@ -1,0 +1,164 @@
+//! What is in a store, read without the program and written alike for both kinds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
+};
+
+use crate::service::Database;
+
+/// The rows of every table, sorted; in each the values, sorted by the names of their columns.
+pub type Contents = BTreeMap<String, Vec<Vec<Option<String>>>>;
+
+/// The tables whose rows no backup holds.
+pub const SESSIONS: [&str; 2] = ["attempts", "refresh_tokens"];
+/// The table of migrations: when they were applied differs between stores.
+pub const MIGRATIONS: &str = "seaql_migrations";
+
+/// What is in a store now.
+pub async fn contents(database: &Database) -> Contents {
+    if database.is_sqlite() {
+        of_sqlite(&database.url).await
+    } else {
+        of_postgres(&database.url).await
+    }
+}
+
+/// How many rows a table has, or none where there is no such table.
+pub fn count(contents: &Contents, table: &str) -> usize {
+    contents.get(table).map_or(0, Vec::len)
+}
+
+/// Nothing is in it: no table, or only those of the migrations.
+pub fn is_empty(contents: &Contents) -> bool {
+    let mut tables = contents.iter().filter(|(table, _)| *table != MIGRATIONS);
+    tables.all(|(_, rows)| rows.is_empty())
+}
+
+/// Runs statements on a store.
+pub async fn execute(database: &Database, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    let done = if database.is_sqlite() {
+        let mut connection = sqlite(&database.url).await;
+        let done = connection.execute(sql).await.map(drop);
+        connection.close().await.expect("closed");
+        done
+    } else {
+        postgres(&database.url).await.execute(sql).await.map(drop)
+    };
+    done.expect("done");
+}
+
+/// Adds so many tasks of a user of its own, faster than by requests.
+pub async fn add_tasks(database: &Database, number: u32) {
+    let (numbers, id) = if database.is_sqlite() {
+        (
+            format!(
+                "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {number}) "
+            ),
+            "randomblob(16)",
+        )
+    } else {
+        (
+            format!("WITH numbers AS (SELECT generate_series(1, {number}) AS n) "),
+            "gen_random_uuid()",
+        )
+    };
+    execute(
+        database,
+        &format!(
+            "INSERT INTO users (id, created_at, updated_at) VALUES ('crowd', 1, 1); \
+             INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded, created_at, updated_at) \
+             {numbers} SELECT {id}, 'crowd', 'task ' || n, 'one of many', 'task ' || n, 'one of many', n, n FROM numbers"
+        ),
+    )
+    .await;
+}
+
+pub async fn postgres(url: &str) -> PgConnection {
+    PgConnection::connect(url)
+        .await
+        .expect("PostgreSQL answers")
+}
+
+async fn sqlite(url: &str) -> SqliteConnection {
+    SqliteConnection::connect(url).await.expect("a SQLite file")
+}
+
+async fn of_postgres(url: &str) -> Contents {
+    const COLUMNS: &str = "SELECT table_name::text, column_name::text, udt_name::text \
+        FROM information_schema.columns WHERE table_schema = 'public' \
+        ORDER BY table_name::text COLLATE \"C\", column_name::text COLLATE \"C\"";
+    let mut connection = postgres(url).await;
+    let columns: Vec<(String, String, String)> = sqlx::query_as(COLUMNS)
+        .fetch_all(&mut connection)
+        .await
+        .expect("columns");
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, column, kind) in columns {
+        let value = match kind.as_str() {
+            "bool" => format!("{column}::int::text"),
+            "uuid" => format!("replace({column}::text, '-', '')"),
+            "bytea" => format!("encode({column}, 'hex')"),
+            _ => format!("{column}::text"),
+        };
+        tables.entry(table).or_default().push(value);
+    }
+    let mut contents = Contents::new();
+    for (table, values) in tables {
+        let sql = AssertSqlSafe(format!("SELECT {} FROM {table}", values.join(", ")));
+        let rows = sqlx::query(sql)
+            .fetch_all(&mut connection)
+            .await
+            .expect("rows");
+        let mut rows: Vec<Vec<Option<String>>> = rows
+            .iter()
+            .map(|row| (0..row.len()).map(|index| row.get(index)).collect())
+            .collect();
+        rows.sort();
+        contents.insert(table, rows);
+    }
+    connection.close().await.expect("closed");
+    contents
+}
+
+async fn of_sqlite(url: &str) -> Contents {
+    const COLUMNS: &str = "SELECT tables.name, columns.name FROM sqlite_master AS tables, \
+        pragma_table_info(tables.name) AS columns \
+        WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite~_%' ESCAPE '~' \
+        ORDER BY tables.name, columns.name";
+    let path = url.strip_prefix("sqlite://").expect("the URL of a file");
+    if !Path::new(path).exists() {
+        return Contents::new();
+    }
+    let mut connection = sqlite(url).await;
+    let columns: Vec<(String, String)> = sqlx::query_as(COLUMNS)
+        .fetch_all(&mut connection)
+        .await
+        .expect("columns");
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, column) in columns {
+        let value = format!(
+            "CASE typeof({column}) WHEN 'blob' THEN lower(hex({column})) ELSE CAST({column} AS TEXT) END"
+        );
+        tables.entry(table).or_default().push(value);
+    }
+    let mut contents = Contents::new();
+    for (table, values) in tables {
+        let sql = AssertSqlSafe(format!("SELECT {} FROM {table}", values.join(", ")));
+        let rows = sqlx::query(sql)
+            .fetch_all(&mut connection)
+            .await
+            .expect("rows");
+        let mut rows: Vec<Vec<Option<String>>> = rows
+            .iter()
+            .map(|row| (0..row.len()).map(|index| row.get(index)).collect())
+            .collect();
+        rows.sort();
+        contents.insert(table, rows);
+    }
+    connection.close().await.expect("closed");
+    contents
+}

@@ -1,0 +1,92 @@
+//! From either kind of store to either.
+
+use super::contents::{Contents, MIGRATIONS, add_tasks, contents, count, is_empty, postgres};
+use super::life::{Person, live, tasks};
+use super::{Ended, quietly};
+use crate::service::{Database, Service, eventually};
+
+on_both_stores! {
+    a_copy_has_every_row_and_its_source_has_not_changed
+    a_copy_that_is_killed_leaves_nothing_and_the_next_one_works
+}
+
+/// More than are copied before anybody can look.
+const MANY: u32 = 30_000;
+
+impl Database {
+    fn copy_to(&self, target: &Self) -> Ended {
+        self.ended_with(&[("TO_DATABASE_URL", &target.url)], &["copy"])
+    }
+}
+
+/// What a copy takes along.
+async fn copied(database: &Database) -> Contents {
+    let mut contents = contents(database).await;
+    contents.remove(MIGRATIONS);
+    contents
+}
+
+async fn a_copy_has_every_row_and_its_source_has_not_changed(source: Database) {
+    let service = Service::start(&source).await;
+    let person = live(&source, &service).await;
+    let expected_tasks = tasks(&person, &service).await;
+    let expected = copied(&source).await;
+    for target in [Database::sqlite(), Database::postgres().await] {
+        let said = source.copy_to(&target).done();
+        assert!(said.contains("read back and compared"), "{said}");
+        assert!(
+            copied(&target).await == expected,
+            "every row of every table"
+        );
+
+        let copy = Service::start(&target).await;
+        assert!(tasks(&person, &copy).await == expected_tasks);
+        let again = Person::logged_in(&copy, &person.email).await;
+        assert_eq!(again.refreshing(&copy).await, 200);
+        assert!(copy.stop().await.success());
+
+        let before = contents(&target).await;
+        source.copy_to(&target).refused("is not empty (users has");
+        assert!(contents(&target).await == before, "nothing was added");
+    }
+    assert!(copied(&source).await == expected, "the source is as it was");
+    service.stop().await;
+}
+
+async fn a_copy_that_is_killed_leaves_nothing_and_the_next_one_works(source: Database) {
+    source.ended(&["migrate", "up"]).done();
+    add_tasks(&source, MANY).await;
+    let expected = copied(&source).await;
+    for target in [Database::sqlite(), Database::postgres().await] {
+        let mut command = quietly(source.command(&["copy"]));
+        let copying = command.env("TO_DATABASE_URL", &target.url).spawn();
+        let mut copying = copying.expect("it starts");
+        eventually("rows are written", async || {
+            assert!(copying.try_wait().expect("a status").is_none(), "it ended");
+            is_written(&target).await.then_some(())
+        })
+        .await;
+        copying.kill().expect("killed");
+        let status = copying.wait().expect("ended");
+        assert_eq!(status.code(), None, "it was still at it");
+        assert!(is_empty(&contents(&target).await), "nothing of it is there");
+
+        source.copy_to(&target).done();
+        let found = copied(&target).await;
+        assert_eq!(count(&found, "tasks"), MANY as usize);
+        assert!(found == expected, "every row of every table");
+    }
+}
+
+/// Whether rows are on their way into it.
+async fn is_written(target: &Database) -> bool {
+    const COPYING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity \
+        WHERE datname = current_database() AND backend_xid IS NOT NULL AND query LIKE 'COPY tasks%')";
+    if target.is_sqlite() {
+        let log = target.folder.path().join("data/taskhold.db-wal");
+        return std::fs::metadata(log).is_ok_and(|log| log.len() > 1 << 20);
+    }
+    let mut connection = postgres(&target.url).await;
+    let found = sqlx::query_scalar(COPYING).fetch_one(&mut connection).await;
+    found.expect("an answer")
+}

@@ -1,0 +1,199 @@
+//! A backup that is not what it was, or none that this store can take: noticed before anything happens.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::contents::{contents, is_empty};
+use super::{copied, files, manifest, rewrite};
+use crate::service::{Database, Service};
+
+on_both_stores! {
+    a_damaged_backup_is_refused_and_the_store_is_as_it_was
+    a_backup_of_the_other_kind_of_store_is_refused
+}
+
+/// What is done to a backup, and what is said of it.
+struct Damage {
+    name: &'static str,
+    make: fn(backup: &Path, other: &Path),
+    sentence: &'static str,
+}
+
+const DAMAGES: [Damage; 11] = [
+    Damage {
+        name: "a-byte-of-the-rows",
+        make: |backup, _| {
+            change(&rows(backup), |bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+            });
+        },
+        sentence: "has other bytes in store.",
+    },
+    Damage {
+        name: "rows-cut-short",
+        make: |backup, _| change(&rows(backup), |bytes| bytes.truncate(bytes.len() - 1)),
+        sentence: " instead of ",
+    },
+    Damage {
+        name: "no-rows",
+        make: |backup, _| fs::remove_file(rows(backup)).expect("removed"),
+        sentence: "lacks the file store.",
+    },
+    Damage {
+        name: "a-digit-of-the-manifest",
+        make: |backup, _| {
+            change(&backup.join("manifest.json"), |bytes| {
+                let text = String::from_utf8(bytes.clone()).expect("text");
+                *bytes = text.replacen("\"rows\": 1", "\"rows\": 2", 1).into_bytes();
+            });
+        },
+        sentence: "has a manifest that was changed",
+    },
+    Damage {
+        name: "manifest-cut-short",
+        make: |backup, _| {
+            change(&backup.join("manifest.json"), |bytes| {
+                bytes.truncate(bytes.len() / 2);
+            });
+        },
+        sentence: "has a manifest that cannot be read",
+    },
+    Damage {
+        name: "no-manifest",
+        make: |backup, _| fs::remove_file(backup.join("manifest.json")).expect("removed"),
+        sentence: "has no manifest.json",
+    },
+    Damage {
+        name: "manifest-of-another",
+        make: |backup, other| {
+            let theirs = other.join("manifest.json");
+            fs::copy(theirs, backup.join("manifest.json")).expect("copied");
+        },
+        sentence: " bytes in store.",
+    },
+    // Those that only who knows how to seal a manifest could make.
+    Damage {
+        name: "counts-of-another",
+        make: |backup, other| {
+            let theirs = manifest(other).tables;
+            rewrite(backup, |manifest| manifest.tables = theirs);
+        },
+        sentence: "is not what it says: the table tasks has 1 rows instead of 2",
+    },
+    Damage {
+        name: "no-rows-at-all",
+        make: |backup, _| {
+            fs::write(rows(backup), "").expect("written");
+            rewrite(backup, |manifest| {
+                manifest.bytes = 0;
+                let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+                of_nothing.clone_into(&mut manifest.sha256);
+            });
+        },
+        sentence: "",
+    },
+    Damage {
+        name: "newer-schema",
+        make: |backup, _| {
+            rewrite(backup, |manifest| {
+                manifest
+                    .migrations
+                    .push("m20991231_000001_flying".to_owned());
+            });
+        },
+        sentence: "this one does not know the migration m20991231_000001_flying",
+    },
+    Damage {
+        name: "newer-format",
+        make: |backup, _| rewrite(backup, |manifest| manifest.format = 2),
+        sentence: "has the format 2; this program reads 1",
+    },
+];
+
+fn rows(backup: &Path) -> PathBuf {
+    let names = ["store.sqlite", "store.dump"];
+    let mut files = names.map(|name| backup.join(name)).into_iter();
+    files.find(|file| file.exists()).expect("the rows")
+}
+
+fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(file).expect("a file");
+    let before = bytes.clone();
+    change(&mut bytes);
+    assert!(bytes != before, "{}", file.display());
+    fs::write(file, bytes).expect("written");
+}
+
+async fn a_damaged_backup_is_refused_and_the_store_is_as_it_was(database: Database) {
+    let service = Service::start(&database).await;
+    let client = service.client("anna");
+    client.created(json!({"title": "before"})).await;
+    let backup = database.backup();
+    client.created(json!({"title": "after"})).await;
+    let other = database.backup();
+    assert!(service.stop().await.success());
+    let before = contents(&database).await;
+    let empty = database.another().await;
+    for damage in DAMAGES {
+        let damaged = copied(&backup, damage.name);
+        (damage.make)(&damaged, &other);
+        let found = files(&damaged);
+        println!("{}", damage.name);
+        let ended = empty.restore(&damaged);
+        println!("{}", ended.err);
+        ended.refused(damage.sentence);
+        assert!(is_empty(&contents(&empty).await), "{}", damage.name);
+        database.restore_over(&damaged).refused(damage.sentence);
+        assert!(contents(&database).await == before, "{}", damage.name);
+        database.verify(&damaged).refused(damage.sentence);
+        assert!(files(&damaged) == found, "{} is untouched", damage.name);
+        fs::remove_dir_all(&damaged).expect("removed");
+    }
+    let foreign = database.folder.path().join("holidays");
+    fs::create_dir(&foreign).expect("a folder");
+    fs::write(foreign.join("beach.jpg"), "a beach").expect("written");
+    empty
+        .restore(&foreign)
+        .refused("no backup can be taken from");
+    empty
+        .restore(&foreign.join("nowhere"))
+        .refused("no backup can be taken from");
+    assert!(is_empty(&contents(&empty).await));
+
+    // The newest of a folder is not taken for one, and that is told.
+    let newest = copied(&backup, "taskhold-99990101T000000000000Z");
+    fs::write(newest.join("manifest.json"), "{").expect("written");
+    let ended = database.ended(&["backup", "verify"]);
+    assert!(
+        ended
+            .err
+            .starts_with("passed over: the backup backups/taskhold-9999"),
+        "{ended:?}"
+    );
+    let name = other.file_name().expect("a name").to_str().expect("UTF-8");
+    assert!(ended.done().starts_with(name), "the one before it");
+
+    // None of that was the backup's fault, nor the store's.
+    database.verify(&backup).done();
+    empty.restore(&backup).done();
+    database.restore_over(&other).done();
+    let service = Service::start(&database).await;
+    assert_eq!(service.client("anna").tasks().await.len(), 2);
+}
+
+async fn a_backup_of_the_other_kind_of_store_is_refused(database: Database) {
+    database.ended(&["migrate", "up"]).done();
+    let backup = database.backup();
+    let other = if database.is_sqlite() {
+        Database::postgres().await
+    } else {
+        Database::sqlite()
+    };
+    other
+        .restore(&backup)
+        .refused("restore it into one of its own kind, and `taskhold copy` that");
+    assert!(is_empty(&contents(&other).await));
+}

@@ -1,0 +1,171 @@
+//! `pg_dump` and `pg_restore`: what they are told, and what is said where they are too old.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::contents::{contents, execute};
+use super::{Ended, names, text};
+use crate::service::Database;
+
+/// With what a file of passwords must escape.
+const PASSWORD: &str = "ca:na\\ry";
+const IN_URL: &str = "ca%3Ana%5Cry";
+const IN_FILE: &str = "*:*:*:*:ca\\:na\\\\ry";
+
+/// A program in the way of the real one.
+fn program(folder: &Path, name: &str, script: &str) {
+    fs::create_dir_all(folder).expect("a folder");
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+}
+
+/// Where the real ones are: on the path, or where Debian has them.
+fn real_path() -> String {
+    let path = std::env::var("PATH").expect("a path");
+    let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|version| Some(version.ok()?.path().join("bin")))
+        .collect();
+    folders.sort();
+    folders
+        .iter()
+        .fold(path, |path, folder| format!("{path}:{}", folder.display()))
+}
+
+#[tokio::test]
+async fn no_password_is_told_where_others_can_read_it() {
+    let database = Database::postgres().await;
+    let (folder, record) = (
+        database.folder.path().join("recording"),
+        database.folder.path().join("record"),
+    );
+    for name in ["pg_dump", "pg_restore"] {
+        let script = format!(
+            "export PATH='{path}'\n\
+             [ \"$1\" = --version ] && exec {name} --version\n\
+             {{ echo \"{name}\"; tr '\\0' ' ' < /proc/$PPID/cmdline; echo; tr '\\0' ' ' < /proc/$$/cmdline; echo; env | grep '^PG'; }} \
+             >> '{record}.told'\n\
+             {{ stat -c '%a' \"$PGPASSFILE\"; cat \"$PGPASSFILE\"; }} >> '{record}.passwords'\n\
+             echo \"$PGPASSFILE\" >> '{record}.files'\n\
+             exec {name} \"$@\"",
+            path = real_path(),
+            record = record.display(),
+        );
+        program(&folder, name, &script);
+    }
+    let role = format!("role_{}", database.name());
+    execute(
+        &database,
+        &format!("CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'canary'"),
+    )
+    .await;
+    let (_, server) = database.url.split_once('@').expect("the URL of a user");
+    let url = format!("postgres://{role}:{IN_URL}@{server}");
+    let path = format!(
+        "{}:{}",
+        folder.display(),
+        std::env::var("PATH").expect("a path")
+    );
+    let variables = [
+        ("DATABASE_URL", url.as_str()),
+        ("PATH", &path),
+        ("PGPASSWORD", "of-another"),
+    ];
+    let ended = |arguments: &[&str]| {
+        let ended = database.ended_with(&variables, arguments);
+        for said in [&ended.out, &ended.err] {
+            assert!(
+                !said.contains(PASSWORD) && !said.contains(IN_URL),
+                "{ended:?}"
+            );
+        }
+        ended.done()
+    };
+    ended(&["migrate", "up"]);
+    let said = ended(&["backup"]);
+    let backup = database
+        .folder
+        .path()
+        .join(said.lines().next().expect("a path"));
+    ended(&["backup", "verify"]);
+    ended(&["restore", text(&backup)]);
+
+    let read = |ending: &str| {
+        let file = format!("{}.{ending}", record.display());
+        fs::read_to_string(file).expect("it was recorded")
+    };
+    let told = read("told");
+    for program in ["pg_dump", "pg_restore"] {
+        assert!(told.contains(&format!("{program} --")), "{told}");
+    }
+    for canary in [PASSWORD, IN_URL, IN_FILE, "of-another"] {
+        assert!(!told.contains(canary), "{told}");
+    }
+    assert_eq!(read("passwords"), format!("600\n{IN_FILE}\n").repeat(3));
+    for file in read("files").lines() {
+        assert!(!Path::new(file).exists(), "{file} is gone");
+    }
+}
+
+/// Where Debian has no programs of PostgreSQL, and the path only these.
+fn without_debian(database: &Database, folder: &Path, arguments: &[&str]) -> Ended {
+    let hide = "if [ -d /usr/lib/postgresql ]; then mount -t tmpfs tmpfs /usr/lib/postgresql || exit 99; fi; \
+        PATH=\"$0\" exec \"$@\"";
+    let command = database.command(arguments);
+    let tried = [&["--user", "--map-root-user"][..], &[]].map(|for_anyone| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(for_anyone).args(["--mount", "sh", "-c", hide]);
+        unshare
+            .arg(folder)
+            .arg(command.get_program())
+            .args(command.get_args());
+        unshare.current_dir(database.folder.path());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => unshare.env(name, value),
+                None => unshare.env_remove(name),
+            };
+        }
+        Ended::of(&unshare.output().expect("unshare runs"))
+    });
+    let mut tried = tried.into_iter();
+    let ended = tried.find(|ended| ended.err.contains("taskhold"));
+    ended.expect("a mount namespace, as root or in a user namespace")
+}
+
+#[tokio::test]
+async fn programs_that_are_too_old_or_missing_are_told() {
+    let database = Database::postgres().await;
+    database.ended(&["migrate", "up"]).done();
+    let backup = database.backup();
+    let before = (contents(&database).await, names(&database.backups()));
+    let folder = database.folder.path().join("programs");
+    fs::create_dir(&folder).expect("a folder");
+    let needed = "or later: there are none on the PATH or in /usr/lib/postgresql; install";
+    let refused = |sentence: &str| {
+        for arguments in [
+            &["backup"][..],
+            &["backup", "verify", text(&backup)],
+            &["restore", text(&backup)],
+        ] {
+            let ended = without_debian(&database, &folder, arguments);
+            println!("{}", ended.err);
+            ended.refused(sentence);
+        }
+    };
+    refused(needed);
+    for name in ["pg_dump", "pg_restore"] {
+        program(&folder, name, &format!("echo '{name} (PostgreSQL) 9.6.24'"));
+    }
+    refused(
+        "or later: there are only those of version 9 on the PATH or in /usr/lib/postgresql; install",
+    );
+    assert_eq!(
+        (contents(&database).await, names(&database.backups())),
+        before
+    );
+}
