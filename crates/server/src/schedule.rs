@@ -36,14 +36,16 @@ impl Schedule {
 
     async fn once(&self) -> Result<(), BackupError> {
         let newest = self.folder.newest()?;
-        newest.as_ref().inspect(|newest| tell(newest));
-        if self.is_due(newest.as_ref()) {
-            let backup = make(&self.store, &self.folder, SystemClock.now()).await?;
-            tracing::info!(backup = backup.name(), "made a backup");
-            tell(&backup);
-            for removed in Retention::default().prune(&self.folder)? {
-                tracing::info!(backup = removed.name(), "removed a backup");
-            }
+        if !self.is_due(newest.as_ref()) {
+            newest.iter().for_each(tell);
+            return Ok(());
+        }
+        let made = make(&self.store, &self.folder, SystemClock.now()).await;
+        // Where none was made, it matters all the more how old the last one is.
+        made.iter().chain(&newest).take(1).for_each(tell);
+        tracing::info!(backup = made?.name(), "made a backup");
+        for removed in Retention::default().prune(&self.folder)? {
+            tracing::info!(backup = removed.name(), "removed a backup");
         }
         Ok(())
     }
