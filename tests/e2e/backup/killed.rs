@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -36,18 +36,32 @@ async fn kept(database: &Database) -> Contents {
     contents
 }
 
-/// Waits for a moment of a process, which must not end before, and kills it then.
-async fn kill_when(mut child: Child, moment: &str, mut is_now: impl AsyncFnMut() -> bool) {
+/// Waits for a moment of a process and kills it then. Whether that was in time: it may have been done.
+async fn kill_at(mut child: Child, moment: &str, mut is_now: impl AsyncFnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
-    while !is_now().await {
-        let status = child.try_wait().expect("a status");
-        assert!(status.is_none(), "it ended before {moment}: {status:?}");
+    while !is_now().await && child.try_wait().expect("a status").is_none() {
         assert!(Instant::now() < deadline, "never: {moment}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    child.kill().expect("killed");
+    child.kill().expect("killed, or ended before");
     let status = child.wait().expect("ended");
-    assert_eq!(status.code(), None, "it ended before {moment}");
+    assert!(
+        status.success() || status.code().is_none(),
+        "{moment}: {status}"
+    );
+    !status.success()
+}
+
+/// The same for a process that cannot be done by then.
+async fn kill_when(child: Child, moment: &str, is_now: impl AsyncFnMut() -> bool) {
+    assert!(kill_at(child, moment, is_now).await, "done before {moment}");
+}
+
+/// Stops a process where it stands, or lets it go on.
+fn signal(child: &Child, signal: &str) {
+    let script = format!("kill -{signal} {}", child.id());
+    let status = Command::new("sh").args(["-c", &script]).status();
+    assert!(status.expect("sh runs").success());
 }
 
 /// Starts a restore that gives up what is there.
@@ -102,12 +116,14 @@ async fn one_backup_is_made_in_a_folder_at_a_time(database: Database) {
         (database.backups().exists() && partial(&database).is_some()).then_some(())
     })
     .await;
+    signal(&first, "STOP");
     database
         .ended(&["backup"])
         .refused("another backup is being made in");
     database
         .ended(&["backup", "prune"])
         .refused("another backup is being made in");
+    signal(&first, "CONT");
     assert!(
         first.wait().expect("ended").success(),
         "it was not disturbed"
@@ -129,47 +145,56 @@ async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
         manifest.tables.get_mut("tasks").expect("tasks").rows += 1;
     });
 
+    let mut killed = 0;
     for (moment, ending, least) in [
         ("a file is there", ".restoring", 0),
         ("the file is whole", ".restoring", size),
         ("it is opened to change it", ".restoring-wal", 0),
     ] {
         for is_new in [true, false] {
-            println!("{moment}, {}", if is_new { "new" } else { "there" });
             let target = Database::sqlite();
             if !is_new {
-                target.ended(&["migrate", "up"]).done();
-                execute(
-                    &target,
-                    "INSERT INTO users (id, created_at, updated_at) VALUES ('anna', 1, 1)",
-                )
-                .await;
+                occupied_by_anna(&target).await;
             }
             let before = contents(&target).await;
-            let file = target
-                .folder
-                .path()
-                .join(format!("data/taskhold.db{ending}"));
-            kill_when(restoring(&target, &backup), moment, async || {
+            let data = target.folder.path().join("data");
+            let file = data.join(format!("taskhold.db{ending}"));
+            let in_time = kill_at(restoring(&target, &backup), moment, async || {
                 std::fs::metadata(&file).is_ok_and(|file| file.len() >= least)
             })
             .await;
-            let found = contents(&target).await;
-            assert!(found == before || is_new && is_empty(&found), "as it was");
-
-            target.restore_over(&shallow).refused("is not what it says");
-            let found = contents(&target).await;
-            assert!(found == before || is_new && is_empty(&found), "as it was");
-
+            println!(
+                "{moment}: {}",
+                if in_time { "killed" } else { "done before" }
+            );
+            killed += u32::from(in_time);
+            for failing in [None, Some(&shallow)] {
+                if let Some(shallow) = failing {
+                    target.restore_over(shallow).refused("is not what it says");
+                }
+                if in_time {
+                    let found = contents(&target).await;
+                    assert!(found == before || is_new && is_empty(&found), "as it was");
+                } else {
+                    assert!(kept(&target).await == whole);
+                }
+            }
             target.restore_over(&backup).done();
             assert!(kept(&target).await == whole);
-            let left: Vec<_> = names(&target.folder.path().join("data"))
+            let left = names(&data)
                 .into_iter()
-                .filter(|name| name.contains(".restoring"))
-                .collect();
-            assert!(left.is_empty(), "{left:?}");
+                .filter(|name| name.contains(".restoring"));
+            assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new());
         }
     }
+    assert!(killed > 0, "no restore was still at it");
+}
+
+/// A store with somebody who would be missed.
+async fn occupied_by_anna(target: &Database) {
+    target.ended(&["migrate", "up"]).done();
+    let anna = "INSERT INTO users (id, created_at, updated_at) VALUES ('anna', 1, 1)";
+    execute(target, anna).await;
 }
 
 /// A session that keeps a restore from going on, for as long as it likes.
@@ -256,12 +281,7 @@ async fn a_postgresql_database_is_what_it_was_or_the_restored_one() {
 
     let anna = async || {
         let target = Database::postgres().await;
-        target.ended(&["migrate", "up"]).done();
-        execute(
-            &target,
-            "INSERT INTO users (id, created_at, updated_at) VALUES ('anna', 1, 1)",
-        )
-        .await;
+        occupied_by_anna(&target).await;
         let before = contents(&target).await;
         (target, before)
     };
