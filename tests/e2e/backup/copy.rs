@@ -11,7 +11,7 @@ on_both_stores! {
 }
 
 /// More than are copied before anybody can look.
-const MANY: u32 = 30_000;
+const MANY: u32 = 15_000;
 
 impl Database {
     fn copy_to(&self, target: &Self) -> Ended {

@@ -17,7 +17,7 @@ on_both_stores! {
 }
 
 /// More than are read and written before anybody can look.
-const MANY: u32 = 20_000;
+const MANY: u32 = 12_000;
 /// The schema in which a restore keeps what was there.
 const ASIDE: &str = "taskhold_before_restore";
 
@@ -134,7 +134,7 @@ async fn one_backup_is_made_in_a_folder_at_a_time(database: Database) {
 #[tokio::test]
 async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
     let source = Database::sqlite();
-    large(&source, MANY / 4).await;
+    large(&source, MANY / 2).await;
     let backup = source.backup();
     let size = std::fs::metadata(backup.join("store.sqlite"))
         .expect("rows")
