@@ -44,6 +44,7 @@ async fn the_service_makes_backups_that_are_due_and_tells_of_the_newest(database
     rewrite(backup, |manifest| manifest.taken_at -= 61 * 1_000_000);
     let service = Service::start_with(&database, &every).await;
     eventually("another one is made", async || {
+        assert!(!service.log().contains("ERROR"), "{}", service.log());
         (backups(&database).len() == 2).then_some(())
     })
     .await;
