@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sea_orm::sqlx::sqlite::SqliteConnection;
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Row as _};
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use tokio::net::lookup_host;
 use tokio::time::Instant;
@@ -235,15 +235,14 @@ impl Opening {
 
     /// What is in the tables is not what it will be.
     async fn refuse_half_restored(&self, session: &mut PgConnection) -> Result<(), OpenError> {
-        let found = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
-            .bind(UNFINISHED_RESTORE)
-            // Whether a pooler keeps named statements apart is not known yet.
-            .persistent(false)
-            .fetch_one(session)
+        // Not prepared: this comes before the pooler is known to keep prepared statements apart.
+        let sql = format!("SELECT 1 FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'");
+        let found = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_optional(session)
             .await;
         match found {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(OpenError::HalfRestored {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(OpenError::HalfRestored {
                 server: self.url.to_string(),
             }),
             Err(source) => Err(OpenError::Away {

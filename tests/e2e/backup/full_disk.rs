@@ -43,9 +43,9 @@ async fn a_backup_that_does_not_fit_is_told_and_leaves_nothing(database: Databas
 
     let ended = taskhold(&["backup"]);
     println!("{}", ended.err);
-    let full = ["No space left on device", "disk is full"];
+    let causes = ["No space left on device", "disk is full"];
     assert!(
-        full.iter().any(|words| ended.err.contains(words)),
+        causes.iter().any(|words| ended.err.contains(words)),
         "{ended:?}"
     );
     ended.refused("no backup was made");
