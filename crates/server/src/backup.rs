@@ -12,7 +12,7 @@ use taskhold_backup::verify::verify;
 
 use crate::cli;
 use crate::cli::Backups;
-use crate::output::say;
+use crate::output::{note, say};
 use crate::settings::Settings;
 
 /// Does it and says what it did.
@@ -76,7 +76,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
 pub fn open(path: &Path) -> anyhow::Result<Backup> {
     let (mut backups, damaged) = BackupFolder::new(path.to_owned()).list()?;
     for error in &damaged {
-        eprintln!("passed over: {error}");
+        note(format_args!("passed over: {error}"));
     }
     if let Some(newest) = backups.pop() {
         return Ok(newest);

@@ -60,10 +60,20 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
             deleted,
             kept_out,
             revoked,
-        } => say(format_args!(
-            "from the store that was served: {deleted} accounts deleted again, {kept_out} deactivated again, \
-             {revoked} revocations of tokens"
-        ))?,
+            lost,
+        } => {
+            say(format_args!(
+                "from the store that was served: {deleted} accounts deleted again, {kept_out} deactivated \
+                 again, {revoked} revocations of tokens"
+            ))?;
+            if lost > 0 {
+                say(format_args!(
+                    "it lacks at least {lost} accounts of the backup that nobody deleted, so none was deleted again: \
+                     whoever left after {} is there, and must be deleted again by `taskhold user delete`",
+                    backup.taken_at
+                ))?;
+            }
+        }
         Since::Unknown { reason, users } => say(format_args!(
             "{reason}. So no token from before this restore counts, of {users} users; but accounts that were \
              deleted or deactivated after {} are there: delete them again by `taskhold user delete`",

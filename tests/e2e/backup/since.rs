@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::contents::execute;
 use super::life::{PASSWORD, Person, logging_in};
 use super::text;
 use crate::service::{Database, Service};
@@ -10,6 +11,7 @@ on_both_stores! {
     what_was_revoked_since_is_revoked_again_in_the_same_store
     what_was_revoked_since_is_revoked_again_in_another_store
     where_nobody_can_be_asked_no_old_token_counts
+    accounts_that_the_store_has_lost_are_not_taken_for_deleted
 }
 
 /// Four people of a backup: one left since, one was deactivated, one logged out everywhere.
@@ -88,6 +90,19 @@ async fn what_was_revoked_since_is_revoked_again_in_another_store(database: Data
         .done();
     assert!(said.contains(REPLAYED), "{said}");
     since.still_holds_in(&target).await;
+}
+
+/// One of those that are lost had logged out everywhere, which revokes as a deletion does.
+async fn accounts_that_the_store_has_lost_are_not_taken_for_deleted(database: Database) {
+    let since = Since::happened_to(&database).await;
+    execute(&database, "DELETE FROM users").await;
+    let said = database.restore_over(&since.backup).done();
+    assert!(said.contains("0 accounts deleted again"), "{said}");
+    assert!(said.contains("lacks at least 1 accounts"), "{said}");
+    let users = database.ended(&["user", "list"]).done();
+    for person in [&since.leaver, &since.kept_out, &since.out, &since.stays] {
+        assert!(users.contains(&person.email), "{users}");
+    }
 }
 
 async fn where_nobody_can_be_asked_no_old_token_counts(database: Database) {

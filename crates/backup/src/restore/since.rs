@@ -42,6 +42,9 @@ pub enum Since {
         kept_out: u64,
         /// Revocations that the backup did not have.
         revoked: u64,
+        /// Accounts that the store has surely lost rather than deleted: while there are any, none is
+        /// deleted again, since others that are missing may as well be lost.
+        lost: u64,
     },
     /// Nobody could be asked: no token from before the restore counts, but accounts that were deleted
     /// or shut out since are there.
@@ -83,12 +86,10 @@ impl Live {
         })
     }
 
-    /// Whether the account of a backup was deleted after that was taken: it is not there, and its tokens
-    /// were revoked since. That it is not there is not enough, since the store may have lost it.
-    fn has_deleted(&self, user: &str, taken_at: Timestamp) -> bool {
+    /// Whether tokens of this user were revoked after this time, as a deletion does.
+    fn has_revoked(&self, user: &str, time: Timestamp) -> bool {
         let revoked = self.revocations.get(&subject(user));
-        !self.users.contains(user)
-            && revoked.is_some_and(|(not_before, _)| *not_before >= taken_at.as_micros())
+        revoked.is_some_and(|(not_before, _)| *not_before >= time.as_micros())
     }
 }
 
@@ -103,21 +104,32 @@ pub(crate) async fn replay(
         for (subject, (not_before, kept_until)) in &live.revocations {
             revoked += revoke(session, subject, *not_before, *kept_until).await?;
         }
+        let users = users(session).await?;
+        let missing: Vec<_> = users
+            .iter()
+            .filter(|user| !live.users.contains(*user))
+            .collect();
+        let lost = missing
+            .iter()
+            .filter(|user| !live.has_revoked(user, taken_at))
+            .count();
         let (mut deleted, mut kept_out) = (0, 0);
-        for user in users(session).await? {
-            if live.has_deleted(&user, taken_at) {
+        if lost == 0 {
+            for user in missing {
                 deleted += on!(session, connection => sqlx::query("DELETE FROM users WHERE id = $1")
-                    .bind(&user).execute(&mut **connection).await.map(|done| done.rows_affected()))?;
-            } else if live.kept_out.contains(&user) {
-                let sql = "UPDATE users SET is_active = false WHERE id = $1 AND is_active";
-                kept_out += on!(session, connection => sqlx::query(sql)
-                    .bind(&user).execute(&mut **connection).await.map(|done| done.rows_affected()))?;
+                    .bind(user).execute(&mut **connection).await.map(|done| done.rows_affected()))?;
             }
+        }
+        for user in &live.kept_out {
+            let sql = "UPDATE users SET is_active = false WHERE id = $1 AND is_active";
+            kept_out += on!(session, connection => sqlx::query(sql)
+                .bind(user).execute(&mut **connection).await.map(|done| done.rows_affected()))?;
         }
         Ok(Since::Replayed {
             deleted,
             kept_out,
             revoked,
+            lost: lost as u64,
         })
     };
     replayed
