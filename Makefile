@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help serve migrate token test test-shell soak bench login-storm drill lint deny format build clean
+.PHONY: help serve migrate token test test-shell soak bench bench-import login-storm drill lint deny format build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-programs: # Make sure that the programs are there which the tests start
 
 bench: build ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench
+
+bench-import: build ## Measure imports beside what the stores' own tools take (docs/performance.md)
+	scripts/bench-import
 
 login-storm: build ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
