@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::attempts::AttemptRepository;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotencyKeys, forgotten_by};
@@ -55,42 +54,26 @@ impl Housekeeping {
     /// [`StoreError`]; what was done until then stays done.
     pub async fn once(&self) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        let mut forgotten = 0;
-        for rows in [
-            Rows::Keys,
-            Rows::Sessions,
-            Rows::Revocations,
-            Rows::Attempts,
-        ] {
-            loop {
-                let step = self.step(rows, now).await?;
-                forgotten += step;
-                if step < u64::from(STEP) {
-                    break;
-                }
-            }
-        }
-        Ok(forgotten)
-    }
-
-    async fn step(&self, rows: Rows, now: Timestamp) -> Result<u64, StoreError> {
-        match rows {
-            Rows::Keys => self.keys.forget(forgotten_by(now), STEP).await,
-            Rows::Sessions => self.sessions.forget(now, STEP).await,
-            Rows::Revocations => self.revocations.forget(now, STEP).await,
-            Rows::Attempts => {
-                let over = now.saturating_sub(FAILURES_WINDOW);
-                self.attempts.forget(over, STEP).await
-            }
-        }
+        let keys = in_steps(|| self.keys.forget(forgotten_by(now), STEP)).await?;
+        let sessions = in_steps(|| self.sessions.forget(now, STEP)).await?;
+        let revocations = in_steps(|| self.revocations.forget(now, STEP)).await?;
+        let over = now.saturating_sub(FAILURES_WINDOW);
+        let attempts = in_steps(|| self.attempts.forget(over, STEP)).await?;
+        Ok(keys + sessions + revocations + attempts)
     }
 }
 
-/// What can be out of date.
-#[derive(Clone, Copy)]
-enum Rows {
-    Keys,
-    Sessions,
-    Revocations,
-    Attempts,
+/// Until a step finds fewer than it may remove. How many it were in all.
+async fn in_steps<Step>(step: impl Fn() -> Step) -> Result<u64, StoreError>
+where
+    Step: Future<Output = Result<u64, StoreError>>,
+{
+    let mut forgotten = 0;
+    loop {
+        let rows = step().await?;
+        forgotten += rows;
+        if rows < u64::from(STEP) {
+            return Ok(forgotten);
+        }
+    }
 }
