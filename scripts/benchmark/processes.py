@@ -4,8 +4,10 @@ import os
 import resource
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
+USED = Path(__file__).resolve().parent / "used.py"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -23,6 +25,18 @@ def run(command, **options):
     if done.returncode != 0:
         raise Failed(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def measured(command, report, stdin=subprocess.DEVNULL, **options):
+    """Runs a program, named by its path, to its end: its standard output, how many seconds that took, and
+    the MB of the largest of its processes. `report` is where that may be written down meanwhile."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", USED, report, *(str(word) for word in command)],
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )
+    if done.returncode != 0:
+        raise Failed(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout, *map(float, Path(report).read_text().split())
 
 
 def cpu_seconds(pid, with_dead_children=False):

@@ -4,14 +4,11 @@ import contextlib
 import http.client
 import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmark.processes import Failed, free_port
+from benchmark.processes import Failed, free_port, measured
 
-USED = Path(__file__).resolve().parent / "used.py"
 # How long the service may take to answer after it was started.
 PATIENCE_SECONDS = 30
 
@@ -43,15 +40,9 @@ class Program:
         self.process = None
 
     def run(self, *arguments):
-        report = self.folder / "used"
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", USED, report, self.binary, *map(str, arguments)],
-            cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        if done.returncode != 0:
-            raise Failed(f"taskhold {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
-        return Done(done.stdout.strip(), *map(float, report.read_text().split()))
+        output, seconds, memory = measured([self.binary, *arguments], self.folder / "used",
+                                           cwd=self.folder, env=self.environment)
+        return Done(output.strip(), seconds, memory)
 
     def serve(self):
         """Starts the service and waits for its first answer."""

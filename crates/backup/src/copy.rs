@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use futures_util::TryStreamExt as _;
-use sea_orm::sqlx::postgres::PgConnection;
+use futures_util::stream::BoxStream;
 use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::types::Uuid;
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _};
@@ -76,38 +76,47 @@ async fn copy_table(
 ) -> Result<Tally, BackupError> {
     let mut tally = Tally::of(table);
     let mut rows = rows(from, table);
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        let row = rows
-            .try_next()
-            .await
-            .map_err(BackupError::sql("read the store"))?;
-        let is_last = row.is_none();
-        if let Some(row) = row {
-            tally.add(&row);
-            batch.push(row);
+    match to {
+        Session::Postgres(connection) => {
+            let sql = format!("COPY {} ({}) FROM STDIN", table.name, table.column_list());
+            let copy = connection.copy_in_raw(&sql).await;
+            let mut copy = copy.map_err(BackupError::sql("write rows"))?;
+            while let Some(rows) = batch(&mut rows, &mut tally).await? {
+                let sent = copy.send(as_text(table, &rows).into_bytes()).await;
+                sent.map_err(BackupError::sql("write rows"))?;
+            }
+            let finished = copy.finish().await;
+            finished.map_err(BackupError::sql("write rows"))?;
         }
-        if batch.len() == BATCH || is_last && !batch.is_empty() {
-            let written = match &mut *to {
-                Session::Postgres(connection) => copy_in(connection, table, &batch).await,
-                Session::Sqlite(connection) => {
-                    insert(connection, table, std::mem::take(&mut batch)).await
-                }
-            };
-            written.map_err(BackupError::sql("write rows"))?;
-            batch.clear();
-        }
-        if is_last {
-            return Ok(tally);
+        Session::Sqlite(connection) => {
+            while let Some(rows) = batch(&mut rows, &mut tally).await? {
+                let inserted = insert(connection, table, rows).await;
+                inserted.map_err(BackupError::sql("write rows"))?;
+            }
         }
     }
+    Ok(tally)
 }
 
-async fn copy_in(
-    connection: &mut PgConnection,
-    table: &Table,
-    rows: &[Row],
-) -> Result<(), sqlx::Error> {
+/// The next rows, which are tallied; `None` where there are no more.
+async fn batch(
+    rows: &mut BoxStream<'_, Result<Row, sqlx::Error>>,
+    tally: &mut Tally,
+) -> Result<Option<Vec<Row>>, BackupError> {
+    let mut batch = Vec::with_capacity(BATCH);
+    while batch.len() < BATCH {
+        let row = rows.try_next().await;
+        let Some(row) = row.map_err(BackupError::sql("read the store"))? else {
+            break;
+        };
+        tally.add(&row);
+        batch.push(row);
+    }
+    Ok((!batch.is_empty()).then_some(batch))
+}
+
+/// Lines of the text format of `COPY`.
+fn as_text(table: &Table, rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {
         for (index, (value, column)) in row.iter().zip(&table.columns).enumerate() {
@@ -118,14 +127,9 @@ async fn copy_in(
         }
         text.push('\n');
     }
-    let sql = format!("COPY {} ({}) FROM STDIN", table.name, table.column_list());
-    let mut copy = connection.copy_in_raw(&sql).await?;
-    copy.send(text.into_bytes()).await?;
-    copy.finish().await?;
-    Ok(())
+    text
 }
 
-/// As the text format of `COPY` has it.
 fn write_text(out: &mut String, value: &Value, kind: &str) {
     match value {
         Value::Null => out.push_str("\\N"),

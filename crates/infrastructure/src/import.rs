@@ -7,7 +7,7 @@ mod staged;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use sea_orm::{DbErr, RuntimeErr};
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
@@ -25,6 +25,9 @@ const LOCK_KEY: i64 = 0x7461_736b_696d_706f;
 const PAGE: i64 = 2_000;
 /// With as many parameters, a statement stays within SQLite's limit of 32,766.
 const ROWS_PER_INSERT: usize = 500;
+/// How much travels to PostgreSQL at once. The end of each `COPY` waits some 40 ms for the system to
+/// send it, since the driver leaves Nagle's algorithm on.
+const BYTES_PER_COPY: usize = 4 << 20;
 
 /// What becomes of a row, as it is kept beside it.
 const IMPORTED: i64 = 0;
@@ -58,6 +61,8 @@ const TASK_COLUMNS: &str = "id, user_id, title, description, title_folded, descr
 /// An import into a SQL database.
 pub struct SqlImport {
     session: Session,
+    /// Rows for PostgreSQL that are not sent yet, as lines of `COPY`.
+    unsent: String,
 }
 
 /// Runs a statement on either store.
@@ -99,7 +104,10 @@ impl SqlImport {
                     .map_err(failed)?;
             }
         }
-        Ok(Self { session })
+        Ok(Self {
+            session,
+            unsent: String::new(),
+        })
     }
 
     async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
@@ -179,18 +187,26 @@ impl SqlImport {
     }
 }
 
+/// Sets rows aside that were given before.
+async fn send(connection: &mut PgConnection, unsent: &mut String) -> Result<(), StoreError> {
+    let mut copy = connection.copy_in_raw(staged::COPY).await.map_err(failed)?;
+    copy.send(unsent.as_bytes()).await.map_err(failed)?;
+    copy.finish().await.map_err(failed)?;
+    unsent.clear();
+    Ok(())
+}
+
 #[async_trait]
 impl ImportRun for SqlImport {
     async fn set_aside(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
         match &mut self.session {
             Session::Postgres(connection) => {
-                let mut text = String::new();
                 for row in rows {
-                    StagedRow::of(row)?.write_copy(&mut text);
+                    StagedRow::of(row)?.write_copy(&mut self.unsent);
                 }
-                let mut copy = connection.copy_in_raw(staged::COPY).await.map_err(failed)?;
-                copy.send(text.into_bytes()).await.map_err(failed)?;
-                copy.finish().await.map_err(failed)?;
+                if self.unsent.len() >= BYTES_PER_COPY {
+                    send(connection, &mut self.unsent).await?;
+                }
             }
             Session::Sqlite(connection) => {
                 for rows in rows.chunks(ROWS_PER_INSERT) {
@@ -211,6 +227,9 @@ impl ImportRun for SqlImport {
     }
 
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
+        if let Session::Postgres(connection) = &mut self.session {
+            send(connection, &mut self.unsent).await?;
+        }
         let duplicates = self.leave_out_duplicates().await?;
         self.lock().await?;
         self.execute(&verdicts()).await?;
