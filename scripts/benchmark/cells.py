@@ -39,8 +39,7 @@ class Cell:
     # A request like those of bench.lua, tried once, and the status that it must have.
     request: tuple
     status: int
-    # Whether it writes, and what it wrote is taken back before each measurement, of the service and
-    # of the yardstick alike.
+    # Whether it writes: what it wrote is taken back before the next measurement.
     writes: bool
 
 

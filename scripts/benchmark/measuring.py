@@ -41,8 +41,10 @@ class Meter:
 
 
 def prepare(store, cell):
-    if cell.writes:
+    """Every measurement begins with the same data."""
+    if store.was_written:
         store.take_back()
+    store.was_written = cell.writes
 
 
 def measure_yardstick(store, cell, seconds):

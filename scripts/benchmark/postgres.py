@@ -189,6 +189,7 @@ class PostgresDatabase:
     def __init__(self, server, name):
         self.server, self.name = server, name
         self.url = f"postgres://postgres@127.0.0.1:{server.port}/{name}"
+        self.was_written = False
 
     def create(self):
         self.server.sql("postgres", f"CREATE DATABASE {self.name};")

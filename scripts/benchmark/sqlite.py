@@ -49,6 +49,7 @@ class SqliteFile:
     def __init__(self, folder, name):
         self.path, self.name = folder / f"{name}.db", name
         self.url = f"sqlite://{self.path}"
+        self.was_written = False
 
     def create(self):
         """The service makes it."""

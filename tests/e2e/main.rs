@@ -40,6 +40,7 @@ mod lost_commit;
 mod model;
 mod observability;
 mod parity;
+mod plans;
 mod pooler;
 mod power_cut;
 mod process;

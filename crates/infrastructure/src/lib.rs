@@ -32,6 +32,7 @@ pub mod sqlite;
 pub mod start;
 pub mod store;
 pub mod tasks;
+mod together;
 pub mod url;
 pub mod users;
 mod writer;

@@ -111,10 +111,15 @@ impl Policy {
             Err(StoreError::Repeatable(_)) => "repeatable",
             Err(StoreError::Defect(_)) => "defect",
         };
-        metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => name)
-            .record(started.elapsed());
+        record(operation, name, started.elapsed());
         outcome
     }
+}
+
+/// Tells the metrics of a call.
+pub(crate) fn record(operation: &'static str, outcome: &'static str, duration: Duration) {
+    metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => outcome)
+        .record(duration);
 }
 
 async fn tried<T, Fut>(

@@ -9,10 +9,11 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
 use taskhold_repository::error::StoreError;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::policy::{Attempt, Effect, Failed, Policy};
+use crate::policy::{self, Attempt, Effect, Failed, Policy};
 use crate::pool::{self, Links};
 use crate::sqlite::{self, FileError};
 use crate::writer::Writer;
@@ -239,6 +240,38 @@ impl Store {
             .spawn(async move { policy.run(operation, effect, attempt).await });
         call.await
             .unwrap_or_else(|panicked| Err(StoreError::Defect(panicked.into())))
+    }
+
+    /// Makes a read of one statement, once and without the rules for failures: `None` where it fails.
+    /// `operation` names it in the metrics.
+    pub(crate) async fn read_once<T, Fut>(
+        &self,
+        operation: &'static str,
+        statement: impl FnOnce(Connection) -> Fut,
+    ) -> Option<T>
+    where
+        Fut: Future<Output = Result<T, DbErr>>,
+    {
+        let started = Instant::now();
+        let connection = match &*self.connections {
+            Connections::Postgres { pool, .. } => loan(pool).await.ok()?,
+            Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
+        };
+        match statement(connection).await {
+            Ok(found) => {
+                policy::record(operation, "ok", started.elapsed());
+                Some(found)
+            }
+            Err(error) => {
+                tracing::debug!(%error, operation, "a read for several calls failed");
+                None
+            }
+        }
+    }
+
+    /// Where its calls run.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Asks after the store itself: once, and not on a connection that calls could have taken.

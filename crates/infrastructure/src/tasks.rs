@@ -21,25 +21,30 @@ use taskhold_repository::tasks::{
     Precondition, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
 };
 
-use self::row::{Column, Entity};
+use self::row::{Column, Entity, Model};
 use self::statement::{after, column, contains, owned, removal, update};
 use crate::connection::Connection;
 use crate::error::is_foreign_key_violation;
 use crate::policy::{Attempt, Effect};
 use crate::store::Store;
+use crate::together::Together;
 use crate::{idempotency, users};
 
 /// Tasks in a SQL database.
 #[derive(Clone)]
 pub struct SqlTasks {
     store: Store,
+    finds: Arc<Together<(UserId, TaskId), Option<Model>>>,
 }
 
 impl SqlTasks {
     /// Tasks in this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self {
+            store,
+            finds: Arc::new(Together::new()),
+        }
     }
 }
 
@@ -60,6 +65,18 @@ impl TaskRepository for SqlTasks {
     }
 
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        let store = self.store.clone();
+        let together = self.finds.ask(
+            self.store.runtime(),
+            (owner.clone(), id),
+            move |asks: Vec<(UserId, TaskId)>| {
+                let store = store.clone();
+                async move { find_all(&store, &asks).await }
+            },
+        );
+        if let Some(found) = together.await {
+            return Ok(found.map(Task::try_from).transpose()?);
+        }
         let select = Entity::find().filter(owned(owner, id));
         let found = self
             .store
@@ -290,4 +307,26 @@ async fn add_first(connection: &Connection, task: &Task) -> Result<(), DbErr> {
             Err(error)
         }
     }
+}
+
+/// Each task that is asked for, if it is its owner's.
+async fn find_all(store: &Store, asks: &[(UserId, TaskId)]) -> Option<Vec<Option<Model>>> {
+    // A few lengths, so that there are few statements to prepare.
+    let last = asks.last()?.1.as_uuid();
+    let ids = asks.iter().map(|(_, id)| id.as_uuid());
+    let padding = asks.len().next_power_of_two() - asks.len();
+    let ids = ids.chain(std::iter::repeat_n(last, padding));
+    let select = Entity::find().filter(Column::Id.is_in(ids));
+    let rows = store
+        .read_once("tasks.find", async |connection| {
+            select.all(&connection).await
+        })
+        .await?;
+    let answers = asks.iter().map(|(owner, id)| {
+        let found = rows
+            .iter()
+            .find(|row| row.id == id.as_uuid() && row.user_id == owner.as_str());
+        found.cloned()
+    });
+    Some(answers.collect())
 }

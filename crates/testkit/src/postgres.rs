@@ -154,6 +154,12 @@ impl PostgresServer {
         send("KILL", &[process]);
     }
 
+    /// What it has written into its log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("its log")
+    }
+
     /// Ends every session of its clients.
     pub async fn end_sessions(&self) {
         let mut admin = PgConnection::connect(&self.url("postgres"))
