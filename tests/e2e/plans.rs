@@ -98,12 +98,11 @@ impl Asked {
         for line in log.lines() {
             if let Some(text) = line.strip_prefix('\t') {
                 if let Some(last) = plans.last_mut() {
-                    match text.strip_prefix("Query Text: ") {
-                        Some(text) => last.statement.push_str(text),
-                        None => {
-                            last.plan.push_str(text);
-                            last.plan.push('\n');
-                        }
+                    if let Some(text) = text.strip_prefix("Query Text: ") {
+                        last.statement.push_str(text);
+                    } else {
+                        last.plan.push_str(text);
+                        last.plan.push('\n');
                     }
                 }
             } else if line.contains("LOG:  duration: ") && line.ends_with("plan:") {

@@ -18,6 +18,9 @@ const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// From this version on they know the name `system`.
 const KNOWS_SYSTEM_ROOTS: u32 = 16;
 
+/// What the programs are told of the environment.
+const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+
 /// The programs of one version.
 #[derive(Debug)]
 pub(crate) struct Tools {
@@ -76,11 +79,12 @@ impl Tools {
         // Ends with this call; other users could read an argument or the environment of a process.
         let passwords = NamedTempFile::new().map_err(|error| failed(error.to_string()))?;
         let mut command = Command::new(program(self.folder.as_deref(), name));
-        for (variable, _) in std::env::vars_os() {
-            if variable.to_string_lossy().starts_with("PG") {
-                command.env_remove(variable);
-            }
-        }
+        // Our own variables hold secrets, and those of PostgreSQL would name another database.
+        command.env_clear();
+        command.envs(
+            KEPT.iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        );
         for (variable, value) in self.environment(database, &passwords).map_err(failed)? {
             command.env(variable, value);
         }

@@ -84,8 +84,9 @@ impl SqlImport {
         match &mut session {
             Session::Postgres(connection) => {
                 // All in one transaction, which also holds on a pooler that shares sessions.
+                // Else the rows of a large file are sorted on the server's disk.
                 let begin = format!(
-                    "BEGIN; {}",
+                    "BEGIN; SET LOCAL work_mem = '64MB'; {}",
                     staged::tables("uuid", "bytea", " COLLATE \"C\"", " ON COMMIT DROP")
                 );
                 connection
@@ -121,7 +122,10 @@ impl SqlImport {
     async fn leave_out_duplicates(&mut self) -> Result<Vec<(UserId, u64)>, StoreError> {
         self.execute("CREATE INDEX staged_origin ON staged (origin, console_id, position)")
             .await?;
-        self.refresh_statistics("staged").await?;
+        self.refresh_statistics(
+            "staged (position, id, user_id, origin, console_id, remembered_at)",
+        )
+        .await?;
         let counts = self
             .counts(&format!(
                 "SELECT user_id, CAST(0 AS bigint), count(*) FROM staged WHERE {SUPERSEDED} GROUP BY user_id"
@@ -256,7 +260,8 @@ impl ImportRun for SqlImport {
         .await?;
         self.execute(
             "INSERT INTO imports (user_id, origin, console_id, created_at, task_id) \
-             SELECT user_id, origin, console_id, remembered_at, id FROM staged ORDER BY position",
+             SELECT user_id, origin, console_id, remembered_at, id FROM staged \
+             ORDER BY user_id, origin, console_id, remembered_at",
         )
         .await?;
         Ok(ImportOutcome {
