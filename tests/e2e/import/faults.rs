@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
 
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::proxy::FaultProxy;
@@ -136,7 +137,11 @@ async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
     let server = PostgresServer::start().expect("a server");
     let database = Database::at(&server.url("postgres"));
     assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
-    let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
+    // Half of it is more than what is sent at once.
+    let rows = (1..=20_000).map(|id| {
+        json!({"id": id, "title": format!("task {id}"), "description": "x".repeat(500), "user_id": "alice"})
+    });
+    let file = serde_json::to_vec(&rows.collect::<Vec<_>>()).expect("JSON");
     let (half, rest) = file.split_at(file.len() / 2);
     let connect = || async {
         let connection = PgConnection::connect(&server.url("postgres")).await;
