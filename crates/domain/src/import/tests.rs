@@ -1,0 +1,176 @@
+use super::*;
+
+fn text(raw: &str) -> Member<String> {
+    Member::Given(raw.to_owned())
+}
+
+/// Sound, with nothing that could be left out.
+fn least() -> ConsoleRow {
+    let mut row = ConsoleRow {
+        id: Member::Given(1),
+        ..ConsoleRow::default()
+    };
+    row.rest.task.title = text("Buy milk");
+    row
+}
+
+fn read(change: impl FnOnce(&mut ConsoleRow)) -> Result<RowTask, String> {
+    let mut row = least();
+    change(&mut row);
+    row.into_task()
+        .map(|(_, task)| task)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn ids_are_whole_numbers_from_one_on() {
+    for (id, sound) in [
+        (Member::Given(1), true),
+        (Member::Given(i64::MAX), true),
+        (Member::Given(0), false),
+        (Member::Given(-1), false),
+        (Member::Absent, false),
+        (Member::Null, false),
+        (Member::WrongType, false),
+    ] {
+        let row = ConsoleRow { id, ..least() };
+        assert_eq!(row.into_task().is_ok(), sound, "{id:?}");
+    }
+}
+
+#[test]
+fn what_may_be_left_out() {
+    let task = read(|_| ()).expect("sound");
+    assert_eq!(task.draft.description.as_str(), "");
+    assert!(!task.draft.completed);
+    assert_eq!(
+        (task.owner, task.created_at, task.updated_at),
+        (None, None, None)
+    );
+    let task = read(|row| {
+        row.rest.task.description = Member::Null;
+        row.rest.owner = Member::Null;
+        row.rest.created_at = Member::Null;
+        row.rest.updated_at = Member::Null;
+    });
+    assert!(task.is_ok());
+    let task = read(|row| row.rest.owner = text("")).expect("sound");
+    assert_eq!(task.owner, None);
+}
+
+#[test]
+fn the_old_kind_has_its_title_in_content() {
+    let old = read(|row| {
+        row.rest.task.title = Member::Absent;
+        row.rest.content = text("Old one");
+    });
+    assert_eq!(old.expect("sound").draft.title.as_str(), "Old one");
+    let both = read(|row| row.rest.content = text("Old one"));
+    assert_eq!(both.expect("sound").draft.title.as_str(), "Buy milk");
+}
+
+#[test]
+fn what_is_bad_is_told_in_a_sentence() {
+    type Change = fn(&mut ConsoleRow);
+    let cases: [(Change, &str); 11] = [
+        (
+            |row| row.id = Member::WrongType,
+            "id must be a whole number from 1 to 9223372036854775807",
+        ),
+        (
+            |row| row.rest.task.title = Member::Absent,
+            "Task title must be a non-empty string",
+        ),
+        (
+            |row| row.rest.task.title = text("a\0"),
+            "Task title must not contain NUL characters",
+        ),
+        (
+            |row| row.rest.task.title = Member::Given("x".repeat(101)),
+            "Task title must not exceed 100 characters",
+        ),
+        (
+            |row| row.rest.task.description = Member::WrongType,
+            "Task description must be a string",
+        ),
+        (
+            |row| row.rest.task.completed = Member::Null,
+            "Task completed status must be a boolean",
+        ),
+        (
+            |row| row.rest.task.completed = Member::WrongType,
+            "Task completed status must be a boolean",
+        ),
+        (
+            |row| row.rest.owner = Member::WrongType,
+            "Task user_id must be a non-empty string",
+        ),
+        (
+            |row| row.rest.owner = Member::Given("u".repeat(256)),
+            "Task user_id must not exceed 255 characters",
+        ),
+        (
+            |row| row.rest.created_at = text("yesterday"),
+            "created_at is no time in ISO 8601",
+        ),
+        (
+            |row| row.rest.updated_at = Member::WrongType,
+            "updated_at is no time in ISO 8601",
+        ),
+    ];
+    for (change, expected) in cases {
+        assert_eq!(read(change).map(|_| ()), Err(expected.to_owned()));
+    }
+}
+
+#[test]
+fn times_that_are_missing_are_now_and_none_is_before_the_creation() {
+    let at = |micros| Timestamp::from_micros(micros).expect("in range");
+    let times = |created: &str, updated: &str| {
+        let given = |raw: &str| {
+            if raw.is_empty() {
+                Member::Absent
+            } else {
+                text(raw)
+            }
+        };
+        let row = read(|row| {
+            row.rest.created_at = given(created);
+            row.rest.updated_at = given(updated);
+        });
+        let owner = UserId::parse("u").expect("an id");
+        let id = TaskId::from_uuid(uuid::Uuid::nil());
+        let zone = |wall: WallTime| at(wall.as_micros() - 1);
+        let task = row
+            .expect("sound")
+            .task(id, Version::FIRST, owner, at(5_000_000), zone);
+        (task.created_at.as_micros(), task.updated_at.as_micros())
+    };
+    let (two, nine) = ("1970-01-01T00:00:02Z", "1970-01-01T00:00:09Z");
+    assert_eq!(times("", ""), (5_000_000, 5_000_000));
+    assert_eq!(times(two, nine), (2_000_000, 9_000_000));
+    assert_eq!(times(two, ""), (2_000_000, 5_000_000));
+    assert_eq!(times("", two), (5_000_000, 5_000_000));
+    assert_eq!(times(nine, two), (9_000_000, 9_000_000));
+    assert_eq!(times("1970-01-01T00:00:02", nine).0, 1_999_999);
+}
+
+#[test]
+fn rows_of_our_own_keep_id_and_version() {
+    let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
+    let row = |id: Member<String>, version| KeptRow {
+        id,
+        version,
+        rest: least().rest,
+    };
+    let (kept, version, _) = row(text(id), Member::Given(7)).into_task().expect("sound");
+    assert_eq!((kept.to_string().as_str(), version.get()), (id, 7));
+    let (_, version, _) = row(text(id), Member::Absent).into_task().expect("sound");
+    assert_eq!(version, Version::FIRST);
+    let bad = row(text("7"), Member::Absent).into_task();
+    assert_eq!(bad, Err(RowError::TaskId));
+    for version in [Member::Given(0), Member::Null, Member::WrongType] {
+        let bad = row(text(id), version).into_task();
+        assert_eq!(bad, Err(RowError::Version));
+    }
+}
