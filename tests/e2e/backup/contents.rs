@@ -87,6 +87,28 @@ async fn sqlite(url: &str) -> SqliteConnection {
     SqliteConnection::connect(url).await.expect("a SQLite file")
 }
 
+/// Every row of these tables, sorted; closes the connection, which may be of either kind.
+macro_rules! rows_of {
+    ($connection:ident, $tables:ident) => {{
+        let mut contents = Contents::new();
+        for (table, values) in $tables {
+            let sql = AssertSqlSafe(format!("SELECT {} FROM {table}", values.join(", ")));
+            let rows = sqlx::query(sql)
+                .fetch_all(&mut $connection)
+                .await
+                .expect("rows");
+            let mut rows: Vec<Vec<Option<String>>> = rows
+                .iter()
+                .map(|row| (0..row.len()).map(|index| row.get(index)).collect())
+                .collect();
+            rows.sort();
+            contents.insert(table, rows);
+        }
+        $connection.close().await.expect("closed");
+        contents
+    }};
+}
+
 async fn of_postgres(url: &str) -> Contents {
     const COLUMNS: &str = "SELECT table_name::text, column_name::text, udt_name::text \
         FROM information_schema.columns WHERE table_schema = 'public' \
@@ -106,22 +128,7 @@ async fn of_postgres(url: &str) -> Contents {
         };
         tables.entry(table).or_default().push(value);
     }
-    let mut contents = Contents::new();
-    for (table, values) in tables {
-        let sql = AssertSqlSafe(format!("SELECT {} FROM {table}", values.join(", ")));
-        let rows = sqlx::query(sql)
-            .fetch_all(&mut connection)
-            .await
-            .expect("rows");
-        let mut rows: Vec<Vec<Option<String>>> = rows
-            .iter()
-            .map(|row| (0..row.len()).map(|index| row.get(index)).collect())
-            .collect();
-        rows.sort();
-        contents.insert(table, rows);
-    }
-    connection.close().await.expect("closed");
-    contents
+    rows_of!(connection, tables)
 }
 
 async fn of_sqlite(url: &str) -> Contents {
@@ -145,20 +152,5 @@ async fn of_sqlite(url: &str) -> Contents {
         );
         tables.entry(table).or_default().push(value);
     }
-    let mut contents = Contents::new();
-    for (table, values) in tables {
-        let sql = AssertSqlSafe(format!("SELECT {} FROM {table}", values.join(", ")));
-        let rows = sqlx::query(sql)
-            .fetch_all(&mut connection)
-            .await
-            .expect("rows");
-        let mut rows: Vec<Vec<Option<String>>> = rows
-            .iter()
-            .map(|row| (0..row.len()).map(|index| row.get(index)).collect())
-            .collect();
-        rows.sort();
-        contents.insert(table, rows);
-    }
-    connection.close().await.expect("closed");
-    contents
+    rows_of!(connection, tables)
 }
