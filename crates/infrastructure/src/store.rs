@@ -253,17 +253,20 @@ impl Store {
         Fut: Future<Output = Result<T, DbErr>>,
     {
         let started = Instant::now();
-        let connection = match &*self.connections {
-            Connections::Postgres { pool, .. } => loan(pool).await.ok()?,
-            Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
+        let read = async {
+            let connection = match &*self.connections {
+                Connections::Postgres { pool, .. } => loan(pool).await?,
+                Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
+            };
+            statement(connection).await.map_err(failed)
         };
-        match statement(connection).await {
+        match read.await {
             Ok(found) => {
                 policy::record(operation, "ok", started.elapsed());
                 Some(found)
             }
-            Err(error) => {
-                tracing::debug!(%error, operation, "a read for several calls failed");
+            Err(Failed { source, .. }) => {
+                tracing::debug!(cause = %source, operation, "a read for several calls failed");
                 None
             }
         }
