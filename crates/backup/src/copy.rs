@@ -6,14 +6,14 @@ use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::types::Uuid;
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _};
+use sea_orm::sqlx::{self, AssertSqlSafe};
 use taskhold_infrastructure::schema;
 use taskhold_infrastructure::session::{Session, copy_text};
 use taskhold_infrastructure::start::Opening;
 
 use crate::contents::{Contents, Tally, contents, difference};
 use crate::error::BackupError;
-use crate::make::{close, migrations};
+use crate::make::migrations;
 use crate::restore::occupied;
 use crate::rows::{Row, Value, rows};
 use crate::table::{TABLES, Table};
@@ -50,8 +50,12 @@ pub async fn copy(source: &Opening, target: &Opening) -> Result<Contents, Backup
         Session::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         Session::Sqlite(_) => "BEGIN",
     };
-    execute(&mut from, begin).await?;
-    execute(&mut to, "BEGIN").await?;
+    from.execute(begin)
+        .await
+        .map_err(BackupError::sql("begin or end the copy"))?;
+    to.execute("BEGIN")
+        .await
+        .map_err(BackupError::sql("begin or end the copy"))?;
     let mut expected = Contents::new();
     for table in Table::of(&mut to, TABLES).await? {
         let copied = copy_table(&mut from, &mut to, &table).await?;
@@ -63,9 +67,11 @@ pub async fn copy(source: &Opening, target: &Opening) -> Result<Contents, Backup
             "what was read back is not what was copied: {difference}"
         )));
     }
-    execute(&mut to, "COMMIT").await?;
-    close(to).await;
-    close(from).await;
+    to.execute("COMMIT")
+        .await
+        .map_err(BackupError::sql("begin or end the copy"))?;
+    to.close().await;
+    from.close().await;
     Ok(found)
 }
 
@@ -170,12 +176,4 @@ async fn insert(
         };
     }
     query.execute(connection).await.map(drop)
-}
-
-async fn execute(session: &mut Session, sql: &'static str) -> Result<(), BackupError> {
-    let done = match session {
-        Session::Postgres(connection) => connection.execute(sql).await.map(drop),
-        Session::Sqlite(connection) => connection.execute(sql).await.map(drop),
-    };
-    done.map_err(BackupError::sql("begin or end the copy"))
 }

@@ -121,7 +121,7 @@ async fn dump(
     };
     let dumped = tools.run("pg_dump", options, &arguments);
     let (found, ()) = tokio::try_join!(counted, dumped)?;
-    close(session).await;
+    session.close().await;
     Ok(found)
 }
 
@@ -140,7 +140,7 @@ async fn vacuum(
         .map_err(BackupError::sql("copy the store"))?;
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
         .map_err(BackupError::file(&file))?;
-    close(Session::Sqlite(Box::new(session))).await;
+    Session::Sqlite(Box::new(session)).close().await;
     let mut copy = Session::Sqlite(Box::new(
         open_alone(&file)
             .await
@@ -154,7 +154,7 @@ async fn vacuum(
     }
     sound(&mut copy).await?;
     let contents = contents(&mut copy, kept()).await?;
-    close(copy).await;
+    copy.close().await;
     Ok((contents, migrations))
 }
 
@@ -239,14 +239,4 @@ pub(crate) async fn server_version(session: &mut PgConnection) -> Result<u32, Ba
         .await
         .map_err(BackupError::sql("ask for the server's version"))?;
     Ok(number.unsigned_abs() / 10_000)
-}
-
-pub(crate) async fn close(session: Session) {
-    let closed = match session {
-        Session::Postgres(connection) => connection.close().await,
-        Session::Sqlite(connection) => connection.close().await,
-    };
-    if let Err(error) = closed {
-        tracing::debug!(%error, "a session did not close cleanly");
-    }
 }

@@ -6,7 +6,7 @@ mod sqlite;
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _};
+use sea_orm::sqlx::{self, AssertSqlSafe};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_infrastructure::session::Session;
 use taskhold_infrastructure::start::Opening;
@@ -89,7 +89,7 @@ impl Restore<'_> {
                     format!("the {} does not answer: {}", opening.url, chain(&error))
                 })?;
                 let live = read(&mut session).await;
-                crate::make::close(session).await;
+                session.close().await;
                 live
             }
             (None, Some(session)) => read(session).await,
@@ -144,10 +144,6 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 async fn execute(session: &mut Session, sql: &str) -> Result<(), BackupError> {
-    let sql = AssertSqlSafe(sql);
-    let done = match session {
-        Session::Postgres(connection) => connection.execute(sql).await.map(drop),
-        Session::Sqlite(connection) => connection.execute(sql).await.map(drop),
-    };
+    let done = session.execute(sql).await;
     done.map_err(BackupError::sql("change what was restored"))
 }

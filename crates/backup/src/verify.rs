@@ -14,7 +14,7 @@ use taskhold_infrastructure::url::DatabaseUrl;
 use crate::contents::{contents, difference};
 use crate::error::BackupError;
 use crate::folder::Backup;
-use crate::make::{close, kept, open_alone, server_version, sound};
+use crate::make::{kept, open_alone, server_version, sound};
 use crate::manifest::StoreKind;
 use crate::tools::Tools;
 
@@ -90,7 +90,7 @@ async fn in_file(backup: &Backup) -> Result<(), BackupError> {
         opened.map_err(BackupError::sql("open what was restored"))?,
     ));
     let compared = compare(backup, &mut session).await;
-    close(session).await;
+    session.close().await;
     compared
 }
 
@@ -126,7 +126,7 @@ async fn in_database(
     if let Err(error) = dropped {
         tracing::warn!(%error, database = name, "the scratch database of a verification stays behind");
     }
-    close(Session::Postgres(server)).await;
+    Session::Postgres(server).close().await;
     restored
 }
 
@@ -141,7 +141,7 @@ async fn restored_there(
         connection.map_err(BackupError::sql("open what was restored"))?,
     ));
     let compared = compare(backup, &mut session).await;
-    close(session).await;
+    session.close().await;
     compared
 }
 

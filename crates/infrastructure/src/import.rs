@@ -7,7 +7,7 @@ mod staged;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, PgConnection};
 use sea_orm::{DbErr, RuntimeErr};
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
@@ -304,13 +304,7 @@ impl ImportRun for SqlImport {
                 other => told(other, error),
             }
         })?;
-        let closed = match self.session {
-            Session::Postgres(connection) => connection.close().await,
-            Session::Sqlite(connection) => connection.close().await,
-        };
-        if let Err(error) = closed {
-            tracing::debug!(%error, "the session of an import did not close cleanly");
-        }
+        self.session.close().await;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use taskhold_infrastructure::start::{Opening, UNFINISHED_RESTORE};
 use super::since;
 use super::{Live, Restore, Restored, occupied};
 use crate::error::BackupError;
-use crate::make::{close, server_version};
+use crate::make::server_version;
 use crate::table::{MIGRATIONS, TABLES};
 use crate::tools::Tools;
 use crate::verify::{self, pg_restore};
@@ -44,7 +44,7 @@ pub(super) async fn restore(
     if restored.is_err() {
         put_back(postgres(&mut session)?).await?;
     }
-    close(session).await;
+    session.close().await;
     restored
 }
 

@@ -13,7 +13,7 @@ use taskhold_infrastructure::url::DatabaseUrl;
 use super::since::{self, Since};
 use super::{Live, Restore, Restored, chain, occupied};
 use crate::error::BackupError;
-use crate::make::{close, open_alone};
+use crate::make::open_alone;
 use crate::verify;
 
 /// What the name of the file ends with that is being restored.
@@ -60,7 +60,7 @@ async fn live(restore: &Restore<'_>) -> Result<Result<Live, String>, BackupError
     };
     restore.refuse_unless_meant(rows.clone())?;
     let live = restore.live(rows.is_some().then_some(&mut session)).await;
-    close(session).await;
+    session.close().await;
     Ok(live)
 }
 
@@ -77,7 +77,7 @@ async fn restore_beside(
         opened.map_err(BackupError::sql("open what was restored"))?,
     ));
     let compared = verify::compare(restore.backup, &mut session).await;
-    close(session).await;
+    session.close().await;
     compared?;
 
     let opening = Opening {
@@ -89,7 +89,7 @@ async fn restore_beside(
     connection.close().await?;
     let mut session = opening.session().await?;
     let since = revoke(restore, &mut session, live).await;
-    close(session).await;
+    session.close().await;
     let since = since?;
     if with_ending(beside, "-wal").exists() {
         return Err(BackupError::Refused(format!(
