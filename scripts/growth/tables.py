@@ -1,0 +1,97 @@
+"""Tables of different sizes, with owners of different sizes among all others, alike on both stores."""
+
+from dataclasses import dataclass
+
+from benchmark.cells import DESCRIPTION, FIRST_ID, FIRST_USER, SEED_MICROS, id_prefix
+from benchmark.postgres import PostgresDatabase
+from benchmark.sqlite import INSERT, SqliteFile, connect, task_id
+
+# The first of the other users, who have at most so many tasks each.
+FIRST_OTHER, TASKS_OF_OTHERS = 2000, 1000
+# What is searched for, and how many tasks of each owner have it, however many he has.
+WORD, MATCHES = "juniper", 5
+
+
+@dataclass(frozen=True)
+class Table:
+    """So many tasks, made one after the other; those of each owner are spread evenly among them."""
+
+    tasks: int
+    # How many tasks each owner has. Those of owner number i are i, i + stride, i + 2 * stride and so
+    # on. The strides are multiples of ten (of a single owner's it does not matter), so no task has two.
+    owners: tuple
+
+    def stride(self, owner):
+        return self.tasks // self.owners[owner]
+
+    def id(self, owner, index):
+        """The id of a task of an owner, as the service writes it."""
+        return f"{id_prefix(SEED_MICROS)}{FIRST_ID + owner + index * self.stride(owner)}"
+
+    def user(self, number):
+        """Whose a task is."""
+        for owner in range(len(self.owners)):
+            if number % self.stride(owner) == owner:
+                return FIRST_USER + owner
+        return FIRST_OTHER + number % self.others
+
+    def users(self):
+        return [*range(FIRST_USER, FIRST_USER + len(self.owners)),
+                *range(FIRST_OTHER, FIRST_OTHER + self.others)]
+
+    @property
+    def others(self):
+        return self.tasks // TASKS_OF_OTHERS
+
+    @property
+    def word_every(self):
+        return self.tasks // MATCHES
+
+    def has_word(self, number):
+        return number % self.word_every < len(self.owners)
+
+
+class Database(PostgresDatabase):
+    """A database of a server, with such a table."""
+
+    def fill(self, table):
+        at = SEED_MICROS
+        owners = " ".join(f"WHEN n % {table.stride(owner)} = {owner} THEN {FIRST_USER + owner}"
+                          for owner in range(len(table.owners)))
+        self.server.sql(self.name, f"""
+            INSERT INTO users (id, is_active, created_at, updated_at)
+            SELECT id, true, {at}, {at} FROM unnest(ARRAY{table.users()}) AS id;
+            INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
+                               is_completed, version, created_at, updated_at)
+            SELECT ('{id_prefix(at)}' || {FIRST_ID} + n)::uuid,
+                   CASE {owners} ELSE {FIRST_OTHER} + n % {table.others} END,
+                   title, '{DESCRIPTION}', lower(title), '{DESCRIPTION.lower()}',
+                   n % 4 = 0, 1, {at} + n * 1000000, {at} + n * 1000000
+            FROM generate_series(0::bigint, {table.tasks - 1}) AS n,
+                 LATERAL (SELECT 'Task ' || n || ': water the ' ||
+                                 CASE WHEN n % {table.word_every} < {len(table.owners)}
+                                      THEN '{WORD}' ELSE 'plants' END AS title) AS texts;
+            VACUUM ANALYZE;
+            CHECKPOINT;
+        """)
+
+
+class File(SqliteFile):
+    """A SQLite file with such a table."""
+
+    def fill(self, table):
+        with connect(self.path) as connection:
+            connection.execute("BEGIN")
+            connection.executemany(
+                "INSERT INTO users (id, is_active, created_at, updated_at) VALUES (?, TRUE, ?, ?)",
+                ((str(user), SEED_MICROS, SEED_MICROS) for user in table.users()))
+            connection.executemany(INSERT, (row(table, number) for number in range(table.tasks)))
+            connection.execute("COMMIT")
+            self._tidy(connection)
+
+
+def row(table, number):
+    title = f"Task {number}: water the {WORD if table.has_word(number) else 'plants'}"
+    at = SEED_MICROS + number * 1_000_000
+    return (task_id(SEED_MICROS, number), str(table.user(number)), title, DESCRIPTION, title.lower(),
+            DESCRIPTION.lower(), number % 4 == 0, 1, at, at)
