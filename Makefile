@@ -41,6 +41,14 @@ test-programs: # Make sure that the programs are there which the tests start
 bench: build ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench
 
+.PHONY: bench-growth load
+
+bench-growth: build ## Measure requests as tasks become more, and draw the curves (docs/performance.md)
+	scripts/bench-growth
+
+load: build ## Put the load of 100 users on the service for 5 minutes, on both stores (docs/performance.md)
+	scripts/load
+
 bench-import: build ## Measure imports beside what the stores' own tools take (docs/performance.md)
 	scripts/bench-import
 

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 COLUMNS = 3
 # A chart with its labels, and the frame of its curves within.
 WIDTH, HEIGHT = 300, 230
-LEFT, TOP, RIGHT, BOTTOM = 50, 34, 286, 182
+LEFT, TOP, RIGHT, BOTTOM = 48, 34, 274, 182
 GREY = "#767676"
 
 

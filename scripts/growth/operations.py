@@ -29,7 +29,10 @@ class Asker:
     def ask(self, expected, method, path, body=None):
         """How many seconds it took, and the answer."""
         started = time.perf_counter()
-        status, answer = self.wire.ask(method, path, body)
+        try:
+            status, answer = self.wire.ask(method, path, body)
+        except OSError as problem:
+            raise Failed(f"{method} {path}: {type(problem).__name__}: {problem}") from problem
         seconds = time.perf_counter() - started
         if status != expected:
             raise Failed(f"{method} {path}: {status} instead of {expected}: {answer.decode()}")

@@ -8,7 +8,7 @@ from benchmark.sqlite import INSERT, SqliteFile, connect, task_id
 
 # The first of the other users, who have at most so many tasks each.
 FIRST_OTHER, TASKS_OF_OTHERS = 2000, 1000
-# What is searched for, and how many tasks of each owner have it, however many he has.
+# What is searched for, and in how many tasks of each owner it is, however many tasks that owner has.
 WORD, MATCHES = "juniper", 5
 
 
