@@ -10,6 +10,7 @@ pub use self::input::{
     Credentials, CredentialsInput, PasswordChange, PasswordChangeInput, Registration,
     RegistrationInput,
 };
+use crate::length::exceeds;
 use crate::search::fold;
 
 /// An e-mail address (RFC 5321 and 6531, without a display name or an address literal) of at most
@@ -47,7 +48,7 @@ impl Email {
     /// [`EmailError`], the first rule that is broken.
     pub fn parse(raw: impl Into<String>) -> Result<Self, EmailError> {
         let raw = raw.into();
-        if raw.chars().nth(Self::MAX_CHARS).is_some() {
+        if exceeds(&raw, Self::MAX_CHARS) {
             return Err(EmailError::TooLong);
         }
         let options = Options::default()
@@ -109,7 +110,7 @@ impl Password {
         let raw = raw.into();
         if raw.chars().nth(Self::MIN_CHARS - 1).is_none() {
             Err(PasswordError::TooShort)
-        } else if raw.chars().nth(Self::MAX_CHARS).is_some() {
+        } else if exceeds(&raw, Self::MAX_CHARS) {
             Err(PasswordError::TooLong)
         } else {
             Ok(Self(raw))
@@ -159,7 +160,7 @@ impl DisplayName {
         let raw = raw.into();
         if raw.is_empty() {
             Err(DisplayNameError::Empty)
-        } else if raw.chars().nth(Self::MAX_CHARS).is_some() {
+        } else if exceeds(&raw, Self::MAX_CHARS) {
             Err(DisplayNameError::TooLong)
         } else if raw.contains('\0') {
             Err(DisplayNameError::Nul)

@@ -75,6 +75,7 @@
 
 pub mod account;
 pub mod import;
+mod length;
 pub mod search;
 pub mod task;
 pub mod timestamp;

@@ -12,6 +12,10 @@
 /// ```
 #[must_use]
 pub fn fold(text: &str) -> String {
+    // The same and much faster, for most texts there are.
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.chars()
         .flat_map(char::to_lowercase)
         .map(|lower| if lower == 'ς' { 'σ' } else { lower })
@@ -38,6 +42,7 @@ mod tests {
     #[test]
     fn scripts_with_case_are_folded_and_others_stay() {
         for (text, folded) in [
+            ("Buy MILK, 2 l", "buy milk, 2 l"),
             ("МОЛОКО Ёж", "молоко ёж"),
             ("ΟΔΟΣ", "οδοσ"),
             ("İSTANBUL", "i\u{307}stanbul"),

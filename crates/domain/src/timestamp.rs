@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 /// An instant in UTC, to the microsecond (the console's precision), between the years 1 and 9999
 /// (what RFC 3339 can write). Its text is RFC 3339 with six digits of fraction and `Z`.
@@ -82,14 +82,49 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
+    /// Digit by digit: a list of tasks has thousands of instants, and chrono's own way took a tenth of
+    /// the time that a list takes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let instant = self.0.naive_utc();
+        for (end, mut number) in [
+            (4, instant.year().unsigned_abs()),
+            (7, instant.month()),
+            (10, instant.day()),
+            (13, instant.hour()),
+            (16, instant.minute()),
+            (19, instant.second()),
+            (26, instant.and_utc().timestamp_subsec_micros()),
+        ] {
+            for digit in text.iter_mut().take(end).rev() {
+                if number == 0 {
+                    break;
+                }
+                *digit += u8::try_from(number % 10).map_err(|_| fmt::Error)?;
+                number /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::SecondsFormat;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn text_is_that_of_chrono(
+            micros in Timestamp::FIRST.as_micros()..=Timestamp::LAST.as_micros(),
+        ) {
+            let instant = Timestamp::from_micros(micros).unwrap();
+            let expected = instant.0.to_rfc3339_opts(SecondsFormat::Micros, true);
+            prop_assert_eq!(instant.to_string(), expected);
+        }
+    }
 
     #[test]
     fn sums_stay_within_the_years_that_can_be_written() {

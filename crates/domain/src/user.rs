@@ -1,11 +1,15 @@
 //! Users, as far as tasks know them.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::length::exceeds;
 
 /// Who a task belongs to: an opaque string of 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points
-/// that some authority gave out. Nothing is read into it and nothing is trimmed.
+/// that some authority gave out. Nothing is read into it and nothing is trimmed. Cloning it is cheap:
+/// every task of a list has its owner's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(String);
+pub struct UserId(Arc<str>);
 
 /// Why a string is no [`UserId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +33,11 @@ impl UserId {
     ///
     /// # Errors
     /// [`UserIdError`], the first rule that is broken.
-    pub fn parse(raw: impl Into<String>) -> Result<Self, UserIdError> {
+    pub fn parse(raw: impl Into<Arc<str>>) -> Result<Self, UserIdError> {
         let raw = raw.into();
         if raw.is_empty() {
             Err(UserIdError::Empty)
-        } else if raw.chars().nth(Self::MAX_CHARS).is_some() {
+        } else if exceeds(&raw, Self::MAX_CHARS) {
             Err(UserIdError::TooLong)
         } else if raw.contains('\0') {
             Err(UserIdError::Nul)

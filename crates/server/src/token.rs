@@ -20,7 +20,8 @@ pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
     if settings.profile == Profile::Production {
         return Err(Misconfigured("`taskhold token` is refused in production".into()).into());
     }
-    let user = UserId::parse(&options.user).map_err(|error| anyhow::anyhow!("--user: {error}"))?;
+    let user =
+        UserId::parse(options.user.as_str()).map_err(|error| anyhow::anyhow!("--user: {error}"))?;
     let lifetime = Duration::from_mins(options.minutes.into());
     if lifetime > settings.auth.longest_token_lifetime {
         anyhow::bail!(

@@ -1,5 +1,7 @@
 //! Descriptions.
 
+use crate::length::exceeds;
+
 /// More about a task: up to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given.
 /// The empty one is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,10 +43,7 @@ impl Description {
     /// Every rule that `raw` breaks, in the order of the checks; none for a description.
     pub fn broken_rules(raw: &str) -> impl Iterator<Item = DescriptionError> + use<> {
         [
-            (
-                raw.chars().nth(Self::MAX_CHARS).is_some(),
-                DescriptionError::TooLong,
-            ),
+            (exceeds(raw, Self::MAX_CHARS), DescriptionError::TooLong),
             (raw.contains('\0'), DescriptionError::Nul),
         ]
         .into_iter()

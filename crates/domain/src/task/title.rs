@@ -1,5 +1,7 @@
 //! Titles.
 
+use crate::length::exceeds;
+
 /// What is to be done: 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given.
 /// Nothing is trimmed, and a title of blanks only is a title: so does the console.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +41,7 @@ impl Title {
     pub fn broken_rules(raw: &str) -> impl Iterator<Item = TitleError> + use<> {
         [
             (raw.is_empty(), TitleError::Empty),
-            (
-                raw.chars().nth(Self::MAX_CHARS).is_some(),
-                TitleError::TooLong,
-            ),
+            (exceeds(raw, Self::MAX_CHARS), TitleError::TooLong),
             (raw.contains('\0'), TitleError::Nul),
         ]
         .into_iter()
