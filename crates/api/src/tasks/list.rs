@@ -24,6 +24,9 @@ const MAX_LIMIT: u32 = 1000;
 /// How much of a list is encoded before it is sent on.
 const CHUNK_BYTES: usize = 32 * 1024;
 
+/// What a task takes as JSON, mostly.
+const USUAL_BYTES: usize = 320;
+
 const PARAMETERS: [&str; 6] = ["limit", "cursor", "offset", "completed", "q", "sort"];
 
 /// The orders by their names; a minus puts the highest first.
@@ -48,7 +51,14 @@ pub(super) async fn list(
         response.insert_header((LINK, format!("<{}>; rel=\"next\"", next_page(&query, next))));
     }
     response.insert_header((CONTENT_TYPE, JSON));
-    Ok(response.body(ListBody::new(page.tasks, next)))
+    let mut list = ListBody::new(page.tasks, next);
+    let beginning = list.encode().map_err(Problem::internal)?;
+    if list.end.is_none() {
+        // All of it: a page is sent at once and with its length.
+        return Ok(response.body(beginning));
+    }
+    list.encoded = beginning;
+    Ok(response.body(list))
 }
 
 /// The parameters of a list. Those that are unknown are ignored.
@@ -178,9 +188,11 @@ fn next_page(query: &TaskQuery, cursor: &str) -> String {
 /// `{"tasks": […], "next_cursor": …}`, encoded while it is sent: a list of ten thousand tasks is
 /// never held as tasks and as JSON at once.
 struct ListBody {
-    beginning: Option<&'static str>,
+    /// What is encoded and not sent.
+    encoded: Vec<u8>,
     tasks: std::vec::IntoIter<Task>,
     between: &'static str,
+    /// What follows the last task, until it is encoded.
     end: Option<String>,
 }
 
@@ -188,7 +200,7 @@ impl ListBody {
     fn new(tasks: Vec<Task>, next_cursor: Option<String>) -> Self {
         let next_cursor = serde_json::Value::from(next_cursor);
         Self {
-            beginning: Some("{\"tasks\":["),
+            encoded: b"{\"tasks\":[".to_vec(),
             tasks: tasks.into_iter(),
             between: "",
             end: Some(format!("],\"next_cursor\":{next_cursor}}}")),
@@ -196,9 +208,9 @@ impl ListBody {
     }
 
     /// The next piece; empty after the last.
-    fn chunk(&mut self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut chunk = Vec::new();
-        chunk.extend_from_slice(self.beginning.take().unwrap_or_default().as_bytes());
+    fn encode(&mut self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut chunk = std::mem::take(&mut self.encoded);
+        chunk.reserve(CHUNK_BYTES.min(self.tasks.len() * USUAL_BYTES));
         while chunk.len() < CHUNK_BYTES {
             let Some(task) = self.tasks.next() else {
                 chunk.extend_from_slice(self.end.take().unwrap_or_default().as_bytes());
@@ -223,7 +235,7 @@ impl MessageBody for ListBody {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, serde_json::Error>>> {
-        let chunk = self.chunk();
+        let chunk = self.encode();
         Poll::Ready(match chunk {
             Ok(chunk) if chunk.is_empty() => None,
             chunk => Some(chunk.map(Bytes::from)),
