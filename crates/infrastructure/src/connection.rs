@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::sea_query::Values;
 use sea_orm::sqlx::postgres::PgConnection;
-use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
@@ -15,6 +14,7 @@ use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
 use crate::error::ends_session;
+use crate::job_connection::JobConnection;
 use crate::pool::{Links, Loan};
 
 /// A connection that a call has to itself. Cloning it gives another handle on the same one; no lock
@@ -26,7 +26,7 @@ pub(crate) enum Connection {
     /// One of SeaORM's own pool, which only reads.
     SqliteReader(DatabaseConnection),
     /// The one that writes, within a transaction.
-    SqliteWriter(Arc<Mutex<SqliteConnection>>),
+    SqliteWriter(Arc<Mutex<JobConnection>>),
 }
 
 /// A connection on loan, which goes back to its pool only if it can be used again.
@@ -111,12 +111,13 @@ impl Connection {
     }
 }
 
-fn prepared<DB>(statement: &Statement) -> sqlx::query::Query<'_, DB, SqlxValues>
-where
-    DB: sqlx::Database,
-    SqlxValues: sqlx::IntoArguments<DB>,
-{
-    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
+/// Takes the values out of a statement: it is run once.
+fn values(statement: &mut Statement) -> Values {
+    statement.values.take().unwrap_or(Values(Vec::new()))
+}
+
+fn prepared(statement: &mut Statement) -> sqlx::query::Query<'_, sqlx::Postgres, SqlxValues> {
+    let values = values(statement);
     sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
@@ -137,21 +138,22 @@ impl ConnectionTrait for Connection {
         }
     }
 
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+    async fn execute_raw(&self, mut statement: Statement) -> Result<ExecResult, DbErr> {
         match self {
             Self::Postgres(lent) => {
                 let executed = lent
                     .lock()
                     .await
-                    .run(async |connection| connection.execute(prepared(&statement)).await)
+                    .run(async |connection| connection.execute(prepared(&mut statement)).await)
                     .await;
                 executed.map(Into::into).map_err(exec_error)
             }
             Self::SqliteReader(pool) => pool.execute_raw(statement).await,
             Self::SqliteWriter(writer) => {
+                let values = values(&mut statement);
                 let mut writer = writer.lock().await;
-                let executed = writer.execute(prepared(&statement)).await;
-                executed.map(Into::into).map_err(exec_error)
+                let ran = writer.run(&statement.sql, Some(values)).await;
+                ran.map(|(outcome, _)| outcome.into()).map_err(exec_error)
             }
         }
     }
@@ -168,47 +170,52 @@ impl ConnectionTrait for Connection {
             }
             Self::SqliteReader(pool) => pool.execute_unprepared(sql).await,
             Self::SqliteWriter(writer) => {
-                let executed = writer.lock().await.execute(AssertSqlSafe(sql)).await;
-                executed.map(Into::into).map_err(exec_error)
+                let ran = writer.lock().await.run(sql, None).await;
+                ran.map(|(outcome, _)| outcome.into()).map_err(exec_error)
             }
         }
     }
 
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+    async fn query_one_raw(&self, mut statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match self {
             Self::Postgres(lent) => {
                 let found = lent
                     .lock()
                     .await
-                    .run(async |connection| connection.fetch_optional(prepared(&statement)).await)
+                    .run(async |connection| {
+                        connection.fetch_optional(prepared(&mut statement)).await
+                    })
                     .await;
                 Ok(found.map_err(query_error)?.map(Into::into))
             }
             Self::SqliteReader(pool) => pool.query_one_raw(statement).await,
             Self::SqliteWriter(writer) => {
+                let values = values(&mut statement);
                 let mut writer = writer.lock().await;
-                let found = writer.fetch_optional(prepared(&statement)).await;
-                Ok(found.map_err(query_error)?.map(Into::into))
+                let ran = writer.run(&statement.sql, Some(values)).await;
+                let (_, rows) = ran.map_err(query_error)?;
+                Ok(rows.into_iter().next().map(Into::into))
             }
         }
     }
 
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+    async fn query_all_raw(&self, mut statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
             Self::Postgres(lent) => {
                 let found = lent
                     .lock()
                     .await
-                    .run(async |connection| connection.fetch_all(prepared(&statement)).await)
+                    .run(async |connection| connection.fetch_all(prepared(&mut statement)).await)
                     .await;
                 let rows = found.map_err(query_error)?;
                 Ok(rows.into_iter().map(Into::into).collect())
             }
             Self::SqliteReader(pool) => pool.query_all_raw(statement).await,
             Self::SqliteWriter(writer) => {
+                let values = values(&mut statement);
                 let mut writer = writer.lock().await;
-                let found = writer.fetch_all(prepared(&statement)).await;
-                let rows = found.map_err(query_error)?;
+                let ran = writer.run(&statement.sql, Some(values)).await;
+                let (_, rows) = ran.map_err(query_error)?;
                 Ok(rows.into_iter().map(Into::into).collect())
             }
         }

@@ -8,6 +8,7 @@
 //! | [`lock`] | [`StoreLock`](lock::StoreLock): one serving process for each SQLite file |
 //! | [`sqlite`], `writer` | a SQLite file: its connections, and the one writer whose writes share commits |
 //! | `pool`, `connection` | connections to PostgreSQL, kept between calls |
+//! | `job_connection` | the connection of the writer, which saves trips |
 //! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
 //! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`import`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
@@ -20,6 +21,7 @@ mod connection;
 mod error;
 pub mod idempotency;
 pub mod import;
+mod job_connection;
 pub mod lock;
 mod policy;
 mod pool;

@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{self, ConnectOptions as _};
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::connection::Connection;
 use crate::error::Failure;
+use crate::job_connection::JobConnection;
 use crate::policy::Failed;
 use crate::sqlite::ACQUIRE_TIMEOUT;
 use crate::store::{self, Verdict};
@@ -53,7 +54,7 @@ enum Ran {
     Badly,
 }
 
-type SharedConnection = Arc<Mutex<SqliteConnection>>;
+type SharedConnection = Arc<Mutex<JobConnection>>;
 
 /// Why a transaction was not committed.
 struct Lost {
@@ -281,7 +282,8 @@ impl Writing {
         if let Some(connection) = &self.connection {
             return Ok(Arc::clone(connection));
         }
-        let connection = Arc::new(Mutex::new(self.options.connect().await?));
+        let connection = JobConnection::new(self.options.connect().await?);
+        let connection = Arc::new(Mutex::new(connection));
         self.connection = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -301,20 +303,29 @@ async fn transaction(
         }
     };
     // Immediate: a transaction that reads first cannot always become one that writes.
-    execute(connection, "BEGIN IMMEDIATE; SAVEPOINT job")
+    execute(connection, "BEGIN IMMEDIATE; SAVEPOINT a")
         .await
         .map_err(undone(None))?;
+    let mut savepoint = Savepoint::A;
     for (place, job) in jobs.iter_mut().enumerate() {
         let ran = job.run(connection).await;
-        let next = if ran == Ran::Well {
-            "RELEASE job; SAVEPOINT job"
+        if !connection.lock().await.has_said() {
+            // It made no statement, so the savepoint is still to come.
+            continue;
+        }
+        if ran == Ran::Well {
+            let next = savepoint.release_and_next();
+            connection.lock().await.say_before_next(next);
+            savepoint = savepoint.other();
         } else {
-            "ROLLBACK TO job"
-        };
-        // Fails where the job met an error that ended the whole transaction, such as a full disk.
-        let by = (ran == Ran::Badly).then_some(place);
-        execute(connection, next).await.map_err(undone(by))?;
+            // Fails where the job met an error that ended the whole transaction, such as a full disk.
+            let by = (ran == Ran::Badly).then_some(place);
+            execute(connection, savepoint.roll_back())
+                .await
+                .map_err(undone(by))?;
+        }
     }
+    connection.lock().await.forget();
     execute(connection, "COMMIT").await.map_err(|cause| Lost {
         failure: Failure::of_statement(&DbErr::Exec(RuntimeErr::SqlxError(Arc::clone(&cause)))),
         cause,
@@ -323,8 +334,39 @@ async fn transaction(
 }
 
 async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(), Arc<sqlx::Error>> {
-    let executed = connection.lock().await.execute(sql).await;
+    let executed = connection.lock().await.run(sql, None).await;
     executed.map(drop).map_err(Arc::new)
+}
+
+/// The savepoint of a job. Two in turn, so that where the next one could not be made, a roll-back fails
+/// and ends the transaction, rather than undo the job before.
+#[derive(Clone, Copy)]
+enum Savepoint {
+    A,
+    B,
+}
+
+impl Savepoint {
+    fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    fn release_and_next(self) -> &'static str {
+        match self {
+            Self::A => "RELEASE a; SAVEPOINT b",
+            Self::B => "RELEASE b; SAVEPOINT a",
+        }
+    }
+
+    fn roll_back(self) -> &'static str {
+        match self {
+            Self::A => "ROLLBACK TO a",
+            Self::B => "ROLLBACK TO b",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -333,12 +375,11 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn an_error_before_the_commit_means_that_nothing_was_done() {
-        let folder = tempfile::tempdir().expect("a folder");
+    async fn writer(folder: &tempfile::TempDir, writes_per_commit: usize) -> Writer {
         let options = crate::sqlite::options(&folder.path().join("taskhold.db"));
         let options = options.create_if_missing(true);
-        let writer = Writer::start(options, NonZeroUsize::MIN)
+        let writes_per_commit = NonZeroUsize::new(writes_per_commit).expect("not zero");
+        let writer = Writer::start(options, writes_per_commit)
             .await
             .expect("started");
         let made = writer.write(async |connection| {
@@ -347,6 +388,82 @@ mod tests {
             Ok(Verdict::Keep(()))
         });
         made.await.expect("made");
+        writer
+    }
+
+    #[tokio::test]
+    async fn writes_of_one_transaction_keep_apart_whatever_each_of_them_does() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let writer = Arc::new(writer(&folder, 64).await);
+        // All of them wait until this one ends, so they share the next transaction.
+        let (end, ended) = oneshot::channel::<()>();
+        let (begin, begun) = oneshot::channel::<()>();
+        let first = {
+            let writer = Arc::clone(&writer);
+            tokio::spawn(async move {
+                let held = writer.write(async move |_| {
+                    _ = begin.send(());
+                    _ = ended.await;
+                    Ok(Verdict::Keep(()))
+                });
+                held.await.expect("held");
+            })
+        };
+        begun.await.expect("begun");
+
+        let run = async |sql: &'static str, verdict: fn(u64) -> Verdict<u64>| {
+            let ran = writer.write(async move |connection| {
+                let ran = connection.execute_unprepared(sql).await?;
+                Ok(verdict(ran.rows_affected()))
+            });
+            ran.await.map_err(|failed| failed.failure)
+        };
+        let idle = async |outcome: fn() -> Result<Verdict<u64>, DbErr>| {
+            let ran = writer.write(async move |_| outcome());
+            ran.await.map_err(|failed| failed.failure)
+        };
+        let outcomes = futures_util::future::join_all([
+            run("INSERT INTO rows VALUES (1), (2)", Verdict::Keep).boxed_local(),
+            idle(|| Ok(Verdict::Keep(0))).boxed_local(),
+            run("DELETE FROM rows WHERE number = 9", Verdict::Keep).boxed_local(),
+            idle(|| Ok(Verdict::Undo(0))).boxed_local(),
+            run("INSERT INTO rows VALUES (3)", Verdict::Undo).boxed_local(),
+            idle(|| Err(DbErr::Custom("meant".into()))).boxed_local(),
+            run("INSERT INTO nothing VALUES (4)", Verdict::Keep).boxed_local(),
+            run("INSERT INTO rows VALUES (5)", Verdict::Keep).boxed_local(),
+            run("DELETE FROM rows WHERE number = 2", Verdict::Keep).boxed_local(),
+            idle(|| Err(DbErr::Custom("meant".into()))).boxed_local(),
+        ]);
+        let (outcomes, ()) = tokio::join!(outcomes, async {
+            _ = end.send(());
+        });
+        first.await.expect("held");
+        let permanent = Err(Failure::Permanent);
+        assert_eq!(
+            outcomes,
+            [
+                Ok(2),
+                Ok(0),
+                Ok(0),
+                Ok(0),
+                Ok(1),
+                permanent,
+                permanent,
+                Ok(1),
+                Ok(1),
+                permanent
+            ]
+        );
+
+        let left = run("DELETE FROM rows WHERE number IN (1, 5)", Verdict::Undo).await;
+        assert_eq!(left, Ok(2));
+        assert_eq!(run("DELETE FROM rows", Verdict::Undo).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn an_error_before_the_commit_means_that_nothing_was_done() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let writer = writer(&folder, 1).await;
 
         for lost in [
             || sqlx::Error::WorkerCrashed,
