@@ -1,6 +1,8 @@
 //! The tasks port: one statement for each change.
 
+mod newest;
 mod once;
+mod page;
 pub(crate) mod row;
 mod statement;
 
@@ -9,20 +11,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    Statement,
 };
-use taskhold_domain::search::fold;
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{KeyedRequest, Once};
 use taskhold_repository::tasks::{
-    Precondition, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
+    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
 };
 
-use self::row::{Column, Entity, Model};
-use self::statement::{after, column, contains, owned, removal, update};
+use self::newest::Newest;
+use self::page::page;
+use self::row::{Column, Entity, Listed, Model};
+use self::statement::{owned, removal, update};
 use crate::connection::Connection;
 use crate::error::is_foreign_key_violation;
 use crate::policy::{Attempt, Effect};
@@ -30,11 +34,16 @@ use crate::store::Store;
 use crate::together::Together;
 use crate::{idempotency, users};
 
+/// How many tasks a statement finds, and how many pages.
+const FINDS: usize = 64;
+const PAGES: usize = 16;
+
 /// Tasks in a SQL database.
 #[derive(Clone)]
 pub struct SqlTasks {
     store: Store,
     finds: Arc<Together<(UserId, TaskId), Option<Model>>>,
+    pages: Arc<Together<Newest, Vec<Listed>>>,
 }
 
 impl SqlTasks {
@@ -43,7 +52,8 @@ impl SqlTasks {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            finds: Arc::new(Together::new()),
+            finds: Arc::new(Together::new(FINDS)),
+            pages: Arc::new(Together::new(PAGES)),
         }
     }
 }
@@ -51,14 +61,19 @@ impl SqlTasks {
 #[async_trait]
 impl TaskRepository for SqlTasks {
     async fn add(&self, task: &Task) -> Result<(), StoreError> {
-        let task = task.clone();
+        let addition = Arc::new(Addition {
+            owner: task.owner.clone(),
+            id: task.id,
+            at: task.created_at,
+            insert: self.store.backend().build(&row::insert(task)),
+        });
         self.store
             .call(
                 "tasks.add",
                 Effect::RepeatableWrite,
                 move |connection, attempt| {
-                    let task = task.clone();
-                    async move { add(&connection, &task, attempt).await }
+                    let addition = Arc::clone(&addition);
+                    async move { addition.make(&connection, attempt).await }
                 },
             )
             .await
@@ -88,59 +103,28 @@ impl TaskRepository for SqlTasks {
     }
 
     async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
-        let sort = query.sort;
-        let (key, order) = (
-            column(sort.key),
-            if sort.descending {
-                Order::Desc
-            } else {
-                Order::Asc
-            },
-        );
-        let mut select = Entity::find()
-            .filter(Column::UserId.eq(owner.as_str()))
-            .order_by(key, order.clone())
-            .order_by(Column::Id, order);
-        if let Some(completed) = query.completed {
-            select = select.filter(Column::IsCompleted.eq(completed));
+        if self.store.backend() == DbBackend::Postgres
+            && let Some(ask) = Newest::of(owner, query)
+        {
+            let store = self.store.clone();
+            let together = self
+                .pages
+                .ask(self.store.runtime(), ask, move |asks: Vec<Newest>| {
+                    let store = store.clone();
+                    async move { newest::read(&store, &asks).await }
+                });
+            if let Some(rows) = together.await {
+                return Ok(page(owner, query, rows));
+            }
         }
-        if let Some(text) = &query.text {
-            select = select.filter(contains(self.store.backend(), &fold(text)));
-        }
-        select = match &query.start {
-            Start::First => select,
-            Start::Offset(offset) => select.offset(u64::from(*offset)),
-            Start::After(position) => select.filter(after(sort, position)?),
-        };
-        // One more than asked for tells whether there is more.
-        let limit = query.limit.map(|limit| limit as usize);
-        let fetched = limit.map(|limit| limit as u64 + 1).or(match query.start {
-            // SQLite knows no OFFSET without LIMIT.
-            Start::Offset(_) => Some(i64::MAX.unsigned_abs()),
-            Start::First | Start::After(_) => None,
-        });
-        let select = select.limit(fetched);
+        let select = page::select(self.store.backend(), owner, query)?;
         let rows = self
             .store
             .call("tasks.list", Effect::Read, move |connection, _| {
                 let select = select.clone();
-                async move { select.all(&connection).await }
+                async move { Listed::read_all(&connection, select).await }
             });
-        let mut rows = rows.await?;
-        let more = limit.is_some_and(|limit| rows.len() > limit);
-        rows.truncate(limit.unwrap_or(usize::MAX));
-        let next = rows
-            .last()
-            .filter(|_| more)
-            .map(|last| last.position(sort.key));
-        let found = rows.len();
-        let tasks: Vec<_> = rows.into_iter().filter_map(row::sound).collect();
-        let damaged = found - tasks.len();
-        Ok(TaskPage {
-            tasks,
-            next,
-            damaged,
-        })
+        Ok(page(owner, query, rows.await?))
     }
 
     async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError> {
@@ -171,19 +155,15 @@ impl TaskRepository for SqlTasks {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
-        let update = update(owner, id, change, precondition, now);
+        let update = update(self.store.backend(), owner, id, change, precondition, now);
         let changed = self
             .store
             .call("tasks.change", Effect::Write, move |connection, _| {
                 let update = update.clone();
-                async move { update.exec_with_returning(&connection).await }
+                async move { Listed::read_one(&connection, update).await }
             });
-        Ok(changed
-            .await?
-            .into_iter()
-            .next()
-            .map(Task::try_from)
-            .transpose()?)
+        let changed = changed.await?.map(|row| row.task(owner.clone()));
+        Ok(changed.transpose()?)
     }
 
     async fn remove(
@@ -192,7 +172,7 @@ impl TaskRepository for SqlTasks {
         id: TaskId,
         precondition: &Precondition,
     ) -> Result<bool, StoreError> {
-        let delete = removal(owner, id, precondition);
+        let delete = removal(self.store.backend(), owner, id, precondition);
         // Whatever the task is by now, it is to go: deleting twice does as once.
         let effect = match precondition {
             Precondition::None => Effect::RepeatableWrite,
@@ -202,8 +182,8 @@ impl TaskRepository for SqlTasks {
             .call("tasks.remove", effect, move |connection, attempt| {
                 let delete = delete.clone();
                 async move {
-                    let outcome = delete.exec(&connection).await?;
-                    Ok(outcome.rows_affected > 0 || attempt.may_be_done)
+                    let outcome = connection.execute_raw(delete).await?;
+                    Ok(outcome.rows_affected() > 0 || attempt.may_be_done)
                 }
             })
             .await
@@ -269,42 +249,52 @@ impl TaskRepository for SqlTasks {
     }
 }
 
-/// Keeps a new task; where an attempt before may have done so, finding it there is as good.
-async fn add(connection: &Connection, task: &Task, attempt: Attempt) -> Result<(), DbErr> {
-    let inserted = match connection.execute(&row::insert(task)).await {
-        // Only the first task of an owner meets this, so all others are one statement.
-        Err(error) if is_foreign_key_violation(&error) => add_first(connection, task).await,
-        outcome => outcome.map(drop),
-    };
-    match inserted {
-        // Ids are made once: a task of this owner and this id is the one that was to be kept, also
-        // when somebody has changed it since.
-        Err(error) if attempt.may_be_done => {
-            let kept = Entity::find()
-                .filter(owned(&task.owner, task.id))
-                .one(connection)
-                .await?;
-            kept.map(drop).ok_or(error)
-        }
-        outcome => outcome,
-    }
+/// A task that is new.
+struct Addition {
+    owner: UserId,
+    id: TaskId,
+    at: Timestamp,
+    insert: Statement,
 }
 
-/// Keeps a new task and makes its owner known, or neither.
-async fn add_first(connection: &Connection, task: &Task) -> Result<(), DbErr> {
-    connection.begin().await?;
-    let kept = match users::make_known(connection, &task.owner, task.created_at).await {
-        Ok(()) => connection.execute(&row::insert(task)).await.map(drop),
-        Err(error) => Err(error),
-    };
-    match kept {
-        Ok(()) => connection.commit().await,
-        Err(error) => {
-            if let Err(error) = connection.roll_back().await {
-                // The connection is given up, and the transaction with it.
-                tracing::debug!(%error, "a transaction could not be rolled back");
+impl Addition {
+    /// Keeps it; where an attempt before may have done so, finding it there is as good.
+    async fn make(&self, connection: &Connection, attempt: Attempt) -> Result<(), DbErr> {
+        let inserted = match connection.execute_raw(self.insert.clone()).await {
+            // Only the first task of an owner meets this, so all others are one statement.
+            Err(error) if is_foreign_key_violation(&error) => self.make_first(connection).await,
+            outcome => outcome.map(drop),
+        };
+        match inserted {
+            // Ids are made once: a task of this owner and this id is the one that was to be kept, also
+            // when somebody has changed it since.
+            Err(error) if attempt.may_be_done => {
+                let kept = Entity::find()
+                    .filter(owned(&self.owner, self.id))
+                    .one(connection)
+                    .await?;
+                kept.map(drop).ok_or(error)
             }
-            Err(error)
+            outcome => outcome,
+        }
+    }
+
+    /// Keeps it and makes its owner known, or neither.
+    async fn make_first(&self, connection: &Connection) -> Result<(), DbErr> {
+        connection.begin().await?;
+        let kept = match users::make_known(connection, &self.owner, self.at).await {
+            Ok(()) => connection.execute_raw(self.insert.clone()).await.map(drop),
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(()) => connection.commit().await,
+            Err(error) => {
+                if let Err(error) = connection.roll_back().await {
+                    // The connection is given up, and the transaction with it.
+                    tracing::debug!(%error, "a transaction could not be rolled back");
+                }
+                Err(error)
+            }
         }
     }
 }

@@ -16,8 +16,6 @@ use tokio::sync::oneshot;
 
 /// How many statements are under way at once. More would be smaller.
 const LANES: usize = 2;
-/// How many reads a statement makes.
-const MOST: usize = 64;
 /// How long a read waits before it is made by itself; and how long a statement may take.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -29,6 +27,7 @@ pub(crate) struct Together<Ask, Answer> {
 struct State<Ask, Answer> {
     waiting: VecDeque<(Ask, oneshot::Sender<Answer>)>,
     under_way: usize,
+    most: usize,
 }
 
 impl<Ask, Answer> Together<Ask, Answer>
@@ -36,11 +35,13 @@ where
     Ask: Send + 'static,
     Answer: Send + 'static,
 {
-    pub(crate) fn new() -> Self {
+    /// A statement makes at most so many of them.
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             state: Arc::new(Mutex::new(State {
                 waiting: VecDeque::new(),
                 under_way: 0,
+                most,
             })),
         }
     }
@@ -99,7 +100,7 @@ impl<Ask, Answer> Lane<Ask, Answer> {
     fn next(&mut self) -> Option<(Vec<Ask>, Vec<oneshot::Sender<Answer>>)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.waiting.retain(|(_, tell)| !tell.is_closed());
-        let count = state.waiting.len().min(MOST);
+        let count = state.waiting.len().min(state.most);
         if count == 0 {
             state.under_way -= 1;
             self.is_over = true;
@@ -131,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_alone_is_answered_at_once_and_everybody_by_their_own_answer() {
-        let together = Doubled::new();
+        let together = Doubled::new(64);
         for ask in 0..10 {
             let answer = together.ask(&Handle::current(), ask, doubled).await;
             assert_eq!(answer, Some(ask * 2));
@@ -147,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_while_the_lanes_are_busy_is_read_together() {
-        let together = Arc::new(Doubled::new());
+        let together = Arc::new(Doubled::new(64));
         let (sizes, seen) = (
             Arc::new(Mutex::new(Vec::new())),
             Arc::new(tokio::sync::Semaphore::new(0)),
@@ -186,7 +187,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_not_answered_reads_alone_and_the_lane_is_free_again() {
-        let together = Doubled::new();
+        let together = Doubled::new(64);
         let is_free = || together.state.lock().unwrap().under_way == 0;
         let ended = async || {
             while !is_free() {

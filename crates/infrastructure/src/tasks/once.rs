@@ -1,13 +1,13 @@
 //! Writes under an idempotency key: the key, the effect and what came of it in one transaction.
 
 use sea_orm::{ConnectionTrait, DbErr};
-use taskhold_domain::task::Task;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::idempotency::{KeyedRequest, Once};
 use taskhold_repository::tasks::TaskWrite;
 
-use super::{removal, row, update};
+use super::row::{self, Listed};
+use super::{removal, update};
 use crate::connection::Connection;
 use crate::error::{is_foreign_key_violation, is_lock_timeout};
 use crate::policy::Attempt;
@@ -52,18 +52,21 @@ pub(super) async fn write(
             change,
             precondition,
         } => {
-            let update = update(owner, *id, change, precondition, now);
-            let changed = update.exec_with_returning(connection).await?;
-            let Some(row) = changed.into_iter().next() else {
+            let backend = connection.get_database_backend();
+            let update = update(backend, owner, *id, change, precondition, now);
+            let Some(row) = Listed::read_one(connection, update).await? else {
                 return Ok(Verdict::Undo(Once::Missed));
             };
-            let task = Task::try_from(row).map_err(row::DamagedRow::into_db_error)?;
+            let task = row.task(owner.clone());
+            let task = task.map_err(row::DamagedRow::into_db_error)?;
             idempotency::keep(connection, owner, request, &task).await?;
             Ok(Verdict::Keep(Once::Done(Some(task))))
         }
         TaskWrite::Remove { id, precondition } => {
-            let removed = removal(owner, *id, precondition).exec(connection).await?;
-            Ok(if removed.rows_affected > 0 {
+            let backend = connection.get_database_backend();
+            let removal = removal(backend, owner, *id, precondition);
+            let removed = connection.execute_raw(removal).await?;
+            Ok(if removed.rows_affected() > 0 {
                 Verdict::Keep(Once::Done(None))
             } else {
                 Verdict::Undo(Once::Missed)

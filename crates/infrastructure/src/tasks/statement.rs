@@ -1,9 +1,7 @@
 //! The parts of the statements on tasks.
 
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func};
-use sea_orm::{
-    ColumnTrait, Condition, DbBackend, DeleteMany, EntityTrait, QueryFilter, UpdateMany,
-};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, Query};
+use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement};
 use taskhold_domain::search::fold;
 use taskhold_domain::task::{Completion, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
@@ -11,16 +9,17 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Key, Position, Precondition, Sort, SortKey};
 
-use super::row::{Column, Entity, Folded};
+use super::row::{Column, Entity, Folded, Listed};
 
-/// The statement that makes a change.
+/// The statement that makes a change, and returns the [row](Listed) as it is afterwards.
 pub(super) fn update(
+    backend: DbBackend,
     owner: &UserId,
     id: TaskId,
     change: &TaskChange,
     precondition: &Precondition,
     now: Timestamp,
-) -> UpdateMany<Entity> {
+) -> Statement {
     let mut update = Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(Column::UpdatedAt, strictly_after_last_change(now))
@@ -46,18 +45,22 @@ pub(super) fn update(
         };
         update = update.col_expr(Column::IsCompleted, completed);
     }
-    update
+    let mut update = update.into_query();
+    update.returning(Query::returning().columns(Listed::COLUMNS));
+    backend.build(&update)
 }
 
 /// The statement that removes a task.
 pub(super) fn removal(
+    backend: DbBackend,
     owner: &UserId,
     id: TaskId,
     precondition: &Precondition,
-) -> DeleteMany<Entity> {
+) -> Statement {
     Entity::delete_many()
         .filter(owned(owner, id))
         .filter(allowed(precondition))
+        .build(backend)
 }
 
 /// The one row of this owner and id.
