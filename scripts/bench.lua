@@ -1,26 +1,25 @@
 -- The requests that wrk sends for scripts/bench, each for another user and another task:
 --
---   wrk ... URL -- CELL TOKENS TASKS_PER_USER ID_PREFIX
+--   wrk ... URL -- CELL TOKENS TASKS_PER_USER KEPT ID_PREFIX THREADS [STATUS,...]
 --
 -- TOKENS is a file with one token a line. The tasks of the token on line u (counted from 0) are
--- those whose ids are ID_PREFIX and the number 100000000000 + u * TASKS_PER_USER + n.
+-- those whose ids are ID_PREFIX and the number 100000000000 + u * TASKS_PER_USER + n. The last line is
+-- for the user with the long list. KEPT of the tasks of each user are there all the time, others may be
+-- deleted. THREADS is how many wrk has.
+-- With statuses, every answer must have one of them, and requests take their time.
 -- The requests are put together by hand: wrk.format would make wrk itself the limit.
 
-local threads = 0
--- As scripts/benchmark/service.py has wrk use.
-local THREADS = 2
+local threads = {}
 
 function setup(thread)
-    threads = threads + 1
-    thread:set("number", threads)
+    threads[#threads + 1] = thread
+    thread:set("number", #threads)
 end
 
-local tokens, tasks_per_user, id_prefix, head = {}, 0, "", ""
--- How many tasks of each user are there all the time: others may be deleted.
-local kept = 0
+local tokens, users, tasks_per_user, kept, id_prefix, head, thread_count = {}, 0, 0, 0, "", "", 0
 
 local function any_user()
-    return math.random(0, #tokens - 1)
+    return math.random(0, users - 1)
 end
 
 local function task(user, index)
@@ -58,6 +57,10 @@ function cells.page()
     return bare("GET ", "/api/v1/tasks?limit=20", user)
 end
 
+function cells.list()
+    return bare("GET ", "/api/v1/tasks", users)
+end
+
 function cells.complete()
     local user = any_user()
     return with_body("PATCH ", "/api/v1/tasks/" .. any_task(user) .. "/complete", user,
@@ -68,10 +71,10 @@ end
 local deleted = 0
 
 function cells.delete()
-    local victim = deleted * THREADS + number - 1
+    local victim = deleted * thread_count + number - 1
     deleted = deleted + 1
-    local user = victim % #tokens
-    local index = tasks_per_user - 1 - math.floor(victim / #tokens) % tasks_per_user
+    local user = victim % users
+    local index = tasks_per_user - 1 - math.floor(victim / users) % tasks_per_user
     return bare("DELETE ", "/api/v1/tasks/" .. task(user, index), user)
 end
 
@@ -84,21 +87,45 @@ function cells.mix()
     return cells.delete()
 end
 
+-- Looking at each answer costs wrk much, so this is not done while it measures.
+local function look_at_answers(statuses)
+    -- Milliseconds before each request: at most 5,000 a second on 100 connections, so that there are
+    -- tasks to delete for as long as it takes, however fast the service is.
+    function delay()
+        return 20
+    end
+
+    unexpected = 0
+    function response(status)
+        if not string.find("," .. statuses .. ",", "," .. status .. ",", 1, true) then
+            unexpected = unexpected + 1
+        end
+    end
+end
+
 function init(args)
     math.randomseed(number)
     for token in io.lines(args[2]) do
         tokens[#tokens + 1] = token
     end
+    users = #tokens - 1
     tasks_per_user = tonumber(args[3])
-    id_prefix = args[4]
-    kept = args[1] == "mix" and tasks_per_user * 9 / 10 or tasks_per_user
+    kept = tonumber(args[4])
+    id_prefix = args[5]
+    thread_count = tonumber(args[6])
     head = " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\nAuthorization: Bearer "
     request = cells[args[1]]
+    if args[7] then look_at_answers(args[7]) end
 end
 
 function done(summary, latency)
     local errors = summary.errors
+    local unexpected = 0
+    for _, thread in ipairs(threads) do
+        unexpected = unexpected + (thread:get("unexpected") or 0)
+    end
     print(string.format("result requests=%.0f micros=%.0f p50=%.0f p99=%.0f status=%.0f socket=%.0f",
         summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-        errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+        math.max(errors.status, unexpected),
+        errors.connect + errors.read + errors.write + errors.timeout))
 end

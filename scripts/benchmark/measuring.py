@@ -7,8 +7,6 @@ from collections import namedtuple
 
 from .processes import busy_seconds, generators_cpu_seconds
 
-# What was under way when a generator stopped is finished in this time.
-SETTLE_SECONDS = 0.3
 # A measurement during which other programs had more of the machine than this is disturbed.
 DISTURBED = 0.1
 
@@ -30,8 +28,9 @@ class Meter:
         return (time.monotonic(), busy_seconds(), generators_cpu_seconds(),
                 self.store.cpu_seconds(), service)
 
-    def stop(self):
-        time.sleep(SETTLE_SECONDS)
+    def stop(self, settle_seconds):
+        # What a generator used is known when it has ended, what its connections used a little later.
+        time.sleep(settle_seconds)
         used = [now - before for before, now in zip(self.start, self._now())]
         elapsed, busy, generators, self.database, self.of_service = used
         others = busy - generators - self.database - self.of_service
@@ -47,19 +46,20 @@ def prepare(store, cell):
     store.was_written = cell.writes
 
 
-def measure_yardstick(store, cell, seconds):
+def measure_yardstick(store, cell, options):
     prepare(store, cell)
     meter = Meter(store)
-    count, rate, cpu = store.yardstick(cell, seconds)
-    meter.stop()
+    count, rate, cpu = store.yardstick(cell, options.seconds, options.statements)
+    meter.stop(options.settle_seconds)
     return Statements(rate, (meter.database + cpu) / max(1, count) * 1e6, meter.others)
 
 
-def measure_service(service, cell, seconds):
+def measure_service(service, cell, options):
     prepare(service.store, cell)
     meter = Meter(service.store, service)
-    result = service.wrk(cell, seconds)
-    meter.stop()
+    result = service.wrk(cell, options.seconds)
+    service.rest()
+    meter.stop(options.settle_seconds)
     requests = max(1, result["requests"])
     return Answers(
         rate=result["requests"] / (result["micros"] / 1e6),
@@ -77,8 +77,8 @@ def measure_round(services, cell, options, label):
     """One of each; again while disturbed, and then the least disturbed one."""
     rounds = []
     for _ in range(1 + options.retries):
-        statements = measure_yardstick(services[0].store, cell, options.seconds)
-        answers = [measure_service(service, cell, options.seconds) for service in services]
+        statements = measure_yardstick(services[0].store, cell, options)
+        answers = [measure_service(service, cell, options) for service in services]
         rounds.append(Round(statements, answers))
         rates = ", ".join(f"{service.title} {one.rate:,.0f}/s with {one.errors} errors"
                           for service, one in zip(services, answers))

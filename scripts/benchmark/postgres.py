@@ -1,4 +1,4 @@
-"""PostgreSQL, and pgbench as the yardstick of the service on it."""
+"""PostgreSQL servers in temporary folders."""
 
 import os
 import re
@@ -7,88 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_ID, FIRST_USER, KEPT_IN_MIX, MIX,
-                    SEED_MICROS, TASKS, TASKS_PER_USER, USERS, id_prefix)
 from .processes import Failed, cpu_seconds, free_port, run
-
-THREADS, CLIENTS = 2, 16
-
-SEED_TASKS = f"""
-INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
-                   is_completed, version, created_at, updated_at)
-SELECT ('{id_prefix(SEED_MICROS)}' || {FIRST_ID} + n)::uuid, {FIRST_USER} + n / {TASKS_PER_USER},
-       title, description, lower(title), lower(description), n % 4 = 0, 1,
-       {SEED_MICROS} + n * 1000000, {SEED_MICROS} + n * 1000000
-FROM generate_series(0::bigint, {TASKS - 1}) AS n,
-     LATERAL (SELECT 'Task ' || 100000 + n || ': water the plants' AS title,
-                     '{DESCRIPTION}' AS description) AS texts;
-
-VACUUM ANALYZE;
-CHECKPOINT;
-"""
-
-SEED = f"""
-INSERT INTO users (id, is_active, created_at, updated_at)
-SELECT {FIRST_USER} + u, true, {SEED_MICROS}, {SEED_MICROS} FROM generate_series(0, {USERS - 1}) AS u;
-
-{SEED_TASKS}"""
-
-TAKE_BACK = f"""
-TRUNCATE tasks;
-{SEED_TASKS}"""
-
-ANY_TASK = f"""
-        \\set u random(0, {USERS - 1})
-        \\set id {FIRST_ID} + :u * {TASKS_PER_USER} + random(0, :kept - 1)
-        \\set user {FIRST_USER} + :u
-"""
-THAT_TASK = f"id = ('{id_prefix(SEED_MICROS)}' || :id)::uuid AND user_id = :user"
-
-# pgbench's script of each cell, and its variables.
-STATEMENTS = {
-    "get": (f"""{ANY_TASK}
-        SELECT {COLUMNS} FROM tasks WHERE {THAT_TASK} LIMIT 1;
-    """, {}),
-    # One more than asked for tells whether there is more.
-    "page": (f"""
-        \\set user random({FIRST_USER}, {FIRST_USER + USERS - 1})
-        SELECT {COLUMNS} FROM tasks WHERE user_id = :user
-        ORDER BY created_at DESC, id DESC LIMIT 21;
-    """, {}),
-    # Ids grow with time, as those of the service do.
-    "create": (f"""
-        \\set n :n + 1
-        \\set id {FIRST_ID} + :n * {CLIENTS} + :client_id
-        \\set user random({FIRST_USER}, {FIRST_USER + USERS - 1})
-        \\set at {ADDED_MICROS} + :n
-        INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
-                           is_completed, version, created_at, updated_at)
-        VALUES (('{id_prefix(ADDED_MICROS)}' || :id)::uuid, :user, :title, :description,
-                :title_folded, :description_folded, :completed, :version, :at, :at);
-    """, {
-        "n": "0",
-        "title": "Task 100000: water the plants",
-        "description": DESCRIPTION,
-        "title_folded": "task 100000: water the plants",
-        "description_folded": DESCRIPTION.lower(),
-        "completed": "false",
-        "version": "1",
-    }),
-    "complete": (f"""{ANY_TASK}
-        \\set at :at + 1
-        UPDATE tasks SET version = version + 1, is_completed = random() < 0.5,
-               updated_at = CASE WHEN updated_at >= :at THEN updated_at + 1 ELSE :at END
-        WHERE {THAT_TASK} RETURNING {COLUMNS};
-    """, {"at": str(ADDED_MICROS)}),
-    "delete": (f"""
-        \\set deleted :deleted + 1
-        \\set victim :deleted * {CLIENTS} + :client_id
-        \\set u :victim % {USERS}
-        \\set id {FIRST_ID} + :u * {TASKS_PER_USER} + {TASKS_PER_USER - 1} - (:victim / {USERS}) % {TASKS_PER_USER}
-        \\set user {FIRST_USER} + :u
-        DELETE FROM tasks WHERE {THAT_TASK};
-    """, {"deleted": "-1"}),
-}
 
 
 def programs():
@@ -189,40 +108,6 @@ class PostgresDatabase:
     def __init__(self, server, name):
         self.server, self.name = server, name
         self.url = f"postgres://postgres@127.0.0.1:{server.port}/{name}"
-        self.was_written = False
 
     def create(self):
         self.server.sql("postgres", f"CREATE DATABASE {self.name};")
-
-    def seed(self):
-        self.server.sql(self.name, SEED)
-
-    def take_back(self):
-        """Takes back what a cell wrote, so that every measurement starts from the same data."""
-        self.server.sql(self.name, TAKE_BACK)
-
-    def cpu_seconds(self):
-        """What the database has used so far, outside of the program that asks it."""
-        return self.server.cpu_seconds()
-
-    def yardstick(self, cell, seconds):
-        """Statements, statements a second, and what the database used within the asking program."""
-        shares = MIX if cell.name == "mix" else {cell.name: 1}
-        variables = {"kept": KEPT_IN_MIX if cell.name == "mix" else TASKS_PER_USER}
-        scripts = []
-        for name, share in shares.items():
-            statement, needed = STATEMENTS[name]
-            variables.update(needed)
-            script = self.server.folder / f"{name}.sql"
-            # A line ends pgbench's own commands, a semicolon those of SQL.
-            script.write_text("\n".join(line.strip() for line in statement.strip().splitlines()))
-            scripts += ["-f", f"{script}@{share}"]
-        output = self.server.client(
-            "pgbench", "-n", "-M", "prepared", "-c", CLIENTS, "-j", THREADS, "-T", seconds,
-            *scripts, *(f"-D{name}={value}" for name, value in variables.items()), self.name,
-        )
-        count = re.search(r"transactions actually processed: (\d+)", output)
-        rate = re.search(r"tps = ([\d.]+) \(without initial", output)
-        if not count or not rate:
-            raise Failed(f"pgbench said something else than usual: {output}")
-        return int(count[1]), float(rate[1]), 0.0

@@ -11,32 +11,37 @@ from pathlib import Path
 
 from .processes import Failed, free_port, run
 
+# How long it may take to become ready, and how often it is asked.
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.001
+
 
 class Program:
     """The program in a folder without any settings, with these variables and no others."""
 
     def __init__(self, binary, folder, variables):
-        self.binary, self.port, self.process = str(binary), free_port(), None
-        environment = {"PATH": os.environ["PATH"], "PORT": str(self.port), **variables}
-        self.options = {"cwd": folder, "env": environment}
+        self.binary, self.folder, self.port, self.process = str(binary), folder, None, None
+        self.environment = {"PATH": os.environ["PATH"], **variables}
 
     def run(self, *arguments):
-        return run([self.binary, *arguments], **self.options)
+        return run([self.binary, *arguments], cwd=self.folder, env=self.environment)
 
     def serve(self):
-        """Starts it and waits until it is ready."""
+        """Starts it, waits until it is ready, and returns how many seconds that took."""
+        self.port = free_port()
+        started = time.monotonic()
         # It logs every request, but to nowhere: a file would share the disk with the database.
         self.process = subprocess.Popen(
             [self.binary, "serve"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True, **self.options,
+            stderr=subprocess.DEVNULL, start_new_session=True, cwd=self.folder,
+            env={**self.environment, "PORT": str(self.port)},
         )
-        for _ in range(100):
-            if self.process.poll() is not None:
-                break
-            with contextlib.suppress(OSError), contextlib.closing(self.client()) as client:
+        while self.process.poll() is None and time.monotonic() < started + PATIENCE_SECONDS:
+            with contextlib.suppress(OSError, http.client.HTTPException), \
+                    contextlib.closing(self.client()) as client:
                 if ask(client, "GET", "/health/ready")[0] == 200:
-                    return
-            time.sleep(0.1)
+                    return time.monotonic() - started
+            time.sleep(POLL_SECONDS)
         raise Failed(f"{self.binary} does not serve")
 
     def stop(self):

@@ -1,5 +1,6 @@
 """What is printed."""
 
+import math
 import os
 import platform
 import re
@@ -7,11 +8,17 @@ import statistics
 import subprocess
 from pathlib import Path
 
+from .goals import START_MS, Figures, compared, marked
 from .measuring import Answers, Statements
 
 
 def median(values):
     return statistics.median(values)
+
+
+def quotient(ours, theirs):
+    """Where a machine was too busy to run anything there is none."""
+    return ours / theirs if theirs else math.nan
 
 
 def machine():
@@ -37,29 +44,45 @@ def headings(trial):
     # What is in the service's own process cannot be told from it.
     apart = ["database us"] if trial.database_is_apart else []
     return ["cell", f"{trial.yardstick}/s", "service/s", "ratio", "lowest-highest", "p50 ms", "p99 ms",
-            "errors", "service us", *apart, f"{trial.yardstick}'s us", "RSS MB", "goal"]
+            "errors", "service us", *apart, f"{trial.yardstick}'s us", "RSS MiB", "goal"]
 
 
-def row(trial, name, goal, statements, answers):
+def row(trial, name, goals, statements, answers):
     """A line of the table, of the measurements of each repetition."""
-    ratios = [ours.rate / theirs.rate for ours, theirs in zip(answers, statements)]
+    ratios = [quotient(ours.rate, theirs.rate) for ours, theirs in zip(answers, statements)]
     statements, answers = Statements(*zip(*statements)), Answers(*zip(*answers))
+    figures = Figures(median(ratios), *map(median, (answers.rate, answers.p50, answers.p99, answers.memory)))
     apart = [f"{median(answers.database_cpu):.0f}"] if trial.database_is_apart else []
     return [
         name,
         f"{median(statements.rate):,.0f}",
-        f"{median(answers.rate):,.0f}",
-        f"{median(ratios):.2f}",
+        f"{figures.rate:,.0f}",
+        f"{figures.ratio:.2f}",
         f"{min(ratios):.2f}-{max(ratios):.2f}",
-        f"{median(answers.p50):.1f}",
-        f"{median(answers.p99):.1f}",
+        f"{figures.p50:.1f}",
+        f"{figures.p99:.1f}",
         f"{sum(answers.errors)}",
         f"{median(answers.service_cpu):.0f}",
         *apart,
         f"{median(statements.cpu):.0f}",
-        f"{median(answers.memory):.0f}",
-        goal,
+        f"{figures.memory:.0f}",
+        compared(goals, figures),
     ]
+
+
+def gain(name, way, default, one):
+    """How many times as many answers of a cell there were as with another way to run the service."""
+    times = [quotient(ours.rate, theirs.rate) for ours, theirs in zip(default, one)]
+    return (f"{name}: {median(times):.2f} times as many as with {way} "
+            f"({min(times):.2f}-{max(times):.2f})")
+
+
+def start(seconds):
+    """How long the program took to be ready, of some starts."""
+    taken = [each * 1000 for each in seconds]
+    goal = marked(f"goal {START_MS} ms", median(taken) <= START_MS)
+    return (f"Start: ready after {median(taken):.0f} ms ({min(taken):.0f}-{max(taken):.0f}, "
+            f"{len(taken)} starts), {goal}")
 
 
 def print_table(rows):

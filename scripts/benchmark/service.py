@@ -4,55 +4,87 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import http.client
 import json
 import re
 import secrets
 import time
 from pathlib import Path
 
-from .cells import FIRST_USER, SEED_MICROS, TASKS_PER_USER, USERS, id_prefix
+from .cells import FIRST_USER, SEED_MICROS, id_prefix
 from .processes import Failed, cpu_seconds, run
-from .program import Program, ask, bearer
+from .program import PATIENCE_SECONDS, Program, ask, bearer
 
 REQUESTS = Path(__file__).resolve().parent.parent / "bench.lua"
 
-THREADS, CONNECTIONS = 2, 100
+
+# Calls to the store.
+UNDER_WAY = re.compile(
+    r'^taskhold_store_(?:connections\{state="in_use"\}|calls_waiting) (\S+)$', re.MULTILINE)
 
 
 class Service(Program):
     """A build of the service with a seeded store of its own."""
 
-    def __init__(self, binary, store, folder, way):
+    def __init__(self, binary, store, folder, way, tried):
         self.secret = secrets.token_hex(32)
         variables = {"DATABASE_URL": store.url, "JWT_SECRET": self.secret, **way.settings}
         super().__init__(binary, folder, variables)
         self.store, self.way = store, way
+        # Whether each answer is looked at, and none is hurried.
+        self.tried = tried
         self.title = ", ".join(filter(None, (self.binary, way.name)))
         self.tokens = folder / f"{store.name}.tokens"
 
-    def start(self):
-        tokens = [token(self.secret, str(FIRST_USER + user)) for user in range(USERS)]
+    def start(self, times):
+        """Makes the store, and starts on it so many times: how many seconds that took each."""
+        # That of the user with the long list is the last.
+        users = range(FIRST_USER, self.store.data.lister + 1)
+        tokens = [token(self.secret, str(user)) for user in users]
         self.tokens.write_text("\n".join(tokens) + "\n")
-        self.first_token = tokens[0]
+        self.first_token, self.listers_token = tokens[0], tokens[-1]
         self.store.create()
         self.run("migrate", "up")
         self.store.seed()
-        self.serve()
+        taken = []
+        for _ in range(times):
+            self.stop()
+            taken.append(self.serve())
+        return taken
 
     def try_once(self, cell):
+        whose = self.listers_token if cell.of_lister else self.first_token
         with contextlib.closing(self.client()) as client:
-            status, answer = ask(client, *cell.request, headers=bearer(self.first_token))
+            status, answer = ask(client, *cell.request, headers=bearer(whose))
         if status != cell.status:
             raise Failed(f"{cell.name}: {status} instead of {cell.status}: {answer}")
+        if cell.answered is not None and len(json.loads(answer)["tasks"]) != cell.answered:
+            raise Failed(f"{cell.name}: not {cell.answered} tasks: {answer[:200]}")
+
+    def rest(self):
+        """Waits until nothing is under way that was asked of the store: else it could do that to tasks that
+        were put back."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError, http.client.HTTPException), \
+                    contextlib.closing(self.client()) as client:
+                status, metrics = ask(client, "GET", "/metrics")
+                if status == 200 and not any(map(float, UNDER_WAY.findall(metrics))):
+                    return
+            time.sleep(0.01)
+        raise Failed(f"{self.binary} has ended, or does not come to rest")
 
     def cpu_seconds(self):
         return cpu_seconds(self.process.pid)
 
     def wrk(self, cell, seconds):
+        data, threads = self.store.data, min(2, cell.connections)
+        statuses = ",".join(map(str, (cell.status, *cell.also)))
         output = run([
-            "wrk", "-t", THREADS, "-c", CONNECTIONS, "-d", f"{seconds}s", "--timeout", "10s",
+            "wrk", "-t", threads, "-c", cell.connections, "-d", f"{seconds}s", "--timeout", "10s",
             "-s", REQUESTS, f"http://127.0.0.1:{self.port}",
-            "--", cell.name, self.tokens, TASKS_PER_USER, id_prefix(SEED_MICROS),
+            "--", cell.name, self.tokens, data.tasks_per_user, data.kept(cell), id_prefix(SEED_MICROS),
+            threads, *([statuses] if self.tried else []),
         ])
         result = re.search(r"^result (.*)$", output, re.MULTILINE)
         if not result:

@@ -3,8 +3,10 @@
 import sqlite3
 from dataclasses import dataclass, field
 
-from .postgres import Postgres, PostgresDatabase
-from .sqlite import SqliteFile
+from .goals import memory, p50, p99, rate, ratio
+from .pgbench import SeededDatabase
+from .postgres import Postgres
+from .sqlite_thread import SeededFile
 
 
 @dataclass
@@ -24,12 +26,13 @@ class PostgresTrial:
     database_is_apart = True
     ways = [Way()]
     goals = {
-        ("get", ""): "ratio 0.45",
-        ("page", ""): "ratio 0.45",
-        ("create", ""): "ratio 0.65",
-        ("complete", ""): "ratio 0.65",
-        ("delete", ""): "ratio 0.65",
-        ("mix", ""): "ratio 0.50, p99 25 ms",
+        ("get", ""): [ratio(0.45)],
+        ("page", ""): [ratio(0.45)],
+        ("list", ""): [p50(20)],
+        ("create", ""): [ratio(0.65)],
+        ("complete", ""): [ratio(0.65)],
+        ("delete", ""): [ratio(0.65)],
+        ("mix", ""): [ratio(0.50), p99(25), memory(40)],
     }
 
     def __init__(self, folder, undo):
@@ -40,8 +43,8 @@ class PostgresTrial:
     def version(self):
         return self.server.version()
 
-    def store(self, name):
-        return PostgresDatabase(self.server, name)
+    def store(self, name, data):
+        return SeededDatabase(self.server, name, data)
 
 
 class SqliteTrial:
@@ -52,7 +55,12 @@ class SqliteTrial:
         Way(),
         Way("a commit each", {"TASKHOLD__DATABASE__WRITES_PER_COMMIT": "1"}, for_writes=True),
     ]
-    goals = {("get", ""): "20,000/s", ("create", ""): "8,000/s"}
+    goals = {
+        ("get", ""): [rate(20_000)],
+        ("list", ""): [p50(20)],
+        ("create", ""): [rate(8_000)],
+        ("mix", ""): [memory(40)],
+    }
 
     def __init__(self, folder, _undo):
         self.folder = folder
@@ -61,8 +69,8 @@ class SqliteTrial:
         """Of the yardstick; the service has its own compiled in."""
         return sqlite3.sqlite_version
 
-    def store(self, name):
-        return SqliteFile(self.folder, name)
+    def store(self, name, data):
+        return SeededFile(self.folder, name, data)
 
 
 TRIALS = {"postgres": PostgresTrial, "sqlite": SqliteTrial}
