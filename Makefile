@@ -41,6 +41,11 @@ test-programs: # Make sure that the programs are there which the tests start
 bench: build ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench
 
+.PHONY: bench-smoke
+bench-smoke: ## Try every measurement for a moment; fails if a request does, never for being slow
+	$(if $(BENCH_BINARY),,$(CARGO) build --locked --bin taskhold)
+	BENCH_BINARY=$(or $(BENCH_BINARY),target/debug/taskhold) scripts/bench --smoke
+
 .PHONY: bench-growth load
 
 bench-growth: build ## Measure requests as tasks become more, and draw the curves (docs/performance.md)
