@@ -19,6 +19,8 @@ MIX = {"get": 50, "page": 20, "create": 10, "complete": 15, "delete": 5}
 
 # What a read of a task asks for.
 COLUMNS = "id, user_id, title, description, is_completed, version, created_at, updated_at"
+# What a list and a change ask for, whose owner is known.
+OF_OWNER = "id, title, description, is_completed, version, created_at, updated_at"
 
 
 def id_prefix(micros):

@@ -2,8 +2,8 @@
 
 import re
 
-from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_ID, FIRST_USER, MIX, SEED_MICROS,
-                    id_prefix)
+from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_ID, FIRST_USER, MIX, OF_OWNER,
+                    SEED_MICROS, id_prefix)
 from .postgres import PostgresDatabase
 from .processes import Failed
 
@@ -44,10 +44,10 @@ STATEMENTS = {
     """, {}),
     # One more than asked for tells whether there is more.
     "page": (f"""{ANY_USER}
-        SELECT {COLUMNS} FROM tasks WHERE user_id = :user {NEWEST_FIRST} LIMIT 21;
+        SELECT {OF_OWNER} FROM tasks WHERE user_id = :user {NEWEST_FIRST} LIMIT 21;
     """, {}),
     "list": (f"""
-        SELECT {COLUMNS} FROM tasks WHERE user_id = :lister {NEWEST_FIRST};
+        SELECT {OF_OWNER} FROM tasks WHERE user_id = :lister {NEWEST_FIRST};
     """, {}),
     # Ids grow with time, as those of the service do.
     "create": (f"""{ANY_USER}
@@ -71,7 +71,7 @@ STATEMENTS = {
         \\set at :at + 1
         UPDATE tasks SET version = version + 1, is_completed = random() < 0.5,
                updated_at = CASE WHEN updated_at >= :at THEN updated_at + 1 ELSE :at END
-        WHERE {THAT_TASK} RETURNING {COLUMNS};
+        WHERE {THAT_TASK} RETURNING {OF_OWNER};
     """, {"at": str(ADDED_MICROS)}),
     "delete": (f"""
         \\set deleted :deleted + 1

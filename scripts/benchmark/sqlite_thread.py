@@ -8,7 +8,8 @@ import time
 from dataclasses import astuple
 from pathlib import Path
 
-from .cells import ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_USER, MIX, SEED_MICROS, Data, cells
+from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_USER, MIX, OF_OWNER, SEED_MICROS, Data,
+                    cells)
 from .processes import Failed, run
 from .sqlite import INSERT, SqliteFile, connect, task_id
 
@@ -95,13 +96,13 @@ class Statements:
 
     def page(self):
         # One more than asked for tells whether there is more.
-        select = f"SELECT {COLUMNS} FROM tasks WHERE user_id = ? {NEWEST_FIRST} LIMIT 21"
+        select = f"SELECT {OF_OWNER} FROM tasks WHERE user_id = ? {NEWEST_FIRST} LIMIT 21"
         while True:
             self.connection.execute(select, (str(self._any_user()),)).fetchall()
             yield
 
     def list(self):
-        select = f"SELECT {COLUMNS} FROM tasks WHERE user_id = ? {NEWEST_FIRST}"
+        select = f"SELECT {OF_OWNER} FROM tasks WHERE user_id = ? {NEWEST_FIRST}"
         while True:
             rows = self.connection.execute(select, (str(self.data.lister),)).fetchall()
             if len(rows) != self.data.listed:
@@ -119,7 +120,7 @@ class Statements:
         update = f"""
             UPDATE tasks SET version = version + 1, is_completed = ?,
                    updated_at = CASE WHEN updated_at >= ? THEN updated_at + 1 ELSE ? END
-            WHERE id = ? AND user_id = ? RETURNING {COLUMNS}
+            WHERE id = ? AND user_id = ? RETURNING {OF_OWNER}
         """
         for at in itertools.count(ADDED_MICROS):
             values = (random.random() < 0.5, at, at, *self._any_task())
