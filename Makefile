@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help serve migrate token test test-shell soak bench bench-import login-storm drill lint deny format build clean
+.PHONY: help serve migrate token test test-shell soak bench bench-import login-storm drill openapi lint deny format build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ soak: test-programs ## Run the tests that kill, restart and compare for much lon
 
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer haproxy openssl sqlite3
+	@scripts/ensure postgres pgbouncer haproxy openssl sqlite3 chromium
 	@scripts/ensure-pgbouncer
 
 bench: build ## Measure the service against the database, on both stores (docs/performance.md)
@@ -62,6 +62,10 @@ login-storm: build ## Measure reads during a storm of logins, and what a refused
 
 drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations.md)
 	scripts/drill
+
+openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document
+	$(CARGO) run --quiet --locked --bin taskhold -- openapi > target/openapi.json
+	mv target/openapi.json docs/openapi.json
 
 lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check

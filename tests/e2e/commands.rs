@@ -220,7 +220,7 @@ fn wrong_usage_is_2_and_help_names_all() {
     let said = text(&output.stdout);
     for command in [
         "serve", "migrate", "user", "import", "export", "backup", "restore", "copy", "token",
-        "health",
+        "health", "openapi",
     ] {
         let is_row = |line: &str| line.split_whitespace().next() == Some(command);
         assert!(said.lines().any(is_row), "{command}: {said}");

@@ -27,6 +27,7 @@ mod concurrency;
 mod connecting;
 mod crash;
 mod disk_full;
+mod docs_page;
 mod durability;
 mod faults;
 mod guide;

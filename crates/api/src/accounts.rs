@@ -18,12 +18,12 @@ use crate::client_address::ClientAddress;
 use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
 
-const REGISTER: &str = "/api/auth/register";
-const LOGIN: &str = "/api/auth/login";
-const REFRESH: &str = "/api/auth/refresh";
-const LOGOUT: &str = "/api/auth/logout";
-const ME: &str = "/api/auth/me";
-const PASSWORD: &str = "/api/auth/password";
+pub(crate) const REGISTER: &str = "/api/auth/register";
+pub(crate) const LOGIN: &str = "/api/auth/login";
+pub(crate) const REFRESH: &str = "/api/auth/refresh";
+pub(crate) const LOGOUT: &str = "/api/auth/logout";
+pub(crate) const ME: &str = "/api/auth/me";
+pub(crate) const PASSWORD: &str = "/api/auth/password";
 
 /// What is left of an allowance (draft-ietf-httpapi-ratelimit-headers).
 pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");

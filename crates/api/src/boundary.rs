@@ -25,7 +25,7 @@ use crate::problem::{Occurrence, Problem};
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Nothing here is to be guessed at, framed, run, leaked by a link or kept by a cache: every answer
-/// is somebody's own data.
+/// is somebody's own data, unless its handler says otherwise.
 const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CACHE_CONTROL, "no-store"),
@@ -123,7 +123,9 @@ fn render(problem: &Problem, occurrence: &Occurrence) -> HttpResponse {
 /// What every response carries.
 fn mark(headers: &mut HeaderMap, occurrence: &Occurrence) {
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     if let Ok(request_id) = HeaderValue::from_str(&occurrence.request_id) {
         headers.insert(X_REQUEST_ID.clone(), request_id);

@@ -8,7 +8,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
 
 use crate::problem::Problem;
-use crate::{accounts, export, health, metrics, panics, tasks};
+use crate::{accounts, docs_page, export, health, metrics, openapi, panics, tasks};
 
 /// A row of the route table.
 #[derive(Clone)]
@@ -57,6 +57,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         accounts::endpoints(),
         health::endpoints(),
         metrics::endpoints(),
+        openapi::endpoints(),
+        docs_page::endpoints(),
     ]
     .concat()
 }

@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
 
-const EXPORT: &str = "/api/v1/export";
+pub(crate) const EXPORT: &str = "/api/v1/export";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::new(Method::GET, EXPORT, Access::Owner, || {

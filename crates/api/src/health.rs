@@ -7,15 +7,15 @@ use taskhold_application::readiness::Readiness;
 
 use crate::endpoint::{Access, Endpoint};
 
+pub(crate) const HEALTH: &str = "/health";
+pub(crate) const LIVE: &str = "/health/live";
+pub(crate) const READY: &str = "/health/ready";
+
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new(Method::GET, "/health", Access::Public, || web::to(health)),
-        Endpoint::new(Method::GET, "/health/live", Access::Public, || {
-            web::to(live)
-        }),
-        Endpoint::new(Method::GET, "/health/ready", Access::Public, || {
-            web::to(ready)
-        }),
+        Endpoint::new(Method::GET, HEALTH, Access::Public, || web::to(health)),
+        Endpoint::new(Method::GET, LIVE, Access::Public, || web::to(live)),
+        Endpoint::new(Method::GET, READY, Access::Public, || web::to(ready)),
     ]
 }
 

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`tasks`], [`export`], [`accounts`], [`health`], [`metrics`] | what the API offers; a file holds all that its endpoints need |
+//! | [`openapi`], `docs_page` | the description of the API, for tools and for people |
 //! | [`endpoint`] | the route table, from which routing, `Allow` and the access tests are made |
 //! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
 //! | [`body`] | reading a request body within limits |
@@ -35,11 +36,13 @@ pub mod caller;
 pub mod client_address;
 mod conditional;
 pub mod cors;
+mod docs_page;
 pub mod endpoint;
 pub mod export;
 pub mod health;
 pub mod idempotency;
 pub mod metrics;
+pub mod openapi;
 mod panics;
 pub mod problem;
 pub mod tasks;

@@ -11,7 +11,7 @@ use actix_web::{App, Error, HttpResponse, web};
 use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
 
-const PATH: &str = "/metrics";
+pub(crate) const PATH: &str = "/metrics";
 
 /// The text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -178,10 +178,7 @@ impl Problem {
         response
             .insert_header((CONTENT_TYPE, PROBLEM_JSON))
             .json(Wire {
-                r#type: format!(
-                    "urn:taskhold:problem:{}",
-                    error_code.to_ascii_lowercase().replace('_', "-")
-                ),
+                r#type: self.kind.uri(),
                 title,
                 status: self.kind.status().as_u16(),
                 detail: &self.detail,

@@ -1,7 +1,7 @@
 //! The endpoints of tasks.
 
 mod cursor;
-mod list;
+pub(crate) mod list;
 
 use actix_web::http::Method;
 use actix_web::http::header::{ETAG, LOCATION};
@@ -18,13 +18,13 @@ use crate::endpoint::{Access, Endpoint};
 use crate::idempotency::{IDEMPOTENT_REPLAYED, keyed};
 use crate::problem::Problem;
 
-const COLLECTION: &str = "/api/v1/tasks";
-const STATS: &str = "/api/v1/tasks/stats";
-const ITEM: &str = "/api/v1/tasks/{id}";
-const COMPLETION: &str = "/api/v1/tasks/{id}/complete";
+pub(crate) const COLLECTION: &str = "/api/v1/tasks";
+pub(crate) const STATS: &str = "/api/v1/tasks/stats";
+pub(crate) const ITEM: &str = "/api/v1/tasks/{id}";
+pub(crate) const COMPLETION: &str = "/api/v1/tasks/{id}/complete";
 
 /// The type of a merge patch (RFC 7396).
-const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![

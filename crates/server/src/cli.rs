@@ -51,6 +51,8 @@ pub enum Command {
     Token(Token),
     /// Ask a running service whether it and its database are healthy
     Health(Health),
+    /// Print the `OpenAPI` document of the API
+    Openapi,
 }
 
 #[derive(Debug, Subcommand)]

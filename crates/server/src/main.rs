@@ -8,7 +8,7 @@
 //! | `secret` | the secrets that tokens are signed with |
 //! | `issuer` | the keys that another issuer signs them with |
 //! | `logging`, `metrics` | what is told of what happens |
-//! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health` | a command each |
+//! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi` | a command each |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | what is wired to what |
 //! | `output` | what commands say |
@@ -34,6 +34,7 @@ mod metrics;
 mod migrate;
 mod new_file;
 mod open_files;
+mod openapi;
 mod output;
 mod restore;
 mod schedule;
@@ -78,6 +79,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Command::Openapi = cli.command {
+        // What it prints depends on no setting.
+        return openapi::openapi().map(|()| ExitCode::SUCCESS);
+    }
     let draft = Draft::read(cli.config.as_deref())?;
     logging::start(draft.log())?;
     let settings = draft.settings()?;
@@ -92,6 +97,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Copy(options) => copy::copy(&settings, &options).await,
         Command::Token(options) => token::token(&settings, &options),
         Command::Health(options) => health::health(&settings, &options).await,
+        Command::Openapi => openapi::openapi(),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

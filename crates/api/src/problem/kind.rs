@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 
 /// What kind of error it is. Fixes its status and its `error_code`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Not JSON, not UTF-8, no object, a bad query parameter.
     MalformedRequest,
@@ -41,6 +41,26 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 16] = [
+        Self::MalformedRequest,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::Conflict,
+        Self::QuotaExceeded,
+        Self::RateLimited,
+        Self::ValidationError,
+        Self::InternalError,
+        Self::ServiceUnavailable,
+        Self::OutcomeUnknown,
+    ];
+
     /// Its HTTP status.
     #[must_use]
     pub fn status(self) -> StatusCode {
@@ -64,7 +84,7 @@ impl Kind {
     }
 
     /// The `error_code` that programs compare, and the sentence that names the kind for people.
-    pub(super) fn names(self) -> (&'static str, &'static str) {
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::MalformedRequest => ("MALFORMED_REQUEST", "The request is malformed"),
             Self::Unauthorized => ("UNAUTHORIZED", "A valid token is required"),
@@ -85,5 +105,11 @@ impl Kind {
             Self::ServiceUnavailable => ("SERVICE_UNAVAILABLE", "The service is not available"),
             Self::OutcomeUnknown => ("OUTCOME_UNKNOWN", "The outcome is unknown"),
         }
+    }
+
+    /// The URI that names it.
+    pub(crate) fn uri(self) -> String {
+        let code = self.names().0.to_ascii_lowercase().replace('_', "-");
+        format!("urn:taskhold:problem:{code}")
     }
 }

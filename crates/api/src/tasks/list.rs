@@ -19,7 +19,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 
 /// The longest page.
-const MAX_LIMIT: u32 = 1000;
+pub(crate) const MAX_LIMIT: u32 = 1000;
 
 /// How much of a list is encoded before it is sent on.
 const CHUNK_BYTES: usize = 32 * 1024;
@@ -30,7 +30,7 @@ const USUAL_BYTES: usize = 320;
 const PARAMETERS: [&str; 6] = ["limit", "cursor", "offset", "completed", "q", "sort"];
 
 /// The orders by their names; a minus puts the highest first.
-const SORTS: [(&str, SortKey); 3] = [
+pub(crate) const SORTS: [(&str, SortKey); 3] = [
     ("created_at", SortKey::CreatedAt),
     ("updated_at", SortKey::UpdatedAt),
     ("title", SortKey::Title),

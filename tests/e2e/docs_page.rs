@@ -1,0 +1,124 @@
+//! The page of the API's documentation, as a real browser shows it.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+use taskhold_api::endpoint::endpoints;
+
+use crate::service::{Database, Service};
+
+/// What a browser made of a page, and every address that the page asked for.
+struct Shown {
+    dom: String,
+    asked: BTreeSet<String>,
+}
+
+/// Starts Chromium with nothing of anybody's, and notes its network.
+fn shown(url: &str) -> Shown {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("net.json");
+    let output = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--no-first-run",
+            // Whatever else it wants to know of its makers.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            // Time that passes faster while the page waits for nothing.
+            "--virtual-time-budget=30000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", folder.path().display()))
+        .arg(format!("--log-net-log={}", log.display()))
+        .arg("--enable-logging=stderr")
+        .arg(url)
+        .env("HOME", folder.path())
+        .output()
+        .expect("chromium runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("Content Security Policy"), "{said}");
+    let log = std::fs::read(log).expect("a log");
+    Shown {
+        dom: String::from_utf8(output.stdout).expect("UTF-8"),
+        asked: requests(&serde_json::from_slice(&log).expect("JSON")),
+    }
+}
+
+/// The addresses of all requests that the page began. What the browser asks on its own account has no
+/// origin.
+fn requests(log: &Value) -> BTreeSet<String> {
+    let began = &log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"];
+    assert!(began.is_number(), "the log names its events");
+    let events = log["events"].as_array().expect("events");
+    let of_page = events.iter().filter_map(|event| {
+        let (initiator, url) = (&event["params"]["initiator"], &event["params"]["url"]);
+        let is_of_page = event["type"] == *began && initiator.as_str()? != "not an origin";
+        is_of_page.then(|| url.as_str().map(str::to_owned))?
+    });
+    of_page.collect()
+}
+
+#[tokio::test]
+async fn the_page_shows_every_operation_and_asks_nobody_else() {
+    let service = Service::start(&Database::sqlite()).await;
+    let page = service.url.clone() + "/docs";
+    let page = tokio::task::spawn_blocking(move || shown(&page));
+    let Shown { dom, asked } = page.await.expect("shown");
+    for endpoint in endpoints() {
+        let path = format!("data-path=\"{}\"", endpoint.path);
+        assert!(dom.contains(&path), "{path}: {dom}");
+    }
+    let operations = dom.matches("class=\"opblock-summary-method\"").count();
+    assert_eq!(operations, endpoints().len());
+    for part in [
+        "/docs/swagger-ui.css",
+        "/docs/swagger-ui-bundle.js",
+        "/docs/start.js",
+        "/openapi.json",
+    ] {
+        assert!(
+            asked.contains(&format!("{}{part}", service.url)),
+            "{part}: {asked:?}"
+        );
+    }
+    let others: Vec<_> = asked
+        .iter()
+        .filter(|url| !url.starts_with(&service.url) && !url.starts_with("data:"))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[tokio::test]
+async fn the_page_is_bounded_and_all_else_runs_nothing() {
+    let service = Service::start(&Database::sqlite()).await;
+    let client = service.client_with(None);
+    for path in ["/docs", "/docs/", "/docs/start.js", "/docs/swagger-ui.css"] {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self';"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+    }
+    for path in [
+        "/openapi.json",
+        "/health",
+        "/docs/other.js",
+        "/api/v1/tasks",
+    ] {
+        let answer = client.get(path).await;
+        let strict = "default-src 'none'; frame-ancestors 'none'";
+        assert_eq!(answer.header("content-security-policy"), strict, "{path}");
+    }
+    let document = client.get("/openapi.json").await;
+    assert_eq!(document.header("content-type"), "application/json");
+    assert_eq!(document.body["openapi"], "3.1.0");
+}
