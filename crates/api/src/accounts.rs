@@ -159,7 +159,8 @@ async fn delete(
     };
     let password = match &password {
         Member::Given(password) => Some(password.as_str()),
-        Member::Absent | Member::Null | Member::WrongType => None,
+        Member::Absent | Member::Null => None,
+        Member::WrongType => return Err(Violations::from(Violation::PasswordMissing).into()),
     };
     accounts
         .delete(&caller.id, caller.issued, password, address)

@@ -76,6 +76,9 @@ async fn who_is_known_by_tokens_only() {
             .json(r#"{"current_password": "none at all", "new_password": "battery staple"}"#),
         // The token does not tell how old it is.
         request(Method::DELETE, ME),
+        request(Method::DELETE, ME)
+            .header("authorization", &fresh)
+            .json(r#"{"password": 1}"#),
         request(Method::DELETE, ME).header("authorization", &fresh),
         get(ME).header("authorization", &fresh),
     ] {
