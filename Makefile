@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help serve migrate token test test-shell soak bench bench-import login-storm drill openapi lint deny format build clean
+.PHONY: help serve migrate token test test-shell soak bench bench-import login-storm drill openapi api-fuzz client-check lint deny format build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,14 @@ drill: build ## Lose stores of a million tasks and restore them; prints RPO and 
 openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document
 	$(CARGO) run --quiet --locked --bin taskhold -- openapi > target/openapi.json
 	mv target/openapi.json docs/openapi.json
+
+api-fuzz: ## Hold the running service against its OpenAPI document with Schemathesis, on both stores
+	$(CARGO) build --locked --bin taskhold
+	scripts/api-fuzz
+
+client-check: ## Generate a client from the OpenAPI document and use it, on both stores
+	$(CARGO) build --locked --bin taskhold
+	scripts/client-check
 
 lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check

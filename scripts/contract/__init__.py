@@ -1,0 +1,1 @@
+"""Holds the running service against its own OpenAPI document."""
