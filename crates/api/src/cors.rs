@@ -42,6 +42,12 @@ impl Origin {
         }
         Ok(Self(origin))
     }
+
+    /// As a browser sends it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Answers preflight requests of these origins and marks every answer to them, errors included.

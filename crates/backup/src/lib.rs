@@ -10,7 +10,7 @@
 //! | [`restore`] | restoring it for good: all or nothing, with what was revoked since |
 //! | [`copy`] | a store's whole content into another, of either kind |
 //! | [`retention`] | which backups are kept |
-//! | [`contents`], `table`, `rows` | the tables of a store, their rows, and digests that are alike on both kinds of store |
+//! | [`contents`], [`table`], `rows` | the tables of a store, their rows, and digests that are alike on both kinds of store |
 //! | `tools` | `pg_dump` and `pg_restore` |
 
 pub mod contents;
@@ -22,6 +22,6 @@ pub mod manifest;
 pub mod restore;
 pub mod retention;
 mod rows;
-mod table;
+pub mod table;
 mod tools;
 pub mod verify;

@@ -6,7 +6,7 @@ use taskhold_infrastructure::session::Session;
 use crate::error::BackupError;
 
 /// The tables, each after those that it refers to. A test of this crate holds it equal to the schema.
-pub(crate) const TABLES: [&str; 7] = [
+pub const TABLES: [&str; 7] = [
     "users",
     "tasks",
     "idempotency_keys",
@@ -17,7 +17,7 @@ pub(crate) const TABLES: [&str; 7] = [
 ];
 
 /// The table of the migrations that were applied.
-pub(crate) const MIGRATIONS: &str = "seaql_migrations";
+pub const MIGRATIONS: &str = "seaql_migrations";
 
 /// The tables whose rows no backup holds: who was logged in must log in again after a restore, and
 /// counters of failures are of no use then.

@@ -13,6 +13,7 @@
 //! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`import`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
 //! | [`session`] | a connection for a command that works on the whole store |
+//! | [`inspection`] | a connection that only looks |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
 
@@ -21,6 +22,7 @@ mod connection;
 mod error;
 pub mod idempotency;
 pub mod import;
+pub mod inspection;
 mod job_connection;
 pub mod lock;
 mod policy;

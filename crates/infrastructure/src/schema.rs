@@ -70,7 +70,12 @@ pub async fn fresh(connection: &DatabaseConnection) -> Result<(), DbErr> {
 /// # Errors
 /// [`DbErr`].
 pub async fn status(connection: &DatabaseConnection) -> Result<Vec<MigrationStatus>, DbErr> {
-    let applied = applied(connection).await?;
+    Ok(compared(applied(connection).await?))
+}
+
+/// The same of a store that has these.
+#[must_use]
+pub fn compared(applied: Vec<String>) -> Vec<MigrationStatus> {
     let known = known();
     let mut migrations: Vec<_> = known
         .iter()
@@ -90,7 +95,7 @@ pub async fn status(connection: &DatabaseConnection) -> Result<Vec<MigrationStat
                 known: false,
             }),
     );
-    Ok(migrations)
+    migrations
 }
 
 /// Whether the store's user lacks the right to do it.

@@ -194,7 +194,10 @@ impl Opening {
     }
 
     /// Connects, again and again while the server is away.
-    async fn connected(&self, options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    pub(crate) async fn connected(
+        &self,
+        options: &PgConnectOptions,
+    ) -> Result<PgConnection, OpenError> {
         if options.get_socket().is_none() {
             let host = lookup_host((options.get_host(), options.get_port())).await;
             drop(host.map_err(|source| OpenError::NoHost {
@@ -319,7 +322,7 @@ impl Opening {
     }
 }
 
-fn prepared(options: &PgConnectOptions) -> PgConnectOptions {
+pub(crate) fn prepared(options: &PgConnectOptions) -> PgConnectOptions {
     // No floating-point number is stored, and PgBouncer refuses parameters that it does not know.
     let options = options
         .clone()

@@ -1,5 +1,6 @@
 //! Shared secrets.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A secret shared with whoever issues tokens. Its `Debug` shows nothing of it.
@@ -20,6 +21,21 @@ impl Secret {
     #[must_use]
     pub fn is_short(&self) -> bool {
         self.0.len() < Self::MIN_BYTES
+    }
+
+    /// Whether somebody has typed it, or copied it from an example: it has a word in it that such texts
+    /// have, or few different bytes. One that is not may still be known to others.
+    #[must_use]
+    pub fn is_guessable(&self) -> bool {
+        /// Of 32 random hexadecimal digits, fewer are different less than once in 10^9 times.
+        const FEW: usize = 7;
+        /// None so short that it is found in random letters.
+        const WORDS: [&str; 6] = [
+            "change", "default", "example", "password", "replace", "secret",
+        ];
+        let text = String::from_utf8_lossy(&self.0).to_lowercase();
+        let different: BTreeSet<_> = self.0.iter().collect();
+        different.len() < FEW || WORDS.iter().any(|word| text.contains(word))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
