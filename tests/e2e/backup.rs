@@ -143,7 +143,7 @@ fn manifest(backup: &Path) -> Manifest {
 }
 
 /// Has a backup say something else of itself, with a seal that fits.
-fn rewrite(backup: &Path, change: impl FnOnce(&mut Manifest)) {
+pub fn rewrite(backup: &Path, change: impl FnOnce(&mut Manifest)) {
     let mut manifest = manifest(backup);
     change(&mut manifest);
     let seal = Sha256::digest(serde_json::to_vec(&manifest).expect("JSON"));

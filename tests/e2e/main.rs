@@ -28,6 +28,7 @@ mod connecting;
 mod crash;
 mod disk_full;
 mod docs_page;
+mod doctor;
 mod durability;
 mod faults;
 mod guide;

@@ -1,6 +1,6 @@
 //! Behind a pooler, which gives its clients in turn the few sessions that it has.
 
-mod pgbouncer;
+pub mod pgbouncer;
 
 use std::time::{Duration, Instant};
 

@@ -53,6 +53,8 @@ pub enum Command {
     Health(Health),
     /// Print the `OpenAPI` document of the API
     Openapi,
+    /// Look at all that the service needs, and say what is wrong and what to do about it; changes nothing
+    Doctor(Doctor),
 }
 
 #[derive(Debug, Subcommand)]
@@ -241,4 +243,11 @@ pub struct Health {
     /// The service to ask [default: the configured host and port]
     #[arg(long)]
     pub url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Say it as JSON, for machines
+    #[arg(long)]
+    pub json: bool,
 }

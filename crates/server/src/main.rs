@@ -8,7 +8,7 @@
 //! | `secret` | the secrets that tokens are signed with |
 //! | `issuer` | the keys that another issuer signs them with |
 //! | `logging`, `metrics` | what is told of what happens |
-//! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi` | a command each |
+//! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi`, `doctor` | a command each |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | what is wired to what |
 //! | `output` | what commands say |
@@ -24,6 +24,7 @@ mod backup;
 mod cli;
 mod connection;
 mod copy;
+mod doctor;
 mod export;
 mod health;
 mod import;
@@ -45,6 +46,7 @@ mod settings;
 mod token;
 mod user;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -52,7 +54,7 @@ use rustix::fs::Mode;
 
 use crate::cli::{Cli, Command};
 use crate::output::note;
-use crate::settings::{Draft, Misconfigured};
+use crate::settings::{Draft, Misconfigured, Settings};
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_MISCONFIGURED: u8 = 78;
@@ -83,9 +85,15 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // What it prints depends on no setting.
         return openapi::openapi().map(|()| ExitCode::SUCCESS);
     }
-    let draft = Draft::read(cli.config.as_deref())?;
-    logging::start(draft.log())?;
-    let settings = draft.settings()?;
+    let settings = match settings(cli.config.as_deref()) {
+        Ok(settings) => settings,
+        Err(wrong) => {
+            if let Command::Doctor(options) = &cli.command {
+                doctor::misconfigured(&wrong, options)?;
+            }
+            return Err(wrong.into());
+        }
+    };
     let done = match cli.command {
         Command::Serve => serve::serve(settings).await,
         Command::Migrate(command) => migrate::migrate(&settings, command).await,
@@ -98,6 +106,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(options) => token::token(&settings, &options),
         Command::Health(options) => health::health(&settings, &options).await,
         Command::Openapi => openapi::openapi(),
+        Command::Doctor(options) => return doctor::doctor(&settings, &options).await,
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// The settings, with logging started as they say.
+fn settings(folder: Option<&Path>) -> Result<Settings, Misconfigured> {
+    let draft = Draft::read(folder)?;
+    logging::start(draft.log())?;
+    draft.settings()
 }

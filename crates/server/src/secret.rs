@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,16 +45,7 @@ fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
         refuse_short(secret, "JWT_SECRET", settings)?;
         return Ok(secret.clone());
     }
-    let reason = if settings.profile == Profile::Production {
-        Some("in production")
-    } else if !settings.host.is_loopback() {
-        Some("to listen on an address that others can reach")
-    } else if !matches!(settings.database.opening.url, DatabaseUrl::Sqlite(_)) {
-        Some("with PostgreSQL, which other instances may share")
-    } else {
-        None
-    };
-    if let Some(reason) = reason {
+    if let Some(reason) = why_required(settings) {
         return Err(Misconfigured(format!(
             "JWT_SECRET is not set, which is required {reason}: at least {} random bytes, such as \
              from `openssl rand -hex 32`",
@@ -62,9 +53,27 @@ fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
         ))
         .into());
     }
-    let path = settings.folder.join(FILE);
+    let path = file(settings);
     generated(&path)
         .with_context(|| format!("cannot keep a generated secret in {}", path.display()))
+}
+
+/// Why a secret must be configured; `None` where one is generated.
+pub fn why_required(settings: &Settings) -> Option<&'static str> {
+    if settings.profile == Profile::Production {
+        Some("in production")
+    } else if !settings.host.is_loopback() {
+        Some("to listen on an address that others can reach")
+    } else if !matches!(settings.database.opening.url, DatabaseUrl::Sqlite(_)) {
+        Some("with PostgreSQL, which other instances may share")
+    } else {
+        None
+    }
+}
+
+/// Where a generated secret is kept.
+pub fn file(settings: &Settings) -> PathBuf {
+    settings.folder.join(FILE)
 }
 
 fn refuse_short(secret: &Secret, name: &str, settings: &Settings) -> Result<(), Misconfigured> {

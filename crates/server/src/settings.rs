@@ -22,8 +22,8 @@ pub use self::auth::Auth;
 use self::auth::AuthSection;
 pub use self::backup::Backup;
 use self::backup::BackupSection;
-pub use self::database::Database;
 use self::database::DatabaseSection;
+pub use self::database::{DIRECT_URL, Database};
 
 /// The settings keep the program from running. The text says which, and never holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,8 @@ impl Profile {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// As it is chosen by.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Development => "development",
             Self::Production => "production",
