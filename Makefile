@@ -60,7 +60,7 @@ bench-import: build ## Measure imports beside what the stores' own tools take (d
 login-storm: build ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
 
-drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations.md)
+drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
 	scripts/drill
 
 openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document

@@ -1,4 +1,4 @@
-//! What `docs/operations.md` tells operators about backups, done as it says.
+//! What `docs/operations/backup.md` tells operators about backups, done as it says.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::guide::{Example, examples};
 use crate::service::{SECRET, run};
 
-const RUNBOOK: &str = include_str!("../../docs/operations.md");
+const RUNBOOK: &str = include_str!("../../docs/operations/backup.md");
 /// The database that the runbook moves to.
 const DOCUMENTED: &str = "postgres://taskhold@db.example.org/taskhold";
 /// Where systemd starts the program.
