@@ -47,6 +47,7 @@ mod pooler;
 mod power_cut;
 mod process;
 mod recovery;
+mod roles;
 mod rolling;
 mod runbook;
 mod service;
