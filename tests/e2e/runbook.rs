@@ -184,3 +184,45 @@ fn systemd_finds_nothing_to_say_about_the_units() {
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && said.is_empty(), "{said}");
 }
+
+/// Whoever finds a hole in the program gets no further than its own folder.
+#[test]
+fn the_units_leave_the_program_no_rights_beside_its_own() {
+    let services = units()
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".service"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut count = 0;
+    for (name, text) in services {
+        for line in [
+            "NoNewPrivileges=yes",
+            "CapabilityBoundingSet=",
+            "ProtectSystem=strict",
+            "ProtectHome=yes",
+            "StateDirectoryMode=0700",
+            "UMask=0077",
+            "User=taskhold",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{name} lacks {line}"
+            );
+        }
+        count += 1;
+        let path = folder.path().join(&name);
+        fs::write(&path, text).expect("written");
+        // From 0, which is safe, to 100.
+        let judged = Command::new("systemd-analyze")
+            .args(["security", "--offline=yes", "--threshold=20"])
+            .arg(&path)
+            .output();
+        if let Ok(judged) = judged {
+            assert!(
+                judged.status.success(),
+                "{}",
+                String::from_utf8_lossy(&judged.stdout)
+            );
+        }
+    }
+    assert_eq!(count, 3);
+}
