@@ -26,6 +26,7 @@ mod commands;
 mod concurrency;
 mod connecting;
 mod crash;
+mod deployment;
 mod disk_full;
 mod docs_page;
 mod doctor;
