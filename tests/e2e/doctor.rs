@@ -1,19 +1,20 @@
 //! `taskhold doctor` on real faults: each is made, found, and named with what to do.
 
+mod files;
+mod server;
+mod surroundings;
+
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::net::TcpListener;
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
-use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
+use sqlx::{Connection as _, PgConnection};
 
-use crate::pooler::pgbouncer::Pooler;
-use crate::service::{Database, SECRET, Service, run};
+use crate::service::{Database, Service, run};
 
 /// Random, as the program has it.
 const RANDOM: &str = "5f0c7de1b8a94326d07e1b5a9c3f8e24";
@@ -104,11 +105,6 @@ fn done(database: &Database, arguments: &[&str]) -> String {
 
 async fn admin(url: &str) -> PgConnection {
     PgConnection::connect(url).await.expect("connected")
-}
-
-async fn told(connection: &mut PgConnection, statements: &str) {
-    let statements = AssertSqlSafe(statements.to_owned());
-    connection.execute(statements).await.expect("done");
 }
 
 async fn a_store_in_order_has_no_problem(database: Database) {
@@ -296,286 +292,6 @@ on_both_stores! {
 }
 
 #[test]
-fn a_secret_that_others_know() {
-    let database = Database::sqlite();
-    let production = ("TASKHOLD_PROFILE", "production");
-    let secret = |variables: &[(&str, &str)]| Report::of(&database, variables);
-    secret(&[production, ("JWT_SECRET", "short")])
-        .tells("secret", "problem", "fewer than 32 bytes")
-        .tells("secret", "problem", "openssl rand -hex 32");
-    secret(&[production, ("JWT_SECRET", "")]).tells("secret", "problem", "required in production");
-    for guessable in [
-        SECRET,
-        "change-me-change-me-change-me-change-me",
-        &"0".repeat(64),
-    ] {
-        secret(&[production, ("JWT_SECRET", guessable)]).tells("secret", "problem", "guess");
-        secret(&[("JWT_SECRET", guessable)]).tells("secret", "warning", "guess");
-    }
-    secret(&[production, ("JWT_SECRET_PREVIOUS", "short")]).tells("secret", "problem", "_PREVIOUS");
-
-    done(&database, &["migrate", "up"]);
-    done(&database, &["token", "--user", "anna"]);
-    let file = database.folder.path().join("data/jwt-secret");
-    secret(&[("JWT_SECRET", "")]).tells("secret", "ok", "generated");
-    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("changed");
-    secret(&[("JWT_SECRET", "")]).tells("secret", "problem", "chmod 600");
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
-    fs::write(&file, "cut").expect("written");
-    secret(&[("JWT_SECRET", "")]).tells("secret", "problem", "damaged");
-}
-
-#[test]
-fn settings_that_are_wrong() {
-    let database = Database::sqlite();
-    for (name, value, named) in [
-        ("PORT", "99999", "server.port"),
-        ("TASKHOLD__SEVRER__PORT", "1", "TASKHOLD__SEVRER__PORT"),
-        ("DATABASE_URL", "mysql://u:hunter2@h/d", "DATABASE_URL"),
-    ] {
-        let report = Report::of(&database, &[(name, value)]);
-        report.tells("settings", "problem", named);
-        assert_eq!((report.code, report.findings.len()), (Some(78), 1));
-    }
-}
-
-#[tokio::test]
-async fn where_the_service_listens() {
-    let database = Database::sqlite();
-    migrated(&database);
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port().to_string();
-    Report::of(&database, &[("PORT", &port)])
-        .problems(&["listener"])
-        .tells("listener", "problem", "another program listens");
-    drop(taken);
-    Report::of(&database, &[("PORT", &port)]).tells("listener", "ok", "is free");
-    let service = Service::start(&database).await;
-    let port = service.url.rsplit(':').next().expect("a port");
-    Report::of(&database, &[("PORT", port)]).tells("listener", "ok", "a service answers");
-
-    let public = ("TASKHOLD__SERVER__HOST", "0.0.0.0");
-    Report::of(&database, &[public])
-        .tells("listener", "warning", "plain HTTP")
-        .tells("settings", "warning", "TASKHOLD_PROFILE=production");
-    Report::of(
-        &database,
-        &[public, ("TASKHOLD__SERVER__TRUSTED_PROXIES", "10.0.0.1")],
-    )
-    .tells("listener", "ok", "any free port");
-    Report::of(&database, &[("TASKHOLD__SERVER__HOST", "192.0.2.1")]).tells(
-        "listener",
-        "problem",
-        "cannot be listened on",
-    );
-    let origins = [(
-        "TASKHOLD__CORS__ORIGINS",
-        "http://app.example http://localhost:3000",
-    )];
-    let report = Report::of(&database, &origins);
-    report.tells("cors", "warning", "http://app.example: ");
-    Report::of(&database, &[("TASKHOLD__METRICS__ADDRESS", "0.0.0.0:9464")]).tells(
-        "metrics",
-        "warning",
-        "only Prometheus",
-    );
-}
-
-#[test]
-fn a_file_that_others_can_read_is_no_log_or_is_damaged() {
-    let database = Database::sqlite();
-    migrated(&database);
-    let file = database.folder.path().join("data/taskhold.db");
-    fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("changed");
-    Report::of(&database, &[])
-        .problems(&["file"])
-        .tells("file", "problem", "mode 640");
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
-
-    let done = std::process::Command::new("sqlite3")
-        .arg(&file)
-        .arg("PRAGMA journal_mode = DELETE")
-        .output()
-        .expect("sqlite3 runs");
-    assert!(done.status.success(), "{done:?}");
-    Report::of(&database, &[])
-        .problems(&[])
-        .tells("journal", "warning", "write-ahead log");
-
-    let mut bytes = fs::read(&file).expect("the file");
-    // The last page: the first ones have the names of the tables.
-    let last = bytes.len() - 4096;
-    bytes[last..].fill(0x5a);
-    fs::write(&file, &bytes).expect("written");
-    let report = Report::of(&database, &[]);
-    report.tells("integrity", "problem", "damaged");
-    assert_eq!(
-        report.state("backup"),
-        "warning",
-        "the others are made all the same"
-    );
-    fs::write(&file, "no database at all, but long enough to be looked at").expect("written");
-    Report::of(&database, &[])
-        .tells("store", "problem", "not a database")
-        .tells("integrity", "not_checked", "does not answer");
-}
-
-#[test]
-fn a_folder_that_cannot_be_written() {
-    let database = Database::sqlite();
-    let in_the_way = database.folder.path().join("file");
-    fs::write(&in_the_way, "").expect("written");
-    let url = format!("sqlite://{}/data/taskhold.db", in_the_way.display());
-    Report::of(&database, &[("DATABASE_URL", &url)]).tells(
-        "folder",
-        "problem",
-        "file is no folder",
-    );
-}
-
-#[tokio::test]
-async fn a_store_that_is_down_keeps_the_other_checks_from_nothing() {
-    let server = PostgresServer::start().expect("a server");
-    let database = Database::at(&server.url("postgres"));
-    migrated(&database);
-    done(&database, &["backup"]);
-    Report::of(&database, &[]).problems(&[]);
-    server.stop();
-    let report = Report::of(&database, &[]);
-    report
-        .problems(&["store"])
-        .tells("store", "problem", "DATABASE_URL: PostgreSQL at 127.0.0.1")
-        .tells("backup", "ok", "the newest is of")
-        .tells("backup-disk", "ok", "free for backups")
-        .findings
-        .get("secret")
-        .expect("looked at");
-    for check in [
-        "rights",
-        "migrating",
-        "connections",
-        "pooler",
-        "schema",
-        "clock",
-        "tls",
-    ] {
-        report.tells(check, "not_checked", "the store does not answer");
-    }
-    server.restart();
-    server.freeze();
-    let report = Report::of(&database, &[]);
-    server.thaw();
-    report.problems(&["store"]);
-}
-
-#[tokio::test]
-async fn a_role_that_may_not_do_what_it_must() {
-    let server = PostgresServer::start().expect("a server");
-    let owner = server.url("postgres");
-    let database = Database::at(&owner);
-    migrated(&database);
-    Report::of(&database, &[])
-        .problems(&[])
-        .tells("rights", "warning", "superuser");
-    let mut admin = admin(&owner).await;
-    told(
-        &mut admin,
-        "CREATE ROLE app LOGIN; GRANT SELECT ON seaql_migrations TO app",
-    )
-    .await;
-    let app = Database::at(&owner.replace("postgres@", "app@"));
-    Report::of(&app, &[])
-        .problems(&["migrating", "rights"])
-        .tells(
-            "rights",
-            "problem",
-            "GRANT DELETE, INSERT, SELECT, UPDATE ON public.tasks TO app;",
-        )
-        .tells("migrating", "problem", "database.auto_migrate");
-    told(
-        &mut admin,
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app",
-    )
-    .await;
-    told(&mut admin, "REVOKE DELETE ON attempts FROM app").await;
-    Report::of(&app, &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")])
-        .problems(&["rights"])
-        .tells("rights", "problem", "app lacks DELETE on attempts");
-    told(&mut admin, "GRANT DELETE ON attempts TO app").await;
-    let by_hand = [("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")];
-    Report::of(&app, &by_hand)
-        .problems(&[])
-        .tells("rights", "ok", "may read and write");
-    // Another role migrates, by the URL for that.
-    Report::of(&app, &[("DIRECT_URL", owner.as_str())])
-        .problems(&[])
-        .tells("migrating", "ok", "the role postgres may change the tables");
-
-    told(&mut admin, "REVOKE USAGE ON SCHEMA public FROM PUBLIC").await;
-    Report::of(&app, &by_hand).tells("rights", "problem", "GRANT USAGE ON SCHEMA");
-    told(&mut admin, "GRANT USAGE ON SCHEMA public TO app").await;
-    told(&mut admin, "ALTER ROLE app CONNECTION LIMIT 5").await;
-    Report::of(&app, &by_hand)
-        .problems(&[])
-        .tells("connections", "warning", "5 only");
-    told(
-        &mut admin,
-        "ALTER ROLE app SET default_transaction_read_only = on",
-    )
-    .await;
-    Report::of(&app, &by_hand).tells("store", "problem", "takes no writes");
-    told(&mut admin, "CREATE SCHEMA taskhold_before_restore").await;
-    Report::of(&app, &by_hand).tells("store", "problem", "taskhold restore");
-}
-
-#[tokio::test]
-async fn a_pool_that_the_server_has_no_room_for() {
-    let database = Database::postgres().await;
-    migrated(&database);
-    // The tests' server has 300, of which 3 are kept for its superusers.
-    Report::of(&database, &[("TASKHOLD__DATABASE__MAX_CONNECTIONS", "297")])
-        .problems(&["connections"])
-        .tells("connections", "problem", "298; the server has 297");
-    Report::of(&database, &[]).tells("connections", "ok", "room for ");
-}
-
-#[tokio::test]
-async fn migrations_of_a_newer_program() {
-    let database = Database::postgres().await;
-    migrated(&database);
-    let mut admin = admin(&database.url).await;
-    told(
-        &mut admin,
-        "INSERT INTO seaql_migrations VALUES ('m20990101_000001_to_come', 0)",
-    )
-    .await;
-    Report::of(&database, &[])
-        .problems(&[])
-        .tells("schema", "warning", "m20990101_000001_to_come");
-}
-
-#[tokio::test]
-async fn a_pooler_in_front() {
-    let database = PostgresDatabase::empty().await;
-    migrated(&Database::at(database.url()));
-    let direct = [("DIRECT_URL", database.url())];
-    let unsafe_one = Pooler::mixing_statements(database.url()).await;
-    Report::of(&Database::at(&unsafe_one.url()), &direct)
-        .problems(&["pooler"])
-        .tells("pooler", "problem", "mixes up prepared statements");
-    drop(unsafe_one);
-    let pooler = Pooler::keeping_statements_apart(database.url()).await;
-    let behind = Database::at(&pooler.url());
-    Report::of(&behind, &direct)
-        .problems(&[])
-        .tells("pooler", "ok", "keeps prepared");
-    Report::of(&behind, &[])
-        .problems(&[])
-        .tells("pooler", "warning", "DIRECT_URL");
-    Report::of(&Database::at(database.url()), &[]).tells("pooler", "ok", "a session of its own");
-}
-
-#[test]
 fn people_read_a_line_for_each_finding_and_what_to_do() {
     let database = Database::sqlite();
     let url = [("DATABASE_URL", database.url.as_str())];
@@ -596,4 +312,30 @@ fn people_read_a_line_for_each_finding_and_what_to_do() {
     );
     let last = said.lines().last().expect("a line");
     assert!(last.ends_with(", 0 problems, 2 not checked"), "{last}");
+}
+
+/// The example of the documentation has each check in its place, and how it is.
+#[test]
+fn the_documented_example_is_what_it_prints() {
+    const GUIDE: &str = include_str!("../../docs/operations/install.md");
+    let (_, example) = GUIDE.split_once("```text\nok  ").expect("an example");
+    let example = format!("ok  {}", example.split("```").next().expect("its end"));
+    let database = Database::sqlite();
+    migrated(&database);
+    let production = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("JWT_SECRET", RANDOM),
+        ("TASKHOLD_PROFILE", "production"),
+        ("TASKHOLD__SERVER__PORT", "0"),
+    ];
+    let output = run(database.folder.path(), &production, &["doctor"]);
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    let begin = |text: &str| {
+        let lines = text
+            .lines()
+            .map(|line| line.chars().take(26).collect::<String>());
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(begin(&said), begin(&example), "{said}");
+    assert_eq!(said.lines().last(), example.lines().last());
 }

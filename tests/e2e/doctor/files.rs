@@ -1,0 +1,59 @@
+//! The SQLite file.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::{Report, migrated};
+use crate::service::Database;
+
+#[test]
+fn a_file_that_others_can_read_is_no_log_or_is_damaged() {
+    let database = Database::sqlite();
+    migrated(&database);
+    let file = database.folder.path().join("data/taskhold.db");
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("changed");
+    Report::of(&database, &[])
+        .problems(&["file"])
+        .tells("file", "problem", "mode 640");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
+
+    let done = std::process::Command::new("sqlite3")
+        .arg(&file)
+        .arg("PRAGMA journal_mode = DELETE")
+        .output()
+        .expect("sqlite3 runs");
+    assert!(done.status.success(), "{done:?}");
+    Report::of(&database, &[])
+        .problems(&[])
+        .tells("journal", "warning", "write-ahead log");
+
+    let mut bytes = fs::read(&file).expect("the file");
+    // The last page: the first ones have the names of the tables.
+    let last = bytes.len() - 4096;
+    bytes[last..].fill(0x5a);
+    fs::write(&file, &bytes).expect("written");
+    let report = Report::of(&database, &[]);
+    report.tells("integrity", "problem", "damaged");
+    assert_eq!(
+        report.state("backup"),
+        "warning",
+        "the others are made all the same"
+    );
+    fs::write(&file, "no database at all, but long enough to be looked at").expect("written");
+    Report::of(&database, &[])
+        .tells("store", "problem", "not a database")
+        .tells("integrity", "not_checked", "does not answer");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let database = Database::sqlite();
+    let in_the_way = database.folder.path().join("file");
+    fs::write(&in_the_way, "").expect("written");
+    let url = format!("sqlite://{}/data/taskhold.db", in_the_way.display());
+    Report::of(&database, &[("DATABASE_URL", &url)]).tells(
+        "folder",
+        "problem",
+        "file is no folder",
+    );
+}

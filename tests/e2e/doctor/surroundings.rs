@@ -1,0 +1,94 @@
+//! Settings, secrets and addresses.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::{Report, done, migrated};
+use crate::service::{Database, SECRET, Service};
+
+#[test]
+fn a_secret_that_others_know() {
+    let database = Database::sqlite();
+    let production = ("TASKHOLD_PROFILE", "production");
+    let secret = |variables: &[(&str, &str)]| Report::of(&database, variables);
+    secret(&[production, ("JWT_SECRET", "short")])
+        .tells("secret", "problem", "fewer than 32 bytes")
+        .tells("secret", "problem", "openssl rand -hex 32");
+    secret(&[production, ("JWT_SECRET", "")]).tells("secret", "problem", "required in production");
+    for guessable in [
+        SECRET,
+        "change-me-change-me-change-me-change-me",
+        &"0".repeat(64),
+    ] {
+        secret(&[production, ("JWT_SECRET", guessable)]).tells("secret", "problem", "guess");
+        secret(&[("JWT_SECRET", guessable)]).tells("secret", "warning", "guess");
+    }
+    secret(&[production, ("JWT_SECRET_PREVIOUS", "short")]).tells("secret", "problem", "_PREVIOUS");
+
+    done(&database, &["migrate", "up"]);
+    done(&database, &["token", "--user", "anna"]);
+    let file = database.folder.path().join("data/jwt-secret");
+    secret(&[("JWT_SECRET", "")]).tells("secret", "ok", "generated");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("changed");
+    secret(&[("JWT_SECRET", "")]).tells("secret", "problem", "chmod 600");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
+    fs::write(&file, "cut").expect("written");
+    secret(&[("JWT_SECRET", "")]).tells("secret", "problem", "damaged");
+}
+
+#[test]
+fn settings_that_are_wrong() {
+    let database = Database::sqlite();
+    for (name, value, named) in [
+        ("PORT", "99999", "server.port"),
+        ("TASKHOLD__SEVRER__PORT", "1", "TASKHOLD__SEVRER__PORT"),
+        ("DATABASE_URL", "mysql://u:hunter2@h/d", "DATABASE_URL"),
+    ] {
+        let report = Report::of(&database, &[(name, value)]);
+        report.tells("settings", "problem", named);
+        assert_eq!((report.code, report.findings.len()), (Some(78), 1));
+    }
+}
+
+#[tokio::test]
+async fn where_the_service_listens() {
+    let database = Database::sqlite();
+    migrated(&database);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    Report::of(&database, &[("PORT", &port)])
+        .problems(&["listener"])
+        .tells("listener", "problem", "another program listens");
+    drop(taken);
+    Report::of(&database, &[("PORT", &port)]).tells("listener", "ok", "is free");
+    let service = Service::start(&database).await;
+    let port = service.url.rsplit(':').next().expect("a port");
+    Report::of(&database, &[("PORT", port)]).tells("listener", "ok", "a service answers");
+
+    let public = ("TASKHOLD__SERVER__HOST", "0.0.0.0");
+    Report::of(&database, &[public])
+        .tells("listener", "warning", "plain HTTP")
+        .tells("settings", "warning", "TASKHOLD_PROFILE=production");
+    Report::of(
+        &database,
+        &[public, ("TASKHOLD__SERVER__TRUSTED_PROXIES", "10.0.0.1")],
+    )
+    .tells("listener", "ok", "any free port");
+    Report::of(&database, &[("TASKHOLD__SERVER__HOST", "192.0.2.1")]).tells(
+        "listener",
+        "problem",
+        "cannot be listened on",
+    );
+    let origins = [(
+        "TASKHOLD__CORS__ORIGINS",
+        "http://app.example http://localhost:3000",
+    )];
+    let report = Report::of(&database, &origins);
+    report.tells("cors", "warning", "http://app.example: ");
+    Report::of(&database, &[("TASKHOLD__METRICS__ADDRESS", "0.0.0.0:9464")]).tells(
+        "metrics",
+        "warning",
+        "only Prometheus",
+    );
+}
