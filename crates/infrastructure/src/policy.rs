@@ -70,17 +70,28 @@ pub(crate) struct Failed {
 #[derive(Debug)]
 pub(crate) struct Policy {
     room: Semaphore,
+    slow_after: Duration,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            room: Semaphore::new(MAX_CALLS),
-        }
+        Self::new(Duration::MAX)
     }
 }
 
 impl Policy {
+    /// The rules, where a call that takes so long is worth a warning.
+    pub(crate) fn new(slow_after: Duration) -> Self {
+        // There from the start, so that the first one is seen as a change.
+        for class in [Failure::NotSent, Failure::RolledBack, Failure::Ambiguous] {
+            retries(class).increment(0);
+        }
+        Self {
+            room: Semaphore::new(MAX_CALLS),
+            slow_after,
+        }
+    }
+
     /// How many calls are under way or wait.
     pub(crate) fn calls(&self) -> usize {
         MAX_CALLS - self.room.available_permits()
@@ -111,15 +122,33 @@ impl Policy {
             Err(StoreError::Repeatable(_)) => "repeatable",
             Err(StoreError::Defect(_)) => "defect",
         };
-        record(operation, name, started.elapsed());
+        self.record(operation, name, started.elapsed());
         outcome
+    }
+
+    /// Tells the metrics of a call, and the log where it was slow.
+    pub(crate) fn record(
+        &self,
+        operation: &'static str,
+        outcome: &'static str,
+        duration: Duration,
+    ) {
+        metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => outcome)
+            .record(duration);
+        if duration >= self.slow_after {
+            let duration_ms = duration.as_secs_f64() * 1e3;
+            tracing::warn!(
+                operation,
+                outcome,
+                duration_ms,
+                "a call to the store was slow"
+            );
+        }
     }
 }
 
-/// Tells the metrics of a call.
-pub(crate) fn record(operation: &'static str, outcome: &'static str, duration: Duration) {
-    metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => outcome)
-        .record(duration);
+fn retries(class: Failure) -> metrics::Counter {
+    metrics::counter!("taskhold_store_retries_total", "class" => class.name())
 }
 
 async fn tried<T, Fut>(
@@ -167,7 +196,7 @@ where
         if !again || started.elapsed() + pause >= BUDGET {
             return Err(told(failure, effect, may_be_done, source));
         }
-        metrics::counter!("taskhold_store_retries_total", "class" => failure.name()).increment(1);
+        retries(failure).increment(1);
         tracing::warn!(class = failure.name(), cause = %source, "a call to the store failed and is made again");
         tokio::time::sleep(pause).await;
         longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);

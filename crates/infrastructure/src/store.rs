@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool::managed::Pool;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -10,10 +11,11 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
 use taskhold_repository::error::StoreError;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::policy::{self, Attempt, Effect, Failed, Policy};
+use crate::policy::{Attempt, Effect, Failed, Policy};
 use crate::pool::{self, Links};
 use crate::sqlite::{self, FileError};
 use crate::writer::Writer;
@@ -102,6 +104,16 @@ impl Store {
             connections: Arc::new(connections),
             policy: Arc::default(),
             runtime: Handle::current(),
+        }
+    }
+
+    /// The same store, which logs a warning of every call that takes so long, with its retries. To be
+    /// said before it is cloned.
+    #[must_use]
+    pub fn warning_of_calls_over(self, duration: Duration) -> Self {
+        Self {
+            policy: Arc::new(Policy::new(duration)),
+            ..self
         }
     }
 
@@ -235,9 +247,8 @@ impl Store {
         Fut: Future<Output = Result<T, Failed>> + Send + 'static,
     {
         let policy = Arc::clone(&self.policy);
-        let call = self
-            .runtime
-            .spawn(async move { policy.run(operation, effect, attempt).await });
+        let call = async move { policy.run(operation, effect, attempt).await };
+        let call = self.runtime.spawn(call.instrument(span(operation)));
         call.await
             .unwrap_or_else(|panicked| Err(StoreError::Defect(panicked.into())))
     }
@@ -260,9 +271,9 @@ impl Store {
             };
             statement(connection).await.map_err(failed)
         };
-        match read.await {
+        match read.instrument(span(operation)).await {
             Ok(found) => {
-                policy::record(operation, "ok", started.elapsed());
+                self.policy.record(operation, "ok", started.elapsed());
                 Some(found)
             }
             Err(Failed { source, .. }) => {
@@ -316,6 +327,11 @@ impl Store {
             }
         }
     }
+}
+
+/// The part of a trace that a call is.
+fn span(operation: &'static str) -> Span {
+    tracing::info_span!("store call", otel.name = operation, otel.kind = "client")
 }
 
 /// Does the statements and decides by their verdict. An error of theirs, or of the way there, undoes
