@@ -3,6 +3,7 @@
 //! it asks every client to let go of its connection.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -11,15 +12,19 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError, web};
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
+use tracing::field::{self, Empty};
+use tracing::{Instrument as _, Level, Span};
 
+use crate::caller::Pseudonym;
 use crate::metrics;
 use crate::problem::{Occurrence, Problem};
+use crate::trace::{TraceParent, Traces};
 
 /// The name of the header that carries a request's id, both ways.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,6 +51,7 @@ pub(crate) async fn boundary(
     clock: web::Data<dyn Clock>,
     ids: web::Data<dyn Ids>,
     readiness: web::Data<Readiness>,
+    traces: web::Data<Option<Arc<dyn Traces>>>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
@@ -56,7 +62,17 @@ pub(crate) async fn boundary(
         request_id: request_id(request.headers(), ids.as_ref()),
         timestamp: clock.now(),
     };
-    let mut outcome = match next.call(request).await {
+    let parent = TraceParent::of(request.headers());
+    let mut trace_id = parent.map(|parent| parent.trace_id);
+    let span = match traces.as_ref() {
+        Some(traces) => {
+            let span = request_span(&method);
+            trace_id = Some(traces.join(&span, parent));
+            span
+        }
+        None => Span::none(),
+    };
+    let mut outcome = match next.call(request).instrument(span.clone()).await {
         Ok(response) => Ok(answered(response, &occurrence)),
         Err(error) => Err(Unanswered {
             problem: Problem::of_framework(&error),
@@ -69,9 +85,13 @@ pub(crate) async fn boundary(
     {
         make_last(response.response_mut());
     }
-    let (route, status) = match &outcome {
-        Ok(response) => (response.request().match_pattern(), response.status()),
-        Err(unanswered) => (None, unanswered.status_code()),
+    let (route, status, user) = match &outcome {
+        Ok(response) => {
+            let request = response.request();
+            let user = request.extensions().get::<Pseudonym>().copied();
+            (request.match_pattern(), response.status(), user)
+        }
+        Err(unanswered) => (None, unanswered.status_code(), None),
     };
     let duration = started.elapsed();
     tracing::info!(
@@ -81,10 +101,49 @@ pub(crate) async fn boundary(
         status = status.as_u16(),
         duration_ms = duration.as_secs_f64() * 1e3,
         request_id = occurrence.request_id,
+        user = user.map(field::display),
+        trace_id = trace_id.map(field::display),
+        parent_id = parent.map(|parent| field::display(parent.parent_id)),
         "request"
     );
+    if let Some(traces) = traces.as_ref() {
+        let name = route
+            .as_deref()
+            .map_or_else(|| method.to_string(), |route| format!("{method} {route}"));
+        traces.name(&span, name);
+        conclude(&span, route.as_deref(), status);
+    }
     metrics::record(&method, route, status, duration);
     outcome.map_err(Error::from)
+}
+
+/// Whether the line of a request is logged at all.
+pub(crate) fn logs_requests() -> bool {
+    tracing::event_enabled!(target: "taskhold::request", Level::INFO)
+}
+
+/// The names are those of OpenTelemetry's conventions for HTTP servers. There is no path: it may hold
+/// anything.
+fn request_span(method: &Method) -> Span {
+    tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method.as_str(),
+        http.route = Empty,
+        http.response.status_code = Empty,
+    )
+}
+
+/// What is known of a request only when it was answered.
+fn conclude(span: &Span, route: Option<&str>, status: StatusCode) {
+    if let Some(route) = route {
+        span.record("http.route", route);
+    }
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 fn answered(

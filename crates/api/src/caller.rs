@@ -1,15 +1,19 @@
 //! Who is asking.
 
+use std::fmt;
+
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
+use sha2::{Digest as _, Sha256};
 use taskhold_application::accounts::AccountError;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tokens::TokenVerifier;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
+use crate::boundary;
 use crate::problem::Problem;
 
 /// Who is asking, by a token that was checked. A handler with this in its signature cannot be
@@ -46,10 +50,33 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
     if !admits.map_err(AccountError::from)? {
         return Err(Problem::invalid_token());
     }
+    if boundary::logs_requests() {
+        let pseudonym = Pseudonym::of(&identity.user);
+        request.extensions_mut().insert(pseudonym);
+    }
     Ok(Caller {
         id: identity.user,
         issued: identity.issued,
     })
+}
+
+/// A user in the log: the first 16 hexadecimal digits of the SHA-256 of the id. Always the same for the
+/// same user, and no id can be read from it.
+#[derive(Clone, Copy)]
+pub(crate) struct Pseudonym(u64);
+
+impl Pseudonym {
+    fn of(user: &UserId) -> Self {
+        let digest = Sha256::digest(user.as_str());
+        let (first, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        Self(u64::from_be_bytes(*first))
+    }
+}
+
+impl fmt::Display for Pseudonym {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
 }
 
 /// The token of the one Authorization header that there must be.

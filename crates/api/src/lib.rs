@@ -11,6 +11,7 @@
 //! | [`idempotency`] | requests under a key, which are done once |
 //! | [`problem`] | [`Problem`](problem::Problem), the one error type, as `application/problem+json` |
 //! | [`cors`] | which other origins may use the API from a browser |
+//! | [`trace`] | the trace that a request is a part of |
 //! | [`boundary`] | the outermost layer: request ids, the log line, rendering problems |
 //!
 //! A request passes [`boundary`], is routed by [`endpoint`], proves its [`caller`], has its
@@ -46,10 +47,12 @@ pub mod openapi;
 mod panics;
 pub mod problem;
 pub mod tasks;
+pub mod trace;
 
 use crate::client_address::TrustedProxies;
 use crate::cors::Origin;
 use crate::metrics::Metrics;
+use crate::trace::Traces;
 
 /// What the API stands on. Cloning it shares everything.
 #[derive(Clone)]
@@ -74,6 +77,8 @@ pub struct Services {
     pub origins: Vec<Origin>,
     /// What `/metrics` shows; `None` where it is served elsewhere.
     pub metrics: Option<Metrics>,
+    /// Where spans go; `None` where nobody takes them.
+    pub traces: Option<Arc<dyn Traces>>,
 }
 
 /// The whole API as an actix-web application.
@@ -98,6 +103,7 @@ pub fn app(
         .app_data(web::Data::<dyn Clock>::from(services.clock))
         .app_data(web::Data::<dyn Ids>::from(services.ids))
         .app_data(web::Data::new(services.metrics))
+        .app_data(web::Data::new(services.traces))
         .configure(endpoint::configure)
         .default_service(web::to(endpoint::no_such_route))
         .wrap(cors::layer(&services.origins))

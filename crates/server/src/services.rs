@@ -24,7 +24,7 @@ use taskhold_infrastructure::users::SqlUsers;
 use taskhold_security::jwt::JwtTokens;
 use taskhold_security::passwords::Argon2Passwords;
 
-use crate::settings::Settings;
+use crate::settings::{Profile, Settings};
 
 /// The API on this store.
 pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metrics) -> Services {
@@ -60,7 +60,9 @@ pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metr
         clock,
         ids,
         origins: settings.origins.clone(),
-        metrics: settings.metrics_address.is_none().then(|| metrics.clone()),
+        metrics: (settings.metrics_address.is_none() && settings.profile != Profile::Production)
+            .then(|| metrics.clone()),
+        traces: None,
     }
 }
 

@@ -136,6 +136,7 @@ impl Wire {
             ids,
             origins: Vec::new(),
             metrics: None,
+            traces: None,
         };
         Self {
             services,

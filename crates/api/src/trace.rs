@@ -1,0 +1,134 @@
+//! The trace that a request is a part of, as its caller tells it (W3C Trace Context).
+
+use std::fmt;
+
+use actix_web::http::header::HeaderMap;
+use tracing::Span;
+
+const TRACEPARENT: &str = "traceparent";
+
+/// The caller's trace, and the part of it that this request is made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceParent {
+    /// Never 0.
+    pub trace_id: TraceId,
+    /// Never 0.
+    pub parent_id: ParentId,
+    /// Whether the caller keeps its part.
+    pub is_sampled: bool,
+}
+
+/// A trace. It shows as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceId(pub u128);
+
+/// A part of a trace. It shows as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParentId(pub u64);
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Display for ParentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Where spans go.
+pub trait Traces: Send + Sync {
+    /// Makes the span of a request a part of its caller's trace, or the beginning of one; which trace.
+    fn join(&self, request: &Span, parent: Option<TraceParent>) -> TraceId;
+
+    /// Names the span of a request, once it is known what was asked for.
+    fn name(&self, request: &Span, name: String);
+}
+
+impl TraceParent {
+    /// The one `traceparent` of a request. One that is malformed counts as none, as the standard has it.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut given = headers.get_all(TRACEPARENT);
+        let (Some(given), None) = (given.next(), given.next()) else {
+            return None;
+        };
+        Self::parse(given.to_str().ok()?)
+    }
+
+    /// Reads `version-trace_id-parent_id-flags`. A later version may have more after that.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(5, '-');
+        let version = hex(parts.next()?, 2)?;
+        let trace_id = hex(parts.next()?, 32)?;
+        let parent_id = u64::try_from(hex(parts.next()?, 16)?).ok()?;
+        let flags = hex(parts.next()?, 2)?;
+        let is_sound = match version {
+            0 => parts.next().is_none(),
+            0xff => false,
+            _ => true,
+        };
+        (is_sound && trace_id != 0 && parent_id != 0).then_some(Self {
+            trace_id: TraceId(trace_id),
+            parent_id: ParentId(parent_id),
+            is_sampled: flags & 1 == 1,
+        })
+    }
+}
+
+/// So many hexadecimal digits in lower case.
+fn hex(digits: &str, count: usize) -> Option<u128> {
+    let is_sound = digits.len() == count
+        && digits
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    let number = is_sound.then(|| u128::from_str_radix(digits, 16));
+    number?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_is_read() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+        let parent = TraceParent::parse(text).unwrap();
+        assert!(parent.is_sampled);
+        let TraceParent {
+            trace_id,
+            parent_id,
+            ..
+        } = parent;
+        assert_eq!(format!("00-{trace_id}-{parent_id}-01"), text);
+        let unsampled = TraceParent::parse(&text.replace("-01", "-02")).unwrap();
+        assert!(!unsampled.is_sampled);
+        let later = text.replacen("00", "cc", 1);
+        assert_eq!(TraceParent::parse(&later), Some(parent));
+        assert_eq!(TraceParent::parse(&(later + "-more-still")), Some(parent));
+    }
+
+    #[test]
+    fn a_malformed_parent_is_none() {
+        let sound = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+        for malformed in [
+            "",
+            "00",
+            &sound.replacen("00", "ff", 1),
+            &sound.to_uppercase(),
+            &format!("{sound}-more"),
+            &format!("{sound}-"),
+            &format!(" {sound}"),
+            &sound.replace("0af765", "+af765"),
+            &sound.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
+            &sound.replace("00f067aa0ba902b7", &"0".repeat(16)),
+            &sound.replace("-01", "-1"),
+            &sound.replace("-01", ""),
+            &sound.replace("b7-", "b-"),
+            &sound.replace('-', "_"),
+        ] {
+            assert_eq!(TraceParent::parse(malformed), None, "{malformed}");
+        }
+    }
+}
