@@ -35,7 +35,7 @@ soak: test-programs ## Run the tests that kill, restart and compare for much lon
 
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer haproxy openssl sqlite3 chromium
+	@scripts/ensure postgres pgbouncer haproxy openssl sqlite3 chromium promtool
 	@scripts/ensure-pgbouncer
 
 bench: build ## Measure the service against the database, on both stores (docs/performance.md)

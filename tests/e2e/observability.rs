@@ -1,4 +1,11 @@
-//! What the service tells of itself: metrics and one line of log for each request.
+//! What the service tells of itself: metrics, alerts made of them, one line of log for each request,
+//! and spans.
+
+mod collector;
+mod log;
+mod prometheus;
+mod secrecy;
+mod spans;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -167,6 +174,21 @@ async fn metrics_may_have_a_listener_of_their_own(database: Database) {
         .assert_problem(404, "NOT_FOUND");
 }
 
+/// Whatever a file says: clients do not reach them.
+async fn metrics_are_nowhere_in_production_without_a_listener_of_their_own(database: Database) {
+    let folder = database.folder.path().join("config");
+    std::fs::create_dir(&folder).expect("a folder");
+    let file = "[server]\nport = 0\n[metrics]\naddress = ''\n";
+    std::fs::write(folder.join("production.toml"), file).expect("written");
+    let service = Service::start_with(&database, &[("TASKHOLD_PROFILE", "production")]).await;
+    assert!(!service.log().contains("metrics_url"), "{}", service.log());
+    let nobody = service.client_with(None);
+    nobody
+        .get("/metrics")
+        .await
+        .assert_problem(404, "NOT_FOUND");
+}
+
 async fn a_request_is_one_line_of_log(database: Database) {
     let service = Service::start_with(&database, &[("TASKHOLD__LOG__FORMAT", "json")]).await;
     let alice = service.client("alice@example.org");
@@ -221,5 +243,6 @@ on_both_stores! {
     requests_and_calls_are_counted
     logins_that_fail_are_counted
     metrics_may_have_a_listener_of_their_own
+    metrics_are_nowhere_in_production_without_a_listener_of_their_own
     a_request_is_one_line_of_log
 }

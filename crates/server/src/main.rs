@@ -7,7 +7,7 @@
 //! | `settings` | what can be set, and where from |
 //! | `secret` | the secrets that tokens are signed with |
 //! | `issuer` | the keys that another issuer signs them with |
-//! | `logging`, `metrics` | what is told of what happens |
+//! | `logging`, `metrics`, `telemetry` | what is told of what happens |
 //! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi`, `doctor` | a command each |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | what is wired to what |
@@ -43,6 +43,7 @@ mod secret;
 mod serve;
 mod services;
 mod settings;
+mod telemetry;
 mod token;
 mod user;
 
@@ -55,6 +56,7 @@ use rustix::fs::Mode;
 use crate::cli::{Cli, Command};
 use crate::output::note;
 use crate::settings::{Draft, Misconfigured, Settings};
+use crate::telemetry::Export;
 
 /// `EX_CONFIG` of sysexits.h.
 const EXIT_MISCONFIGURED: u8 = 78;
@@ -85,17 +87,17 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // What it prints depends on no setting.
         return openapi::openapi().map(|()| ExitCode::SUCCESS);
     }
-    let settings = match settings(cli.config.as_deref()) {
-        Ok(settings) => settings,
-        Err(wrong) => {
-            if let Command::Doctor(options) = &cli.command {
-                doctor::misconfigured(&wrong, options)?;
+    let (settings, export) = match settings(&cli) {
+        Ok(read) => read,
+        Err(error) => {
+            if let (Command::Doctor(options), Some(wrong)) = (&cli.command, error.downcast_ref()) {
+                doctor::misconfigured(wrong, options)?;
             }
-            return Err(wrong.into());
+            return Err(error);
         }
     };
     let done = match cli.command {
-        Command::Serve => serve::serve(settings).await,
+        Command::Serve => serve::serve(settings, export).await,
         Command::Migrate(command) => migrate::migrate(&settings, command).await,
         Command::User(command) => user::user(&settings, command).await,
         Command::Import(options) => return import::import(&settings, options).await,
@@ -111,9 +113,13 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// The settings, with logging started as they say.
-fn settings(folder: Option<&Path>) -> Result<Settings, Misconfigured> {
-    let draft = Draft::read(folder)?;
-    logging::start(draft.log())?;
-    draft.settings()
+/// The settings, with logging started as they say, and where spans go.
+fn settings(cli: &Cli) -> anyhow::Result<(Settings, Option<Export>)> {
+    let draft = Draft::read(cli.config.as_deref())?;
+    let export = match (&cli.command, draft.traces()?) {
+        (Command::Serve, Some(endpoint)) => Some(Export::to(&endpoint)?),
+        (_, _) => None,
+    };
+    logging::start(draft.log(), export.as_ref())?;
+    Ok((draft.settings()?, export))
 }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::output::say;
 use crate::schedule::Schedule;
 use crate::settings::{Profile, Settings};
+use crate::telemetry::Export;
 use crate::{issuer, listener, metrics, migrate, open_files, secret, services};
 
 /// How long the store's connections may take to close.
@@ -22,7 +23,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Whatever keeps it from starting; never anything that happens to a request.
-pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
     let tokens = secret::tokens(&settings, settings.auth.lifetime)?;
     let tokens = match issuer::keys(&settings.auth).await? {
         Some(keys) => tokens.with_issuer_keys(keys),
@@ -37,9 +38,13 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
             tracing::info!(applied, "migrated the database");
         }
     }
-    let store = settings.database.store().await?;
+    let mut store = settings.database.store().await?;
+    if let Some(slow) = settings.slow_store_call {
+        store = store.warning_of_calls_over(slow);
+    }
     let metrics = recorder.source(store.clone());
-    let services = services::api(&settings, tokens, &store, &metrics);
+    let mut services = services::api(&settings, tokens, &store, &metrics);
+    services.traces = export.clone().map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
     let listener = TcpListener::bind((settings.host, settings.port))
         .with_context(|| format!("cannot listen on {}:{}", settings.host, settings.port))?;
@@ -81,6 +86,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .is_err()
     {
         tracing::warn!("the store's connections did not close in time");
+    }
+    if let Some(export) = export {
+        export.finish().await;
     }
     tracing::info!("stopped");
     Ok(())

@@ -5,6 +5,7 @@ mod auth;
 mod backup;
 mod database;
 mod sources;
+mod telemetry;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::limits::Allowed;
+use url::Url;
 
 pub use self::auth::Auth;
 use self::auth::AuthSection;
@@ -24,6 +26,7 @@ pub use self::backup::Backup;
 use self::backup::BackupSection;
 use self::database::DatabaseSection;
 pub use self::database::{DIRECT_URL, Database};
+use self::telemetry::TelemetrySection;
 
 /// The settings keep the program from running. The text says which, and never holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +84,8 @@ pub struct Settings {
     pub origins: Vec<Origin>,
     pub max_tasks_per_user: NonZeroU64,
     pub metrics_address: Option<SocketAddr>,
+    /// `None`: no call to the store is too slow to be passed over.
+    pub slow_store_call: Option<Duration>,
     pub limits: Allowed,
     pub trusted_proxies: TrustedProxies,
 }
@@ -104,6 +109,7 @@ struct Sections {
     tasks: TasksSection,
     metrics: MetricsSection,
     log: LogSection,
+    telemetry: TelemetrySection,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +157,7 @@ struct MetricsSection {
 pub struct LogSection {
     pub format: LogFormat,
     pub filter: String,
+    slow_store_call_ms: u32,
 }
 
 /// Settings that are read and of the right types, before anything is made of them.
@@ -181,6 +188,14 @@ impl Draft {
         &self.sections.log
     }
 
+    /// Where spans are sent to: wanted together with the log.
+    ///
+    /// # Errors
+    /// [`Misconfigured`], with the name of the setting.
+    pub fn traces(&self) -> Result<Option<Url>, Misconfigured> {
+        self.sections.telemetry.traces()
+    }
+
     /// The settings.
     ///
     /// # Errors
@@ -195,8 +210,10 @@ impl Draft {
             limits,
             tasks,
             metrics,
-            log: _,
+            log,
+            telemetry: _,
         } = self.sections;
+        let slow_store_call = Duration::from_millis(log.slow_store_call_ms.into());
         Ok(Settings {
             profile: self.profile,
             host: server.host,
@@ -220,6 +237,7 @@ impl Draft {
                 .map(|address| address.parse())
                 .transpose()
                 .map_err(|error| Misconfigured(format!("metrics.address: {error}")))?,
+            slow_store_call: (!slow_store_call.is_zero()).then_some(slow_store_call),
         })
     }
 }

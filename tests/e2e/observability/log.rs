@@ -1,0 +1,134 @@
+//! What a line of log tells of a request.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
+
+use crate::service::{Answer, Client, Database, Service, TASKS, eventually};
+
+const JSON: [(&str, &str); 1] = [("TASKHOLD__LOG__FORMAT", "json")];
+
+on_both_stores! {
+    lines_of_a_user_can_be_found_and_the_user_not_read
+    the_callers_trace_is_logged_where_it_is_a_sound_one
+    slow_calls_to_the_store_are_warned_of
+}
+
+/// The lines with this member, at least so many.
+async fn lines(service: &Service, member: &str, value: &str, count: usize) -> Vec<Value> {
+    eventually("the lines are there", async || {
+        let log = service.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let lines: Vec<Value> = lines.filter(|line: &Value| line[member] == value).collect();
+        (lines.len() >= count).then_some(lines)
+    })
+    .await
+}
+
+async fn requests(service: &Service, count: usize) -> Vec<Value> {
+    lines(service, "target", "taskhold::request", count).await
+}
+
+async fn lines_of_a_user_can_be_found_and_the_user_not_read(database: Database) {
+    let service = Service::start_with(&database, &JSON).await;
+    for user in ["anna", "bert", "anna"] {
+        assert_eq!(service.client(user).get(TASKS).await.status, 200);
+    }
+    let unknown = service.client_with(Some("no token".to_owned()));
+    assert_eq!(unknown.get(TASKS).await.status, 401);
+    let lines = requests(&service, 4).await;
+    let [anna, bert, anna_again, unknown] = lines.as_slice() else {
+        panic!("{lines:?}");
+    };
+    // As the documentation has it: printf %s anna | sha256sum | cut -c 1-16
+    assert_eq!(anna["user"], "55579b557896d0ce");
+    assert_eq!(anna["user"], anna_again["user"]);
+    assert!(bert["user"].is_string() && bert["user"] != anna["user"]);
+    assert_eq!(unknown.get("user"), None);
+    let log = service.log();
+    assert!(!log.contains("anna") && !log.contains("bert"), "{log}");
+}
+
+async fn traced(client: &Client, parents: &[&str]) {
+    let mut request = client.request(Method::GET, "/health/live");
+    for parent in parents {
+        request = request.header("traceparent", *parent);
+    }
+    assert_eq!(Answer::of(request).await.status, 200);
+}
+
+async fn the_callers_trace_is_logged_where_it_is_a_sound_one(database: Database) {
+    let service = Service::start_with(&database, &JSON).await;
+    let client = service.client_with(None);
+    let sound = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+    let malformed = [
+        "",
+        "nonsense",
+        "00-0AF7651916CD43DD8448EB211C80319C-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "ff-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
+    ];
+    traced(&client, &[sound]).await;
+    for parent in malformed {
+        traced(&client, &[parent]).await;
+    }
+    traced(&client, &[sound, sound]).await;
+    traced(&client, &[]).await;
+    let lines = requests(&service, malformed.len() + 3).await;
+    let (first, others) = lines.split_first().expect("lines");
+    assert_eq!(first["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(first["parent_id"], "00f067aa0ba902b7");
+    for line in others {
+        assert_eq!(line.get("trace_id"), None, "{line}");
+        assert_eq!(line.get("parent_id"), None, "{line}");
+    }
+}
+
+/// Keeps everybody else from writing tasks for a while.
+async fn hold(database: &Database, time: Duration) {
+    macro_rules! hold {
+        ($connection:ty, $begin:expr) => {{
+            let connection = <$connection>::connect(&database.url).await;
+            let mut connection = connection.expect("connected");
+            let begin = AssertSqlSafe($begin.to_owned());
+            connection.execute(begin).await.expect("held");
+            tokio::time::sleep(time).await;
+            connection.execute("ROLLBACK").await.expect("let go");
+        }};
+    }
+    if database.url.starts_with("sqlite") {
+        hold!(SqliteConnection, "BEGIN IMMEDIATE");
+    } else {
+        hold!(PgConnection, "BEGIN; LOCK TABLE tasks IN EXCLUSIVE MODE");
+    }
+}
+
+async fn slow_calls_to_the_store_are_warned_of(database: Database) {
+    let limit = [("TASKHOLD__LOG__SLOW_STORE_CALL_MS", "300")];
+    let service = Service::start_with(&database, &[&JSON[..], &limit].concat()).await;
+    let alice = service.client("alice");
+    alice.created(json!({"title": "one"})).await;
+    tokio::join!(hold(&database, Duration::from_millis(900)), async {
+        // Until it meets the lock.
+        eventually("a write has waited", async || {
+            alice.created(json!({"title": "unmistakable"})).await;
+            service.log().contains("slow").then_some(())
+        })
+        .await;
+    });
+    let slow = "a call to the store was slow";
+    let lines = lines(&service, "message", slow, 1).await;
+    let line = &lines[0];
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["operation"], "tasks.add");
+    assert_eq!(line["outcome"], "ok");
+    assert!(
+        line["duration_ms"].as_f64().is_some_and(|ms| ms >= 300.0),
+        "{line}"
+    );
+    assert!(!service.log().contains("unmistakable"));
+}

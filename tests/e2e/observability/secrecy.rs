@@ -1,0 +1,227 @@
+//! What is said or sent of people is in no log and in no span, whatever happens and at every level.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::collector::Collector;
+use crate::service::{
+    Answer, Client, Database, SECRET, Service, TASKS, path, run, signed, tomorrow,
+};
+
+/// A part of every e-mail address, password, text and other secret of this test.
+const MARK: &str = "unmistakable";
+const PASSWORD: &str = "unmistakable horse battery";
+const LOGIN: &str = "/api/auth/login";
+
+on_both_stores! {
+    nothing_secret_is_logged_by_default
+    nothing_secret_is_logged_at_any_level
+}
+
+async fn nothing_secret_is_logged_by_default(database: Database) {
+    let log = log_of_a_life(&database, &[]).await;
+    assert!(log.contains("taskhold::request"), "{log}");
+}
+
+async fn nothing_secret_is_logged_at_any_level(database: Database) {
+    let log = log_of_a_life(&database, &[("TASKHOLD__LOG__FILTER", "trace")]).await;
+    assert!(log.contains("TRACE"), "it is logged at every level");
+}
+
+/// Does whatever can be done, well and badly, and looks for what it gave away.
+async fn log_of_a_life(database: &Database, variables: &[(&str, &str)]) -> String {
+    let collector = Collector::start().await;
+    let of_service = [
+        ("TASKHOLD__TELEMETRY__OTLP_ENDPOINT", collector.url.as_str()),
+        // Every call to the store is told of.
+        ("TASKHOLD__LOG__SLOW_STORE_CALL_MS", "1"),
+    ];
+    let service = Service::start_with(database, &[&of_service, variables].concat()).await;
+    let mut tokens = accounts(&service).await;
+    let token = tokens.first().expect("a token").clone();
+    let client = service.client_with(Some(token));
+    tasks(&client).await;
+    bad_requests(&client).await;
+    tokens.extend(bad_tokens(&service).await);
+    let said_by_commands = commands(database, variables);
+    let log = service.log() + &said_by_commands;
+    assert!(service.stop().await.success());
+    let spans = String::from_utf8_lossy(&collector.received()).into_owned();
+    assert!(spans.contains("tasks.add"), "spans were sent");
+    for secret in tokens
+        .iter()
+        .map(String::as_str)
+        .chain([MARK, SECRET, "$argon2"])
+    {
+        let line = log
+            .lines()
+            .find(|line| line.to_lowercase().contains(&secret.to_lowercase()));
+        assert_eq!(line, None, "{secret}");
+        assert!(!spans.contains(secret), "{secret}");
+    }
+    log
+}
+
+/// Registers, logs in, also wrongly, and stays logged in. All tokens that were given, one that counts
+/// first.
+async fn accounts(service: &Service) -> Vec<String> {
+    let nobody = service.client_with(None);
+    let (email, name) = ("Unmistakable@example.org", "Unmistakable Anna");
+    let ours = json!({"email": email, "password": PASSWORD, "name": name});
+    let wrong = json!({"email": email, "password": "unmistakable mistake"});
+    let unknown = json!({"email": "an.unmistakable@example.org", "password": PASSWORD});
+    let broken = json!({"email": "unmistakable", "password": "short"});
+    let mut tokens = Vec::new();
+    for (path, body, status) in [
+        ("/api/auth/register", &ours, 201),
+        ("/api/auth/register", &ours, 409),
+        ("/api/auth/register", &broken, 422),
+        (LOGIN, &ours, 200),
+        (LOGIN, &wrong, 401),
+        (LOGIN, &unknown, 401),
+    ] {
+        let answer = nobody.post(path, body.clone()).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        tokens.extend(given(&answer));
+    }
+    let refresh = json!({"refresh_token": tokens.last().expect("a refresh token")});
+    for status in [200, 401] {
+        let answer = nobody.post("/api/auth/refresh", refresh.clone()).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        tokens.extend(given(&answer));
+    }
+    tokens
+}
+
+fn given(answer: &Answer) -> Vec<String> {
+    let tokens = ["access_token", "refresh_token"].map(|name| &answer.body[name]);
+    tokens
+        .into_iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Creates, reads, edits, lists, searches, exports and deletes.
+async fn tasks(client: &Client) {
+    let task = json!({"title": "an unmistakable title", "description": "an unmistakable text"});
+    let key = "key-1";
+    for _ in 0..2 {
+        let keyed = client
+            .send_keyed(key, Method::POST, TASKS, Some(task.clone()))
+            .await;
+        assert_eq!(keyed.status, 201, "{keyed:?}");
+    }
+    let item = path(&client.created(task.clone()).await);
+    let toggled = format!("{item}/complete");
+    let searched = format!("{TASKS}?q={MARK}&limit=1");
+    let (get, put, patch) = (Method::GET, Method::PUT, Method::PATCH);
+    for (method, path, body, status) in [
+        (&get, &*item, None, 200),
+        (&put, &item, Some(task.clone()), 200),
+        (&patch, &item, Some(task.clone()), 200),
+        (&patch, &toggled, None, 200),
+        (&get, TASKS, None, 200),
+        (&get, &searched, None, 200),
+        (&get, "/api/v1/export?format=ndjson", None, 200),
+        (&Method::DELETE, &item, None, 204),
+        (&get, &item, None, 404),
+    ] {
+        let answer = client.send(method.clone(), path, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+    }
+}
+
+/// Breaks rules and forms.
+async fn bad_requests(client: &Client) {
+    let long = MARK.repeat(50);
+    for (body, status) in [
+        (json!({"title": long, "description": long}).to_string(), 422),
+        (json!({"title": [MARK], "completed": MARK}).to_string(), 422),
+        (json!({"title": "unmistakable\u{0}"}).to_string(), 422),
+        (format!(r#"{{"title": "{MARK}"#), 400),
+        (format!(r#"{{"title": {MARK}}}"#), 400),
+        (format!(r#""{MARK}""#), 400),
+        (MARK.repeat(10_000), 413),
+    ] {
+        let answer = client.send_raw(Method::POST, TASKS, body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    for path in [
+        format!("{TASKS}/{MARK}"),
+        format!("{TASKS}?limit={MARK}"),
+        format!("{TASKS}?cursor={MARK}&limit=1"),
+        format!("/{MARK}?{MARK}"),
+    ] {
+        let answer = client.get(&path).await;
+        assert!(matches!(answer.status, 400 | 404), "{answer:?}");
+    }
+    let header = client
+        .request(Method::GET, TASKS)
+        .header("if-none-match", MARK);
+    assert!(Answer::of(header).await.status < 500);
+    let header = client
+        .request(Method::GET, TASKS)
+        .header("traceparent", MARK);
+    assert_eq!(Answer::of(header).await.status, 200);
+}
+
+/// Tries tokens that do not count; which.
+async fn bad_tokens(service: &Service) -> Vec<String> {
+    let late = json!({"sub": "unmistakable user", "exp": 1_000_000_000});
+    let foreign = json!({"sub": "unmistakable user", "exp": tomorrow()});
+    let tokens = vec![
+        MARK.to_owned(),
+        signed(&late, SECRET),
+        signed(&foreign, "an unmistakable secret of somebody else"),
+    ];
+    for token in &tokens {
+        let answer = service.client_with(Some(token.clone())).get(TASKS).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    // One that counts, of a user whose name is in it.
+    let sound = signed(&foreign, SECRET);
+    let client = service.client_with(Some(sound.clone()));
+    client.created(json!({"title": "unmistakable"})).await;
+    [tokens, vec![sound]].concat()
+}
+
+/// Imports, well and badly, and makes backups; what was logged of it. What a command is asked for, such
+/// as which rows it rejected, goes to standard output.
+fn commands(database: &Database, variables: &[(&str, &str)]) -> String {
+    let folder = database.folder.path();
+    let variables = [&[("DATABASE_URL", database.url.as_str())], variables].concat();
+    let file = folder.join("tasks.json");
+    let good = json!({"id": "1", "title": MARK, "description": MARK, "completed": false,
+        "user_id": "unmistakable user", "created_at": "2026-01-02T03:04:05",
+        "updated_at": "2026-01-02T03:04:05"});
+    let bad = json!({"id": "2", "title": MARK.repeat(20), "completed": MARK});
+    let mut said = String::new();
+    for (text, status) in [
+        (json!([good, bad]).to_string(), 3),
+        (format!(r#"[{{"title": "{MARK}"#), 1),
+    ] {
+        fs::write(&file, text).expect("written");
+        let done = run(folder, &variables, &["import", name(&file)]);
+        assert_eq!(done.status.code(), Some(status), "{done:?}");
+        said += &logged(done);
+    }
+    for arguments in [&["backup"][..], &["backup", "verify"], &["user", "list"]] {
+        let done = run(folder, &variables, arguments);
+        assert!(done.status.success(), "{done:?}");
+        said += &logged(done);
+    }
+    said
+}
+
+fn name(path: &Path) -> &str {
+    path.to_str().expect("a path")
+}
+
+fn logged(done: Output) -> String {
+    String::from_utf8(done.stderr).expect("UTF-8")
+}
