@@ -147,7 +147,7 @@ impl Store {
         }
     }
 
-    /// Makes a call of one statement by the [policy], on a connection of its own.
+    /// Makes a call of one statement by the [policy](crate::policy), on a connection of its own.
     /// `operation` names it in the metrics.
     pub(crate) async fn call<T, Fut>(
         &self,
