@@ -72,6 +72,11 @@ pub fn server(
             })
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(|stream: TcpStream| async move {
+            // A long list is many writes: each would wait until the client has the one before, which it
+            // may take 40 ms to say.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its writes back");
+            }
             let peer = stream.peer_addr().ok();
             Ok((Connection::new(stream), Protocol::Http1, peer))
         })
