@@ -1,0 +1,215 @@
+//! What the API itself costs: requests over tasks in memory, from the route to the last byte of the
+//! answer. What the store in memory has in it is measured beside the lists.
+
+#![expect(clippy::expect_used, reason = "the requests are sound")]
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::to_bytes;
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, call_service, init_service};
+use criterion::{Criterion, Throughput};
+use taskhold_api::Services;
+use taskhold_api::client_address::TrustedProxies;
+use taskhold_application::accounts::{AccountService, Lifetimes};
+use taskhold_application::limits::{Allowed, Limits};
+use taskhold_application::readiness::Readiness;
+use taskhold_application::revocations::Revocations;
+use taskhold_application::tasks::TaskService;
+use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::tasks::{TaskQuery, TaskRepository as _};
+use taskhold_testkit::clock::ManualClock;
+use taskhold_testkit::ids::CountedIds;
+use taskhold_testkit::memory::MemoryStore;
+use taskhold_testkit::passwords::PlainPasswords;
+use taskhold_testkit::tokens::PlainTokens;
+use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
+
+const TASKS: &str = "/api/v1/tasks";
+
+/// What is asked, and the status that the answer must have.
+struct Asking {
+    method: Method,
+    path: String,
+    is_known: bool,
+    body: &'static str,
+    status: StatusCode,
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    one_task(&mut criterion, &runtime);
+    for tasks in [20, 10_000] {
+        list(&mut criterion, &runtime, tasks);
+    }
+    criterion.final_summary();
+}
+
+fn one_task(criterion: &mut Criterion, runtime: &Runtime) {
+    let store = runtime.block_on(store_of(1));
+    let path = format!("{TASKS}/{}", id(0));
+    let get = || Asking {
+        method: Method::GET,
+        path: path.clone(),
+        is_known: true,
+        body: "",
+        status: StatusCode::OK,
+    };
+    let askings = [
+        ("get", get()),
+        (
+            "get without a token",
+            Asking {
+                is_known: false,
+                status: StatusCode::UNAUTHORIZED,
+                ..get()
+            },
+        ),
+        (
+            "put",
+            Asking {
+                method: Method::PUT,
+                body: r#"{"title": "Buy milk", "description": "Two litres"}"#,
+                ..get()
+            },
+        ),
+        (
+            "put against the rules",
+            Asking {
+                method: Method::PUT,
+                body: r#"{"title": "", "description": 1}"#,
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                ..get()
+            },
+        ),
+        (
+            "complete",
+            Asking {
+                method: Method::PATCH,
+                path: format!("{path}/complete"),
+                ..get()
+            },
+        ),
+    ];
+    let mut group = criterion.benchmark_group("one task");
+    for (name, asking) in askings {
+        let answers = answers(runtime, &store, asking);
+        group.bench_function(name, |bencher| bencher.to_async(runtime).iter(|| answers()));
+    }
+    group.finish();
+}
+
+fn list(criterion: &mut Criterion, runtime: &Runtime, tasks: u16) {
+    let store = runtime.block_on(store_of(tasks));
+    let mut group = criterion.benchmark_group(format!("{tasks} tasks"));
+    group.throughput(Throughput::Elements(tasks.into()));
+    let list = Asking {
+        method: Method::GET,
+        path: TASKS.to_owned(),
+        is_known: true,
+        body: "",
+        status: StatusCode::OK,
+    };
+    let answers = answers(runtime, &store, list);
+    group.bench_function("list", |bencher| {
+        bencher.to_async(runtime).iter(|| answers());
+    });
+    let (owner, query) = (owner(), TaskQuery::default());
+    group.bench_function("of which the store in memory", |bencher| {
+        bencher
+            .to_async(runtime)
+            .iter(|| async { store.list(&owner, &query).await });
+    });
+    group.finish();
+}
+
+/// Asks, and reads the answer to its end. The application lives as long as the measurement.
+fn answers(runtime: &Runtime, store: &MemoryStore, asking: Asking) -> impl AsyncFn() {
+    let app = taskhold_api::app(services(store));
+    let app = runtime.block_on(async { init_service(app).await });
+    async move || {
+        let mut request = TestRequest::with_uri(&asking.path).method(asking.method.clone());
+        if asking.is_known {
+            request = request.insert_header(("authorization", "Bearer user:anna"));
+        }
+        if !asking.body.is_empty() {
+            request = request
+                .insert_header(("content-type", "application/json"))
+                .set_payload(asking.body);
+        }
+        let response = call_service(&app, request.to_request()).await;
+        assert_eq!(response.status(), asking.status);
+        let body = to_bytes(response.into_body()).await;
+        drop(body.expect("a body"));
+    }
+}
+
+fn owner() -> UserId {
+    UserId::parse("anna").expect("a user id")
+}
+
+fn id(number: u16) -> TaskId {
+    TaskId::from_uuid(Uuid::from_u128(number.into()))
+}
+
+async fn store_of(tasks: u16) -> MemoryStore {
+    let store = MemoryStore::default();
+    for number in 0..tasks {
+        let draft = TaskDraft {
+            title: Title::parse(format!("Task {number}")).expect("a title"),
+            description: Description::parse("Two litres, from the shop at the \"station\"")
+                .expect("a description"),
+            completed: number % 4 == 0,
+        };
+        let created = Timestamp::from_micros(i64::from(number)).expect("a time");
+        let task = Task::create(id(number), owner(), draft, created);
+        store.add(&task).await.expect("kept");
+    }
+    store
+}
+
+fn services(store: &MemoryStore) -> Services {
+    let people = Arc::new(MemoryStore::default());
+    let clock = Arc::new(ManualClock::default());
+    let ids = Arc::new(CountedIds::default());
+    let revocations = Arc::new(Revocations::new(people.clone(), clock.clone()));
+    let allowed = Allowed {
+        requests: u32::MAX,
+        failures_per_address: u32::MAX,
+        failures: u32::MAX,
+    };
+    let accounts = AccountService {
+        users: people.clone(),
+        sessions: people.clone(),
+        passwords: Arc::new(PlainPasswords),
+        tokens: Arc::new(PlainTokens),
+        revocations: revocations.clone(),
+        limits: Limits::new(people, allowed),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        lifetimes: Lifetimes {
+            refresh_token: Duration::from_hours(24),
+            longest_token: Duration::from_hours(24),
+        },
+    };
+    let store = Arc::new(store.clone());
+    Services {
+        tasks: TaskService::new(store.clone(), clock.clone(), ids.clone(), NonZeroU64::MAX),
+        accounts,
+        tokens: Arc::new(PlainTokens),
+        revocations,
+        proxies: TrustedProxies::default(),
+        readiness: Arc::new(Readiness::new(store)),
+        clock,
+        ids,
+        origins: Vec::new(),
+        metrics: None,
+    }
+}
