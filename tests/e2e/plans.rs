@@ -1,247 +1,218 @@
-//! What the endpoints ask of PostgreSQL: how many statements, and by which plans. A statement too many
+//! What the endpoints ask of the stores: how many statements, and by which plans. A statement too many
 //! or a plan that reads a whole table fails here, not at a user's.
 
-use std::collections::BTreeSet;
+mod accounts;
+mod postgres;
+mod requests;
+mod sqlite;
 
 use reqwest::Method;
-use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _, PgConnection};
-use taskhold_testkit::postgres::PostgresServer;
+use serde_json::Value;
 
-use crate::service::{Client, Database, Service, TASKS, path};
+use crate::service::{Answer, Client, Service, eventually};
 
-/// 200 users with 1,000 tasks each, and one with 10,000.
-const SEED: &str = "
-    INSERT INTO users (id, is_active, created_at, updated_at)
-    SELECT 'user-' || u, true, 0, 0 FROM generate_series(0, 200) AS u;
-    INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
-                       is_completed, version, created_at, updated_at)
-    SELECT gen_random_uuid(), 'user-' || least(n / 1000, 200), 'Task ' || n, '', 'task ' || n, '',
-           n % 4 = 0, 1, n, n
-    FROM generate_series(0, 209999) AS n;
-    VACUUM ANALYZE;";
+/// 200 users with 1,000 tasks each, one with 10,000, and so many more users that a plan which reads
+/// them all would be a bad one.
+const OWNERS: u32 = 200;
+const TASKS_EACH: u32 = 1_000;
+const TASKS_OF_ONE: u32 = 10_000;
+const USERS: u32 = 20_000;
+
+/// A time, in microseconds, at which nothing is out of date yet.
+const FAR_OFF: i64 = 4_102_444_800_000_000;
 
 /// A statement that was run, and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Planned {
     statement: String,
     plan: String,
 }
 
-/// A server that writes down each statement with its plan, and a service with tasks on it.
-struct Observed {
-    server: PostgresServer,
-    service: Service,
-}
-
-impl Observed {
-    async fn start() -> Self {
-        let server = PostgresServer::start().expect("a server");
-        let database = Database::at(&server.url("postgres"));
-        let service = Service::start(&database).await;
-        let mut admin = connected(&server).await;
-        for statement in SEED.split_inclusive(';') {
-            admin.execute(statement).await.expect("seeded");
-        }
-        // Only who has loaded it knows its settings.
-        admin.execute("LOAD 'auto_explain'").await.expect("loaded");
-        for setting in [
-            "session_preload_libraries = 'auto_explain'",
-            "auto_explain.log_min_duration = 0",
-            "log_statement = 'all'",
-        ] {
-            let alter = format!("ALTER SYSTEM SET {setting}");
-            admin
-                .execute(sqlx::AssertSqlSafe(alter))
-                .await
-                .expect("a setting");
-        }
-        admin
-            .execute("SELECT pg_reload_conf()")
-            .await
-            .expect("reloaded");
-        server.end_sessions().await;
-        Self { server, service }
-    }
-
-    /// What this request has the server do.
-    async fn asked_by(
-        &self,
-        client: &Client,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Asked {
-        let before = self.server.log().len();
-        let answer = client.send(method.clone(), path, body).await;
-        assert!(answer.status < 300, "{method} {path}: {answer:?}");
-        Asked::read(&self.server.log()[before..])
-    }
-}
-
-async fn connected(server: &PostgresServer) -> PgConnection {
-    PgConnection::connect(&server.url("postgres"))
-        .await
-        .expect("connected")
-}
-
-/// What the server wrote down of a request. It does so before it answers.
-#[derive(Debug)]
+/// What a store was asked.
+#[derive(Debug, Default)]
 struct Asked {
-    statements: Vec<String>,
+    statements: usize,
     plans: Vec<Planned>,
 }
 
-impl Asked {
-    fn read(log: &str) -> Self {
-        let (mut statements, mut plans) = (Vec::new(), Vec::<Planned>::new());
-        for line in log.lines() {
-            if let Some(text) = line.strip_prefix('\t') {
-                if let Some(last) = plans.last_mut() {
-                    if let Some(text) = text.strip_prefix("Query Text: ") {
-                        last.statement.push_str(text);
-                    } else {
-                        last.plan.push_str(text);
-                        last.plan.push('\n');
-                    }
-                }
-            } else if line.contains("LOG:  duration: ") && line.ends_with("plan:") {
-                plans.push(Planned {
-                    statement: String::new(),
-                    plan: String::new(),
-                });
-            } else if let Some((_, statement)) = line.split_once("LOG:  execute ") {
-                statements.push(statement.to_owned());
-            } else if let Some((_, statement)) = line.split_once("LOG:  statement: ") {
-                statements.push(statement.to_owned());
-            }
+/// A service with all those tasks, on a store that writes down what it is asked.
+trait Observed {
+    fn service(&self) -> &Service;
+
+    /// What it was asked since the last look. Something may still be on its way into the log, and
+    /// is seen by the next look then.
+    async fn look(&mut self) -> Asked;
+
+    /// What is wrong with a plan, if anything.
+    fn fault(planned: &Planned) -> Option<&'static str>;
+
+    /// Looks at what it was asked: how many statements these were, none of them with a bad plan.
+    async fn look_for_faults(&mut self, what: &str, all: &mut Vec<Planned>) -> usize {
+        let asked = self.look().await;
+        for planned in &asked.plans {
+            assert_eq!(Self::fault(planned), None, "{what}: {planned:#?}");
         }
-        // The service looks now and then which tokens were revoked.
-        let is_of_request = |statement: &String| !statement.contains("revocations");
-        statements.retain(is_of_request);
-        plans.retain(|planned| is_of_request(&planned.statement));
-        Self { statements, plans }
+        all.extend(asked.plans);
+        asked.statements
+    }
+
+    /// Has this answered, by so many statements where the number is known, all of them with good plans.
+    async fn expect(
+        &mut self,
+        client: &Client,
+        request: &Request,
+        all: &mut Vec<Planned>,
+    ) -> Answer {
+        let Request { method, path, .. } = request;
+        let mut prepared = client.request(method.clone(), path);
+        if let Some((name, value)) = &request.header {
+            prepared = prepared.header(*name, value);
+        }
+        if let Some(body) = &request.body {
+            prepared = prepared.json(body);
+        }
+        let answer = Answer::of(prepared).await;
+        assert_eq!(answer.status, request.status, "{method} {path}: {answer:?}");
+        let what = format!("{method} {path}");
+        let mut seen = 0;
+        eventually(&format!("{what} is written down"), async || {
+            seen += self.look_for_faults(&what, all).await;
+            (seen >= request.statements.unwrap_or(1)).then_some(())
+        })
+        .await;
+        if let Some(statements) = request.statements {
+            let last = &all[all.len().saturating_sub(seen)..];
+            assert_eq!(seen, statements, "{what}: {last:#?}");
+        }
+        answer
     }
 }
 
-#[tokio::test]
-async fn every_endpoint_of_tasks_asks_one_statement_by_an_index() {
-    let observed = Observed::start().await;
-    for user in ["user-7", "user-200"] {
-        let client = observed.service.client(user);
-        // The first creation of an owner on an instance counts the owner's tasks as well.
-        let task = path(&client.created(json!({"title": "First"})).await);
-        let page = client.get(&format!("{TASKS}?limit=20")).await;
-        let cursor = page.body["next_cursor"].as_str().expect("more").to_owned();
-        let by_title = client.get(&format!("{TASKS}?limit=20&sort=title")).await;
-        let by_title = by_title.body["next_cursor"]
-            .as_str()
-            .expect("more")
-            .to_owned();
-        let requests = [
-            (Method::GET, task.clone(), None),
-            (Method::GET, TASKS.to_owned(), None),
-            (Method::GET, format!("{TASKS}?limit=20"), None),
-            (
-                Method::GET,
-                format!("{TASKS}?limit=20&cursor={cursor}"),
-                None,
-            ),
-            (Method::GET, format!("{TASKS}?limit=20&offset=40"), None),
-            (
-                Method::GET,
-                format!("{TASKS}?limit=20&completed=true"),
-                None,
-            ),
-            (Method::GET, format!("{TASKS}?limit=20&q=ask"), None),
-            (Method::GET, format!("{TASKS}?limit=20&sort=title"), None),
-            (
-                Method::GET,
-                format!("{TASKS}?limit=20&sort=title&cursor={by_title}"),
-                None,
-            ),
-            (
-                Method::GET,
-                format!("{TASKS}?limit=20&sort=-updated_at"),
-                None,
-            ),
-            (Method::GET, format!("{TASKS}/stats"), None),
-            (
-                Method::POST,
-                TASKS.to_owned(),
-                Some(json!({"title": "Second"})),
-            ),
-            (
-                Method::PUT,
-                task.clone(),
-                Some(json!({"title": "Third", "description": ""})),
-            ),
-            (
-                Method::PATCH,
-                task.clone(),
-                Some(json!({"description": "More"})),
-            ),
-            (
-                Method::PATCH,
-                format!("{task}/complete"),
-                Some(json!({"completed": true})),
-            ),
-            (Method::PATCH, format!("{task}/complete"), None),
-            (Method::DELETE, task.clone(), None),
-        ];
-        for (method, path, body) in requests {
-            let asked = observed
-                .asked_by(&client, method.clone(), &path, body)
-                .await;
-            assert_eq!(asked.statements.len(), 1, "{method} {path}: {asked:#?}");
-            assert_eq!(asked.plans.len(), 1, "{method} {path}: {asked:#?}");
-            let plan = &asked.plans[0].plan;
-            println!("{user} {method} {path}\n{plan}");
-            assert!(!plan.contains("Seq Scan"), "{method} {path}: {asked:#?}");
-            // The index has the tasks of an owner in the order in which they were made. Other orders are
-            // sorted, of that owner's alone; and a whole list may be, since reading it as it lies and
-            // sorting it can be less work than following the index.
-            let may_sort = path.contains("sort=") || (method == Method::GET && path == TASKS);
-            assert!(
-                may_sort || !plan.contains("Sort"),
-                "{method} {path}: {asked:#?}"
-            );
+/// A request, the status of its answer, and how many statements it takes.
+#[derive(Debug, Clone)]
+struct Request {
+    method: Method,
+    path: String,
+    header: Option<(&'static str, String)>,
+    body: Option<Value>,
+    status: u16,
+    statements: Option<usize>,
+}
+
+impl Request {
+    /// One that is answered with 200 after one statement.
+    fn new(method: Method, path: &str) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            header: None,
+            body: None,
+            status: 200,
+            statements: Some(1),
+        }
+    }
+
+    fn get(path: &str) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    fn with(self, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            ..self
+        }
+    }
+
+    fn header(self, name: &'static str, value: &str) -> Self {
+        Self {
+            header: Some((name, value.to_owned())),
+            ..self
+        }
+    }
+
+    fn answered(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    fn by(self, statements: impl Into<Option<usize>>) -> Self {
+        Self {
+            statements: statements.into(),
+            ..self
         }
     }
 }
 
-#[tokio::test]
-async fn completing_a_task_touches_no_index() {
-    let observed = Observed::start().await;
-    let client = observed.service.client("user-7");
-    let task = path(&client.created(json!({"title": "Often"})).await);
-    for _ in 0..20 {
-        let answer = client
-            .send(Method::PATCH, &format!("{task}/complete"), None)
-            .await;
-        assert_eq!(answer.status, 200);
+/// Asks everything of the service. Gives each statement that was seen.
+async fn ask_everything(observed: &mut impl Observed) -> Vec<Planned> {
+    let mut all = Vec::new();
+    requests::tasks(observed, &mut all).await;
+    requests::at_once(observed, &mut all).await;
+    requests::under_a_key(observed, &mut all).await;
+    accounts::life(observed, &mut all).await;
+    for parts in KINDS {
+        eventually(&format!("{parts:?} is seen"), async || {
+            observed.look_for_faults("the last request", &mut all).await;
+            let is_it =
+                |planned: &Planned| parts.iter().all(|part| planned.statement.contains(part));
+            all.iter().any(is_it).then_some(())
+        })
+        .await;
     }
-    let mut admin = connected(&observed.server).await;
-    let counts = crate::service::eventually("the server counts them", async || {
-        let counts: (i64, i64) = sqlx::query_as(
-            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'tasks'",
-        )
-        .fetch_one(&mut admin)
-        .await
-        .expect("counts");
-        (counts.0 >= 20).then_some(counts)
-    })
-    .await;
-    assert_eq!(counts.0, counts.1, "every update was made in place");
-    let indexed: Vec<(String,)> = sqlx::query_as(
-        "SELECT attname::text FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-         WHERE indrelid = 'tasks'::regclass",
-    )
-    .fetch_all(&mut admin)
-    .await
-    .expect("columns");
-    let indexed: BTreeSet<_> = indexed.into_iter().map(|(column,)| column).collect();
-    for column in ["is_completed", "updated_at", "version"] {
-        assert!(!indexed.contains(column), "{column} in {indexed:?}");
-    }
+    all
+}
+
+/// Statements that must be among those that were seen, by parts of theirs: a test that sees nothing finds
+/// no fault either.
+const KINDS: [&[&str]; 15] = [
+    &["UPDATE \"tasks\"", "RETURNING"],
+    &["DELETE FROM \"tasks\""],
+    &["INSERT INTO \"tasks\""],
+    &["FROM \"tasks\"", "\"user_id\" <>"],
+    &["INSERT INTO \"idempotency_keys\""],
+    &["FROM \"idempotency_keys\""],
+    &["FROM \"users\"", "\"email_key\" ="],
+    &["FROM \"users\"", "\"password_hash\" ="],
+    &["DELETE FROM \"users\""],
+    &["UPDATE \"refresh_tokens\"", "\"used_at\" IS NULL"],
+    &["DELETE FROM \"refresh_tokens\"", "\"family\" ="],
+    &["DELETE FROM \"refresh_tokens\"", "\"user_id\" ="],
+    &["INSERT INTO \"attempts\""],
+    &["DELETE FROM \"attempts\""],
+    &["INSERT INTO \"revocations\""],
+];
+
+/// The statements that make the data, for a store that has numbers from 0 to another one in `series`, new
+/// ids in `id` and 32 bytes in `digest`.
+fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 7] {
+    let tasks = OWNERS * TASKS_EACH + TASKS_OF_ONE;
+    let (users, tasks) = (series(USERS - 1), series(tasks - 1));
+    [
+        format!(
+            "INSERT INTO users (id, email, email_key, is_active, created_at, updated_at)
+             SELECT 'user-' || n, 'u' || n || '@example.com', 'u' || n || '@example.com', true, 0, 0
+             FROM {users}"
+        ),
+        format!(
+            "INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
+                                is_completed, version, created_at, updated_at)
+             SELECT {id}, 'user-' || CASE WHEN n / {TASKS_EACH} < {OWNERS} THEN n / {TASKS_EACH}
+                                          ELSE {OWNERS} END,
+                    'Task ' || n, '', 'task ' || n, '', n % 4 = 0, 1, n, n
+             FROM {tasks}"
+        ),
+        format!(
+            "INSERT INTO refresh_tokens (token_hash, family, user_id, created_at, expires_at)
+             SELECT {digest}, {id}, 'user-' || n, 0, {FAR_OFF} FROM {users}"
+        ),
+        format!(
+            "INSERT INTO idempotency_keys (user_id, key, fingerprint, created_at)
+             SELECT 'user-' || n % {OWNERS}, 'key-' || n, {digest}, {FAR_OFF} FROM {users}"
+        ),
+        format!(
+            "INSERT INTO imports (user_id, origin, console_id, created_at, task_id)
+             SELECT 'user-' || n, 'user-' || n, 1, 0, {id} FROM {users}"
+        ),
+        format!("INSERT INTO attempts SELECT {digest}, 1, {FAR_OFF} FROM {users}"),
+        format!("INSERT INTO revocations SELECT {digest}, 0, {FAR_OFF} FROM {users}"),
+    ]
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use log::LevelFilter;
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -47,7 +48,9 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         // An answered write must outlive a power cut, which NORMAL does not promise in WAL.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
-        .disable_statement_logging()
+        // For whoever asks for `sqlx::query=trace`; PostgreSQL has such a log of its own. Values are not in it.
+        .log_statements(LevelFilter::Trace)
+        .log_slow_statements(LevelFilter::Off, Duration::MAX)
 }
 
 /// At most so many connections to the file, which is there.

@@ -1,0 +1,124 @@
+//! The requests about tasks.
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Observed, Planned, Request};
+use crate::service::{Client, TASKS, eventually, path};
+
+const SORTS: [&str; 6] = [
+    "created_at",
+    "-created_at",
+    "updated_at",
+    "-updated_at",
+    "title",
+    "-title",
+];
+
+/// Each endpoint as somebody with 1,000 tasks and somebody with 10,000.
+pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<Planned>) {
+    for user in ["user-7", "user-200"] {
+        let client = observed.service().client(user);
+        // The first creation of an owner on an instance counts the owner's tasks as well.
+        let first = creation("First").by(2);
+        let made = observed.expect(&client, &first, all).await;
+        let task = path(&made.body["task"]);
+        observed.expect(&client, &creation("Second"), all).await;
+
+        pages(observed, &client, all).await;
+
+        let text = json!({"title": "Third", "description": ""});
+        let completion = format!("{task}/complete");
+        let requests = [
+            Request::get(&task),
+            Request::get(&format!("{TASKS}/stats")),
+            Request::new(Method::PUT, &task).with(text.clone()),
+            Request::new(Method::PUT, &task)
+                .with(text)
+                .header("if-match", "\"2\""),
+            Request::new(Method::PATCH, &task).with(json!({"description": "More"})),
+            Request::new(Method::PATCH, &completion).with(json!({"completed": true})),
+            Request::new(Method::PATCH, &completion),
+            Request::new(Method::DELETE, &task).answered(204),
+            Request::get(&task).answered(404),
+            // A change that finds nothing asks why.
+            Request::new(Method::PATCH, &completion).answered(404).by(2),
+        ];
+        for request in requests {
+            observed.expect(&client, &request, all).await;
+        }
+    }
+    let mine = observed.service().client("user-7");
+    let made = observed.expect(&mine, &creation("Mine"), all).await;
+    let stranger = observed.service().client("user-8");
+    let not_theirs = path(&made.body["task"]);
+    let forbidden = Request::new(Method::DELETE, &not_theirs).answered(403);
+    observed.expect(&stranger, &forbidden.by(2), all).await;
+    let export = Request::get("/api/v1/export").by(None);
+    observed.expect(&mine, &export, all).await;
+}
+
+/// The list in every order, with every filter, by cursor and by offset.
+async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<Planned>) {
+    observed.expect(client, &Request::get(TASKS), all).await;
+    for sort in SORTS {
+        for filter in ["", "&completed=true", "&q=ask", "&completed=false&q=ask"] {
+            let page = format!("{TASKS}?limit=20&sort={sort}{filter}");
+            let first = observed.expect(client, &Request::get(&page), all).await;
+            let cursor = first.body["next_cursor"].as_str().expect("more");
+            let next = Request::get(&format!("{page}&cursor={cursor}"));
+            observed.expect(client, &next, all).await;
+        }
+        let later = Request::get(&format!("{TASKS}?limit=20&sort={sort}&offset=40"));
+        observed.expect(client, &later, all).await;
+    }
+}
+
+/// Reads that wait together are one statement for several tasks.
+pub(super) async fn at_once(observed: &mut impl Observed, all: &mut Vec<Planned>) {
+    let client = observed.service().client("user-9");
+    let tasks = client.get(&format!("{TASKS}?limit=50")).await.body["tasks"].clone();
+    let tasks: Vec<Value> = serde_json::from_value(tasks).expect("a list");
+    eventually("some wait for others", async || {
+        let reads = tasks.iter().map(|task| {
+            let (client, path) = (client.clone(), path(task));
+            async move { client.get(&path).await.status }
+        });
+        assert!(join_all(reads).await.iter().all(|status| *status == 200));
+        observed.look_for_faults("many at once", all).await;
+        all.iter().any(is_of_several).then_some(())
+    })
+    .await;
+}
+
+fn is_of_several(planned: &Planned) -> bool {
+    let ids = planned.statement.split_once("\"id\" IN (");
+    ids.is_some_and(|(_, ids)| ids.contains(','))
+}
+
+/// Writes under an idempotency key, for the first time and repeated.
+pub(super) async fn under_a_key(observed: &mut impl Observed, all: &mut Vec<Planned>) {
+    let client = observed.service().client("user-7");
+    let keyed = |request: Request, key: &str| request.header("idempotency-key", key);
+    let made = keyed(creation("Once").by(None), "plans-1");
+    let task = path(&observed.expect(&client, &made, all).await.body["task"]);
+    let completion = Request::new(Method::PATCH, &format!("{task}/complete")).by(None);
+    let deletion = Request::new(Method::DELETE, &task).answered(204).by(None);
+    let requests = [
+        made,
+        keyed(completion.clone(), "plans-2"),
+        keyed(completion, "plans-2"),
+        keyed(deletion.clone(), "plans-3"),
+        keyed(deletion, "plans-3"),
+    ];
+    for request in requests {
+        observed.expect(&client, &request, all).await;
+    }
+}
+
+fn creation(title: &str) -> Request {
+    Request::new(Method::POST, TASKS)
+        .with(json!({"title": title}))
+        .answered(201)
+}

@@ -1,0 +1,149 @@
+//! SQLite, whose statements the service writes down, and which explains them afterwards: without
+//! statistics, which nobody gathers, a plan depends on the schema alone.
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
+
+use super::{Asked, Observed, Planned, ask_everything, seed};
+use crate::service::{Database, Service, TASKS, eventually};
+
+struct Sqlite {
+    connection: SqliteConnection,
+    service: Service,
+    /// How much of the service's log was read.
+    read: usize,
+}
+
+/// How a connection begins, and what the writer does around the writes.
+const AROUND: [&str; 5] = ["PRAGMA", "BEGIN", "RELEASE", "ROLLBACK", "COMMIT"];
+
+impl Sqlite {
+    async fn start(database: &Database) -> Self {
+        let log = [
+            ("TASKHOLD__LOG__FORMAT", "json"),
+            ("TASKHOLD__LOG__FILTER", "info,sqlx::query=trace"),
+        ];
+        let service = Service::start_with(database, &log).await;
+        let mut connection = SqliteConnection::connect(&database.url)
+            .await
+            .expect("connected");
+        let series = |last| {
+            format!(
+                "(WITH RECURSIVE series(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM series WHERE n < {last})
+                  SELECT n FROM series)"
+            )
+        };
+        connection
+            .execute("PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE")
+            .await
+            .expect("begun");
+        for statement in seed(series, "randomblob(16)", "randomblob(32)") {
+            connection
+                .execute(AssertSqlSafe(statement))
+                .await
+                .expect("seeded");
+        }
+        connection.execute("COMMIT").await.expect("seeded");
+        // What made the tables is of no interest.
+        let read = service.log().len();
+        Self {
+            connection,
+            service,
+            read,
+        }
+    }
+
+    async fn plan(&mut self, statement: &str) -> String {
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let rows = sqlx::query(AssertSqlSafe(explain))
+            .fetch_all(&mut self.connection)
+            .await
+            .expect("a plan");
+        let lines = rows.iter().map(|row| row.get::<String, _>("detail") + "\n");
+        lines.collect()
+    }
+}
+
+impl Observed for Sqlite {
+    fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// A statement can be written down a moment after its answer was given.
+    async fn look(&mut self) -> Asked {
+        let log = self.service.log();
+        let new = log[self.read..].lines();
+        let statements: Vec<_> = new.filter_map(statement).collect();
+        self.read = log.len();
+        let mut asked = Asked {
+            statements: statements.len(),
+            ..Asked::default()
+        };
+        for statement in statements {
+            let plan = self.plan(&statement).await;
+            asked.plans.push(Planned { statement, plan });
+        }
+        asked
+    }
+
+    fn fault(Planned { statement, plan }: &Planned) -> Option<&'static str> {
+        let reads_all = |line: &str| line.starts_with("SCAN ") && !line.contains("CONSTANT ROW");
+        let is_in_order = statement.contains("ORDER BY \"tasks\".\"created_at\"");
+        if plan.lines().any(reads_all) {
+            Some("it reads a whole table")
+        } else if is_in_order && plan.contains("TEMP B-TREE") {
+            Some("it sorts what the index has in this order")
+        } else {
+            None
+        }
+    }
+}
+
+/// The statement of a request that a line of the log tells of.
+fn statement(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    if line["target"] != "sqlx::query" {
+        return None;
+    }
+    // One of few words stands in its summary alone.
+    let whole = line["db.statement"]
+        .as_str()
+        .filter(|text| !text.is_empty());
+    let statement = whole.or(line["summary"].as_str())?.trim();
+    let is_of_request = !AROUND.iter().any(|word| statement.starts_with(word))
+        // The service looks now and then which tokens were revoked.
+        && !statement.contains("\"kept_until\" >=");
+    is_of_request.then(|| statement.to_owned())
+}
+
+#[tokio::test]
+async fn everything_is_asked_by_an_index_and_each_task_by_one_statement() {
+    let database = Database::sqlite();
+    let mut observed = Sqlite::start(&database).await;
+    ask_everything(&mut observed).await;
+
+    // What goes with a user is found by an index: no plan tells.
+    let unindexed: Vec<String> = sqlx::query_scalar(
+        "SELECT m.name FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f
+         WHERE m.type = 'table' AND NOT EXISTS (
+             SELECT 1 FROM pragma_index_list(m.name) AS l JOIN pragma_index_info(l.name) AS i
+             WHERE i.seqno = 0 AND i.name = f.\"from\")",
+    )
+    .fetch_all(&mut observed.connection)
+    .await
+    .expect("keys");
+    assert_eq!(unindexed, [""; 0]);
+
+    // All this can find a fault.
+    let drop = "DROP INDEX tasks_user_id_created_at_id";
+    observed.connection.execute(drop).await.expect("dropped");
+    let client = observed.service.client("user-7");
+    assert_eq!(client.get(&format!("{TASKS}?limit=20")).await.status, 200);
+    let mut plans = Vec::new();
+    eventually("it is written down", async || {
+        plans.extend(observed.look().await.plans);
+        (!plans.is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(Sqlite::fault(&plans[0]), Some("it reads a whole table"));
+}
