@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 
-use super::{Asked, Observed, Planned, ask_everything, seed};
+use super::{Asked, Observed, Planned, ask_everything, is_of_the_service, seed};
 use crate::service::{Database, Service, TASKS, eventually, path};
 
 struct Postgres {
@@ -89,8 +89,10 @@ impl Observed for Postgres {
         });
         // A whole list may be sorted, since reading it as it lies and sorting it can be less work than
         // following the index.
-        let is_page =
-            statement.contains("ORDER BY \"tasks\".\"created_at\"") && statement.contains("LIMIT");
+        let is_in_order = ["\"tasks\".\"created_at\"", "\"created_at\""]
+            .iter()
+            .any(|column| statement.contains(&format!("ORDER BY {column}")));
+        let is_page = is_in_order && statement.contains("LIMIT");
         if plan.contains("Seq Scan") {
             Some("it reads a whole table")
         } else if conditions < index_scans {
@@ -133,10 +135,8 @@ fn read(log: &str) -> Asked {
     asked
 }
 
-/// Not what the service does for itself: it prepares sessions, and looks now and then which tokens were
-/// revoked.
 fn is_of_request(statement: &str) -> bool {
-    !statement.starts_with("SET statement_timeout") && !statement.contains("\"kept_until\" >=")
+    !statement.starts_with("SET statement_timeout") && !is_of_the_service(statement)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
 
-use super::{Asked, Observed, Planned, ask_everything, seed};
+use super::{Asked, Observed, Planned, ask_everything, is_of_the_service, seed};
 use crate::service::{Database, Service, TASKS, eventually};
 
 struct Sqlite {
@@ -110,9 +110,8 @@ fn statement(line: &str) -> Option<String> {
         .as_str()
         .filter(|text| !text.is_empty());
     let statement = whole.or(line["summary"].as_str())?.trim();
-    let is_of_request = !AROUND.iter().any(|word| statement.starts_with(word))
-        // The service looks now and then which tokens were revoked.
-        && !statement.contains("\"kept_until\" >=");
+    let is_of_request =
+        !AROUND.iter().any(|word| statement.starts_with(word)) && !is_of_the_service(statement);
     is_of_request.then(|| statement.to_owned())
 }
 
