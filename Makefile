@@ -60,13 +60,12 @@ bench-import: build ## Measure imports beside what the stores' own tools take (d
 login-storm: build ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
 
-drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
 .PHONY: bench-criterion
 bench-criterion: ## Measure the parts by themselves: rules, tokens, answers (docs/performance.md)
 	$(CARGO) bench --locked --package taskhold-domain --package taskhold-security --package taskhold-api \
 		--bench rules --bench tokens --bench answers
 
-drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations.md)
+drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
 	scripts/drill
 
 openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document

@@ -210,6 +210,7 @@ fn services(store: &MemoryStore) -> Services {
         clock,
         ids,
         origins: Vec::new(),
+        traces: None,
         metrics: None,
     }
 }
