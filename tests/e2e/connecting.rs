@@ -1,6 +1,7 @@
 //! Starting on a PostgreSQL that does not want us, or not yet.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -109,6 +110,19 @@ async fn what_is_wrong_with_the_url_is_said_in_a_sentence() {
         .expect("a role");
     let guest = format!("postgres://{role}:hunter2@{host}/{name}");
     refused(&guest, 78, "may not create tables", &[]);
+}
+
+/// A connection is made, and that is all.
+#[test]
+fn a_server_that_never_says_anything_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    refused(
+        &format!("postgres://u:hunter2@{address}/d"),
+        1,
+        "did not answer for 2 s",
+        &[],
+    );
 }
 
 #[tokio::test]

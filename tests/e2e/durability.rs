@@ -1,5 +1,7 @@
 //! What was acknowledged is there afterwards.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -105,7 +107,21 @@ async fn requests_in_flight_finish_before_the_service_stops(database: Database) 
     );
 }
 
+async fn an_empty_store_takes_a_task_within_10_seconds_of_the_start(database: Database) {
+    let started = Instant::now();
+    let service = Service::start(&database).await;
+    let task = service
+        .client("alice")
+        .created(json!({"title": "the first"}))
+        .await;
+    let took = started.elapsed();
+    println!("{took:?} from the start to the first task");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(service.client("alice").tasks().await, [task]);
+}
+
 on_both_stores! {
+    an_empty_store_takes_a_task_within_10_seconds_of_the_start
     tasks_survive_a_restart
     tasks_survive_kill_9
     requests_in_flight_finish_before_the_service_stops

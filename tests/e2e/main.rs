@@ -48,6 +48,7 @@ mod pooler;
 mod power_cut;
 mod process;
 mod recovery;
+mod requirements;
 mod roles;
 mod rolling;
 mod runbook;
