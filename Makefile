@@ -80,6 +80,15 @@ client-check: ## Generate a client from the OpenAPI document and use it, on both
 	$(CARGO) build --locked --bin taskhold
 	scripts/client-check
 
+# Modules of tests/e2e whose tests read the documents or run what stands there.
+DOCUMENTED = documents:: requirements:: guide:: runbook:: roles:: doctor::the_documented
+
+.PHONY: docs
+docs: test-programs ## Build the documentation, check its links and run its examples
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
+	target/debug/with-postgres $(CARGO) test --locked --package taskhold-server --test e2e -- $(DOCUMENTED)
+
 lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings

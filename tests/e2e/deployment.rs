@@ -75,7 +75,7 @@ fn words(json: &str) -> Vec<String> {
 }
 
 /// The program takes these settings for such.
-fn assert_are_settings(variables: &[(String, String)]) {
+pub fn assert_are_settings(variables: &[(String, String)]) {
     let folder = Database::sqlite().folder;
     let variables: Vec<_> = variables
         .iter()

@@ -1,12 +1,13 @@
 //! The examples of the documentation, run as a reader would paste them. A block marked `sh` is run;
-//! a block marked `json` or `text` right after it is what it must print, with `…` for anything.
+//! a block marked `json` or `text` right after it is what it must print, with `…` for anything. One
+//! marked `bash` is not run, and a comment before it says why; `documents.rs` asks for that.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::service::{Database, SECRET, Service};
+use crate::service::{Database, SECRET, Service, copy_environment, taskhold};
 
 /// Where the documents say the service is.
 const DOCUMENTED: &str = "http://127.0.0.1:8080";
@@ -45,18 +46,17 @@ pub fn examples(document: &str) -> Vec<Example> {
     examples
 }
 
+/// The program under test first.
+fn path() -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_taskhold"));
+    let folder = program.parent().expect("a folder").display();
+    format!("{folder}:{}", std::env::var("PATH").expect("a path"))
+}
+
 /// Pastes every example into one shell; what each of them printed.
 async fn pasted(examples: &[Example]) -> Vec<String> {
     let database = Database::sqlite();
     let service = Service::start(&database).await;
-    let program = Path::new(env!("CARGO_BIN_EXE_taskhold"))
-        .parent()
-        .expect("a folder");
-    let path = format!(
-        "{}:{}",
-        program.display(),
-        std::env::var("PATH").expect("a path")
-    );
     // `make token` builds and runs the program that is under test here.
     let mut script = "make() { taskhold token --user anna; }\n".to_owned();
     for example in examples {
@@ -66,7 +66,7 @@ async fn pasted(examples: &[Example]) -> Vec<String> {
     let output = Command::new("bash")
         .args(["-u", "-c", &script])
         .current_dir(database.folder.path())
-        .env("PATH", path)
+        .env("PATH", path())
         .env("JWT_SECRET", SECRET)
         .output()
         .expect("bash runs");
@@ -152,14 +152,36 @@ async fn every_example_of_the_api_guide_answers_as_it_says() {
 }
 
 #[tokio::test]
+async fn a_users_lines_are_found_as_the_page_of_alerts_says() {
+    let page = include_str!("../../docs/operations/alerts.md");
+    assert_eq!(documented_examples_work(page).await, 1);
+}
+
+#[test]
+fn the_move_from_the_console_works_when_pasted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = include_str!("../fixtures/storage/01-current.json").replace("alice", "anna");
+    std::fs::write(folder.path().join("tasks.json"), file).expect("written");
+    let examples = examples(include_str!("../../docs/moving-from-the-console.md"));
+    let [example] = examples.as_slice() else {
+        panic!("one example, and not {}", examples.len());
+    };
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-eu", "-o", "pipefail", "-c", &example.script])
+        .current_dir(folder.path());
+    copy_environment(&taskhold(folder.path(), &[], &[]), &mut shell);
+    let output = shell.env("PATH", path()).output().expect("bash runs");
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(printed.contains(r#""user_id": "anna""#), "{printed}");
+    assert!(folder.path().join("report.json").is_file());
+}
+
+#[tokio::test]
 async fn the_session_of_the_readme_works_when_pasted() {
     let readme = include_str!("../../README.md");
-    let examples = examples(readme);
-    let session = examples
-        .iter()
-        .find(|example| example.script.contains("curl"))
-        .expect("a session");
-    let printed = pasted(std::slice::from_ref(session)).await.concat();
+    let printed = pasted(&examples(readme)).await.concat();
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!(lines.len(), 7, "{printed}");
     assert!(lines[0].contains(r#""title":"Buy milk""#), "{printed}");

@@ -30,6 +30,7 @@ mod deployment;
 mod disk_full;
 mod docs_page;
 mod doctor;
+mod documents;
 mod durability;
 mod faults;
 mod guide;

@@ -12,11 +12,11 @@ const CONTRACT: &str = "crates/testkit/src/contract";
 /// How many there are of each kind.
 const REQUIREMENTS: [(char, usize, usize); 3] = [('A', 46, 2), ('B', 29, 2), ('S', 12, 1)];
 
-fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -53,7 +53,7 @@ fn named(cell: &str) -> impl Iterator<Item = &str> {
 
 /// Whether the file has a function of this name that is a test, by its attribute or by a list that
 /// a macro makes tests of.
-fn has_test(path: &str, name: &str) -> bool {
+pub fn has_test(path: &str, name: &str) -> bool {
     let text = read(path);
     let Some(at) = text.find(&format!("fn {name}(")) else {
         return false;
