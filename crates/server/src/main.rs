@@ -47,7 +47,6 @@ mod telemetry;
 mod token;
 mod user;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
