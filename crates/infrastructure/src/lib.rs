@@ -37,6 +37,7 @@ pub mod start;
 pub mod store;
 pub mod tasks;
 mod together;
+mod turn;
 pub mod url;
 pub mod users;
 mod writer;

@@ -42,6 +42,24 @@ pub(crate) enum Effect {
     Write,
 }
 
+/// What was done for a call before it is made by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Earlier {
+    /// When its caller came.
+    pub(crate) since: Instant,
+    /// It may have been made, together with others.
+    pub(crate) may_be_done: bool,
+}
+
+impl Earlier {
+    pub(crate) fn nothing() -> Self {
+        Self {
+            since: Instant::now(),
+            may_be_done: false,
+        }
+    }
+}
+
 /// What an attempt must know of those before it, and tells of itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
@@ -102,14 +120,19 @@ impl Policy {
         &self,
         operation: &'static str,
         effect: Effect,
+        earlier: Earlier,
         attempt: impl Fn(Attempt) -> Fut,
     ) -> Result<T, StoreError>
     where
         Fut: Future<Output = Result<T, Failed>>,
     {
-        let started = Instant::now();
         let outcome = match self.room.try_acquire() {
-            Ok(_room) => tried(started, effect, attempt).await,
+            Ok(_room) => tried(earlier, effect, attempt).await,
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) if earlier.may_be_done => {
+                Err(StoreError::OutcomeUnknown(
+                    "too many calls wait for the store".into(),
+                ))
+            }
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => Err(StoreError::Busy),
         };
         let name = match &outcome {
@@ -122,7 +145,7 @@ impl Policy {
             Err(StoreError::Repeatable(_)) => "repeatable",
             Err(StoreError::Defect(_)) => "defect",
         };
-        self.record(operation, name, started.elapsed());
+        self.record(operation, name, earlier.since.elapsed());
         outcome
     }
 
@@ -152,14 +175,15 @@ fn retries(class: Failure) -> metrics::Counter {
 }
 
 async fn tried<T, Fut>(
-    started: Instant,
+    earlier: Earlier,
     effect: Effect,
     attempt: impl Fn(Attempt) -> Fut,
 ) -> Result<T, StoreError>
 where
     Fut: Future<Output = Result<T, Failed>>,
 {
-    let (mut is_first, mut may_be_done) = (true, false);
+    let started = earlier.since;
+    let (mut is_first, mut may_be_done) = (true, earlier.may_be_done);
     let mut longest_pause = FIRST_PAUSE;
     loop {
         let left = BUDGET.saturating_sub(started.elapsed());
@@ -239,7 +263,7 @@ mod tests {
     ) -> (Result<bool, StoreError>, usize) {
         let attempts = &AtomicUsize::new(0);
         let outcome = Policy::default()
-            .run("test", effect, |attempt| async move {
+            .run("test", effect, Earlier::nothing(), |attempt| async move {
                 if attempts.fetch_add(1, Ordering::Relaxed) < times {
                     Err(failed(failure))
                 } else {
@@ -323,10 +347,14 @@ mod tests {
             std::future::pending::<Result<(), Failed>>().await
         };
         let started = tokio::time::Instant::now();
-        let write = policy.run("test", Effect::Write, hangs).await;
+        let write = policy
+            .run("test", Effect::Write, Earlier::nothing(), hangs)
+            .await;
         assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
         assert_eq!(started.elapsed(), ATTEMPT_TIMEOUT);
-        let read = policy.run("test", Effect::Read, hangs).await;
+        let read = policy
+            .run("test", Effect::Read, Earlier::nothing(), hangs)
+            .await;
         assert!(matches!(read, Err(StoreError::Unavailable(_))));
     }
 
@@ -336,7 +364,7 @@ mod tests {
         let hangs = |_| std::future::pending::<Result<(), Failed>>();
         let started = tokio::time::Instant::now();
         for effect in EFFECTS {
-            let outcome = policy.run("test", effect, hangs).await;
+            let outcome = policy.run("test", effect, Earlier::nothing(), hangs).await;
             assert!(
                 matches!(outcome, Err(StoreError::Unavailable(_))),
                 "{effect:?}: {outcome:?}"
@@ -352,7 +380,8 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok(())
         };
-        let crowd = (0..=MAX_CALLS).map(|_| policy.run("test", Effect::Read, waits));
+        let crowd =
+            (0..=MAX_CALLS).map(|_| policy.run("test", Effect::Read, Earlier::nothing(), waits));
         let outcomes = futures_util::future::join_all(crowd).await;
         let busy = outcomes
             .iter()

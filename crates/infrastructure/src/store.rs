@@ -15,7 +15,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::policy::{Attempt, Effect, Failed, Policy};
+use crate::policy::{Attempt, Earlier, Effect, Failed, Policy};
 use crate::pool::{self, Links};
 use crate::sqlite::{self, FileError};
 use crate::writer::Writer;
@@ -159,9 +159,25 @@ impl Store {
         T: Send + 'static,
         Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
+        self.call_after(Earlier::nothing(), operation, effect, statement)
+            .await
+    }
+
+    /// The same, where something was done for it before.
+    pub(crate) async fn call_after<T, Fut>(
+        &self,
+        earlier: Earlier,
+        operation: &'static str,
+        effect: Effect,
+        statement: impl Fn(Connection, Attempt) -> Fut + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
         let connections = Arc::clone(&self.connections);
         let statement = Arc::new(statement);
-        self.run(operation, effect, move |attempt| {
+        self.run(operation, effect, earlier, move |attempt| {
             let (connections, statement) = (Arc::clone(&connections), Arc::clone(&statement));
             async move {
                 match &*connections {
@@ -215,7 +231,7 @@ impl Store {
     {
         let connections = Arc::clone(&self.connections);
         let statements = Arc::new(statements);
-        self.run(operation, effect, move |attempt| {
+        self.run(operation, effect, Earlier::nothing(), move |attempt| {
             let (connections, statements) = (Arc::clone(&connections), Arc::clone(&statements));
             async move {
                 let statements = move |connection| {
@@ -240,6 +256,7 @@ impl Store {
         &self,
         operation: &'static str,
         effect: Effect,
+        earlier: Earlier,
         attempt: impl Fn(Attempt) -> Fut + Send + Sync + 'static,
     ) -> Result<T, StoreError>
     where
@@ -247,38 +264,38 @@ impl Store {
         Fut: Future<Output = Result<T, Failed>> + Send + 'static,
     {
         let policy = Arc::clone(&self.policy);
-        let call = async move { policy.run(operation, effect, attempt).await };
+        let call = async move { policy.run(operation, effect, earlier, attempt).await };
         let call = self.runtime.spawn(call.instrument(span(operation)));
         call.await
             .unwrap_or_else(|panicked| Err(StoreError::Defect(panicked.into())))
     }
 
-    /// Makes a read of one statement, once and without the rules for failures: `None` where it fails.
-    /// `operation` names it in the metrics.
-    pub(crate) async fn read_once<T, Fut>(
+    /// Makes one statement for several calls, once and without the rules for failures: where it fails, how.
+    /// `operation` names it in the metrics. On SQLite it reads.
+    pub(crate) async fn once<T, Fut>(
         &self,
         operation: &'static str,
         statement: impl FnOnce(Connection) -> Fut,
-    ) -> Option<T>
+    ) -> Result<T, Failure>
     where
         Fut: Future<Output = Result<T, DbErr>>,
     {
         let started = Instant::now();
-        let read = async {
+        let made = async {
             let connection = match &*self.connections {
                 Connections::Postgres { pool, .. } => loan(pool).await?,
                 Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
             };
             statement(connection).await.map_err(failed)
         };
-        match read.instrument(span(operation)).await {
+        match made.instrument(span(operation)).await {
             Ok(found) => {
                 self.policy.record(operation, "ok", started.elapsed());
-                Some(found)
+                Ok(found)
             }
-            Err(Failed { source, .. }) => {
-                tracing::debug!(cause = %source, operation, "a read for several calls failed");
-                None
+            Err(Failed { failure, source }) => {
+                tracing::debug!(cause = %source, operation, "a statement for several calls failed");
+                Err(failure)
             }
         }
     }

@@ -1,9 +1,9 @@
 //! The tasks port: one statement for each change.
 
-mod newest;
 mod once;
 mod page;
 pub(crate) mod row;
+mod shared;
 mod statement;
 
 use std::sync::Arc;
@@ -11,8 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    Statement,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Statement,
 };
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
@@ -22,28 +21,26 @@ use taskhold_repository::idempotency::{KeyedRequest, Once};
 use taskhold_repository::tasks::{
     Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
 };
+use tokio::time::Instant;
 
-use self::newest::Newest;
 use self::page::page;
-use self::row::{Column, Entity, Listed, Model};
+use self::row::{Column, Entity, Listed};
+use self::shared::{AskedCompletion, Shared};
 use self::statement::{owned, removal, update};
 use crate::connection::Connection;
 use crate::error::is_foreign_key_violation;
-use crate::policy::{Attempt, Effect};
+use crate::policy::{Attempt, Earlier, Effect};
 use crate::store::Store;
-use crate::together::Together;
+use crate::together::Told;
 use crate::{idempotency, users};
 
-/// How many tasks a statement finds, and how many pages.
-const FINDS: usize = 64;
-const PAGES: usize = 16;
+const LOST: &str = "the store was lost during a statement for several calls";
 
 /// Tasks in a SQL database.
 #[derive(Clone)]
 pub struct SqlTasks {
     store: Store,
-    finds: Arc<Together<(UserId, TaskId), Option<Model>>>,
-    pages: Arc<Together<Newest, Vec<Listed>>>,
+    shared: Arc<Shared>,
 }
 
 impl SqlTasks {
@@ -51,9 +48,8 @@ impl SqlTasks {
     #[must_use]
     pub fn new(store: Store) -> Self {
         Self {
+            shared: Arc::new(Shared::new(store.clone())),
             store,
-            finds: Arc::new(Together::new(FINDS)),
-            pages: Arc::new(Together::new(PAGES)),
         }
     }
 }
@@ -61,14 +57,21 @@ impl SqlTasks {
 #[async_trait]
 impl TaskRepository for SqlTasks {
     async fn add(&self, task: &Task) -> Result<(), StoreError> {
+        let since = Instant::now();
+        let earlier = match self.shared.add(task).await {
+            Told::Answer(()) => return Ok(()),
+            not_answered => not_answered.earlier(since),
+        };
+        let insert = row::insert(std::slice::from_ref(task));
         let addition = Arc::new(Addition {
             owner: task.owner.clone(),
             id: task.id,
             at: task.created_at,
-            insert: self.store.backend().build(&row::insert(task)),
+            insert: self.store.backend().build(&insert),
         });
         self.store
-            .call(
+            .call_after(
+                earlier,
                 "tasks.add",
                 Effect::RepeatableWrite,
                 move |connection, attempt| {
@@ -80,16 +83,7 @@ impl TaskRepository for SqlTasks {
     }
 
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
-        let store = self.store.clone();
-        let together = self.finds.ask(
-            self.store.runtime(),
-            (owner.clone(), id),
-            move |asks: Vec<(UserId, TaskId)>| {
-                let store = store.clone();
-                async move { find_all(&store, &asks).await }
-            },
-        );
-        if let Some(found) = together.await {
+        if let Some(found) = self.shared.find(owner, id).await {
             return Ok(found.map(Task::try_from).transpose()?);
         }
         let select = Entity::find().filter(owned(owner, id));
@@ -103,19 +97,8 @@ impl TaskRepository for SqlTasks {
     }
 
     async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
-        if self.store.backend() == DbBackend::Postgres
-            && let Some(ask) = Newest::of(owner, query)
-        {
-            let store = self.store.clone();
-            let together = self
-                .pages
-                .ask(self.store.runtime(), ask, move |asks: Vec<Newest>| {
-                    let store = store.clone();
-                    async move { newest::read(&store, &asks).await }
-                });
-            if let Some(rows) = together.await {
-                return Ok(page(owner, query, rows));
-            }
+        if let Some(rows) = self.shared.page(owner, query).await {
+            return Ok(page(owner, query, rows));
         }
         let select = page::select(self.store.backend(), owner, query)?;
         let rows = self
@@ -155,13 +138,41 @@ impl TaskRepository for SqlTasks {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
+        let since = Instant::now();
+        let mut earlier = Earlier::nothing();
+        if let TaskChange {
+            title: None,
+            description: None,
+            completion: Some(completion),
+        } = change
+            && *precondition == Precondition::None
+        {
+            let ask = AskedCompletion {
+                owner: owner.clone(),
+                id,
+                completion: *completion,
+                at: now,
+            };
+            earlier = match self.shared.complete(ask).await {
+                Told::Answer(row) => {
+                    let changed = row.map(|row| row.task(owner.clone()));
+                    return Ok(changed.transpose()?);
+                }
+                // Made again it could undo another's change in between.
+                Told::Unknown => return Err(StoreError::OutcomeUnknown(LOST.into())),
+                nothing @ Told::Nothing => nothing.earlier(since),
+            };
+        }
         let update = update(self.store.backend(), owner, id, change, precondition, now);
-        let changed = self
-            .store
-            .call("tasks.change", Effect::Write, move |connection, _| {
+        let changed = self.store.call_after(
+            earlier,
+            "tasks.change",
+            Effect::Write,
+            move |connection, _| {
                 let update = update.clone();
                 async move { Listed::read_one(&connection, update).await }
-            });
+            },
+        );
         let changed = changed.await?.map(|row| row.task(owner.clone()));
         Ok(changed.transpose()?)
     }
@@ -172,6 +183,14 @@ impl TaskRepository for SqlTasks {
         id: TaskId,
         precondition: &Precondition,
     ) -> Result<bool, StoreError> {
+        let since = Instant::now();
+        let mut earlier = Earlier::nothing();
+        if *precondition == Precondition::None {
+            earlier = match self.shared.remove(owner, id).await {
+                Told::Answer(removed) => return Ok(removed),
+                not_answered => not_answered.earlier(since),
+            };
+        }
         let delete = removal(self.store.backend(), owner, id, precondition);
         // Whatever the task is by now, it is to go: deleting twice does as once.
         let effect = match precondition {
@@ -179,13 +198,18 @@ impl TaskRepository for SqlTasks {
             Precondition::VersionIn(_) => Effect::Write,
         };
         self.store
-            .call("tasks.remove", effect, move |connection, attempt| {
-                let delete = delete.clone();
-                async move {
-                    let outcome = connection.execute_raw(delete).await?;
-                    Ok(outcome.rows_affected() > 0 || attempt.may_be_done)
-                }
-            })
+            .call_after(
+                earlier,
+                "tasks.remove",
+                effect,
+                move |connection, attempt| {
+                    let delete = delete.clone();
+                    async move {
+                        let outcome = connection.execute_raw(delete).await?;
+                        Ok(outcome.rows_affected() > 0 || attempt.may_be_done)
+                    }
+                },
+            )
             .await
     }
 
@@ -297,26 +321,4 @@ impl Addition {
             }
         }
     }
-}
-
-/// Each task that is asked for, if it is its owner's.
-async fn find_all(store: &Store, asks: &[(UserId, TaskId)]) -> Option<Vec<Option<Model>>> {
-    // A few lengths, so that there are few statements to prepare.
-    let last = asks.last()?.1.as_uuid();
-    let ids = asks.iter().map(|(_, id)| id.as_uuid());
-    let padding = asks.len().next_power_of_two() - asks.len();
-    let ids = ids.chain(std::iter::repeat_n(last, padding));
-    let select = Entity::find().filter(Column::Id.is_in(ids));
-    let rows = store
-        .read_once("tasks.find", async |connection| {
-            select.all(&connection).await
-        })
-        .await?;
-    let answers = asks.iter().map(|(owner, id)| {
-        let found = rows
-            .iter()
-            .find(|row| row.id == id.as_uuid() && row.user_id == owner.as_str());
-        found.cloned()
-    });
-    Some(answers.collect())
 }

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
@@ -23,6 +22,7 @@ use crate::job_connection::JobConnection;
 use crate::policy::Failed;
 use crate::sqlite::ACQUIRE_TIMEOUT;
 use crate::store::{self, Verdict};
+use crate::turn::Turn;
 
 /// The way to the writer. It ends when it is told to, or when nobody has one of these any more.
 pub(crate) struct Writer {
@@ -103,7 +103,7 @@ impl Writer {
         if self.queue.send(Message::Write(Box::new(job))).is_err() {
             return Err(closed());
         }
-        let _given_up = GivenUp(&turn);
+        let _given_up = turn.until_given_up();
         tokio::select! {
             answer = &mut answered => return answer.unwrap_or_else(|_| Err(closed())),
             () = tokio::time::sleep(ACQUIRE_TIMEOUT) => {}
@@ -131,40 +131,6 @@ fn closed() -> Failed {
     Failed {
         failure: Failure::NotSent,
         source: "the store is closed".into(),
-    }
-}
-
-/// Whose turn it is: a write is either begun or withdrawn, never both.
-#[derive(Clone, Default)]
-struct Turn(Arc<AtomicU8>);
-
-impl Turn {
-    const WAITING: u8 = 0;
-    const BEGUN: u8 = 1;
-    const WITHDRAWN: u8 = 2;
-
-    fn begin(&self) -> bool {
-        self.leave_waiting(Self::BEGUN)
-    }
-
-    fn withdraw(&self) -> bool {
-        self.leave_waiting(Self::WITHDRAWN)
-    }
-
-    fn leave_waiting(&self, state: u8) -> bool {
-        let before =
-            self.0
-                .compare_exchange(Self::WAITING, state, Ordering::AcqRel, Ordering::Acquire);
-        before.is_ok()
-    }
-}
-
-/// Withdraws a write whose caller went away.
-struct GivenUp<'a>(&'a Turn);
-
-impl Drop for GivenUp<'_> {
-    fn drop(&mut self) {
-        self.0.withdraw();
     }
 }
 

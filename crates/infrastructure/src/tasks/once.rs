@@ -44,7 +44,9 @@ pub(super) async fn write(
     }
     match write {
         TaskWrite::Add(task) => {
-            connection.execute(&row::insert(task)).await?;
+            connection
+                .execute(&row::insert(std::slice::from_ref(task)))
+                .await?;
             Ok(Verdict::Keep(Once::Done(Some(task.clone()))))
         }
         TaskWrite::Change {

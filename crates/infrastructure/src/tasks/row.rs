@@ -91,6 +91,11 @@ impl Listed {
         })
     }
 
+    /// Which row it is.
+    pub fn id(&self) -> TaskId {
+        TaskId::from_uuid(self.id)
+    }
+
     /// The order of the newest tasks.
     pub fn newest_first(&self, other: &Self) -> Ordering {
         (other.created_at, other.id).cmp(&(self.created_at, self.id))
@@ -223,9 +228,21 @@ pub enum Folded {
     DescriptionFolded,
 }
 
-/// The statement that keeps a new task.
-pub fn insert(task: &Task) -> InsertStatement {
-    let cells: [(DynIden, Value); 10] = [
+/// The statement that keeps new tasks.
+pub fn insert(tasks: &[Task]) -> InsertStatement {
+    let mut insert = Query::insert();
+    insert.into_table(Entity);
+    for task in tasks {
+        let (columns, values): (Vec<_>, Vec<_>) = cells(task).into_iter().unzip();
+        insert
+            .columns(columns)
+            .values_panic(values.into_iter().map(Expr::value));
+    }
+    insert
+}
+
+fn cells(task: &Task) -> [(DynIden, Value); 10] {
+    [
         (Column::Id.into_iden(), task.id.as_uuid().into()),
         (Column::UserId.into_iden(), task.owner.as_str().into()),
         (Column::Title.into_iden(), task.title.as_str().into()),
@@ -251,12 +268,5 @@ pub fn insert(task: &Task) -> InsertStatement {
             Column::UpdatedAt.into_iden(),
             task.updated_at.as_micros().into(),
         ),
-    ];
-    let (columns, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
-    let mut insert = Query::insert();
-    insert
-        .into_table(Entity)
-        .columns(columns)
-        .values_panic(values.into_iter().map(Expr::value));
-    insert
+    ]
 }

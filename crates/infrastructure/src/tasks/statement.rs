@@ -22,7 +22,10 @@ pub(super) fn update(
 ) -> Statement {
     let mut update = Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .col_expr(Column::UpdatedAt, strictly_after_last_change(now))
+        .col_expr(
+            Column::UpdatedAt,
+            strictly_after_last_change(Expr::col(Column::UpdatedAt), now.as_micros()),
+        )
         .filter(owned(owner, id))
         .filter(allowed(precondition));
     if let Some(title) = &change.title {
@@ -119,12 +122,10 @@ pub(super) fn contains(backend: DbBackend, folded: &str) -> Condition {
 }
 
 /// [`Timestamp::strictly_after`] in SQL, against the row as it is when the statement runs.
-fn strictly_after_last_change(now: Timestamp) -> Expr {
+pub(super) fn strictly_after_last_change(last: Expr, now: impl Into<Expr>) -> Expr {
+    let now = now.into();
     CaseStatement::new()
-        .case(
-            Expr::col(Column::UpdatedAt).gte(now.as_micros()),
-            Expr::col(Column::UpdatedAt).add(1_i64),
-        )
-        .finally(now.as_micros())
+        .case(last.clone().gte(now.clone()), last.add(1_i64))
+        .finally(now)
         .into()
 }

@@ -1,8 +1,7 @@
 //! Pages that wait together, as one statement.
 //!
 //! Most pages are asked for in the order that is the default: the newest tasks of an owner, or those that
-//! come after a place. They differ only by values, so PostgreSQL finds several of them at once. (SQLite
-//! has no lateral joins, and no trip that would be saved.)
+//! come after a place. They differ only by values, so PostgreSQL finds several of them at once.
 
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Order, Query};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
@@ -10,8 +9,9 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::tasks::{Key, Sort, Start, TaskQuery};
 use uuid::Uuid;
 
-use super::row::{Column, Entity, Listed};
+use crate::error::Failure;
 use crate::store::Store;
+use crate::tasks::row::{Column, Entity, Listed};
 
 /// Longer pages are read alone: what they would save is small beside what they are.
 const LONGEST: u32 = 100;
@@ -54,23 +54,29 @@ impl Newest {
 }
 
 /// The rows of each page, and one more where there is one.
-pub(super) async fn read(store: &Store, asks: &[Newest]) -> Option<Vec<Vec<Listed>>> {
-    let statement = select(asks)?;
+pub(super) async fn read(
+    store: &Store,
+    asks: &[Newest],
+) -> Result<Vec<Option<Vec<Listed>>>, Failure> {
+    let statement = select(asks);
     let rows = store
-        .read_once("tasks.list", async |connection| {
+        .once("tasks.list", async |connection| {
             Found::read_all(&connection, statement).await
         })
         .await?;
     let mut pages: Vec<_> = asks.iter().map(|_| Vec::new()).collect();
     for Found { place, row } in rows {
-        pages.get_mut(place)?.push(row);
+        if let Some(page) = pages.get_mut(place) {
+            page.push(row);
+        }
     }
-    for (page, ask) in pages.iter_mut().zip(asks) {
+    let pages = pages.into_iter().zip(asks).map(|(mut page, ask)| {
         // SQL promises no order of what is joined. (Sorting costs nothing where it is kept all the same.)
         page.sort_by(Listed::newest_first);
         page.truncate(ask.limit as usize + 1);
-    }
-    Some(pages)
+        Some(page)
+    });
+    Ok(pages.collect())
 }
 
 /// A row of the page that was asked for at this place.
@@ -97,18 +103,12 @@ impl Found {
     }
 }
 
-fn select(asks: &[Newest]) -> Option<Statement> {
-    let longest = asks.iter().map(|ask| ask.limit).max()?;
+fn select(asks: &[Newest]) -> Statement {
+    let longest = asks.iter().map(|ask| ask.limit).max().unwrap_or_default();
     let places = (0_i32..).zip(asks);
-    let mut values: Vec<_> = places
-        .map(|(place, Newest { owner, after, .. })| {
-            (place, owner.as_str().to_owned(), after.0, after.1)
-        })
-        .collect();
-    // A few lengths, so that there are few statements to prepare. Nobody has the empty id.
-    let nobody = (-1, String::new(), 0, Uuid::nil());
-    values.resize(asks.len().next_power_of_two(), nobody);
-
+    let values = places.map(|(place, Newest { owner, after, .. })| {
+        (place, owner.as_str().to_owned(), after.0, after.1)
+    });
     let asked = |column: &'static str| Expr::col((ASKED, column));
     let page = Query::select()
         .columns(Listed::COLUMNS)
@@ -128,5 +128,5 @@ fn select(asks: &[Newest]) -> Option<Statement> {
         .from_values(values, ASKED)
         .join_lateral(JoinType::InnerJoin, page, PAGE, Expr::cust("TRUE"))
         .take();
-    Some(DbBackend::Postgres.build(&select))
+    DbBackend::Postgres.build(&select)
 }
