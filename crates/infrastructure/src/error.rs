@@ -42,6 +42,14 @@ impl Failure {
         }
     }
 
+    /// Whether it may pass, so that it helps to try again.
+    pub(crate) fn may_pass(self) -> bool {
+        match self {
+            Self::NotSent | Self::RolledBack | Self::Ambiguous => true,
+            Self::Refused | Self::Duplicate | Self::UnknownOwner | Self::Permanent => false,
+        }
+    }
+
     /// Of a statement on a connection.
     pub(crate) fn of_statement(error: &DbErr) -> Self {
         match error {

@@ -174,6 +174,12 @@ fn retries(class: Failure) -> metrics::Counter {
     metrics::counter!("taskhold_store_retries_total", "class" => class.name())
 }
 
+/// Tells the metrics and the log of a failure after which a call is made again.
+pub(crate) fn is_made_again(failure: Failure, source: &Source) {
+    retries(failure).increment(1);
+    tracing::warn!(class = failure.name(), cause = %source, "a call to the store failed and is made again");
+}
+
 async fn tried<T, Fut>(
     earlier: Earlier,
     effect: Effect,
@@ -209,19 +215,13 @@ where
         };
         is_first = false;
         may_be_done |= failure == Failure::Ambiguous && effect != Effect::Read;
-        let again = match failure {
-            Failure::NotSent | Failure::RolledBack => true,
-            Failure::Ambiguous => effect != Effect::Write,
-            Failure::Refused | Failure::Duplicate | Failure::UnknownOwner | Failure::Permanent => {
-                false
-            }
-        };
+        let is_unknown_write = failure == Failure::Ambiguous && effect == Effect::Write;
+        let again = failure.may_pass() && !is_unknown_write;
         let pause = longest_pause.mul_f64(fastrand::f64());
         if !again || started.elapsed() + pause >= BUDGET {
             return Err(told(failure, effect, may_be_done, source));
         }
-        retries(failure).increment(1);
-        tracing::warn!(class = failure.name(), cause = %source, "a call to the store failed and is made again");
+        is_made_again(failure, &source);
         tokio::time::sleep(pause).await;
         longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);
     }

@@ -15,7 +15,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::policy::{Attempt, Earlier, Effect, Failed, Policy};
+use crate::policy::{self, Attempt, Earlier, Effect, Failed, Policy};
 use crate::pool::{self, Links};
 use crate::sqlite::{self, FileError};
 use crate::writer::Writer;
@@ -147,7 +147,7 @@ impl Store {
         }
     }
 
-    /// Makes a call of one statement by the [policy](crate::policy), on a connection of its own.
+    /// Makes a call of one statement by the [policy], on a connection of its own.
     /// `operation` names it in the metrics.
     pub(crate) async fn call<T, Fut>(
         &self,
@@ -294,7 +294,9 @@ impl Store {
                 Ok(found)
             }
             Err(Failed { failure, source }) => {
-                tracing::debug!(cause = %source, operation, "a statement for several calls failed");
+                if failure.may_pass() {
+                    policy::is_made_again(failure, &source);
+                }
                 Err(failure)
             }
         }

@@ -149,8 +149,8 @@ impl<Ask, Answer> Lane<Ask, Answer> {
                 // All of them were given up just now.
                 continue;
             }
-            let made = tokio::time::timeout(limit, make(asks)).await;
-            let failed: fn() -> Told<Answer> = match made {
+            let answers = tokio::time::timeout(limit, make(asks)).await;
+            let failed: fn() -> Told<Answer> = match answers {
                 Ok(Ok(answers)) => {
                     for (tell, answer) in tellers.into_iter().zip(answers) {
                         // Nobody is there any more whose request was given up.

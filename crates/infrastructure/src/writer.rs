@@ -363,19 +363,19 @@ mod tests {
         let writer = Arc::new(writer(&folder, 64).await);
         // All of them wait until this one ends, so they share the next transaction.
         let (end, ended) = oneshot::channel::<()>();
-        let (begin, begun) = oneshot::channel::<()>();
+        let (tell, is_held) = oneshot::channel::<()>();
         let first = {
             let writer = Arc::clone(&writer);
             tokio::spawn(async move {
                 let held = writer.write(async move |_| {
-                    _ = begin.send(());
+                    _ = tell.send(());
                     _ = ended.await;
                     Ok(Verdict::Keep(()))
                 });
                 held.await.expect("held");
             })
         };
-        begun.await.expect("begun");
+        is_held.await.expect("held");
 
         let run = async |sql: &'static str, verdict: fn(u64) -> Verdict<u64>| {
             let ran = writer.write(async move |connection| {

@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::sea_query::{Expr, ExprTrait, IntoIden, Query, SimpleExpr, TableRef};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoIden, Query, TableRef};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 use taskhold_domain::task::{Completion, Task, TaskId};
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
@@ -92,10 +92,7 @@ pub(super) async fn remove(
         .map(|(owner, id)| (id.as_uuid(), owner.as_str().to_owned()))
         .collect();
     pairs.sort_unstable();
-    let place = Expr::tuple([
-        SimpleExpr::from(Expr::col(Column::Id)),
-        Expr::col(Column::UserId).into(),
-    ]);
+    let place = Expr::tuple([Expr::col(Column::Id), Expr::col(Column::UserId)]);
     let delete = Query::delete()
         .from_table(Entity)
         .and_where(place.in_tuples(pairs))
@@ -106,7 +103,7 @@ pub(super) async fn remove(
         .once("tasks.remove", async |connection| {
             let rows = connection.query_all_raw(delete).await?;
             rows.iter()
-                .map(|row| row.try_get_many_by_index::<(Uuid, String)>())
+                .map(QueryResult::try_get_many_by_index::<(Uuid, String)>)
                 .collect::<Result<HashSet<_>, DbErr>>()
         })
         .await?;
