@@ -14,7 +14,8 @@ use taskhold_repository::error::StoreError;
 
 use self::row::{ActiveModel, Column, Entity};
 use crate::policy::Effect;
-use crate::store::{Store, Verdict};
+use crate::store::Store;
+use crate::transaction::Verdict;
 
 /// Counters in a SQL database.
 #[derive(Clone)]

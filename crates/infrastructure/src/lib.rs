@@ -9,6 +9,8 @@
 //! | [`sqlite`], `writer` | a SQLite file: its connections, and the one writer whose writes share commits |
 //! | `pool`, `connection` | connections to PostgreSQL, kept between calls |
 //! | `job_connection` | the connection of the writer, which saves trips |
+//! | `together` | calls that wait together, as one statement |
+//! | `transaction`, `turn` | several statements or none; whose turn it is |
 //! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
 //! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`import`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
@@ -37,6 +39,7 @@ pub mod start;
 pub mod store;
 pub mod tasks;
 mod together;
+mod transaction;
 mod turn;
 pub mod url;
 pub mod users;

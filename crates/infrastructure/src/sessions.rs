@@ -16,7 +16,8 @@ use taskhold_repository::users::{PasswordHash, User};
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::connection::Connection;
 use crate::policy::{Attempt, Effect};
-use crate::store::{Store, Verdict};
+use crate::store::Store;
+use crate::transaction::Verdict;
 use crate::{revocations, users};
 
 /// Sessions in a SQL database.

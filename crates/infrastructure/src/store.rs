@@ -18,6 +18,7 @@ use crate::error::Failure;
 use crate::policy::{self, Attempt, Earlier, Effect, Failed, Policy};
 use crate::pool::{self, Links};
 use crate::sqlite::{self, FileError};
+use crate::transaction::{Verdict, in_transaction};
 use crate::writer::Writer;
 
 /// The connections of a running service: a pool on PostgreSQL; on SQLite one connection that writes
@@ -39,20 +40,6 @@ enum Connections {
         reader: DatabaseConnection,
         writer: Writer,
     },
-}
-
-/// What a transaction found, and whether what it did is to stay.
-pub(crate) enum Verdict<T> {
-    Keep(T),
-    Undo(T),
-}
-
-impl<T> Verdict<T> {
-    pub(crate) fn into_inner(self) -> T {
-        match self {
-            Self::Keep(found) | Self::Undo(found) => found,
-        }
-    }
 }
 
 /// How the pool of a store is used at a moment.
@@ -353,51 +340,11 @@ fn span(operation: &'static str) -> Span {
     tracing::info_span!("store call", otel.name = operation, otel.kind = "client")
 }
 
-/// Does the statements and decides by their verdict. An error of theirs, or of the way there, undoes
-/// them: only a commit can have had its effect without our knowing.
-async fn in_transaction<T, Fut>(
-    connection: &Connection,
-    statements: impl FnOnce(Connection) -> Fut,
-) -> Result<T, Failed>
-where
-    Fut: Future<Output = Result<Verdict<T>, DbErr>>,
-{
-    connection.begin().await.map_err(undone)?;
-    match statements(connection.clone()).await {
-        Ok(Verdict::Keep(found)) => {
-            connection.commit().await.map_err(failed)?;
-            Ok(found)
-        }
-        Ok(Verdict::Undo(found)) => {
-            connection.roll_back().await.map_err(undone)?;
-            Ok(found)
-        }
-        Err(error) => {
-            let failed = undone(error);
-            if let Err(error) = connection.roll_back().await {
-                // The connection is given up, and the transaction with it.
-                tracing::debug!(%error, "a transaction could not be rolled back");
-            }
-            Err(failed)
-        }
-    }
-}
-
-fn failed(error: DbErr) -> Failed {
+pub(crate) fn failed(error: DbErr) -> Failed {
     Failed {
         failure: Failure::of_statement(&error),
         source: error.into(),
     }
-}
-
-/// An error before the commit.
-pub(crate) fn undone(error: DbErr) -> Failed {
-    let Failed { failure, source } = failed(error);
-    let failure = match failure {
-        Failure::Ambiguous => Failure::RolledBack,
-        other => other,
-    };
-    Failed { failure, source }
 }
 
 async fn loan(pool: &Pool<Links>) -> Result<Connection, Failed> {

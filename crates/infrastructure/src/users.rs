@@ -19,7 +19,8 @@ use taskhold_repository::users::{PasswordHash, User, UserRepository};
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::policy::Effect;
-use crate::store::{Store, Verdict};
+use crate::store::Store;
+use crate::transaction::Verdict;
 use crate::{revocations, sessions};
 
 /// Users in a SQL database.

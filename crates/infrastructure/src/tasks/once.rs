@@ -11,7 +11,7 @@ use super::{removal, update};
 use crate::connection::Connection;
 use crate::error::{is_foreign_key_violation, is_lock_timeout};
 use crate::policy::Attempt;
-use crate::store::Verdict;
+use crate::transaction::Verdict;
 use crate::{idempotency, users};
 
 /// Does the write, or finds out why not.
