@@ -4,6 +4,7 @@
 
 mod adapter;
 mod schema;
+mod together;
 mod url;
 mod writer;
 
