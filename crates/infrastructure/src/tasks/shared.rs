@@ -67,14 +67,11 @@ impl Shared {
     /// The row of a task; `None` where it must be read by itself.
     pub(super) async fn find(&self, owner: &UserId, id: TaskId) -> Option<Option<Model>> {
         let store = self.store.clone();
-        let told = self.finds.ask(
-            self.store.runtime(),
-            (owner.clone(), id),
-            move |asks: Vec<(UserId, TaskId)>| {
-                let store = store.clone();
-                async move { find_all(&store, &asks).await }
-            },
-        );
+        let told = self
+            .finds
+            .ask(self.store.runtime(), (owner.clone(), id), move |asks| {
+                find_all(store.clone(), asks)
+            });
         told.await.answer()
     }
 
@@ -87,10 +84,7 @@ impl Shared {
         let told = self.pages.ask(
             self.store.runtime(),
             Newest::of(owner, query)?,
-            move |asks: Vec<Newest>| {
-                let store = store.clone();
-                async move { pages::read(&store, &asks).await }
-            },
+            move |asks| pages::read(store.clone(), asks),
         );
         told.await.answer()
     }
@@ -101,14 +95,11 @@ impl Shared {
             return Told::Nothing;
         }
         let store = self.store.clone();
-        let told = self.additions.ask(
-            self.store.runtime(),
-            task.clone(),
-            move |tasks: Vec<Task>| {
-                let store = store.clone();
-                async move { writes::add(&store, &tasks).await }
-            },
-        );
+        let told = self
+            .additions
+            .ask(self.store.runtime(), task.clone(), move |tasks| {
+                writes::add(store.clone(), tasks)
+            });
         told.await
     }
 
@@ -118,14 +109,11 @@ impl Shared {
             return Told::Nothing;
         }
         let store = self.store.clone();
-        let told = self.completions.ask(
-            self.store.runtime(),
-            ask,
-            move |asks: Vec<AskedCompletion>| {
-                let store = store.clone();
-                async move { writes::complete(&store, &asks).await }
-            },
-        );
+        let told = self
+            .completions
+            .ask(self.store.runtime(), ask, move |asks| {
+                writes::complete(store.clone(), asks)
+            });
         told.await
     }
 
@@ -135,22 +123,19 @@ impl Shared {
             return Told::Nothing;
         }
         let store = self.store.clone();
-        let told = self.removals.ask(
-            self.store.runtime(),
-            (owner.clone(), id),
-            move |asks: Vec<(UserId, TaskId)>| {
-                let store = store.clone();
-                async move { writes::remove(&store, &asks).await }
-            },
-        );
+        let told = self
+            .removals
+            .ask(self.store.runtime(), (owner.clone(), id), move |asks| {
+                writes::remove(store.clone(), asks)
+            });
         told.await
     }
 }
 
 /// Each task that is asked for, if it is its owner's.
 async fn find_all(
-    store: &Store,
-    asks: &[(UserId, TaskId)],
+    store: Store,
+    asks: Vec<(UserId, TaskId)>,
 ) -> Result<Vec<Option<Option<Model>>>, Failure> {
     let ids = asks.iter().map(|(_, id)| id.as_uuid());
     let select = Entity::find().filter(Column::Id.is_in(ids));

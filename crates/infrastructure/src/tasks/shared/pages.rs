@@ -55,10 +55,10 @@ impl Newest {
 
 /// The rows of each page, and one more where there is one.
 pub(super) async fn read(
-    store: &Store,
-    asks: &[Newest],
+    store: Store,
+    asks: Vec<Newest>,
 ) -> Result<Vec<Option<Vec<Listed>>>, Failure> {
-    let statement = select(asks);
+    let statement = select(&asks);
     let rows = store
         .once("tasks.list", async |connection| {
             Found::read_all(&connection, statement).await

@@ -17,8 +17,8 @@ use crate::tasks::statement::strictly_after_last_change;
 
 const ASKED: &str = "asked";
 
-pub(super) async fn add(store: &Store, tasks: &[Task]) -> Result<Vec<Option<()>>, Failure> {
-    let insert = DbBackend::Postgres.build(&row::insert(tasks));
+pub(super) async fn add(store: Store, tasks: Vec<Task>) -> Result<Vec<Option<()>>, Failure> {
+    let insert = DbBackend::Postgres.build(&row::insert(&tasks));
     store
         .once("tasks.add", async |connection| {
             connection.execute_raw(insert).await
@@ -28,8 +28,8 @@ pub(super) async fn add(store: &Store, tasks: &[Task]) -> Result<Vec<Option<()>>
 }
 
 pub(super) async fn complete(
-    store: &Store,
-    asks: &[AskedCompletion],
+    store: Store,
+    asks: Vec<AskedCompletion>,
 ) -> Result<Vec<Option<Option<Listed>>>, Failure> {
     // A statement changes a row once, so only the first completion of a task is in it.
     let mut seen = HashSet::new();
@@ -84,8 +84,8 @@ pub(super) async fn complete(
 }
 
 pub(super) async fn remove(
-    store: &Store,
-    asks: &[(UserId, TaskId)],
+    store: Store,
+    asks: Vec<(UserId, TaskId)>,
 ) -> Result<Vec<Option<bool>>, Failure> {
     let mut pairs: Vec<_> = asks
         .iter()
