@@ -8,7 +8,7 @@ use sea_orm_migration::sea_orm::DbBackend;
 pub struct Migration;
 
 #[derive(DeriveIden)]
-enum IdempotencyKeys {
+enum IdempotencyKeyRepository {
     Table,
     UserId,
     Key,
@@ -28,24 +28,24 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         let keys = Table::create()
-            .table(IdempotencyKeys::Table)
-            .col(text(backend, IdempotencyKeys::UserId).not_null())
-            .col(text(backend, IdempotencyKeys::Key).not_null())
+            .table(IdempotencyKeyRepository::Table)
+            .col(text(backend, IdempotencyKeyRepository::UserId).not_null())
+            .col(text(backend, IdempotencyKeyRepository::Key).not_null())
             .col(
-                ColumnDef::new(IdempotencyKeys::Fingerprint)
+                ColumnDef::new(IdempotencyKeyRepository::Fingerprint)
                     .binary()
                     .not_null(),
             )
-            .col(text(backend, IdempotencyKeys::Outcome))
+            .col(text(backend, IdempotencyKeyRepository::Outcome))
             .col(
-                ColumnDef::new(IdempotencyKeys::CreatedAt)
+                ColumnDef::new(IdempotencyKeyRepository::CreatedAt)
                     .big_integer()
                     .not_null(),
             )
             .primary_key(
                 Index::create()
-                    .col(IdempotencyKeys::UserId)
-                    .col(IdempotencyKeys::Key),
+                    .col(IdempotencyKeyRepository::UserId)
+                    .col(IdempotencyKeyRepository::Key),
             )
             .check(Check::named(
                 "idempotency_keys_key_length",
@@ -58,7 +58,10 @@ impl MigrationTrait for Migration {
             .foreign_key(
                 ForeignKey::create()
                     .name("idempotency_keys_user_id")
-                    .from(IdempotencyKeys::Table, IdempotencyKeys::UserId)
+                    .from(
+                        IdempotencyKeyRepository::Table,
+                        IdempotencyKeyRepository::UserId,
+                    )
                     .to(Users::Table, Users::Id)
                     .on_delete(ForeignKeyAction::Cascade),
             )
@@ -66,15 +69,19 @@ impl MigrationTrait for Migration {
         manager.create_table(keys).await?;
         let oldest_first = Index::create()
             .name("idempotency_keys_created_at")
-            .table(IdempotencyKeys::Table)
-            .col(IdempotencyKeys::CreatedAt)
+            .table(IdempotencyKeyRepository::Table)
+            .col(IdempotencyKeyRepository::CreatedAt)
             .to_owned();
         manager.create_index(oldest_first).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager
-            .drop_table(Table::drop().table(IdempotencyKeys::Table).to_owned())
+            .drop_table(
+                Table::drop()
+                    .table(IdempotencyKeyRepository::Table)
+                    .to_owned(),
+            )
             .await
     }
 }

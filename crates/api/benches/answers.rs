@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput};
 use taskhold_api::Services;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_application::accounts::{AccountService, Lifetimes};
-use taskhold_application::limits::{Allowed, Limits};
+use taskhold_application::rate_limits::{Allowed, RateLimiter};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
@@ -191,7 +191,7 @@ fn services(store: &MemoryStore) -> Services {
         passwords: Arc::new(PlainPasswords),
         tokens: Arc::new(PlainTokens),
         revocations: revocations.clone(),
-        limits: Limits::new(people, allowed),
+        limits: RateLimiter::new(people, allowed),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {

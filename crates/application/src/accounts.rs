@@ -20,9 +20,9 @@ pub use self::error::AccountError;
 pub use self::grant::{Grant, RefreshToken};
 use crate::clock::Clock;
 use crate::ids::Ids;
-pub use crate::limits::Allowance;
-use crate::limits::Limits;
 use crate::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
+pub use crate::rate_limits::Allowance;
+use crate::rate_limits::RateLimiter;
 use crate::revocations::Revocations;
 use crate::tokens::TokenSigner;
 
@@ -53,7 +53,7 @@ pub struct AccountService {
     /// What is told at once of a revocation.
     pub revocations: Arc<Revocations>,
     /// How often somebody may try.
-    pub limits: Limits,
+    pub limits: RateLimiter,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The ids of users and of logins.
@@ -170,7 +170,7 @@ impl AccountService {
     ) -> Result<Verified, AccountError> {
         match self.passwords.verify(password, hash).await {
             Err(HashingError::Busy) => {
-                self.limits.take_back(email, address).await?;
+                self.limits.refund(email, address).await?;
                 Err(AccountError::Busy)
             }
             verified => Ok(verified?),

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskhold_repository::attempts::AttemptRepository;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::idempotency::{IdempotencyKeys, forgotten_by};
+use taskhold_repository::idempotency::{IdempotencyKeyRepository, forgotten_by};
+use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::sessions::SessionRepository;
 
 use crate::clock::Clock;
-use crate::limits::FAILURES_WINDOW;
+use crate::rate_limits::FAILURES_WINDOW;
 
 /// How often it is done: what is too old counts as gone before it is.
 const INTERVAL: Duration = Duration::from_hours(1);
@@ -21,13 +21,13 @@ const STEP: u32 = 1_000;
 /// Removes what the store need not keep any longer.
 pub struct Housekeeping {
     /// The idempotency keys.
-    pub keys: Arc<dyn IdempotencyKeys>,
+    pub keys: Arc<dyn IdempotencyKeyRepository>,
     /// The refresh tokens.
     pub sessions: Arc<dyn SessionRepository>,
     /// The revocations.
     pub revocations: Arc<dyn RevocationRepository>,
     /// The counters of limits.
-    pub attempts: Arc<dyn AttemptRepository>,
+    pub attempts: Arc<dyn RateLimitRepository>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -54,11 +54,11 @@ impl Housekeeping {
     /// [`StoreError`]; what was done until then stays done.
     pub async fn once(&self) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        let keys = in_steps(|| self.keys.forget(forgotten_by(now), STEP)).await?;
-        let sessions = in_steps(|| self.sessions.forget(now, STEP)).await?;
-        let revocations = in_steps(|| self.revocations.forget(now, STEP)).await?;
+        let keys = in_steps(|| self.keys.purge_expired(forgotten_by(now), STEP)).await?;
+        let sessions = in_steps(|| self.sessions.purge_expired(now, STEP)).await?;
+        let revocations = in_steps(|| self.revocations.purge_expired(now, STEP)).await?;
         let over = now.saturating_sub(FAILURES_WINDOW);
-        let attempts = in_steps(|| self.attempts.forget(over, STEP)).await?;
+        let attempts = in_steps(|| self.attempts.purge_expired(over, STEP)).await?;
         Ok(keys + sessions + revocations + attempts)
     }
 }

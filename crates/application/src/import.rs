@@ -9,7 +9,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 pub use taskhold_repository::import::{Counts, ImportRun};
-use taskhold_repository::import::{ImportedRow, Origin};
+use taskhold_repository::import::{ImportedRow, RowIdentity};
 
 use crate::exchange::{Content, Row};
 use crate::ids::Ids;
@@ -121,7 +121,7 @@ impl Importer {
             }
         }
         if !sound.is_empty() {
-            self.run.set_aside(&sound).await?;
+            self.run.stage(&sound).await?;
         }
         Ok(rejected)
     }
@@ -134,7 +134,7 @@ impl Importer {
                 let owner_here = self.owner_here(&owner);
                 ImportedRow {
                     position,
-                    origin: Origin::Console {
+                    origin: RowIdentity::Console {
                         owner,
                         id,
                         created_at,
@@ -146,7 +146,7 @@ impl Importer {
                 let owner = self.owner_here(&self.owner_in_file(&row));
                 ImportedRow {
                     position,
-                    origin: Origin::Kept,
+                    origin: RowIdentity::Native,
                     task: self.task(row, id, version, owner),
                 }
             }

@@ -8,7 +8,7 @@
 //! | [`administration`] | [`Administration`](administration::Administration): what an operator can do with accounts |
 //! | [`import`] | [`Importer`](import::Importer): tasks out of a file, all or none |
 //! | [`exchange`], [`zone`] | the files of tasks that are read and written, and the time zones of their times |
-//! | [`limits`] | [`Limits`](limits::Limits): how often somebody may try |
+//! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): how often somebody may try |
 //! | [`revocations`] | [`Revocations`](revocations::Revocations): which sound tokens count |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): removes what need not be kept |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): whether the store answers in time |
@@ -23,9 +23,9 @@ pub mod exchange;
 pub mod housekeeping;
 pub mod ids;
 pub mod import;
-pub mod limits;
 pub mod passwords;
 mod quota;
+pub mod rate_limits;
 pub mod readiness;
 pub mod revocations;
 pub mod tasks;

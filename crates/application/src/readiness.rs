@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use taskhold_repository::error::StoreError;
-use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::probe::StoreHealth;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 /// Asks after the store, and knows whether the service is on its way out.
 pub struct Readiness {
-    store: Arc<dyn StoreProbe>,
+    store: Arc<dyn StoreHealth>,
     last: Mutex<Option<(Instant, bool)>>,
     draining: AtomicBool,
 }
@@ -45,7 +45,7 @@ pub enum NotReady {
 impl Readiness {
     /// Nothing is asked yet.
     #[must_use]
-    pub fn new(store: Arc<dyn StoreProbe>) -> Self {
+    pub fn new(store: Arc<dyn StoreHealth>) -> Self {
         Self {
             store,
             last: Mutex::new(None),

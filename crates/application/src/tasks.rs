@@ -6,7 +6,7 @@ use std::sync::Arc;
 use taskhold_domain::task::{Task, TaskChange, TaskDraft, TaskId};
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::{Source, StoreError};
-use taskhold_repository::idempotency::Once;
+use taskhold_repository::idempotency::IdempotentOutcome;
 pub use taskhold_repository::idempotency::{
     Fingerprint, IdempotencyKey, IdempotencyKeyError, KeyedRequest,
 };
@@ -104,7 +104,7 @@ impl From<StoreError> for TaskError {
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::OutcomeUnknown(source) => Self::OutcomeUnknown(source),
-            StoreError::Repeatable(source) => Self::Repeatable(source),
+            StoreError::RetryWithKey(source) => Self::Repeatable(source),
             StoreError::Defect(source) => Self::Defect(source),
             // Ids are made here and made once: meeting one again is a fault of ours.
             duplicate @ StoreError::Duplicate => Self::Defect(duplicate.into()),
@@ -160,7 +160,10 @@ impl TaskService {
             return Ok(Written::now(task));
         };
         let write = TaskWrite::Add(task);
-        let once = self.tasks.write_once(caller, request, &write, now).await?;
+        let once = self
+            .tasks
+            .write_idempotent(caller, request, &write, now)
+            .await?;
         told(once)?.map_or(Err(incomplete()), with_task)
     }
 
@@ -238,7 +241,10 @@ impl TaskService {
                 change: change.clone(),
                 precondition: precondition.clone(),
             };
-            let once = self.tasks.write_once(caller, request, &write, now).await?;
+            let once = self
+                .tasks
+                .write_idempotent(caller, request, &write, now)
+                .await?;
             told(once)?.map(with_task).transpose()?
         } else {
             let changed = self.tasks.change(caller, id, change, precondition, now);
@@ -267,7 +273,10 @@ impl TaskService {
                 precondition: precondition.clone(),
             };
             let now = self.clock.now();
-            let once = self.tasks.write_once(caller, request, &write, now).await?;
+            let once = self
+                .tasks
+                .write_idempotent(caller, request, &write, now)
+                .await?;
             told(once)?.map(|written| Written {
                 outcome: (),
                 replayed: written.replayed,
@@ -305,16 +314,16 @@ impl TaskService {
 }
 
 /// What a write under a key means to its caller; `None` where it found nothing.
-fn told(once: Once) -> Result<Option<Written<Option<Task>>>, TaskError> {
+fn told(once: IdempotentOutcome) -> Result<Option<Written<Option<Task>>>, TaskError> {
     match once {
-        Once::Done(outcome) => Ok(Some(Written::now(outcome))),
-        Once::Repeated(outcome) => Ok(Some(Written {
+        IdempotentOutcome::Done(outcome) => Ok(Some(Written::now(outcome))),
+        IdempotentOutcome::Replayed(outcome) => Ok(Some(Written {
             outcome,
             replayed: true,
         })),
-        Once::Missed => Ok(None),
-        Once::KeyReused => Err(TaskError::KeyReused),
-        Once::KeyInFlight => Err(TaskError::KeyInFlight),
+        IdempotentOutcome::Missed => Ok(None),
+        IdempotentOutcome::KeyReused => Err(TaskError::KeyReused),
+        IdempotentOutcome::KeyInFlight => Err(TaskError::KeyInFlight),
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskhold_application::accounts::{AccountError, AccountService, Grant, Lifetimes};
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::limits::{Allowed, Limits};
 use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
+use taskhold_application::rate_limits::{Allowed, RateLimiter};
 use taskhold_application::revocations::Revocations;
 use taskhold_domain::account::{Credentials, Email, Password, PasswordChange, Registration};
 use taskhold_repository::revocations::Revocation;
@@ -101,7 +101,7 @@ async fn world() -> World {
         passwords: hasher.clone(),
         tokens: Arc::new(PlainTokens),
         revocations: Arc::new(Revocations::new(store.clone(), clock.clone())),
-        limits: Limits::new(
+        limits: RateLimiter::new(
             store.clone(),
             Allowed {
                 requests: 100,

@@ -27,8 +27,8 @@ struct Misread {
 
 #[async_trait]
 impl ImportRun for Misread {
-    async fn set_aside(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
-        self.run.set_aside(rows).await
+    async fn stage(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
+        self.run.stage(rows).await
     }
 
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {

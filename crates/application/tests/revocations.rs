@@ -36,8 +36,8 @@ impl RevocationRepository for Slow {
         current
     }
 
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
-        RevocationRepository::forget(&self.store, time, most).await
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+        RevocationRepository::purge_expired(&self.store, time, most).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tasks that come out of a file: what a row must be.
 //!
 //! A row is sound or bad by itself. [`ConsoleRow`] is a row of the console's file, current or old;
-//! [`KeptRow`] is a row that Taskhold wrote, with all that it knows of a task.
+//! [`NativeRow`] is a row that Taskhold wrote, with all that it knows of a task.
 
 mod written_time;
 
@@ -165,7 +165,7 @@ impl ConsoleRow {
 
 /// A row that Taskhold wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeptRow {
+pub struct NativeRow {
     /// Its id.
     pub id: Member<String>,
     /// How often it was changed, counted from 1; 1 where it is absent.
@@ -174,7 +174,7 @@ pub struct KeptRow {
     pub rest: RowInput,
 }
 
-impl KeptRow {
+impl NativeRow {
     /// Asks the rules, the id first.
     ///
     /// # Errors

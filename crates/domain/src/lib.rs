@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | [`task`] | [`Task`](task::Task), its parts, what can be done to it, and [`TaskInput`](task::TaskInput), the door for input from outside |
 //! | [`account`] | [`Email`](account::Email), [`Password`](account::Password): how people who register are known |
-//! | [`import`] | [`ConsoleRow`](import::ConsoleRow), [`KeptRow`](import::KeptRow): tasks that come out of a file |
+//! | [`import`] | [`ConsoleRow`](import::ConsoleRow), [`NativeRow`](import::NativeRow): tasks that come out of a file |
 //! | [`search`] | [`fold`](search::fold), how texts are compared when tasks are looked for |
 //! | [`user`] | [`UserId`](user::UserId), the owner of tasks |
 //! | [`timestamp`] | [`Timestamp`](timestamp::Timestamp), an instant in whole microseconds |

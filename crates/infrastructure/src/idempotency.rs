@@ -9,7 +9,9 @@ use taskhold_domain::task::Task;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::idempotency::{IdempotencyKeys, KeyedRequest, Once, forgotten_by};
+use taskhold_repository::idempotency::{
+    IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, forgotten_by,
+};
 
 use self::row::{Column, Entity};
 use crate::store::Store;
@@ -30,8 +32,8 @@ impl SqlKeys {
 }
 
 #[async_trait]
-impl IdempotencyKeys for SqlKeys {
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+impl IdempotencyKeyRepository for SqlKeys {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let oldest = Query::select()
             .columns([Column::UserId, Column::Key])
             .from(Entity)
@@ -106,19 +108,19 @@ pub(crate) async fn recall(
     owner: &UserId,
     request: &KeyedRequest,
     now: Timestamp,
-) -> Result<Option<Once>, DbErr> {
+) -> Result<Option<IdempotentOutcome>, DbErr> {
     let kept = Entity::find_by_id((owner.as_str().to_owned(), request.key.as_str().to_owned()))
         .filter(Column::CreatedAt.gt(forgotten_by(now).as_micros()))
         .one(connection)
         .await?;
     let Some(kept) = kept else { return Ok(None) };
     if kept.fingerprint != request.fingerprint.0 {
-        return Ok(Some(Once::KeyReused));
+        return Ok(Some(IdempotentOutcome::KeyReused));
     }
     let outcome = kept
         .outcome
         .as_deref()
         .map(tasks::row::from_json)
         .transpose()?;
-    Ok(Some(Once::Repeated(outcome)))
+    Ok(Some(IdempotentOutcome::Replayed(outcome)))
 }

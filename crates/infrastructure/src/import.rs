@@ -202,7 +202,7 @@ async fn send(connection: &mut PgConnection, unsent: &mut String) -> Result<(), 
 
 #[async_trait]
 impl ImportRun for SqlImport {
-    async fn set_aside(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
+    async fn stage(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
         match &mut self.session {
             Session::Postgres(connection) => {
                 for row in rows {

@@ -12,14 +12,13 @@
 //! | `together` | calls that wait together, as one statement |
 //! | `transaction`, `turn` | several statements or none; whose turn it is |
 //! | `policy`, `error` | what a failure is, whether the call is made again, what its caller is told |
-//! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`attempts`], [`idempotency`], [`import`], [`probe`] | the ports |
+//! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`rate_limits`], [`idempotency`], [`import`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
 //! | [`session`] | a connection for a command that works on the whole store |
 //! | [`inspection`] | a connection that only looks |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
 
-pub mod attempts;
 mod connection;
 mod error;
 pub mod idempotency;
@@ -30,6 +29,7 @@ pub mod lock;
 mod policy;
 mod pool;
 pub mod probe;
+pub mod rate_limits;
 pub mod revocations;
 pub mod schema;
 pub mod session;

@@ -142,7 +142,7 @@ impl Policy {
             Err(StoreError::Busy) => "busy",
             Err(StoreError::Unavailable(_)) => "unavailable",
             Err(StoreError::OutcomeUnknown(_)) => "outcome_unknown",
-            Err(StoreError::Repeatable(_)) => "repeatable",
+            Err(StoreError::RetryWithKey(_)) => "repeatable",
             Err(StoreError::Defect(_)) => "defect",
         };
         self.record(operation, name, earlier.since.elapsed());
@@ -235,7 +235,7 @@ fn told(failure: Failure, effect: Effect, may_be_done: bool, source: Source) -> 
         Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous => {
             match (may_be_done, effect) {
                 (false, _) => StoreError::Unavailable(source),
-                (true, Effect::KeyedWrite) => StoreError::Repeatable(source),
+                (true, Effect::KeyedWrite) => StoreError::RetryWithKey(source),
                 (true, _) => StoreError::OutcomeUnknown(source),
             }
         }
@@ -325,7 +325,7 @@ mod tests {
         let (unkeyed, _) = outcome(Effect::RepeatableWrite, Failure::Ambiguous, usize::MAX).await;
         assert!(matches!(unkeyed, Err(StoreError::OutcomeUnknown(_))));
         let (keyed, _) = outcome(Effect::KeyedWrite, Failure::Ambiguous, usize::MAX).await;
-        assert!(matches!(keyed, Err(StoreError::Repeatable(_))));
+        assert!(matches!(keyed, Err(StoreError::RetryWithKey(_))));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sea_orm::ConnectionTrait;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::probe::StoreHealth;
 
 use crate::schema;
 use crate::store::Store;
@@ -23,7 +23,7 @@ impl SqlProbe {
 }
 
 #[async_trait]
-impl StoreProbe for SqlProbe {
+impl StoreHealth for SqlProbe {
     async fn ping(&self) -> Result<(), StoreError> {
         let answer = self
             .store

@@ -46,7 +46,7 @@ impl RevocationRepository for SqlRevocations {
         parsed.collect::<Result<_, _>>().map_err(StoreError::Defect)
     }
 
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let some = Query::select()
             .column(Column::SubjectHash)
             .from(Entity)

@@ -109,7 +109,7 @@ impl SessionRepository for SqlSessions {
             .await
     }
 
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let oldest = Query::select()
             .column(Column::TokenHash)
             .from(Entity)

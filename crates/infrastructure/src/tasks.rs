@@ -17,7 +17,7 @@ use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::idempotency::{KeyedRequest, Once};
+use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::{
     Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
 };
@@ -213,13 +213,13 @@ impl TaskRepository for SqlTasks {
             .await
     }
 
-    async fn write_once(
+    async fn write_idempotent(
         &self,
         owner: &UserId,
         request: &KeyedRequest,
         write: &TaskWrite,
         now: Timestamp,
-    ) -> Result<Once, StoreError> {
+    ) -> Result<IdempotentOutcome, StoreError> {
         let (owner, request, write) = (owner.clone(), request.clone(), write.clone());
         let written = Arc::new((owner, request, write));
         self.store
@@ -242,7 +242,7 @@ impl TaskRepository for SqlTasks {
         owner: &UserId,
         request: &KeyedRequest,
         now: Timestamp,
-    ) -> Result<Option<Once>, StoreError> {
+    ) -> Result<Option<IdempotentOutcome>, StoreError> {
         let (owner, request) = (owner.clone(), request.clone());
         let recalled = self.store.call(
             "idempotency_keys.recall",

@@ -26,7 +26,7 @@ pub enum StoreError {
     /// The store was lost during a write under an idempotency key: repeating it under the same key
     /// is safe, and tells.
     #[error("the store was lost during a write that can be repeated under its key")]
-    Repeatable(#[source] Source),
+    RetryWithKey(#[source] Source),
     /// A fault of ours or of the stored data; trying again will not help.
     #[error("the store holds or was asked something that it should not")]
     Defect(#[source] Source),

@@ -73,11 +73,11 @@ pub struct KeyedRequest {
 
 /// What became of a write under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Once {
+pub enum IdempotentOutcome {
     /// It was done now; the task as it is afterwards, where there is one.
     Done(Option<Task>),
     /// It was done before; the task as it was afterwards.
-    Repeated(Option<Task>),
+    Replayed(Option<Task>),
     /// There was nothing to be done it to. The key is as free as before.
     Missed,
     /// The key belongs to another request; nothing was done.
@@ -87,14 +87,14 @@ pub enum Once {
 }
 
 /// The keys that the store remembers. They are taken by
-/// [`TaskRepository::write_once`](crate::tasks::TaskRepository::write_once).
+/// [`TaskRepository::write_idempotent`](crate::tasks::TaskRepository::write_idempotent).
 #[async_trait]
-pub trait IdempotencyKeys: Send + Sync {
+pub trait IdempotencyKeyRepository: Send + Sync {
     /// Forgets at most `most` keys of those that were taken before `time`. How many it were.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
 }
 
 /// When a key must have been taken to be remembered at `now`: later than this.

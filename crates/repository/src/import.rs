@@ -16,14 +16,14 @@ pub struct ImportedRow {
     /// Where it stands in the file, from 1 on.
     pub position: u64,
     /// By what it is known again.
-    pub origin: Origin,
+    pub origin: RowIdentity,
     /// The task, under the owner whom it is to belong to.
     pub task: Task,
 }
 
 /// By what a row is known again, in the same file and when that is imported again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum RowIdentity {
     /// A row of the console.
     Console {
         /// Its owner there.
@@ -35,7 +35,7 @@ pub enum Origin {
         created_at: Option<WrittenTime>,
     },
     /// A task of Taskhold, known by its id, which it keeps.
-    Kept,
+    Native,
 }
 
 /// What becomes of a number of rows.
@@ -69,20 +69,20 @@ pub trait ImportRun: Send {
     ///
     /// # Errors
     /// `Unavailable`, `Defect`; the import is of no use then.
-    async fn set_aside(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError>;
+    async fn stage(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError>;
 
     /// Imports what was set aside, at `now`: makes owners known who are not, keeps the tasks that are
     /// not there, and remembers them. Of several imports at once, one does this at a time.
     ///
     /// # Errors
-    /// As [`set_aside`](Self::set_aside).
+    /// As [`set_aside`](Self::stage).
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError>;
 
     /// Reads every imported task back and compares it with what was read from the file, field by
     /// field. How many they are, all alike.
     ///
     /// # Errors
-    /// As [`set_aside`](Self::set_aside); `Defect` where one differs, with its position and the field.
+    /// As [`set_aside`](Self::stage); `Defect` where one differs, with its position and the field.
     async fn verify(&mut self) -> Result<u64, StoreError>;
 
     /// Makes it last.

@@ -8,21 +8,21 @@
 //! | [`users`] | [`UserRepository`](users::UserRepository), the owners and their accounts |
 //! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository), refresh tokens |
 //! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository), since when tokens count |
-//! | [`attempts`] | [`AttemptRepository`](attempts::AttemptRepository), what is limited by all instances together |
+//! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository), what is limited by all instances together |
 //! | [`import`] | [`ImportRun`](import::ImportRun), the import of a file |
-//! | [`probe`] | [`StoreProbe`](probe::StoreProbe), whether the store is there |
-//! | [`idempotency`] | [`IdempotencyKeys`](idempotency::IdempotencyKeys), writes that are done once |
+//! | [`probe`] | [`StoreHealth`](probe::StoreHealth), whether the store is there |
+//! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository), writes that are done once |
 //! | [`error`] | [`StoreError`](error::StoreError), the one error of them all |
 //!
 //! Three promises hold for every method: it is one atomic change or one consistent reading; on
 //! data that somebody owns it takes the owner, so that no query can forget it; and what is absent
 //! is no error.
 
-pub mod attempts;
 pub mod error;
 pub mod idempotency;
 pub mod import;
 pub mod probe;
+pub mod rate_limits;
 pub mod revocations;
 pub mod sessions;
 pub mod tasks;

@@ -6,7 +6,7 @@ use crate::error::StoreError;
 
 /// Whether the store is there and fit for use. Both methods really ask it.
 #[async_trait]
-pub trait StoreProbe: Send + Sync {
+pub trait StoreHealth: Send + Sync {
     /// Does the least that shows that the store answers.
     ///
     /// # Errors

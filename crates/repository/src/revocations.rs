@@ -75,5 +75,5 @@ pub trait RevocationRepository: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
 }

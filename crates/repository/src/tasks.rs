@@ -6,7 +6,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
 use crate::error::StoreError;
-use crate::idempotency::{KeyedRequest, Once};
+use crate::idempotency::{IdempotentOutcome, KeyedRequest};
 
 /// Which readings of a task a change may be based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,16 +212,16 @@ pub trait TaskRepository: Send + Sync {
     ///
     /// # Errors
     /// `Duplicate` and `UnknownOwner` as [`add`](Self::add); `Unavailable`, `Repeatable`, `Defect`.
-    async fn write_once(
+    async fn write_idempotent(
         &self,
         owner: &UserId,
         request: &KeyedRequest,
         write: &TaskWrite,
         now: Timestamp,
-    ) -> Result<Once, StoreError>;
+    ) -> Result<IdempotentOutcome, StoreError>;
 
-    /// What `write_once` would tell of a request that was made before ([`Once::Repeated`] or
-    /// [`Once::KeyReused`]); `None` where its key is free.
+    /// What `write_idempotent` would tell of a request that was made before ([`IdempotentOutcome::Replayed`] or
+    /// [`IdempotentOutcome::KeyReused`]); `None` where its key is free.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
@@ -230,7 +230,7 @@ pub trait TaskRepository: Send + Sync {
         owner: &UserId,
         request: &KeyedRequest,
         now: Timestamp,
-    ) -> Result<Option<Once>, StoreError>;
+    ) -> Result<Option<IdempotentOutcome>, StoreError>;
 
     /// Whether there is a task of this id that belongs to somebody other than `caller`. Asked
     /// only after a change found nothing, to tell "not yours" from "not there".

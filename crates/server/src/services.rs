@@ -9,13 +9,13 @@ use taskhold_application::administration::Administration;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::limits::Limits;
+use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
-use taskhold_infrastructure::attempts::SqlAttempts;
 use taskhold_infrastructure::idempotency::SqlKeys;
 use taskhold_infrastructure::probe::SqlProbe;
+use taskhold_infrastructure::rate_limits::SqlRateLimits;
 use taskhold_infrastructure::revocations::SqlRevocations;
 use taskhold_infrastructure::sessions::SqlSessions;
 use taskhold_infrastructure::store::Store;
@@ -35,14 +35,14 @@ pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metr
         Arc::new(SqlRevocations::new(store.clone())),
         clock.clone(),
     ));
-    let attempts = Arc::new(SqlAttempts::new(store.clone()));
+    let attempts = Arc::new(SqlRateLimits::new(store.clone()));
     let accounts = AccountService {
         users: Arc::new(SqlUsers::new(store.clone())),
         sessions: Arc::new(SqlSessions::new(store.clone())),
         passwords: Arc::new(Argon2Passwords::recommended()),
         tokens: tokens.clone(),
         revocations: revocations.clone(),
-        limits: Limits::new(attempts, settings.limits),
+        limits: RateLimiter::new(attempts, settings.limits),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {
@@ -82,7 +82,7 @@ pub fn housekeeping(store: &Store) -> Housekeeping {
         keys: Arc::new(SqlKeys::new(store.clone())),
         sessions: Arc::new(SqlSessions::new(store.clone())),
         revocations: Arc::new(SqlRevocations::new(store.clone())),
-        attempts: Arc::new(SqlAttempts::new(store.clone())),
+        attempts: Arc::new(SqlRateLimits::new(store.clone())),
         clock: Arc::new(SystemClock),
     }
 }

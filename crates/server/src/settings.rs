@@ -17,7 +17,7 @@ use config::ConfigError;
 use serde::Deserialize;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
-use taskhold_application::limits::Allowed;
+use taskhold_application::rate_limits::Allowed;
 use url::Url;
 
 pub use self::auth::Auth;

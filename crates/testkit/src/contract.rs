@@ -2,12 +2,12 @@
 //! makes a named test of every one of them for an adapter.
 
 pub mod accounts;
-pub mod attempts;
+pub mod idempotency;
 pub mod import;
-pub mod once;
 pub mod owners;
 pub mod probe;
 pub mod queries;
+pub mod rate_limits;
 pub mod revocations;
 pub mod sessions;
 pub mod tasks;
@@ -17,10 +17,10 @@ use taskhold_domain::account::Email;
 use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_repository::attempts::AttemptRepository;
-use taskhold_repository::idempotency::IdempotencyKeys;
+use taskhold_repository::idempotency::IdempotencyKeyRepository;
 use taskhold_repository::import::ImportRun;
-use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::probe::StoreHealth;
+use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::{Revocation, RevocationRepository, SubjectHash};
 use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
 use taskhold_repository::tasks::{TaskQuery, TaskRepository};
@@ -41,11 +41,11 @@ pub trait Adapter {
     /// Its revocations.
     fn revocations(&self) -> &dyn RevocationRepository;
     /// Its counters.
-    fn attempts(&self) -> &dyn AttemptRepository;
+    fn rate_limits(&self) -> &dyn RateLimitRepository;
     /// Its idempotency keys.
-    fn keys(&self) -> &dyn IdempotencyKeys;
+    fn keys(&self) -> &dyn IdempotencyKeyRepository;
     /// Its health.
-    fn probe(&self) -> &dyn StoreProbe;
+    fn probe(&self) -> &dyn StoreHealth;
     /// An import into it.
     async fn import(&self) -> Box<dyn ImportRun>;
 }
@@ -64,13 +64,13 @@ impl Adapter for MemoryStore {
     fn revocations(&self) -> &dyn RevocationRepository {
         self
     }
-    fn attempts(&self) -> &dyn AttemptRepository {
+    fn rate_limits(&self) -> &dyn RateLimitRepository {
         self
     }
-    fn keys(&self) -> &dyn IdempotencyKeys {
+    fn keys(&self) -> &dyn IdempotencyKeyRepository {
         self
     }
-    fn probe(&self) -> &dyn StoreProbe {
+    fn probe(&self) -> &dyn StoreHealth {
         self
     }
     async fn import(&self) -> Box<dyn ImportRun> {
@@ -108,7 +108,7 @@ macro_rules! store_contract {
                 paging_by_creation_survives_what_others_do
                 a_search_follows_changes
             );
-            $crate::store_contract!(@tests $open; once:
+            $crate::store_contract!(@tests $open; idempotency:
                 every_write_under_a_key_is_done_once
                 a_key_of_another_request_is_refused
                 a_write_that_misses_leaves_its_key_free
@@ -164,7 +164,7 @@ macro_rules! store_contract {
                 nobody_who_is_kept_out_comes_in_by_ending_sessions
                 revocations_are_forgotten_in_bounded_steps
             );
-            $crate::store_contract!(@tests $open; attempts:
+            $crate::store_contract!(@tests $open; rate_limits:
                 attempts_are_counted_in_windows
                 every_counter_counts_for_itself
                 concurrent_attempts_are_all_counted

@@ -1,8 +1,8 @@
 //! The storage ports without a database: the shortest thing that keeps their contract.
 
 mod accounts;
-mod attempts;
 mod import;
+mod rate_limits;
 mod sessions;
 mod tasks;
 
@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::user::UserId;
-use taskhold_repository::attempts::{Bucket, Count};
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::IdempotencyKey;
-use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::probe::StoreHealth;
+use taskhold_repository::rate_limits::{Count, RateLimitKey};
 use taskhold_repository::revocations::{Revocation, SubjectHash};
 use taskhold_repository::sessions::TokenHash;
 use taskhold_repository::users::User;
@@ -39,7 +39,7 @@ struct Rows {
     keys: BTreeMap<(UserId, IdempotencyKey), Kept>,
     sessions: BTreeMap<TokenHash, Started>,
     revocations: BTreeMap<SubjectHash, Revocation>,
-    attempts: BTreeMap<Bucket, Count>,
+    attempts: BTreeMap<RateLimitKey, Count>,
     imports: BTreeMap<Imported, TaskId>,
 }
 
@@ -67,7 +67,7 @@ fn forget<K: Clone + Ord, V>(
 }
 
 #[async_trait]
-impl StoreProbe for MemoryStore {
+impl StoreHealth for MemoryStore {
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }

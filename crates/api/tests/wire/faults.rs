@@ -9,8 +9,8 @@ use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::idempotency::{KeyedRequest, Once};
-use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
+use taskhold_repository::probe::StoreHealth;
 use taskhold_repository::tasks::{
     Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
 };
@@ -49,13 +49,13 @@ impl TaskRepository for Failing {
     async fn remove(&self, _: &UserId, _: TaskId, _: &Precondition) -> Result<bool, StoreError> {
         Err((self.0)())
     }
-    async fn write_once(
+    async fn write_idempotent(
         &self,
         _: &UserId,
         _: &KeyedRequest,
         _: &TaskWrite,
         _: Timestamp,
-    ) -> Result<Once, StoreError> {
+    ) -> Result<IdempotentOutcome, StoreError> {
         Err((self.0)())
     }
     async fn recall(
@@ -63,7 +63,7 @@ impl TaskRepository for Failing {
         _: &UserId,
         _: &KeyedRequest,
         _: Timestamp,
-    ) -> Result<Option<Once>, StoreError> {
+    ) -> Result<Option<IdempotentOutcome>, StoreError> {
         Err((self.0)())
     }
     async fn belongs_to_another(&self, _: &UserId, _: TaskId) -> Result<bool, StoreError> {
@@ -72,7 +72,7 @@ impl TaskRepository for Failing {
 }
 
 #[async_trait]
-impl StoreProbe for Failing {
+impl StoreHealth for Failing {
     async fn ping(&self) -> Result<(), StoreError> {
         Err((self.0)())
     }
@@ -112,7 +112,7 @@ async fn a_store_that_was_lost_during_a_write() {
 
 #[actix_web::test]
 async fn a_store_that_was_lost_during_a_write_under_a_key() {
-    let failing = Arc::new(Failing(|| StoreError::Repeatable(SECRET.into())));
+    let failing = Arc::new(Failing(|| StoreError::RetryWithKey(SECRET.into())));
     let mut wire = Wire::on(failing.clone(), failing);
     let keyed = request(Method::POST, "/api/v1/tasks").json(r#"{"title": "x"}"#);
     wire.ask(keyed.header("idempotency-key", "k")).await;

@@ -15,11 +15,11 @@ use taskhold_api::Services;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::accounts::{AccountService, Lifetimes};
-use taskhold_application::limits::{Allowed, Limits};
+use taskhold_application::rate_limits::{Allowed, RateLimiter};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
-use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::probe::StoreHealth;
 use taskhold_repository::tasks::TaskRepository;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::ids::CountedIds;
@@ -100,11 +100,15 @@ impl Wire {
         Self::on(store.clone(), store)
     }
 
-    pub fn on(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreProbe>) -> Self {
+    pub fn on(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreHealth>) -> Self {
         Self::limited(tasks, probe, u64::MAX)
     }
 
-    pub fn limited(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreProbe>, quota: u64) -> Self {
+    pub fn limited(
+        tasks: Arc<dyn TaskRepository>,
+        probe: Arc<dyn StoreHealth>,
+        quota: u64,
+    ) -> Self {
         // Those of accounts are nobody's else.
         let people = Arc::new(MemoryStore::default());
         let clock = Arc::new(ManualClock::default());
@@ -117,7 +121,7 @@ impl Wire {
             passwords: Arc::new(PlainPasswords),
             tokens: Arc::new(PlainTokens),
             revocations: revocations.clone(),
-            limits: Limits::new(people, ALLOWED),
+            limits: RateLimiter::new(people, ALLOWED),
             clock: clock.clone(),
             ids: ids.clone(),
             lifetimes: Lifetimes {

@@ -2,8 +2,8 @@
 
 use taskhold_repository::error::{Source, StoreError};
 
-use crate::limits::{Allowance, Refused};
 use crate::passwords::HashingError;
+use crate::rate_limits::{Allowance, Refused};
 use crate::tokens::SigningError;
 
 /// Why a use case of accounts failed.
@@ -54,7 +54,7 @@ impl From<StoreError> for AccountError {
         match error {
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable(source) => Self::Unavailable(source),
-            StoreError::OutcomeUnknown(source) | StoreError::Repeatable(source) => {
+            StoreError::OutcomeUnknown(source) | StoreError::RetryWithKey(source) => {
                 Self::OutcomeUnknown(source)
             }
             StoreError::Defect(source) => Self::Defect(source),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use taskhold_domain::import::{ConsoleRow, KeptRow, RowError, RowInput};
+use taskhold_domain::import::{ConsoleRow, NativeRow, RowError, RowInput};
 use taskhold_domain::task::{Member, TaskInput};
 
 use super::{Content, Row};
@@ -97,14 +97,14 @@ impl Members {
         }
     }
 
-    fn into_kept(mut self) -> KeptRow {
+    fn into_kept(mut self) -> NativeRow {
         let (id, version) = (
             std::mem::take(&mut self.id),
             std::mem::take(&mut self.version),
         );
         let mut rest = self.into_console().rest;
         rest.content = Member::Absent;
-        KeptRow {
+        NativeRow {
             id: id.text(),
             version: version.integer(),
             rest,

@@ -158,7 +158,7 @@ fn times_that_are_missing_are_now_and_none_is_before_the_creation() {
 #[test]
 fn rows_of_our_own_keep_id_and_version() {
     let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
-    let row = |id: Member<String>, version| KeptRow {
+    let row = |id: Member<String>, version| NativeRow {
         id,
         version,
         rest: least().rest,

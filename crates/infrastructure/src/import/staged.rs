@@ -10,7 +10,7 @@ use taskhold_domain::import::WrittenTime;
 use taskhold_domain::search::fold;
 use taskhold_domain::task::Task;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::import::{ImportedRow, Origin};
+use taskhold_repository::import::{ImportedRow, RowIdentity};
 
 use super::failed;
 use crate::session::{Session, copy_text};
@@ -124,7 +124,7 @@ impl<'a> StagedRow<'a> {
         const UNKNOWN: i64 = i64::MIN;
         let task = &row.task;
         let (origin, console_id, remembered_at) = match &row.origin {
-            Origin::Console {
+            RowIdentity::Console {
                 owner,
                 id,
                 created_at,
@@ -136,7 +136,7 @@ impl<'a> StagedRow<'a> {
                 };
                 (owner.as_str().to_owned(), id.get(), remembered_at)
             }
-            Origin::Kept => (task.id.to_string(), 0, UNKNOWN),
+            RowIdentity::Native => (task.id.to_string(), 0, UNKNOWN),
         };
         Ok(Self {
             position: i64::try_from(row.position)

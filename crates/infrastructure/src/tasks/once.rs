@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_repository::idempotency::{KeyedRequest, Once};
+use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::TaskWrite;
 
 use super::row::{self, Listed};
@@ -22,7 +22,7 @@ pub(super) async fn write(
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
-) -> Result<Verdict<Once>, DbErr> {
+) -> Result<Verdict<IdempotentOutcome>, DbErr> {
     let added = match write {
         TaskWrite::Add(task) => Some(task),
         TaskWrite::Change { .. } | TaskWrite::Remove { .. } => None,
@@ -35,10 +35,12 @@ pub(super) async fn write(
         Ok(true) => {}
         Ok(false) => return before(connection, attempt, owner, request, now).await,
         // The store does not know the user, who then has no task to change.
-        Err(error) if is_foreign_key_violation(&error) => return Ok(Verdict::Undo(Once::Missed)),
+        Err(error) if is_foreign_key_violation(&error) => {
+            return Ok(Verdict::Undo(IdempotentOutcome::Missed));
+        }
         // Whoever holds the key is not an earlier attempt of ours.
         Err(error) if is_lock_timeout(&error) && attempt.is_first => {
-            return Ok(Verdict::Undo(Once::KeyInFlight));
+            return Ok(Verdict::Undo(IdempotentOutcome::KeyInFlight));
         }
         Err(error) => return Err(error),
     }
@@ -47,7 +49,7 @@ pub(super) async fn write(
             connection
                 .execute(&row::insert(std::slice::from_ref(task)))
                 .await?;
-            Ok(Verdict::Keep(Once::Done(Some(task.clone()))))
+            Ok(Verdict::Keep(IdempotentOutcome::Done(Some(task.clone()))))
         }
         TaskWrite::Change {
             id,
@@ -57,21 +59,21 @@ pub(super) async fn write(
             let backend = connection.get_database_backend();
             let update = update(backend, owner, *id, change, precondition, now);
             let Some(row) = Listed::read_one(connection, update).await? else {
-                return Ok(Verdict::Undo(Once::Missed));
+                return Ok(Verdict::Undo(IdempotentOutcome::Missed));
             };
             let task = row.task(owner.clone());
             let task = task.map_err(row::DamagedRow::into_db_error)?;
             idempotency::keep(connection, owner, request, &task).await?;
-            Ok(Verdict::Keep(Once::Done(Some(task))))
+            Ok(Verdict::Keep(IdempotentOutcome::Done(Some(task))))
         }
         TaskWrite::Remove { id, precondition } => {
             let backend = connection.get_database_backend();
             let removal = removal(backend, owner, *id, precondition);
             let removed = connection.execute_raw(removal).await?;
             Ok(if removed.rows_affected() > 0 {
-                Verdict::Keep(Once::Done(None))
+                Verdict::Keep(IdempotentOutcome::Done(None))
             } else {
-                Verdict::Undo(Once::Missed)
+                Verdict::Undo(IdempotentOutcome::Missed)
             })
         }
     }
@@ -84,13 +86,15 @@ async fn before(
     owner: &UserId,
     request: &KeyedRequest,
     now: Timestamp,
-) -> Result<Verdict<Once>, DbErr> {
+) -> Result<Verdict<IdempotentOutcome>, DbErr> {
     let once = match idempotency::recall(connection, owner, request, now).await? {
         // An attempt before did it, and its answer was lost.
-        Some(Once::Repeated(outcome)) if attempt.may_be_done => Once::Done(outcome),
+        Some(IdempotentOutcome::Replayed(outcome)) if attempt.may_be_done => {
+            IdempotentOutcome::Done(outcome)
+        }
         Some(once) => once,
         // It was taken a moment ago and is forgotten by now: only a purge does that.
-        None => Once::KeyInFlight,
+        None => IdempotentOutcome::KeyInFlight,
     };
     Ok(Verdict::Undo(once))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::DatabaseConnection;
-use taskhold_infrastructure::attempts::SqlAttempts;
 use taskhold_infrastructure::idempotency::SqlKeys;
 use taskhold_infrastructure::import::SqlImport;
 use taskhold_infrastructure::probe::SqlProbe;
+use taskhold_infrastructure::rate_limits::SqlRateLimits;
 use taskhold_infrastructure::revocations::SqlRevocations;
 use taskhold_infrastructure::schema;
 use taskhold_infrastructure::sessions::SqlSessions;
@@ -16,10 +16,10 @@ use taskhold_infrastructure::start::Opening;
 use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_infrastructure::users::SqlUsers;
-use taskhold_repository::attempts::AttemptRepository;
-use taskhold_repository::idempotency::IdempotencyKeys;
+use taskhold_repository::idempotency::IdempotencyKeyRepository;
 use taskhold_repository::import::ImportRun;
-use taskhold_repository::probe::StoreProbe;
+use taskhold_repository::probe::StoreHealth;
+use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::sessions::SessionRepository;
 use taskhold_repository::tasks::TaskRepository;
@@ -34,7 +34,7 @@ pub struct SqlAdapter {
     pub users: SqlUsers,
     pub sessions: SqlSessions,
     pub revocations: SqlRevocations,
-    pub attempts: SqlAttempts,
+    pub attempts: SqlRateLimits,
     pub keys: SqlKeys,
     pub probe: SqlProbe,
     pub opening: Opening,
@@ -56,13 +56,13 @@ impl Adapter for SqlAdapter {
     fn revocations(&self) -> &dyn RevocationRepository {
         &self.revocations
     }
-    fn attempts(&self) -> &dyn AttemptRepository {
+    fn rate_limits(&self) -> &dyn RateLimitRepository {
         &self.attempts
     }
-    fn keys(&self) -> &dyn IdempotencyKeys {
+    fn keys(&self) -> &dyn IdempotencyKeyRepository {
         &self.keys
     }
-    fn probe(&self) -> &dyn StoreProbe {
+    fn probe(&self) -> &dyn StoreHealth {
         &self.probe
     }
     async fn import(&self) -> Box<dyn ImportRun> {
@@ -120,7 +120,7 @@ async fn adapter(url: &DatabaseUrl, folder: Option<TempDir>) -> SqlAdapter {
         users: SqlUsers::new(store.clone()),
         sessions: SqlSessions::new(store.clone()),
         revocations: SqlRevocations::new(store.clone()),
-        attempts: SqlAttempts::new(store.clone()),
+        attempts: SqlRateLimits::new(store.clone()),
         keys: SqlKeys::new(store.clone()),
         probe: SqlProbe::new(store),
         opening,

@@ -10,7 +10,7 @@ use taskhold_domain::import::{ConsoleId, WrittenTime};
 use taskhold_domain::task::{Completion, Task, TaskChange, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, Origin};
+use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, RowIdentity};
 use taskhold_repository::tasks::Precondition;
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 
 /// A row of the console, of the number and the owner of its task, which was created when it says.
 fn row(position: u64, number: i64, task: Task) -> ImportedRow {
-    let origin = Origin::Console {
+    let origin = RowIdentity::Console {
         owner: task.owner.clone(),
         id: ConsoleId::parse(number).expect("a number"),
         created_at: Some(WrittenTime::Instant(task.created_at)),
@@ -35,7 +35,7 @@ fn row(position: u64, number: i64, task: Task) -> ImportedRow {
 fn kept_row(position: u64, task: Task) -> ImportedRow {
     ImportedRow {
         position,
-        origin: Origin::Kept,
+        origin: RowIdentity::Native,
         task,
     }
 }
@@ -78,7 +78,7 @@ async fn begun(
     rows: &[ImportedRow],
 ) -> (Box<dyn ImportRun>, ImportOutcome, u64) {
     let mut run = store.import().await;
-    run.set_aside(rows).await.expect("set aside");
+    run.stage(rows).await.expect("set aside");
     let outcome = run.import(at(0)).await.expect("imported");
     let verified = run.verify().await.expect("verified");
     (run, outcome, verified)
@@ -98,8 +98,8 @@ pub async fn an_import_happens_at_once_or_never(store: &impl Adapter) {
     for is_done in [false, true] {
         let mut run = store.import().await;
         let (first, second) = rows.split_at(2);
-        run.set_aside(first).await.expect("set aside");
-        run.set_aside(second).await.expect("set aside");
+        run.stage(first).await.expect("set aside");
+        run.stage(second).await.expect("set aside");
         run.import(at(0)).await.expect("imported");
         assert_eq!(run.verify().await.expect("verified"), 4);
         for owner in ["alice", "bob"] {
@@ -120,7 +120,7 @@ pub async fn an_import_happens_at_once_or_never(store: &impl Adapter) {
 /// Nor does one of nothing.
 pub async fn an_import_that_is_given_up_leaves_nothing(store: &impl Adapter) {
     let mut run = store.import().await;
-    run.set_aside(&file(10)).await.expect("set aside");
+    run.stage(&file(10)).await.expect("set aside");
     drop(run);
     assert_eq!(all(store, &user("alice")).await, []);
     assert_eq!(imported(store, &[]).await, ImportOutcome::default());
@@ -205,7 +205,7 @@ pub async fn of_rows_that_are_one_the_last_counts(store: &impl Adapter) {
     ];
     let mut run = store.import().await;
     for part in rows.chunks(1) {
-        run.set_aside(part).await.expect("set aside");
+        run.stage(part).await.expect("set aside");
     }
     let made = run.import(at(0)).await.expect("imported");
     assert_eq!(run.verify().await.expect("verified"), 3);
@@ -237,7 +237,7 @@ pub async fn a_row_is_known_by_its_owners_number_and_time(store: &impl Adapter) 
         },
         // Of no time, which is none of them.
         ImportedRow {
-            origin: Origin::Console {
+            origin: RowIdentity::Console {
                 owner: user("alice"),
                 id: ConsoleId::parse(7).expect("a number"),
                 created_at: None,

@@ -2,7 +2,9 @@
 
 use futures_util::future::{join_all, join3};
 use taskhold_repository::error::StoreError;
-use taskhold_repository::idempotency::{Fingerprint, IdempotencyKey, KeyedRequest, Once};
+use taskhold_repository::idempotency::{
+    Fingerprint, IdempotencyKey, IdempotentOutcome, KeyedRequest,
+};
 use taskhold_repository::revocations::KNOWN_WITHIN;
 use taskhold_repository::sessions::Rotation;
 use taskhold_repository::tasks::TaskWrite;
@@ -74,9 +76,12 @@ pub async fn removing_a_user_removes_all_that_is_theirs(store: &impl Adapter) {
     let write = TaskWrite::Add(task("anna", 3));
     let tasks = store.tasks();
     let keyed = tasks
-        .write_once(&anna.id, &request("k"), &write, at(0))
+        .write_idempotent(&anna.id, &request("k"), &write, at(0))
         .await;
-    assert!(matches!(keyed, Ok(Once::Done(Some(_)))), "{keyed:?}");
+    assert!(
+        matches!(keyed, Ok(IdempotentOutcome::Done(Some(_)))),
+        "{keyed:?}"
+    );
 
     let gone = store.users().remove(&revocation("anna", 5)).await;
     assert!(gone.expect("answered"));
@@ -116,7 +121,7 @@ pub async fn a_removed_user_does_not_come_back_at_once(store: &impl Adapter) {
         );
         let write = TaskWrite::Add(created_at(task("by key", 4), micros));
         let refused = tasks
-            .write_once(&user("by key"), &request("k"), &write, at(micros))
+            .write_idempotent(&user("by key"), &request("k"), &write, at(micros))
             .await;
         assert!(
             matches!(refused, Err(StoreError::UnknownOwner)),
@@ -131,9 +136,12 @@ pub async fn a_removed_user_does_not_come_back_at_once(store: &impl Adapter) {
     kept(store, created_at(task("by add", 3), later)).await;
     let write = TaskWrite::Add(created_at(task("by key", 4), later));
     let done = tasks
-        .write_once(&user("by key"), &request("k"), &write, at(later))
+        .write_idempotent(&user("by key"), &request("k"), &write, at(later))
         .await;
-    assert!(matches!(done, Ok(Once::Done(Some(_)))), "{done:?}");
+    assert!(
+        matches!(done, Ok(IdempotentOutcome::Done(Some(_)))),
+        "{done:?}"
+    );
 }
 
 /// Whatever they were writing at that moment, with a key and without.
@@ -147,7 +155,9 @@ pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &impl Adap
             let request = request(&format!("k{number}"));
             let (tasks, writer) = (store.tasks(), &writer);
             async move {
-                let done = tasks.write_once(writer, &request, &write, at(2)).await;
+                let done = tasks
+                    .write_idempotent(writer, &request, &write, at(2))
+                    .await;
                 done.map(drop)
             }
         }));
@@ -177,7 +187,10 @@ pub async fn a_user_whose_tokens_were_revoked_goes_on_writing(store: &impl Adapt
     let write = TaskWrite::Add(created_at(task("anna", 2), 7));
     let done = store
         .tasks()
-        .write_once(&anna.id, &request("k"), &write, at(7))
+        .write_idempotent(&anna.id, &request("k"), &write, at(7))
         .await;
-    assert!(matches!(done, Ok(Once::Done(Some(_)))), "{done:?}");
+    assert!(
+        matches!(done, Ok(IdempotentOutcome::Done(Some(_)))),
+        "{done:?}"
+    );
 }

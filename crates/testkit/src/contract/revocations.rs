@@ -70,7 +70,7 @@ pub async fn revocations_are_forgotten_in_bounded_steps(store: &impl Adapter) {
         revoked(store, &format!("user{micros}"), micros).await;
     }
     for expected in [2, 2, 0] {
-        let forgotten = store.revocations().forget(at(LIFETIME + 5), 2).await;
+        let forgotten = store.revocations().purge_expired(at(LIFETIME + 5), 2).await;
         assert_eq!(forgotten.expect("answered"), expected);
     }
     let left = current(store, 0).await;

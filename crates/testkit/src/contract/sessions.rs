@@ -296,7 +296,7 @@ pub async fn sessions_are_forgotten_in_bounded_steps(store: &impl Adapter) {
     }
     assert_eq!(rotated(store, 1, 11).await, Rotation::Rotated(anna.clone()));
     for expected in [2, 2, 0] {
-        let forgotten = store.sessions().forget(at(105), 2).await;
+        let forgotten = store.sessions().purge_expired(at(105), 2).await;
         assert_eq!(forgotten.expect("answered"), expected);
     }
     // Used before, and forgotten by now.

@@ -190,7 +190,7 @@ impl RevocationRepository for MemoryStore {
             .collect())
     }
 
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let revocations = &mut self.rows().revocations;
         Ok(forget(revocations, most, |revocation| {
             revocation.kept_until < time

@@ -8,7 +8,7 @@ use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, Origin};
+use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, RowIdentity};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::known_by_id;
@@ -30,7 +30,7 @@ enum Number {
 #[derive(Debug)]
 struct MemoryImport {
     store: MemoryStore,
-    set_aside: Vec<ImportedRow>,
+    staged: Vec<ImportedRow>,
     /// What is to be kept, since when, and the right to keep it.
     turn: Option<(Timestamp, OwnedMutexGuard<()>)>,
 }
@@ -41,7 +41,7 @@ impl MemoryStore {
     pub fn import(&self) -> Box<dyn ImportRun> {
         Box::new(MemoryImport {
             store: self.clone(),
-            set_aside: Vec::new(),
+            staged: Vec::new(),
             turn: None,
         })
     }
@@ -55,26 +55,26 @@ impl Rows {
 
 fn number(row: &ImportedRow) -> Number {
     match &row.origin {
-        Origin::Console { owner, id, .. } => Number::Console(owner.clone(), *id),
-        Origin::Kept => Number::Kept(row.task.id),
+        RowIdentity::Console { owner, id, .. } => Number::Console(owner.clone(), *id),
+        RowIdentity::Native => Number::Kept(row.task.id),
     }
 }
 
 fn remembered(row: &ImportedRow) -> Imported {
     let created_at = match &row.origin {
-        Origin::Console { created_at, .. } => created_at.map(|written| match written {
+        RowIdentity::Console { created_at, .. } => created_at.map(|written| match written {
             WrittenTime::Wall(wall) => wall.as_micros(),
             WrittenTime::Instant(instant) => instant.as_micros(),
         }),
-        Origin::Kept => None,
+        RowIdentity::Native => None,
     };
     Imported(row.task.owner.clone(), number(row), created_at)
 }
 
 #[async_trait]
 impl ImportRun for MemoryImport {
-    async fn set_aside(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
-        self.set_aside.extend_from_slice(rows);
+    async fn stage(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError> {
+        self.staged.extend_from_slice(rows);
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl ImportRun for MemoryImport {
         let rows = self.store.rows();
         let mut owners = BTreeMap::<_, Counts>::new();
         let (mut numbers, mut taken, mut imported) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for row in self.set_aside.drain(..).rev() {
+        for row in self.staged.drain(..).rev() {
             let owner = &row.task.owner;
             let outcome = owners.entry(owner.clone()).or_default();
             if !numbers.insert(number(&row)) {
@@ -103,27 +103,27 @@ impl ImportRun for MemoryImport {
         }
         drop(rows);
         taken.reverse();
-        self.set_aside = imported;
+        self.staged = imported;
         self.turn = Some((now, turn));
         Ok(ImportOutcome { owners, taken })
     }
 
     async fn verify(&mut self) -> Result<u64, StoreError> {
         // What is to be kept is what was set aside.
-        Ok(self.set_aside.len() as u64)
+        Ok(self.staged.len() as u64)
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         let mut rows = self.store.rows();
         if let Some((now, _)) = &self.turn {
             if self
-                .set_aside
+                .staged
                 .iter()
                 .any(|row| rows.tasks.contains_key(&row.task.id))
             {
                 return Err(StoreError::Duplicate);
             }
-            for row in &self.set_aside {
+            for row in &self.staged {
                 let owner = &row.task.owner;
                 rows.users
                     .entry(owner.clone())

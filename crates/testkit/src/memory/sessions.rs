@@ -104,7 +104,7 @@ impl SessionRepository for MemoryStore {
         Ok(())
     }
 
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let sessions = &mut self.rows().sessions;
         Ok(forget(sessions, most, |started| {
             started.session.expires_at < time

@@ -7,7 +7,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{
-    Fingerprint, IdempotencyKeys, KeyedRequest, Once, forgotten_by,
+    Fingerprint, IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, forgotten_by,
 };
 use taskhold_repository::tasks::{
     Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository,
@@ -56,14 +56,19 @@ impl Rows {
         found
     }
 
-    fn recall(&self, owner: &UserId, request: &KeyedRequest, now: Timestamp) -> Option<Once> {
+    fn recall(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        now: Timestamp,
+    ) -> Option<IdempotentOutcome> {
         let kept = self.keys.get(&(owner.clone(), request.key.clone()))?;
         if kept.at <= forgotten_by(now) {
             None
         } else if kept.fingerprint == request.fingerprint {
-            Some(Once::Repeated(kept.task.clone()))
+            Some(IdempotentOutcome::Replayed(kept.task.clone()))
         } else {
-            Some(Once::KeyReused)
+            Some(IdempotentOutcome::KeyReused)
         }
     }
 
@@ -179,13 +184,13 @@ impl TaskRepository for MemoryStore {
         Ok(self.rows().remove(owner, id, precondition))
     }
 
-    async fn write_once(
+    async fn write_idempotent(
         &self,
         owner: &UserId,
         request: &KeyedRequest,
         write: &TaskWrite,
         now: Timestamp,
-    ) -> Result<Once, StoreError> {
+    ) -> Result<IdempotentOutcome, StoreError> {
         let mut rows = self.rows();
         if let Some(before) = rows.recall(owner, request, now) {
             return Ok(before);
@@ -200,12 +205,12 @@ impl TaskRepository for MemoryStore {
                 change,
                 precondition,
             } => match rows.change(owner, *id, change, precondition, now) {
-                None => return Ok(Once::Missed),
+                None => return Ok(IdempotentOutcome::Missed),
                 changed => changed,
             },
             TaskWrite::Remove { id, precondition } => {
                 if !rows.remove(owner, *id, precondition) {
-                    return Ok(Once::Missed);
+                    return Ok(IdempotentOutcome::Missed);
                 }
                 None
             }
@@ -216,7 +221,7 @@ impl TaskRepository for MemoryStore {
             at: now,
         };
         rows.keys.insert((owner.clone(), request.key.clone()), kept);
-        Ok(Once::Done(task))
+        Ok(IdempotentOutcome::Done(task))
     }
 
     async fn recall(
@@ -224,7 +229,7 @@ impl TaskRepository for MemoryStore {
         owner: &UserId,
         request: &KeyedRequest,
         now: Timestamp,
-    ) -> Result<Option<Once>, StoreError> {
+    ) -> Result<Option<IdempotentOutcome>, StoreError> {
         Ok(self.rows().recall(owner, request, now))
     }
 
@@ -238,8 +243,8 @@ impl TaskRepository for MemoryStore {
 }
 
 #[async_trait]
-impl IdempotencyKeys for MemoryStore {
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+impl IdempotencyKeyRepository for MemoryStore {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         Ok(forget(&mut self.rows().keys, most, |kept| kept.at < time))
     }
 }

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use taskhold_repository::attempts::{Bucket, Count};
+use taskhold_repository::rate_limits::{Count, RateLimitKey};
 
 use super::{Adapter, at};
 
 const WINDOW: Duration = Duration::from_micros(100);
 
-fn bucket(name: &str) -> Bucket {
-    Bucket::of("test", &[name])
+fn bucket(name: &str) -> RateLimitKey {
+    RateLimitKey::of("test", &[name])
 }
 
 async fn counted(store: &impl Adapter, name: &str, micros: i64) -> Count {
-    let counted = store.attempts().count(bucket(name), WINDOW, at(micros));
+    let counted = store.rate_limits().count(bucket(name), WINDOW, at(micros));
     counted.await.expect("counted")
 }
 
@@ -68,9 +68,9 @@ pub async fn an_attempt_that_is_taken_back_does_not_count(store: &impl Adapter) 
         counted(store, name, 1).await;
     }
     let several = ["a", "b", "nobody's", "d"].map(bucket);
-    let taken_back = store.attempts().take_back(&several).await;
+    let taken_back = store.rate_limits().refund(&several).await;
     taken_back.expect("taken back");
-    let taken_back = store.attempts().take_back(&[]).await;
+    let taken_back = store.rate_limits().refund(&[]).await;
     taken_back.expect("nothing to do");
     assert_eq!(counted(store, "a", 2).await, count(3, 1));
     assert_eq!(counted(store, "b", 2).await, count(1, 2));
@@ -90,7 +90,7 @@ pub async fn concurrent_attempts_are_all_taken_back(store: &impl Adapter) {
         } else {
             ["b", "a"]
         };
-        store.attempts().take_back(&order.map(bucket)).await
+        store.rate_limits().refund(&order.map(bucket)).await
     });
     for taken_back in join_all(attempts).await {
         taken_back.expect("taken back");
@@ -105,7 +105,7 @@ pub async fn a_cleared_counter_begins_anew(store: &impl Adapter) {
         counted(store, name, 1).await;
     }
     for _ in 0..2 {
-        let cleared = store.attempts().clear(&["a", "c"].map(bucket)).await;
+        let cleared = store.rate_limits().clear(&["a", "c"].map(bucket)).await;
         cleared.expect("cleared");
     }
     assert_eq!(counted(store, "a", 2).await, count(1, 2));
@@ -119,7 +119,7 @@ pub async fn counters_are_forgotten_in_bounded_steps(store: &impl Adapter) {
         counted(store, name, micros).await;
     }
     for expected in [2, 2, 0] {
-        let forgotten = store.attempts().forget(at(5), 2).await;
+        let forgotten = store.rate_limits().purge_expired(at(5), 2).await;
         assert_eq!(forgotten.expect("answered"), expected);
     }
     assert_eq!(counted(store, "a", 6).await, count(1, 6));

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_repository::attempts::{AttemptRepository, Bucket, Count};
 use taskhold_repository::error::StoreError;
+use taskhold_repository::rate_limits::{Count, RateLimitKey, RateLimitRepository};
 
 use super::{MemoryStore, forget};
 
 #[async_trait]
-impl AttemptRepository for MemoryStore {
+impl RateLimitRepository for MemoryStore {
     async fn count(
         &self,
-        bucket: Bucket,
+        bucket: RateLimitKey,
         window: Duration,
         now: Timestamp,
     ) -> Result<Count, StoreError> {
@@ -30,7 +30,7 @@ impl AttemptRepository for MemoryStore {
         Ok(*counted)
     }
 
-    async fn take_back(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+    async fn refund(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError> {
         let mut rows = self.rows();
         for bucket in buckets {
             match rows.attempts.get_mut(bucket) {
@@ -41,13 +41,13 @@ impl AttemptRepository for MemoryStore {
         Ok(())
     }
 
-    async fn clear(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+    async fn clear(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError> {
         let mut rows = self.rows();
         rows.attempts.retain(|bucket, _| !buckets.contains(bucket));
         Ok(())
     }
 
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         Ok(forget(&mut self.rows().attempts, most, |count| {
             count.since < time
         }))

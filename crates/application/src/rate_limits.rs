@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use taskhold_domain::search::fold;
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_repository::attempts::{AttemptRepository, Bucket};
 use taskhold_repository::error::StoreError;
+use taskhold_repository::rate_limits::{RateLimitKey, RateLimitRepository};
 
 /// In what time requests of one address are counted.
 pub const REQUESTS_WINDOW: Duration = Duration::from_mins(1);
@@ -41,8 +41,8 @@ pub struct Allowance {
 
 /// Counts and refuses.
 #[derive(Clone)]
-pub struct Limits {
-    attempts: Arc<dyn AttemptRepository>,
+pub struct RateLimiter {
+    attempts: Arc<dyn RateLimitRepository>,
     allowed: Allowed,
 }
 
@@ -61,10 +61,10 @@ impl From<StoreError> for Refused {
     }
 }
 
-impl Limits {
+impl RateLimiter {
     /// These limits, counted here.
     #[must_use]
-    pub fn new(attempts: Arc<dyn AttemptRepository>, allowed: Allowed) -> Self {
+    pub fn new(attempts: Arc<dyn RateLimitRepository>, allowed: Allowed) -> Self {
         Self { attempts, allowed }
     }
 
@@ -73,7 +73,7 @@ impl Limits {
     /// # Errors
     /// [`Refused`].
     pub async fn request(&self, address: IpAddr, now: Timestamp) -> Result<Allowance, Refused> {
-        let bucket = Bucket::of("requests", &[&block(address)]);
+        let bucket = RateLimitKey::of("requests", &[&block(address)]);
         self.count(bucket, self.allowed.requests, REQUESTS_WINDOW, now)
             .await
     }
@@ -102,8 +102,8 @@ impl Limits {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn take_back(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
-        self.attempts.take_back(&failures(email, address)).await
+    pub async fn refund(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
+        self.attempts.refund(&failures(email, address)).await
     }
 
     /// It was none: the account's failures are forgotten.
@@ -116,7 +116,7 @@ impl Limits {
 
     async fn count(
         &self,
-        bucket: Bucket,
+        bucket: RateLimitKey,
         quota: u32,
         window: Duration,
         now: Timestamp,
@@ -138,11 +138,11 @@ impl Limits {
     }
 }
 
-fn failures(email: &str, address: IpAddr) -> [Bucket; 2] {
+fn failures(email: &str, address: IpAddr) -> [RateLimitKey; 2] {
     let email = fold(email);
     [
-        Bucket::of("failures", &[&email, &block(address)]),
-        Bucket::of("failures", &[&email]),
+        RateLimitKey::of("failures", &[&email, &block(address)]),
+        RateLimitKey::of("failures", &[&email]),
     ]
 }
 

@@ -9,8 +9,8 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder as _, QuerySelect as _};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_repository::attempts::{AttemptRepository, Bucket, Count};
 use taskhold_repository::error::StoreError;
+use taskhold_repository::rate_limits::{Count, RateLimitKey, RateLimitRepository};
 
 use self::row::{ActiveModel, Column, Entity};
 use crate::policy::Effect;
@@ -19,11 +19,11 @@ use crate::transaction::Verdict;
 
 /// Counters in a SQL database.
 #[derive(Clone)]
-pub struct SqlAttempts {
+pub struct SqlRateLimits {
     store: Store,
 }
 
-impl SqlAttempts {
+impl SqlRateLimits {
     /// Counters in this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
@@ -32,10 +32,10 @@ impl SqlAttempts {
 }
 
 #[async_trait]
-impl AttemptRepository for SqlAttempts {
+impl RateLimitRepository for SqlRateLimits {
     async fn count(
         &self,
-        bucket: Bucket,
+        bucket: RateLimitKey,
         window: Duration,
         now: Timestamp,
     ) -> Result<Count, StoreError> {
@@ -75,7 +75,7 @@ impl AttemptRepository for SqlAttempts {
         })
     }
 
-    async fn take_back(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+    async fn refund(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError> {
         // Nobody counts in between; in order, so that nobody waits for who waits for them.
         let these = Entity::find()
             .filter(is_one_of(buckets))
@@ -89,7 +89,7 @@ impl AttemptRepository for SqlAttempts {
             .filter(is_one_of(buckets))
             .filter(Column::Count.gt(1));
         self.store
-            .transact("attempts.take_back", Effect::Write, move |connection, _| {
+            .transact("attempts.refund", Effect::Write, move |connection, _| {
                 let (these, none, less) = (these.clone(), none.clone(), less.clone());
                 async move {
                     these.all(&connection).await?;
@@ -101,12 +101,12 @@ impl AttemptRepository for SqlAttempts {
             .await
     }
 
-    async fn clear(&self, buckets: &[Bucket]) -> Result<(), StoreError> {
+    async fn clear(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError> {
         let delete = Entity::delete_many().filter(is_one_of(buckets));
         self.store.delete("attempts.clear", delete).await.map(drop)
     }
 
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let oldest = Query::select()
             .column(Column::Bucket)
             .from(Entity)
@@ -119,6 +119,6 @@ impl AttemptRepository for SqlAttempts {
     }
 }
 
-fn is_one_of(buckets: &[Bucket]) -> Expr {
+fn is_one_of(buckets: &[RateLimitKey]) -> Expr {
     Column::Bucket.is_in(buckets.iter().map(|bucket| bucket.as_bytes().to_vec()))
 }

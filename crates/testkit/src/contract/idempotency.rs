@@ -3,7 +3,9 @@
 use futures_util::future::join_all;
 use taskhold_domain::task::{Task, TaskChange};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_repository::idempotency::{Fingerprint, IdempotencyKey, KEPT_FOR, KeyedRequest, Once};
+use taskhold_repository::idempotency::{
+    Fingerprint, IdempotencyKey, IdempotentOutcome, KEPT_FOR, KeyedRequest,
+};
 use taskhold_repository::tasks::{Precondition, TaskWrite};
 
 use super::{Adapter, all, at, found, kept, removed, task, user};
@@ -37,7 +39,7 @@ async fn written(
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
-) -> Once {
+) -> IdempotentOutcome {
     written_by(store, "alice", request, write, now).await
 }
 
@@ -47,10 +49,10 @@ async fn written_by(
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
-) -> Once {
+) -> IdempotentOutcome {
     store
         .tasks()
-        .write_once(&user(owner), request, write, now)
+        .write_idempotent(&user(owner), request, write, now)
         .await
         .expect("answered")
 }
@@ -60,7 +62,7 @@ async fn recalled(
     owner: &str,
     request: &KeyedRequest,
     now: Timestamp,
-) -> Option<Once> {
+) -> Option<IdempotentOutcome> {
     store
         .tasks()
         .recall(&user(owner), request, now)
@@ -73,27 +75,27 @@ pub async fn every_write_under_a_key_is_done_once(store: &impl Adapter) {
     let new = task("alice", 1);
     let add = TaskWrite::Add(new.clone());
     let created = written(store, &request("add", 1), &add, at(0)).await;
-    assert_eq!(created, Once::Done(Some(new.clone())));
+    assert_eq!(created, IdempotentOutcome::Done(Some(new.clone())));
     assert_eq!(found(store, &new).await, Some(new.clone()));
 
     let toggled = written(store, &request("toggle", 2), &toggle(&new), at(1)).await;
-    let Once::Done(Some(toggled)) = toggled else {
+    let IdempotentOutcome::Done(Some(toggled)) = toggled else {
         panic!("{toggled:?}")
     };
     assert!(toggled.completed);
     let again = written(store, &request("toggle", 2), &toggle(&new), at(2)).await;
-    assert_eq!(again, Once::Repeated(Some(toggled.clone())));
+    assert_eq!(again, IdempotentOutcome::Replayed(Some(toggled.clone())));
     assert_eq!(found(store, &new).await, Some(toggled));
 
     let removed = written(store, &request("remove", 3), &removal(&new), at(3)).await;
-    assert_eq!(removed, Once::Done(None));
+    assert_eq!(removed, IdempotentOutcome::Done(None));
     let again = written(store, &request("remove", 3), &removal(&new), at(4)).await;
-    assert_eq!(again, Once::Repeated(None));
+    assert_eq!(again, IdempotentOutcome::Replayed(None));
 
     // A repeated creation has another id: ids are made for each request.
     let another = TaskWrite::Add(task("alice", 9));
     let again = written(store, &request("add", 1), &another, at(5)).await;
-    assert_eq!(again, Once::Repeated(Some(new)));
+    assert_eq!(again, IdempotentOutcome::Replayed(Some(new)));
     assert_eq!(all(store, &user("alice")).await, []);
 }
 
@@ -103,7 +105,7 @@ pub async fn a_key_of_another_request_is_refused(store: &impl Adapter) {
     written(store, &request("k", 1), &toggle(&first), at(1)).await;
     let second = TaskWrite::Add(task("alice", 2));
     let refused = written(store, &request("k", 2), &second, at(2)).await;
-    assert_eq!(refused, Once::KeyReused);
+    assert_eq!(refused, IdempotentOutcome::KeyReused);
     assert_eq!(all(store, &first.owner).await.len(), 1);
 }
 
@@ -126,14 +128,14 @@ pub async fn a_write_that_misses_leaves_its_key_free(store: &impl Adapter) {
     ] {
         assert_eq!(
             written(store, &request("k", 1), &write, at(1)).await,
-            Once::Missed
+            IdempotentOutcome::Missed
         );
     }
     // Also for somebody whom the store does not know.
     let stranger = written_by(store, "carol", &request("k", 1), &removal(&absent), at(1)).await;
-    assert_eq!(stranger, Once::Missed);
+    assert_eq!(stranger, IdempotentOutcome::Missed);
     let done = written(store, &request("k", 2), &removal(&present), at(2)).await;
-    assert_eq!(done, Once::Done(None));
+    assert_eq!(done, IdempotentOutcome::Done(None));
     assert_eq!(found(store, &others).await, Some(others));
 }
 
@@ -149,12 +151,12 @@ pub async fn everybody_has_their_own_keys(store: &impl Adapter) {
             at(0),
         )
         .await;
-        assert_eq!(once, Once::Done(Some(new)));
+        assert_eq!(once, IdempotentOutcome::Done(Some(new)));
     }
     // Keys are compared to the letter.
     let new = task("alice", 9);
     let once = written(store, &request("K", 1), &TaskWrite::Add(new.clone()), at(0)).await;
-    assert_eq!(once, Once::Done(Some(new)));
+    assert_eq!(once, IdempotentOutcome::Done(Some(new)));
 }
 
 /// Neither before nor much later, and purging changes nothing about it.
@@ -164,18 +166,32 @@ pub async fn a_key_is_forgotten_after_its_time(store: &impl Adapter) {
     let request = request("k", 1);
     written(store, &request, &toggle(&toggled), at(0)).await;
     let last = written(store, &request, &toggle(&toggled), at(kept_for - 1)).await;
-    assert!(matches!(last, Once::Repeated(Some(_))), "{last:?}");
+    assert!(
+        matches!(last, IdempotentOutcome::Replayed(Some(_))),
+        "{last:?}"
+    );
     let after = written(store, &request, &toggle(&toggled), at(kept_for)).await;
-    assert!(matches!(after, Once::Done(Some(_))), "{after:?}");
+    assert!(
+        matches!(after, IdempotentOutcome::Done(Some(_))),
+        "{after:?}"
+    );
     // It is a new one now.
     let again = written(store, &request, &toggle(&toggled), at(kept_for + 1)).await;
-    assert!(matches!(again, Once::Repeated(Some(_))), "{again:?}");
+    assert!(
+        matches!(again, IdempotentOutcome::Replayed(Some(_))),
+        "{again:?}"
+    );
 
     let keys = store.keys();
     let later = at(kept_for + 1);
-    assert_eq!(keys.forget(at(kept_for), 10).await.expect("answered"), 0);
+    assert_eq!(
+        keys.purge_expired(at(kept_for), 10)
+            .await
+            .expect("answered"),
+        0
+    );
     assert!(recalled(store, "alice", &request, later).await.is_some());
-    assert_eq!(keys.forget(later, 10).await.expect("answered"), 1);
+    assert_eq!(keys.purge_expired(later, 10).await.expect("answered"), 1);
     assert_eq!(recalled(store, "alice", &request, later).await, None);
 }
 
@@ -193,7 +209,10 @@ pub async fn keys_are_forgotten_in_bounded_steps(store: &impl Adapter) {
     }
     let keys = store.keys();
     for expected in [2, 2, 0] {
-        assert_eq!(keys.forget(at(4), 2).await.expect("answered"), expected);
+        assert_eq!(
+            keys.purge_expired(at(4), 2).await.expect("answered"),
+            expected
+        );
     }
     let left = recalled(store, "alice", &request("k4", 4), at(5)).await;
     assert!(left.is_some());
@@ -207,8 +226,12 @@ pub async fn a_request_under_a_key_can_be_recalled(store: &impl Adapter) {
     written(store, &first, &TaskWrite::Add(new.clone()), at(0)).await;
     let other = request("k", 2);
     for (owner, request, expected) in [
-        ("alice", &first, Some(Once::Repeated(Some(new)))),
-        ("alice", &other, Some(Once::KeyReused)),
+        (
+            "alice",
+            &first,
+            Some(IdempotentOutcome::Replayed(Some(new))),
+        ),
+        ("alice", &other, Some(IdempotentOutcome::KeyReused)),
         ("bob", &first, None),
     ] {
         assert_eq!(recalled(store, owner, request, at(1)).await, expected);
@@ -233,11 +256,11 @@ pub async fn concurrent_duplicates_are_done_once(store: &impl Adapter) {
     .await;
     let done = outcomes
         .iter()
-        .filter(|once| matches!(once, Once::Done(Some(_))))
+        .filter(|once| matches!(once, IdempotentOutcome::Done(Some(_))))
         .count();
     let repeated = outcomes
         .iter()
-        .filter(|once| matches!(once, Once::Repeated(Some(_))))
+        .filter(|once| matches!(once, IdempotentOutcome::Replayed(Some(_))))
         .count();
     assert_eq!((done, repeated), (4, 36), "{outcomes:?}");
     assert_eq!(all(store, &user("alice")).await.len(), 4);

@@ -11,9 +11,9 @@ use crate::error::StoreError;
 
 /// What is counted: a digest, so that neither addresses nor e-mail addresses are kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bucket([u8; 32]);
+pub struct RateLimitKey([u8; 32]);
 
-impl Bucket {
+impl RateLimitKey {
     /// The bucket of this kind and these parts.
     #[must_use]
     pub fn of(kind: &str, parts: &[&str]) -> Self {
@@ -33,9 +33,9 @@ impl Bucket {
     }
 }
 
-impl fmt::Debug for Bucket {
+impl fmt::Debug for RateLimitKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Bucket(…)")
+        f.write_str("RateLimitKey(…)")
     }
 }
 
@@ -50,7 +50,7 @@ pub struct Count {
 
 /// The counters of all instances.
 #[async_trait]
-pub trait AttemptRepository: Send + Sync {
+pub trait RateLimitRepository: Send + Sync {
     /// Counts once more at `now`. A window begins with the first count after the one before has
     /// lasted for `window`.
     ///
@@ -58,7 +58,7 @@ pub trait AttemptRepository: Send + Sync {
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn count(
         &self,
-        bucket: Bucket,
+        bucket: RateLimitKey,
         window: Duration,
         now: Timestamp,
     ) -> Result<Count, StoreError>;
@@ -67,17 +67,17 @@ pub trait AttemptRepository: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn take_back(&self, buckets: &[Bucket]) -> Result<(), StoreError>;
+    async fn refund(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError>;
 
     /// Forgets these counters, in one step.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn clear(&self, buckets: &[Bucket]) -> Result<(), StoreError>;
+    async fn clear(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError>;
 
     /// Forgets at most `most` counters whose window began before `time`. How many it were.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn forget(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
 }
