@@ -81,7 +81,7 @@ async fn register(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let allowance = accounts.admit(address).await?;
+    let allowance = accounts.count_request(address).await?;
     let mut members = body.read(&[body::JSON]).await?.json_object()?;
     let input = RegistrationInput {
         email: text(&mut members, "email"),
@@ -99,7 +99,7 @@ async fn log_in(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let allowance = accounts.admit(address).await?;
+    let allowance = accounts.count_request(address).await?;
     let mut members = body.read(&[body::JSON]).await?.json_object()?;
     let input = CredentialsInput {
         email: text(&mut members, "email"),
@@ -219,10 +219,10 @@ pub(crate) fn rate_limit(allowance: &Allowance) -> [(HeaderName, String); 2] {
     let Allowance {
         quota,
         window,
-        left,
-        renewed_in,
+        remaining,
+        reset_in,
     } = allowance;
-    let (window, renewed_in) = (window.as_secs(), seconds(*renewed_in));
+    let (window, reset_in) = (window.as_secs(), seconds(*reset_in));
     [
         (
             RATE_LIMIT_POLICY.clone(),
@@ -230,7 +230,7 @@ pub(crate) fn rate_limit(allowance: &Allowance) -> [(HeaderName, String); 2] {
         ),
         (
             RATE_LIMIT.clone(),
-            format!("\"default\";r={left};t={renewed_in}"),
+            format!("\"default\";r={remaining};t={reset_in}"),
         ),
     ]
 }

@@ -41,7 +41,7 @@ async fn export(
 ) -> Result<HttpResponse, Problem> {
     let (format, zone) = parameters(request.query_string())?;
     // A store that is away is told before the answer begins.
-    let page = tasks.oldest_first(&caller.id, None).await?;
+    let page = tasks.export_page(&caller.id, None).await?;
     let sending = Sending {
         tasks,
         owner: caller.id,
@@ -76,7 +76,7 @@ impl Sending {
         }
         match page.next {
             Some(position) => {
-                let next = self.tasks.oldest_first(&self.owner, Some(position));
+                let next = self.tasks.export_page(&self.owner, Some(position));
                 self.page = Some(next.await?);
             }
             None => part.push_str(self.writer.end()),

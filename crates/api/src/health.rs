@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use taskhold_application::readiness::Readiness;
+use taskhold_application::readiness::{NotReady, Readiness};
 
 use crate::endpoint::{Access, Endpoint};
 
@@ -56,7 +56,11 @@ async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
             database: None,
         }),
         Err(reason) => {
-            tracing::warn!(%reason, "not ready");
+            let action = match reason {
+                NotReady::SchemaOutdated => "; run `taskhold migrate up`",
+                _ => "",
+            };
+            tracing::warn!(reason = %format_args!("{reason}{action}"), "not ready");
             HttpResponse::ServiceUnavailable().json(Health {
                 status: "not ready",
                 database: None,

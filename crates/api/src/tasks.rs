@@ -8,7 +8,7 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use taskhold_application::tasks::{TaskService, Written};
+use taskhold_application::tasks::{TaskService, WriteResult};
 use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 
@@ -219,7 +219,7 @@ async fn delete(
     Ok(response.finish())
 }
 
-fn written(response: &mut HttpResponseBuilder, written: &Written<Task>) -> HttpResponse {
+fn written(response: &mut HttpResponseBuilder, written: &WriteResult<Task>) -> HttpResponse {
     mark_replayed(response, written.replayed);
     one(response, &written.outcome)
 }

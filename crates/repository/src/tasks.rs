@@ -211,7 +211,7 @@ pub trait TaskRepository: Send + Sync {
     /// them, exactly one is done; the others wait for it, or are told that it is under way.
     ///
     /// # Errors
-    /// `Duplicate` and `UnknownOwner` as [`add`](Self::add); `Unavailable`, `Repeatable`, `Defect`.
+    /// `Duplicate` and `UnknownOwner` as [`add`](Self::add); `Unavailable`, `RetryWithKey`, `Defect`.
     async fn write_idempotent(
         &self,
         owner: &UserId,

@@ -9,6 +9,7 @@
 //! | `issuer` | the keys that another issuer signs them with |
 //! | `logging`, `metrics`, `telemetry` | what is told of what happens |
 //! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi`, `doctor` | a command each |
+//! | `background` | housekeeping, and the refresh of revocations |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | what is wired to what |
 //! | `output` | what commands say |
@@ -20,6 +21,7 @@
     reason = "they panic where nobody reads: `output` does not"
 )]
 
+mod background;
 mod backup;
 mod cli;
 mod connection;

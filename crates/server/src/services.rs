@@ -82,7 +82,7 @@ pub fn housekeeping(store: &Store) -> Housekeeping {
         keys: Arc::new(SqlKeys::new(store.clone())),
         sessions: Arc::new(SqlSessions::new(store.clone())),
         revocations: Arc::new(SqlRevocations::new(store.clone())),
-        attempts: Arc::new(SqlRateLimits::new(store.clone())),
+        rate_limits: Arc::new(SqlRateLimits::new(store.clone())),
         clock: Arc::new(SystemClock),
     }
 }

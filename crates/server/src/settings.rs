@@ -17,7 +17,7 @@ use config::ConfigError;
 use serde::Deserialize;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
-use taskhold_application::rate_limits::Allowed;
+use taskhold_application::rate_limits::RateLimits;
 use url::Url;
 
 pub use self::auth::Auth;
@@ -86,7 +86,7 @@ pub struct Settings {
     pub metrics_address: Option<SocketAddr>,
     /// `None`: no call to the store is too slow to be passed over.
     pub slow_store_call: Option<Duration>,
-    pub limits: Allowed,
+    pub limits: RateLimits,
     pub trusted_proxies: TrustedProxies,
 }
 
@@ -226,7 +226,7 @@ impl Draft {
             auth: Auth::of(auth)?,
             backup: Backup::of(backup),
             origins: origins(&cors)?,
-            limits: Allowed {
+            limits: RateLimits {
                 requests: limits.login_requests_per_minute.get(),
                 failures_per_address: limits.login_failures_per_address.get(),
                 failures: limits.login_failures.get(),

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use actix_web::http::header::{ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
-use taskhold_application::accounts::{AccountError, FRESH_FOR};
+use taskhold_application::accounts::{AccountError, MAX_FRESH_AGE};
 use taskhold_application::tasks::TaskError;
 
 use super::{FieldError, Kind, Problem};
@@ -74,8 +74,8 @@ impl Problem {
                 WWW_AUTHENTICATE,
                 "Bearer realm=\"taskhold\", error=\"invalid_token\"",
             ),
-            AccountError::StaleToken => {
-                let seconds = FRESH_FOR.as_secs();
+            AccountError::FreshTokenRequired => {
+                let seconds = MAX_FRESH_AGE.as_secs();
                 Self::new(
                     Kind::Unauthorized,
                     format!("This needs a token that was issued within the last {seconds} s."),
@@ -88,8 +88,8 @@ impl Problem {
                     ),
                 )
             }
-            AccountError::TooOften(allowance) => {
-                let wait = seconds(allowance.renewed_in).max(1);
+            AccountError::RateLimited(allowance) => {
+                let wait = seconds(allowance.reset_in).max(1);
                 let problem = Self::new(
                     Kind::RateLimited,
                     format!("That was tried too often. Try again in {wait} s."),
@@ -147,7 +147,7 @@ impl From<TaskError> for Problem {
                 "The store was lost while it wrote. Read the task again to see what came of it.",
                 cause,
             ),
-            TaskError::Repeatable(cause) => Self::new(
+            TaskError::RetryWithKey(cause) => Self::new(
                 Kind::ServiceUnavailable,
                 "The store was lost while it wrote. Repeat the request with the same Idempotency-Key: \
                  it is done once, and the answer tells what came of it.",
