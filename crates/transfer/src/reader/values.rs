@@ -61,6 +61,11 @@ impl<R: BufRead> Values<R> {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn buffered(&self) -> usize {
+        self.input.buffer.capacity()
+    }
+
     pub(super) fn format(&self) -> Format {
         match self.layout {
             Layout::Array { .. } => Format::Console,
