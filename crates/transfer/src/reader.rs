@@ -119,13 +119,16 @@ pub fn read_rows(
         Format::Ndjson => {
             let mut is_detected = format.is_some();
             for value in json.into_iter::<Box<RawValue>>() {
-                let value = value.map_err(|error| source.parser_error(error))?;
+                let value = value.map_err(|error| source.parser_error(error));
                 // The id of the first row tells NDJSON from an object that fills the file.
-                if !is_detected && !row::has_task_id(value.get()) {
+                is_detected |= match &value {
+                    Ok(value) => row::has_task_id(value.get()),
+                    Err(error) => matches!(error, FileError::Io(_)),
+                };
+                if !is_detected {
                     return Err(source.invalid(Invalid::NoTasks));
                 }
-                is_detected = true;
-                if each_value(&value).is_break() {
+                if each_value(&value?).is_break() {
                     break;
                 }
             }

@@ -147,8 +147,11 @@ fn invalid_files_are_reported_with_line_and_column() {
     assert_eq!(not_utf8, "line 1, column 4: the file is not UTF-8");
     let not_utf8 = rows(b"\xFF\xFE[\0").expect_err("UTF-16");
     assert!(not_utf8.starts_with("line 1, column 1"), "{not_utf8}");
-    let huge = format!("[\"{}\"]", "x".repeat(2 << 20));
-    assert!(rows(huge).expect_err("huge").contains("larger than 1 MiB"));
+    let huge = "x".repeat(2 << 20);
+    let array = rows(format!("[\"{huge}\"]")).expect_err("huge");
+    assert!(array.contains("larger than 1 MiB"), "{array}");
+    let object = rows(format!("{{\"tasks\": \"{huge}\"}}")).expect_err("huge");
+    assert!(object.contains("the file is neither"), "{object}");
 }
 
 #[test]
