@@ -12,8 +12,8 @@ use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, FromRow,
 };
 
-use crate::sqlite::FileError;
-use crate::start::{OpenError, Opening, prepared};
+use crate::db::sqlite::FileError;
+use crate::db::connect::{ConnectError, ConnectOptions, prepared};
 use crate::url::DatabaseUrl;
 
 /// How long an answer of a server may take.
@@ -37,12 +37,12 @@ pub trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Sen
 impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {}
 
-impl Opening {
+impl ConnectOptions {
     /// A session that only looks; `None` where the SQLite file is not there.
     ///
     /// # Errors
-    /// [`OpenError`].
-    pub async fn inspection(&self) -> Result<Option<Inspection>, OpenError> {
+    /// [`ConnectError`].
+    pub async fn inspection(&self) -> Result<Option<Inspection>, ConnectError> {
         let session = match &self.url {
             DatabaseUrl::Sqlite(path) if !path.exists() => return Ok(None),
             DatabaseUrl::Sqlite(path) => {

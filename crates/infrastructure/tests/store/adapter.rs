@@ -12,7 +12,7 @@ use taskhold_infrastructure::rate_limits::SqlRateLimits;
 use taskhold_infrastructure::revocations::SqlRevocations;
 use taskhold_infrastructure::schema;
 use taskhold_infrastructure::sessions::SqlSessions;
-use taskhold_infrastructure::start::Opening;
+use taskhold_infrastructure::start::ConnectOptions;
 use taskhold_infrastructure::tasks::SqlTasks;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_infrastructure::users::SqlUsers;
@@ -37,7 +37,7 @@ pub struct SqlAdapter {
     pub attempts: SqlRateLimits,
     pub keys: SqlKeys,
     pub probe: SqlProbe,
-    pub opening: Opening,
+    pub opening: ConnectOptions,
     pub sql: DatabaseConnection,
     pub folder: Option<TempDir>,
 }
@@ -97,8 +97,8 @@ pub fn parsed(url: &str) -> DatabaseUrl {
     DatabaseUrl::parse(url).expect("a URL")
 }
 
-pub fn opening(url: &DatabaseUrl) -> Opening {
-    Opening {
+pub fn opening(url: &DatabaseUrl) -> ConnectOptions {
+    ConnectOptions {
         url: url.clone(),
         patience: Duration::from_secs(10),
         connections: 10,
