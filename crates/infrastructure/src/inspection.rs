@@ -12,9 +12,9 @@ use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, FromRow,
 };
 
-use crate::db::sqlite::FileError;
-use crate::db::connect::{ConnectError, ConnectOptions, prepared};
-use crate::url::DatabaseUrl;
+use crate::db::connect::{ConnectError, ConnectOptions, session_options};
+use crate::private_files::FileError;
+use crate::url::DatabaseKind;
 
 /// How long an answer of a server may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,17 +43,16 @@ impl ConnectOptions {
     /// # Errors
     /// [`ConnectError`].
     pub async fn inspection(&self) -> Result<Option<Inspection>, ConnectError> {
-        let session = match &self.url {
-            DatabaseUrl::Sqlite(path) if !path.exists() => return Ok(None),
-            DatabaseUrl::Sqlite(path) => {
+        let session = match self.url.kind() {
+            DatabaseKind::Sqlite(path) if !path.exists() => return Ok(None),
+            DatabaseKind::Sqlite(path) => {
                 let connection = sqlite_options(path).connect().await;
-                Session::Sqlite(Box::new(connection.map_err(|error| FileError::File {
-                    path: path.clone(),
-                    source: error.into(),
-                })?))
+                Session::Sqlite(Box::new(
+                    connection.map_err(|error| FileError::open(path, error))?,
+                ))
             }
-            DatabaseUrl::Postgres(options) => {
-                Session::Postgres(Box::new(self.connected(&prepared(options)).await?))
+            DatabaseKind::Postgres(server) => {
+                Session::Postgres(Box::new(self.connect(&session_options(server)).await?))
             }
         };
         Ok(Some(Inspection(session)))

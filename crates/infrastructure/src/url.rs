@@ -69,7 +69,7 @@ impl DatabaseUrl {
             None => (scheme, None),
         };
         match database.to_ascii_lowercase().as_str() {
-            "sqlite" => sqlite_path(rest, driver.is_some()).map(|path| Self::sqlite(path)),
+            "sqlite" => sqlite_path(rest, driver.is_some()).map(Self::sqlite),
             "postgres" | "postgresql" => Ok(Self(Location::Postgres(postgres_options(rest)?))),
             _ => Err(DatabaseUrlError::UnknownScheme),
         }

@@ -63,8 +63,8 @@ pub(super) async fn read(database: Database, requests: Vec<NewestPage>) -> Respo
             rows.iter()
                 .map(|row| {
                     let request: i32 = row.try_get_by_index(TaskRow::COLUMNS.len())?;
-                    let request = usize::try_from(request)
-                        .map_err(|error| DbErr::Type(error.to_string()))?;
+                    let request =
+                        usize::try_from(request).map_err(|error| DbErr::Type(error.to_string()))?;
                     Ok((request, TaskRow::read(row)?))
                 })
                 .collect::<Result<Vec<_>, DbErr>>()

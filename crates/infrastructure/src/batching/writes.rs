@@ -23,7 +23,7 @@ const REQUEST: &str = "request";
 pub(super) struct Completion {
     owner: UserId,
     id: TaskId,
-    completion: task::Completion,
+    set: task::Completion,
     now: Timestamp,
 }
 
@@ -44,7 +44,7 @@ impl Completion {
             } if *precondition == Precondition::None => Some(Self {
                 owner: owner.clone(),
                 id,
-                completion: *completion,
+                set: *completion,
                 now,
             }),
             _ => None,
@@ -80,7 +80,7 @@ pub(super) async fn complete(
         .zip(&is_first)
         .filter(|(_, is_first)| **is_first)
         .map(|(request, _)| {
-            let completed = match request.completion {
+            let completed = match request.set {
                 task::Completion::Set(completed) => Some(completed),
                 task::Completion::Toggle => None,
             };
@@ -121,8 +121,7 @@ pub(super) async fn complete(
         .await?;
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id(), row)).collect();
     let responses = requests.iter().zip(is_first);
-    let responses =
-        responses.map(|(request, is_first)| is_first.then(|| rows.remove(&request.id)));
+    let responses = responses.map(|(request, is_first)| is_first.then(|| rows.remove(&request.id)));
     Ok(responses.collect())
 }
 

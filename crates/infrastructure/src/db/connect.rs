@@ -183,8 +183,7 @@ impl ConnectOptions {
         let deadline = Instant::now() + self.connect_timeout;
         let mut longest_pause = Duration::from_millis(100);
         loop {
-            let attempt =
-                tokio::time::timeout(ATTEMPT_TIMEOUT, PgConnection::connect_with(server));
+            let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, PgConnection::connect_with(server));
             let error = match attempt.await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => error,

@@ -14,19 +14,19 @@ use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
 use crate::db::error::ends_session;
-use crate::db::writer_connection::WriterConnection;
 use crate::db::pool::PoolObject;
+use crate::db::writer_connection::WriterConnection;
 
 /// A connection that a call has to itself. A clone is another handle on the same connection; its lock is
 /// never contended.
 #[derive(Clone)]
 pub(crate) enum Connection {
-    /// On loan from our pool.
-    Postgres(Arc<Mutex<Lent>>),
-    /// One of SeaORM's own pool, which only reads.
+    /// A connection of our pool.
+    Postgres(Arc<Mutex<Checkout>>),
+    /// SeaORM's pool of read-only connections.
     SqliteReader(DatabaseConnection),
-    /// The one that writes, within a transaction.
-    SqliteWriter(Arc<Mutex<JobConnection>>),
+    /// The only connection that writes, within a transaction.
+    SqliteWriter(Arc<Mutex<WriterConnection>>),
 }
 
 /// A connection out of the pool, which returns to it only if it can be reused.
@@ -162,7 +162,9 @@ impl ConnectionTrait for Connection {
                 let values = values(&mut statement);
                 let mut writer = writer.lock().await;
                 let executed = writer.execute(&statement.sql, Some(values)).await;
-                executed.map(|(outcome, _)| outcome.into()).map_err(exec_error)
+                executed
+                    .map(|(outcome, _)| outcome.into())
+                    .map_err(exec_error)
             }
         }
     }
@@ -180,7 +182,9 @@ impl ConnectionTrait for Connection {
             Self::SqliteReader(pool) => pool.execute_unprepared(sql).await,
             Self::SqliteWriter(writer) => {
                 let executed = writer.lock().await.execute(sql, None).await;
-                executed.map(|(outcome, _)| outcome.into()).map_err(exec_error)
+                executed
+                    .map(|(outcome, _)| outcome.into())
+                    .map_err(exec_error)
             }
         }
     }
@@ -196,7 +200,9 @@ impl ConnectionTrait for Connection {
                 let found = checkout
                     .lock()
                     .await
-                    .execute(async |connection| connection.fetch_all(prepared(&mut statement)).await)
+                    .execute(async |connection| {
+                        connection.fetch_all(prepared(&mut statement)).await
+                    })
                     .await;
                 let rows = found.map_err(query_error)?;
                 Ok(rows.into_iter().map(Into::into).collect())

@@ -67,7 +67,9 @@ impl Failure {
     pub(crate) fn of_checkout(error: &CheckoutError) -> Self {
         match error {
             CheckoutError::Backend(cause) => Self::of_connecting(cause),
-            CheckoutError::Timeout(TimeoutType::Wait | TimeoutType::Create | TimeoutType::Recycle)
+            CheckoutError::Timeout(
+                TimeoutType::Wait | TimeoutType::Create | TimeoutType::Recycle,
+            )
             | CheckoutError::Closed
             | CheckoutError::NoRuntimeSpecified
             | CheckoutError::PostCreateHook(_) => Self::NotSent,

@@ -102,8 +102,13 @@ impl Manager for ConnectionManager {
         })
     }
 
-    async fn recycle(&self, connection: &mut PooledConnection, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
-        if connection.is_in_use() || metrics.age() > MAX_LIFETIME || self.is_invalidated(connection) {
+    async fn recycle(
+        &self,
+        connection: &mut PooledConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if connection.is_in_use() || metrics.age() > MAX_LIFETIME || self.is_invalidated(connection)
+        {
             return Err(RecycleError::message("not reusable"));
         }
         if connection.last_used.elapsed() < TRUSTED_FOR {
@@ -127,7 +132,11 @@ impl Manager for ConnectionManager {
 }
 
 /// Returns a pool of at most `size` connections, which opens them on demand.
-pub(crate) fn pool(options: PgConnectOptions, size: usize, limit_sessions: bool) -> Pool<ConnectionManager> {
+pub(crate) fn pool(
+    options: PgConnectOptions,
+    size: usize,
+    limit_sessions: bool,
+) -> Pool<ConnectionManager> {
     let manager = ConnectionManager {
         options,
         limit_sessions,

@@ -197,6 +197,7 @@ impl RetryPolicy {
             Err(StoreError::Defect(_)) => "defect",
         };
         self.record(call.operation, name, call.started.elapsed());
+        drop(call);
         outcome
     }
 
@@ -316,7 +317,9 @@ mod tests {
     where
         Fut: Future<Output = Result<T, AttemptError>>,
     {
-        policy.run(policy.admit("test")?, idempotence, attempt).await
+        policy
+            .run(policy.admit("test")?, idempotence, attempt)
+            .await
     }
 
     /// Returns the outcome of a call that fails `times` times and then succeeds, and its attempts.
@@ -363,7 +366,8 @@ mod tests {
             let (idempotent, _) = outcome(idempotence, Failure::Ambiguous, 2).await;
             assert!(matches!(idempotent, Ok(true)), "the retry knows");
         }
-        let (write, attempts) = outcome(Idempotence::NonIdempotentWrite, Failure::Ambiguous, 2).await;
+        let (write, attempts) =
+            outcome(Idempotence::NonIdempotentWrite, Failure::Ambiguous, 2).await;
         assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
         assert_eq!(attempts, 1);
     }
@@ -385,7 +389,8 @@ mod tests {
             assert!(attempts > 5, "{attempts}");
             assert!(started.elapsed() <= BUDGET);
         }
-        let (unkeyed, _) = outcome(Idempotence::IdempotentWrite, Failure::Ambiguous, usize::MAX).await;
+        let (unkeyed, _) =
+            outcome(Idempotence::IdempotentWrite, Failure::Ambiguous, usize::MAX).await;
         assert!(matches!(unkeyed, Err(StoreError::OutcomeUnknown(_))));
         let (keyed, _) = outcome(Idempotence::KeyedWrite, Failure::Ambiguous, usize::MAX).await;
         assert!(matches!(keyed, Err(StoreError::RetryWithKey(_))));
@@ -439,8 +444,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok(())
         };
-        let crowd =
-            (0..=MAX_CALLS).map(|_| run(&policy, Idempotence::Read, waits));
+        let crowd = (0..=MAX_CALLS).map(|_| run(&policy, Idempotence::Read, waits));
         let outcomes = futures_util::future::join_all(crowd).await;
         let busy = outcomes
             .iter()

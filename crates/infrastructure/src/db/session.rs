@@ -1,8 +1,11 @@
 //! Sessions of operator commands, beside those that serve.
 
+use sea_orm::QueryResult;
+use sea_orm::sea_query::{InsertStatement, PostgresQueryBuilder, SqliteQueryBuilder};
 use sea_orm::sqlx::postgres::PgConnection;
 use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
+use sea_query_sqlx::SqlxBinder as _;
 
 /// An exclusive session without time limits.
 pub enum MaintenanceSession {
@@ -22,6 +25,44 @@ impl MaintenanceSession {
         match self {
             Self::Postgres(connection) => connection.execute(sql).await.map(drop),
             Self::Sqlite(connection) => connection.execute(sql).await.map(drop),
+        }
+    }
+
+    /// Executes a query with numbers as its parameters.
+    pub(crate) async fn query(
+        &mut self,
+        sql: &str,
+        parameters: &[i64],
+    ) -> Result<Vec<QueryResult>, sqlx::Error> {
+        match self {
+            Self::Postgres(connection) => {
+                let query = sqlx::query(AssertSqlSafe(sql));
+                let query = parameters.iter().fold(query, sqlx::query::Query::bind);
+                let rows = query.fetch_all(&mut **connection).await?;
+                Ok(rows.into_iter().map(Into::into).collect())
+            }
+            Self::Sqlite(connection) => {
+                let query = sqlx::query(AssertSqlSafe(sql));
+                let query = parameters.iter().fold(query, sqlx::query::Query::bind);
+                let rows = query.fetch_all(&mut **connection).await?;
+                Ok(rows.into_iter().map(Into::into).collect())
+            }
+        }
+    }
+
+    /// Inserts rows.
+    pub(crate) async fn insert(&mut self, insert: &InsertStatement) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Postgres(connection) => {
+                let (sql, values) = insert.build_sqlx(PostgresQueryBuilder);
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                query.execute(&mut **connection).await.map(drop)
+            }
+            Self::Sqlite(connection) => {
+                let (sql, values) = insert.build_sqlx(SqliteQueryBuilder);
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                query.execute(&mut **connection).await.map(drop)
+            }
         }
     }
 

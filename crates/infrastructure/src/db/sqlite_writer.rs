@@ -285,11 +285,13 @@ async fn transaction(
         }
     }
     connection.lock().await.clear_prefix();
-    execute(connection, "COMMIT").await.map_err(|cause| TransactionLost {
-        failure: Failure::of_statement(&DbErr::Exec(RuntimeErr::SqlxError(Arc::clone(&cause)))),
-        cause,
-        culprit: None,
-    })
+    execute(connection, "COMMIT")
+        .await
+        .map_err(|cause| TransactionLost {
+            failure: Failure::of_statement(&DbErr::Exec(RuntimeErr::SqlxError(Arc::clone(&cause)))),
+            cause,
+            culprit: None,
+        })
 }
 
 async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(), Arc<sqlx::Error>> {

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait as _, OnConflict};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_repository::idempotency::{KeyedRequest, forgotten_by};
+use taskhold_repository::idempotency::{KeyedRequest, retention_start};
 
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "idempotency_keys")]
@@ -52,7 +52,7 @@ pub(crate) async fn take(
     let replace_expired = OnConflict::columns([Column::UserId, Column::Key])
         .update_columns([Column::Fingerprint, Column::Outcome, Column::CreatedAt])
         .action_and_where(
-            Expr::col((Entity, Column::CreatedAt)).lte(forgotten_by(now).as_micros()),
+            Expr::col((Entity, Column::CreatedAt)).lte(retention_start(now).as_micros()),
         )
         .to_owned();
     let inserted = Entity::insert(row)
@@ -86,7 +86,7 @@ pub(crate) async fn recall(
     now: Timestamp,
 ) -> Result<Option<Recalled>, DbErr> {
     let row = Entity::find_by_id((owner.as_str().to_owned(), request.key.as_str().to_owned()))
-        .filter(Column::CreatedAt.gt(forgotten_by(now).as_micros()))
+        .filter(Column::CreatedAt.gt(retention_start(now).as_micros()))
         .one(connection)
         .await?;
     Ok(row.map(|row| {

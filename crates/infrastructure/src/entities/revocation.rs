@@ -3,9 +3,10 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait as _, OnConflict};
+use taskhold_domain::revocation::{MAX_PROPAGATION, Revocation};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_repository::revocations::{KNOWN_WITHIN, Revocation, SubjectHash};
+use taskhold_repository::revocations::SubjectHash;
 
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "revocations")]
@@ -71,7 +72,7 @@ pub(crate) async fn is_recent(
     now: Timestamp,
 ) -> Result<bool, DbErr> {
     let recent = Entity::find_by_id(SubjectHash::of(user).0.to_vec())
-        .filter(Column::NotBefore.gt(now.saturating_sub(KNOWN_WITHIN).as_micros()))
+        .filter(Column::NotBefore.gt(now.saturating_sub(MAX_PROPAGATION).as_micros()))
         .one(connection)
         .await?;
     Ok(recent.is_some())

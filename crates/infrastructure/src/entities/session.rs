@@ -3,8 +3,8 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::DeleteMany;
 use sea_orm::entity::prelude::*;
+use taskhold_domain::session::{Session, TokenHash};
 use taskhold_domain::user::UserId;
-use taskhold_repository::sessions::{Session, TokenHash};
 
 use crate::db::retry::Attempt;
 
@@ -26,7 +26,10 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Returns the row of a token.
-pub(crate) async fn find(connection: &impl ConnectionTrait, token: TokenHash) -> Result<Option<Model>, DbErr> {
+pub(crate) async fn find(
+    connection: &impl ConnectionTrait,
+    token: TokenHash,
+) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(token.0.to_vec()).one(connection).await
 }
 
@@ -60,7 +63,10 @@ pub(crate) async fn insert(
 }
 
 /// Deletes every session of a user.
-pub(crate) async fn delete_all(connection: &impl ConnectionTrait, user: &UserId) -> Result<(), DbErr> {
+pub(crate) async fn delete_all(
+    connection: &impl ConnectionTrait,
+    user: &UserId,
+) -> Result<(), DbErr> {
     let theirs = Entity::delete_many().filter(Column::UserId.eq(user.as_str()));
     delete(connection, theirs).await
 }
@@ -76,7 +82,10 @@ pub(crate) async fn delete_family(
 
 /// Deletes until no row is left. PostgreSQL's statement waits for a token that is being rotated and deletes
 /// it, but does not see its successor; the next statement does.
-async fn delete(connection: &impl ConnectionTrait, sessions: DeleteMany<Entity>) -> Result<(), DbErr> {
+async fn delete(
+    connection: &impl ConnectionTrait,
+    sessions: DeleteMany<Entity>,
+) -> Result<(), DbErr> {
     while sessions.clone().exec(connection).await?.rows_affected > 0 {}
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{DynIden, InsertStatement, IntoIden, Query};
-use sea_orm::{IntoActiveModel, Statement, Value};
+use sea_orm::{IntoActiveModel, Iterable, Statement, Value};
 use serde::{Deserialize, Serialize};
 use taskhold_domain::search::fold;
 use taskhold_domain::task::{Description, Task, TaskId, Title, Version};

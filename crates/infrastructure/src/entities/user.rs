@@ -4,11 +4,11 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{Condition, QuerySelect};
-use taskhold_domain::account::{DisplayName, Email};
+use taskhold_domain::account::{DisplayName, Email, PasswordHash};
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::User;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::users::{PasswordHash, User};
 
 use super::revocation;
 

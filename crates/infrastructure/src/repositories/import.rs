@@ -1,42 +1,45 @@
-//! The import port: rows are set aside in a table of the session's own, and one transaction makes
-//! tasks of them with a few statements over all of them. So nothing is held while a file is read,
-//! the write lock of SQLite is held shortly, and memory does not grow with the file.
+//! The import port. Rows are staged in a temporary table of a session of their own, and one transaction turns
+//! them into tasks with a few statements over all rows. So nothing is locked while a file is read, SQLite's
+//! write lock is held briefly, and memory does not grow with the file.
 
 mod staged;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, PgConnection};
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::sqlx::{self, PgConnection};
+use sea_orm::{DbErr, QueryResult, RuntimeErr, TryGetableMany};
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow};
+use taskhold_repository::import::{
+    Counts, ImportOutcome, ImportRepository, ImportRun, ImportedRow,
+};
+use uuid::Uuid;
 
 use self::staged::StagedRow;
-use crate::db::error::Failure;
 use crate::db::Database;
+use crate::db::error::Failure;
 use crate::db::session::MaintenanceSession;
 
-/// No other program on the same database takes it for its own advisory lock.
+/// An arbitrary number that no other program on the same database uses for its own advisory lock.
 const LOCK_KEY: i64 = 0x7461_736b_696d_706f;
-/// How many rows are read back at once.
+/// The number of rows that are read back at once.
 const PAGE: i64 = 2_000;
-/// With as many parameters, a statement stays within SQLite's limit of 32,766.
+/// With these parameters a statement stays within SQLite's limit of 32,766.
 const ROWS_PER_INSERT: usize = 500;
-/// How much travels to PostgreSQL at once. The end of each `COPY` waits some 40 ms for the system to
-/// send it, since the driver leaves Nagle's algorithm on.
+/// The bytes that are sent to PostgreSQL at once. The end of each `COPY` waits some 40 ms, since the driver
+/// leaves Nagle's algorithm on.
 const BYTES_PER_COPY: usize = 4 << 20;
 
-/// What becomes of a row, as it is kept beside it.
+/// The verdict on a staged row.
 const IMPORTED: i64 = 0;
 const ALREADY_THERE: i64 = 1;
 const DELETED_SINCE: i64 = 2;
 const TAKEN: i64 = 3;
 
-/// A statement that finds what becomes of each row: what is remembered and what is there decide.
+/// Returns the statement that decides what happens to each row, by earlier imports and existing tasks.
 fn verdicts() -> String {
     format!(
         "INSERT INTO verdicts (position, verdict) \
@@ -52,74 +55,55 @@ fn verdicts() -> String {
     )
 }
 
-/// A later row of the file is the same on the console.
+/// A later row of the file has the same owner and id in the original command-line app.
 const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM staged later WHERE later.origin = staged.origin \
         AND later.console_id = staged.console_id AND later.position > staged.position)";
 
-const TASK_COLUMNS: &str = "id, user_id, title, description, title_folded, description_folded, \
-    is_completed, version, created_at, updated_at";
-
-/// An import into a SQL database.
-pub struct SqlImport {
+/// An import into a database.
+struct SqlImport {
     session: MaintenanceSession,
     /// Rows for PostgreSQL that are not sent yet, as lines of `COPY`.
     unsent: String,
 }
 
-/// Runs a statement on either store.
-macro_rules! on_session {
-    ($session:expr, $connection:ident => $call:expr) => {
-        match $session {
-            MaintenanceSession::Postgres($connection) => $call.map_err(failed),
-            MaintenanceSession::Sqlite($connection) => $call.map_err(failed),
-        }
-    };
+#[async_trait]
+impl ImportRepository for Database {
+    async fn begin_import(&self) -> Result<Box<dyn ImportRun>, StoreError> {
+        let session = self.session().await;
+        let mut session = session.map_err(|error| StoreError::Unavailable(error.into()))?;
+        let begin = match &session {
+            // All in one transaction, which also works through a pooler that shares sessions. With less
+            // memory the server sorts the rows of a large file on disk.
+            MaintenanceSession::Postgres(_) => format!(
+                "BEGIN; SET LOCAL work_mem = '64MB'; {}",
+                staged::POSTGRES_TABLES
+            ),
+            MaintenanceSession::Sqlite(_) => {
+                format!("PRAGMA temp_store = FILE; {}; BEGIN", staged::SQLITE_TABLES)
+            }
+        };
+        session.execute(&begin).await.map_err(failed)?;
+        Ok(Box::new(SqlImport {
+            session,
+            unsent: String::new(),
+        }))
+    }
 }
 
 impl SqlImport {
-    /// Makes the tables that rows are set aside in.
-    ///
-    /// # Errors
-    /// `Unavailable`, `Defect`.
-    pub async fn begin(mut session: Session) -> Result<Self, StoreError> {
-        match &mut session {
-            MaintenanceSession::Postgres(connection) => {
-                // All in one transaction, which also holds on a pooler that shares sessions.
-                // Else the rows of a large file are sorted on the server's disk.
-                let begin = format!(
-                    "BEGIN; SET LOCAL work_mem = '64MB'; {}",
-                    staged::tables("uuid", "bytea", " COLLATE \"C\"", " ON COMMIT DROP")
-                );
-                connection
-                    .execute(AssertSqlSafe(begin))
-                    .await
-                    .map_err(failed)?;
-            }
-            MaintenanceSession::Sqlite(connection) => {
-                let begin = format!(
-                    "PRAGMA temp_store = FILE; {}; BEGIN",
-                    staged::tables("blob", "blob", "", "")
-                );
-                connection
-                    .execute(AssertSqlSafe(begin))
-                    .await
-                    .map_err(failed)?;
-            }
-        }
-        Ok(Self {
-            session,
-            unsent: String::new(),
-        })
+    async fn execute(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.session.execute(sql).await.map_err(failed)
     }
 
-    async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
-        on_session!(&mut self.session, connection => connection
-            .execute(AssertSqlSafe(sql))
-            .await
-            .map(|done| done.rows_affected()))
+    async fn query<T: TryGetableMany>(&mut self, sql: &str) -> Result<Vec<T>, StoreError> {
+        let rows = self.session.query(sql, &[]).await.map_err(failed)?;
+        let rows = rows.iter().map(QueryResult::try_get_many_by_index);
+        rows.collect::<Result<_, DbErr>>()
+            .map_err(|error| StoreError::Defect(error.into()))
     }
 
-    /// Keeps the last of the rows that are one in the file. How many were left out, by owner.
+    /// Drops all but the last of the rows that are the same in the file. Returns the number of dropped rows by
+    /// owner.
     async fn leave_out_duplicates(&mut self) -> Result<Vec<(UserId, u64)>, StoreError> {
         self.execute("CREATE INDEX staged_origin ON staged (origin, console_id, position)")
             .await?;
@@ -142,7 +126,7 @@ impl SqlImport {
             .collect())
     }
 
-    /// PostgreSQL knows nothing of a new table, and would choose plans for a small one.
+    /// Updates PostgreSQL's statistics: it would choose the plans of a small table for a new one.
     async fn refresh_statistics(&mut self, table: &str) -> Result<(), StoreError> {
         if matches!(self.session, MaintenanceSession::Postgres(_)) {
             self.execute(&format!("ANALYZE {table}")).await?;
@@ -150,10 +134,9 @@ impl SqlImport {
         Ok(())
     }
 
-    /// Rows of an owner, a number and a count.
+    /// Reads rows of an owner, a number and a count.
     async fn counts(&mut self, sql: &str) -> Result<Vec<(UserId, i64, u64)>, StoreError> {
-        let rows: Vec<(String, i64, i64)> = on_session!(&mut self.session, connection =>
-            sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut **connection).await)?;
+        let rows = self.query::<(String, i64, i64)>(sql).await?;
         rows.into_iter()
             .map(|(owner, number, count)| {
                 let owner =
@@ -163,7 +146,7 @@ impl SqlImport {
             .collect()
     }
 
-    /// From now on nobody else writes SQLite, and nobody else imports into PostgreSQL.
+    /// Locks out other writers of SQLite, and other imports into PostgreSQL.
     async fn lock(&mut self) -> Result<(), StoreError> {
         match self.session {
             MaintenanceSession::Postgres(_) => {
@@ -183,8 +166,7 @@ impl SqlImport {
             "SELECT position, id FROM staged JOIN verdicts USING (position) \
              WHERE verdict = {TAKEN} ORDER BY position"
         );
-        let rows: Vec<(i64, sqlx::types::Uuid)> = on_session!(&mut self.session, connection =>
-            sqlx::query_as(AssertSqlSafe(sql.as_str())).fetch_all(&mut **connection).await)?;
+        let rows = self.query::<(i64, Uuid)>(&sql).await?;
         Ok(rows
             .into_iter()
             .map(|(position, id)| (position.unsigned_abs(), TaskId::from_uuid(id)))
@@ -192,9 +174,12 @@ impl SqlImport {
     }
 }
 
-/// Sets rows aside that were given before.
+/// Sends rows to PostgreSQL.
 async fn send(connection: &mut PgConnection, unsent: &mut String) -> Result<(), StoreError> {
-    let mut copy = connection.copy_in_raw(staged::COPY).await.map_err(failed)?;
+    let mut copy = connection
+        .copy_in_raw(&staged::copy())
+        .await
+        .map_err(failed)?;
     copy.send(unsent.as_bytes()).await.map_err(failed)?;
     copy.finish().await.map_err(failed)?;
     unsent.clear();
@@ -207,24 +192,19 @@ impl ImportRun for SqlImport {
         match &mut self.session {
             MaintenanceSession::Postgres(connection) => {
                 for row in rows {
-                    StagedRow::of(row)?.write_copy(&mut self.unsent);
+                    StagedRow::of(row)?.write_copy(&mut self.unsent)?;
                 }
                 if self.unsent.len() >= BYTES_PER_COPY {
                     send(connection, &mut self.unsent).await?;
                 }
             }
-            MaintenanceSession::Sqlite(connection) => {
+            MaintenanceSession::Sqlite(_) => {
                 for rows in rows.chunks(ROWS_PER_INSERT) {
-                    let rows = rows
-                        .iter()
-                        .map(StagedRow::of)
-                        .collect::<Result<Vec<_>, _>>()?;
-                    let sql = staged::insert(rows.len());
-                    let mut query = sqlx::query(AssertSqlSafe(sql));
-                    for row in rows {
-                        query = row.bind(query);
-                    }
-                    query.execute(&mut **connection).await.map_err(failed)?;
+                    let rows: Result<Vec<_>, _> = rows.iter().map(StagedRow::of).collect();
+                    self.session
+                        .insert(&staged::insert(rows?))
+                        .await
+                        .map_err(failed)?;
                 }
             }
         }
@@ -255,8 +235,9 @@ impl ImportRun for SqlImport {
             now = now.as_micros()
         );
         self.execute(&users).await?;
+        let columns = staged::task_columns();
         self.execute(&format!(
-            "INSERT INTO tasks ({TASK_COLUMNS}) SELECT {TASK_COLUMNS} FROM staged ORDER BY position"
+            "INSERT INTO tasks ({columns}) SELECT {columns} FROM staged ORDER BY position"
         ))
         .await?;
         self.execute(
@@ -278,7 +259,7 @@ impl ImportRun for SqlImport {
             for (position, expected, row) in &page {
                 let fault = match row {
                     None => Some(format!("row {position} of the file is not there")),
-                    Some(row) => staged::differing_field(row, expected)
+                    Some(row) => staged::differing_field(row, expected)?
                         .map(|field| format!("{field} of row {position} of the file differs")),
                 };
                 if let Some(fault) = fault {
@@ -294,15 +275,11 @@ impl ImportRun for SqlImport {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        let committed = match &mut self.session {
-            MaintenanceSession::Postgres(connection) => connection.execute("COMMIT").await.map(drop),
-            MaintenanceSession::Sqlite(connection) => connection.execute("COMMIT").await.map(drop),
-        };
-        committed.map_err(|error| {
+        self.session.execute("COMMIT").await.map_err(|error| {
             let (failure, error) = classified(error);
             match failure {
                 Failure::Ambiguous => StoreError::OutcomeUnknown(error.into()),
-                other => told(other, error),
+                other => to_store_error(other, error),
             }
         })?;
         self.session.close().await;
@@ -324,17 +301,17 @@ fn by_owner(
             IMPORTED => counts.imported = count,
             ALREADY_THERE => counts.already_there = count,
             DELETED_SINCE => counts.deleted_since = count,
-            // Those are told one by one.
+            // Rows whose id is taken are reported one by one.
             _ => {}
         }
     }
     owners
 }
 
-/// Before the commit nothing is done, and whatever fails ends the import.
+/// Returns the error of a statement before the commit: nothing is stored, and the import has ended.
 fn failed(error: sqlx::Error) -> StoreError {
     let (failure, error) = classified(error);
-    told(failure, error)
+    to_store_error(failure, error)
 }
 
 fn classified(error: sqlx::Error) -> (Failure, DbErr) {
@@ -342,8 +319,8 @@ fn classified(error: sqlx::Error) -> (Failure, DbErr) {
     (Failure::of_statement(&error), error)
 }
 
-/// What is told of an error that left nothing.
-fn told(failure: Failure, error: DbErr) -> StoreError {
+/// Returns the error of a failure that left nothing behind.
+fn to_store_error(failure: Failure, error: DbErr) -> StoreError {
     match failure {
         Failure::NotSent | Failure::Refused | Failure::RolledBack | Failure::Ambiguous => {
             StoreError::Unavailable(error.into())

@@ -10,10 +10,10 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::rate_limits::{Count, RateLimitKey, RateLimitRepository};
 
-use crate::entities::rate_limit::{ActiveModel, Column, Entity};
 use crate::db::Database;
 use crate::db::retry::Idempotence;
 use crate::db::transaction::TransactionOutcome;
+use crate::entities::rate_limit::{ActiveModel, Column, Entity};
 
 #[async_trait]
 impl RateLimitRepository for Database {
@@ -72,7 +72,10 @@ impl RateLimitRepository for Database {
             .col_expr(Column::Count, Expr::col(Column::Count).sub(1_i32))
             .filter(is_one_of(keys))
             .filter(Column::Count.gt(1));
-        self.transact("attempts.take_back", Idempotence::NonIdempotentWrite, move |connection, _| {
+        self.transact(
+            "attempts.take_back",
+            Idempotence::NonIdempotentWrite,
+            move |connection, _| {
                 let (lock, delete, decrement) = (lock.clone(), delete.clone(), decrement.clone());
                 async move {
                     lock.all(&connection).await?;
@@ -80,8 +83,9 @@ impl RateLimitRepository for Database {
                     decrement.exec(&connection).await?;
                     Ok(TransactionOutcome::Commit(()))
                 }
-            })
-            .await
+            },
+        )
+        .await
     }
 
     async fn clear(&self, keys: &[RateLimitKey]) -> Result<(), StoreError> {

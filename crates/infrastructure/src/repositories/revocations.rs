@@ -7,18 +7,22 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::{Source, StoreError};
 use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
 
-use crate::entities::revocation::{Column, Entity, Model};
 use crate::db::Database;
 use crate::db::retry::Idempotence;
+use crate::entities::revocation::{Column, Entity, Model};
 
 #[async_trait]
 impl RevocationRepository for Database {
     async fn current(&self, now: Timestamp) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError> {
         let select = Entity::find().filter(Column::KeptUntil.gte(now.as_micros()));
-        let rows = self.execute("revocations.current", Idempotence::Read, move |connection, _| {
+        let rows = self.execute(
+            "revocations.current",
+            Idempotence::Read,
+            move |connection, _| {
                 let select = select.clone();
                 async move { select.all(&connection).await }
-            });
+            },
+        );
         let rows = rows.await?;
         let parsed = rows.iter().map(parse);
         parsed.collect::<Result<_, _>>().map_err(StoreError::Defect)

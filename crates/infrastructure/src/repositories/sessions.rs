@@ -4,41 +4,43 @@ use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter};
+use taskhold_domain::account::PasswordHash;
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::User;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::Revocation;
-use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
-use taskhold_repository::users::{PasswordHash, User};
+use taskhold_repository::sessions::SessionRepository;
 
-use crate::entities::session::{self, ActiveModel, Column, Entity, Model};
-use crate::entities::{revocation, user};
+use crate::db::Database;
 use crate::db::connection::Connection;
 use crate::db::retry::{Attempt, Idempotence};
-use crate::db::Database;
 use crate::db::transaction::TransactionOutcome;
+use crate::entities::session::{self, ActiveModel, Column, Entity, Model};
+use crate::entities::{revocation, user};
 
 #[async_trait]
 impl SessionRepository for Database {
     async fn start(&self, session: &Session, verified: &PasswordHash) -> Result<bool, StoreError> {
         let (session, verified) = (session.clone(), verified.clone());
         self.transact(
-                "sessions.start",
-                Idempotence::IdempotentWrite,
-                move |connection, attempt| {
-                    let (session, verified) = (session.clone(), verified.clone());
-                    async move {
-                        if session::was_inserted(&connection, &attempt, &session).await? {
-                            return Ok(TransactionOutcome::Rollback(true));
-                        }
-                        if !user::verify_password(&connection, &session.user, &verified).await? {
-                            return Ok(TransactionOutcome::Rollback(false));
-                        }
-                        session::insert(&connection, &session).await?;
-                        Ok(TransactionOutcome::Commit(true))
+            "sessions.start",
+            Idempotence::IdempotentWrite,
+            move |connection, attempt| {
+                let (session, verified) = (session.clone(), verified.clone());
+                async move {
+                    if session::was_inserted(&connection, &attempt, &session).await? {
+                        return Ok(TransactionOutcome::Rollback(true));
                     }
-                },
-            )
-            .await
+                    if !user::verify_password(&connection, &session.user, &verified).await? {
+                        return Ok(TransactionOutcome::Rollback(false));
+                    }
+                    session::insert(&connection, &session).await?;
+                    Ok(TransactionOutcome::Commit(true))
+                }
+            },
+        )
+        .await
     }
 
     async fn rotate(
@@ -48,14 +50,14 @@ impl SessionRepository for Database {
     ) -> Result<Rotation, StoreError> {
         let successor = successor.clone();
         self.transact(
-                "sessions.rotate",
-                Idempotence::IdempotentWrite,
-                move |connection, attempt| {
-                    let successor = successor.clone();
-                    async move { rotate(&connection, attempt, token, &successor).await }
-                },
-            )
-            .await
+            "sessions.rotate",
+            Idempotence::IdempotentWrite,
+            move |connection, attempt| {
+                let successor = successor.clone();
+                async move { rotate(&connection, attempt, token, &successor).await }
+            },
+        )
+        .await
     }
 
     async fn end(
@@ -65,28 +67,28 @@ impl SessionRepository for Database {
     ) -> Result<(), StoreError> {
         let revocation = revocation.clone();
         self.transact(
-                "sessions.end",
-                Idempotence::IdempotentWrite,
-                move |connection, _| {
-                    let revocation = revocation.clone();
-                    async move {
-                        match token {
-                            None => session::delete_all(&connection, &revocation.user).await?,
-                            Some(token) => {
-                                let shown = session::find(&connection, token).await?;
-                                let theirs =
-                                    shown.filter(|row| row.user_id == revocation.user.as_str());
-                                if let Some(row) = theirs {
-                                    session::delete_family(&connection, row.family).await?;
-                                }
+            "sessions.end",
+            Idempotence::IdempotentWrite,
+            move |connection, _| {
+                let revocation = revocation.clone();
+                async move {
+                    match token {
+                        None => session::delete_all(&connection, &revocation.user).await?,
+                        Some(token) => {
+                            let shown = session::find(&connection, token).await?;
+                            let theirs =
+                                shown.filter(|row| row.user_id == revocation.user.as_str());
+                            if let Some(row) = theirs {
+                                session::delete_family(&connection, row.family).await?;
                             }
                         }
-                        revocation::add(&connection, &revocation).await?;
-                        Ok(TransactionOutcome::Commit(()))
                     }
-                },
-            )
-            .await
+                    revocation::add(&connection, &revocation).await?;
+                    Ok(TransactionOutcome::Commit(()))
+                }
+            },
+        )
+        .await
     }
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {

@@ -50,15 +50,27 @@ async fn writes_that_share_a_transaction_are_independent() {
         ran.await.map_err(|error| error.failure)
     };
     let outcomes = futures_util::future::join_all([
-        run("INSERT INTO rows VALUES (1), (2)", TransactionOutcome::Commit).boxed_local(),
+        run(
+            "INSERT INTO rows VALUES (1), (2)",
+            TransactionOutcome::Commit,
+        )
+        .boxed_local(),
         idle(|| Ok(TransactionOutcome::Commit(0))).boxed_local(),
-        run("DELETE FROM rows WHERE number = 9", TransactionOutcome::Commit).boxed_local(),
+        run(
+            "DELETE FROM rows WHERE number = 9",
+            TransactionOutcome::Commit,
+        )
+        .boxed_local(),
         idle(|| Ok(TransactionOutcome::Rollback(0))).boxed_local(),
         run("INSERT INTO rows VALUES (3)", TransactionOutcome::Rollback).boxed_local(),
         idle(|| Err(DbErr::Custom("meant".into()))).boxed_local(),
         run("INSERT INTO nothing VALUES (4)", TransactionOutcome::Commit).boxed_local(),
         run("INSERT INTO rows VALUES (5)", TransactionOutcome::Commit).boxed_local(),
-        run("DELETE FROM rows WHERE number = 2", TransactionOutcome::Commit).boxed_local(),
+        run(
+            "DELETE FROM rows WHERE number = 2",
+            TransactionOutcome::Commit,
+        )
+        .boxed_local(),
         idle(|| Err(DbErr::Custom("meant".into()))).boxed_local(),
     ]);
     let (outcomes, ()) = tokio::join!(outcomes, async {
@@ -82,9 +94,16 @@ async fn writes_that_share_a_transaction_are_independent() {
         ]
     );
 
-    let left = run("DELETE FROM rows WHERE number IN (1, 5)", TransactionOutcome::Rollback).await;
+    let left = run(
+        "DELETE FROM rows WHERE number IN (1, 5)",
+        TransactionOutcome::Rollback,
+    )
+    .await;
     assert_eq!(left, Ok(2));
-    assert_eq!(run("DELETE FROM rows", TransactionOutcome::Rollback).await, Ok(2));
+    assert_eq!(
+        run("DELETE FROM rows", TransactionOutcome::Rollback).await,
+        Ok(2)
+    );
 }
 
 #[tokio::test]

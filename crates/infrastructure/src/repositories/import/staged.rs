@@ -1,129 +1,116 @@
-//! The table that the rows of an import are set aside in.
+//! The temporary table in which the rows of an import are staged.
 
-use std::fmt::{Display, Write as _};
+use std::borrow::Cow;
 
-use sea_orm::sqlx;
-use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::sqlite::{Sqlite, SqliteArguments};
+use sea_orm::sea_query::{DynIden, Expr, Iden as _, InsertStatement, IntoIden, Query, Value};
+use sea_orm::{DbErr, FromQueryResult as _, Iterable as _, QueryResult};
 use sha2::{Digest as _, Sha256};
-use taskhold_domain::import::WrittenTime;
-use taskhold_domain::search::fold;
-use taskhold_domain::task::Task;
+use taskhold_domain::import::ParsedTime;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::import::{ImportedRow, RowIdentity};
 
 use super::failed;
-use crate::session::{Session, copy_text};
-use crate::tasks::row::Model;
+use crate::db::session::{MaintenanceSession, copy_text};
+use crate::entities::task::{self, Column, Folded, Model};
 
-/// Its columns, in the order in which they are written.
-const COLUMNS: [&str; 15] = [
+/// The statements that create the table, and one for the verdicts on its rows. The first columns are those
+/// of a task.
+pub(super) const POSTGRES_TABLES: &str = "\
+    CREATE TEMPORARY TABLE staged (LIKE tasks, position bigint PRIMARY KEY, origin text COLLATE \"C\", \
+        console_id bigint, remembered_at bigint, digest bytea) ON COMMIT DROP; \
+    CREATE TEMPORARY TABLE verdicts (position bigint PRIMARY KEY, verdict bigint) ON COMMIT DROP";
+pub(super) const SQLITE_TABLES: &str = "\
+    CREATE TEMPORARY TABLE staged AS SELECT tasks.*, 0 AS position, '' AS origin, 0 AS console_id, \
+        0 AS remembered_at, x'' AS digest FROM tasks WHERE false; \
+    CREATE UNIQUE INDEX temp.staged_position ON staged (position); \
+    CREATE TEMPORARY TABLE verdicts (position bigint PRIMARY KEY, verdict bigint)";
+
+/// The columns beside those of a task, in the order of [`StagedRow::into_values`].
+const COLUMNS: [&str; 5] = [
     "position",
     "origin",
     "console_id",
     "remembered_at",
-    "id",
-    "user_id",
-    "title",
-    "description",
-    "title_folded",
-    "description_folded",
-    "is_completed",
-    "version",
-    "created_at",
-    "updated_at",
     "digest",
 ];
 
-/// How PostgreSQL takes them, in that order.
-pub(super) const COPY: &str = "COPY staged FROM STDIN";
-
-const READ_BACK: &str = "SELECT staged.position, staged.digest, tasks.id, tasks.user_id, tasks.title, \
-    tasks.description, tasks.is_completed, tasks.version, tasks.created_at, tasks.updated_at \
-    FROM staged LEFT JOIN tasks ON tasks.id = staged.id AND tasks.user_id = staged.user_id \
-    WHERE staged.position > $1 ORDER BY staged.position LIMIT $2";
-
-/// The statements that make the table, and one for what becomes of its rows.
-pub(super) fn tables(uuid: &str, bytes: &str, collation: &str, ending: &str) -> String {
-    let text = format!("text{collation}");
-    format!(
-        "CREATE TEMPORARY TABLE staged (position bigint PRIMARY KEY, origin {text}, console_id bigint, \
-         remembered_at bigint, id {uuid}, user_id {text}, title {text}, description {text}, \
-         title_folded {text}, description_folded {text}, is_completed boolean, version bigint, \
-         created_at bigint, updated_at bigint, digest {bytes}){ending}; \
-         CREATE TEMPORARY TABLE verdicts (position bigint PRIMARY KEY, verdict bigint){ending}"
-    )
-}
-
-/// A statement that sets so many rows aside.
-pub(super) fn insert(rows: usize) -> String {
-    let row = format!("({})", vec!["?"; COLUMNS.len()].join(", "));
-    format!(
-        "INSERT INTO staged ({}) VALUES {}",
-        COLUMNS.join(", "),
-        vec![row.as_str(); rows].join(", ")
-    )
-}
-
-/// What is compared when a task is read back.
-const FIELDS: [&str; 8] = [
-    "id",
-    "user_id",
-    "title",
-    "description",
-    "completed",
-    "version",
-    "created_at",
-    "updated_at",
-];
-/// Of so many bytes of each field's digest.
+/// The bytes that are kept of the digest of each field.
 const DIGEST_LENGTH: usize = 8;
 
-/// All fields of a task in a few bytes each, in the order of [`FIELDS`].
-fn digest(row: &Model) -> Vec<u8> {
-    [
-        row.id.as_bytes().as_slice(),
-        row.user_id.as_bytes(),
-        row.title.as_bytes(),
-        row.description.as_bytes(),
-        &[u8::from(row.is_completed)],
-        &row.version.to_be_bytes(),
-        &row.created_at.to_be_bytes(),
-        &row.updated_at.to_be_bytes(),
-    ]
-    .iter()
-    .flat_map(|field| Sha256::digest(field).into_iter().take(DIGEST_LENGTH))
-    .collect()
+/// Returns the columns of a task, in the order of [`task::cells`].
+pub(super) fn task_columns() -> String {
+    let stored = Column::iter().map(|column| column.to_string());
+    let folded = [Folded::TitleFolded, Folded::DescriptionFolded].map(|column| column.to_string());
+    stored.chain(folded).collect::<Vec<_>>().join(", ")
 }
 
-/// The first field of a row that is not what the digest was made of.
-pub(super) fn differing_field(row: &Model, expected: &[u8]) -> Option<&'static str> {
-    let found = digest(row);
+/// Returns the statement that reads rows into PostgreSQL.
+pub(super) fn copy() -> String {
+    let columns = task_columns();
+    format!("COPY staged ({columns}, {}) FROM STDIN", COLUMNS.join(", "))
+}
+
+/// Returns the statement that inserts rows into SQLite.
+pub(super) fn insert(rows: Vec<StagedRow<'_>>) -> InsertStatement {
+    let mut insert = Query::insert();
+    insert.into_table("staged");
+    for row in rows {
+        let (columns, values): (Vec<_>, Vec<_>) = row.into_values().unzip();
+        insert
+            .columns(columns)
+            .values_panic(values.into_iter().map(Expr::value));
+    }
+    insert
+}
+
+/// Returns the first field in which a stored row differs from the row of this digest.
+pub(super) fn differing_field(row: &Model, expected: &[u8]) -> Result<Option<String>, StoreError> {
+    let found = digest(row)?;
     let mut digests = found
         .chunks(DIGEST_LENGTH)
         .zip(expected.chunks(DIGEST_LENGTH));
-    let differing = digests.position(|(found, expected)| found != expected)?;
-    FIELDS.get(differing).copied()
+    let differing = digests.position(|(found, expected)| found != expected);
+    let column = differing.and_then(|place| Column::iter().nth(place));
+    Ok(column.map(|column| column.to_string().trim_start_matches("is_").to_owned()))
+}
+
+/// Returns a few bytes of the digest of each field.
+fn digest(row: &Model) -> Result<Vec<u8>, StoreError> {
+    let mut digest = Vec::new();
+    for (_, value) in row.clone().into_values() {
+        let field = Sha256::digest(text(&value)?.as_bytes());
+        digest.extend(field.into_iter().take(DIGEST_LENGTH));
+    }
+    Ok(digest)
+}
+
+/// Returns a value as the text that PostgreSQL reads.
+fn text(value: &Value) -> Result<Cow<'_, str>, StoreError> {
+    Ok(match value {
+        Value::String(Some(text)) => text.as_str().into(),
+        Value::Uuid(Some(id)) => id.to_string().into(),
+        Value::BigInt(Some(number)) => number.to_string().into(),
+        Value::Bool(Some(flag)) => flag.to_string().into(),
+        Value::Bytes(Some(bytes)) => format!("\\x{}", hex::encode(bytes)).into(),
+        other => return Err(StoreError::Defect(format!("cannot stage {other:?}").into())),
+    })
 }
 
 /// A row of the table.
 pub(super) struct StagedRow<'a> {
+    row: &'a ImportedRow,
     position: i64,
     origin: String,
     console_id: i64,
     remembered_at: i64,
-    task: &'a Task,
-    title_folded: String,
-    description_folded: String,
     digest: Vec<u8>,
 }
 
 impl<'a> StagedRow<'a> {
     pub(super) fn of(row: &'a ImportedRow) -> Result<Self, StoreError> {
-        /// For what the file does not tell.
+        /// Stands for a time that the file does not have.
         const UNKNOWN: i64 = i64::MIN;
-        let task = &row.task;
-        let (origin, console_id, remembered_at) = match &row.origin {
+        let (origin, console_id, remembered_at) = match &row.identity {
             RowIdentity::Console {
                 owner,
                 id,
@@ -131,129 +118,74 @@ impl<'a> StagedRow<'a> {
             } => {
                 let remembered_at = match created_at {
                     None => UNKNOWN,
-                    Some(WrittenTime::Wall(wall)) => wall.as_micros(),
-                    Some(WrittenTime::Instant(instant)) => instant.as_micros(),
+                    Some(ParsedTime::Local(wall)) => wall.as_micros(),
+                    Some(ParsedTime::Instant(instant)) => instant.as_micros(),
                 };
                 (owner.as_str().to_owned(), id.get(), remembered_at)
             }
-            RowIdentity::Native => (task.id.to_string(), 0, UNKNOWN),
+            RowIdentity::Native => (row.task.id.to_string(), 0, UNKNOWN),
         };
         Ok(Self {
+            row,
             position: i64::try_from(row.position)
                 .map_err(|error| StoreError::Defect(error.into()))?,
             origin,
             console_id,
             remembered_at,
-            task,
-            title_folded: fold(task.title.as_str()),
-            description_folded: fold(task.description.as_str()),
-            digest: digest(&Model::from(task)),
+            digest: digest(&Model::from(&row.task))?,
         })
     }
 
-    /// As a line of the text format of `COPY`.
-    pub(super) fn write_copy(&self, out: &mut String) {
-        let task = self.task;
-        number(out, self.position);
-        text(out, &self.origin);
-        number(out, self.console_id);
-        number(out, self.remembered_at);
-        number(out, task.id);
-        text(out, task.owner.as_str());
-        text(out, task.title.as_str());
-        text(out, task.description.as_str());
-        text(out, &self.title_folded);
-        text(out, &self.description_folded);
-        number(out, task.completed);
-        number(out, task.version.get());
-        number(out, task.created_at.as_micros());
-        number(out, task.updated_at.as_micros());
-        out.push_str("\\\\x");
-        for byte in &self.digest {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "{byte:02x}");
+    /// Returns each column with its value: those of a task, then [`COLUMNS`].
+    fn into_values(self) -> impl Iterator<Item = (DynIden, Value)> {
+        let staging: [Value; COLUMNS.len()] = [
+            self.position.into(),
+            self.origin.into(),
+            self.console_id.into(),
+            self.remembered_at.into(),
+            self.digest.into(),
+        ];
+        let staging = COLUMNS.into_iter().map(IntoIden::into_iden).zip(staging);
+        task::cells(&self.row.task).chain(staging)
+    }
+
+    /// Appends the row as a line of the text format of `COPY`.
+    pub(super) fn write_copy(self, out: &mut String) -> Result<(), StoreError> {
+        for (place, (_, value)) in self.into_values().enumerate() {
+            if place > 0 {
+                out.push('\t');
+            }
+            copy_text(out, &text(&value)?);
         }
         out.push('\n');
-    }
-
-    pub(super) fn bind(
-        self,
-        query: Query<'_, Sqlite, SqliteArguments>,
-    ) -> Query<'_, Sqlite, SqliteArguments> {
-        let task = self.task;
-        query
-            .bind(self.position)
-            .bind(self.origin)
-            .bind(self.console_id)
-            .bind(self.remembered_at)
-            .bind(task.id.as_uuid())
-            .bind(task.owner.as_str().to_owned())
-            .bind(task.title.as_str().to_owned())
-            .bind(task.description.as_str().to_owned())
-            .bind(self.title_folded)
-            .bind(self.description_folded)
-            .bind(task.completed)
-            .bind(task.version.get())
-            .bind(task.created_at.as_micros())
-            .bind(task.updated_at.as_micros())
-            .bind(self.digest)
+        Ok(())
     }
 }
 
-fn number(out: &mut String, value: impl Display) {
-    // Writing to a string cannot fail.
-    let _ = write!(out, "{value}\t");
-}
-
-fn text(out: &mut String, value: &str) {
-    copy_text(out, value);
-    out.push('\t');
-}
-
-/// Rows after a position: it, the digest of what the file said, and the task that is there.
+/// Reads rows after a position: the position, the digest of the file's row, and the stored task.
 pub(super) async fn read_back(
-    session: &mut Session,
+    session: &mut MaintenanceSession,
     after: i64,
-    most: i64,
+    limit: i64,
 ) -> Result<Vec<(i64, Vec<u8>, Option<Model>)>, StoreError> {
-    match session {
-        Session::Postgres(connection) => {
-            let rows = sqlx::query(READ_BACK).bind(after).bind(most);
-            let rows = rows.fetch_all(&mut **connection).await.map_err(failed)?;
-            rows.iter().map(decoded).collect::<Result<_, _>>()
-        }
-        Session::Sqlite(connection) => {
-            let rows = sqlx::query(READ_BACK).bind(after).bind(most);
-            let rows = rows.fetch_all(&mut **connection).await.map_err(failed)?;
-            rows.iter().map(decoded).collect::<Result<_, _>>()
-        }
-    }
-    .map_err(failed)
-}
-
-fn decoded<R>(row: &R) -> Result<(i64, Vec<u8>, Option<Model>), sqlx::Error>
-where
-    R: sqlx::Row,
-    usize: sqlx::ColumnIndex<R>,
-    for<'r> i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    for<'r> bool: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    for<'r> String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    for<'r> Vec<u8>: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    for<'r> sqlx::types::Uuid: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-{
-    let id: Option<sqlx::types::Uuid> = row.try_get(2)?;
-    let task = match id {
-        None => None,
-        Some(id) => Some(Model {
-            id,
-            user_id: row.try_get(3)?,
-            title: row.try_get(4)?,
-            description: row.try_get(5)?,
-            is_completed: row.try_get(6)?,
-            version: row.try_get(7)?,
-            created_at: row.try_get(8)?,
-            updated_at: row.try_get(9)?,
-        }),
+    let stored = Column::iter().map(|column| format!("tasks.{}", column.to_string()));
+    let sql = format!(
+        "SELECT staged.position, staged.digest, {} FROM staged \
+         LEFT JOIN tasks ON tasks.id = staged.id AND tasks.user_id = staged.user_id \
+         WHERE staged.position > $1 ORDER BY staged.position LIMIT $2",
+        stored.collect::<Vec<_>>().join(", ")
+    );
+    let rows = session.query(&sql, &[after, limit]).await.map_err(failed)?;
+    let read = |row: &QueryResult| {
+        let (position, digest) = row.try_get_many_by_index()?;
+        Ok((
+            position,
+            digest,
+            Model::from_query_result_optional(row, "")?,
+        ))
     };
-    Ok((row.try_get(0)?, row.try_get(1)?, task))
+    rows.iter()
+        .map(read)
+        .collect::<Result<_, DbErr>>()
+        .map_err(|error| StoreError::Defect(error.into()))
 }

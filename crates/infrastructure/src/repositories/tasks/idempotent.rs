@@ -51,7 +51,9 @@ pub(super) async fn write(
             connection
                 .execute(&task::insert(std::slice::from_ref(task)))
                 .await?;
-            Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(Some(task.clone()))))
+            Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(Some(
+                task.clone(),
+            ))))
         }
         TaskWrite::Change {
             id,
@@ -66,7 +68,9 @@ pub(super) async fn write(
             let task = row.into_task(owner.clone())?;
             let outcome = task::to_json(&task)?;
             idempotency_key::record_outcome(connection, owner, request, outcome).await?;
-            Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(Some(task))))
+            Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(Some(
+                task,
+            ))))
         }
         TaskWrite::Remove { id, precondition } => {
             let backend = connection.get_database_backend();

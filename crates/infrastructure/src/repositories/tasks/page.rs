@@ -63,12 +63,12 @@ pub(crate) fn page(owner: &UserId, query: &TaskQuery, mut rows: Vec<TaskRow>) ->
         .filter(|_| has_more)
         .map(|last| last.position(query.sort.key));
     let mut tasks = Vec::with_capacity(rows.len());
-    let mut damaged = 0;
+    let mut corrupt_rows = 0;
     for row in rows {
         match row.into_task(owner.clone()) {
             Ok(task) => tasks.push(task),
             Err(corrupt) => {
-                damaged += 1;
+                corrupt_rows += 1;
                 let cause = std::error::Error::source(&corrupt).map(ToString::to_string);
                 tracing::error!(error = %corrupt, cause, "left a corrupt row out of a list");
             }
@@ -77,6 +77,6 @@ pub(crate) fn page(owner: &UserId, query: &TaskQuery, mut rows: Vec<TaskRow>) ->
     TaskPage {
         tasks,
         next,
-        damaged,
+        corrupt_rows,
     }
 }

@@ -5,10 +5,10 @@ use taskhold_domain::task::{Description, Task, TaskChange, TaskDraft, TaskId, Ti
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::{Precondition, TaskQuery, TaskRepository};
+use taskhold_repository::tasks::{Precondition, TaskQuery};
 use uuid::Uuid;
 
-use crate::adapter::SqlAdapter;
+use crate::database::TestDatabase;
 
 /// So few that all that a test does at once is let in.
 const MANY: u128 = 50;
@@ -32,25 +32,25 @@ fn task(owner: &UserId, number: u128) -> Task {
 }
 
 /// Tasks of two owners, in turns.
-async fn seeded(adapter: &SqlAdapter) -> (UserId, UserId) {
+async fn seeded(store: &TestDatabase) -> (UserId, UserId) {
     let (alice, bob) = (user("alice"), user("bob"));
     let added = (1..=MANY).map(|number| async move {
         let owner = if number % 2 == 0 { "alice" } else { "bob" };
-        adapter.tasks.add(&task(&user(owner), number)).await
+        store.tasks.add(&task(&user(owner), number)).await
     });
     // Neither of them was known before, so the first statements fail.
     for added in join_all(added).await {
         added.expect("added");
     }
     for owner in [&alice, &bob] {
-        let count = adapter.tasks.count(owner).await.expect("counted");
+        let count = store.tasks.count(owner).await.expect("counted");
         assert_eq!(u128::from(count.total), MANY / 2);
     }
     (alice, bob)
 }
 
-async fn additions(adapter: &SqlAdapter) {
-    let (alice, bob) = seeded(adapter).await;
+async fn additions(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
     // Every third takes an id that is taken, and fails by itself.
     let tasks: Vec<_> = (1..=MANY)
         .map(|number| {
@@ -58,7 +58,7 @@ async fn additions(adapter: &SqlAdapter) {
             (is_new, task(&alice, if is_new { MANY + number } else { 1 }))
         })
         .collect();
-    let added = join_all(tasks.iter().map(|(_, task)| adapter.tasks.add(task))).await;
+    let added = join_all(tasks.iter().map(|(_, task)| store.tasks.add(task))).await;
     for ((is_new, task), added) in tasks.iter().zip(added) {
         match added {
             Ok(()) => assert!(is_new, "{task:?}"),
@@ -66,20 +66,20 @@ async fn additions(adapter: &SqlAdapter) {
             Err(error) => panic!("{error:?}"),
         }
         let owner = if *is_new { &alice } else { &bob };
-        let found = adapter.tasks.find(owner, task.id).await.expect("found");
+        let found = store.tasks.find(owner, task.id).await.expect("found");
         assert!(found.is_some());
     }
 }
 
-async fn completions(adapter: &SqlAdapter) {
-    let (alice, bob) = seeded(adapter).await;
+async fn completions(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
     let ids: Vec<_> = (1..=MANY)
         .map(|number| (number, TaskId::from_uuid(Uuid::from_u128(number))))
         .collect();
     let hot = TaskId::from_uuid(Uuid::from_u128(2));
     let toggle = TaskChange::toggle();
     let complete = async |owner: &UserId, id, change: &TaskChange| {
-        let changed = adapter
+        let changed = store
             .tasks
             .change(owner, id, change, &Precondition::None, now());
         changed.await.expect("changed")
@@ -112,14 +112,14 @@ async fn completions(adapter: &SqlAdapter) {
     versions.sort_unstable();
     versions.dedup();
     assert_eq!(versions.len() as u128, MANY, "no toggle is lost or doubled");
-    let often = adapter.tasks.find(&alice, hot).await.expect("found");
+    let often = store.tasks.find(&alice, hot).await.expect("found");
     let often = often.expect("there");
     assert_eq!(u128::from(often.version.get().unsigned_abs()), MANY + 2);
     assert!(often.completed, "an odd number of toggles");
 }
 
-async fn removals(adapter: &SqlAdapter) {
-    let (alice, bob) = seeded(adapter).await;
+async fn removals(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
     // Each task is removed three times by its owner and twice by the other.
     let asks: Vec<_> = (1..=MANY)
         .flat_map(|number| {
@@ -133,7 +133,7 @@ async fn removals(adapter: &SqlAdapter) {
         .collect();
     let removed = join_all(asks.iter().map(|(number, by, _)| {
         let id = TaskId::from_uuid(Uuid::from_u128(*number));
-        adapter.tasks.remove(by, id, &Precondition::None)
+        store.tasks.remove(by, id, &Precondition::None)
     }))
     .await;
     let mut by_owners = 0;
@@ -144,13 +144,13 @@ async fn removals(adapter: &SqlAdapter) {
     }
     assert_eq!(by_owners, MANY, "each task was removed once");
     for owner in [&alice, &bob] {
-        let left = adapter.tasks.list(owner, &TaskQuery::default()).await;
+        let left = store.tasks.list(owner, &TaskQuery::default()).await;
         assert_eq!(left.expect("listed").tasks, []);
     }
 }
 
-async fn pages(adapter: &SqlAdapter) {
-    let (alice, bob) = seeded(adapter).await;
+async fn pages(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
     // Pages of different lengths share a statement too.
     let asks: Vec<_> = (1..=100)
         .map(|number| (if number % 2 == 0 { &alice } else { &bob }, number % 25 + 1))
@@ -160,7 +160,7 @@ async fn pages(adapter: &SqlAdapter) {
             limit: Some(*limit),
             ..TaskQuery::default()
         };
-        adapter.tasks.list(owner, &query).await.expect("listed")
+        store.tasks.list(owner, &query).await.expect("listed")
     }))
     .await;
     for ((owner, limit), page) in asks.iter().zip(found) {
@@ -180,12 +180,12 @@ macro_rules! on_both_stores {
         mod $test {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                super::$what(&crate::adapter::postgres().await).await;
+                super::$what(&crate::database::batched().await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                super::$what(&crate::adapter::sqlite().await).await;
+                super::$what(&crate::database::sqlite().await).await;
             }
         }
     )*};

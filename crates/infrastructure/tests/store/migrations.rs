@@ -6,31 +6,27 @@ use taskhold_domain::account::Email;
 use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_infrastructure::schema;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::{TaskQuery, TaskRepository};
-use taskhold_repository::users::UserRepository;
+use taskhold_repository::tasks::TaskQuery;
 use taskhold_testkit::postgres::PostgresDatabase;
 use uuid::Uuid;
 
-use crate::adapter::{self, SqlAdapter, connection, parsed, sqlite_url};
+use crate::database::{self, TestDatabase, migrator, parsed, sqlite_url};
 
 async fn execute(sql: &DatabaseConnection, statement: &str) {
     sql.execute_unprepared(statement).await.expect("executed");
 }
 
 async fn eight_at_once_migrate_an_empty_store_once(url: &DatabaseUrl) {
-    let migrations = schema::status(&connection(url).await)
-        .await
-        .expect("a status");
+    let migrations = migrator(url).await.status().await.expect("a status");
     assert!(
         migrations
             .iter()
             .all(|migration| migration.known && !migration.applied)
     );
 
-    let instances = (0..8).map(|_| async { schema::up(&connection(url).await).await });
+    let instances = (0..8).map(|_| async { migrator(url).await.up().await });
     let mut applied = Vec::new();
     for outcome in join_all(instances).await {
         applied.push(outcome.expect("every instance succeeds"));
@@ -43,25 +39,23 @@ async fn eight_at_once_migrate_an_empty_store_once(url: &DatabaseUrl) {
     );
     assert!(applied.iter().all(|count| *count == 0), "{applied:?}");
 
-    let migrations = schema::status(&connection(url).await)
-        .await
-        .expect("a status");
+    let migrations = migrator(url).await.status().await.expect("a status");
     assert!(migrations.iter().all(|migration| migration.applied));
 }
 
 async fn migrations_go_down_and_up_again(url: &DatabaseUrl) {
-    let sql = connection(url).await;
-    let all = schema::up(&sql).await.expect("up");
+    let migrator = migrator(url).await;
+    let all = migrator.up().await.expect("up");
     assert!(all > 0);
     let steps = u32::try_from(all).expect("few migrations");
-    assert_eq!(schema::down(&sql, steps).await.expect("down"), 0);
-    assert_eq!(schema::up(&sql).await.expect("up again"), all);
-    assert_eq!(schema::up(&sql).await.expect("nothing to do"), 0);
+    assert_eq!(migrator.down(steps).await.expect("down"), 0);
+    assert_eq!(migrator.up().await.expect("up again"), all);
+    assert_eq!(migrator.up().await.expect("nothing to do"), 0);
 }
 
-async fn fresh_empties_the_store(store: &SqlAdapter) {
+async fn fresh_empties_the_store(store: &TestDatabase) {
     store.tasks.add(&sound_task()).await.expect("added");
-    schema::fresh(&store.sql).await.expect("fresh");
+    store.migrator.fresh().await.expect("fresh");
     let owner = sound_task().owner;
     assert_eq!(
         store
@@ -80,24 +74,20 @@ async fn fresh_empties_the_store(store: &SqlAdapter) {
 }
 
 /// The version before this one must run while this one is rolled out.
-async fn a_store_of_a_newer_program_is_left_as_it_is(store: &SqlAdapter) {
+async fn a_store_of_a_newer_program_is_left_as_it_is(store: &TestDatabase) {
     execute(
         &store.sql,
         "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99990101_000001_from_the_future', 0)",
     )
     .await;
-    assert_eq!(schema::up(&store.sql).await.expect("nothing to do"), 0);
-    let migrations = schema::status(&store.sql).await.expect("a status");
+    assert_eq!(store.migrator.up().await.expect("nothing to do"), 0);
+    let migrations = store.migrator.status().await.expect("a status");
     let unknown: Vec<_> = migrations
         .iter()
         .filter(|migration| !migration.known)
         .collect();
     assert_eq!(unknown.len(), 1);
-    assert!(
-        taskhold_repository::probe::StoreHealth::schema_is_current(&store.probe)
-            .await
-            .expect("answered")
-    );
+    assert!(store.health.schema_is_current().await.expect("answered"));
 }
 
 fn sound_task() -> Task {
@@ -120,7 +110,7 @@ fn insert_user(id: &str, email: &str) -> String {
 }
 
 /// The tables repeat the numbers of the domain; here is where the two are held equal.
-async fn the_tables_refuse_what_the_domain_refuses(store: &SqlAdapter) {
+async fn the_tables_refuse_what_the_domain_refuses(store: &TestDatabase) {
     store.tasks.add(&sound_task()).await.expect("added");
     let longest_title = "\u{1F600}".repeat(Title::MAX_CHARS);
     let longest_description = "\u{1F600}".repeat(Description::MAX_CHARS);
@@ -153,7 +143,7 @@ async fn the_tables_refuse_what_the_domain_refuses(store: &SqlAdapter) {
 }
 
 /// Bytes as the dialect of the store writes them.
-fn bytes(store: &SqlAdapter, count: usize) -> String {
+fn bytes(store: &TestDatabase, count: usize) -> String {
     let digits = "a7".repeat(count);
     if store.sql.get_database_backend() == DbBackend::Postgres {
         format!("'\\x{digits}'::bytea")
@@ -163,7 +153,7 @@ fn bytes(store: &SqlAdapter, count: usize) -> String {
 }
 
 /// A digest of another length is none, a counter counts from one, and a session is somebody's.
-async fn the_tables_of_accounts_refuse_what_is_no_row(store: &SqlAdapter) {
+async fn the_tables_of_accounts_refuse_what_is_no_row(store: &TestDatabase) {
     store.tasks.add(&sound_task()).await.expect("added");
     let family = bytes(store, 16);
     let family = if store.sql.get_database_backend() == DbBackend::Postgres {
@@ -201,15 +191,15 @@ async fn the_tables_of_accounts_refuse_what_is_no_row(store: &SqlAdapter) {
 }
 
 /// Taken back, a migration takes what it made and nothing else.
-async fn users_and_tasks_outlive_the_tables_of_accounts(store: &SqlAdapter) {
+async fn users_and_tasks_outlive_the_tables_of_accounts(store: &TestDatabase) {
     const BEFORE_ACCOUNTS: usize = 2;
     store.tasks.add(&sound_task()).await.expect("added");
-    let all = schema::status(&store.sql).await.expect("a status").len();
+    let all = store.migrator.status().await.expect("a status").len();
     let steps = u32::try_from(all - BEFORE_ACCOUNTS).expect("few migrations");
-    let left = schema::down(&store.sql, steps).await.expect("down");
+    let left = store.migrator.down(steps).await.expect("down");
     assert_eq!(left, BEFORE_ACCOUNTS);
     execute(&store.sql, &insert_user("bob", "bob@example.org")).await;
-    schema::up(&store.sql).await.expect("up again");
+    store.migrator.up().await.expect("up again");
     for name in ["alice", "bob"] {
         let user = UserId::parse(name).expect("a user id");
         let found = store.users.find(&user).await.expect("answered");
@@ -220,7 +210,7 @@ async fn users_and_tasks_outlive_the_tables_of_accounts(store: &SqlAdapter) {
     assert_eq!(found.expect("answered"), Some(task));
 }
 
-async fn nul_is_refused_by_sqlite_too(store: &SqlAdapter) {
+async fn nul_is_refused_by_sqlite_too(store: &TestDatabase) {
     store.tasks.add(&sound_task()).await.expect("added");
     for column in ["title", "description"] {
         let statement = format!("UPDATE tasks SET {column} = 'a' || char(0) || 'b'");
@@ -232,7 +222,7 @@ async fn nul_is_refused_by_sqlite_too(store: &SqlAdapter) {
 }
 
 /// Fault 5 of the service before this one: one stored row that broke a rule hid the whole list.
-async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &SqlAdapter) {
+async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &TestDatabase) {
     let sound = Task {
         id: TaskId::from_uuid(Uuid::from_u128(2)),
         version: Version::FIRST.next(),
@@ -267,10 +257,10 @@ async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &SqlAdapter) {
 macro_rules! on_both_stores {
     ($($test:ident)+) => {
         mod on_sqlite {
-            $(#[tokio::test] async fn $test() { super::$test(&crate::adapter::sqlite().await).await })+
+            $(#[tokio::test] async fn $test() { super::$test(&crate::database::sqlite().await).await })+
         }
         mod on_postgres {
-            $(#[tokio::test] async fn $test() { super::$test(&crate::adapter::postgres().await).await })+
+            $(#[tokio::test] async fn $test() { super::$test(&crate::database::postgres().await).await })+
         }
     };
 }
@@ -286,7 +276,7 @@ on_both_stores! {
 
 #[tokio::test]
 async fn sqlite_refuses_nul() {
-    nul_is_refused_by_sqlite_too(&adapter::sqlite().await).await;
+    nul_is_refused_by_sqlite_too(&database::sqlite().await).await;
 }
 
 /// Fault 10 of the service before this one: its migrations failed on an empty database.
