@@ -1,4 +1,4 @@
-//! Time zones, for files whose times are those of a clock on a wall.
+//! Time zones, for files whose times have no offset from UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,38 +8,38 @@ use chrono_tz::Tz;
 use taskhold_domain::import::LocalDateTime;
 use taskhold_domain::timestamp::Timestamp;
 
-/// A time zone of the IANA database, which is compiled in: a machine without one, or with an old
-/// one, reads a file as every other does.
+/// A time zone of the IANA database. The database is compiled in, so that every machine reads a file
+/// alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Zone(Tz);
 
-/// There is no time zone of this name.
+/// The error of a name that no time zone has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no time zone `{0}`; names are those of the IANA database, such as Europe/Berlin")]
 pub struct ZoneError(String);
 
 impl Zone {
-    /// Universal time.
+    /// Coordinated Universal Time.
     pub const UTC: Self = Self(Tz::UTC);
 
-    /// The instant at which clocks of this zone showed `wall`. Of two, the first; of none, since
-    /// clocks were put forward, the one by the offset from before: so does Python.
+    /// Returns the instant of a local time, as Python does: the first of two, if clocks were set
+    /// back; by the offset before the change, if clocks were set forward over it.
     #[must_use]
-    pub fn instant(self, wall: LocalDateTime) -> Timestamp {
-        let wall = wall.as_naive();
-        // Clocks were never put forward by more than a day.
+    pub fn instant(self, local: LocalDateTime) -> Timestamp {
+        let local = local.as_naive();
+        // Clocks were never set forward by more than a day.
         let skipped = (0..=24).map(TimeDelta::hours);
         let instant = skipped.into_iter().find_map(|skipped| {
-            let before = wall.checked_sub_signed(skipped)?;
+            let before = local.checked_sub_signed(skipped)?;
             let before = self.0.from_local_datetime(&before).earliest()?;
             before.to_utc().checked_add_signed(skipped)
         });
-        stamp(instant.unwrap_or_else(|| wall.and_utc()))
+        stamp(instant.unwrap_or_else(|| local.and_utc()))
     }
 
-    /// What clocks of this zone show at `instant`.
+    /// Returns the local time of an instant.
     #[must_use]
-    pub fn wall(self, instant: Timestamp) -> NaiveDateTime {
+    pub fn local(self, instant: Timestamp) -> NaiveDateTime {
         let utc = DateTime::<Utc>::from_timestamp_micros(instant.as_micros()).unwrap_or_default();
         let offset = self.0.offset_from_utc_datetime(&utc.naive_utc()).fix();
         utc.naive_utc()
@@ -74,18 +74,18 @@ mod tests {
 
     use super::*;
 
-    fn instant(zone: &str, wall: &str) -> String {
-        let Ok(ParsedTime::Local(wall)) = ParsedTime::parse(wall) else {
-            panic!("{wall} has no offset")
+    fn instant(zone: &str, local: &str) -> String {
+        let Ok(ParsedTime::Local(local)) = ParsedTime::parse(local) else {
+            panic!("{local} has an offset")
         };
         let zone: Zone = zone.parse().expect("a zone");
-        zone.instant(wall).to_string()
+        zone.instant(local).to_string()
     }
 
-    /// What `datetime.replace(tzinfo=ZoneInfo(…)).astimezone(utc)` of Python 3.11 makes of them.
+    /// As `datetime.replace(tzinfo=ZoneInfo(…)).astimezone(utc)` of Python 3.11 converts them.
     #[test]
-    fn wall_times_mean_what_they_mean_to_python() {
-        for (zone, wall, expected) in [
+    fn local_times_are_converted_as_by_python() {
+        for (zone, local, expected) in [
             ("UTC", "2026-07-01T12:00", "2026-07-01T12:00:00.000000Z"),
             (
                 "Europe/Berlin",
@@ -103,13 +103,13 @@ mod tests {
                 "2026-10-25T02:30",
                 "2026-10-25T00:30:00.000000Z",
             ),
-            // Never on this night; by the offset of winter.
+            // Skipped on this night; by the offset of winter.
             (
                 "Europe/Berlin",
                 "2026-03-29T02:30",
                 "2026-03-29T01:30:00.000000Z",
             ),
-            // A day that Samoa left out.
+            // A day that Samoa skipped.
             (
                 "Pacific/Apia",
                 "2011-12-30T12:00",
@@ -126,12 +126,12 @@ mod tests {
                 "0001-01-01T00:00:00.000000Z",
             ),
         ] {
-            assert_eq!(instant(zone, wall), expected, "{zone} {wall}");
+            assert_eq!(instant(zone, local), expected, "{zone} {local}");
         }
     }
 
     #[test]
-    fn a_name_that_is_none_is_refused() {
+    fn unknown_names_are_refused() {
         assert!("Europe/Atlantis".parse::<Zone>().is_err());
         assert!("".parse::<Zone>().is_err());
     }

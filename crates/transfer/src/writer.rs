@@ -4,27 +4,21 @@ use std::fmt;
 
 use chrono::{NaiveDateTime, Timelike as _};
 use serde::{Serialize, Serializer};
-use taskhold_domain::task::Task;
+use taskhold_domain::task::{Task, TaskId};
+use taskhold_domain::timestamp::Timestamp;
 
+use crate::Format;
 use crate::zone::Zone;
 
-/// How tasks are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// As the console reads them: an array, ids counted from 1 in the order of creation, times
-    /// without a zone as clocks of this one show them. For leaving.
-    Console(Zone),
-    /// A task on each line with all that Taskhold knows of it. For moving.
-    Lines,
-}
-
-/// A file that grows by a task at a time.
+/// Writes a file task by task, without holding it in memory.
 #[derive(Debug)]
-pub struct Writing {
+pub struct Writer {
     format: Format,
+    zone: Zone,
     written: u64,
 }
 
+/// A task as the console writes it.
 #[derive(Serialize)]
 struct ConsoleTask<'a> {
     id: u64,
@@ -33,42 +27,48 @@ struct ConsoleTask<'a> {
     completed: bool,
     user_id: &'a str,
     #[serde(serialize_with = "as_text")]
-    created_at: Wall,
+    created_at: IsoFormat,
     #[serde(serialize_with = "as_text")]
-    updated_at: Wall,
+    updated_at: IsoFormat,
 }
 
+/// A task as a line of NDJSON.
 #[derive(Serialize)]
-struct KeptTask<'a> {
+struct NativeTask<'a> {
     #[serde(serialize_with = "as_text")]
-    id: taskhold_domain::task::TaskId,
+    id: TaskId,
     title: &'a str,
     description: &'a str,
     completed: bool,
     #[serde(serialize_with = "as_text")]
-    created_at: taskhold_domain::timestamp::Timestamp,
+    created_at: Timestamp,
     #[serde(serialize_with = "as_text")]
-    updated_at: taskhold_domain::timestamp::Timestamp,
+    updated_at: Timestamp,
     user_id: &'a str,
     version: i64,
 }
 
-impl Writing {
-    /// An empty file.
+impl Writer {
+    /// Begins a file. Times of the console's format are local times of `zone`; NDJSON is in UTC.
     #[must_use]
-    pub fn new(format: Format) -> Self {
-        Self { format, written: 0 }
+    pub fn new(format: Format, zone: Zone) -> Self {
+        Self {
+            format,
+            zone,
+            written: 0,
+        }
     }
 
-    /// What is written for the next task, which must be the next one created.
+    /// Returns the text of the next task. Tasks must come in the order of their creation, which is
+    /// that of the console's ids.
     ///
     /// # Errors
-    /// None that is known: a task can be written as JSON.
+    /// None that is known: every task can be written as JSON.
     pub fn task(&mut self, task: &Task) -> serde_json::Result<String> {
         self.written += 1;
         match self.format {
-            Format::Lines => {
-                let line = serde_json::to_string(&KeptTask {
+            Format::Ndjson => {
+                let line = serde_json::to_string(&NativeTask {
                     id: task.id,
                     title: task.title.as_str(),
                     description: task.description.as_str(),
@@ -77,42 +77,42 @@ impl Writing {
                     updated_at: task.updated_at,
                     user_id: task.owner.as_str(),
                     version: task.version.get(),
-                });
-                Ok(line? + "\n")
+                })?;
+                Ok(line + "\n")
             }
-            Format::Console(zone) => {
+            Format::Console => {
                 let object = serde_json::to_string_pretty(&ConsoleTask {
                     id: self.written,
                     title: task.title.as_str(),
                     description: task.description.as_str(),
                     completed: task.completed,
                     user_id: task.owner.as_str(),
-                    created_at: Wall(zone.wall(task.created_at)),
-                    updated_at: Wall(zone.wall(task.updated_at)),
+                    created_at: IsoFormat(self.zone.local(task.created_at)),
+                    updated_at: IsoFormat(self.zone.local(task.updated_at)),
                 })?;
-                let before = if self.written == 1 { "[\n" } else { ",\n" };
-                // No text holds a line break of its own: JSON escapes it.
+                let separator = if self.written == 1 { "[\n" } else { ",\n" };
+                // Only the layout has line feeds: JSON escapes those of texts.
                 let indented = object.replace('\n', "\n  ");
-                Ok(format!("{before}  {indented}"))
+                Ok(format!("{separator}  {indented}"))
             }
         }
     }
 
-    /// What is written at the end.
+    /// Returns the text that ends the file.
     #[must_use]
     pub fn end(&self) -> &'static str {
         match (self.format, self.written) {
-            (Format::Lines, _) => "",
-            (Format::Console(_), 0) => "[]",
-            (Format::Console(_), _) => "\n]",
+            (Format::Ndjson, _) => "",
+            (Format::Console, 0) => "[]",
+            (Format::Console, _) => "\n]",
         }
     }
 }
 
-/// As Python's `datetime.isoformat` writes it.
-struct Wall(NaiveDateTime);
+/// A local time that is displayed as Python's `datetime.isoformat` does.
+struct IsoFormat(NaiveDateTime);
 
-impl fmt::Display for Wall {
+impl fmt::Display for IsoFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let format = if self.0.nanosecond() == 0 {
             "%Y-%m-%dT%H:%M:%S"

@@ -1,4 +1,4 @@
-//! What is a file, and what is not.
+//! Valid and invalid files.
 
 use taskhold_domain::import::RowError;
 
@@ -8,10 +8,10 @@ fn rows(file: impl AsRef<[u8]>) -> Result<Vec<Row>, String> {
     rows_of(file, None)
 }
 
-fn rows_of(file: impl AsRef<[u8]>, kind: Option<Kind>) -> Result<Vec<Row>, String> {
+fn rows_of(file: impl AsRef<[u8]>, kind: Option<Format>) -> Result<Vec<Row>, String> {
     // Small parts, so that everything is cut somewhere.
     let parts = std::io::BufReader::with_capacity(3, file.as_ref());
-    Rows::of(parts, kind)
+    Rows::open(parts, kind)
         .and_then(Iterator::collect)
         .map_err(|error| error.to_string())
 }
@@ -177,12 +177,12 @@ fn a_file_is_of_the_kind_that_it_is_said_to_be() {
         format!("[{GOOD}]"),
         format!(r#"{{"id":"{id}","title":"t"}}"#),
     );
-    let console = |file: &str| rows_of(file, Some(Kind::Console)).map(|rows| rows.len());
-    let kept = |file: &str| rows_of(file, Some(Kind::Lines)).map(|rows| rows.len());
+    let console = |file: &str| rows_of(file, Some(Format::Console)).map(|rows| rows.len());
+    let kept = |file: &str| rows_of(file, Some(Format::Ndjson)).map(|rows| rows.len());
     assert_eq!(console(&array), Ok(1));
     assert_eq!(kept(&lines), Ok(1));
     // What its first line says decides nothing then.
-    let rows = rows_of(GOOD, Some(Kind::Lines)).expect("a file");
+    let rows = rows_of(GOOD, Some(Format::Ndjson)).expect("a file");
     assert_eq!(rows[0].content, Err(RowError::TaskId));
     for nothing in ["", " \n\r\n\t", "\u{FEFF}", "\u{FEFF}\n"] {
         assert_eq!(kept(nothing), Ok(0), "{nothing:?}");
