@@ -1,11 +1,13 @@
-//! The tables of the schema, as a store has them.
+//! The tables of the schema and their columns.
 
 use sea_orm::sqlx;
 use taskhold_infrastructure::session::Session;
 
 use crate::error::BackupError;
+use crate::query::on_either;
 
-/// The tables, each after those that it refers to. A test of this crate holds it equal to the schema.
+/// The tables of the schema, each after those that it refers to; a test compares them with a migrated
+/// store.
 pub const TABLES: [&str; 7] = [
     "users",
     "tasks",
@@ -16,28 +18,28 @@ pub const TABLES: [&str; 7] = [
     "imports",
 ];
 
-/// The table of the migrations that were applied.
+/// The table that lists the applied migrations.
 pub const MIGRATIONS: &str = "seaql_migrations";
 
-/// The tables whose rows no backup holds: who was logged in must log in again after a restore, and
-/// counters of failures are of no use then.
+/// The tables whose rows no backup holds: after a restore everybody must log in again, and counters of
+/// failed logins are outdated.
 pub(crate) const LEFT_OUT: [&str; 2] = ["refresh_tokens", "attempts"];
 
-/// A table that a store has.
+/// A table of a store.
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    /// Sorted by their names: the order in which they were made may differ.
+    /// Sorted by name: two stores may have created them in different orders.
     pub(crate) columns: Vec<Column>,
 }
 
 pub(crate) struct Column {
     pub(crate) name: String,
-    /// What the store calls its type, in lower case.
+    /// The store's name of its type, in lower case.
     pub(crate) kind: String,
 }
 
 impl Table {
-    /// Of the tables with these names, those that the store has.
+    /// Reads the columns of those of these tables that the store has.
     pub(crate) async fn of(
         session: &mut Session,
         names: impl IntoIterator<Item = &'static str>,
@@ -54,7 +56,7 @@ impl Table {
         Ok(tables)
     }
 
-    /// The columns' names, as a list of SQL.
+    /// Returns the names of the columns, separated by commas.
     pub(crate) fn column_list(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.as_str());
         names.collect::<Vec<_>>().join(", ")
@@ -62,26 +64,18 @@ impl Table {
 }
 
 async fn columns(session: &mut Session, table: &str) -> Result<Vec<Column>, sqlx::Error> {
-    // Not from information_schema, which hides what the role may not read: that must be told as such.
+    // Not from information_schema, which hides tables that the role may not read: reading them must fail.
     const POSTGRES: &str = "SELECT attname::text, typname::text \
         FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
         WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident($1)) \
         AND attnum > 0 AND NOT attisdropped";
     const SQLITE: &str = "SELECT name, type FROM pragma_table_info($1)";
-    let rows: Vec<(String, String)> = match session {
-        Session::Postgres(connection) => {
-            sqlx::query_as(POSTGRES)
-                .bind(table)
-                .fetch_all(&mut **connection)
-                .await?
-        }
-        Session::Sqlite(connection) => {
-            sqlx::query_as(SQLITE)
-                .bind(table)
-                .fetch_all(&mut **connection)
-                .await?
-        }
+    let sql = match session {
+        Session::Postgres(_) => POSTGRES,
+        Session::Sqlite(_) => SQLITE,
     };
+    let rows: Vec<(String, String)> = on_either!(session, connection =>
+        sqlx::query_as(sql).bind(table).fetch_all(&mut **connection).await)?;
     let mut columns: Vec<_> = rows
         .into_iter()
         .map(|(name, kind)| Column {
@@ -105,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    /// A store with all migrations.
+    /// Opens a store with all migrations.
     async fn migrated(url: &str) -> Session {
         let opening = Opening {
             url: DatabaseUrl::parse(url).unwrap(),
@@ -127,22 +121,16 @@ mod tests {
         names
     }
 
-    async fn the_tables_are_all_that_a_store_has(session: &mut Session) {
+    async fn assert_schema_has_these_tables(session: &mut Session) {
         const POSTGRES: &str =
             "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()";
         const SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-        let found: Vec<String> = match session {
-            Session::Postgres(connection) => {
-                sqlx::query_scalar(POSTGRES)
-                    .fetch_all(&mut **connection)
-                    .await
-            }
-            Session::Sqlite(connection) => {
-                sqlx::query_scalar(SQLITE)
-                    .fetch_all(&mut **connection)
-                    .await
-            }
-        }
+        let sql = match session {
+            Session::Postgres(_) => POSTGRES,
+            Session::Sqlite(_) => SQLITE,
+        };
+        let found: Vec<String> = on_either!(session, connection =>
+            sqlx::query_scalar(sql).fetch_all(&mut **connection).await)
         .unwrap();
         assert_eq!(
             sorted(found),
@@ -158,11 +146,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_tables_are_all_that_a_sqlite_file_has() {
+    async fn sqlite_schema_has_these_tables_in_this_order() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("store.db").display());
         let mut session = migrated(&url).await;
-        the_tables_are_all_that_a_store_has(&mut session).await;
+        assert_schema_has_these_tables(&mut session).await;
 
         let Session::Sqlite(mut connection) = session else {
             panic!("a SQLite file");
@@ -184,9 +172,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_tables_are_all_that_a_postgresql_database_has() {
+    async fn postgresql_schema_has_these_tables() {
         let database = PostgresDatabase::empty().await;
         let mut session = migrated(database.url()).await;
-        the_tables_are_all_that_a_store_has(&mut session).await;
+        assert_schema_has_these_tables(&mut session).await;
     }
 }

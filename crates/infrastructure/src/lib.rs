@@ -15,12 +15,14 @@
 //! | [`tasks`], [`users`], [`sessions`], [`revocations`], [`rate_limits`], [`idempotency`], [`import`], [`probe`] | the ports |
 //! | [`schema`] | migrations under a lock |
 //! | [`session`] | a connection for a command that works on the whole store |
-//! | [`inspection`] | a connection that only looks |
+//! | [`inspection`] | [`Inspector`](inspection::Inspector): a read-only connection for diagnosis |
+//! | [`files`] | files that only this user can read, and names that survive a power cut |
 //!
 //! A URL chooses the store; nothing else in the program knows which one it is.
 
 mod connection;
 mod error;
+pub mod files;
 pub mod idempotency;
 pub mod import;
 pub mod inspection;

@@ -4,7 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::sqlite::{FileError, make_private_file, private_file};
+use crate::files::{open_private_file, with_suffix};
+use crate::sqlite::{FileError, make_private_file};
 
 /// Held by whoever serves a SQLite file or replaces what is in it; ends with the process, however
 /// that ends. Commands that read or add beside a running service do without.
@@ -50,10 +51,8 @@ impl StoreLock {
             lock: path.to_owned(),
             source,
         })?;
-        let mut lock = file.clone().into_os_string();
-        lock.push(".lock");
-        let lock = PathBuf::from(lock);
-        let taken = private_file(&lock).map_err(TryLockError::Error);
+        let lock = with_suffix(&file, ".lock");
+        let taken = open_private_file(&lock).map_err(TryLockError::Error);
         match taken.and_then(|taken| taken.try_lock().map(|()| taken)) {
             Ok(taken) => Ok(Self { _file: taken }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held { file, lock }),

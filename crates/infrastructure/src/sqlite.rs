@@ -11,6 +11,8 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 
+use crate::files::{create_private_folder, folder_of, open_private_file, sync_folder};
+
 /// How long a call waits for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process's write.
@@ -77,66 +79,18 @@ pub(crate) async fn pool(
 /// Makes the file and its folder where they are missing, for the owner's eyes only. SQLite gives
 /// the files beside it the same mode.
 pub(crate) fn make_private_file(path: &Path) -> Result<(), FileError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    make_private_folder(folder).map_err(|source| FileError::Folder {
+    let folder = folder_of(path);
+    create_private_folder(folder).map_err(|source| FileError::Folder {
         path: folder.to_owned(),
         source,
     })?;
     let made = if path.exists() {
         Ok(())
     } else {
-        private_file(path).and_then(|_| sync_folder(folder))
+        open_private_file(path).and_then(|_| sync_folder(folder))
     };
     made.map_err(|source| FileError::File {
         path: path.to_owned(),
         source: source.into(),
     })
-}
-
-/// Opens a file to write it; makes it where it is missing, for the eyes of this user only.
-///
-/// # Errors
-/// What the system says.
-pub fn private_file(path: &Path) -> io::Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Makes a folder, and those that lead to it, for the eyes of this user only.
-///
-/// # Errors
-/// What the system says.
-pub fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<_> = folder
-        .ancestors()
-        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-        .collect();
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    for made in missing {
-        match made.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent)?,
-            _ => sync_folder(Path::new("."))?,
-        }
-    }
-    Ok(())
-}
-
-/// A name is only safe from a power cut once the folder that it stands in is.
-///
-/// # Errors
-/// What the system says.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(())
 }

@@ -12,7 +12,7 @@ const OTHER_FILES: u64 = 256;
 /// can still do its work, only not for so many at once.
 pub fn allow_for(settings: &Settings) {
     let store = settings.database.opening.connections;
-    let needed = u64::from(settings.max_connections.get()) + store as u64 + OTHER_FILES;
+    let needed = u64::from(settings.server.max_connections.get()) + store as u64 + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // None is no limit.
     if current.is_none_or(|current| current >= needed) {

@@ -39,17 +39,22 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         }
     }
     let mut store = settings.database.store().await?;
-    if let Some(slow) = settings.slow_store_call {
+    if let Some(slow) = settings.log.slow_store_call {
         store = store.warning_of_calls_over(slow);
     }
     let metrics = recorder.source(store.clone());
     let mut services = services::api(&settings, tokens, &store, &metrics);
     services.traces = export.clone().map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
-    let listener = TcpListener::bind((settings.host, settings.port))
-        .with_context(|| format!("cannot listen on {}:{}", settings.host, settings.port))?;
+    let listener =
+        TcpListener::bind((settings.server.host, settings.server.port)).with_context(|| {
+            format!(
+                "cannot listen on {}:{}",
+                settings.server.host, settings.server.port
+            )
+        })?;
     let address = listener.local_addr()?;
-    let server = listener::server(listener, settings.max_connections, services)
+    let server = listener::server(listener, settings.server.max_connections, services)
         .with_context(|| format!("cannot serve on {address}"))?;
     tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.opening.url, "listening");
     if settings.profile == Profile::Development {
@@ -60,7 +65,8 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         }
     }
     let metrics_server = settings
-        .metrics_address
+        .metrics
+        .address
         .map(|address| metrics::serve(address, metrics))
         .transpose()?;
     let housekeeping = services::housekeeping(&store);
@@ -75,7 +81,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     tokio::spawn(stop_when_told(
         server.handle(),
         readiness,
-        settings.drain_delay,
+        settings.server.drain_delay,
     ));
     server.await.context("the server ended")?;
     if let Some(metrics_server) = metrics_server {

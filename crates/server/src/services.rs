@@ -47,7 +47,7 @@ pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metr
         ids: ids.clone(),
         lifetimes: Lifetimes {
             refresh_token: settings.auth.refresh_token_lifetime,
-            longest_token: settings.auth.longest_token_lifetime,
+            longest_token: settings.auth.max_token_lifetime,
         },
     };
     Services {
@@ -55,12 +55,12 @@ pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metr
         accounts,
         tokens,
         revocations,
-        proxies: settings.trusted_proxies.clone(),
+        proxies: settings.server.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::new(Arc::new(SqlProbe::new(store.clone())))),
         clock,
         ids,
-        origins: settings.origins.clone(),
-        metrics: (settings.metrics_address.is_none() && settings.profile != Profile::Production)
+        origins: settings.cors.origins.clone(),
+        metrics: (settings.metrics.address.is_none() && settings.profile != Profile::Production)
             .then(|| metrics.clone()),
         traces: None,
     }
@@ -72,7 +72,7 @@ pub fn tasks(settings: &Settings, store: &Store) -> TaskService {
         Arc::new(SqlTasks::new(store.clone())),
         Arc::new(SystemClock),
         Arc::new(TimeOrderedIds),
-        settings.max_tasks_per_user,
+        settings.tasks.max_per_user,
     )
 }
 
@@ -93,6 +93,6 @@ pub fn administration(settings: &Settings, store: &Store) -> Administration {
         users: Arc::new(SqlUsers::new(store.clone())),
         passwords: Arc::new(Argon2Passwords::one_by_one()),
         clock: Arc::new(SystemClock),
-        longest_token: settings.auth.longest_token_lifetime,
+        longest_token: settings.auth.max_token_lifetime,
     }
 }

@@ -1,7 +1,7 @@
 //! Which store, as the settings say it, and what is said when it cannot be opened.
 
 use std::collections::HashMap;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU8, NonZeroU16};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +28,10 @@ pub struct DatabaseSection {
     pub auto_migrate: bool,
     pub max_connections: NonZeroU16,
     pub writes_per_commit: NonZeroU16,
-    pub patience_seconds: u16,
+    pub connect_timeout_seconds: u16,
+    #[expect(dead_code, reason = "the batching of calls will read it")]
+    #[serde(deserialize_with = "super::values::batch_size")]
+    pub batch_size: NonZeroU8,
 }
 
 /// Where the store is, and how it is opened.
@@ -79,7 +82,7 @@ impl Database {
             restoring: false,
             connections: section.max_connections.get().into(),
             writes_per_commit: section.writes_per_commit.into(),
-            patience: Duration::from_secs(section.patience_seconds.into()),
+            patience: Duration::from_secs(section.connect_timeout_seconds.into()),
         };
         Ok(Self {
             opening: opening(url, direct.is_some()),
