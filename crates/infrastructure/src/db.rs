@@ -29,3 +29,4 @@ pub(crate) mod transaction;
 mod writer_connection;
 
 pub use self::database::{Database, PoolUse};
+pub use self::sqlite::FileError;

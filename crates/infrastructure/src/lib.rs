@@ -7,16 +7,16 @@
 //! | `entities` | the rows of the tables |
 //! | `repositories` | the storage ports, implemented for [`Database`] |
 //! | [`batching`] | [`Batched`](batching::Batched): a task repository that batches concurrent calls |
-//! | [`inspection`] | a read-only session, for the doctor |
-//! | [`private_files`] | files that only this user may read |
+//! | [`inspection`] | [`Inspector`](inspection::Inspector): a read-only session for diagnosis |
+//! | [`files`] | files that only this user can read, and names that survive a power cut |
 //!
 //! A URL chooses the kind of database; the ports hide it from the rest of the program.
 
 pub mod batching;
 pub mod db;
 mod entities;
+pub mod files;
 pub mod inspection;
-pub mod private_files;
 mod repositories;
 pub mod url;
 

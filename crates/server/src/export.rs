@@ -25,7 +25,7 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
         ),
     };
     migrate::ready(settings).await?;
-    let store = settings.database.store().await?;
+    let store = settings.database.connect().await?;
     let tasks = services::tasks(settings, &store);
     match &mut file {
         None => write(&tasks, options, std::io::stdout().lock()).await?,

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow};
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::import::{ImportOptions, Importer, RejectedRow, Row, Summary};
-use taskhold_infrastructure::import::SqlImport;
+use taskhold_repository::import::ImportRepository as _;
 use taskhold_transfer::Format;
 use taskhold_transfer::reader::{FileError, Rows};
 use tokio::sync::mpsc;
@@ -41,9 +41,9 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let (input, length) = open(&options.file).with_context(|| name.clone())?;
     let mut report = Report::new(&options)?;
     migrate::ready(settings).await?;
-    let run = SqlImport::begin(settings.database.session().await?)
-        .await
-        .context("cannot begin the import")?;
+    let database = settings.database.connect_directly().await?;
+    let run = database.begin_import().await;
+    let run = run.context("cannot begin the import")?;
     let format = options.format.map(Format::from);
     let zone = options.timezone;
     let import_options = ImportOptions {
@@ -52,7 +52,7 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
         to_instant: Box::new(move |local| zone.instant(local)),
     };
     let now = SystemClock.now();
-    let mut importer = Importer::new(Box::new(run), Arc::new(TimeOrderedIds), import_options, now);
+    let mut importer = Importer::new(run, Arc::new(TimeOrderedIds), import_options, now);
     let mut progress = Progress::of(length);
     let mut batches = read(progress.reader(input), format);
     while let Some(batch) = batches.recv().await {

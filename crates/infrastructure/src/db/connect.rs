@@ -13,8 +13,7 @@ use tokio::time::Instant;
 use crate::db::error::Failure;
 use crate::db::lock::{DatabaseLock, LockError};
 use crate::db::session::MaintenanceSession;
-use crate::db::sqlite;
-use crate::private_files::{FileError, make_private_file};
+use crate::db::sqlite::{self, FileError, make_private_file};
 use crate::url::{DatabaseKind, DatabaseUrl};
 
 /// The longest that one attempt to connect may take.

@@ -17,9 +17,9 @@ use crate::db::pool::{self, ConnectionManager};
 use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy};
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite;
+use crate::db::sqlite::{FileError, make_private_file};
 use crate::db::sqlite_writer::SqliteWriter;
 use crate::db::transaction::{TransactionOutcome, in_transaction};
-use crate::private_files::{FileError, make_private_file};
 use crate::url::DatabaseKind;
 
 /// An open database, which implements every storage port. Cloning it is cheap and shares its

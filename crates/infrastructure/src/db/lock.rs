@@ -4,7 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::private_files::{FileError, make_private_file, private_file};
+use crate::db::sqlite::{FileError, make_private_file};
+use crate::files::{open_private_file, with_suffix};
 
 /// Held by the process that serves a SQLite file or replaces its contents. The system releases it when the
 /// process ends, however it ends. Commands that read or add rows beside a running service need no lock.
@@ -50,10 +51,8 @@ impl DatabaseLock {
             lock: path.to_owned(),
             source,
         })?;
-        let mut lock = file.clone().into_os_string();
-        lock.push(".lock");
-        let lock = PathBuf::from(lock);
-        let taken = private_file(&lock).map_err(TryLockError::Error);
+        let lock = with_suffix(&file, ".lock");
+        let taken = open_private_file(&lock).map_err(TryLockError::Error);
         match taken.and_then(|taken| taken.try_lock().map(|()| taken)) {
             Ok(taken) => Ok(Self { _file: taken }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held { file, lock }),

@@ -14,8 +14,7 @@ use taskhold_migration::Migrator;
 use crate::db::connect::{ATTEMPT_TIMEOUT, ConnectError, ConnectOptions, session_options};
 use crate::db::error::sql_state;
 use crate::db::session::MaintenanceSession;
-use crate::db::sqlite;
-use crate::private_files::make_private_file;
+use crate::db::sqlite::{self, make_private_file};
 use crate::url::DatabaseKind;
 
 /// An arbitrary number that no other program on the same database uses for its own advisory lock.

@@ -1,6 +1,7 @@
 //! Connections to a SQLite file.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -10,7 +11,7 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 
-use crate::private_files::FileError;
+use crate::files::{create_private_folder, folder_of, open_private_file, sync_folder};
 
 /// The longest that a call waits for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,6 +19,39 @@ pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The number of readers beside the one writer.
 pub(crate) const READERS: u32 = 4;
+
+/// Why a SQLite file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Its folder is missing and cannot be made.
+    #[error("cannot make the folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// It cannot be opened.
+    #[error("cannot open the SQLite file {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The error of SQLite or the system.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl FileError {
+    pub(crate) fn open(
+        path: &Path,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+}
 
 /// Returns the options that open a file for writing.
 pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
@@ -49,4 +83,20 @@ pub(crate) async fn pool(
         .await
         .map_err(|error| FileError::open(path, error))?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+/// Creates a file and its folder if they are missing, readable by this user only. SQLite gives the files
+/// beside it the same mode.
+pub(crate) fn make_private_file(path: &Path) -> Result<(), FileError> {
+    let folder = folder_of(path);
+    create_private_folder(folder).map_err(|source| FileError::Folder {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let made = if path.exists() {
+        Ok(())
+    } else {
+        open_private_file(path).and_then(|_| sync_folder(folder))
+    };
+    made.map_err(|source| FileError::open(path, source))
 }
