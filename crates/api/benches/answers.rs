@@ -196,7 +196,7 @@ fn services(store: &MemoryStore) -> Services {
         ids: ids.clone(),
         lifetimes: Lifetimes {
             refresh_token: Duration::from_hours(24),
-            longest_token: Duration::from_hours(24),
+            max_token_lifetime: Duration::from_hours(24),
         },
     };
     let store = Arc::new(store.clone());

@@ -7,8 +7,7 @@ use serde::Serialize;
 use taskhold_application::accounts::{
     AccountError, AccountService, Allowance, Grant, RefreshToken, User,
 };
-use taskhold_domain::account::{CredentialsInput, PasswordChangeInput, RegistrationInput};
-use taskhold_domain::task::Member;
+use taskhold_domain::input::{CredentialsInput, Member, PasswordChangeInput, RegistrationInput};
 use taskhold_domain::user::UserId;
 use taskhold_domain::violation::{Violation, Violations};
 

@@ -8,7 +8,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::{Map, Value};
-use taskhold_domain::task::Member;
+use taskhold_domain::input::Member;
 
 use crate::problem::Problem;
 

@@ -9,7 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use taskhold_application::tasks::{TaskService, Written};
-use taskhold_domain::task::{Member, Task, TaskChange, TaskId, TaskInput};
+use taskhold_domain::input::{Member, TaskInput};
+use taskhold_domain::task::{Task, TaskChange, TaskId};
 
 use crate::body::{self, Body, ReadBody, text};
 use crate::caller::Caller;

@@ -7,13 +7,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskhold_domain::account::{Credentials, Email, Password, PasswordChange, Registration};
+use taskhold_domain::account::{Email, Password};
+use taskhold_domain::input::{Credentials, PasswordChange, Registration};
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::{Rotation, Session, Successor};
 use taskhold_domain::timestamp::Timestamp;
+pub use taskhold_domain::user::User;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::Revocation;
-use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor};
-pub use taskhold_repository::users::User;
+use taskhold_repository::sessions::SessionRepository;
 use taskhold_repository::users::UserRepository;
 
 pub use self::error::AccountError;
@@ -36,7 +38,7 @@ pub struct Lifetimes {
     pub refresh_token: Duration,
     /// The longest that any token lives which this service takes, also those of another issuer: for so
     /// long it is remembered that they were revoked.
-    pub longest_token: Duration,
+    pub max_token_lifetime: Duration,
 }
 
 /// People's accounts.
@@ -367,6 +369,6 @@ impl AccountService {
 
     /// That no token counts which was issued before now.
     fn revocation_of(&self, user: &UserId, now: Timestamp) -> Revocation {
-        Revocation::of_all_until(user, now, self.lifetimes.longest_token)
+        Revocation::issued_before(user, now, self.lifetimes.max_token_lifetime)
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskhold_domain::account::{Email, Password};
-use taskhold_domain::user::UserId;
-use taskhold_repository::revocations::Revocation;
-use taskhold_repository::users::{User, UserRepository};
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::user::{User, UserId};
+use taskhold_repository::users::UserRepository;
 
 use crate::accounts::AccountError;
 use crate::clock::Clock;
@@ -16,7 +16,7 @@ use crate::passwords::PasswordHasher;
 const PAGE: u32 = 500;
 
 /// The accounts of everybody. What it changes takes effect on every running instance within
-/// [`KNOWN_WITHIN`](taskhold_repository::revocations::KNOWN_WITHIN).
+/// [`MAX_PROPAGATION`](taskhold_domain::revocation::MAX_PROPAGATION).
 pub struct Administration {
     /// The users port.
     pub users: Arc<dyn UserRepository>,
@@ -25,7 +25,7 @@ pub struct Administration {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The longest that any token lives which the service takes.
-    pub longest_token: Duration,
+    pub max_token_lifetime: Duration,
 }
 
 impl Administration {
@@ -66,7 +66,7 @@ impl Administration {
     /// # Errors
     /// [`AccountError`]: `NotFound`, and those of the store.
     pub async fn deactivate(&self, user: &UserId) -> Result<(), AccountError> {
-        let revocation = Revocation::of_all(user);
+        let revocation = Revocation::permanent(user);
         found(self.users.set_active(false, &revocation).await?)
     }
 
@@ -104,7 +104,7 @@ impl Administration {
     }
 
     fn since_now(&self, user: &UserId) -> Revocation {
-        Revocation::of_all_until(user, self.clock.now(), self.longest_token)
+        Revocation::issued_before(user, self.clock.now(), self.max_token_lifetime)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskhold_repository::error::StoreError;
-use taskhold_repository::idempotency::{IdempotencyKeyRepository, forgotten_by};
+use taskhold_repository::idempotency::{IdempotencyKeyRepository, retention_start};
 use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::sessions::SessionRepository;
@@ -54,7 +54,7 @@ impl Housekeeping {
     /// [`StoreError`]; what was done until then stays done.
     pub async fn once(&self) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        let keys = in_steps(|| self.keys.purge_expired(forgotten_by(now), STEP)).await?;
+        let keys = in_steps(|| self.keys.purge_expired(retention_start(now), STEP)).await?;
         let sessions = in_steps(|| self.sessions.purge_expired(now, STEP)).await?;
         let revocations = in_steps(|| self.revocations.purge_expired(now, STEP)).await?;
         let over = now.saturating_sub(FAILURES_WINDOW);

@@ -134,7 +134,7 @@ impl Importer {
                 let owner_here = self.owner_here(&owner);
                 ImportedRow {
                     position,
-                    origin: RowIdentity::Console {
+                    identity: RowIdentity::Console {
                         owner,
                         id,
                         created_at,
@@ -146,7 +146,7 @@ impl Importer {
                 let owner = self.owner_here(&self.owner_in_file(&row));
                 ImportedRow {
                     position,
-                    origin: RowIdentity::Native,
+                    identity: RowIdentity::Native,
                     task: self.task(row, id, version, owner),
                 }
             }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use async_trait::async_trait;
 use taskhold_domain::account::Password;
-pub use taskhold_repository::users::PasswordHash;
+pub use taskhold_domain::account::PasswordHash;
 
 /// Hashes passwords and compares them with their hashes, without holding up anything else.
 #[async_trait]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use taskhold_repository::error::StoreError;
-use taskhold_repository::probe::StoreHealth;
+use taskhold_repository::health::StoreHealth;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 

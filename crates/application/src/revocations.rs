@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use taskhold_domain::revocation::{MAX_PROPAGATION, Revocation};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::{
-    KNOWN_WITHIN, Revocation, RevocationRepository, SubjectHash,
-};
+use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
 
 use crate::clock::Clock;
 use crate::tokens::Identity;
 
 /// How often the store is asked for what other instances have revoked: several times within
-/// [`KNOWN_WITHIN`], so that a fault may pass.
+/// [`MAX_PROPAGATION`], so that a fault may pass.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// The revocations of all users, remembered, so that no request has to ask for them.
@@ -84,7 +83,7 @@ impl Revocations {
         let known = known.get_or_insert_default();
         // One that was noted while the store was asked may be missing from its answer; its time is
         // from before it was kept.
-        let since = now.saturating_sub(KNOWN_WITHIN);
+        let since = now.saturating_sub(MAX_PROPAGATION);
         known.retain(|_, not_before| *not_before != Timestamp::LAST && *not_before >= since);
         for (subject, not_before) in current {
             remember(known, subject, not_before);

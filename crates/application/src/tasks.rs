@@ -206,7 +206,7 @@ impl TaskService {
             ..TaskQuery::default()
         };
         let page = self.list(caller, &query).await?;
-        if page.damaged > 0 {
+        if page.corrupt_rows > 0 {
             return Err(TaskError::Defect(
                 "a stored task is damaged; the log names it".into(),
             ));

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
-use taskhold_domain::import::WallTime;
+use taskhold_domain::import::LocalDateTime;
 use taskhold_domain::timestamp::Timestamp;
 
 /// A time zone of the IANA database, which is compiled in: a machine without one, or with an old
@@ -25,7 +25,7 @@ impl Zone {
     /// The instant at which clocks of this zone showed `wall`. Of two, the first; of none, since
     /// clocks were put forward, the one by the offset from before: so does Python.
     #[must_use]
-    pub fn instant(self, wall: WallTime) -> Timestamp {
+    pub fn instant(self, wall: LocalDateTime) -> Timestamp {
         let wall = wall.as_naive();
         // Clocks were never put forward by more than a day.
         let skipped = (0..=24).map(TimeDelta::hours);
@@ -70,12 +70,12 @@ impl fmt::Display for Zone {
 
 #[cfg(test)]
 mod tests {
-    use taskhold_domain::import::WrittenTime;
+    use taskhold_domain::import::ParsedTime;
 
     use super::*;
 
     fn instant(zone: &str, wall: &str) -> String {
-        let Ok(WrittenTime::Wall(wall)) = WrittenTime::parse(wall) else {
+        let Ok(ParsedTime::Local(wall)) = ParsedTime::parse(wall) else {
             panic!("{wall} has no offset")
         };
         let zone: Zone = zone.parse().expect("a zone");

@@ -15,8 +15,9 @@ use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
 use taskhold_application::rate_limits::{Allowed, RateLimiter};
 use taskhold_application::revocations::Revocations;
-use taskhold_domain::account::{Credentials, Email, Password, PasswordChange, Registration};
-use taskhold_repository::revocations::Revocation;
+use taskhold_domain::account::{Email, Password};
+use taskhold_domain::input::{Credentials, PasswordChange, Registration};
+use taskhold_domain::revocation::Revocation;
 use taskhold_repository::users::UserRepository;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::memory::MemoryStore;
@@ -113,7 +114,7 @@ async fn world() -> World {
         ids: Arc::new(TimeOrderedIds),
         lifetimes: Lifetimes {
             refresh_token: Duration::from_hours(1),
-            longest_token: Duration::from_hours(1),
+            max_token_lifetime: Duration::from_hours(1),
         },
     };
     let registration = Registration {
@@ -209,7 +210,7 @@ async fn nobody_logs_in_who_is_kept_out_meanwhile() {
     let world = world().await;
     let (store, id) = (world.store.clone(), world.anna.user.id.clone());
     world.hasher.meanwhile(async move {
-        let kept_out = store.set_active(false, &Revocation::of_all(&id)).await;
+        let kept_out = store.set_active(false, &Revocation::permanent(&id)).await;
         assert!(kept_out.expect("answered"));
     });
     let login = world.accounts.log_in(&credentials(), HOME).await;
@@ -247,7 +248,7 @@ async fn no_password_is_changed_of_who_is_kept_out_meanwhile() {
     let before = world.password().await;
     let (store, id) = (world.store.clone(), world.anna.user.id.clone());
     world.hasher.meanwhile(async move {
-        let kept_out = store.set_active(false, &Revocation::of_all(&id)).await;
+        let kept_out = store.set_active(false, &Revocation::permanent(&id)).await;
         assert!(kept_out.expect("answered"));
     });
     let change = change_to("another horse");

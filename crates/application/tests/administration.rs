@@ -8,9 +8,9 @@ use std::time::Duration;
 use taskhold_application::administration::Administration;
 use taskhold_application::clock::Clock as _;
 use taskhold_domain::account::Email;
-use taskhold_domain::user::UserId;
-use taskhold_repository::sessions::{Session, TokenHash};
-use taskhold_repository::users::{User, UserRepository as _};
+use taskhold_domain::session::{Session, TokenHash};
+use taskhold_domain::user::{User, UserId};
+use taskhold_repository::users::UserRepository as _;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::memory::MemoryStore;
 use taskhold_testkit::passwords::PlainPasswords;
@@ -51,7 +51,7 @@ async fn administration(users: &[(&str, Option<&str>)]) -> Administration {
         users: store,
         passwords: Arc::new(PlainPasswords),
         clock,
-        longest_token: Duration::from_hours(1),
+        max_token_lifetime: Duration::from_hours(1),
     }
 }
 

@@ -13,7 +13,7 @@ use taskhold_application::zone::Zone;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::import::{ImportOutcome, ImportRun, ImportedRow};
+use taskhold_repository::import::{ImportOutcome, ImportRepository as _, ImportRun, ImportedRow};
 use taskhold_repository::tasks::TaskRepository as _;
 use taskhold_repository::users::UserRepository;
 use taskhold_testkit::ids::CountedIds;
@@ -85,7 +85,7 @@ async fn what_was_not_read_back_is_not_kept() {
         (|_| Ok(0), "2 rows were imported, and 0 read back"),
     ] {
         let run = Box::new(Misread {
-            run: store.import(),
+            run: store.begin_import().await.expect("begun"),
             found,
         });
         let error = imported(run, false).await.expect_err("not verified");
@@ -94,7 +94,7 @@ async fn what_was_not_read_back_is_not_kept() {
         assert_eq!(number_of_tasks(&store).await, 0);
     }
     let run = Box::new(Misread {
-        run: store.import(),
+        run: store.begin_import().await.expect("begun"),
         found: Ok,
     });
     let summary = imported(run, false).await.expect("imported");
@@ -105,13 +105,17 @@ async fn what_was_not_read_back_is_not_kept() {
 #[tokio::test]
 async fn a_rehearsal_tells_all_and_keeps_nothing() {
     let store = MemoryStore::default();
-    let rehearsed = imported(store.import(), true).await.expect("rehearsed");
+    let rehearsed = imported(store.begin_import().await.expect("begun"), true)
+        .await
+        .expect("rehearsed");
     assert_eq!(number_of_tasks(&store).await, 0);
     let known = UserRepository::find(&store, &alice())
         .await
         .expect("answered");
     assert_eq!(known, None);
-    let done = imported(store.import(), false).await.expect("imported");
+    let done = imported(store.begin_import().await.expect("begun"), false)
+        .await
+        .expect("imported");
     assert_eq!(rehearsed, done);
     assert_eq!(number_of_tasks(&store).await, 2);
 }

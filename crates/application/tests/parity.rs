@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::tasks::{Precondition, TaskError, TaskQuery, TaskService};
-use taskhold_domain::task::{Member, Task, TaskChange, TaskId, TaskInput};
+use taskhold_domain::input::{Member, TaskInput};
+use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::user::UserId;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::console::{Console, Operation, Outcome, Seen, recorded_cases, replay};

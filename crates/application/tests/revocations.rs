@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use taskhold_application::clock::Clock as _;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tokens::Identity;
+use taskhold_domain::revocation::Revocation;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::{Revocation, RevocationRepository, SubjectHash};
+use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
 use taskhold_repository::sessions::SessionRepository as _;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::memory::MemoryStore;
@@ -53,7 +54,7 @@ async fn what_is_revoked_while_the_store_is_asked_stays_revoked() {
     };
     clock.advance(1);
     // Its time is taken before the store is asked, and its change kept after that.
-    let revocation = Revocation::of_all_until(&anna, clock.now(), Duration::from_hours(1));
+    let revocation = Revocation::issued_before(&anna, clock.now(), Duration::from_hours(1));
     clock.advance(1);
     let meanwhile = {
         let (store, revocations) = (store.clone(), revocations.clone());

@@ -5,8 +5,9 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
+use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::search::fold;
-use taskhold_domain::task::{Description, Member, Task, TaskChange, TaskId, TaskInput, Title};
+use taskhold_domain::task::{Description, Task, TaskChange, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use uuid::Uuid;

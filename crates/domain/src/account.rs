@@ -1,15 +1,9 @@
 //! Accounts: how people who register here are known.
 
-mod input;
-
 use std::fmt;
 
 use email_address::{EmailAddress, Options};
 
-pub use self::input::{
-    Credentials, CredentialsInput, PasswordChange, PasswordChangeInput, Registration,
-    RegistrationInput,
-};
 use crate::length::exceeds;
 use crate::search::fold;
 
@@ -127,6 +121,43 @@ impl Password {
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(…)")
+    }
+}
+
+/// The stored form of a password, which only the password hasher interprets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+/// The text is no hash of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a password hash is a PHC string, which starts with a $")]
+pub struct PasswordHashError;
+
+impl PasswordHash {
+    /// Takes a PHC string, such as `$argon2id$v=19$…`.
+    ///
+    /// # Errors
+    /// [`PasswordHashError`].
+    pub fn parse(raw: impl Into<String>) -> Result<Self, PasswordHashError> {
+        let raw = raw.into();
+        if raw.starts_with('$') {
+            Ok(Self(raw))
+        } else {
+            Err(PasswordHashError)
+        }
+    }
+
+    /// The text to store.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    /// A hash in a log would let its readers guess at the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
     }
 }
 

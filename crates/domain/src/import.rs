@@ -3,14 +3,15 @@
 //! A row is sound or bad by itself. [`ConsoleRow`] is a row of the console's file, current or old;
 //! [`NativeRow`] is a row that Taskhold wrote, with all that it knows of a task.
 
-mod written_time;
+mod parsed_time;
 
-use crate::task::{Member, Task, TaskDraft, TaskId, TaskInput, Version};
+use crate::input::{Member, TaskInput};
+use crate::task::{Task, TaskDraft, TaskId, Version};
 use crate::timestamp::Timestamp;
 use crate::user::{UserId, UserIdError};
 use crate::violation::Violations;
 
-pub use self::written_time::{WallTime, WrittenTime, WrittenTimeError};
+pub use self::parsed_time::{LocalDateTime, ParsedTime, ParsedTimeError};
 
 /// What a task is known by on the console: a whole number from 1 on, unique for each owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,7 +72,7 @@ pub enum RowError {
         /// Which one.
         member: &'static str,
         /// Why.
-        error: WrittenTimeError,
+        error: ParsedTimeError,
     },
 }
 
@@ -98,9 +99,9 @@ pub struct RowTask {
     /// Whose it is, where the row tells.
     pub owner: Option<UserId>,
     /// When it was created, where the row tells.
-    pub created_at: Option<WrittenTime>,
+    pub created_at: Option<ParsedTime>,
     /// When it was last changed, where the row tells.
-    pub updated_at: Option<WrittenTime>,
+    pub updated_at: Option<ParsedTime>,
 }
 
 impl RowInput {
@@ -131,11 +132,11 @@ impl RowInput {
     }
 }
 
-fn time(member: &'static str, written: Member<String>) -> Result<Option<WrittenTime>, RowError> {
+fn time(member: &'static str, written: Member<String>) -> Result<Option<ParsedTime>, RowError> {
     let time = match written {
         Member::Absent | Member::Null => return Ok(None),
-        Member::Given(text) => WrittenTime::parse(&text),
-        Member::WrongType => Err(WrittenTimeError),
+        Member::Given(text) => ParsedTime::parse(&text),
+        Member::WrongType => Err(ParsedTimeError),
     };
     time.map(Some)
         .map_err(|error| RowError::Time { member, error })
@@ -203,12 +204,12 @@ impl RowTask {
         version: Version,
         owner: UserId,
         now: Timestamp,
-        zone: impl Fn(WallTime) -> Timestamp,
+        zone: impl Fn(LocalDateTime) -> Timestamp,
     ) -> Task {
-        let instant = |written: Option<WrittenTime>| match written {
+        let instant = |written: Option<ParsedTime>| match written {
             None => now,
-            Some(WrittenTime::Instant(instant)) => instant,
-            Some(WrittenTime::Wall(wall)) => zone(wall),
+            Some(ParsedTime::Instant(instant)) => instant,
+            Some(ParsedTime::Local(wall)) => zone(wall),
         };
         let created_at = instant(self.created_at);
         Task {

@@ -8,24 +8,28 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`task`] | [`Task`](task::Task), its parts, what can be done to it, and [`TaskInput`](task::TaskInput), the door for input from outside |
+//! | [`task`] | [`Task`](task::Task), its parts, and what can be done to it |
+//! | [`input`] | [`TaskInput`](input::TaskInput) and its like: input of unknown shape, and the rules that it broke |
 //! | [`account`] | [`Email`](account::Email), [`Password`](account::Password): how people who register are known |
 //! | [`import`] | [`ConsoleRow`](import::ConsoleRow), [`NativeRow`](import::NativeRow): tasks that come out of a file |
 //! | [`search`] | [`fold`](search::fold), how texts are compared when tasks are looked for |
-//! | [`user`] | [`UserId`](user::UserId), the owner of tasks |
+//! | [`user`] | [`User`](user::User), [`UserId`](user::UserId): the owner of tasks |
+//! | [`session`] | [`Session`](session::Session), a refresh token and its successor |
+//! | [`revocation`] | [`Revocation`](revocation::Revocation), from when on a user's tokens count |
 //! | [`timestamp`] | [`Timestamp`](timestamp::Timestamp), an instant in whole microseconds |
 //! | [`violation`] | [`Violations`](violation::Violations), the rules that an input broke, in the order of the checks |
 //!
 //! # Two ways in
 //!
 //! Text that is known to be text goes through `parse` of its type. Input of unknown shape (JSON,
-//! a form) goes through [`TaskInput`](task::TaskInput), which knows about missing members, nulls
+//! a form) goes through [`TaskInput`](input::TaskInput), which knows about missing members, nulls
 //! and wrong types and reports every broken rule at once.
 //!
 //! # A console in a few lines
 //!
 //! ```
-//! use taskhold_domain::task::{Task, TaskChange, TaskId, TaskInput, Member};
+//! use taskhold_domain::input::{Member, TaskInput};
+//! use taskhold_domain::task::{Task, TaskChange, TaskId};
 //! use taskhold_domain::timestamp::Timestamp;
 //! use taskhold_domain::user::UserId;
 //! use uuid::Uuid;
@@ -75,8 +79,11 @@
 
 pub mod account;
 pub mod import;
+pub mod input;
 mod length;
+pub mod revocation;
 pub mod search;
+pub mod session;
 pub mod task;
 pub mod timestamp;
 pub mod user;

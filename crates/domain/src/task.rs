@@ -2,7 +2,6 @@
 
 mod change;
 mod description;
-mod input;
 mod title;
 
 use std::fmt;
@@ -11,7 +10,6 @@ use uuid::Uuid;
 
 pub use self::change::{Completion, TaskChange};
 pub use self::description::{Description, DescriptionError};
-pub use self::input::{Member, TaskInput};
 pub use self::title::{Title, TitleError};
 use crate::timestamp::Timestamp;
 use crate::user::UserId;

@@ -1,9 +1,29 @@
-//! Users, as far as tasks know them.
+//! Users: the owners of tasks.
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::account::{DisplayName, Email, PasswordHash};
 use crate::length::exceeds;
+use crate::timestamp::Timestamp;
+
+/// A user. A user who is known only by the tokens of another service has neither an e-mail address
+/// nor a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The id, which is the `sub` of the user's tokens.
+    pub id: UserId,
+    /// The e-mail address that the user logs in with.
+    pub email: Option<Email>,
+    /// The name that the user chose.
+    pub name: Option<DisplayName>,
+    /// The hash of the user's password.
+    pub password: Option<PasswordHash>,
+    /// Whether the user may do anything at all.
+    pub is_active: bool,
+    /// When the user was first stored.
+    pub created_at: Timestamp,
+}
 
 /// Who a task belongs to: an opaque string of 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points
 /// that some authority gave out. Nothing is read into it and nothing is trimmed. Cloning it is cheap:

@@ -10,7 +10,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{
-    IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, forgotten_by,
+    IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, retention_start,
 };
 
 use self::row::{Column, Entity};
@@ -78,7 +78,7 @@ pub(crate) async fn take(
             OnConflict::columns([Column::UserId, Column::Key])
                 .update_columns([Column::Fingerprint, Column::Outcome, Column::CreatedAt])
                 .action_and_where(
-                    Expr::col((Entity, Column::CreatedAt)).lte(forgotten_by(now).as_micros()),
+                    Expr::col((Entity, Column::CreatedAt)).lte(retention_start(now).as_micros()),
                 )
                 .to_owned(),
         )
@@ -110,7 +110,7 @@ pub(crate) async fn recall(
     now: Timestamp,
 ) -> Result<Option<IdempotentOutcome>, DbErr> {
     let kept = Entity::find_by_id((owner.as_str().to_owned(), request.key.as_str().to_owned()))
-        .filter(Column::CreatedAt.gt(forgotten_by(now).as_micros()))
+        .filter(Column::CreatedAt.gt(retention_start(now).as_micros()))
         .one(connection)
         .await?;
     let Some(kept) = kept else { return Ok(None) };

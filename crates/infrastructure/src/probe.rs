@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sea_orm::ConnectionTrait;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::probe::StoreHealth;
+use taskhold_repository::health::StoreHealth;
 
 use crate::schema;
 use crate::store::Store;

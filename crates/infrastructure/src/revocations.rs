@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use taskhold_domain::revocation::{MAX_PROPAGATION, Revocation};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::{Source, StoreError};
-use taskhold_repository::revocations::{
-    KNOWN_WITHIN, Revocation, RevocationRepository, SubjectHash,
-};
+use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::policy::Effect;
@@ -113,7 +112,7 @@ pub(crate) async fn is_recent(
     now: Timestamp,
 ) -> Result<bool, DbErr> {
     let recent = Entity::find_by_id(SubjectHash::of(user).0.to_vec())
-        .filter(Column::NotBefore.gt(now.saturating_sub(KNOWN_WITHIN).as_micros()))
+        .filter(Column::NotBefore.gt(now.saturating_sub(MAX_PROPAGATION).as_micros()))
         .one(connection)
         .await?;
     Ok(recent.is_some())

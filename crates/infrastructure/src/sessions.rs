@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, DeleteMany, EntityTrait, Order, QueryFilter};
+use taskhold_domain::account::PasswordHash;
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::UserId;
+use taskhold_domain::user::{User, UserId};
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::Revocation;
-use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
-use taskhold_repository::users::{PasswordHash, User};
+use taskhold_repository::sessions::SessionRepository;
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::connection::Connection;

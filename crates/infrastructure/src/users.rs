@@ -9,13 +9,13 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect, UpdateMany,
 };
-use taskhold_domain::account::{DisplayName, Email};
+use taskhold_domain::account::{DisplayName, Email, PasswordHash};
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::Session;
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::UserId;
+use taskhold_domain::user::{User, UserId};
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::Revocation;
-use taskhold_repository::sessions::Session;
-use taskhold_repository::users::{PasswordHash, User, UserRepository};
+use taskhold_repository::users::UserRepository;
 
 use self::row::{ActiveModel, Column, Entity, Model};
 use crate::policy::Effect;

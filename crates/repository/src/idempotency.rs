@@ -11,7 +11,7 @@ use taskhold_domain::timestamp::Timestamp;
 use crate::error::StoreError;
 
 /// How long a key and the first answer under it are kept.
-pub const KEPT_FOR: Duration = Duration::from_hours(24);
+pub const RETENTION: Duration = Duration::from_hours(24);
 
 /// The name that a caller gave a request: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,8 +99,8 @@ pub trait IdempotencyKeyRepository: Send + Sync {
 
 /// When a key must have been taken to be remembered at `now`: later than this.
 #[must_use]
-pub fn forgotten_by(now: Timestamp) -> Timestamp {
-    now.saturating_sub(KEPT_FOR)
+pub fn retention_start(now: Timestamp) -> Timestamp {
+    now.saturating_sub(RETENTION)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use taskhold_domain::import::{ConsoleId, WrittenTime};
+use taskhold_domain::import::{ConsoleId, ParsedTime};
 use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -16,7 +16,7 @@ pub struct ImportedRow {
     /// Where it stands in the file, from 1 on.
     pub position: u64,
     /// By what it is known again.
-    pub origin: RowIdentity,
+    pub identity: RowIdentity,
     /// The task, under the owner whom it is to belong to.
     pub task: Task,
 }
@@ -32,7 +32,7 @@ pub enum RowIdentity {
         id: ConsoleId,
         /// When it was created, as the file says it: what a later run takes for the time zone makes
         /// no other row of it.
-        created_at: Option<WrittenTime>,
+        created_at: Option<ParsedTime>,
     },
     /// A task of Taskhold, known by its id, which it keeps.
     Native,
@@ -60,6 +60,16 @@ pub struct ImportOutcome {
     pub taken: Vec<(u64, TaskId)>,
 }
 
+/// Begins imports.
+#[async_trait]
+pub trait ImportRepository: Send + Sync {
+    /// Begins an import. Nothing is stored before [`ImportRun::commit`].
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `Defect`.
+    async fn begin_import(&self) -> Result<Box<dyn ImportRun>, StoreError>;
+}
+
 /// One import: rows are set aside, then all of them are imported at once, or none. Until
 /// [`commit`](Self::commit) nobody else sees anything of it, and an import that is dropped before
 /// never was.
@@ -75,14 +85,14 @@ pub trait ImportRun: Send {
     /// not there, and remembers them. Of several imports at once, one does this at a time.
     ///
     /// # Errors
-    /// As [`set_aside`](Self::stage).
+    /// As [`stage`](Self::stage).
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError>;
 
     /// Reads every imported task back and compares it with what was read from the file, field by
     /// field. How many they are, all alike.
     ///
     /// # Errors
-    /// As [`set_aside`](Self::stage); `Defect` where one differs, with its position and the field.
+    /// As [`stage`](Self::stage); `Defect` where one differs, with its position and the field.
     async fn verify(&mut self) -> Result<u64, StoreError>;
 
     /// Makes it last.

@@ -9,8 +9,8 @@
 //! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository), refresh tokens |
 //! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository), since when tokens count |
 //! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository), what is limited by all instances together |
-//! | [`import`] | [`ImportRun`](import::ImportRun), the import of a file |
-//! | [`probe`] | [`StoreHealth`](probe::StoreHealth), whether the store is there |
+//! | [`import`] | [`ImportRepository`](import::ImportRepository), the import of a file |
+//! | [`health`] | [`StoreHealth`](health::StoreHealth), whether the store is there |
 //! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository), writes that are done once |
 //! | [`error`] | [`StoreError`](error::StoreError), the one error of them all |
 //!
@@ -19,9 +19,9 @@
 //! is no error.
 
 pub mod error;
+pub mod health;
 pub mod idempotency;
 pub mod import;
-pub mod probe;
 pub mod rate_limits;
 pub mod revocations;
 pub mod sessions;

@@ -1,16 +1,11 @@
 //! The port for revocations: since when the tokens of a user count.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
 use crate::error::StoreError;
-
-/// How long it may take until every instance knows of a revocation.
-pub const KNOWN_WITHIN: Duration = Duration::from_mins(1);
 
 /// What is kept of a user id that must not be there any more: a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,42 +16,6 @@ impl SubjectHash {
     #[must_use]
     pub fn of(user: &UserId) -> Self {
         Self(Sha256::digest(user.as_str()).into())
-    }
-}
-
-/// That a user's tokens count only if they were issued at this time or later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revocation {
-    /// Whose tokens.
-    pub user: UserId,
-    /// The time; [`Timestamp::LAST`] for none at all.
-    pub not_before: Timestamp,
-    /// Until when it matters: no token from before lives longer.
-    pub kept_until: Timestamp,
-}
-
-impl Revocation {
-    /// That no token of this user counts which was issued before `now`, where no token lives longer
-    /// than `longest_token`, as clocks that differ by less than [`KNOWN_WITHIN`] tell it.
-    #[must_use]
-    pub fn of_all_until(user: &UserId, now: Timestamp, longest_token: Duration) -> Self {
-        Self {
-            user: user.clone(),
-            not_before: now,
-            kept_until: now
-                .saturating_add(longest_token)
-                .saturating_add(KNOWN_WITHIN),
-        }
-    }
-
-    /// That no token of this user counts at all.
-    #[must_use]
-    pub fn of_all(user: &UserId) -> Self {
-        Self {
-            user: user.clone(),
-            not_before: Timestamp::LAST,
-            kept_until: Timestamp::LAST,
-        }
     }
 }
 

@@ -1,63 +1,12 @@
 //! The port for sessions: refresh tokens, of which each is good for one use.
 
-use std::fmt;
-
 use async_trait::async_trait;
+use taskhold_domain::account::PasswordHash;
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::UserId;
-use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::revocations::Revocation;
-use crate::users::{PasswordHash, User};
-
-/// What is kept of a refresh token: a digest from which it cannot be learned.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TokenHash(pub [u8; 32]);
-
-impl fmt::Debug for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenHash(…)")
-    }
-}
-
-/// A refresh token that was given out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Of the token.
-    pub token: TokenHash,
-    /// What it shares with the token that it was given for, and with the one that will be given for
-    /// it: all that came of one login.
-    pub family: Uuid,
-    /// Whose it is.
-    pub user: UserId,
-    /// When it was given out.
-    pub created_at: Timestamp,
-    /// Until when it is good.
-    pub expires_at: Timestamp,
-}
-
-/// A refresh token that is to take the place of another one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Successor {
-    /// Of the new token.
-    pub token: TokenHash,
-    /// When it is given out.
-    pub created_at: Timestamp,
-    /// Until when it is good.
-    pub expires_at: Timestamp,
-}
-
-/// What became of a refresh token that was shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rotation {
-    /// It was good, and is used up now; the new one is this user's.
-    Rotated(User),
-    /// It was used before, so somebody has stolen it: its whole family has been ended.
-    Reused,
-    /// It is unknown, not good any more, or of a user who is kept out.
-    Refused,
-}
 
 /// The sessions of all users.
 #[async_trait]

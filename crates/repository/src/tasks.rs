@@ -114,7 +114,7 @@ pub struct TaskPage {
     /// Where the next page begins, if there is more.
     pub next: Option<Position>,
     /// How many stored rows were left out, since they break a rule of the domain.
-    pub damaged: usize,
+    pub corrupt_rows: usize,
 }
 
 /// How many tasks somebody has.
@@ -206,7 +206,7 @@ pub trait TaskRepository: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Makes `write` for `owner` at `now`, unless it was made under the key of `request` within
-    /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR) before. The effect and the key with what came of it
+    /// [`RETENTION`](crate::idempotency::RETENTION) before. The effect and the key with what came of it
     /// are one change of the store: both are there or neither is. Of several at once, whoever makes
     /// them, exactly one is done; the others wait for it, or are told that it is under way.
     ///

@@ -1,70 +1,12 @@
 //! The port for users and their accounts.
 
-use std::fmt;
-
 use async_trait::async_trait;
-use taskhold_domain::account::{DisplayName, Email};
-use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::UserId;
+use taskhold_domain::account::{Email, PasswordHash};
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::Session;
+use taskhold_domain::user::{User, UserId};
 
 use crate::error::StoreError;
-use crate::revocations::Revocation;
-use crate::sessions::Session;
-
-/// A person who owns tasks. Who is known by the tokens of another service only has neither an
-/// e-mail address nor a password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// The `sub` of the person's tokens.
-    pub id: UserId,
-    /// How the person logs in.
-    pub email: Option<Email>,
-    /// What the person wants to be called.
-    pub name: Option<DisplayName>,
-    /// Of the password with which the person logs in.
-    pub password: Option<PasswordHash>,
-    /// Whether the person may do anything at all.
-    pub is_active: bool,
-    /// When the store first heard of the person.
-    pub created_at: Timestamp,
-}
-
-/// What is stored of a password. Only who hashes passwords knows what it means.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(String);
-
-/// The text is no hash of a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a password hash is a PHC string, which starts with a $")]
-pub struct PasswordHashError;
-
-impl PasswordHash {
-    /// Takes a PHC string, such as `$argon2id$v=19$…`.
-    ///
-    /// # Errors
-    /// [`PasswordHashError`].
-    pub fn parse(raw: impl Into<String>) -> Result<Self, PasswordHashError> {
-        let raw = raw.into();
-        if raw.starts_with('$') {
-            Ok(Self(raw))
-        } else {
-            Err(PasswordHashError)
-        }
-    }
-
-    /// The text to store.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PasswordHash {
-    /// Who has a hash can guess at its password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash(…)")
-    }
-}
 
 /// The people who own tasks.
 #[async_trait]

@@ -47,7 +47,7 @@ pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metr
         ids: ids.clone(),
         lifetimes: Lifetimes {
             refresh_token: settings.auth.refresh_token_lifetime,
-            longest_token: settings.auth.max_token_lifetime,
+            max_token_lifetime: settings.auth.max_token_lifetime,
         },
     };
     Services {
@@ -93,6 +93,6 @@ pub fn administration(settings: &Settings, store: &Store) -> Administration {
         users: Arc::new(SqlUsers::new(store.clone())),
         passwords: Arc::new(Argon2Passwords::one_by_one()),
         clock: Arc::new(SystemClock),
-        longest_token: settings.auth.max_token_lifetime,
+        max_token_lifetime: settings.auth.max_token_lifetime,
     }
 }

@@ -13,18 +13,20 @@ pub mod sessions;
 pub mod tasks;
 
 use async_trait::async_trait;
-use taskhold_domain::account::Email;
+use taskhold_domain::account::{Email, PasswordHash};
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
 use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::UserId;
+use taskhold_domain::user::{User, UserId};
+use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::IdempotencyKeyRepository;
-use taskhold_repository::import::ImportRun;
-use taskhold_repository::probe::StoreHealth;
+use taskhold_repository::import::{ImportRepository, ImportRun};
 use taskhold_repository::rate_limits::RateLimitRepository;
-use taskhold_repository::revocations::{Revocation, RevocationRepository, SubjectHash};
-use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
+use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
+use taskhold_repository::sessions::SessionRepository;
 use taskhold_repository::tasks::{TaskQuery, TaskRepository};
-use taskhold_repository::users::{PasswordHash, User, UserRepository};
+use taskhold_repository::users::UserRepository;
 use uuid::Uuid;
 
 use crate::memory::MemoryStore;
@@ -74,7 +76,7 @@ impl Adapter for MemoryStore {
         self
     }
     async fn import(&self) -> Box<dyn ImportRun> {
-        MemoryStore::import(self)
+        self.begin_import().await.expect("memory is there")
     }
 }
 

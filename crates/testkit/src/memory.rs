@@ -10,15 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::TokenHash;
 use taskhold_domain::task::{Task, TaskId};
-use taskhold_domain::user::UserId;
+use taskhold_domain::user::{User, UserId};
 use taskhold_repository::error::StoreError;
+use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::IdempotencyKey;
-use taskhold_repository::probe::StoreHealth;
 use taskhold_repository::rate_limits::{Count, RateLimitKey};
-use taskhold_repository::revocations::{Revocation, SubjectHash};
-use taskhold_repository::sessions::TokenHash;
-use taskhold_repository::users::User;
+use taskhold_repository::revocations::SubjectHash;
 
 use self::import::Imported;
 use self::sessions::Started;

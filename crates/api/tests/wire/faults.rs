@@ -9,8 +9,8 @@ use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
+use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
-use taskhold_repository::probe::StoreHealth;
 use taskhold_repository::tasks::{
     Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
 };

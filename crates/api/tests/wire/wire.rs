@@ -19,7 +19,7 @@ use taskhold_application::rate_limits::{Allowed, RateLimiter};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
-use taskhold_repository::probe::StoreHealth;
+use taskhold_repository::health::StoreHealth;
 use taskhold_repository::tasks::TaskRepository;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::ids::CountedIds;
@@ -126,7 +126,7 @@ impl Wire {
             ids: ids.clone(),
             lifetimes: Lifetimes {
                 refresh_token: Duration::from_hours(24),
-                longest_token: Duration::from_hours(24),
+                max_token_lifetime: Duration::from_hours(24),
             },
         };
         let services = Services {

@@ -5,8 +5,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use taskhold_repository::sessions::TokenHash;
-use taskhold_repository::users::User;
+use taskhold_domain::session::TokenHash;
+use taskhold_domain::user::User;
 
 use super::AccountError;
 use crate::tokens::SignedToken;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use taskhold_domain::import::{ConsoleRow, NativeRow, RowError, RowInput};
-use taskhold_domain::task::{Member, TaskInput};
+use taskhold_domain::input::{Member, TaskInput};
 
 use super::{Content, Row};
 

@@ -140,7 +140,7 @@ fn times_that_are_missing_are_now_and_none_is_before_the_creation() {
         });
         let owner = UserId::parse("u").expect("an id");
         let id = TaskId::from_uuid(uuid::Uuid::nil());
-        let zone = |wall: WallTime| at(wall.as_micros() - 1);
+        let zone = |wall: LocalDateTime| at(wall.as_micros() - 1);
         let task = row
             .expect("sound")
             .task(id, Version::FIRST, owner, at(5_000_000), zone);

@@ -6,7 +6,7 @@ use sea_orm::sqlx;
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::sqlite::{Sqlite, SqliteArguments};
 use sha2::{Digest as _, Sha256};
-use taskhold_domain::import::WrittenTime;
+use taskhold_domain::import::ParsedTime;
 use taskhold_domain::search::fold;
 use taskhold_domain::task::Task;
 use taskhold_repository::error::StoreError;
@@ -123,7 +123,7 @@ impl<'a> StagedRow<'a> {
         /// For what the file does not tell.
         const UNKNOWN: i64 = i64::MIN;
         let task = &row.task;
-        let (origin, console_id, remembered_at) = match &row.origin {
+        let (origin, console_id, remembered_at) = match &row.identity {
             RowIdentity::Console {
                 owner,
                 id,
@@ -131,8 +131,8 @@ impl<'a> StagedRow<'a> {
             } => {
                 let remembered_at = match created_at {
                     None => UNKNOWN,
-                    Some(WrittenTime::Wall(wall)) => wall.as_micros(),
-                    Some(WrittenTime::Instant(instant)) => instant.as_micros(),
+                    Some(ParsedTime::Local(wall)) => wall.as_micros(),
+                    Some(ParsedTime::Instant(instant)) => instant.as_micros(),
                 };
                 (owner.as_str().to_owned(), id.get(), remembered_at)
             }

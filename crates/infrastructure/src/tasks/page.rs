@@ -66,10 +66,10 @@ pub(super) fn page(owner: &UserId, query: &TaskQuery, mut rows: Vec<Listed>) -> 
         .into_iter()
         .filter_map(|row| row.sound(owner))
         .collect();
-    let damaged = found - tasks.len();
+    let corrupt_rows = found - tasks.len();
     TaskPage {
         tasks,
         next,
-        damaged,
+        corrupt_rows,
     }
 }

@@ -94,7 +94,7 @@ async fn a_store_of_a_newer_program_is_left_as_it_is(store: &SqlAdapter) {
         .collect();
     assert_eq!(unknown.len(), 1);
     assert!(
-        taskhold_repository::probe::StoreHealth::schema_is_current(&store.probe)
+        taskhold_repository::health::StoreHealth::schema_is_current(&store.probe)
             .await
             .expect("answered")
     );

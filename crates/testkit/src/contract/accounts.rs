@@ -2,11 +2,11 @@
 
 use futures_util::future::join_all;
 use taskhold_domain::account::DisplayName;
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::Rotation;
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::User;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::Revocation;
-use taskhold_repository::sessions::Rotation;
-use taskhold_repository::users::User;
 
 use super::{
     Adapter, account, all, at, email, kept, not_before, password, registered, revocation, rotated,
@@ -254,7 +254,9 @@ pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &impl Adap
 pub async fn who_is_kept_out_changes_no_password(store: &impl Adapter) {
     let anna = registered(store, "anna", 1).await;
     let users = store.users();
-    let kept_out = users.set_active(false, &Revocation::of_all(&anna.id)).await;
+    let kept_out = users
+        .set_active(false, &Revocation::permanent(&anna.id))
+        .await;
     assert!(kept_out.expect("answered"));
     let (verified, another) = (password("first"), password("second"));
     let (since, session) = (revocation("anna", 5), session("anna", 2));
@@ -315,7 +317,9 @@ pub async fn a_user_is_kept_out_and_let_in_again(store: &impl Adapter) {
     let anna = registered(store, "anna", 1).await;
     kept(store, task("anna", 1)).await;
     let users = store.users();
-    let kept_out = users.set_active(false, &Revocation::of_all(&anna.id)).await;
+    let kept_out = users
+        .set_active(false, &Revocation::permanent(&anna.id))
+        .await;
     assert!(kept_out.expect("answered"));
     let expected = User {
         is_active: false,

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use taskhold_domain::task::{Task, TaskChange};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::idempotency::{
-    Fingerprint, IdempotencyKey, IdempotentOutcome, KEPT_FOR, KeyedRequest,
+    Fingerprint, IdempotencyKey, IdempotentOutcome, KeyedRequest, RETENTION,
 };
 use taskhold_repository::tasks::{Precondition, TaskWrite};
 
@@ -161,7 +161,7 @@ pub async fn everybody_has_their_own_keys(store: &impl Adapter) {
 
 /// Neither before nor much later, and purging changes nothing about it.
 pub async fn a_key_is_forgotten_after_its_time(store: &impl Adapter) {
-    let kept_for = i64::try_from(KEPT_FOR.as_micros()).expect("in range");
+    let kept_for = i64::try_from(RETENTION.as_micros()).expect("in range");
     let toggled = kept(store, task("alice", 1)).await;
     let request = request("k", 1);
     written(store, &request, &toggle(&toggled), at(0)).await;

@@ -6,7 +6,7 @@
 )]
 
 use futures_util::future::join_all;
-use taskhold_domain::import::{ConsoleId, WrittenTime};
+use taskhold_domain::import::{ConsoleId, ParsedTime};
 use taskhold_domain::task::{Completion, Task, TaskChange, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -19,14 +19,14 @@ use super::{
 
 /// A row of the console, of the number and the owner of its task, which was created when it says.
 fn row(position: u64, number: i64, task: Task) -> ImportedRow {
-    let origin = RowIdentity::Console {
+    let identity = RowIdentity::Console {
         owner: task.owner.clone(),
         id: ConsoleId::parse(number).expect("a number"),
-        created_at: Some(WrittenTime::Instant(task.created_at)),
+        created_at: Some(ParsedTime::Instant(task.created_at)),
     };
     ImportedRow {
         position,
-        origin,
+        identity,
         task,
     }
 }
@@ -35,7 +35,7 @@ fn row(position: u64, number: i64, task: Task) -> ImportedRow {
 fn kept_row(position: u64, task: Task) -> ImportedRow {
     ImportedRow {
         position,
-        origin: RowIdentity::Native,
+        identity: RowIdentity::Native,
         task,
     }
 }
@@ -237,7 +237,7 @@ pub async fn a_row_is_known_by_its_owners_number_and_time(store: &impl Adapter) 
         },
         // Of no time, which is none of them.
         ImportedRow {
-            origin: RowIdentity::Console {
+            identity: RowIdentity::Console {
                 owner: user("alice"),
                 id: ConsoleId::parse(7).expect("a number"),
                 created_at: None,

@@ -1,12 +1,12 @@
 //! The obligations of owners: how they become known, and what goes with them.
 
 use futures_util::future::{join_all, join3};
+use taskhold_domain::revocation::MAX_PROPAGATION;
+use taskhold_domain::session::Rotation;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{
     Fingerprint, IdempotencyKey, IdempotentOutcome, KeyedRequest,
 };
-use taskhold_repository::revocations::KNOWN_WITHIN;
-use taskhold_repository::sessions::Rotation;
 use taskhold_repository::tasks::TaskWrite;
 
 use super::{
@@ -106,7 +106,7 @@ pub async fn removing_a_user_removes_all_that_is_theirs(store: &impl Adapter) {
 
 /// Instances that have not heard of it yet take tokens from before; who comes later is somebody new.
 pub async fn a_removed_user_does_not_come_back_at_once(store: &impl Adapter) {
-    let known_within = i64::try_from(KNOWN_WITHIN.as_micros()).expect("in range");
+    let known_within = i64::try_from(MAX_PROPAGATION.as_micros()).expect("in range");
     let tasks = store.tasks();
     for (name, number) in [("by add", 1), ("by key", 2)] {
         kept(store, task(name, number)).await;

@@ -1,7 +1,8 @@
 //! The obligations of revocations.
 
+use taskhold_domain::revocation::Revocation;
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_repository::revocations::{Revocation, SubjectHash};
+use taskhold_repository::revocations::SubjectHash;
 
 use super::{Adapter, LIFETIME, at, not_before, password, registered, revocation, user};
 
@@ -50,7 +51,7 @@ pub async fn the_latest_revocation_of_a_user_counts(store: &impl Adapter) {
 pub async fn nobody_who_is_kept_out_comes_in_by_ending_sessions(store: &impl Adapter) {
     let anna = registered(store, "anna", 1).await.id;
     let users = store.users();
-    let kept_out = users.set_active(false, &Revocation::of_all(&anna)).await;
+    let kept_out = users.set_active(false, &Revocation::permanent(&anna)).await;
     assert!(kept_out.expect("answered"));
     revoked(store, "anna", 5).await;
     assert_eq!(not_before(store, "anna").await, Some(Timestamp::LAST));

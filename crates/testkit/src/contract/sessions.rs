@@ -1,8 +1,8 @@
 //! The obligations of sessions.
 
 use futures_util::future::{join, join_all};
-use taskhold_repository::sessions::{Rotation, Session, Successor};
-use taskhold_repository::users::User;
+use taskhold_domain::session::{Rotation, Session, Successor};
+use taskhold_domain::user::User;
 
 use super::{
     Adapter, LIFETIME, account, at, not_before, password, registered, revocation, rotated, session,

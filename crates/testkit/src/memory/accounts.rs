@@ -3,15 +3,14 @@
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use taskhold_domain::account::Email;
+use taskhold_domain::account::{Email, PasswordHash};
+use taskhold_domain::revocation::{MAX_PROPAGATION, Revocation};
+use taskhold_domain::session::Session;
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::UserId;
+use taskhold_domain::user::{User, UserId};
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::{
-    KNOWN_WITHIN, Revocation, RevocationRepository, SubjectHash,
-};
-use taskhold_repository::sessions::Session;
-use taskhold_repository::users::{PasswordHash, User, UserRepository};
+use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
+use taskhold_repository::users::UserRepository;
 
 use super::{MemoryStore, Rows, forget};
 
@@ -22,7 +21,7 @@ impl Rows {
             return Ok(());
         }
         let revocation = self.revocations.get(&SubjectHash::of(id));
-        let recent = now.saturating_sub(KNOWN_WITHIN);
+        let recent = now.saturating_sub(MAX_PROPAGATION);
         if revocation.is_some_and(|revocation| revocation.not_before > recent) {
             return Err(StoreError::UnknownOwner);
         }

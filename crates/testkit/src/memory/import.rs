@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use taskhold_domain::import::{ConsoleId, WrittenTime};
+use taskhold_domain::import::{ConsoleId, ParsedTime};
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, RowIdentity};
+use taskhold_repository::import::{
+    Counts, ImportOutcome, ImportRepository, ImportRun, ImportedRow, RowIdentity,
+};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::known_by_id;
@@ -35,15 +37,14 @@ struct MemoryImport {
     turn: Option<(Timestamp, OwnedMutexGuard<()>)>,
 }
 
-impl MemoryStore {
-    /// Begins an import.
-    #[must_use]
-    pub fn import(&self) -> Box<dyn ImportRun> {
-        Box::new(MemoryImport {
+#[async_trait]
+impl ImportRepository for MemoryStore {
+    async fn begin_import(&self) -> Result<Box<dyn ImportRun>, StoreError> {
+        Ok(Box::new(MemoryImport {
             store: self.clone(),
             staged: Vec::new(),
             turn: None,
-        })
+        }))
     }
 }
 
@@ -54,17 +55,17 @@ impl Rows {
 }
 
 fn number(row: &ImportedRow) -> Number {
-    match &row.origin {
+    match &row.identity {
         RowIdentity::Console { owner, id, .. } => Number::Console(owner.clone(), *id),
         RowIdentity::Native => Number::Kept(row.task.id),
     }
 }
 
 fn remembered(row: &ImportedRow) -> Imported {
-    let created_at = match &row.origin {
+    let created_at = match &row.identity {
         RowIdentity::Console { created_at, .. } => created_at.map(|written| match written {
-            WrittenTime::Wall(wall) => wall.as_micros(),
-            WrittenTime::Instant(instant) => instant.as_micros(),
+            ParsedTime::Local(wall) => wall.as_micros(),
+            ParsedTime::Instant(instant) => instant.as_micros(),
         }),
         RowIdentity::Native => None,
     };

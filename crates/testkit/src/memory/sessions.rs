@@ -1,12 +1,13 @@
 //! Sessions.
 
 use async_trait::async_trait;
+use taskhold_domain::account::PasswordHash;
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::revocations::Revocation;
-use taskhold_repository::sessions::{Rotation, Session, SessionRepository, Successor, TokenHash};
-use taskhold_repository::users::PasswordHash;
+use taskhold_repository::sessions::SessionRepository;
 use uuid::Uuid;
 
 use super::{MemoryStore, Rows, forget};

@@ -7,7 +7,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{
-    Fingerprint, IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, forgotten_by,
+    Fingerprint, IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, retention_start,
 };
 use taskhold_repository::tasks::{
     Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository,
@@ -63,7 +63,7 @@ impl Rows {
         now: Timestamp,
     ) -> Option<IdempotentOutcome> {
         let kept = self.keys.get(&(owner.clone(), request.key.clone()))?;
-        if kept.at <= forgotten_by(now) {
+        if kept.at <= retention_start(now) {
             None
         } else if kept.fingerprint == request.fingerprint {
             Some(IdempotentOutcome::Replayed(kept.task.clone()))
@@ -149,7 +149,7 @@ impl TaskRepository for MemoryStore {
         Ok(TaskPage {
             tasks,
             next,
-            damaged: 0,
+            corrupt_rows: 0,
         })
     }
 

@@ -1,28 +1,17 @@
-//! Input of unknown shape.
+//! Input of unknown shape about tasks.
 
-use super::{Completion, Description, DescriptionError, TaskChange, TaskDraft, Title, TitleError};
+use super::Member;
+use crate::task::{
+    Completion, Description, DescriptionError, TaskChange, TaskDraft, Title, TitleError,
+};
 use crate::violation::{Violation, Violations, both};
-
-/// A member of an input from outside, before any rule was asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Member<T> {
-    /// It was not given.
-    #[default]
-    Absent,
-    /// It was given as null.
-    Null,
-    /// It was given and has the type that it should have.
-    Given(T),
-    /// It was given and has another type.
-    WrongType,
-}
 
 /// What somebody outside says of a task: the one door through which a request body, a form or a
 /// row of a file becomes a [`TaskDraft`] or a [`TaskChange`]. Every broken rule is reported, in
 /// the order of the console's checks.
 ///
 /// ```
-/// use taskhold_domain::task::{Member, TaskInput};
+/// use taskhold_domain::input::{Member, TaskInput};
 ///
 /// let input = TaskInput {
 ///     title: Member::Given("a".repeat(101)),

@@ -1,7 +1,7 @@
 //! Input of unknown shape about accounts.
 
-use super::{DisplayName, DisplayNameError, Email, EmailError, Password, PasswordError};
-use crate::task::Member;
+use super::Member;
+use crate::account::{DisplayName, DisplayNameError, Email, EmailError, Password, PasswordError};
 use crate::violation::{Violation, Violations, both};
 
 /// What somebody says who registers. Every broken rule is reported: e-mail, password, name.

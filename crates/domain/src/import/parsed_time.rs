@@ -6,23 +6,23 @@ use crate::timestamp::Timestamp;
 
 /// A time as somebody wrote it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WrittenTime {
+pub enum ParsedTime {
     /// What a clock on a wall somewhere showed: which instant that was depends on the time zone.
-    Wall(WallTime),
+    Local(LocalDateTime),
     /// With an offset from UTC: an instant.
     Instant(Timestamp),
 }
 
 /// A date and a time of day without a zone, to the microsecond, in the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WallTime(NaiveDateTime);
+pub struct LocalDateTime(NaiveDateTime);
 
 /// The text is no time that Python's `datetime.fromisoformat` reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no time in ISO 8601")]
-pub struct WrittenTimeError;
+pub struct ParsedTimeError;
 
-impl WallTime {
+impl LocalDateTime {
     /// Microseconds since 1970, had the clock shown UTC.
     #[must_use]
     pub fn as_micros(self) -> i64 {
@@ -36,7 +36,7 @@ impl WallTime {
     }
 }
 
-impl WrittenTime {
+impl ParsedTime {
     /// Reads what `datetime.fromisoformat` of Python 3.11 reads, the console's own reader, in the
     /// same way: dates of the calendar or of weeks, extended or basic; any character before the time
     /// of day; a fraction after a point or a comma, of which six digits count; `Z` or an offset. What
@@ -44,24 +44,24 @@ impl WrittenTime {
     /// taken too: a row that the console reads must not be lost.
     ///
     /// ```
-    /// use taskhold_domain::import::WrittenTime;
+    /// use taskhold_domain::import::ParsedTime;
     ///
-    /// let WrittenTime::Instant(instant) = WrittenTime::parse("20260102T030405,5+01:00")? else {
+    /// let ParsedTime::Instant(instant) = ParsedTime::parse("20260102T030405,5+01:00")? else {
     ///     panic!("it has an offset")
     /// };
     /// assert_eq!(instant.to_string(), "2026-01-02T02:04:05.500000Z");
-    /// assert!(matches!(WrittenTime::parse("2026-01-02")?, WrittenTime::Wall(_)));
-    /// # Ok::<(), taskhold_domain::import::WrittenTimeError>(())
+    /// assert!(matches!(ParsedTime::parse("2026-01-02")?, ParsedTime::Local(_)));
+    /// # Ok::<(), taskhold_domain::import::ParsedTimeError>(())
     /// ```
     ///
     /// # Errors
-    /// [`WrittenTimeError`]; also where the offset leads out of the years 1 to 9999.
-    pub fn parse(text: &str) -> Result<Self, WrittenTimeError> {
-        parse(text).ok_or(WrittenTimeError)
+    /// [`ParsedTimeError`]; also where the offset leads out of the years 1 to 9999.
+    pub fn parse(text: &str) -> Result<Self, ParsedTimeError> {
+        parse(text).ok_or(ParsedTimeError)
     }
 }
 
-fn parse(text: &str) -> Option<WrittenTime> {
+fn parse(text: &str) -> Option<ParsedTime> {
     // No form is shorter, and all of this length are dates.
     if text.len() < 7 {
         return None;
@@ -98,11 +98,11 @@ fn parse(text: &str) -> Option<WrittenTime> {
     };
     let instant = date.and_time(clock.of_day()?).checked_sub_signed(offset)?;
     let instant = Timestamp::from_micros(instant.and_utc().timestamp_micros()).ok()?;
-    Some(WrittenTime::Instant(instant))
+    Some(ParsedTime::Instant(instant))
 }
 
-fn wall(time: NaiveDateTime) -> WrittenTime {
-    WrittenTime::Wall(WallTime(time))
+fn wall(time: NaiveDateTime) -> ParsedTime {
+    ParsedTime::Local(LocalDateTime(time))
 }
 
 /// Where the date ends: told by where it has a hyphen and a `W`, and where that leaves a doubt, by
@@ -273,10 +273,10 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> String {
-        match WrittenTime::parse(text) {
-            Err(WrittenTimeError) => "refused".into(),
-            Ok(WrittenTime::Wall(wall)) => format!("{} here", wall.0),
-            Ok(WrittenTime::Instant(instant)) => instant.to_string(),
+        match ParsedTime::parse(text) {
+            Err(ParsedTimeError) => "refused".into(),
+            Ok(ParsedTime::Local(wall)) => format!("{} here", wall.0),
+            Ok(ParsedTime::Instant(instant)) => instant.to_string(),
         }
     }
 
@@ -337,9 +337,9 @@ mod tests {
                     in_range.then_some((instant, true))
                 }
             };
-            let read = WrittenTime::parse(text).ok().map(|time| match time {
-                WrittenTime::Wall(wall) => (wall.as_micros(), false),
-                WrittenTime::Instant(instant) => (instant.as_micros(), true),
+            let read = ParsedTime::parse(text).ok().map(|time| match time {
+                ParsedTime::Local(wall) => (wall.as_micros(), false),
+                ParsedTime::Instant(instant) => (instant.as_micros(), true),
             });
             assert_eq!(read, expected, "{text:?}");
             lines += 1;
@@ -350,8 +350,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_brings_it_down(text in any::<String>(), digits in "[0-9W:.,+Z -]{7,40}") {
-            let _ = WrittenTime::parse(&text);
-            let _ = WrittenTime::parse(&digits);
+            let _ = ParsedTime::parse(&text);
+            let _ = ParsedTime::parse(&digits);
         }
     }
 }

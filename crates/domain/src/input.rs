@@ -1,0 +1,26 @@
+//! Input of unknown shape, such as a JSON body, a form or a row of a file.
+//!
+//! Each type takes the members as they were given and reports every broken rule at once.
+
+mod account;
+mod task;
+
+pub use self::account::{
+    Credentials, CredentialsInput, PasswordChange, PasswordChangeInput, Registration,
+    RegistrationInput,
+};
+pub use self::task::TaskInput;
+
+/// A member of an input, before its rules are checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Member<T> {
+    /// The member is missing.
+    #[default]
+    Absent,
+    /// The member is null.
+    Null,
+    /// The member has the expected type.
+    Given(T),
+    /// The member has another type.
+    WrongType,
+}

@@ -1,0 +1,45 @@
+//! Revocations: from when on the access tokens of a user count.
+
+use std::time::Duration;
+
+use crate::timestamp::Timestamp;
+use crate::user::UserId;
+
+/// The longest time until every instance of the service knows of a revocation.
+pub const MAX_PROPAGATION: Duration = Duration::from_mins(1);
+
+/// The rule that a user's tokens count only if they were issued at `not_before` or later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// The user whose tokens are revoked.
+    pub user: UserId,
+    /// The earliest issue time that counts; [`Timestamp::LAST`] if no token does.
+    pub not_before: Timestamp,
+    /// When the revocation may be forgotten: every token from before `not_before` has expired.
+    pub kept_until: Timestamp,
+}
+
+impl Revocation {
+    /// Revokes the tokens that were issued before `now`. The revocation is kept for
+    /// `max_token_lifetime` and, since the clocks of instances differ, [`MAX_PROPAGATION`] longer.
+    #[must_use]
+    pub fn issued_before(user: &UserId, now: Timestamp, max_token_lifetime: Duration) -> Self {
+        Self {
+            user: user.clone(),
+            not_before: now,
+            kept_until: now
+                .saturating_add(max_token_lifetime)
+                .saturating_add(MAX_PROPAGATION),
+        }
+    }
+
+    /// Revokes every token, past and future.
+    #[must_use]
+    pub fn permanent(user: &UserId) -> Self {
+        Self {
+            user: user.clone(),
+            not_before: Timestamp::LAST,
+            kept_until: Timestamp::LAST,
+        }
+    }
+}
