@@ -65,8 +65,8 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
             ))?;
             if lost > 0 {
                 say(format_args!(
-                    "it lacks at least {lost} accounts of the backup that nobody deleted, so none was deleted again: \
-                     whoever left after {} is there, and must be deleted again by `taskhold user delete`",
+                    "it lacks at least {lost} accounts of the backup that were not deleted, so no account was deleted \
+                     again: delete those that were deleted after {} by `taskhold user delete`",
                     backup.taken_at
                 ))?;
             }
