@@ -1,4 +1,4 @@
-//! `GET /api/v1/export`: all tasks of a person as a file.
+//! `GET /api/v1/export`: all tasks of the caller as a file.
 
 use std::collections::HashMap;
 
@@ -8,24 +8,30 @@ use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
+use serde_json::{Value, json};
 use taskhold_application::exchange::written::{Format, Writing};
 use taskhold_application::tasks::{TaskPage, TaskService};
 use taskhold_application::zone::Zone;
+use taskhold_domain::task::{Description, Title};
 use taskhold_domain::user::UserId;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::caller::Caller;
-use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
-
-pub(crate) const EXPORT: &str = "/api/v1/export";
+use crate::route::{Access, Endpoint};
+use crate::schema::{WITHOUT_NUL, query_parameter};
+use crate::tasks::some_task;
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::new(Method::GET, EXPORT, Access::Owner, || {
+    vec![Endpoint::new::<__path_export>(Access::Owner, || {
         web::to(export)
     })]
 }
 
-/// A file on its way: what was read, and what comes after it.
+/// A file that is being sent: the page of tasks to be written next, and how the next one is read.
 struct Sending {
     tasks: web::Data<TaskService>,
     owner: UserId,
@@ -33,13 +39,29 @@ struct Sending {
     page: Option<TaskPage>,
 }
 
+/// All of the caller's tasks as a file
+#[utoipa::path(
+    get,
+    path = "/api/v1/export",
+    operation_id = "exportTasks",
+    params(ExportParameters),
+    responses((
+        status = 200,
+        description = "The file.",
+        content(
+            (Vec<ExportedTask> = "application/json", example = exported_tasks_example),
+            (String = "application/x-ndjson", example = lines_example),
+        ),
+        headers(("Content-Disposition")),
+    )),
+)]
 async fn export(
     caller: Caller,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let format = format(request.query_string())?;
-    // A store that is away is told before the answer begins.
+    // The first page is read before the response begins, so that a failure has its own status.
     let page = tasks.oldest_first(&caller.id, None).await?;
     let sending = Sending {
         tasks,
@@ -56,15 +78,15 @@ async fn export(
         .insert_header((CONTENT_TYPE, media_type(format)))
         .insert_header((CONTENT_DISPOSITION, name));
     if request.method() == Method::HEAD {
-        // A stream would be read to its end, although nobody sees it.
+        // The server would read a stream to its end and throw it away.
         return Ok(response.body(body::None::new()));
     }
     Ok(response.streaming(stream::try_unfold(sending, Sending::next)))
 }
 
 impl Sending {
-    /// The next part. An error ends the connection within the answer, so that nobody takes what came
-    /// for all.
+    /// Returns the next part of the file. An error breaks off the connection, so that no client
+    /// takes the incomplete file for the whole.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Box<dyn std::error::Error>> {
         let Some(page) = self.page.take() else {
             return Ok(None);
@@ -84,7 +106,7 @@ impl Sending {
     }
 }
 
-/// The parameters. Those that are unknown are ignored.
+/// Parses the query parameters. Unknown ones are ignored.
 fn format(query_string: &str) -> Result<Format, Problem> {
     let given: HashMap<_, _> = url::form_urlencoded::parse(query_string.as_bytes()).collect();
     let zone = match given.get("timezone").map(|name| name.parse::<Zone>()) {
@@ -108,4 +130,90 @@ fn media_type(format: Format) -> &'static str {
         Format::Console(_) => "application/json",
         Format::Lines => "application/x-ndjson",
     }
+}
+
+/// The query parameters, for their description.
+struct ExportParameters;
+
+impl IntoParams for ExportParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let format = text()
+            .enum_values(Some(["console", "ndjson"]))
+            .default(Some(json!("console")));
+        vec![
+            query_parameter(
+                "format",
+                format,
+                "For the console, or with everything for another Taskhold: a task on each line.",
+            ),
+            query_parameter(
+                "timezone",
+                text().default(Some(json!("UTC"))),
+                "The IANA name of the zone of the console's times, which tell none.",
+            ),
+        ]
+    }
+}
+
+/// A task in the console's file format, which another crate writes.
+pub(crate) struct ExportedTask;
+
+impl ToSchema for ExportedTask {}
+
+impl PartialSchema for ExportedTask {
+    fn schema() -> RefOr<Schema> {
+        let local_time = || text().description(Some("What clocks of the zone showed."));
+        let members = [
+            (
+                "id",
+                ObjectBuilder::new()
+                    .schema_type(Type::Integer)
+                    .minimum(Some(1_u32)),
+            ),
+            (
+                "title",
+                text()
+                    .min_length(Some(1))
+                    .max_length(Some(Title::MAX_CHARS))
+                    .pattern(Some(WITHOUT_NUL))
+                    .description(Some("What is to be done; kept exactly as given.")),
+            ),
+            (
+                "description",
+                text()
+                    .max_length(Some(Description::MAX_CHARS))
+                    .pattern(Some(WITHOUT_NUL)),
+            ),
+            ("completed", ObjectBuilder::new().schema_type(Type::Boolean)),
+            ("user_id", text()),
+            ("created_at", local_time()),
+            ("updated_at", local_time()),
+        ];
+        members
+            .into_iter()
+            .fold(ObjectBuilder::new(), |object, (name, schema)| {
+                object.property(name, schema).required(name)
+            })
+            .into()
+    }
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn exported_tasks_example() -> Value {
+    json!([{
+        "id": 1,
+        "title": "Buy milk",
+        "description": "2 litres",
+        "completed": false,
+        "user_id": "anna",
+        "created_at": "2026-11-21T08:47:42.412957",
+        "updated_at": "2026-11-21T08:47:42.412957",
+    }])
+}
+
+fn lines_example() -> Value {
+    json!(format!("{}\n", some_task()))
 }
