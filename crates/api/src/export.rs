@@ -14,15 +14,15 @@ use taskhold_application::tasks::{TaskPage, TaskService};
 use taskhold_application::zone::Zone;
 use taskhold_domain::task::{Description, Title};
 use taskhold_domain::user::UserId;
+use utoipa::IntoParams;
+use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
-use crate::schema::{WITHOUT_NUL, query_parameter};
+use crate::schema::{WITHOUT_NUL, query_parameter, schema_type};
 use crate::tasks::some_task;
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
@@ -155,48 +155,37 @@ impl IntoParams for ExportParameters {
     }
 }
 
-/// A task in the console's file format, which another crate writes.
-pub(crate) struct ExportedTask;
-
-impl ToSchema for ExportedTask {}
-
-impl PartialSchema for ExportedTask {
-    fn schema() -> RefOr<Schema> {
+schema_type!(
+    /// A task in the console's file format, which another crate writes.
+    ExportedTask = {
+        let id = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1_u32));
+        let title = text()
+            .min_length(Some(1))
+            .max_length(Some(Title::MAX_CHARS))
+            .pattern(Some(WITHOUT_NUL))
+            .description(Some("What is to be done; kept exactly as given."));
+        let description = text()
+            .max_length(Some(Description::MAX_CHARS))
+            .pattern(Some(WITHOUT_NUL));
+        let completed = ObjectBuilder::new().schema_type(Type::Boolean);
         let local_time = || text().description(Some("What clocks of the zone showed."));
-        let members = [
-            (
-                "id",
-                ObjectBuilder::new()
-                    .schema_type(Type::Integer)
-                    .minimum(Some(1_u32)),
-            ),
-            (
-                "title",
-                text()
-                    .min_length(Some(1))
-                    .max_length(Some(Title::MAX_CHARS))
-                    .pattern(Some(WITHOUT_NUL))
-                    .description(Some("What is to be done; kept exactly as given.")),
-            ),
-            (
-                "description",
-                text()
-                    .max_length(Some(Description::MAX_CHARS))
-                    .pattern(Some(WITHOUT_NUL)),
-            ),
-            ("completed", ObjectBuilder::new().schema_type(Type::Boolean)),
+        [
+            ("id", id),
+            ("title", title),
+            ("description", description),
+            ("completed", completed),
             ("user_id", text()),
             ("created_at", local_time()),
             ("updated_at", local_time()),
-        ];
-        members
-            .into_iter()
-            .fold(ObjectBuilder::new(), |object, (name, schema)| {
-                object.property(name, schema).required(name)
-            })
-            .into()
+        ]
+        .into_iter()
+        .fold(ObjectBuilder::new(), |object, (name, schema)| {
+            object.property(name, schema).required(name)
+        })
     }
-}
+);
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)

@@ -14,6 +14,24 @@ pub(crate) const SOME_TIME: &str = "2026-11-21T08:47:42.412957Z";
 /// literal only, so that they repeat it.
 pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
 
+/// Declares a type that stands for a schema which no struct on the wire has.
+macro_rules! schema_type {
+    ($(#[$attribute:meta])* $name:ident = $schema:expr) => {
+        $(#[$attribute])*
+        pub(crate) struct $name;
+
+        impl utoipa::ToSchema for $name {}
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $schema.into()
+            }
+        }
+    };
+}
+
+pub(crate) use schema_type;
+
 /// Returns the schema that was derived for a struct, to be varied.
 pub(crate) fn object_of<T: PartialSchema>() -> ObjectBuilder {
     match T::schema() {

@@ -9,21 +9,16 @@ use taskhold_domain::task::TitleError;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::{Violation, Violations};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::{ArrayBuilder, ContentBuilder, Ref, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::openapi::{ArrayBuilder, ContentBuilder, Ref, RefOr};
 
 use super::shared::header_reference;
 use crate::body::{self, JSON};
 use crate::problem::{Kind, PROBLEM_JSON, Problem, ProblemBody, RequestContext};
-use crate::schema::{SOME_ID, object_of};
+use crate::schema::{SOME_ID, object_of, schema_type};
 use crate::tasks;
 
-pub(super) struct BrokenRules;
-
-impl ToSchema for BrokenRules {}
-
-impl PartialSchema for BrokenRules {
-    fn schema() -> RefOr<Schema> {
+schema_type!(
+    BrokenRules = {
         let errors = ArrayBuilder::new()
             .items(Ref::from_schema_name("BrokenRule"))
             .description(Some(
@@ -33,23 +28,17 @@ impl PartialSchema for BrokenRules {
             .description(Some("A broken rule, or several."))
             .property("errors", errors)
             .required("errors")
-            .into()
     }
-}
+);
 
-pub(super) struct Stale;
-
-impl ToSchema for Stale {}
-
-impl PartialSchema for Stale {
-    fn schema() -> RefOr<Schema> {
+schema_type!(
+    Stale = {
         object_of::<ProblemBody>()
             .description(Some("The task has changed in the meantime."))
             .property("task", Ref::from_schema_name("Task"))
             .required("task")
-            .into()
     }
-}
+);
 
 /// Returns a response for each status, by name.
 pub(super) fn responses() -> impl Iterator<Item = (String, RefOr<Response>)> {

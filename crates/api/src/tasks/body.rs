@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
+use utoipa::ToSchema;
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 use crate::body::{self, ReadBody, member};
 use crate::json::json_object;
 use crate::problem::Problem;
-use crate::schema::{SOME_ID, SOME_TIME, object_of};
+use crate::schema::{SOME_ID, SOME_TIME, object_of, schema_type};
 
 json_object! {
     // A task in a response. Existing clients read these seven members; more may be added.
@@ -130,71 +130,49 @@ pub(super) fn completion_input(body: &ReadBody) -> Result<TaskInput, Problem> {
     Ok(members.into())
 }
 
-/// The schema of a body in which `title` is required.
-fn titled() -> ObjectBuilder {
-    object_of::<TaskMembers>().required("title")
-}
-
-fn variant_of(member: &str) -> ObjectBuilder {
-    match Object::from(object_of::<TaskMembers>())
-        .properties
-        .swap_remove(member)
-    {
-        Some(RefOr::T(Schema::Object(member))) => member.into(),
-        _ => ObjectBuilder::new(),
+schema_type!(
+    NewTask = {
+        let completed = member_schema("completed").default(Some(json!(false)));
+        titled().property("completed", completed)
     }
-}
+);
 
-pub(crate) struct NewTask;
-
-impl ToSchema for NewTask {}
-
-impl PartialSchema for NewTask {
-    fn schema() -> RefOr<Schema> {
-        let completed = variant_of("completed").default(Some(json!(false)));
-        titled().property("completed", completed).into()
-    }
-}
-
-pub(crate) struct TaskUpdate;
-
-impl ToSchema for TaskUpdate {}
-
-impl PartialSchema for TaskUpdate {
-    fn schema() -> RefOr<Schema> {
+schema_type!(
+    TaskUpdate = {
         let completed = SchemaType::from_iter([Type::Boolean, Type::Null]);
-        titled()
-            .property("completed", ObjectBuilder::new().schema_type(completed))
-            .into()
+        titled().property("completed", ObjectBuilder::new().schema_type(completed))
     }
-}
+);
 
-pub(crate) struct TaskPatch;
-
-impl ToSchema for TaskPatch {}
-
-impl PartialSchema for TaskPatch {
-    fn schema() -> RefOr<Schema> {
+schema_type!(
+    TaskPatch = {
         let members = Object::from(object_of::<TaskMembers>());
         let any_of = members.properties.keys();
         let any_of: Value = any_of.map(|name| json!({"required": [name]})).collect();
         ObjectBuilder::from(members)
             .description(Some("One of these at least."))
             .extensions(Some([("anyOf", any_of)].into_iter().collect()))
-            .into()
     }
+);
+
+schema_type!(
+    Completion = {
+        ObjectBuilder::new()
+            .property("completed", member_schema("completed"))
+            .required("completed")
+    }
+);
+
+/// Returns the schema of a body in which `title` is required.
+fn titled() -> ObjectBuilder {
+    object_of::<TaskMembers>().required("title")
 }
 
-pub(crate) struct Completion;
-
-impl ToSchema for Completion {}
-
-impl PartialSchema for Completion {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .property("completed", variant_of("completed"))
-            .required("completed")
-            .into()
+fn member_schema(name: &str) -> ObjectBuilder {
+    let mut members = Object::from(object_of::<TaskMembers>()).properties;
+    match members.swap_remove(name) {
+        Some(RefOr::T(Schema::Object(member))) => member.into(),
+        _ => ObjectBuilder::new(),
     }
 }
 
