@@ -130,7 +130,7 @@ pub(crate) fn object<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     }
 }
 
-/// Reads a member of an object of whatever type it is, for the domain to check.
+/// Reads a member of an object of any type, for the domain to check.
 pub(crate) fn member<'de, T, D>(deserializer: D) -> Result<Member<T>, D::Error>
 where
     T: DeserializeOwned,

@@ -90,12 +90,12 @@ mod tests {
 
     #[test]
     fn only_origins_as_browsers_send_them_are_parsed() {
-        for sound in [
+        for origin in [
             "https://app.example",
             "http://localhost:3000",
             "https://app.example:8443",
         ] {
-            assert!(Origin::parse(sound).is_ok(), "{sound}");
+            assert!(Origin::parse(origin).is_ok(), "{origin}");
         }
         for raw in [
             "",

@@ -174,13 +174,13 @@ fn every_kind_of_problem_is_documented_with_its_status() {
     for kind in Kind::ALL {
         let code = kind.names().0;
         assert!(codes.contains(&code.into()), "{code}");
-        let told = responses.values().find(|response| {
+        let documented = responses.values().find(|response| {
             response["description"]
                 .as_str()
                 .unwrap()
                 .contains(&format!("`{code}`"))
         });
-        let example = &told.unwrap()["content"]["application/problem+json"]["example"];
+        let example = &documented.unwrap()["content"]["application/problem+json"]["example"];
         assert_eq!(example["status"], kind.status().as_u16(), "{code}");
     }
 }
