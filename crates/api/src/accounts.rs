@@ -69,8 +69,12 @@ async fn register(
 ) -> Result<HttpResponse, Problem> {
     let allowance = accounts.admit(address).await?;
     let body: RegistrationBody = body.read(&[JSON]).await?.object()?;
-    let registration = RegistrationInput::from(body).into_registration()?;
-    let grant = accounts.register(registration).await?;
+    let input = RegistrationInput {
+        email: body.email,
+        password: body.password,
+        name: body.name,
+    };
+    let grant = accounts.register(input.into_registration()?).await?;
     let mut response = HttpResponse::Created();
     insert_rate_limit(&mut response, &allowance);
     Ok(granted(&mut response, &grant))
@@ -106,8 +110,11 @@ async fn log_in(
 ) -> Result<HttpResponse, Problem> {
     let allowance = accounts.admit(address).await?;
     let body: CredentialsBody = body.read(&[JSON]).await?.object()?;
-    let credentials = CredentialsInput::from(body).into_credentials()?;
-    let grant = accounts.log_in(&credentials, address).await;
+    let input = CredentialsInput {
+        email: body.email,
+        password: body.password,
+    };
+    let grant = accounts.log_in(&input.into_credentials()?, address).await;
     if let Err(AccountError::WrongCredentials) = grant {
         metrics::counter!("taskhold_login_failures_total").increment(1);
     }
@@ -230,9 +237,12 @@ async fn change_password(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let body: PasswordChangeBody = body.read(&[JSON]).await?.object()?;
-    let change = PasswordChangeInput::from(body).into_change()?;
+    let input = PasswordChangeInput {
+        current: body.current_password,
+        new: body.new_password,
+    };
     let grant = accounts
-        .change_password(&caller.id, &change, address)
+        .change_password(&caller.id, &input.into_change()?, address)
         .await
         .map_err(|error| Problem::of_account(error, "current_password"))?;
     Ok(granted(&mut HttpResponse::Ok(), &grant))

@@ -3,13 +3,12 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::{ObjectBuilder, Required};
 
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
+use crate::schema::schema_type;
 
 /// Allows no other origin, and no inline script or style. The styles of Swagger UI contain images.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -47,22 +46,13 @@ const ASSETS: [Asset; 3] = [
     },
 ];
 
-/// The path parameter that names an asset, for its description.
-struct AssetName;
-
-impl IntoParams for AssetName {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let names = ObjectBuilder::new()
+schema_type!(
+    AssetName = {
+        ObjectBuilder::new()
             .schema_type(Type::String)
-            .enum_values(Some(ASSETS.map(|asset| asset.name)));
-        let name = ParameterBuilder::new()
-            .name("name")
-            .parameter_in(ParameterIn::Path)
-            .required(Required::True)
-            .schema(Some(names));
-        vec![name.build()]
+            .enum_values(Some(ASSETS.map(|asset| asset.name)))
     }
-}
+);
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -94,7 +84,7 @@ async fn page() -> HttpResponse {
     get,
     path = "/docs/{name}",
     operation_id = "docsAsset",
-    params(AssetName),
+    params(("name" = inline(AssetName), Path)),
     responses(
         (
             status = 200,

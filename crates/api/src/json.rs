@@ -62,14 +62,14 @@ macro_rules! json_object {
     (
         $(#[$attribute:meta])*
         $visibility:vis struct $name:ident<$lifetime:lifetime> {
-            $(#[$first_attribute:meta])* $first:ident: $first_type:ty,
-            $($(#[$field_attribute:meta])* $field:ident: $type:ty,)*
+            $(#[$first_attribute:meta])* $first_visibility:vis $first:ident: $first_type:ty,
+            $($(#[$field_attribute:meta])* $field_visibility:vis $field:ident: $type:ty,)*
         }
     ) => {
         $(#[$attribute])*
         $visibility struct $name<$lifetime> {
-            $(#[$first_attribute])* $first: $first_type,
-            $($(#[$field_attribute])* $field: $type,)*
+            $(#[$first_attribute])* $first_visibility $first: $first_type,
+            $($(#[$field_attribute])* $field_visibility $field: $type,)*
         }
 
         impl $crate::json::WriteJson for $name<'_> {

@@ -15,9 +15,10 @@
 //! | [`problem`] | [`Problem`](problem::Problem), the error type, as `application/problem+json` |
 //! | [`trace`] | the trace that a request belongs to |
 //!
-//! A module uses only modules below it. A request passes [`middleware`], is routed by [`route`], is
-//! authenticated as a [`caller`], has its [`body`] read, and ends in a handler of under twenty
-//! lines that calls one use case.
+//! A request passes [`middleware`], is routed by [`route`], is authenticated as a [`caller`], has its
+//! [`body`] read, and ends in a handler of under twenty lines that calls one use case.
+//!
+//! Invariant: modules form no import cycle. [`route`] knows no handler, and [`problem`] no endpoint.
 
 use std::sync::Arc;
 

@@ -304,9 +304,8 @@ fn mark_replayed(response: &mut HttpResponseBuilder, replayed: bool) {
 
 fn one(response: &mut HttpResponseBuilder, task: &Task) -> Result<HttpResponse, Problem> {
     let mut body = Vec::new();
-    OneTask::from(task)
-        .write_json(&mut body)
-        .map_err(Problem::internal)?;
+    let one = OneTask { task: task.into() };
+    one.write_json(&mut body).map_err(Problem::internal)?;
     Ok(response
         .insert_header((ETAG, etag(task)))
         .insert_header((CONTENT_TYPE, JSON))

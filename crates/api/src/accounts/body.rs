@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use taskhold_application::accounts::{Grant, User};
-use taskhold_domain::input::{CredentialsInput, Member, PasswordChangeInput, RegistrationInput};
+use taskhold_domain::input::Member;
 use taskhold_domain::user::UserId;
 use utoipa::ToSchema;
 
@@ -84,23 +84,13 @@ pub(crate) struct RegistrationBody {
     /// Kept as typed, compared without regard to case.
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required, format = "email", max_length = 255)]
-    email: Member<String>,
+    pub(super) email: Member<String>,
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 128)]
-    password: Member<String>,
+    pub(super) password: Member<String>,
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = r"^[^\u0000]*$")]
-    name: Member<String>,
-}
-
-impl From<RegistrationBody> for RegistrationInput {
-    fn from(body: RegistrationBody) -> Self {
-        Self {
-            email: body.email,
-            password: body.password,
-            name: body.name,
-        }
-    }
+    pub(super) name: Member<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -108,19 +98,10 @@ impl From<RegistrationBody> for RegistrationInput {
 pub(crate) struct CredentialsBody {
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required)]
-    email: Member<String>,
+    pub(super) email: Member<String>,
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required, format = Password)]
-    password: Member<String>,
-}
-
-impl From<CredentialsBody> for CredentialsInput {
-    fn from(body: CredentialsBody) -> Self {
-        Self {
-            email: body.email,
-            password: body.password,
-        }
-    }
+    pub(super) password: Member<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -152,19 +133,10 @@ pub(crate) struct Deletion {
 pub(crate) struct PasswordChangeBody {
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required, format = Password)]
-    current_password: Member<String>,
+    pub(super) current_password: Member<String>,
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 128)]
-    new_password: Member<String>,
-}
-
-impl From<PasswordChangeBody> for PasswordChangeInput {
-    fn from(body: PasswordChangeBody) -> Self {
-        Self {
-            current: body.current_password,
-            new: body.new_password,
-        }
-    }
+    pub(super) new_password: Member<String>,
 }
 
 fn some_user() -> Value {

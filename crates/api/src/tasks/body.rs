@@ -70,13 +70,7 @@ json_object! {
     #[derive(ToSchema)]
     #[schema(as = TaskAnswer)]
     pub(crate) struct OneTask<'a> {
-        task: TaskBody<'a>,
-    }
-}
-
-impl<'a> From<&'a Task> for OneTask<'a> {
-    fn from(task: &'a Task) -> Self {
-        Self { task: task.into() }
+        pub(super) task: TaskBody<'a>,
     }
 }
 
