@@ -25,8 +25,18 @@ pub const JSON: &str = "application/json";
 
 /// A request body that has not been read yet, so that a handler can reject the request before.
 pub struct Body {
-    headers: HeaderMap,
+    announced_bytes: Option<u64>,
+    content_type: ContentType,
     payload: web::Payload,
+}
+
+/// What the header `Content-Type` says.
+enum ContentType {
+    Missing,
+    /// The media type in lower case and without parameters.
+    MediaType(String),
+    /// The header names a charset other than UTF-8.
+    Unsupported,
 }
 
 impl FromRequest for Body {
@@ -34,9 +44,13 @@ impl FromRequest for Body {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let announced_bytes = request.headers().get(CONTENT_LENGTH);
+        let announced_bytes = announced_bytes.and_then(|bytes| bytes.to_str().ok()?.parse().ok());
+        let content_type = content_type(request.headers());
         let payload = web::Payload::from_request(request, payload).into_inner();
         ready(payload.map(|payload| Self {
-            headers: request.headers().clone(),
+            announced_bytes,
+            content_type,
             payload,
         }))
     }
@@ -49,13 +63,9 @@ impl Body {
     /// A problem if the body is too large, takes too long, breaks off, or is not empty and of
     /// another media type than these.
     pub async fn read(self, media_types: &[&str]) -> Result<ReadBody, Problem> {
-        let announced = self
-            .headers
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok());
-        if announced
-            .and_then(|length| length.parse::<u64>().ok())
-            .is_some_and(|length| length > MAX_BYTES as u64)
+        if self
+            .announced_bytes
+            .is_some_and(|bytes| bytes > MAX_BYTES as u64)
         {
             return Err(payload_too_large());
         }
@@ -69,13 +79,16 @@ impl Body {
             }
             Ok(Ok(Ok(bytes))) => bytes,
         };
-        let untyped = bytes.is_empty() && !self.headers.contains_key(CONTENT_TYPE);
-        let typed =
-            media_type(&self.headers).is_some_and(|given| media_types.contains(&given.as_str()));
-        if !untyped && !typed {
-            return Err(unsupported_media_type(media_types));
+        let is_supported = match &self.content_type {
+            ContentType::Missing => bytes.is_empty(),
+            ContentType::MediaType(given) => media_types.contains(&given.as_str()),
+            ContentType::Unsupported => false,
+        };
+        if is_supported {
+            Ok(ReadBody(bytes))
+        } else {
+            Err(unsupported_media_type(media_types))
         }
-        Ok(ReadBody(bytes))
     }
 }
 
@@ -169,17 +182,21 @@ pub(crate) fn unsupported_media_type(supported: &[&str]) -> Problem {
     )
 }
 
-/// Returns the content type in lower case and without parameters, or `None` if the header is
-/// missing or names a charset other than UTF-8.
-fn media_type(headers: &HeaderMap) -> Option<String> {
-    let header = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let mut parts = header.split(';');
-    let essence = parts.next()?.trim().to_ascii_lowercase();
-    let utf_8 = parts
+fn content_type(headers: &HeaderMap) -> ContentType {
+    let Some(header) = headers.get(CONTENT_TYPE) else {
+        return ContentType::Missing;
+    };
+    let mut parts = header.to_str().unwrap_or_default().split(';');
+    let media_type = parts.next().unwrap_or_default().trim();
+    let is_utf_8 = parts
         .filter_map(|parameter| parameter.split_once('='))
         .all(|(name, value)| {
             !name.trim().eq_ignore_ascii_case("charset")
                 || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
         });
-    utf_8.then_some(essence)
+    if is_utf_8 {
+        ContentType::MediaType(media_type.to_ascii_lowercase())
+    } else {
+        ContentType::Unsupported
+    }
 }
