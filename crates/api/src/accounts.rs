@@ -16,7 +16,7 @@ pub(crate) use self::body::{
     RegistrationBody,
 };
 use self::body::{SOME_PASSWORD, SOME_REFRESH_TOKEN, grant_example, one_user_example};
-use crate::body::{Body, JSON};
+use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
@@ -196,19 +196,9 @@ async fn delete(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let body = body.read(&[JSON]).await?;
-    let password = if body.is_empty() {
-        Member::Absent
-    } else {
-        body.object::<Deletion>()?.password
-    };
-    let password = match &password {
-        Member::Given(password) => Some(password.as_str()),
-        Member::Absent | Member::Null => None,
-        Member::WrongType => return Err(Violations::from(Violation::PasswordMissing).into()),
-    };
+    let password = given_password(&body.read(&[JSON]).await?)?;
     accounts
-        .delete(&caller.id, caller.issued, password, address)
+        .delete(&caller.id, caller.issued, password.as_deref(), address)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -246,6 +236,17 @@ async fn change_password(
         .await
         .map_err(|error| Problem::of_account(error, "current_password"))?;
     Ok(granted(&mut HttpResponse::Ok(), &grant))
+}
+
+fn given_password(body: &ReadBody) -> Result<Option<String>, Problem> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    match body.object::<Deletion>()?.password {
+        Member::Given(password) => Ok(Some(password)),
+        Member::Absent | Member::Null => Ok(None),
+        Member::WrongType => Err(Violations::from(Violation::PasswordMissing).into()),
+    }
 }
 
 fn refresh_token(member: Member<String>) -> Result<Option<RefreshToken>, Problem> {

@@ -19,11 +19,15 @@ use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Type;
 
+use crate::body::JSON;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
 use crate::schema::{WITHOUT_NUL, query_parameter, schema_type};
 use crate::tasks::some_task;
+
+/// The media type of JSON documents on a line each.
+const NDJSON: &str = "application/x-ndjson";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::new::<__path_export>(Access::Owner, || {
@@ -49,8 +53,8 @@ struct Sending {
         status = 200,
         description = "The file.",
         content(
-            (Vec<ExportedTask> = "application/json", example = exported_tasks_example),
-            (String = "application/x-ndjson", example = lines_example),
+            (Vec<ExportedTask> = JSON, example = exported_tasks_example),
+            (String = NDJSON, example = lines_example),
         ),
         headers(("Content-Disposition")),
     )),
@@ -69,14 +73,11 @@ async fn export(
         writing: Writing::new(format),
         page: Some(page),
     };
-    let name = match format {
-        Format::Console(_) => "attachment; filename=\"tasks.json\"",
-        Format::Lines => "attachment; filename=\"tasks.ndjson\"",
-    };
+    let (media_type, disposition) = file_headers(format);
     let mut response = HttpResponse::Ok();
     response
-        .insert_header((CONTENT_TYPE, media_type(format)))
-        .insert_header((CONTENT_DISPOSITION, name));
+        .insert_header((CONTENT_TYPE, media_type))
+        .insert_header((CONTENT_DISPOSITION, disposition));
     if request.method() == Method::HEAD {
         // The server would read a stream to its end and throw it away.
         return Ok(response.body(body::None::new()));
@@ -125,10 +126,11 @@ fn format(query_string: &str) -> Result<Format, Problem> {
     }
 }
 
-fn media_type(format: Format) -> &'static str {
+/// Returns the media type and the disposition of a file.
+fn file_headers(format: Format) -> (&'static str, &'static str) {
     match format {
-        Format::Console(_) => "application/json",
-        Format::Lines => "application/x-ndjson",
+        Format::Console(_) => (JSON, "attachment; filename=\"tasks.json\""),
+        Format::Lines => (NDJSON, "attachment; filename=\"tasks.ndjson\""),
     }
 }
 

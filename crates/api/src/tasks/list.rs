@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{CONTENT_TYPE, LINK};
 use actix_web::web::{self, Bytes};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use taskhold_application::tasks::TaskService;
 use taskhold_domain::task::Task;
 use utoipa::ToSchema;
@@ -52,20 +52,10 @@ pub(super) async fn list(
         .map(|position| cursor::encode(&caller.id, &query, &position));
     let mut response = HttpResponse::Ok();
     if let Some(next) = &next {
-        response.insert_header((
-            LINK,
-            format!("<{}>; rel=\"next\"", query::next_page(&query, next)),
-        ));
+        let next = query::next_page(&query, next);
+        response.insert_header((LINK, format!("<{next}>; rel=\"next\"")));
     }
-    response.insert_header((CONTENT_TYPE, JSON));
-    let mut list = TaskList::new(page.tasks, next);
-    let first_chunk = list.encode().map_err(Problem::internal)?;
-    if list.is_complete {
-        // A page is sent at once, and with its length.
-        return Ok(response.body(first_chunk));
-    }
-    list.encoded = first_chunk;
-    Ok(response.body(list))
+    TaskList::new(page.tasks, next).send(&mut response)
 }
 
 // A list of tasks in a response. It is encoded while it is sent, so that a list of ten thousand
@@ -95,6 +85,17 @@ impl TaskList {
             separator: "",
             is_complete: false,
         }
+    }
+
+    /// Sends the list at once and with its length if it fits into one chunk, such as a page.
+    fn send(mut self, response: &mut HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+        response.insert_header((CONTENT_TYPE, JSON));
+        let first_chunk = self.encode().map_err(Problem::internal)?;
+        if self.is_complete {
+            return Ok(response.body(first_chunk));
+        }
+        self.encoded = first_chunk;
+        Ok(response.body(self))
     }
 
     /// Returns the next chunk, which is empty after the last one.
