@@ -4,7 +4,6 @@
 //! writing a task. [`json_object!`] declares a struct and writes its members with names that are
 //! constants.
 
-use std::fmt::Display;
 use std::io::Write as _;
 
 use serde::ser::Error as _;
@@ -12,6 +11,7 @@ use serde_json::Result;
 use serde_json::value::RawValue;
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
+use uuid::Uuid;
 
 /// A value that is appended to a JSON document.
 pub(crate) trait WriteJson {
@@ -24,30 +24,39 @@ impl WriteJson for &str {
     }
 }
 
+impl WriteJson for &RawValue {
+    fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
+        document.extend_from_slice(self.get().as_bytes());
+        Ok(())
+    }
+}
+
 impl WriteJson for bool {
     fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
         serde_json::to_writer(document, self)
     }
 }
 
+// Neither ids nor times contain characters that are escaped.
 impl WriteJson for TaskId {
     fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
-        write_plain(self, document)
+        let mut text = Uuid::encode_buffer();
+        document.push(b'"');
+        document.extend_from_slice(
+            self.as_uuid()
+                .hyphenated()
+                .encode_lower(&mut text)
+                .as_bytes(),
+        );
+        document.push(b'"');
+        Ok(())
     }
 }
 
 impl WriteJson for Timestamp {
     fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
-        write_plain(self, document)
+        write!(document, "\"{self}\"").map_err(serde_json::Error::io)
     }
-}
-
-/// Appends text that needs no escaping.
-fn write_plain(value: &impl Display, document: &mut Vec<u8>) -> Result<()> {
-    document.push(b'"');
-    write!(document, "{value}").map_err(serde_json::Error::io)?;
-    document.push(b'"');
-    Ok(())
 }
 
 /// Returns the JSON of a value.

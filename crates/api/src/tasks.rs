@@ -13,7 +13,7 @@ use taskhold_application::tasks::{TaskService, Written};
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 
 pub(crate) use self::body::{
-    Completion, NewTask, OneTask, Stats, TaskBody, TaskPatch, TaskUpdate, some_task,
+    Completion, NewTask, OneTask, Stats, TaskPatch, TaskUpdate, some_task, task_json,
 };
 use self::body::{completion_input, task_input};
 pub(crate) use self::list::TaskList;
@@ -24,7 +24,6 @@ use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::conditional::{etag, if_match, is_known};
 use crate::idempotency::{IDEMPOTENT_REPLAYED, keyed};
-use crate::json::WriteJson as _;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
 
@@ -303,9 +302,7 @@ fn mark_replayed(response: &mut HttpResponseBuilder, replayed: bool) {
 }
 
 fn one(response: &mut HttpResponseBuilder, task: &Task) -> Result<HttpResponse, Problem> {
-    let mut body = Vec::new();
-    let one = OneTask { task: task.into() };
-    one.write_json(&mut body).map_err(Problem::internal)?;
+    let body = body::one_task(task).map_err(Problem::internal)?;
     Ok(response
         .insert_header((ETAG, etag(task)))
         .insert_header((CONTENT_TYPE, JSON))

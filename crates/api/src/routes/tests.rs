@@ -9,10 +9,9 @@ use taskhold_domain::user::UserId;
 use uuid::Uuid;
 
 use super::*;
-use crate::json::to_raw;
 use crate::problem::Kind;
 use crate::schema::WITHOUT_NUL;
-use crate::tasks::{MAX_LIMIT, TaskBody};
+use crate::tasks::{MAX_LIMIT, task_json};
 
 fn rendered() -> Value {
     serde_json::to_value(openapi::document(&endpoints())).unwrap()
@@ -147,7 +146,7 @@ fn written_task_has_the_documented_members() {
     let now = Timestamp::from_micros(0).unwrap();
     let owner = UserId::parse("anna").unwrap();
     let task = Task::create(TaskId::from_uuid(Uuid::nil()), owner, draft, now);
-    let written = to_raw(&TaskBody::from(&task)).unwrap();
+    let written = task_json(&task).unwrap();
     let written: Value = serde_json::from_str(written.get()).unwrap();
     let written: BTreeSet<_> = written.as_object().unwrap().keys().cloned().collect();
     let document = rendered();

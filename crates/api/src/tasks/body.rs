@@ -1,16 +1,18 @@
 //! The bodies of requests and responses about tasks.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
 
 use crate::body::{self, ReadBody, member};
-use crate::json::json_object;
+use crate::json::{WriteJson as _, json_object, to_raw};
 use crate::problem::Problem;
 use crate::schema::{SOME_ID, SOME_TIME, object_of, schema_type};
 
@@ -34,13 +36,14 @@ json_object! {
         #[schema(value_type = String, format = DateTime)]
         updated_at: Timestamp,
         /// The owner: the `sub` of the token.
-        #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
-        user_id: &'a str,
+        #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
+        user_id: &'a RawValue,
     }
 }
 
-impl<'a> From<&'a Task> for TaskBody<'a> {
-    fn from(task: &'a Task) -> Self {
+impl<'a> TaskBody<'a> {
+    /// Takes the owner as JSON, so that a list of tasks escapes it once.
+    pub(crate) fn new(task: &'a Task, owner: &'a RawValue) -> Self {
         Self {
             id: task.id,
             title: task.title.as_str(),
@@ -48,7 +51,7 @@ impl<'a> From<&'a Task> for TaskBody<'a> {
             completed: task.completed,
             created_at: task.created_at,
             updated_at: task.updated_at,
-            user_id: task.owner.as_str(),
+            user_id: owner,
         }
     }
 }
@@ -70,8 +73,26 @@ json_object! {
     #[derive(ToSchema)]
     #[schema(as = TaskAnswer)]
     pub(crate) struct OneTask<'a> {
-        pub(super) task: TaskBody<'a>,
+        task: TaskBody<'a>,
     }
+}
+
+/// Returns the body of a response with one task.
+pub(super) fn one_task(task: &Task) -> serde_json::Result<Vec<u8>> {
+    let owner = owner_json(&task.owner)?;
+    let task = TaskBody::new(task, &owner);
+    let mut body = Vec::new();
+    OneTask { task }.write_json(&mut body)?;
+    Ok(body)
+}
+
+/// Returns a task as JSON.
+pub(crate) fn task_json(task: &Task) -> serde_json::Result<Box<RawValue>> {
+    to_raw(&TaskBody::new(task, &owner_json(&task.owner)?))
+}
+
+pub(super) fn owner_json(owner: &UserId) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(owner.as_str())
 }
 
 #[derive(Serialize, ToSchema)]
@@ -173,10 +194,8 @@ fn member_schema(name: &str) -> ObjectBuilder {
 #[cfg(test)]
 mod tests {
     use taskhold_domain::task::{Description, TaskDraft, Title};
-    use taskhold_domain::user::UserId;
 
     use super::*;
-    use crate::json::to_raw;
 
     #[test]
     fn task_is_written_as_serde_json_writes_its_values() {
@@ -195,7 +214,7 @@ mod tests {
             };
             let mut task = Task::create(id, owner, draft, created);
             task.updated_at = Timestamp::LAST;
-            let written = to_raw(&TaskBody::from(&task)).expect("written");
+            let written = task_json(&task).expect("written");
             let text = serde_json::to_string(text).expect("serialized");
             let expected = format!(
                 "{{\"id\":\"0199a3b0-1111-7000-8000-00000000000f\",\"title\":{text},\

@@ -7,12 +7,15 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{CONTENT_TYPE, LINK};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde_json::value::RawValue;
 use taskhold_application::tasks::TaskService;
 use taskhold_domain::task::Task;
+use taskhold_domain::user::UserId;
 use utoipa::ToSchema;
 
+use super::body::{TaskBody, owner_json, some_task};
 use super::query::{self, ListParameters};
-use super::{COLLECTION, TaskBody, cursor, some_task};
+use super::{COLLECTION, cursor};
 use crate::body::JSON;
 use crate::caller::Caller;
 use crate::json::WriteJson as _;
@@ -55,7 +58,8 @@ pub(super) async fn list(
         let next = query::next_page(&query, next);
         response.insert_header((LINK, format!("<{next}>; rel=\"next\"")));
     }
-    TaskList::new(page.tasks, next).send(&mut response)
+    let list = TaskList::new(&caller.id, page.tasks, next).map_err(Problem::internal)?;
+    list.send(&mut response)
 }
 
 // A list of tasks in a response. It is encoded while it is sent, so that a list of ten thousand
@@ -67,6 +71,8 @@ pub(crate) struct TaskList {
     /// The `cursor` of the next page; null where there is none.
     #[schema(required)]
     next_cursor: Option<String>,
+    #[schema(ignore)]
+    owner: Box<RawValue>,
     /// What is encoded and not sent yet.
     #[schema(ignore)]
     encoded: Vec<u8>,
@@ -77,14 +83,19 @@ pub(crate) struct TaskList {
 }
 
 impl TaskList {
-    fn new(tasks: Vec<Task>, next_cursor: Option<String>) -> Self {
-        Self {
+    fn new(
+        owner: &UserId,
+        tasks: Vec<Task>,
+        next_cursor: Option<String>,
+    ) -> serde_json::Result<Self> {
+        Ok(Self {
             tasks: tasks.into_iter(),
             next_cursor,
+            owner: owner_json(owner)?,
             encoded: b"{\"tasks\":[".to_vec(),
             separator: "",
             is_complete: false,
-        }
+        })
     }
 
     /// Sends the list at once and with its length if it fits into one chunk, such as a page.
@@ -106,7 +117,7 @@ impl TaskList {
             if let Some(task) = self.tasks.next() {
                 chunk.extend_from_slice(self.separator.as_bytes());
                 self.separator = ",";
-                TaskBody::from(&task).write_json(&mut chunk)?;
+                TaskBody::new(&task, &self.owner).write_json(&mut chunk)?;
             } else {
                 chunk.extend_from_slice(b"],\"next_cursor\":");
                 serde_json::to_writer(&mut chunk, &self.next_cursor)?;

@@ -4,9 +4,8 @@ use actix_web::http::header::{ETAG, RETRY_AFTER};
 use serde_json::value::RawValue;
 use taskhold_application::tasks::TaskError;
 
-use super::TaskBody;
+use super::task_json;
 use crate::conditional::etag;
-use crate::json;
 use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem, RETRY_AFTER_SECONDS};
 
 impl From<TaskError> for Problem {
@@ -14,7 +13,7 @@ impl From<TaskError> for Problem {
         match error {
             TaskError::NotFound => Self::no_such_task(),
             TaskError::Forbidden => Self::new(Kind::Forbidden, "The task belongs to another user."),
-            TaskError::Stale(current) => match json::to_raw(&TaskBody::from(&*current)) {
+            TaskError::Stale(current) => match task_json(&current) {
                 Ok(task) => stale(Some(task)).with_header(ETAG, etag(&current)),
                 Err(error) => Self::internal(error),
             },
