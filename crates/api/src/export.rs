@@ -9,11 +9,12 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use serde_json::{Value, json};
-use taskhold_application::exchange::written::{Format, Writing};
 use taskhold_application::tasks::{TaskPage, TaskService};
-use taskhold_application::zone::Zone;
 use taskhold_domain::task::{Description, Title};
 use taskhold_domain::user::UserId;
+use taskhold_transfer::Format;
+use taskhold_transfer::writer::Writer;
+use taskhold_transfer::zone::Zone;
 use utoipa::IntoParams;
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -39,7 +40,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 struct Sending {
     tasks: web::Data<TaskService>,
     owner: UserId,
-    writing: Writing,
+    writer: Writer,
     page: Option<TaskPage>,
 }
 
@@ -64,13 +65,13 @@ async fn export(
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
-    let format = format(request.query_string())?;
+    let (format, zone) = parameters(request.query_string())?;
     // The first page is read before the response begins, so that a failure has its own status.
     let page = tasks.oldest_first(&caller.id, None).await?;
     let sending = Sending {
         tasks,
         owner: caller.id,
-        writing: Writing::new(format),
+        writer: Writer::new(format, zone),
         page: Some(page),
     };
     let (media_type, disposition) = file_headers(format);
@@ -94,21 +95,21 @@ impl Sending {
         };
         let mut part = String::new();
         for task in &page.tasks {
-            part.push_str(&self.writing.task(task)?);
+            part.push_str(&self.writer.task(task)?);
         }
         match page.next {
             Some(position) => {
                 let next = self.tasks.oldest_first(&self.owner, Some(position));
                 self.page = Some(next.await?);
             }
-            None => part.push_str(self.writing.end()),
+            None => part.push_str(self.writer.end()),
         }
         Ok(Some((part.into(), self)))
     }
 }
 
 /// Parses the query parameters. Unknown ones are ignored.
-fn format(query_string: &str) -> Result<Format, Problem> {
+fn parameters(query_string: &str) -> Result<(Format, Zone), Problem> {
     let given: HashMap<_, _> = url::form_urlencoded::parse(query_string.as_bytes()).collect();
     let zone = match given.get("timezone").map(|name| name.parse::<Zone>()) {
         None => Zone::UTC,
@@ -120,8 +121,8 @@ fn format(query_string: &str) -> Result<Format, Problem> {
         }
     };
     match given.get("format").map(AsRef::as_ref) {
-        None | Some("console") => Ok(Format::Console(zone)),
-        Some("ndjson") => Ok(Format::Lines),
+        None | Some("console") => Ok((Format::Console, zone)),
+        Some("ndjson") => Ok((Format::Ndjson, zone)),
         Some(_) => Err(Problem::malformed("format must be console or ndjson.")),
     }
 }
@@ -129,8 +130,8 @@ fn format(query_string: &str) -> Result<Format, Problem> {
 /// Returns the media type and the disposition of a file.
 fn file_headers(format: Format) -> (&'static str, &'static str) {
     match format {
-        Format::Console(_) => (JSON, "attachment; filename=\"tasks.json\""),
-        Format::Lines => (NDJSON, "attachment; filename=\"tasks.ndjson\""),
+        Format::Console => (JSON, "attachment; filename=\"tasks.json\""),
+        Format::Ndjson => (NDJSON, "attachment; filename=\"tasks.ndjson\""),
     }
 }
 
