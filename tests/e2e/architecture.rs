@@ -36,6 +36,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "backup",
             "domain",
             "infrastructure",
+            "repository",
             "security",
             "transfer",
         ],

@@ -12,10 +12,8 @@ use crate::new_file::NewFile;
 use crate::services;
 use crate::settings::Settings;
 
-/// Writes the tasks to the file, or to standard output.
-///
-/// # Errors
-/// Whatever kept it from being done. There is no file then; standard output is cut short.
+/// Writes the tasks to the file, or to standard output. If this fails there is no file, or standard output
+/// is cut short.
 pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()> {
     let mut file = match &options.output {
         None => None,
@@ -25,7 +23,7 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
         ),
     };
     migrate::ready(settings).await?;
-    let store = settings.database.store().await?;
+    let store = settings.database.connect().await?;
     let tasks = services::tasks(settings, &store);
     match &mut file {
         None => write(&tasks, options, std::io::stdout().lock()).await?,

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::import::ImportRepository as _;
 use taskhold_application::import::{ImportOptions, Importer, RejectedRow, Row, Summary};
-use taskhold_infrastructure::import::SqlImport;
 use taskhold_transfer::Format;
 use taskhold_transfer::reader::{FileError, read_rows};
 use tokio::sync::mpsc;
@@ -25,26 +25,23 @@ use crate::cli::Import;
 use crate::migrate;
 use crate::settings::Settings;
 
-/// Rows were rejected, and the others imported.
+/// The exit status if rows were rejected and the others imported.
 const EXIT_REJECTED: u8 = 3;
-/// How many rows travel together, and how many such batches are on their way.
+/// How many rows are read at once, and how many such batches may wait.
 const BATCH: usize = 2_000;
 const BATCHES: usize = 2;
 const BUFFER: usize = 1 << 16;
 
-/// Imports the file and says what became of its rows.
-///
-/// # Errors
-/// Whatever kept it from being done; nothing has changed then. Where it is done and that cannot be
-/// reported, or the store was lost as it was made to last, the error says so.
+/// Imports the file and reports what became of its rows. If this fails nothing has changed, unless the
+/// error says otherwise: the report could not be written, or the store was lost during the commit.
 pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<ExitCode> {
     let name = options.file.display().to_string();
     let (input, length) = open(&options.file).with_context(|| name.clone())?;
     let mut report = Report::new(&options)?;
     migrate::ready(settings).await?;
-    let run = SqlImport::begin(settings.database.session().await?)
-        .await
-        .context("cannot begin the import")?;
+    let database = settings.database.connect_directly().await?;
+    let run = database.begin_import().await;
+    let run = run.context("cannot begin the import")?;
     let format = options.format.map(Format::from);
     let zone = options.timezone;
     let import_options = ImportOptions {
@@ -53,7 +50,7 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
         to_instant: Box::new(move |local| zone.instant(local)),
     };
     let now = SystemClock.now();
-    let mut importer = Importer::new(Box::new(run), Arc::new(TimeOrderedIds), import_options, now);
+    let mut importer = Importer::new(run, Arc::new(TimeOrderedIds), import_options, now);
     let mut progress = Progress::of(length);
     let mut batches = read(progress.reader(input), format);
     while let Some(batch) = batches.recv().await {
@@ -69,11 +66,11 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
         .finish(options.dry_run, |rejected| late.push(rejected))
         .await?;
     let done = if options.dry_run {
-        "the rehearsal"
+        "the dry run"
     } else {
         "the import"
     };
-    let rejected = told(report, progress, &late, &summary)
+    let rejected = finish_report(report, progress, &late, &summary)
         .with_context(|| format!("{done} is done, but its report cannot be written"))?;
     Ok(if rejected > 0 {
         ExitCode::from(EXIT_REJECTED)
@@ -82,8 +79,8 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     })
 }
 
-/// Reports the rest of the rejected rows, and what became of all. How many were rejected.
-fn told(
+/// Reports the late rejected rows and the summary. Returns how many rows were rejected.
+fn finish_report(
     mut report: Report,
     progress: Progress,
     late: &[RejectedRow],
@@ -98,7 +95,7 @@ fn told(
     Ok(rejected)
 }
 
-/// The file and, where it has one, its length.
+/// Opens the file and returns its length, if it has one.
 fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     if file == Path::new("-") {
         return Ok((Box::new(std::io::stdin()), None));
@@ -109,13 +106,13 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     Ok((Box::new(file), length))
 }
 
-/// Reads on a thread of its own, never far ahead of who takes the rows.
+/// Reads batches of rows on a thread of its own, at most [`BATCHES`] ahead of the receiver.
 fn read(
     input: impl Read + Send + 'static,
     format: Option<Format>,
 ) -> mpsc::Receiver<Result<Vec<Row>, FileError>> {
     let (sender, receiver) = mpsc::channel(BATCHES);
-    // Not one of the runtime's: a reader that waits for input must not keep the program from ending.
+    // Not a thread of the runtime: waiting for input must not keep the program from ending.
     std::thread::spawn(move || {
         let input = BufReader::with_capacity(BUFFER, input);
         let mut batch = Vec::with_capacity(BATCH);
