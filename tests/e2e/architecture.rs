@@ -36,7 +36,6 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "backup",
             "domain",
             "infrastructure",
-            "repository",
             "security",
             "transfer",
         ],
