@@ -1,4 +1,5 @@
-//! Who may do what, asked of every row of the route table: a new route cannot be forgotten.
+//! Access rules, checked for every entry of the route table, so that a new route cannot be
+//! forgotten.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use crate::service::{Answer, Client, Database, Service, path};
 
 const RANDOM_ID: &str = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 
-/// A body that every route which takes one takes.
+/// Sends the request with a body that every route with a body accepts.
 async fn ask(client: &Client, endpoint: &Endpoint, id: &str) -> Answer {
     let method: Method = endpoint.method.as_str().parse().expect("a method");
     let takes_body = [Method::POST, Method::PUT, Method::PATCH].contains(&method);
@@ -38,7 +39,7 @@ fn is_reading(endpoint: &Endpoint) -> bool {
     endpoint.method.is_safe()
 }
 
-/// What must not differ between two answers: all but the occurrence.
+/// Returns what must be equal in two answers: everything but what identifies the request.
 fn substance(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
     let mut body = answer.body.clone();
     for member in ["instance", "timestamp", "request_id"] {
@@ -54,7 +55,7 @@ fn substance(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
     (answer.status, body, headers)
 }
 
-async fn no_one_gets_anywhere(database: Database) {
+async fn unauthenticated_request_returns_401(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice.created(json!({"title": "hers"})).await;
@@ -74,7 +75,7 @@ async fn no_one_gets_anywhere(database: Database) {
     assert_eq!(alice.tasks().await, [task]);
 }
 
-async fn anothers_task_cannot_be_read_or_changed(database: Database) {
+async fn another_users_task_returns_404_or_403(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
     let task = alice.created(json!({"title": "hers alone"})).await;
@@ -106,7 +107,7 @@ async fn anothers_task_cannot_be_read_or_changed(database: Database) {
     }
 }
 
-async fn what_is_about_all_tasks_shows_only_ones_own(database: Database) {
+async fn list_routes_show_only_own_tasks(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
     alice.created(json!({"title": "hers alone"})).await;
@@ -125,7 +126,7 @@ async fn what_is_about_all_tasks_shows_only_ones_own(database: Database) {
     }
 }
 
-async fn a_malformed_id_is_the_id_of_no_task(database: Database) {
+async fn malformed_id_returns_404(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     for endpoint in about_one_task() {
@@ -145,7 +146,7 @@ async fn a_malformed_id_is_the_id_of_no_task(database: Database) {
     }
 }
 
-async fn a_body_cannot_choose_owner_id_or_times(database: Database) {
+async fn body_cannot_set_owner_id_or_times(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let claims = json!({
@@ -170,9 +171,9 @@ async fn a_body_cannot_choose_owner_id_or_times(database: Database) {
 }
 
 on_both_stores! {
-    no_one_gets_anywhere
-    anothers_task_cannot_be_read_or_changed
-    what_is_about_all_tasks_shows_only_ones_own
-    a_malformed_id_is_the_id_of_no_task
-    a_body_cannot_choose_owner_id_or_times
+    unauthenticated_request_returns_401
+    another_users_task_returns_404_or_403
+    list_routes_show_only_own_tasks
+    malformed_id_returns_404
+    body_cannot_set_owner_id_or_times
 }

@@ -1,4 +1,4 @@
-//! Accounts: people who register, log in, stay logged in and leave.
+//! Accounts: registration, login, sessions and deletion.
 
 mod administration;
 mod all_or_nothing;
@@ -27,17 +27,17 @@ const LOGOUT: &str = "/api/auth/logout";
 const ME: &str = "/api/auth/me";
 const CHANGE_PASSWORD: &str = "/api/auth/password";
 
-/// Within what time every instance knows that a token does not count any more.
+/// The time within which every instance must know that a token is revoked.
 const PROMISED: Duration = Duration::from_mins(1);
 
-/// For tests that are not about limits.
+/// Settings for tests that are not about rate limits.
 const NO_LIMITS: [(&str, &str); 3] = [
     ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
     ("TASKHOLD__LIMITS__LOGIN_FAILURES_PER_ADDRESS", "1000000"),
     ("TASKHOLD__LIMITS__LOGIN_FAILURES", "1000000"),
 ];
 
-/// What somebody was given who was let in.
+/// The tokens of a successful registration, login or refresh.
 #[derive(Debug, Clone)]
 struct Grant {
     user: Value,
@@ -63,7 +63,7 @@ impl Grant {
         self.user["id"].as_str().expect("an id")
     }
 
-    /// A client that shows the access token.
+    /// Returns a client that sends the access token.
     fn client(&self, service: &Service) -> Client {
         service.client_with(Some(self.access.clone()))
     }
@@ -97,13 +97,13 @@ async fn deleting(client: &Client, password: Option<&str>) -> Answer {
     client.send(Method::DELETE, ME, body).await
 }
 
-/// What `GET /me` says to this token: 200 where it counts.
+/// Returns the status of `GET /me` with this token: 200 while the token is valid.
 async fn welcome(service: &Service, token: &str) -> u16 {
     let client = service.client_with(Some(token.to_owned()));
     client.get(ME).await.status
 }
 
-/// A token of the other service with the same secret, issued so long ago.
+/// Returns an external token, signed with the same secret and issued `age` ago.
 #[expect(
     clippy::disallowed_methods,
     reason = "the service under test reads the same clock"

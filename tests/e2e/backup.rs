@@ -1,4 +1,4 @@
-//! Backups, restoring them, and copying a store: by the real program, on both kinds of store.
+//! Backups, restores and copies by the real program, on both kinds of store.
 
 mod contents;
 mod copy;
@@ -21,7 +21,7 @@ use taskhold_backup::manifest::Manifest;
 
 use crate::service::{Database, run, run_told, taskhold};
 
-/// How a command of the program ended, and what it said.
+/// The exit status and output of a command.
 #[derive(Debug)]
 struct Ended {
     code: Option<i32>,
@@ -39,14 +39,14 @@ impl Ended {
         }
     }
 
-    /// What it wrote, where it did what it was told.
+    /// Asserts success and returns the standard output.
     #[track_caller]
     fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
-    /// It did nothing, and says why in this sentence.
+    /// Asserts a failure that is explained by this sentence.
     #[track_caller]
     fn refused(self, sentence: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -60,7 +60,7 @@ impl Database {
         self.url.starts_with("sqlite")
     }
 
-    /// An empty store of the same kind.
+    /// Creates an empty store of the same kind.
     async fn another(&self) -> Self {
         if self.is_sqlite() {
             Self::sqlite()
@@ -69,7 +69,7 @@ impl Database {
         }
     }
 
-    /// What must be typed before what it holds is given up.
+    /// Returns the name that confirms overwriting the store.
     fn name(&self) -> &str {
         self.url.rsplit('/').next().expect("a name")
     }
@@ -91,12 +91,12 @@ impl Database {
         Ended::of(&run(self.folder.path(), &variables, arguments))
     }
 
-    /// The folder of its backups, as the settings have it.
+    /// Returns the folder of the store's backups, as the settings define it.
     fn backups(&self) -> PathBuf {
         self.folder.path().join("backups")
     }
 
-    /// Makes a backup.
+    /// Creates a backup and returns its path.
     #[track_caller]
     fn backup(&self) -> PathBuf {
         let said = self.ended(&["backup"]).done();
@@ -109,7 +109,7 @@ impl Database {
         self.ended(&["restore", text(backup)])
     }
 
-    /// Gives up what it holds.
+    /// Restores over the existing rows.
     fn restore_over(&self, backup: &Path) -> Ended {
         let arguments = ["restore", text(backup), "--force"];
         let variables = [("DATABASE_URL", self.url.as_str())];
@@ -122,7 +122,7 @@ impl Database {
     }
 }
 
-/// Starts the command and lets nobody hear it.
+/// Discards the input and output of the command.
 fn quietly(mut command: Command) -> Command {
     command
         .stdin(Stdio::null())
@@ -135,14 +135,14 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the tests")
 }
 
-/// What a backup says of itself.
+/// Reads the manifest of a backup.
 fn manifest(backup: &Path) -> Manifest {
     let json = std::fs::read(backup.join("manifest.json")).expect("a manifest");
     let mut sealed: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
     serde_json::from_value(sealed["manifest"].take()).expect("a manifest")
 }
 
-/// Has a backup say something else of itself, with a seal that fits.
+/// Changes the manifest of a backup and seals it again.
 pub fn rewrite(backup: &Path, change: impl FnOnce(&mut Manifest)) {
     let mut manifest = manifest(backup);
     change(&mut manifest);
@@ -151,7 +151,7 @@ pub fn rewrite(backup: &Path, change: impl FnOnce(&mut Manifest)) {
     std::fs::write(backup.join("manifest.json"), sealed.to_string()).expect("written");
 }
 
-/// A copy of a backup, to damage it.
+/// Copies a backup, so that the copy can be damaged.
 fn copied(backup: &Path, name: &str) -> PathBuf {
     let copy = backup.with_file_name(name);
     std::fs::create_dir(&copy).expect("a new folder");
@@ -161,7 +161,7 @@ fn copied(backup: &Path, name: &str) -> PathBuf {
     copy
 }
 
-/// The files of a folder, by their names.
+/// Returns the files of a folder, sorted by name.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = names(folder)
         .into_iter()
@@ -174,7 +174,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// The names in a folder, sorted.
+/// Returns the sorted names in a folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let mut names: Vec<_> = entries

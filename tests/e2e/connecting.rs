@@ -1,4 +1,4 @@
-//! Starting on a PostgreSQL that does not want us, or not yet.
+//! Startup against a PostgreSQL server that refuses, fails or is late.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -10,7 +10,8 @@ use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 
 use crate::service::{Database, SECRET, Service, eventually, run, taskhold};
 
-/// `serve` ends within seconds with this status, says `sentence`, and nothing of the password.
+/// Asserts that `serve` ends within seconds with this status and a last line that contains
+/// `sentence`, and that no line contains the password.
 #[track_caller]
 pub fn refused(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
     let database = Database::sqlite();
@@ -36,7 +37,7 @@ pub fn refused(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
         if let Some(status) = child.try_wait().expect("a status") {
             break status;
         }
-        // What serves instead would not end by itself.
+        // A service that starts successfully would not end by itself.
         if started.elapsed() > Duration::from_secs(10) {
             child.kill().expect("killed");
         }
@@ -53,7 +54,7 @@ pub fn refused(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_url_is_said_in_a_sentence() {
+async fn wrong_database_url_is_explained_in_one_sentence() {
     let database = PostgresDatabase::empty().await;
     let mut admin = PgConnection::connect(database.url())
         .await
@@ -66,7 +67,8 @@ async fn what_is_wrong_with_the_url_is_said_in_a_sentence() {
         .to_owned();
     let (base, _) = database.url().rsplit_once('/').expect("a URL");
     let host = base.split('@').next_back().expect("a host").to_owned();
-    // The server trusts everyone on loopback, so a user that does not exist stands for a wrong one.
+    // The server trusts every loopback connection, so an unknown user takes the place of a wrong
+    // password.
     refused(
         &format!("postgres://nobody:hunter2@{host}/{name}"),
         78,
@@ -112,9 +114,9 @@ async fn what_is_wrong_with_the_url_is_said_in_a_sentence() {
     refused(&guest, 78, "may not create tables", &[]);
 }
 
-/// A connection is made, and that is all.
+/// The listener accepts the connection and never answers.
 #[test]
-fn a_server_that_never_says_anything_is_given_up() {
+fn silent_server_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
     refused(
@@ -126,7 +128,7 @@ fn a_server_that_never_says_anything_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_signed_is_refused() {
+async fn self_signed_certificate_is_refused() {
     let server = PostgresServer::start().expect("a server");
     server.offer_tls();
     refused(
@@ -135,7 +137,7 @@ async fn a_certificate_that_nobody_signed_is_refused() {
         "certificate cannot be verified",
         &[],
     );
-    // The same server is good enough where nobody could read along.
+    // The same certificate is acceptable if verification was not requested.
     let service = Service::start(&Database::at(&format!(
         "{}?sslmode=require",
         server.url("postgres")
@@ -148,7 +150,7 @@ async fn a_certificate_that_nobody_signed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_starts_later_is_waited_for() {
+async fn service_waits_for_a_server_that_starts_later() {
     let server = PostgresServer::start().expect("a server");
     server.stop();
     let database = Database::at(&server.url("postgres"));
@@ -165,7 +167,7 @@ async fn a_server_that_starts_later_is_waited_for() {
         .await;
 }
 
-/// Migrations go to the server itself where the pooler is told apart.
+/// Migrations bypass the pooler if a direct URL is configured.
 #[tokio::test]
 async fn migrations_use_the_direct_url() {
     let database = Database::postgres().await;
@@ -189,7 +191,7 @@ async fn migrations_use_the_direct_url() {
 }
 
 #[tokio::test]
-async fn a_password_is_in_no_log_at_any_level() {
+async fn database_password_is_in_no_log_at_any_level() {
     let database = PostgresDatabase::empty().await;
     let url = database.url().replace("postgres@", "postgres:hunter2@");
     let everything = [

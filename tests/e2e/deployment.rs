@@ -1,5 +1,5 @@
-//! `Containerfile` and `compose.yaml`, as far as they can be held to the program without an engine:
-//! names, commands, settings, users and secrets.
+//! Checks of `Containerfile` and `compose.yaml` that need no container engine: names, commands,
+//! settings, users and secrets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The instructions, with lines that go on made one.
+/// Returns the instructions, with continued lines joined.
 fn instructions() -> Vec<(&'static str, String)> {
     let lines = CONTAINERFILE.lines().filter(|line| !line.starts_with('#'));
     let mut instructions: Vec<(&str, String)> = Vec::new();
@@ -44,7 +44,7 @@ fn of(instructions: &[(&str, String)], name: &str) -> Vec<String> {
     of.map(|(_, rest)| rest.clone()).collect()
 }
 
-/// An image with a version in its tag, by its short name.
+/// Asserts that an image has a short name and a version as its tag.
 fn assert_pinned(image: &str) {
     let (name, tag) = image
         .split_once(':')
@@ -55,7 +55,7 @@ fn assert_pinned(image: &str) {
     );
 }
 
-/// The program knows this command.
+/// Asserts that the program has this command.
 fn assert_is_command(words: &[String]) {
     let folder = Database::sqlite().folder;
     let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -69,12 +69,12 @@ fn assert_is_command(words: &[String]) {
     );
 }
 
-/// A list of strings, as a `CMD` has it.
+/// Parses a `CMD` in its JSON form.
 fn words(json: &str) -> Vec<String> {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"))
 }
 
-/// The program takes these settings for such.
+/// Asserts that the program accepts these settings.
 pub fn assert_are_settings(variables: &[(String, String)]) {
     let folder = Database::sqlite().folder;
     let variables: Vec<_> = variables
@@ -87,7 +87,7 @@ pub fn assert_are_settings(variables: &[(String, String)]) {
 }
 
 #[test]
-fn the_image_runs_the_program_as_nobody_special() {
+fn image_runs_the_program_as_an_unprivileged_user() {
     let instructions = instructions();
     let images = of(&instructions, "FROM");
     let [build, base] = images.as_slice() else {
@@ -165,7 +165,7 @@ fn the_image_runs_the_program_as_nobody_special() {
 }
 
 #[test]
-fn what_is_secret_or_large_stays_out_of_the_image() {
+fn secrets_and_data_are_excluded_from_the_image() {
     let ignored = |name: &str| fs::read_to_string(repository().join(name)).expect("a list");
     assert_eq!(ignored(".dockerignore"), ignored(".containerignore"));
     for name in [".env", ".git", "target", "data", "backups"] {
@@ -180,7 +180,7 @@ fn compose() -> Yaml {
     YamlLoader::load_from_str(COMPOSE).expect("YAML").remove(0)
 }
 
-/// A member, also one that another mapping is merged for.
+/// Returns a member of a mapping or of the mappings merged into it.
 fn member<'a>(mapping: &'a Yaml, name: &str) -> &'a Yaml {
     match &mapping[name] {
         Yaml::BadValue if !mapping["<<"].is_badvalue() => member(&mapping["<<"], name),
@@ -212,7 +212,7 @@ fn variables(mapping: &Yaml) -> Vec<(String, String)> {
     all
 }
 
-/// With what an operator gives in the place of `${NAME:?…}`.
+/// Replaces `${NAME:?…}` with an operator's value.
 fn given(text: &str) -> String {
     let mut parts = text.split("${");
     let mut given = parts.next().unwrap_or_default().to_owned();
@@ -233,7 +233,7 @@ fn given(text: &str) -> String {
 }
 
 #[test]
-fn the_services_start_in_order_and_without_rights() {
+fn compose_services_start_in_order_without_capabilities() {
     let compose = compose();
     let services = &compose["services"];
     let condition = |service: &str, on: &str| {
@@ -282,9 +282,9 @@ fn the_services_start_in_order_and_without_rights() {
     }
 }
 
-/// With the same URL, but for where the socket is.
+/// The test uses the file's URL and changes only the socket's folder and port.
 #[tokio::test]
-async fn the_service_takes_its_settings_and_finds_the_database() {
+async fn compose_settings_are_valid_and_reach_the_database() {
     let compose = compose();
     let services = &compose["services"];
     for (name, value) in variables(&services["database"]["environment"]) {
@@ -322,7 +322,7 @@ async fn the_service_takes_its_settings_and_finds_the_database() {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let command = texts(&services[service]["command"]);
-        // What serves does not end by itself; it asks the same store for its users.
+        // `serve` does not end by itself, so another command reads the same store.
         let arguments = if service == "migrate" {
             command.iter().map(String::as_str).collect()
         } else {

@@ -1,4 +1,4 @@
-//! `taskhold doctor` on real faults: each is made, found, and named with what to do.
+//! `taskhold doctor` on real faults: each fault is detected and explained with advice.
 
 mod files;
 mod server;
@@ -16,11 +16,11 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::service::{Database, Service, run};
 
-/// Random, as the program has it.
+/// A random secret.
 const RANDOM: &str = "5f0c7de1b8a94326d07e1b5a9c3f8e24";
 const HOUR: i64 = 3_600 * 1_000_000;
 
-/// What the program says of each check.
+/// The exit status and findings of a run.
 struct Report {
     code: Option<i32>,
     findings: BTreeMap<String, Value>,
@@ -60,7 +60,7 @@ impl Report {
         finding["state"].as_str().expect("a state")
     }
 
-    /// This check has this state, tells this, and what to do about it.
+    /// Asserts the state and text of a finding, and that it has advice exactly if it needs some.
     #[track_caller]
     fn tells(&self, check: &str, state: &str, text: &str) -> &Self {
         assert_eq!(self.state(check), state, "{:#?}", self.findings[check]);
@@ -75,7 +75,7 @@ impl Report {
         self
     }
 
-    /// No check has a problem but these, and the exit status says whether there are any.
+    /// Asserts that exactly these checks are problems, and the exit status that follows.
     #[track_caller]
     fn problems(&self, expected: &[&str]) -> &Self {
         let found: Vec<_> = self
@@ -107,7 +107,7 @@ async fn admin(url: &str) -> PgConnection {
     PgConnection::connect(url).await.expect("connected")
 }
 
-async fn a_store_in_order_has_no_problem(database: Database) {
+async fn healthy_store_has_no_problem(database: Database) {
     migrated(&database);
     done(&database, &["backup"]);
     done(&database, &["backup", "verify"]);
@@ -129,7 +129,7 @@ async fn a_store_in_order_has_no_problem(database: Database) {
     );
 }
 
-async fn pending_migrations(database: Database) {
+async fn pending_migrations_are_reported(database: Database) {
     migrated(&database);
     done(&database, &["migrate", "down", "--yes"]);
     Report::of(&database, &[])
@@ -140,7 +140,7 @@ async fn pending_migrations(database: Database) {
         .tells("schema", "problem", "taskhold migrate up");
 }
 
-async fn no_backup_an_old_one_and_one_that_nobody_verified(database: Database) {
+async fn missing_old_or_unverified_backup_is_reported(database: Database) {
     migrated(&database);
     let production = [
         ("TASKHOLD_PROFILE", "production"),
@@ -180,7 +180,7 @@ async fn no_backup_an_old_one_and_one_that_nobody_verified(database: Database) {
         .tells("backup", "problem", "there is none");
 }
 
-/// Has a backup be so many hours older than it is.
+/// Makes a backup `hours` hours older.
 fn aged(backup: &Path, hours: i64) {
     crate::backup::rewrite(backup, |manifest| manifest.taken_at -= hours * HOUR);
 }
@@ -208,7 +208,7 @@ async fn doctor_changes_nothing(database: Database) {
     assert_eq!(everything(database.folder.path()), before);
     assert_eq!(self::rows(&database).await, rows);
 
-    // Nothing is made either where there is nothing yet.
+    // The command creates nothing where there is no store yet.
     let new = if database.url.starts_with("sqlite") {
         Database::sqlite()
     } else {
@@ -238,7 +238,7 @@ async fn doctor_changes_nothing(database: Database) {
     }
 }
 
-/// Every file with when it was changed and what it holds.
+/// Returns the modification time, mode and digest of every file.
 fn everything(folder: &Path) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a folder") {
@@ -263,7 +263,7 @@ fn everything(folder: &Path) -> BTreeMap<String, String> {
     all
 }
 
-/// What PostgreSQL holds beside the files: tables with all rows and rights, sessions' statements aside.
+/// Returns the PostgreSQL tables with their rows and rights.
 async fn rows(database: &Database) -> String {
     if database.url.starts_with("sqlite") {
         return String::new();
@@ -288,9 +288,9 @@ async fn rows(database: &Database) -> String {
 }
 
 on_both_stores! {
-    a_store_in_order_has_no_problem
-    pending_migrations
-    no_backup_an_old_one_and_one_that_nobody_verified
+    healthy_store_has_no_problem
+    pending_migrations_are_reported
+    missing_old_or_unverified_backup_is_reported
     doctor_changes_nothing
 }
 
@@ -317,9 +317,9 @@ fn text_output_has_a_line_per_finding_and_its_advice() {
     assert!(last.ends_with(", 0 problems, 2 not checked"), "{last}");
 }
 
-/// The example of the documentation has each check in its place, and how it is.
+/// The documented example must list the same checks in the same order and state.
 #[test]
-fn the_documented_example_is_what_it_prints() {
+fn documented_example_matches_the_output() {
     const GUIDE: &str = include_str!("../../docs/operations/install.md");
     let (_, example) = GUIDE.split_once("```text\nok  ").expect("an example");
     let example = format!("ok  {}", example.split("```").next().expect("its end"));

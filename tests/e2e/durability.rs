@@ -1,4 +1,4 @@
-//! What was acknowledged is there afterwards.
+//! Acknowledged writes survive restarts and crashes.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::service::{Client, Database, Service, eventually, path};
 
-/// Creates, changes and deletes; what must be there afterwards.
+/// Creates, changes and deletes tasks. Returns the tasks that must exist afterwards.
 async fn a_days_work(client: &Client) -> Vec<Value> {
     for number in 0..10 {
         client
@@ -66,7 +66,7 @@ async fn tasks_survive_kill_9(database: Database) {
     assert_eq!(service.client("alice").tasks().await, expected);
 }
 
-/// Ends every client's request with an answer, not with a broken connection.
+/// Every request in flight must get an answer instead of a broken connection.
 async fn requests_in_flight_finish_before_the_service_stops(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
@@ -75,8 +75,8 @@ async fn requests_in_flight_finish_before_the_service_stops(database: Database) 
             let client = alice.clone();
             tokio::spawn(async move {
                 let mut acknowledged = 0_usize;
-                // A connection that the service has closed ends the loop; an answer that is no
-                // success fails the test.
+                // A connection closed by the service ends the loop; any answer other than success
+                // fails the test.
                 while let Ok(answer) = client
                     .request(Method::POST, "/api/v1/tasks")
                     .json(&json!({"title": "in flight"}))
@@ -107,7 +107,7 @@ async fn requests_in_flight_finish_before_the_service_stops(database: Database) 
     );
 }
 
-async fn an_empty_store_takes_a_task_within_10_seconds_of_the_start(database: Database) {
+async fn empty_store_takes_a_task_within_10_seconds_of_the_start(database: Database) {
     let started = Instant::now();
     let service = Service::start(&database).await;
     let task = service
@@ -121,7 +121,7 @@ async fn an_empty_store_takes_a_task_within_10_seconds_of_the_start(database: Da
 }
 
 on_both_stores! {
-    an_empty_store_takes_a_task_within_10_seconds_of_the_start
+    empty_store_takes_a_task_within_10_seconds_of_the_start
     tasks_survive_a_restart
     tasks_survive_kill_9
     requests_in_flight_finish_before_the_service_stops
@@ -142,7 +142,7 @@ async fn tasks_survive_a_crash_of_postgres() {
 }
 
 #[tokio::test]
-async fn four_instances_start_at_once_on_an_empty_postgres() {
+async fn four_instances_starting_on_an_empty_postgres_migrate_once() {
     let database = Database::postgres().await;
     let (first, second, third, fourth) = tokio::join!(
         Service::start(&database),

@@ -1,5 +1,5 @@
-//! Whatever breaks, what the clients saw can be explained: every task has one history, in which each
-//! write happened once, between its call and its answer, or not at all.
+//! Under any fault the clients' observations are linearizable: every task has one history, in which
+//! each write happened once, between its call and its answer, or not at all.
 
 mod clients;
 mod wire;
@@ -23,7 +23,7 @@ fn length() -> Duration {
     rounds(Duration::from_secs(10), Duration::from_mins(1))
 }
 
-/// Instances of the service on one store, and clients of them all.
+/// Instances of the service on one store, and clients of all of them.
 struct Game {
     board: Arc<Board>,
     instances: Vec<(Database, Option<Service>)>,
@@ -59,9 +59,9 @@ impl Game {
             .set_instance(index, Some(service.client("player")));
     }
 
-    /// Ends an instance as a power switch would, in the midst of its requests, and starts it again.
+    /// Kills an instance during its requests and starts it again.
     async fn kill_instance(&mut self, index: usize) {
-        // Nobody must ask at this address any more: it may soon be another's.
+        // No client may use the old address: another process may soon listen there.
         self.board.set_instance(index, None);
         let (_, service) = &mut self.instances[index];
         service.take().expect("it runs").kill();
@@ -72,7 +72,7 @@ impl Game {
         self.started.elapsed() > length()
     }
 
-    /// Waits until so many more requests are answered.
+    /// Waits until `requests` more requests have been answered.
     async fn goes_on(&self, requests: u64) {
         let goal = self.board.answers() + requests;
         eventually("the game goes on", async || {
@@ -83,7 +83,7 @@ impl Game {
         .await;
     }
 
-    /// Ends it: all that was seen can be explained.
+    /// Stops the clients and asserts that their observations are linearizable.
     async fn ends_well(self) {
         self.board.end();
         let mut notes = Notes::default();
@@ -123,7 +123,7 @@ fn told(history: &TaskHistory) -> String {
     format!("all that was seen of it:{}", lines.collect::<String>())
 }
 
-/// Had two changes been done in the other order than was told, it would have been noticed.
+/// Asserts that the checker would detect two answers in the wrong order.
 fn swapped_answers_are_found(histories: Vec<TaskHistory>) {
     let mut swapped = 0;
     for mut history in histories {
@@ -154,7 +154,7 @@ fn swapped_answers_are_found(histories: Vec<TaskHistory>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_service_on_sqlite_that_is_killed_again_and_again() {
+async fn repeatedly_killed_sqlite_service_stays_linearizable() {
     let mut game = Game::start([Database::sqlite()]).await;
     while !game.is_over() {
         game.goes_on(100).await;
@@ -183,7 +183,7 @@ const FAULTS: [Fault; 7] = [
     Fault::InstanceIsKilled,
 ];
 
-/// What PostgreSQL says when it has done what an instance asked for.
+/// PostgreSQL's confirmations of an instance's statements.
 const REPLIES: [&[u8]; 4] = [b"UPDATE 1", b"INSERT 0 1", b"DELETE 1", b"COMMIT"];
 
 async fn happens(fault: Fault, server: &PostgresServer, proxy: &FaultProxy, game: &mut Game) {
@@ -200,7 +200,7 @@ async fn happens(fault: Fault, server: &PostgresServer, proxy: &FaultProxy, game
         }
         Fault::ServerFreezes => {
             server.freeze();
-            // The outage itself.
+            // The duration of the outage.
             tokio::time::sleep(Duration::from_millis(fastrand::u64(1_000..2_000))).await;
             server.thaw();
         }
@@ -209,7 +209,7 @@ async fn happens(fault: Fault, server: &PostgresServer, proxy: &FaultProxy, game
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_services_on_a_postgres_with_every_fault() {
+async fn two_postgres_instances_stay_linearizable_under_every_fault() {
     let server = PostgresServer::start().expect("a server");
     let url = server.url("postgres");
     let proxy = FaultProxy::start(&url).await;

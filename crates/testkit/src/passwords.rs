@@ -1,10 +1,10 @@
-//! Password hashes that cost nothing.
+//! Password hashes without cost.
 
 use async_trait::async_trait;
 use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
 use taskhold_domain::account::Password;
 
-/// Keeps a password as `$plain$PASSWORD`. One that is kept as `$old$PASSWORD` is outdated.
+/// A hasher that encodes a password as `$plain$PASSWORD` and treats `$old$PASSWORD` as outdated.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainPasswords;
 

@@ -1,22 +1,22 @@
-//! Disks that can really be filled.
+//! File systems that tests can fill.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// A file system of a fixed size, which only commands see that run [inside](Self::inside). Gone when
-/// dropped, and no command runs inside any more.
+/// A file system of a fixed size, visible only to commands that run [inside](Self::inside). It is
+/// removed when this value is dropped; no command can run inside it afterwards.
 #[derive(Debug)]
 pub struct SmallDisk {
-    /// Holds its mount namespace for as long as it has an input.
+    /// The process that keeps the mount namespace alive until its input is closed.
     holder: Child,
-    /// Whether that belongs to a user namespace, which needs no privileges.
+    /// Whether the mount namespace belongs to a user namespace, which needs no privileges.
     for_anyone: bool,
 }
 
 impl SmallDisk {
-    /// Makes one of this size at a folder that is there.
+    /// Mounts a file system of this size at an existing folder.
     #[must_use]
     pub fn mount(folder: &Path, size: &str) -> Self {
         let mounted = [false, true]
@@ -31,13 +31,14 @@ impl SmallDisk {
         Self { holder, for_anyone }
     }
 
-    /// The command, in its folder, where it sees the disk. It may run as what looks like root.
+    /// Returns the command, in its folder, with the disk visible. The command may appear to run as
+    /// root.
     #[must_use]
     pub fn inside(&self, command: &Command) -> Command {
         self.entering(command, &[])
     }
 
-    /// The same, as the user that it would run as elsewhere.
+    /// Returns the command with the disk visible, run as the current user.
     #[must_use]
     pub fn inside_as_oneself(&self, command: &Command) -> Command {
         if !self.for_anyone {
@@ -55,7 +56,7 @@ impl SmallDisk {
         }
         inside
             .args(["--mount", "--target", &self.holder.id().to_string(), "--"])
-            // To enter leads out of the folder that one was in.
+            // `nsenter` changes the current folder.
             .args(["sh", "-c", "cd \"$0\" && exec \"$@\""])
             .arg(command.get_current_dir().unwrap_or(Path::new("/")))
             .args(wrapper)
@@ -73,13 +74,13 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // It ends with its input, and the namespace with the last process in it.
+        // The holder ends when its input closes, and the namespace ends with its last process.
         drop(self.holder.stdin.take());
         drop(self.holder.wait());
     }
 }
 
-/// Nothing where that is not allowed.
+/// Mounts the file system in a new namespace. Returns `None` where that is not permitted.
 fn mount(folder: &Path, size: &str, for_anyone: bool) -> Option<Child> {
     let mut unshare = Command::new("unshare");
     if for_anyone {

@@ -1,4 +1,4 @@
-//! The proxy makes the faults it is told to make, each as often as told, and no other.
+//! The proxy causes exactly the requested faults.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -13,13 +13,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes.
+/// Longer than any operation here takes.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Long enough for what would come to have come.
+/// Long enough for an unwanted answer to arrive.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// A server that sends back what it is sent, and keeps it.
+/// A server that echoes and records what it receives.
 struct Echo {
     address: String,
     seen: Arc<Mutex<Vec<u8>>>,
@@ -61,7 +61,7 @@ async fn connect(proxy: &FaultProxy) -> TcpStream {
         .expect("the proxy listens")
 }
 
-/// Sends the bytes and reads as many back.
+/// Sends the bytes and reads the same number back.
 async fn exchange(client: &mut TcpStream, bytes: &[u8]) -> Result<Vec<u8>> {
     let (mut from, mut to) = client.split();
     let mut reply = vec![0; bytes.len()];
@@ -94,7 +94,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn bytes_pass_both_ways() {
+async fn bytes_are_forwarded_both_ways() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
@@ -113,7 +113,7 @@ async fn bytes_pass_both_ways() {
 }
 
 #[tokio::test]
-async fn a_frozen_connection_is_silent_and_open() {
+async fn frozen_connection_is_silent_and_open() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let mut old = connect(&proxy).await;
@@ -134,7 +134,7 @@ async fn a_frozen_connection_is_silent_and_open() {
 }
 
 #[tokio::test]
-async fn the_next_reply_is_lost_once_per_call() {
+async fn cut_next_reply_loses_one_reply_per_call() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let mut client = connect(&proxy).await;
@@ -151,7 +151,7 @@ async fn the_next_reply_is_lost_once_per_call() {
 }
 
 #[tokio::test]
-async fn other_replies_than_the_named_one_pass() {
+async fn unmatched_replies_are_forwarded() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
@@ -173,7 +173,7 @@ async fn other_replies_than_the_named_one_pass() {
 }
 
 #[tokio::test]
-async fn new_connections_are_refused_while_told() {
+async fn new_connections_are_refused_while_refusing() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let mut old = connect(&proxy).await;
@@ -189,7 +189,7 @@ async fn new_connections_are_refused_while_told() {
 }
 
 #[tokio::test]
-async fn a_url_keeps_all_but_host_and_port() {
+async fn url_replaces_only_host_and_port() {
     let proxy = FaultProxy::start("postgres://me:p%40ss@127.0.0.1:1/db").await;
     let port = proxy.port();
     for (url, expected) in [
@@ -214,7 +214,7 @@ fn lost(error: &sqlx::Error) -> bool {
 }
 
 #[tokio::test]
-async fn a_write_whose_reply_is_lost_is_in_the_database() {
+async fn write_with_a_lost_reply_is_in_the_database() {
     let database = PostgresDatabase::empty().await;
     let mut direct = PgConnection::connect(database.url()).await.unwrap();
     direct
@@ -225,13 +225,13 @@ async fn a_write_whose_reply_is_lost_is_in_the_database() {
     let url = proxy.url(database.url());
     let insert = || sqlx::query("INSERT INTO notes VALUES ($1)");
 
-    // The statement is prepared and executed, and only then is the connection lost.
+    // The connection is lost after the statement was prepared and executed.
     let mut client = PgConnection::connect(&url).await.unwrap();
     proxy.cut_reply_with(b"INSERT 0 1");
     let written = insert().bind("first").execute(&mut client).await;
     assert!(lost(&written.unwrap_err()));
 
-    // It is executed again, so that nothing is to be prepared.
+    // The connection already has the statement prepared.
     let mut client = PgConnection::connect(&url).await.unwrap();
     let written = insert().bind("second").execute(&mut client).await;
     assert_eq!(written.unwrap().rows_affected(), 1);

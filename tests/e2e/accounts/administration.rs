@@ -1,4 +1,4 @@
-//! `taskhold user`, beside running instances.
+//! `taskhold user` while instances run.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::service::{Database, Service, run, run_told, within};
 
-/// What the command printed.
+/// Runs a `user` command and returns its output.
 #[track_caller]
 fn user(database: &Database, arguments: &[&str]) -> String {
     let (success, said) = told(database, arguments, "");
@@ -18,7 +18,7 @@ fn user(database: &Database, arguments: &[&str]) -> String {
     said
 }
 
-/// Whether the command did it, and what it said.
+/// Runs a `user` command with a line of input. Returns whether it succeeded, and its output.
 fn told(database: &Database, arguments: &[&str], line: &str) -> (bool, String) {
     let variables = [("DATABASE_URL", database.url.as_str())];
     let arguments = [&["user"], arguments].concat();
@@ -32,7 +32,7 @@ fn told(database: &Database, arguments: &[&str], line: &str) -> (bool, String) {
     (output.status.success(), said)
 }
 
-/// The instances that can share this store: a SQLite file is served by one.
+/// Starts the instances that can share this store. Only one can serve a SQLite file.
 async fn instances(database: &Database) -> Vec<Service> {
     let mut instances = vec![Service::start(database).await];
     if database.url.starts_with("postgres") {
@@ -65,7 +65,7 @@ async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(databas
     user(&database, &["deactivate", "Anna@Example.org"]);
     user(&database, &["deactivate", "stranger"]);
     user(&database, &["delete", "bob@example.org", "--yes"]);
-    // What needs the store knows at once.
+    // Whatever reads the store notices at once.
     assert_eq!(refreshing(here, &anna.refresh).await.status, 401);
     assert_eq!(refreshing(here, &bob.refresh).await.status, 401);
     for email in ["anna@example.org", "bob@example.org"] {
@@ -76,10 +76,10 @@ async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(databas
     for token in [&anna.access, &bob.access, &stranger] {
         refused_everywhere(&instances, token).await;
     }
-    // The other service still lets the user in, and it does not help.
+    // A token issued by the external service since then does not help.
     let new = issued_before("stranger", Duration::ZERO);
     assert_eq!(welcome(here, &new).await, 401);
-    // An instance that starts later knows from its first request on.
+    // An instance that starts later refuses the tokens from its first request on.
     drop(instances);
     let here = Service::start(&database).await;
     for token in [&anna.access, &bob.access, &stranger, &new] {
@@ -104,9 +104,9 @@ async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(databas
     }
 }
 
-/// Before the instance has heard that the user is kept out, the user does what revokes tokens: that
-/// must not take the place of keeping out.
-async fn who_is_deactivated_cannot_undo_it(database: Database) {
+/// The user revokes their own tokens before the instance knows of the deactivation. That must not
+/// replace the deactivation.
+async fn deactivated_user_cannot_reactivate(database: Database) {
     let service = Service::start(&database).await;
     let anna = registered(&service, "anna@example.org").await;
     let stranger = issued_before("stranger", Duration::from_secs(1));
@@ -150,7 +150,7 @@ async fn who_is_deactivated_cannot_undo_it(database: Database) {
     assert_eq!(listed.matches("deactivated").count(), 2, "{listed}");
 }
 
-async fn an_operator_sees_and_changes_accounts_beside_a_service(database: Database) {
+async fn operator_manages_accounts_while_the_service_runs(database: Database) {
     let service = Service::start(&database).await;
     let anna = registered(&service, "Anna@Example.org").await;
     service
@@ -203,6 +203,6 @@ async fn an_operator_sees_and_changes_accounts_beside_a_service(database: Databa
 
 on_both_stores! {
     fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working
-    who_is_deactivated_cannot_undo_it
-    an_operator_sees_and_changes_accounts_beside_a_service
+    deactivated_user_cannot_reactivate
+    operator_manages_accounts_while_the_service_runs
 }

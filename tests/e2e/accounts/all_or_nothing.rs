@@ -1,4 +1,4 @@
-//! What cannot be done whole is not done: a column that is away for a moment breaks the last step.
+//! Operations of several steps are atomic. A renamed column makes the last step fail.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::service::{Database, Service};
 
 const EMAIL: &str = "anna@example.org";
 
-async fn a_refresh_token_whose_successor_cannot_be_given_stays_good(database: Database) {
+async fn failed_refresh_keeps_the_token_valid(database: Database) {
     let service = Service::start(&database).await;
     let anna = registered(&service, EMAIL).await;
     changed(&database, "ALTER TABLE users RENAME COLUMN name TO gone").await;
@@ -19,7 +19,7 @@ async fn a_refresh_token_whose_successor_cannot_be_given_stays_good(database: Da
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-async fn a_password_stays_where_the_caller_cannot_be_let_in_with_another(database: Database) {
+async fn failed_password_change_keeps_the_password(database: Database) {
     let service = Service::start(&database).await;
     let anna = registered(&service, EMAIL).await;
     let away = "ALTER TABLE refresh_tokens RENAME COLUMN created_at TO gone";
@@ -37,6 +37,6 @@ async fn a_password_stays_where_the_caller_cannot_be_let_in_with_another(databas
 }
 
 on_both_stores! {
-    a_refresh_token_whose_successor_cannot_be_given_stays_good
-    a_password_stays_where_the_caller_cannot_be_let_in_with_another
+    failed_refresh_keeps_the_token_valid
+    failed_password_change_keeps_the_password
 }

@@ -1,4 +1,4 @@
-//! What is left of somebody who has left.
+//! What remains of a deleted account.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::service::{Answer, Client, Database, Service, within};
 
-/// A task under a key.
+/// Creates a task with an idempotency key.
 async fn keyed(client: &Client) -> Answer {
     let task = json!({"title": "under a key"});
     client
@@ -21,7 +21,7 @@ async fn keyed(client: &Client) -> Answer {
         .await
 }
 
-/// What came and went between two looks.
+/// Returns the tables that differ, with the number of added and removed rows.
 fn difference(before: &Rows, after: &Rows) -> Vec<(String, usize, usize)> {
     let mut difference = Vec::new();
     for (table, rows) in after {
@@ -34,9 +34,9 @@ fn difference(before: &Rows, after: &Rows) -> Vec<(String, usize, usize)> {
     difference
 }
 
-async fn nothing_is_left_but_a_digest(database: Database) {
+async fn deleted_account_leaves_only_a_digest(database: Database) {
     let service = Service::start(&database).await;
-    // The address that all requests come from is counted from here on.
+    // This registration creates the counter of the requests' address.
     let bob = registered(&service, "bob@example.org").await;
     bob.client(&service).created(json!({"title": "his"})).await;
     let before = rows(&database).await;
@@ -73,12 +73,12 @@ async fn nothing_is_left_but_a_digest(database: Database) {
 }
 
 on_both_stores! {
-    nothing_is_left_but_a_digest
+    deleted_account_leaves_only_a_digest
 }
 
-/// The other instance has not heard of it when the first requests come.
+/// The first requests reach the other instance before it knows of the deletion.
 #[tokio::test]
-async fn what_is_deleted_at_one_instance_does_not_come_back_at_another() {
+async fn deleted_account_is_not_recreated_by_another_instance() {
     let database = Database::postgres().await;
     let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
     let anna = registered(&one, "anna@example.org").await;

@@ -1,5 +1,5 @@
-//! Fault 12 of the service before: login told an unknown user from a wrong password, hashing blocked
-//! the whole service, and errors echoed passwords.
+//! Regression tests for fault 12 of the predecessor: login distinguished an unknown user from a
+//! wrong password, hashing blocked the whole service, and errors echoed passwords.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{CHANGE_PASSWORD, LOGIN, ME, NO_LIMITS, PASSWORD, REGISTER, logging_in, registered};
 use crate::service::{Answer, Database, Service};
 
-/// The answer without what differs between any two.
+/// Returns the answer without the parts that differ between any two answers.
 fn substance(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
     let mut body = answer.body.clone();
     for member in ["timestamp", "request_id"] {
@@ -30,7 +30,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-async fn login_tells_nobody_what_is_wrong(database: Database) {
+async fn failed_login_does_not_reveal_the_cause(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
     let anna = registered(&service, "anna@example.org").await;
     registered(&service, "bob@example.org").await;
@@ -57,13 +57,13 @@ async fn login_tells_nobody_what_is_wrong(database: Database) {
 }
 
 on_both_stores! {
-    login_tells_nobody_what_is_wrong
+    failed_login_does_not_reveal_the_cause
 }
 
-/// Without a hash an answer takes a tenth of the time or less; what is measured exactly is in
-/// docs/performance.md.
+/// An answer without hashing takes at most a tenth of the time; docs/performance.md has exact
+/// measurements.
 #[tokio::test]
-async fn an_unknown_user_costs_as_much_as_a_wrong_password() {
+async fn unknown_user_takes_as_long_as_a_wrong_password() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
     registered(&service, "anna@example.org").await;
     let long = "x".repeat(129);
@@ -89,7 +89,7 @@ async fn an_unknown_user_costs_as_much_as_a_wrong_password() {
     }
 }
 
-/// Were passwords hashed where requests are served, a read would wait for the hashes before it.
+/// If passwords were hashed on the threads that serve requests, reads would wait for the hashes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hashing_does_not_block_the_service() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;

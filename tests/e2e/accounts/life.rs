@@ -1,4 +1,4 @@
-//! The whole life of an account.
+//! The life cycle of an account.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::service::{Database, Service, token};
 
 const ANNA: &str = "Änna@Example.org";
 
-async fn an_account_is_made_used_and_left(database: Database) {
+async fn account_lives_from_registration_to_deletion(database: Database) {
     let service = Service::start(&database).await;
     let body = json!({"email": ANNA, "password": PASSWORD, "name": "Änna", "id": "mine", "is_active": false});
     let answer = service.client_with(None).post(REGISTER, body).await;
@@ -58,7 +58,7 @@ async fn an_account_is_made_used_and_left(database: Database) {
     refreshing(&service, &third.refresh)
         .await
         .assert_problem(401, "UNAUTHORIZED");
-    // The login of another device goes on.
+    // The session of another device continues.
     let fourth = Grant::of(&refreshing(&service, &first.refresh).await, 200);
     let answer = fourth
         .client(&service)
@@ -85,7 +85,7 @@ async fn an_account_is_made_used_and_left(database: Database) {
     assert_eq!(again.client(&service).tasks().await, [] as [Value; 0]);
 }
 
-async fn a_change_of_password_ends_all_that_was_given_out(database: Database) {
+async fn password_change_revokes_all_tokens(database: Database) {
     let service = Service::start(&database).await;
     let email = "anna@example.org";
     let (one, other) = (
@@ -114,7 +114,7 @@ async fn a_change_of_password_ends_all_that_was_given_out(database: Database) {
     );
 }
 
-async fn a_user_of_another_service_has_neither_address_nor_password(database: Database) {
+async fn external_user_has_no_email_and_no_password(database: Database) {
     let service = Service::start(&database).await;
     let stranger = service.client("a stranger");
     let unknown =
@@ -142,7 +142,7 @@ async fn a_user_of_another_service_has_neither_address_nor_password(database: Da
         .assert_problem(401, "UNAUTHORIZED");
 }
 
-async fn without_a_password_deletion_needs_a_fresh_token(database: Database) {
+async fn deletion_without_a_password_needs_a_recent_token(database: Database) {
     let service = Service::start(&database).await;
     service
         .client("stranger")
@@ -165,7 +165,7 @@ async fn without_a_password_deletion_needs_a_fresh_token(database: Database) {
     for token in stale {
         assert_eq!(welcome(&service, &token).await, 401);
     }
-    // A token from after the deletion is one of somebody who wants to come back.
+    // A token issued after the deletion may create the user again.
     let new = service.client_with(Some(issued_before("stranger", Duration::ZERO)));
     assert_eq!(new.tasks().await, [] as [Value; 0]);
     let answer = new.get(&format!("{TASKS}/stats")).await;
@@ -173,8 +173,8 @@ async fn without_a_password_deletion_needs_a_fresh_token(database: Database) {
 }
 
 on_both_stores! {
-    an_account_is_made_used_and_left
-    a_change_of_password_ends_all_that_was_given_out
-    a_user_of_another_service_has_neither_address_nor_password
-    without_a_password_deletion_needs_a_fresh_token
+    account_lives_from_registration_to_deletion
+    password_change_revokes_all_tokens
+    external_user_has_no_email_and_no_password
+    deletion_without_a_password_needs_a_recent_token
 }

@@ -1,4 +1,4 @@
-//! How often somebody may try.
+//! Rate limits of logins and registrations.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::service::{Answer, Client, Database, Service};
 
-/// Addresses as a proxy on this machine tells them.
+/// Settings that trust a proxy on this machine to forward client addresses.
 const BEHIND_A_PROXY: [(&str, &str); 2] = [
     ("TASKHOLD__SERVER__TRUSTED_PROXIES", "127.0.0.1"),
     ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
@@ -26,7 +26,7 @@ fn credentials(password: &str) -> Value {
     json!({"email": "anna@example.org", "password": password})
 }
 
-/// The seconds that it says to wait, of at most so many.
+/// Asserts a 429 that asks to wait for at most `window` seconds.
 #[track_caller]
 fn assert_limited(answer: &Answer, quota: u32, window: u32) {
     answer.assert_problem(429, "RATE_LIMITED");
@@ -42,21 +42,21 @@ fn assert_limited(answer: &Answer, quota: u32, window: u32) {
     );
 }
 
-async fn the_sixth_failure_is_one_too_many(database: Database) {
+async fn sixth_failed_login_returns_429(database: Database) {
     let service = Service::start(&database).await;
     registered(&service, "anna@example.org").await;
     for _ in 0..5 {
         let answer = logging_in(&service, "anna@example.org", "wrong horse battery").await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
-    // Not even the right one: it could be guessed on.
+    // The right password is refused too; otherwise guessing could continue.
     for (email, password) in [
         ("anna@example.org", "wrong horse battery"),
         ("ANNA@example.org", PASSWORD),
     ] {
         assert_limited(&logging_in(&service, email, password).await, 5, 900);
     }
-    // Who does not exist is counted alike, and others are not concerned.
+    // Unknown users are counted alike, and other users are not affected.
     for expected in [401, 401, 401, 401, 401, 429] {
         let answer = logging_in(&service, "nobody@example.org", PASSWORD).await;
         assert_eq!(answer.status, expected, "{answer:?}");
@@ -66,7 +66,7 @@ async fn the_sixth_failure_is_one_too_many(database: Database) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-async fn a_success_forgets_the_failures_before(database: Database) {
+async fn successful_login_resets_the_failures(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS[..1]).await;
     let anna = registered(&service, "anna@example.org")
         .await
@@ -79,7 +79,7 @@ async fn a_success_forgets_the_failures_before(database: Database) {
         let answer = logging_in(&service, "anna@example.org", PASSWORD).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    // Who has stolen a token cannot guess the password elsewhere.
+    // A stolen token does not allow guessing the password through other routes.
     let change =
         json!({"current_password": "wrong horse battery", "new_password": "another horse"});
     for count in 1..=7 {
@@ -93,7 +93,7 @@ async fn a_success_forgets_the_failures_before(database: Database) {
     }
 }
 
-async fn thirty_requests_a_minute_come_from_an_address(database: Database) {
+async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
     let service = Service::start(&database).await;
     let nobody = service.client_with(None);
     for count in 1..=30 {
@@ -103,18 +103,18 @@ async fn thirty_requests_a_minute_come_from_an_address(database: Database) {
     }
     for path in [REGISTER, LOGIN] {
         assert_limited(&nobody.post(path, credentials(PASSWORD)).await, 30, 60);
-        // Whoever is no trusted proxy cannot say that the request is another's.
+        // An untrusted client cannot forward another address.
         let answer = from(&nobody, "203.0.113.9", path, &credentials(PASSWORD)).await;
         assert_limited(&answer, 30, 60);
     }
-    // All else goes on.
+    // Other routes are not limited.
     service
         .client("alice")
         .created(json!({"title": "hers"}))
         .await;
 }
 
-async fn behind_a_proxy_the_forwarded_address_counts(database: Database) {
+async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database) {
     let service = Service::start_with(&database, &BEHIND_A_PROXY[..1]).await;
     let nobody = service.client_with(None);
     for _ in 0..30 {
@@ -138,7 +138,7 @@ async fn behind_a_proxy_the_forwarded_address_counts(database: Database) {
     );
 }
 
-async fn fifty_failures_from_anywhere_are_enough(database: Database) {
+async fn fifty_failures_from_any_address_return_429(database: Database) {
     let service = Service::start_with(&database, &BEHIND_A_PROXY).await;
     registered(&service, "anna@example.org").await;
     let nobody = service.client_with(None);
@@ -158,15 +158,15 @@ async fn fifty_failures_from_anywhere_are_enough(database: Database) {
 }
 
 on_both_stores! {
-    the_sixth_failure_is_one_too_many
-    a_success_forgets_the_failures_before
-    thirty_requests_a_minute_come_from_an_address
-    behind_a_proxy_the_forwarded_address_counts
-    fifty_failures_from_anywhere_are_enough
+    sixth_failed_login_returns_429
+    successful_login_resets_the_failures
+    thirty_first_request_in_a_minute_returns_429
+    forwarded_address_is_limited_behind_a_trusted_proxy
+    fifty_failures_from_any_address_return_429
 }
 
 #[tokio::test]
-async fn two_instances_count_together() {
+async fn two_instances_share_their_counters() {
     let database = Database::postgres().await;
     let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
     registered(&one, "anna@example.org").await;
@@ -178,7 +178,7 @@ async fn two_instances_count_together() {
         let answer = logging_in(service, "anna@example.org", PASSWORD).await;
         assert_limited(&answer, 5, 900);
     }
-    // A registration and seven logins came before.
+    // One registration and seven logins were counted before.
     for service in [&one, &other].into_iter().cycle().take(22) {
         let answer = service.client_with(None).post(LOGIN, json!({})).await;
         assert_eq!(answer.status, 422, "{answer:?}");
@@ -189,9 +189,9 @@ async fn two_instances_count_together() {
     }
 }
 
-/// Of guesses that are made at the same time, each counts.
+/// Every one of several concurrent guesses counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guesses_at_the_same_time_are_counted() {
+async fn concurrent_guesses_are_all_counted() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
     registered(&service, "anna@example.org").await;

@@ -1,4 +1,4 @@
-//! The same at the same time.
+//! Concurrent requests for the same resource.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn statuses(answers: &[Answer]) -> Vec<u16> {
     statuses
 }
 
-async fn ten_registrations_of_one_address_make_one_account(database: Database) {
+async fn concurrent_registrations_create_one_account(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
     let emails = (0..AT_ONCE).map(|letter| {
         let mut email = "annaivanova@example.org".to_owned();
@@ -34,8 +34,8 @@ async fn ten_registrations_of_one_address_make_one_account(database: Database) {
     logged_in(&service, "annaivanova@example.org").await;
 }
 
-/// Fault 6 of the service before was that half of them failed.
-async fn ten_first_writes_of_one_user_make_one_user(database: Database) {
+/// Regression test for fault 6 of the predecessor: half of these writes failed.
+async fn concurrent_first_writes_create_one_user(database: Database) {
     let service = Service::start(&database).await;
     let keyed = |index: usize| index.is_multiple_of(2);
     let writes = (0..AT_ONCE).map(|index| {
@@ -54,7 +54,7 @@ async fn ten_first_writes_of_one_user_make_one_user(database: Database) {
     assert_eq!((rows["users"].len(), rows["tasks"].len()), (1, AT_ONCE));
 }
 
-async fn of_two_uses_of_a_refresh_token_one_wins(database: Database) {
+async fn concurrent_refreshes_have_one_winner(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
     let bystander = registered(&service, "bob@example.org").await;
     for round in 0..AT_ONCE {
@@ -69,7 +69,7 @@ async fn of_two_uses_of_a_refresh_token_one_wins(database: Database) {
         )
         .await;
         assert_eq!(statuses(&answers), [200, 401]);
-        // A thief cannot be told from the owner, so what the winner was given is worth nothing either.
+        // A thief cannot be distinguished from the owner, so the winner's token is revoked too.
         let won = answers.iter().find(|answer| answer.status == 200);
         let won = &won.expect("a winner").body["refresh_token"];
         let answer = refreshing(&service, won.as_str().expect("a token")).await;
@@ -83,7 +83,7 @@ async fn of_two_uses_of_a_refresh_token_one_wins(database: Database) {
     assert_eq!(refreshing(&service, &bystander.refresh).await.status, 200);
 }
 
-async fn a_refresh_token_that_is_used_again_ends_all_that_came_of_it(database: Database) {
+async fn second_refresh_revokes_the_family(database: Database) {
     let service = Service::start(&database).await;
     let first = registered(&service, "anna@example.org").await;
     let mut tokens = vec![first.refresh.clone()];
@@ -103,8 +103,8 @@ async fn a_refresh_token_that_is_used_again_ends_all_that_came_of_it(database: D
 }
 
 on_both_stores! {
-    ten_registrations_of_one_address_make_one_account
-    ten_first_writes_of_one_user_make_one_user
-    of_two_uses_of_a_refresh_token_one_wins
-    a_refresh_token_that_is_used_again_ends_all_that_came_of_it
+    concurrent_registrations_create_one_account
+    concurrent_first_writes_create_one_user
+    concurrent_refreshes_have_one_winner
+    second_refresh_revokes_the_family
 }

@@ -1,5 +1,5 @@
-//! What else happens while PostgreSQL is at work on a use of a refresh token, or on a deletion. Its
-//! transaction is made by hand, so that the moment lasts.
+//! Requests that run during a refresh or a deletion in PostgreSQL. The tests execute its
+//! transaction by hand to keep it open.
 
 use reqwest::Method;
 use serde_json::json;
@@ -12,8 +12,7 @@ use super::{
 };
 use crate::service::{Answer, Client, Database, Service, eventually};
 
-/// A transaction that has used the only refresh token that is not used yet, and put a successor in
-/// its place.
+/// Opens a transaction that has rotated the only unused refresh token.
 async fn rotation(database: &Database) -> PgConnection {
     let mut rotation = connected(database).await;
     let used = "BEGIN;
@@ -25,7 +24,7 @@ async fn rotation(database: &Database) -> PgConnection {
     rotation
 }
 
-/// Sends a request that has to wait for the transaction, and commits that once it does.
+/// Sends a request that waits for the transaction, and commits the transaction once it waits.
 async fn meanwhile(
     database: &Database,
     mut transaction: PgConnection,
@@ -52,7 +51,7 @@ async fn posting(client: Client, path: &'static str, body: serde_json::Value) ->
 }
 
 #[tokio::test]
-async fn a_successor_in_the_making_ends_with_its_family() {
+async fn reuse_during_a_refresh_revokes_the_successor() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
     let anna = registered(&service, "anna@example.org").await;
@@ -68,7 +67,7 @@ async fn a_successor_in_the_making_ends_with_its_family() {
 }
 
 #[tokio::test]
-async fn a_successor_in_the_making_ends_with_every_session() {
+async fn ending_all_sessions_during_a_refresh_revokes_the_successor() {
     for (path, status, body) in [
         (LOGOUT, 204, json!({})),
         (
@@ -94,9 +93,9 @@ async fn a_successor_in_the_making_ends_with_every_session() {
     }
 }
 
-/// The write waits for the deletion, and must not make anew what that deleted.
+/// The write waits for the deletion and must not recreate the deleted user.
 #[tokio::test]
-async fn a_write_during_the_deletion_brings_nobody_back() {
+async fn write_during_deletion_does_not_recreate_the_user() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
     let token = issued_before("anna", std::time::Duration::ZERO);

@@ -11,7 +11,7 @@ use crate::service::Database;
 /// The rows of a database, by table.
 pub type Rows = BTreeMap<String, BTreeSet<String>>;
 
-/// Reads all of them.
+/// Reads every row of every table.
 pub async fn rows(database: &Database) -> Rows {
     let tables = if database.url.starts_with("sqlite") {
         "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -52,7 +52,7 @@ async fn texts(database: &Database, sql: &str) -> Vec<String> {
     }
 }
 
-/// Changes the database behind the service's back.
+/// Executes a statement directly on the database.
 pub async fn changed(database: &Database, sql: &'static str) {
     if database.url.starts_with("sqlite") {
         let connection = SqliteConnection::connect(&database.url).await;
@@ -70,7 +70,7 @@ pub async fn changed(database: &Database, sql: &'static str) {
     }
 }
 
-/// A session of PostgreSQL's.
+/// Connects to the PostgreSQL database.
 pub async fn connected(database: &Database) -> PgConnection {
     PgConnection::connect(&database.url)
         .await

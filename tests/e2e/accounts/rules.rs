@@ -1,4 +1,4 @@
-//! The rules that accounts obey: every one that is broken is named.
+//! Validation rules of accounts: an answer names every broken rule.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::service::{Answer, Database, Service};
 const EMAIL: &str = "Email must be a valid e-mail address";
 const SHORT: &str = "Password must have at least 8 characters";
 
-/// The answer names these rules, in this order, and nothing of what was sent.
+/// Asserts that the answer names exactly these rules, in this order.
 #[track_caller]
 fn assert_broken(answer: &Answer, rules: &[(&str, &str)]) {
     answer.assert_problem(422, "VALIDATION_ERROR");
@@ -21,7 +21,7 @@ fn assert_broken(answer: &Answer, rules: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn every_broken_rule_of_a_registration_is_named() {
+async fn invalid_registration_names_every_broken_rule() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
     let nobody = service.client_with(None);
     let long_email = format!("a@{}.example", "b".repeat(250));
@@ -103,7 +103,7 @@ async fn every_broken_rule_of_a_registration_is_named() {
         &nobody.post(REGISTER, json!({})).await,
         &[("email", EMAIL), ("password", SHORT)],
     );
-    // What is at the limit is within it, and nothing is trimmed.
+    // Values at the limit are accepted, and nothing is trimmed.
     let longest = "🔑".repeat(128);
     for (name, password) in [
         ("a", "        "),
@@ -121,7 +121,7 @@ async fn every_broken_rule_of_a_registration_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_missing_for_a_login_or_a_change_is_named() {
+async fn missing_login_or_password_fields_are_named() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
     let nobody = service.client_with(None);
     assert_broken(

@@ -1,4 +1,4 @@
-//! What no log has.
+//! Secrets that no log may contain.
 
 use reqwest::Method;
 use serde_json::json;
@@ -13,7 +13,7 @@ const EMAIL: &str = "Whoever@Example.org";
 const NEW_PASSWORD: &str = "another horse";
 const NEWER_PASSWORD: &str = "a third horse";
 
-async fn no_secret_is_in_a_log_at_any_level(database: Database) {
+async fn account_secrets_are_in_no_log_at_any_level(database: Database) {
     let trace = [("TASKHOLD__LOG__FILTER", "trace")];
     let service = Service::start_with(&database, &[&NO_LIMITS[..], &trace].concat()).await;
     let first = registered(&service, EMAIL).await;
@@ -93,5 +93,5 @@ async fn no_secret_is_in_a_log_at_any_level(database: Database) {
 }
 
 on_both_stores! {
-    no_secret_is_in_a_log_at_any_level
+    account_secrets_are_in_no_log_at_any_level
 }

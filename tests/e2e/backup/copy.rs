@@ -1,4 +1,4 @@
-//! From either kind of store to either.
+//! Copies from either kind of store to either kind.
 
 use super::contents::{Contents, MIGRATIONS, add_tasks, contents, count, is_empty, postgres};
 use super::life::{Person, live, tasks};
@@ -6,11 +6,12 @@ use super::{Ended, quietly};
 use crate::service::{Database, Service, eventually};
 
 on_both_stores! {
-    a_copy_has_every_row_and_its_source_has_not_changed
-    a_copy_that_is_killed_leaves_nothing_or_all
+    copy_has_every_row_and_leaves_the_source_unchanged
+    killed_copy_leaves_nothing_or_everything
 }
 
-/// More than SQLite keeps in memory before it writes, and than are copied before anybody can look.
+/// More rows than SQLite keeps in memory before it writes, and more than are copied before a test
+/// can observe the copy.
 const MANY: u32 = 30_000;
 
 impl Database {
@@ -19,14 +20,14 @@ impl Database {
     }
 }
 
-/// What a copy takes along.
+/// Returns the contents that a copy transfers.
 async fn copied(database: &Database) -> Contents {
     let mut contents = contents(database).await;
     contents.remove(MIGRATIONS);
     contents
 }
 
-async fn a_copy_has_every_row_and_its_source_has_not_changed(source: Database) {
+async fn copy_has_every_row_and_leaves_the_source_unchanged(source: Database) {
     let service = Service::start(&source).await;
     let person = live(&source, &service).await;
     let expected_tasks = tasks(&person, &service).await;
@@ -53,7 +54,7 @@ async fn a_copy_has_every_row_and_its_source_has_not_changed(source: Database) {
     service.stop().await;
 }
 
-async fn a_copy_that_is_killed_leaves_nothing_or_all(source: Database) {
+async fn killed_copy_leaves_nothing_or_everything(source: Database) {
     source.ended(&["migrate", "up"]).done();
     add_tasks(&source, MANY).await;
     let expected = copied(&source).await;
@@ -79,7 +80,7 @@ async fn a_copy_that_is_killed_leaves_nothing_or_all(source: Database) {
     }
 }
 
-/// Whether rows are on their way into it.
+/// Returns whether the copy has started to write rows.
 async fn is_written(target: &Database) -> bool {
     const COPYING: &str = "SELECT to_regclass('tasks') IS NOT NULL AND EXISTS (SELECT FROM pg_stat_activity \
         WHERE datname = current_database() AND application_name = 'taskhold' AND backend_xid IS NOT NULL)";

@@ -1,4 +1,4 @@
-//! A backup that is not what it was, or none that this store can take: noticed before anything happens.
+//! Damaged and incompatible backups are detected before anything changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use super::{copied, files, manifest, rewrite};
 use crate::service::{Database, Service};
 
 on_both_stores! {
-    a_damaged_backup_is_refused_and_the_store_is_as_it_was
-    a_backup_of_the_other_kind_of_store_is_refused
+    damaged_backup_is_refused_and_the_store_unchanged
+    backup_of_the_other_database_kind_is_refused
 }
 
-/// What is done to a backup, and what is said of it.
+/// A way to damage a backup, and the expected message.
 struct Damage {
     name: &'static str,
     make: fn(backup: &Path, other: &Path),
@@ -74,7 +74,7 @@ const DAMAGES: [Damage; 11] = [
         },
         sentence: " bytes in store.",
     },
-    // Those that only who knows how to seal a manifest could make.
+    // These damages require a valid seal.
     Damage {
         name: "counts-of-another",
         make: |backup, other| {
@@ -127,7 +127,7 @@ fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(file, bytes).expect("written");
 }
 
-async fn a_damaged_backup_is_refused_and_the_store_is_as_it_was(database: Database) {
+async fn damaged_backup_is_refused_and_the_store_unchanged(database: Database) {
     let service = Service::start(&database).await;
     let client = service.client("anna");
     client.created(json!({"title": "before"})).await;
@@ -163,7 +163,7 @@ async fn a_damaged_backup_is_refused_and_the_store_is_as_it_was(database: Databa
         .refused("no backup can be taken from");
     assert!(is_empty(&contents(&empty).await));
 
-    // The newest of a folder is not taken for one, and that is told.
+    // The newest folder is not a valid backup, which the command reports.
     let newest = copied(&backup, "taskhold-99990101T000000000000Z");
     fs::write(newest.join("manifest.json"), "{").expect("written");
     let ended = database.ended(&["backup", "verify"]);
@@ -176,7 +176,7 @@ async fn a_damaged_backup_is_refused_and_the_store_is_as_it_was(database: Databa
     let name = other.file_name().expect("a name").to_str().expect("UTF-8");
     assert!(ended.done().starts_with(name), "the one before it");
 
-    // None of that was the backup's fault, nor the store's.
+    // The undamaged backups and the store are still usable.
     database.verify(&backup).done();
     empty.restore(&backup).done();
     database.restore_over(&other).done();
@@ -184,7 +184,7 @@ async fn a_damaged_backup_is_refused_and_the_store_is_as_it_was(database: Databa
     assert_eq!(service.client("anna").tasks().await.len(), 2);
 }
 
-async fn a_backup_of_the_other_kind_of_store_is_refused(database: Database) {
+async fn backup_of_the_other_database_kind_is_refused(database: Database) {
     database.ended(&["migrate", "up"]).done();
     let backup = database.backup();
     let other = if database.is_sqlite() {

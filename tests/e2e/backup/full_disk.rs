@@ -1,4 +1,4 @@
-//! A disk of backups that is full.
+//! Backups onto a full disk.
 
 use serde_json::json;
 
@@ -8,14 +8,14 @@ use crate::disk_full::FullDatabase;
 use crate::service::{Database, Service};
 
 on_both_stores! {
-    a_backup_that_does_not_fit_is_told_and_leaves_nothing
+    backup_on_a_full_disk_fails_and_leaves_nothing
 }
 
-/// A backup of them fits on the disk, but not beside the ballast.
+/// The backup of these tasks fits on the disk, but not beside the ballast.
 const TASKS: u32 = 20_000;
 const BALLAST: &str = "7900k";
 
-async fn a_backup_that_does_not_fit_is_told_and_leaves_nothing(database: Database) {
+async fn backup_on_a_full_disk_fails_and_leaves_nothing(database: Database) {
     let full = FullDatabase::at(database, "backups");
     let database = &full.database;
     let taskhold = |arguments: &[&str]| {

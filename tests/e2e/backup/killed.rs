@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of it: what was there is there, or what was asked for is, and never a half.
+//! `kill -9` during a backup or restore leaves the old or the new state, never a mixture.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -12,22 +12,22 @@ use super::{copied, names, quietly, rewrite, text};
 use crate::service::{Database, PATIENCE, Service, eventually, run};
 
 on_both_stores! {
-    a_backup_that_is_killed_is_none_and_the_next_one_removes_it
-    one_backup_is_made_in_a_folder_at_a_time
+    killed_backup_is_ignored_and_removed_by_the_next
+    concurrent_backup_in_one_folder_is_refused
 }
 
-/// More than are read and written before anybody can look.
+/// More rows than are read and written before a test can observe the command.
 const MANY: u32 = 12_000;
-/// The schema in which a restore keeps what was there.
+/// The schema to which a restore moves the old tables.
 const ASIDE: &str = "taskhold_before_restore";
 
-/// A store that takes its time.
+/// Creates a store that takes noticeable time to read.
 async fn large(database: &Database, tasks: u32) {
     database.ended(&["migrate", "up"]).done();
     add_tasks(database, tasks).await;
 }
 
-/// What a backup holds of a store, but for revocations: a restore adds to them.
+/// Returns what a backup contains of a store, without revocations, because a restore adds some.
 async fn kept(database: &Database) -> Contents {
     let mut contents = contents(database).await;
     for table in SESSIONS.into_iter().chain(["revocations"]) {
@@ -36,7 +36,8 @@ async fn kept(database: &Database) -> Contents {
     contents
 }
 
-/// Waits for a moment of a process and kills it then. Whether that was in time: it may have been done.
+/// Kills a process once `is_now` holds. Returns whether the process was still running; it may have
+/// finished before.
 async fn kill_at(mut child: Child, moment: &str, mut is_now: impl AsyncFnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while !is_now().await && child.try_wait().expect("a status").is_none() {
@@ -52,19 +53,19 @@ async fn kill_at(mut child: Child, moment: &str, mut is_now: impl AsyncFnMut() -
     !status.success()
 }
 
-/// The same for a process that cannot be done by then.
+/// Kills a process that must still be running once `is_now` holds.
 async fn kill_when(child: Child, moment: &str, is_now: impl AsyncFnMut() -> bool) {
     assert!(kill_at(child, moment, is_now).await, "done before {moment}");
 }
 
-/// Stops a process where it stands, or lets it go on.
+/// Sends a signal to a process.
 fn signal(child: &Child, signal: &str) {
     let script = format!("kill -{signal} {}", child.id());
     let status = Command::new("sh").args(["-c", &script]).status();
     assert!(status.expect("sh runs").success());
 }
 
-/// Starts a restore that gives up what is there.
+/// Spawns a restore over the existing rows.
 fn restoring(target: &Database, backup: &Path) -> Child {
     let mut command = quietly(target.command(&["restore", text(backup), "--force"]));
     let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
@@ -78,7 +79,7 @@ fn partial(database: &Database) -> Option<String> {
     names.find(|name| name.ends_with(".partial"))
 }
 
-async fn a_backup_that_is_killed_is_none_and_the_next_one_removes_it(database: Database) {
+async fn killed_backup_is_ignored_and_removed_by_the_next(database: Database) {
     large(&database, MANY).await;
     let first = database.backup();
     let before = super::files(&first);
@@ -107,7 +108,7 @@ async fn a_backup_that_is_killed_is_none_and_the_next_one_removes_it(database: D
     assert!(super::files(&first) == before, "nobody has touched it");
 }
 
-async fn one_backup_is_made_in_a_folder_at_a_time(database: Database) {
+async fn concurrent_backup_in_one_folder_is_refused(database: Database) {
     large(&database, MANY).await;
     let mut first = quietly(database.command(&["backup"]))
         .spawn()
@@ -132,7 +133,7 @@ async fn one_backup_is_made_in_a_folder_at_a_time(database: Database) {
 }
 
 #[tokio::test]
-async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
+async fn killed_sqlite_restore_leaves_the_old_or_the_new_file() {
     let source = Database::sqlite();
     large(&source, MANY / 2).await;
     let backup = source.backup();
@@ -190,14 +191,14 @@ async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
     assert!(killed > 0, "no restore was still at it");
 }
 
-/// A store with somebody who would be missed.
+/// Adds a user whose loss would be noticed.
 async fn occupied_by_anna(target: &Database) {
     target.ended(&["migrate", "up"]).done();
     let anna = "INSERT INTO users (id, created_at, updated_at) VALUES ('anna', 1, 1)";
     execute(target, anna).await;
 }
 
-/// A session that keeps a restore from going on, for as long as it likes.
+/// Opens a session whose locks block a restore.
 async fn in_the_way(target: &Database, sql: &'static str) -> PgConnection {
     let mut connection = postgres(&target.url).await;
     connection.execute(sql).await.expect("done");
@@ -217,8 +218,8 @@ const IS_STUCK: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datnam
 const IS_IN_USE: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name = 'taskhold')";
 
-/// A store that is half restored: nobody works with it, and then a restore that fails brings back what was
-/// there, and one that does not brings what it holds.
+/// Asserts that no command works on a half-restored store, that a failing restore brings back the
+/// old contents, and that a successful one brings those of its backup.
 async fn is_half_restored(
     target: &Database,
     before: &Contents,
@@ -249,7 +250,7 @@ async fn is_half_restored(
             ended.refused("a backup is being restored into it, or that was cut off");
         }
     }
-    // What is left of what was killed ends by itself.
+    // The orphaned processes of the killed command end by themselves.
     eventually("nobody uses it", async || {
         (!holds(target, IS_IN_USE).await).then_some(())
     })
@@ -268,7 +269,7 @@ async fn is_half_restored(
 }
 
 #[tokio::test]
-async fn a_postgresql_database_is_what_it_was_or_the_restored_one() {
+async fn killed_postgres_restore_leaves_the_old_or_the_new_database() {
     let source = Database::postgres().await;
     large(&source, MANY).await;
     let backup = source.backup();
@@ -303,7 +304,7 @@ async fn a_postgresql_database_is_what_it_was_or_the_restored_one() {
             holds(&target, IS_STUCK).await
         })
         .await;
-        // `pg_restore` lives on and finishes.
+        // `pg_restore` survives the kill and finishes.
         other.execute("ROLLBACK").await.expect("done");
         other.close().await.expect("closed");
         is_half_restored(&target, &Contents::new(), &bad, &backup, &whole).await;

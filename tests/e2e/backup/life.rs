@@ -1,4 +1,4 @@
-//! A store in which something of everything has happened.
+//! A store with rows of every kind.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::service::{Answer, Client, Database, Service};
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Somebody who registered.
+/// A registered user and their tokens.
 pub struct Person {
     pub email: String,
     pub access: String,
@@ -43,7 +43,7 @@ impl Person {
         service.client_with(Some(self.access.clone()))
     }
 
-    /// What the service says to the access token: 200 where it counts.
+    /// Returns the status of a request with the access token: 200 while the token is valid.
     pub async fn welcome(&self, service: &Service) -> u16 {
         self.client(service).get("/api/auth/me").await.status
     }
@@ -80,7 +80,7 @@ pub async fn logging_in(service: &Service, email: &str, password: &str) -> Answe
         .await
 }
 
-/// Titles and descriptions that were trouble for somebody once.
+/// Titles and descriptions with characters that need escaping somewhere.
 const TEXTS: [(&str, &str); 9] = [
     ("plain", ""),
     (" ", "  kept as given  "),
@@ -96,17 +96,17 @@ const TEXTS: [(&str, &str); 9] = [
     ("NULL", "true"),
 ];
 
-/// The key of a request that was acknowledged.
+/// The idempotency key of an acknowledged request.
 pub const KEY: (&str, &str) = ("Idempotency-Key", "once-and-for-all");
 
-/// The request under that key, sent again.
+/// Sends the request with that key again.
 pub async fn keyed(client: &Client) -> Answer {
     let request = client.request(Method::POST, "/api/v1/tasks");
     let body = json!({"title": "keyed", "completed": true});
     Answer::of(request.header(KEY.0, KEY.1).json(&body)).await
 }
 
-/// Has everything happen that leaves rows; who is there in the end.
+/// Creates rows of every kind. Returns the registered user.
 pub async fn live(database: &Database, service: &Service) -> Person {
     let person = Person::registered(service, "Anna@Example.org").await;
     let client = person.client(service);
@@ -123,7 +123,7 @@ pub async fn live(database: &Database, service: &Service) -> Person {
         .await;
     assert_eq!(done.status, 200);
     assert_eq!(keyed(&client).await.status, 201);
-    // Somebody of another issuer, somebody who left, and a password that was wrong.
+    // A user of an external issuer, a deleted account and a wrong password.
     service
         .client("a stranger ☂")
         .created(json!({"title": "theirs"}))
@@ -143,7 +143,7 @@ pub async fn live(database: &Database, service: &Service) -> Person {
     person
 }
 
-/// The person's tasks, newest first.
+/// Returns the person's tasks, newest first.
 pub async fn tasks(person: &Person, service: &Service) -> Vec<Value> {
     person.client(service).tasks().await
 }

@@ -1,4 +1,4 @@
-//! A restore that is not meant, or comes at the wrong time.
+//! Restores that are unconfirmed or come at the wrong time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,12 +9,12 @@ use super::text;
 use crate::service::{Database, SECRET, Service, run_told, signed};
 
 on_both_stores! {
-    a_store_with_rows_is_given_up_only_by_who_types_its_name
-    a_store_that_is_served_is_not_restored
-    a_backup_of_an_older_schema_is_migrated
+    restore_over_rows_needs_the_typed_name
+    restore_of_a_served_store_is_refused
+    backup_of_an_older_schema_is_migrated
 }
 
-async fn a_store_with_rows_is_given_up_only_by_who_types_its_name(database: Database) {
+async fn restore_over_rows_needs_the_typed_name(database: Database) {
     let service = Service::start(&database).await;
     service
         .client("anna")
@@ -49,7 +49,7 @@ async fn a_store_with_rows_is_given_up_only_by_who_types_its_name(database: Data
     );
 }
 
-async fn a_store_that_is_served_is_not_restored(database: Database) {
+async fn restore_of_a_served_store_is_refused(database: Database) {
     let service = Service::start(&database).await;
     let anna = service.client("anna");
     anna.created(json!({"title": "one"})).await;
@@ -67,7 +67,7 @@ async fn a_store_that_is_served_is_not_restored(database: Database) {
     database.restore_over(&backup).done();
 }
 
-async fn a_backup_of_an_older_schema_is_migrated(database: Database) {
+async fn backup_of_an_older_schema_is_migrated(database: Database) {
     let service = Service::start(&database).await;
     let task = service
         .client("anna")
@@ -90,7 +90,7 @@ async fn a_backup_of_an_older_schema_is_migrated(database: Database) {
         said.contains("3 migrations applied that it lacked"),
         "{said}"
     );
-    // Also over what is newer.
+    // The same works over a newer schema.
     database.ended(&["migrate", "up"]).done();
     database.restore_over(&backup).done();
     for restored in [&target, &database] {
@@ -100,7 +100,7 @@ async fn a_backup_of_an_older_schema_is_migrated(database: Database) {
     }
 }
 
-/// A token from after the restore: those from before need not count.
+/// Returns a token issued after the restore, since older tokens may be revoked.
 #[expect(
     clippy::disallowed_methods,
     reason = "the service under test reads the same clock"

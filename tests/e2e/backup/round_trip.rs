@@ -1,4 +1,4 @@
-//! What was backed up is what is there after a restore.
+//! A restored store equals the backed-up store.
 
 use super::contents::{SESSIONS, contents};
 use super::life::{Person, keyed, live, tasks};
@@ -6,14 +6,14 @@ use super::{manifest, text};
 use crate::service::{Database, Service};
 
 on_both_stores! {
-    a_restored_store_equals_the_one_that_was_backed_up
+    restored_store_equals_the_backed_up_store
 }
 
-async fn a_restored_store_equals_the_one_that_was_backed_up(database: Database) {
+async fn restored_store_equals_the_backed_up_store(database: Database) {
     let service = Service::start(&database).await;
     let person = live(&database, &service).await;
     let expected_tasks = tasks(&person, &service).await;
-    // Beside the service, which goes on.
+    // The service runs during the backup.
     let backup = database.backup();
     assert!(service.stop().await.success());
     let mut expected = contents(&database).await;

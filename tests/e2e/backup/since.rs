@@ -1,4 +1,4 @@
-//! A restore does not bring back who was shut out since the backup.
+//! A restore keeps the revocations made since the backup.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,14 @@ use super::text;
 use crate::service::{Database, Service};
 
 on_both_stores! {
-    what_was_revoked_since_is_revoked_again_in_the_same_store
-    what_was_revoked_since_is_revoked_again_in_another_store
-    where_nobody_can_be_asked_no_old_token_counts
-    accounts_that_the_store_has_lost_are_not_taken_for_deleted
+    restore_over_the_same_store_reapplies_revocations
+    restore_into_another_store_reapplies_revocations
+    restore_without_the_live_store_revokes_all_tokens
+    lost_accounts_are_not_treated_as_deleted
 }
 
-/// Four people of a backup: one left since, one was deactivated, one logged out everywhere.
+/// Four users of a backup. Since then one was deleted, one was deactivated and one logged out
+/// everywhere.
 struct Since {
     leaver: Person,
     kept_out: Person,
@@ -74,14 +75,14 @@ impl Since {
 const REPLAYED: &str = "from the store that was served: 1 accounts deleted again, 1 deactivated again, \
     3 revocations of tokens";
 
-async fn what_was_revoked_since_is_revoked_again_in_the_same_store(database: Database) {
+async fn restore_over_the_same_store_reapplies_revocations(database: Database) {
     let since = Since::happened_to(&database).await;
     let said = database.restore_over(&since.backup).done();
     assert!(said.contains(REPLAYED), "{said}");
     since.still_holds_in(&database).await;
 }
 
-async fn what_was_revoked_since_is_revoked_again_in_another_store(database: Database) {
+async fn restore_into_another_store_reapplies_revocations(database: Database) {
     let since = Since::happened_to(&database).await;
     let target = database.another().await;
     let live = [("LIVE_DATABASE_URL", database.url.as_str())];
@@ -92,8 +93,8 @@ async fn what_was_revoked_since_is_revoked_again_in_another_store(database: Data
     since.still_holds_in(&target).await;
 }
 
-/// One of those that are lost had logged out everywhere, which revokes as a deletion does.
-async fn accounts_that_the_store_has_lost_are_not_taken_for_deleted(database: Database) {
+/// One of the lost users had logged out everywhere, which stores a revocation as a deletion does.
+async fn lost_accounts_are_not_treated_as_deleted(database: Database) {
     let since = Since::happened_to(&database).await;
     execute(&database, "DELETE FROM users").await;
     let said = database.restore_over(&since.backup).done();
@@ -105,7 +106,7 @@ async fn accounts_that_the_store_has_lost_are_not_taken_for_deleted(database: Da
     }
 }
 
-async fn where_nobody_can_be_asked_no_old_token_counts(database: Database) {
+async fn restore_without_the_live_store_revokes_all_tokens(database: Database) {
     let since = Since::happened_to(&database).await;
     let nobody = [
         (

@@ -1,4 +1,4 @@
-//! `pg_dump` and `pg_restore`: what they are told, and what is said where they are too old.
+//! `pg_dump` and `pg_restore`: their arguments, and the messages if they are too old or missing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,12 +9,12 @@ use super::contents::{contents, execute};
 use super::{Ended, names, text};
 use crate::service::Database;
 
-/// With what a file of passwords must escape.
+/// A password with the characters that a password file must escape.
 const PASSWORD: &str = "ca:na\\ry";
 const IN_URL: &str = "ca%3Ana%5Cry";
 const IN_FILE: &str = "*:*:*:*:ca\\:na\\\\ry";
 
-/// A program in the way of the real one.
+/// Writes a shell script that takes the place of the real program.
 fn program(folder: &Path, name: &str, script: &str) {
     fs::create_dir_all(folder).expect("a folder");
     let path = folder.join(name);
@@ -22,7 +22,7 @@ fn program(folder: &Path, name: &str, script: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
 }
 
-/// Where the real ones are: on the path, or where Debian has them.
+/// Returns a path to the real programs, including Debian's folders.
 fn real_path() -> String {
     let path = std::env::var("PATH").expect("a path");
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
@@ -37,7 +37,7 @@ fn real_path() -> String {
 }
 
 #[tokio::test]
-async fn no_password_is_told_where_others_can_read_it() {
+async fn postgres_tools_get_no_password_in_arguments_or_environment() {
     let database = Database::postgres().await;
     let (folder, record) = (
         database.folder.path().join("recording"),
@@ -111,7 +111,7 @@ async fn no_password_is_told_where_others_can_read_it() {
     }
 }
 
-/// Where Debian has no programs of PostgreSQL, and the path only these.
+/// Runs a command without Debian's PostgreSQL programs and with only `folder` on the path.
 fn without_debian(database: &Database, folder: &Path, arguments: &[&str]) -> Ended {
     let hide = "if [ -d /usr/lib/postgresql ]; then mount -t tmpfs tmpfs /usr/lib/postgresql || exit 99; fi; \
         PATH=\"$0\" exec \"$@\"";
@@ -138,7 +138,7 @@ fn without_debian(database: &Database, folder: &Path, arguments: &[&str]) -> End
 }
 
 #[tokio::test]
-async fn programs_that_are_too_old_or_missing_are_told() {
+async fn outdated_or_missing_postgres_tools_are_reported() {
     let database = Database::postgres().await;
     database.ended(&["migrate", "up"]).done();
     let backup = database.backup();

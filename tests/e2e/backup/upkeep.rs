@@ -1,4 +1,4 @@
-//! Backups that the service makes itself, which of them are kept, and who may read them.
+//! Scheduled backups, their retention and their permissions.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use super::{Ended, copied, manifest, names, rewrite};
 use crate::service::{Database, Service, eventually};
 
 on_both_stores! {
-    the_service_makes_backups_that_are_due_and_tells_of_the_newest
-    backups_are_for_the_eyes_of_their_owner
-    a_verified_backup_says_so
+    due_backups_are_made_and_the_newest_is_reported
+    backups_are_readable_only_by_their_owner
+    verified_backup_is_listed_as_verified
 }
 
 const HOUR: i64 = 3_600 * 1_000_000;
 /// 2026-03-01T12:30:00Z, a Sunday.
 const SUNDAY: i64 = 1_772_368_200 * 1_000_000;
 
-async fn the_service_makes_backups_that_are_due_and_tells_of_the_newest(database: Database) {
+async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
     let every = [("TASKHOLD__BACKUP__EVERY_MINUTES", "1")];
     let service = Service::start_with(&database, &every).await;
     let told = told_of(&service).await;
@@ -32,7 +32,7 @@ async fn the_service_makes_backups_that_are_due_and_tells_of_the_newest(database
     assert!(service.stop().await.success());
     database.verify(backup).done();
 
-    // The next one is not due yet, and a service that makes none tells of it as well.
+    // The next backup is not due yet, and a service without a schedule reports the newest one, too.
     for every in [&every[..], &[]] {
         let service = Service::start_with(&database, every).await;
         let again = told_of(&service).await;
@@ -54,7 +54,7 @@ async fn the_service_makes_backups_that_are_due_and_tells_of_the_newest(database
     .await;
 }
 
-/// When the newest backup was taken, as the metrics have it.
+/// Returns the time of the newest backup from the metrics.
 async fn told_of(service: &Service) -> f64 {
     eventually("a backup is told of", async || {
         let metrics = service.text("/metrics").await;
@@ -65,7 +65,7 @@ async fn told_of(service: &Service) -> f64 {
     .await
 }
 
-/// Those that are finished.
+/// Returns the finished backups.
 fn backups(database: &Database) -> Vec<PathBuf> {
     let names = names(&database.backups()).into_iter();
     names
@@ -74,7 +74,7 @@ fn backups(database: &Database) -> Vec<PathBuf> {
         .collect()
 }
 
-async fn backups_are_for_the_eyes_of_their_owner(database: Database) {
+async fn backups_are_readable_only_by_their_owner(database: Database) {
     let service = Service::start(&database).await;
     let backup = database.backup();
     database.verify(&backup).done();
@@ -94,7 +94,7 @@ fn mode(path: &Path) -> u32 {
     metadata.permissions().mode() & 0o777
 }
 
-async fn a_verified_backup_says_so(database: Database) {
+async fn verified_backup_is_listed_as_verified(database: Database) {
     database.ended(&["migrate", "up"]).done();
     let backup = database.backup();
     let list = || database.ended(&["backup", "list"]).done();
@@ -110,7 +110,7 @@ async fn a_verified_backup_says_so(database: Database) {
     assert!(said.contains("was restored and is what it says"), "{said}");
     assert!(list().contains("verified: 20"), "{}", list());
 
-    // Nothing stays behind of what it was restored into.
+    // Verification leaves no database or file behind.
     assert_eq!(names(&database.backups()).len(), 2);
     assert!(names(&backup).contains(&"verified".to_owned()));
     if !database.is_sqlite() {
@@ -127,7 +127,7 @@ async fn a_verified_backup_says_so(database: Database) {
 }
 
 #[tokio::test]
-async fn old_backups_are_removed_but_for_the_last_verified_one() {
+async fn prune_removes_old_backups_but_the_last_verified() {
     let database = Database::sqlite();
     database.ended(&["migrate", "up"]).done();
     let made = database.backup();
@@ -156,8 +156,8 @@ async fn old_backups_are_removed_but_for_the_last_verified_one() {
     let mut expected: Vec<String> = (0..24)
         .map(|hours| format!("taskhold-{hours}-hours"))
         .collect();
-    // Sunday and Saturday have one among the hours; then Friday to Tuesday are days, and the Sundays
-    // before are weeks.
+    // Sunday and Saturday have a backup among the hourly ones; Friday to Tuesday follow as daily
+    // and earlier Sundays as weekly ones.
     let days = [2, 3, 4, 5, 6, 7, 14, 21, 34];
     expected.extend(days.map(|days| format!("taskhold-{days}-days")));
     expected.extend([".lock", "holidays", "taskhold-unreadable"].map(str::to_owned));

@@ -1,4 +1,4 @@
-//! The SQLite file.
+//! Findings about the SQLite file.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ fn readable_or_damaged_file_is_a_problem() {
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
 
     let mut bytes = fs::read(&file).expect("the file");
-    // The last page: the first ones have the names of the tables.
+    // The last page, because the first ones hold the schema.
     let last = bytes.len() - 4096;
     bytes[last..].fill(0x5a);
     fs::write(&file, &bytes).expect("written");

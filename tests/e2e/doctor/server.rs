@@ -1,4 +1,4 @@
-//! A PostgreSQL that is away, a role without rights, too few connections, a pooler.
+//! Findings about PostgreSQL: a stopped server, missing rights, too few connections and poolers.
 
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
@@ -84,7 +84,7 @@ async fn missing_rights_are_problems_with_the_grants_to_make() {
     Report::of(&app, &by_hand)
         .problems(&[])
         .tells("rights", "ok", "may read and write");
-    // Another role migrates, by the URL for that.
+    // Another role migrates through the direct URL.
     Report::of(&app, &[("DIRECT_URL", owner.as_str())])
         .problems(&[])
         .tells("migrating", "ok", "the role postgres may change the tables");
@@ -107,10 +107,10 @@ async fn missing_rights_are_problems_with_the_grants_to_make() {
 }
 
 #[tokio::test]
-async fn a_pool_that_the_server_has_no_room_for() {
+async fn oversized_pool_is_a_problem() {
     let database = Database::postgres().await;
     migrated(&database);
-    // The tests' server has 300, of which 3 are kept for its superusers.
+    // The suite's server allows 300 connections and reserves 3 for superusers.
     Report::of(&database, &[("TASKHOLD__DATABASE__MAX_CONNECTIONS", "297")])
         .problems(&["connections"])
         .tells("connections", "problem", "298; the server has 297");

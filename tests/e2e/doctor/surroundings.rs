@@ -1,4 +1,4 @@
-//! Settings, secrets and addresses.
+//! Findings about settings, secrets and addresses.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Clients that do what they like to a few tasks, all at once, and write down what they saw.
+//! Clients that send random concurrent requests for a few tasks and record the answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,15 +13,15 @@ use taskhold_testkit::linearizability::task::{Action, Change, Outcome};
 use super::wire::{Reply, Task, attempt, outcome, request};
 use crate::service::{Answer, Client, PATIENCE, TASKS};
 
-/// How many tasks there are at a time, about.
+/// The approximate number of tasks at a time.
 const PLACES: usize = 20;
 
-/// What one task went through.
+/// The operations on one task.
 pub type TaskHistory = Vec<Operation<Action, Outcome>>;
 
-/// What the clients share.
+/// The state that the clients share.
 pub struct Board {
-    /// A client of each instance of the service that runs.
+    /// A client of each running instance of the service.
     instances: Vec<Mutex<Option<Client>>>,
     places: Vec<Mutex<Place>>,
     moment: AtomicU64,
@@ -29,11 +29,11 @@ pub struct Board {
     over: AtomicBool,
 }
 
-/// Room for a task.
+/// A slot for a task.
 #[derive(Clone)]
 enum Place {
     Free,
-    /// Somebody creates one.
+    /// A client is creating the task.
     Claimed,
     Taken(Arc<Task>),
 }
@@ -49,27 +49,27 @@ impl Board {
         }
     }
 
-    /// Sends requests to this instance from now on, or none.
+    /// Directs requests to this client of the instance, or to none.
     pub fn set_instance(&self, index: usize, client: Option<Client>) {
         *self.instances[index].lock().expect("unpoisoned") = client;
     }
 
-    /// How many requests have been answered.
+    /// Returns the number of answered requests.
     pub fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
-    /// Lets the clients end.
+    /// Stops the clients.
     pub fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// A moment after all that were asked for before.
+    /// Returns a moment later than all earlier ones.
     fn now(&self) -> u64 {
         self.moment.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// One of those that run.
+    /// Returns a client of a running instance.
     async fn instance(&self, random: &mut Rng) -> Client {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -84,21 +84,21 @@ impl Board {
     }
 }
 
-/// What clients saw.
+/// The recorded observations of clients.
 #[derive(Default)]
 pub struct Notes {
     histories: BTreeMap<u64, TaskHistory>,
     lists: Vec<List>,
     known: Vec<Arc<Task>>,
-    /// Writes that had surely no effect.
+    /// The number of requests that certainly had no effect.
     pub refused: usize,
-    /// Writes of which it stayed unknown.
+    /// The number of writes with an unknown outcome.
     pub unknown: usize,
-    /// Writes of which it was unknown until they were repeated.
+    /// The number of writes whose outcome became known by a repetition.
     pub learned: usize,
 }
 
-/// All tasks, as they were at some moment between two.
+/// A list of all tasks at some moment between its call and its answer.
 struct List {
     called: u64,
     answered: u64,
@@ -106,7 +106,7 @@ struct List {
 }
 
 impl Notes {
-    /// Takes what another one saw.
+    /// Adds the observations of another client.
     pub fn add(&mut self, other: Self) {
         for (number, history) in other.histories {
             self.histories.entry(number).or_default().extend(history);
@@ -118,11 +118,11 @@ impl Notes {
         self.learned += other.learned;
     }
 
-    /// What each task went through; a list tells something of all of them.
+    /// Returns the history of each task. A list is an operation on every task.
     pub fn histories(mut self) -> Vec<TaskHistory> {
         for list in &mut self.lists {
             for (number, history) in &mut self.histories {
-                // Before its creation there is nothing to tell.
+                // A list before the creation says nothing about the task.
                 if history
                     .iter()
                     .all(|operation| operation.called > list.answered)
@@ -142,11 +142,11 @@ impl Notes {
     }
 }
 
-/// One that does what it likes.
+/// A client that sends random requests.
 pub struct Player {
     board: Arc<Board>,
     random: Rng,
-    /// The last version that it saw, by the number of the task.
+    /// The last seen version of each task, by the task's number.
     versions: HashMap<u64, u64>,
     notes: Notes,
 }
@@ -161,7 +161,7 @@ impl Player {
         }
     }
 
-    /// Plays until the end; what it saw.
+    /// Sends requests until the run is over. Returns the observations.
     pub async fn play(mut self) -> Notes {
         while !self.board.over.load(Ordering::Relaxed) {
             if self.random.u8(..50) == 0 {
@@ -173,7 +173,7 @@ impl Player {
         self.notes
     }
 
-    /// Looks at everything that was ever created.
+    /// Reads every task that was ever created.
     pub async fn look_at_all(mut self, notes: &Notes) -> Notes {
         self.list().await;
         for task in &notes.known {
@@ -198,7 +198,7 @@ impl Player {
             Place::Taken(task) => {
                 let action = self.choose(&task);
                 let answer = self.ask(&task, action).await;
-                // What is gone is asked for a little longer: it must not come back.
+                // A deleted task stays in its slot for a while, because it must not reappear.
                 if answer.is_none_or(|answer| answer.status != 404) || self.random.u8(..4) > 0 {
                     return;
                 }
@@ -230,7 +230,7 @@ impl Player {
         format!("{:08x}", self.random.u32(..))
     }
 
-    /// Something that can be done to a task.
+    /// Returns a random action for a task.
     fn choose(&mut self, task: &Task) -> Action {
         let seen = self.versions.get(&task.number).copied();
         let if_match = seen.filter(|_| self.random.bool());
@@ -248,10 +248,10 @@ impl Player {
         }
     }
 
-    /// Asks, and notes what came of it. Nothing where that is not known.
+    /// Sends the request and records its outcome. Returns `None` if the outcome is unknown.
     async fn ask(&mut self, task: &Task, action: Action) -> Option<Answer> {
-        // A deletion that is made again inside the service says that it deleted what was gone before;
-        // not so under a key.
+        // The service may retry a deletion internally, in which case an unkeyed one reports that it
+        // deleted a task that was already gone.
         let keyed = match action {
             Action::Read => false,
             Action::Delete { if_match: None } => true,
@@ -313,7 +313,8 @@ impl Player {
         });
     }
 
-    /// Sends a request; under a key again and again, until its outcome is known or it has had enough.
+    /// Sends a request. A keyed request is repeated until its outcome is known or, at random, given
+    /// up.
     async fn send(&mut self, task: &Task, action: &Action, key: Option<&str>) -> Reply {
         let mut may_be_done = false;
         loop {

@@ -13,8 +13,8 @@ use super::{
     session, task, user, user_by_email, user_of,
 };
 
-/// Every field survives to the letter, in any script.
-pub async fn an_account_comes_back_as_it_was_kept(store: &Ports) {
+/// Checks that every field is stored unchanged, in any script.
+pub async fn registered_account_is_read_back_unchanged(store: &Ports) {
     let unusual = User {
         email: Some(email("Ánna.ИВАНОВА+tasks@Пример.example")),
         name: Some(DisplayName::parse(" 名\u{10FFFF} '\"\\% ").expect("a name")),
@@ -31,8 +31,8 @@ pub async fn an_account_comes_back_as_it_was_kept(store: &Ports) {
     assert_eq!(user_of(store, "anna").await, Some(anna));
 }
 
-/// It is kept as it was typed, and found by whatever case it is asked for in.
-pub async fn an_email_address_is_compared_without_regard_to_case(store: &Ports) {
+/// Checks that an address is stored as given and found in any case.
+pub async fn email_addresses_are_compared_case_insensitively(store: &Ports) {
     let anna = User {
         email: Some(email("Änna@Example.org")),
         ..account("anna")
@@ -58,8 +58,8 @@ pub async fn an_email_address_is_compared_without_regard_to_case(store: &Ports) 
     assert_eq!(user_of(store, "second").await, None);
 }
 
-/// And only that one's session is good.
-pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &Ports) {
+/// Checks that only the winner's session is valid.
+pub async fn concurrent_registrations_of_one_address_have_one_winner(store: &Ports) {
     let newcomers: Vec<_> = (0..10_u32)
         .map(|number| {
             let name = format!("newcomer {number}");
@@ -110,8 +110,8 @@ pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &Port
     assert_eq!(rotation, Rotation::Rotated(kept));
 }
 
-/// Whatever it is that was there before.
-pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &Ports) {
+/// Checks each of the conflicts: the id, the address and the session exist already.
+pub async fn failed_registration_stores_neither_user_nor_session(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let same_id = User {
         email: Some(email("other@example.org")),
@@ -136,7 +136,7 @@ pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &Po
     assert_eq!(rotation, Rotation::Rotated(anna));
 }
 
-/// Those who never registered among them.
+/// Checks that users who never registered are listed too.
 pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
     let names = ["Zoe", "anna", "anna ", "zoe", "ämil", "Ивaн", "\u{1F600}"];
     for (number, name) in (1..).zip(["zoe", "\u{1F600}", "anna ", "Zoe", "Ивaн"]) {
@@ -152,7 +152,7 @@ pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
     for most in [1, 2, 3, 7, 8] {
         let mut listed = Vec::new();
         let mut last = None;
-        // Bounded, so that an adapter that shows a page again fails.
+        // The bound makes an adapter that repeats a page fail.
         for _ in 0..=names.len() {
             let page = store.users.list(last.as_ref(), most).await;
             let page = page.expect("listed");
@@ -167,8 +167,8 @@ pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
     assert_eq!(store.users.list(None, 0).await.expect("listed"), []);
 }
 
-/// Of that user, and of nobody else.
-pub async fn another_password_ends_every_session_and_token(store: &Ports) {
+/// Checks that no other user is affected.
+pub async fn password_reset_ends_every_session_and_token(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     let (second, verified) = (session("anna", 3), password("first"));
@@ -192,8 +192,8 @@ pub async fn another_password_ends_every_session_and_token(store: &Ports) {
     assert_eq!(rotated(store, 2, 11).await, Rotation::Rotated(bob));
 }
 
-/// And the caller has a session; where another password was looked at, nothing changes.
-pub async fn a_change_of_password_ends_every_session_but_its_own(store: &Ports) {
+/// Checks that the caller gets a session, and that a wrong current password changes nothing.
+pub async fn password_change_ends_every_other_session(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     let (users, another) = (&store.users, password("second"));
@@ -221,8 +221,8 @@ pub async fn a_change_of_password_ends_every_session_but_its_own(store: &Ports) 
     assert_eq!(rotated(store, 2, 12).await, Rotation::Rotated(bob));
 }
 
-/// Each of them had looked at the same one.
-pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &Ports) {
+/// Checks changes that all verified the same current password.
+pub async fn concurrent_password_changes_have_one_winner(store: &Ports) {
     let anna = registered(store, "anna", 0).await;
     let changes = (1..=10_u32).map(|number| async move {
         let (verified, another) = (password("first"), password(&number.to_string()));
@@ -247,8 +247,8 @@ pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &Ports) {
     }
 }
 
-/// Nor do they give themselves another password.
-pub async fn who_is_kept_out_changes_no_password(store: &Ports) {
+/// Checks that deactivation also prevents a password change.
+pub async fn deactivated_user_cannot_change_the_password(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let users = &store.users;
     let kept_out = users
@@ -265,8 +265,8 @@ pub async fn who_is_kept_out_changes_no_password(store: &Ports) {
     assert_eq!(rotated(store, 2, 3).await, Rotation::Refused);
 }
 
-/// Absent is `false`, and nothing is kept of it.
-pub async fn an_account_that_is_not_there_cannot_be_changed(store: &Ports) {
+/// Checks that every change returns `false` and stores nothing.
+pub async fn absent_account_cannot_be_changed(store: &Ports) {
     let users = &store.users;
     let revocation = revocation("nobody", 5);
     let changed = users.set_password(&password("any"), &revocation).await;
@@ -288,8 +288,8 @@ pub async fn an_account_that_is_not_there_cannot_be_changed(store: &Ports) {
     assert_eq!(user_of(store, "nobody").await, None);
 }
 
-/// Who has changed the password meanwhile keeps the new one.
-pub async fn an_outdated_hash_is_replaced_only_where_it_is_still_there(store: &Ports) {
+/// Checks that a rehash does not overwrite a password that was changed meanwhile.
+pub async fn outdated_hash_is_replaced_only_while_current(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     for (outdated, expected) in [("other", "first"), ("first", "rehashed")] {
@@ -300,7 +300,7 @@ pub async fn an_outdated_hash_is_replaced_only_where_it_is_still_there(store: &P
         assert_eq!(after.password, Some(password(expected)));
     }
     assert_eq!(user_of(store, "bob").await, Some(bob));
-    // It is the same password, so nothing is ended.
+    // The password is the same, so no session or token is revoked.
     assert_eq!(not_before(store, "anna").await, None);
     let anna = User {
         password: Some(password("rehashed")),
@@ -309,8 +309,9 @@ pub async fn an_outdated_hash_is_replaced_only_where_it_is_still_there(store: &P
     assert_eq!(rotated(store, 1, 3).await, Rotation::Rotated(anna));
 }
 
-/// Kept out, no session and no token counts; let in again, only those from then on.
-pub async fn a_user_is_kept_out_and_let_in_again(store: &Ports) {
+/// Checks that deactivation revokes every session and token, and that after reactivation only those
+/// issued since are valid.
+pub async fn user_is_deactivated_and_reactivated(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     kept(store, task("anna", 1)).await;
     let users = &store.users;

@@ -10,7 +10,7 @@ use taskhold_repository::tasks::{Precondition, TaskWrite};
 
 use super::{Ports, all, at, found, kept, removed, task, user};
 
-/// A request whose content is this number.
+/// Returns a request with a fingerprint of `content`.
 fn request(key: &str, content: u8) -> KeyedRequest {
     KeyedRequest {
         key: IdempotencyKey::parse(key).expect("a key"),
@@ -33,7 +33,7 @@ fn removal(task: &Task) -> TaskWrite {
     }
 }
 
-/// As alice, unless said otherwise.
+/// Writes as alice.
 async fn written(
     store: &Ports,
     request: &KeyedRequest,
@@ -70,8 +70,8 @@ async fn recalled(
         .expect("answered")
 }
 
-/// And the second time tells what the first one did, whatever happened since.
-pub async fn every_write_under_a_key_is_done_once(store: &Ports) {
+/// Checks that a repetition returns the outcome of the first write, whatever happened since.
+pub async fn keyed_write_is_applied_once(store: &Ports) {
     let new = task("alice", 1);
     let add = TaskWrite::Add(new.clone());
     let created = written(store, &request("add", 1), &add, at(0)).await;
@@ -92,15 +92,15 @@ pub async fn every_write_under_a_key_is_done_once(store: &Ports) {
     let again = written(store, &request("remove", 3), &removal(&new), at(4)).await;
     assert_eq!(again, IdempotentOutcome::Replayed(None));
 
-    // A repeated creation has another id: ids are made for each request.
+    // The repeated creation has another id, since ids are generated per request.
     let another = TaskWrite::Add(task("alice", 9));
     let again = written(store, &request("add", 1), &another, at(5)).await;
     assert_eq!(again, IdempotentOutcome::Replayed(Some(new)));
     assert_eq!(all(store, &user("alice")).await, []);
 }
 
-/// The same key is no excuse for something else.
-pub async fn a_key_of_another_request_is_refused(store: &Ports) {
+/// Checks that a key cannot be reused for different content.
+pub async fn key_of_a_different_request_is_refused(store: &Ports) {
     let first = kept(store, task("alice", 1)).await;
     written(store, &request("k", 1), &toggle(&first), at(1)).await;
     let second = TaskWrite::Add(task("alice", 2));
@@ -109,8 +109,8 @@ pub async fn a_key_of_another_request_is_refused(store: &Ports) {
     assert_eq!(all(store, &first.owner).await.len(), 1);
 }
 
-/// What found nothing to do may be tried again, and be another request.
-pub async fn a_write_that_misses_leaves_its_key_free(store: &Ports) {
+/// Checks that a write that changed nothing can be retried, even with different content.
+pub async fn missed_write_leaves_its_key_free(store: &Ports) {
     let absent = task("alice", 1);
     let present = kept(store, task("alice", 2)).await;
     let stale = TaskWrite::Change {
@@ -131,7 +131,7 @@ pub async fn a_write_that_misses_leaves_its_key_free(store: &Ports) {
             IdempotentOutcome::Missed
         );
     }
-    // Also for somebody whom the store does not know.
+    // The store does not know this user.
     let stranger = written_by(store, "carol", &request("k", 1), &removal(&absent), at(1)).await;
     assert_eq!(stranger, IdempotentOutcome::Missed);
     let done = written(store, &request("k", 2), &removal(&present), at(2)).await;
@@ -139,8 +139,8 @@ pub async fn a_write_that_misses_leaves_its_key_free(store: &Ports) {
     assert_eq!(found(store, &others).await, Some(others));
 }
 
-/// Nobody can meet another's keys.
-pub async fn everybody_has_their_own_keys(store: &Ports) {
+/// Checks that users cannot observe each other's keys.
+pub async fn keys_are_scoped_to_their_user(store: &Ports) {
     for (number, name) in (1..).zip(["alice", "bob", "Alice"]) {
         let new = task(name, number);
         let once = written_by(
@@ -153,14 +153,14 @@ pub async fn everybody_has_their_own_keys(store: &Ports) {
         .await;
         assert_eq!(once, IdempotentOutcome::Done(Some(new)));
     }
-    // Keys are compared to the letter.
+    // Keys are case-sensitive.
     let new = task("alice", 9);
     let once = written(store, &request("K", 1), &TaskWrite::Add(new.clone()), at(0)).await;
     assert_eq!(once, IdempotentOutcome::Done(Some(new)));
 }
 
-/// Neither before nor much later, and purging changes nothing about it.
-pub async fn a_key_is_forgotten_after_its_time(store: &Ports) {
+/// Checks that a key expires exactly at its retention, whether purged or not.
+pub async fn key_expires_after_its_retention(store: &Ports) {
     let kept_for = i64::try_from(RETENTION.as_micros()).expect("in range");
     let toggled = kept(store, task("alice", 1)).await;
     let request = request("k", 1);
@@ -175,7 +175,7 @@ pub async fn a_key_is_forgotten_after_its_time(store: &Ports) {
         matches!(after, IdempotentOutcome::Done(Some(_))),
         "{after:?}"
     );
-    // It is a new one now.
+    // The key now belongs to the new write.
     let again = written(store, &request, &toggle(&toggled), at(kept_for + 1)).await;
     assert!(
         matches!(again, IdempotentOutcome::Replayed(Some(_))),
@@ -195,8 +195,8 @@ pub async fn a_key_is_forgotten_after_its_time(store: &Ports) {
     assert_eq!(recalled(store, "alice", &request, later).await, None);
 }
 
-/// So that a purge holds up nobody.
-pub async fn keys_are_forgotten_in_bounded_steps(store: &Ports) {
+/// Checks that a purge deletes a bounded number of rows, so that it blocks no one for long.
+pub async fn expired_keys_are_purged_in_batches(store: &Ports) {
     for number in 0..5_u8 {
         let write = TaskWrite::Add(task("alice", number.into()));
         written(
@@ -218,8 +218,8 @@ pub async fn keys_are_forgotten_in_bounded_steps(store: &Ports) {
     assert!(left.is_some());
 }
 
-/// A key is asked for without a write.
-pub async fn a_request_under_a_key_can_be_recalled(store: &Ports) {
+/// Checks that a key can be looked up without a write.
+pub async fn keyed_request_can_be_recalled(store: &Ports) {
     let new = task("alice", 1);
     let first = request("k", 1);
     assert_eq!(recalled(store, "alice", &first, at(0)).await, None);
@@ -238,8 +238,8 @@ pub async fn a_request_under_a_key_can_be_recalled(store: &Ports) {
     }
 }
 
-/// Also where the owner is new to the store.
-pub async fn concurrent_duplicates_are_done_once(store: &Ports) {
+/// Checks concurrent writes whose owner is new to the store.
+pub async fn concurrent_duplicates_are_applied_once(store: &Ports) {
     let requests: Vec<_> = (0..40_u8)
         .map(|number| {
             (
@@ -266,7 +266,7 @@ pub async fn concurrent_duplicates_are_done_once(store: &Ports) {
     assert_eq!(all(store, &user("alice")).await.len(), 4);
 }
 
-/// With everything else that is theirs.
+/// Checks that the keys are removed with the user's other rows.
 pub async fn removing_a_user_removes_their_keys(store: &Ports) {
     let write = TaskWrite::Add(task("alice", 1));
     written(store, &request("k", 1), &write, at(0)).await;

@@ -17,7 +17,7 @@ use super::{
     Ports, all, at, created_at, description, found, id, kept, removed, task, title, user, user_of,
 };
 
-/// A row of the console, of the number and the owner of its task, which was created when it says.
+/// Returns a console row with the number, owner and creation time of its task.
 fn row(position: u64, number: i64, task: Task) -> ImportedRow {
     let identity = RowIdentity::Console {
         owner: task.owner.clone(),
@@ -31,7 +31,7 @@ fn row(position: u64, number: i64, task: Task) -> ImportedRow {
     }
 }
 
-/// A row that keeps its id.
+/// Returns a row that keeps its id.
 fn kept_row(position: u64, task: Task) -> ImportedRow {
     ImportedRow {
         position,
@@ -40,7 +40,7 @@ fn kept_row(position: u64, task: Task) -> ImportedRow {
     }
 }
 
-/// Three of alice and one of bob, as every reading of one file makes them: with ids of its own.
+/// Returns three rows of alice and one of bob, with new ids as each reading of a file assigns them.
 fn file(first_id: u128) -> Vec<ImportedRow> {
     let owners = ["alice", "bob", "alice", "alice"];
     (1..)
@@ -60,7 +60,7 @@ fn tasks_of(rows: &[ImportedRow], owner: &str) -> Vec<Task> {
         .collect()
 }
 
-/// What becomes of an owner's rows: imported, already there, deleted since, duplicates.
+/// Returns an owner's counts: imported, already there, deleted since, duplicates.
 fn outcome(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
     let [imported, already_there, deleted_since, duplicates] = counts;
     let counts = Counts {
@@ -72,7 +72,7 @@ fn outcome(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
     (user(owner), counts)
 }
 
-/// Sets the rows aside and makes tasks of them, which nobody else sees yet.
+/// Stages the rows and imports them without committing.
 async fn begun(store: &Ports, rows: &[ImportedRow]) -> (Box<dyn ImportRun>, ImportOutcome, u64) {
     let mut run = store.imports.begin_import().await.expect("begun");
     run.stage(rows).await.expect("set aside");
@@ -89,8 +89,8 @@ async fn imported(store: &Ports, rows: &[ImportedRow]) -> ImportOutcome {
     outcome
 }
 
-/// Nobody sees a part of it.
-pub async fn an_import_happens_at_once_or_never(store: &Ports) {
+/// Checks that no part of an import is visible before its commit.
+pub async fn import_is_atomic(store: &Ports) {
     let rows = file(10);
     for is_done in [false, true] {
         let mut run = store.imports.begin_import().await.expect("begun");
@@ -114,8 +114,8 @@ pub async fn an_import_happens_at_once_or_never(store: &Ports) {
     }
 }
 
-/// Nor does one of nothing.
-pub async fn an_import_that_is_given_up_leaves_nothing(store: &Ports) {
+/// Checks that an empty import leaves nothing either.
+pub async fn abandoned_import_leaves_nothing(store: &Ports) {
     let mut run = store.imports.begin_import().await.expect("begun");
     run.stage(&file(10)).await.expect("set aside");
     drop(run);
@@ -124,8 +124,8 @@ pub async fn an_import_that_is_given_up_leaves_nothing(store: &Ports) {
     assert_eq!(user_of(store, "alice").await, None);
 }
 
-/// What it was imported as is there once, whatever ids a second reading of the file gives.
-pub async fn an_import_made_again_changes_nothing(store: &Ports) {
+/// Checks that each task is imported once, whatever ids a second reading assigns.
+pub async fn repeated_import_changes_nothing(store: &Ports) {
     let first = file(10);
     let outcome_of_first = imported(store, &first).await;
     let expected = [outcome("alice", [3, 0, 0, 0]), outcome("bob", [1, 0, 0, 0])];
@@ -139,8 +139,8 @@ pub async fn an_import_made_again_changes_nothing(store: &Ports) {
     }
 }
 
-/// It is not what the file says any more, and still the same task.
-pub async fn what_was_edited_since_stays_so(store: &Ports) {
+/// Checks that an edited task is still recognised as the imported one.
+pub async fn repeated_import_keeps_later_edits(store: &Ports) {
     let rows = file(10);
     imported(store, &rows).await;
     let change = TaskChange {
@@ -164,8 +164,8 @@ pub async fn what_was_edited_since_stays_so(store: &Ports) {
     assert_eq!(all(store, &user("bob")).await, [edited]);
 }
 
-/// Whether its row keeps its id or not.
-pub async fn what_was_deleted_since_stays_away(store: &Ports) {
+/// Checks rows with and without ids of their own.
+pub async fn repeated_import_does_not_restore_deleted_tasks(store: &Ports) {
     let alice = user("alice");
     let rows = |first_id| [file(first_id), vec![kept_row(5, task("alice", 5))]].concat();
     let first = rows(10);
@@ -185,8 +185,8 @@ pub async fn what_was_deleted_since_stays_away(store: &Ports) {
     }
 }
 
-/// However far apart they are set aside.
-pub async fn of_rows_that_are_one_the_last_counts(store: &Ports) {
+/// Checks rows that are staged separately.
+pub async fn last_of_duplicate_rows_wins(store: &Ports) {
     let titled = |owner: &str, number, text: &str| Task {
         title: title(text),
         ..task(owner, number)
@@ -195,7 +195,7 @@ pub async fn of_rows_that_are_one_the_last_counts(store: &Ports) {
         row(1, 7, titled("alice", 1, "first")),
         row(2, 7, titled("bob", 2, "of another")),
         kept_row(3, titled("alice", 3, "first that is kept")),
-        // It was created at another time: in a file that makes no difference.
+        // Within one file, the creation time does not distinguish rows.
         row(4, 7, created_at(titled("alice", 4, "second"), 9)),
         kept_row(5, titled("alice", 3, "second that is kept")),
         row(6, 7, titled("alice", 6, "third")),
@@ -214,25 +214,25 @@ pub async fn of_rows_that_are_one_the_last_counts(store: &Ports) {
     assert_eq!(all(store, &user("bob")).await, [rows[1].task.clone()]);
 }
 
-/// Their numbers are not enough: the console gives them again. And what was imported for one user is
-/// not there for another.
-pub async fn a_row_is_known_by_its_owners_number_and_time(store: &Ports) {
+/// Checks that the number alone does not identify a row, because the console reuses numbers, and
+/// that an import for one user does not count for another.
+pub async fn row_is_identified_by_owner_number_and_time(store: &Ports) {
     let first = row(1, 7, task("alice", 1));
     let others = [
         row(1, 8, task("alice", 2)),
         row(1, 7, created_at(task("alice", 3), 1)),
         row(1, 7, task("bob", 4)),
-        // For another user here.
+        // Imported for another user of the service.
         ImportedRow {
             task: task("bob", 5),
             ..first.clone()
         },
-        // Of another owner there.
+        // Owned by another user of the console.
         ImportedRow {
             task: task("alice", 6),
             ..row(1, 7, task("carol", 6))
         },
-        // Of no time, which is none of them.
+        // Without a creation time, which equals none of the above.
         ImportedRow {
             identity: RowIdentity::Console {
                 owner: user("alice"),
@@ -269,8 +269,9 @@ pub async fn a_row_is_known_by_its_owners_number_and_time(store: &Ports) {
     }
 }
 
-/// Nobody's task is overwritten or given away, and the other rows are imported.
-pub async fn an_id_that_another_user_has_is_taken(store: &Ports) {
+/// Checks that another user's task is neither overwritten nor transferred, and that the other rows
+/// are imported.
+pub async fn id_of_another_users_task_is_reported_as_taken(store: &Ports) {
     let hers = kept(store, task("alice", 1)).await;
     let rows = [
         kept_row(1, task("bob", 2)),
@@ -285,13 +286,13 @@ pub async fn an_id_that_another_user_has_is_taken(store: &Ports) {
     }
     assert_eq!(found(store, &hers).await, Some(hers));
     assert_eq!(all(store, &user("bob")).await.len(), 2);
-    // It was there before it was in a file.
+    // The task existed before the import.
     let made = imported(store, &[kept_row(1, task("alice", 1))]).await;
     assert_eq!(made.owners, [outcome("alice", [0, 1, 0, 0])].into());
 }
 
-/// To the letter and the microsecond, whatever the texts hold, and a search finds it.
-pub async fn every_field_is_kept(store: &Ports) {
+/// Checks that every field is stored exactly, whatever characters it holds.
+pub async fn every_field_is_imported_unchanged(store: &Ports) {
     let texts = [
         "\t\\N \\. \r\n \u{1}\u{7f}",
         "'\"; -- $1 ?",
@@ -319,8 +320,8 @@ pub async fn every_field_is_kept(store: &Ports) {
     assert_eq!(all(store, &user("ÿ\t\\")).await, expected);
 }
 
-/// Of several imports of one file at once, each task is made by one of them.
-pub async fn imports_at_once_make_each_task_once(store: &Ports) {
+/// Checks that only one of several concurrent imports of a file creates each task.
+pub async fn concurrent_imports_create_each_task_once(store: &Ports) {
     let outcomes = join_all((1..=4).map(|import| async move {
         let rows = file(import * 10);
         imported(store, &rows).await
@@ -339,8 +340,8 @@ pub async fn imports_at_once_make_each_task_once(store: &Ports) {
     assert_eq!(all(store, &user("bob")).await.len(), 1);
 }
 
-/// With the user goes what was remembered of them, and of nobody else.
-pub async fn removing_a_user_forgets_what_was_imported(store: &Ports) {
+/// Checks that the records of other users stay.
+pub async fn removing_a_user_removes_their_import_records(store: &Ports) {
     imported(store, &file(10)).await;
     assert!(removed(store, "alice").await);
     let again = file(20);

@@ -1,4 +1,4 @@
-//! The obligations of owners: how they become known, and what goes with them.
+//! The obligations of owners: their creation and their removal.
 
 use futures_util::future::{join_all, join3};
 use taskhold_domain::revocation::MAX_PROPAGATION;
@@ -21,8 +21,8 @@ fn request(key: &str) -> KeyedRequest {
     }
 }
 
-/// Nobody needs to register first.
-pub async fn the_first_task_makes_its_owner_known(store: &Ports) {
+/// Checks that a first task needs no registration.
+pub async fn first_task_creates_its_owner(store: &Ports) {
     let first = kept(store, task("alice", 1)).await;
     let owner = store
         .users
@@ -34,8 +34,8 @@ pub async fn the_first_task_makes_its_owner_known(store: &Ports) {
     assert_eq!(owner.created_at, first.created_at);
 }
 
-/// All tasks are kept.
-pub async fn concurrent_first_tasks_make_one_owner(store: &Ports) {
+/// Checks that all tasks are stored.
+pub async fn concurrent_first_tasks_create_one_owner(store: &Ports) {
     let first: Vec<_> = (1..=10).map(|number| task("newcomer", number)).collect();
     for outcome in join_all(first.iter().map(|task| store.tasks.add(task))).await {
         outcome.expect("added");
@@ -46,8 +46,8 @@ pub async fn concurrent_first_tasks_make_one_owner(store: &Ports) {
     assert!(!removed(store, "newcomer").await);
 }
 
-/// No task is left without its owner.
-pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &Ports) {
+/// Checks that no task is left without its owner.
+pub async fn removing_a_user_removes_only_their_tasks(store: &Ports) {
     let hers = kept(store, task("alice", 1)).await;
     kept(store, task("alice", 2)).await;
     let his = kept(store, task("bob", 3)).await;
@@ -64,8 +64,8 @@ pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &Ports) {
     assert_eq!(found(store, &his).await, Some(his));
 }
 
-/// No row is left that names them: only the digest by which their tokens are known.
-pub async fn removing_a_user_removes_all_that_is_theirs(store: &Ports) {
+/// Checks that no row identifies the user afterwards but the digest that revokes their tokens.
+pub async fn removing_a_user_removes_all_their_rows(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     let hers = kept(store, task("anna", 1)).await;
@@ -94,15 +94,16 @@ pub async fn removing_a_user_removes_all_that_is_theirs(store: &Ports) {
     assert_eq!(found(store, &his).await, Some(his));
     assert_eq!(rotated(store, 2, 4).await, Rotation::Rotated(bob));
 
-    // The revocation is kept also where there was nobody.
+    // The revocation is stored even if the user did not exist.
     assert!(!removed(store, "nobody").await);
     assert_eq!(not_before(store, "nobody").await, Some(at(1)));
-    // The address is free again.
+    // The address is available again.
     registered(store, "anna", 5).await;
 }
 
-/// Instances that have not heard of it yet take tokens from before; who comes later is somebody new.
-pub async fn a_removed_user_does_not_come_back_at_once(store: &Ports) {
+/// Checks that tokens which other instances still accept cannot recreate the user; a later write
+/// creates a new one.
+pub async fn removed_user_is_not_recreated_within_the_propagation_time(store: &Ports) {
     let known_within = i64::try_from(MAX_PROPAGATION.as_micros()).expect("in range");
     let tasks = &store.tasks;
     for (name, number) in [("by add", 1), ("by key", 2)] {
@@ -141,8 +142,8 @@ pub async fn a_removed_user_does_not_come_back_at_once(store: &Ports) {
     );
 }
 
-/// Whatever they were writing at that moment, with a key and without.
-pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &Ports) {
+/// Checks concurrent writes with and without an idempotency key.
+pub async fn user_removed_while_writing_stays_removed(store: &Ports) {
     for round in 0..5_u32 {
         let name = format!("user{round}");
         let writer = registered(store, &name, round).await.id;
@@ -175,8 +176,8 @@ pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &Ports) {
     }
 }
 
-/// Only who was removed has to wait.
-pub async fn a_user_whose_tokens_were_revoked_goes_on_writing(store: &Ports) {
+/// Checks that only a removal, not a revocation, refuses writes.
+pub async fn user_with_revoked_tokens_can_still_write(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let ended = store.sessions.end(None, &revocation("anna", 5)).await;
     ended.expect("ended");

@@ -12,7 +12,7 @@ use taskhold_repository::tasks::{
 
 use super::{Ports, all, at, description, kept, task, title, user};
 
-/// Beginnings of titles in several scripts; their order by code point is not that of any language.
+/// Title prefixes in several scripts; their order by code point differs from that of any language.
 const WORDS: [&str; 12] = [
     "apple",
     "Apple",
@@ -36,7 +36,7 @@ fn every_sort() -> impl Iterator<Item = Sort> {
         .flat_map(|key| [false, true].map(|descending| Sort { key, descending }))
 }
 
-/// So many tasks of alice, with titles, times and flags that are often equal, and some of bob's.
+/// Adds `size` tasks of alice, many with equal titles, times and flags, and some of bob.
 async fn furnished(store: &Ports, size: u32) -> Vec<Task> {
     let tasks: Vec<_> = (0..size).map(varied).collect();
     for some in tasks.chunks(50) {
@@ -54,7 +54,8 @@ async fn furnished(store: &Ports, size: u32) -> Vec<Task> {
     tasks
 }
 
-/// Spread over few keys by multiplication, so that the order of creation is none of them.
+/// Returns a task whose values are spread over few keys by multiplication, so that no sort order
+/// equals the order of creation.
 fn varied(number: u32) -> Task {
     let word = WORDS
         .iter()
@@ -76,7 +77,7 @@ fn varied(number: u32) -> Task {
     }
 }
 
-/// The rules of lists once more, by themselves: what `query` finds among `tasks`.
+/// An independent implementation of the rules of lists: returns what `query` selects from `tasks`.
 fn expected(tasks: &[Task], query: &TaskQuery) -> Vec<Task> {
     let text = query.text.as_deref().map(fold);
     let mut found: Vec<_> = tasks
@@ -117,7 +118,7 @@ async fn list(store: &Ports, owner: &UserId, query: &TaskQuery) -> TaskPage {
     store.tasks.list(owner, query).await.expect("listed")
 }
 
-/// Every page by cursor, in order.
+/// Returns every page by cursor, in order.
 async fn pages(store: &Ports, owner: &UserId, query: &TaskQuery) -> Vec<Task> {
     let mut query = query.clone();
     let mut tasks = Vec::new();
@@ -132,8 +133,8 @@ async fn pages(store: &Ports, owner: &UserId, query: &TaskQuery) -> Vec<Task> {
     }
 }
 
-/// Every filter, search, order, page and count agrees with the rules, for so many tasks.
-pub async fn every_query_of(store: &Ports, size: u32) {
+/// Checks every filter, search, order, page and count against the reference, for `size` tasks.
+pub async fn check_every_query(store: &Ports, size: u32) {
     let tasks = furnished(store, size).await;
     let alice = user("alice");
     let texts = [
@@ -198,13 +199,13 @@ pub async fn every_query_of(store: &Ports, size: u32) {
     assert_eq!(store.tasks.count(&alice).await.expect("counted"), counts);
 }
 
-/// On a small scale; [`every_query_of`] does it on a large one.
-pub async fn every_query_agrees_with_the_rules(store: &Ports) {
-    every_query_of(store, 240).await;
+/// Checks a small store; [`check_every_query`] can check a large one.
+pub async fn every_query_matches_the_reference(store: &Ports) {
+    check_every_query(store, 240).await;
 }
 
-/// The last page is the one that has no next, also when it is full.
-pub async fn a_page_knows_whether_there_is_more(store: &Ports) {
+/// Checks that the last page has no cursor, even when it is full.
+pub async fn page_reports_whether_more_follow(store: &Ports) {
     let tasks = furnished(store, 6).await;
     let alice = user("alice");
     for sort in every_sort() {
@@ -226,8 +227,8 @@ pub async fn a_page_knows_whether_there_is_more(store: &Ports) {
     assert_eq!((empty.tasks.len(), empty.next), (0, None));
 }
 
-/// With and without a limit, and past the end.
-pub async fn an_offset_skips_so_many(store: &Ports) {
+/// Checks offsets with and without a limit, and beyond the end.
+pub async fn offset_skips_tasks(store: &Ports) {
     let tasks = furnished(store, 9).await;
     let alice = user("alice");
     for offset in [0, 1, 8, 9, 10, u32::MAX] {
@@ -251,9 +252,9 @@ pub async fn an_offset_skips_so_many(store: &Ports) {
     }
 }
 
-/// Whoever was there at the beginning and still is at the end is shown exactly once, whatever is
-/// inserted, changed and deleted between the pages, the task that marks the place included.
-pub async fn paging_by_creation_survives_what_others_do(store: &Ports) {
+/// Checks that a task which exists from the first page to the last is shown exactly once, whatever
+/// is inserted, changed and deleted between the pages, including the task of the cursor.
+pub async fn paging_by_creation_survives_concurrent_changes(store: &Ports) {
     let before = furnished(store, 40).await;
     let alice = user("alice");
     let mut query = TaskQuery {
@@ -310,8 +311,8 @@ pub async fn paging_by_creation_survives_what_others_do(store: &Ports) {
     );
 }
 
-/// What is searched is the text as it is now.
-pub async fn a_search_follows_changes(store: &Ports) {
+/// Checks that a search matches the current text only.
+pub async fn search_finds_the_current_text(store: &Ports) {
     let before = kept(store, task("alice", 1)).await;
     let search = |text: &str| TaskQuery {
         text: Some(text.to_owned()),

@@ -1,4 +1,4 @@
-//! The obligations of counters.
+//! The obligations of rate-limit counters.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ fn count(count: u32, since: i64) -> Count {
     }
 }
 
-/// A window begins with the first attempt after the one before is over.
-pub async fn attempts_are_counted_in_windows(store: &Ports) {
+/// Checks that a window starts with the first attempt after the previous window.
+pub async fn attempts_are_counted_per_window(store: &Ports) {
     for (micros, expected) in [
         (0, count(1, 0)),
         (1, count(2, 0)),
@@ -41,8 +41,8 @@ pub async fn attempts_are_counted_in_windows(store: &Ports) {
     }
 }
 
-/// Whatever is counted elsewhere.
-pub async fn every_counter_counts_for_itself(store: &Ports) {
+/// Checks that keys do not share a counter.
+pub async fn counters_are_independent(store: &Ports) {
     for expected in 1..=3 {
         for name in ["a", "A", "b", ""] {
             let counted = counted(store, name, expected.into()).await;
@@ -51,7 +51,7 @@ pub async fn every_counter_counts_for_itself(store: &Ports) {
     }
 }
 
-/// None is lost under another.
+/// Checks that no concurrent attempt is lost.
 pub async fn concurrent_attempts_are_all_counted(store: &Ports) {
     let names = (0..60).map(|number| if number % 3 == 0 { "a" } else { "b" });
     let attempts = names.map(async |name| (name, counted(store, name, 5).await));
@@ -62,8 +62,8 @@ pub async fn concurrent_attempts_are_all_counted(store: &Ports) {
     assert_eq!(counts, one.chain(other).collect::<Vec<_>>());
 }
 
-/// As if it had never been; others stay, and there need be none.
-pub async fn an_attempt_that_is_taken_back_does_not_count(store: &Ports) {
+/// Checks that a refund leaves other counters alone and accepts missing ones.
+pub async fn refunded_attempt_is_not_counted(store: &Ports) {
     for name in ["a", "a", "a", "b", "c", "d", "d"] {
         counted(store, name, 1).await;
     }
@@ -78,8 +78,8 @@ pub async fn an_attempt_that_is_taken_back_does_not_count(store: &Ports) {
     assert_eq!(counted(store, "d", 2).await, count(2, 1));
 }
 
-/// Whatever the order that they are named in.
-pub async fn concurrent_attempts_are_all_taken_back(store: &Ports) {
+/// Checks that the order of the keys does not matter.
+pub async fn concurrent_refunds_are_all_applied(store: &Ports) {
     for _ in 0..20 {
         counted(store, "a", 1).await;
         counted(store, "b", 1).await;
@@ -99,8 +99,8 @@ pub async fn concurrent_attempts_are_all_taken_back(store: &Ports) {
     assert_eq!(counted(store, "b", 2).await, count(1, 2));
 }
 
-/// As after a success; others stay, and there need be none.
-pub async fn a_cleared_counter_begins_anew(store: &Ports) {
+/// Checks that clearing leaves other counters alone and accepts missing ones.
+pub async fn cleared_counter_starts_over(store: &Ports) {
     for name in ["a", "b", "c"] {
         counted(store, name, 1).await;
     }
@@ -113,8 +113,8 @@ pub async fn a_cleared_counter_begins_anew(store: &Ports) {
     assert_eq!(counted(store, "c", 2).await, count(1, 2));
 }
 
-/// Those whose window began since stay.
-pub async fn counters_are_forgotten_in_bounded_steps(store: &Ports) {
+/// Checks that counters of newer windows stay.
+pub async fn expired_counters_are_purged_in_batches(store: &Ports) {
     for (micros, name) in (1..).zip(["a", "b", "c", "d", "e"]) {
         counted(store, name, micros).await;
     }

@@ -6,7 +6,7 @@ use taskhold_repository::revocations::SubjectHash;
 
 use super::{LIFETIME, Ports, at, not_before, password, registered, revocation, user};
 
-/// Ends every session of this user.
+/// Ends every session of the user.
 async fn revoked(store: &Ports, name: &str, micros: i64) {
     let ended = store.sessions.end(None, &revocation(name, micros)).await;
     ended.expect("ended");
@@ -19,8 +19,8 @@ async fn current(store: &Ports, micros: i64) -> Vec<(SubjectHash, Timestamp)> {
     current
 }
 
-/// Then no token from before is alive.
-pub async fn a_revocation_matters_until_its_time(store: &Ports) {
+/// Checks that a revocation lasts until every older token has expired.
+pub async fn revocation_is_current_until_it_expires(store: &Ports) {
     assert_eq!(current(store, 0).await, []);
     for (name, micros) in [("anna", 10), ("bob", 20), ("Anna", 30)] {
         revoked(store, name, micros).await;
@@ -36,8 +36,9 @@ pub async fn a_revocation_matters_until_its_time(store: &Ports) {
     assert_eq!(current(store, LIFETIME + 31).await, []);
 }
 
-/// Also where the clocks of two instances differ, or one of them was slow.
-pub async fn the_latest_revocation_of_a_user_counts(store: &Ports) {
+/// Checks that an older revocation never replaces a later one, since the clocks of instances
+/// differ.
+pub async fn latest_revocation_of_a_user_wins(store: &Ports) {
     for (micros, expected) in [(10, 10), (30, 30), (20, 30), (30, 30), (40, 40)] {
         revoked(store, "anna", micros).await;
         assert_eq!(not_before(store, "anna").await, Some(at(expected)));
@@ -47,8 +48,8 @@ pub async fn the_latest_revocation_of_a_user_counts(store: &Ports) {
     assert_eq!(current(store, LIFETIME + 41).await, []);
 }
 
-/// Only an operator who lets them in again does that, or who removes them.
-pub async fn nobody_who_is_kept_out_comes_in_by_ending_sessions(store: &Ports) {
+/// Checks that only a reactivation or a removal ends a deactivation.
+pub async fn ending_sessions_does_not_reactivate_a_user(store: &Ports) {
     let anna = registered(store, "anna", 1).await.id;
     let users = &store.users;
     let kept_out = users.set_active(false, &Revocation::permanent(&anna)).await;
@@ -65,8 +66,8 @@ pub async fn nobody_who_is_kept_out_comes_in_by_ending_sessions(store: &Ports) {
     assert_eq!(not_before(store, "anna").await, Some(at(7)));
 }
 
-/// Those that still matter stay.
-pub async fn revocations_are_forgotten_in_bounded_steps(store: &Ports) {
+/// Checks that current revocations stay.
+pub async fn expired_revocations_are_purged_in_batches(store: &Ports) {
     for micros in 1..=5 {
         revoked(store, &format!("user{micros}"), micros).await;
     }

@@ -13,14 +13,14 @@ async fn started(store: &Ports, session: &Session) {
     assert!(is_started(store, session, "first").await);
 }
 
-/// With this password.
+/// Starts a session after this password was verified.
 async fn is_started(store: &Ports, session: &Session, verified: &str) -> bool {
     let started = store.sessions.start(session, &password(verified)).await;
     started.expect("answered")
 }
 
-/// The one that takes its place is, too.
-pub async fn a_refresh_token_is_good_for_one_use(store: &Ports) {
+/// Checks that each successor works once, too.
+pub async fn refresh_token_works_once(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     for number in 1..5 {
         let rotation = rotated(store, number, number + 1).await;
@@ -32,8 +32,8 @@ pub async fn a_refresh_token_is_good_for_one_use(store: &Ports) {
     assert_eq!(rotated(store, 20, 21).await, Rotation::Refused);
 }
 
-/// Nothing is kept of the attempt.
-pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &Ports) {
+/// Checks that a refused attempt stores nothing.
+pub async fn unknown_or_expired_token_is_refused(store: &Ports) {
     registered(store, "anna", 1).await;
     assert_eq!(rotated(store, 9, 10).await, Rotation::Refused);
     assert_eq!(rotated(store, 10, 11).await, Rotation::Refused);
@@ -51,7 +51,7 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &Ports) {
         };
         assert_eq!(rotation.expect("answered"), expected, "{micros}");
     }
-    // It lives as long as it was given, and not as the one before.
+    // The successor has its own lifetime.
     let last = Successor {
         token: token(3),
         created_at: at(3 * LIFETIME - 1),
@@ -64,8 +64,8 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &Ports) {
     );
 }
 
-/// Nor is the token used up by that.
-pub async fn who_is_kept_out_is_given_no_session(store: &Ports) {
+/// Checks that a refused refresh does not use the token up.
+pub async fn deactivated_user_gets_no_session(store: &Ports) {
     let anna = User {
         is_active: false,
         ..account("anna")
@@ -79,8 +79,8 @@ pub async fn who_is_kept_out_is_given_no_session(store: &Ports) {
     assert_eq!(rotated(store, 2, 3).await, Rotation::Refused);
 }
 
-/// Nor with anybody else's.
-pub async fn no_session_starts_with_another_password(store: &Ports) {
+/// Checks outdated passwords and those of other users.
+pub async fn wrong_password_starts_no_session(store: &Ports) {
     registered(store, "anna", 1).await;
     let bob = User {
         password: Some(password("bob's")),
@@ -104,8 +104,8 @@ pub async fn no_session_starts_with_another_password(store: &Ports) {
     assert_eq!(rotated(store, 3, 4).await, Rotation::Rotated(anna));
 }
 
-/// Whichever of the two comes first.
-pub async fn no_session_outlives_a_change_of_its_password(store: &Ports) {
+/// Checks both orders of the two.
+pub async fn password_change_ends_concurrent_logins(store: &Ports) {
     let changes = (1..=20_u32).map(|number| async move {
         let name = format!("user{number}");
         registered(store, &name, number * 100).await;
@@ -127,14 +127,14 @@ pub async fn no_session_outlives_a_change_of_its_password(store: &Ports) {
     join_all(changes).await;
 }
 
-/// Such as one who was removed after the password was looked at.
-pub async fn nobody_has_no_session(store: &Ports) {
+/// Checks a user who was removed after the password was verified.
+pub async fn absent_user_gets_no_session(store: &Ports) {
     assert!(!is_started(store, &session("nobody", 1), "first").await);
     assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
 }
 
-/// The user's other logins go on, and so do other users'.
-pub async fn a_reuse_ends_its_family_and_no_other(store: &Ports) {
+/// Checks that the user's other sessions and those of other users continue.
+pub async fn reused_token_revokes_only_its_family(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     started(store, &session("anna", 3)).await;
@@ -147,8 +147,8 @@ pub async fn a_reuse_ends_its_family_and_no_other(store: &Ports) {
     assert_eq!(rotated(store, 2, 14).await, Rotation::Rotated(bob));
 }
 
-/// The first is the only one that gets a token, and by the others it is of no use.
-pub async fn of_several_uses_at_once_one_wins_and_the_others_end_the_family(store: &Ports) {
+/// Checks that only the first use returns a token, and that the other uses revoke that token.
+pub async fn concurrent_uses_have_one_winner_and_revoke_the_family(store: &Ports) {
     let anna = registered(store, "anna", 0).await;
     started(store, &session("anna", 100)).await;
     let uses = (1..=10).map(|number| rotated(store, 0, number));
@@ -166,8 +166,8 @@ pub async fn of_several_uses_at_once_one_wins_and_the_others_end_the_family(stor
     assert_eq!(rotated(store, 100, 101).await, Rotation::Rotated(anna));
 }
 
-/// Uses the token of this number, then the one that it was given, and so on, as long as they are good
-/// and no longer than for `most` of them. The last one.
+/// Rotates the token of this number, then its successor, and so on, at most `most` times and until
+/// one is refused. Returns the number of the last token.
 async fn renewed(store: &Ports, number: u32, most: u32) -> u32 {
     for number in number..number + most {
         match rotated(store, number, number + 1).await {
@@ -178,8 +178,8 @@ async fn renewed(store: &Ports, number: u32, most: u32) -> u32 {
     number + most
 }
 
-/// No successor slips through that is being given out at that moment.
-pub async fn a_reuse_ends_a_family_that_is_being_renewed(store: &Ports) {
+/// Checks that a successor created at that moment is revoked, too.
+pub async fn reuse_during_rotation_revokes_the_family(store: &Ports) {
     registered(store, "anna", 0).await;
     let families = (1..=8_u32).map(|family| family * 1000);
     let ended = families.map(|first| async move {
@@ -196,15 +196,15 @@ pub async fn a_reuse_ends_a_family_that_is_being_renewed(store: &Ports) {
     join_all(ended).await;
 }
 
-/// After so many calls, while others are in between theirs.
+/// Makes `calls` calls, so that concurrent calls advance meanwhile.
 async fn later(store: &Ports, calls: u32) {
     for _ in 0..calls {
         rotated(store, u32::MAX, 0).await;
     }
 }
 
-/// Whether by a new password, the wish to be logged out everywhere, or the removal of the user.
-pub async fn no_session_that_is_being_renewed_outlives_the_end_of_all(store: &Ports) {
+/// Checks a password reset, a logout everywhere and a removal of the user.
+pub async fn ending_all_sessions_ends_concurrent_rotations(store: &Ports) {
     let users: Vec<_> = (1..=8_u32)
         .map(|user| (format!("user{user}"), user * 1000))
         .collect();
@@ -235,8 +235,8 @@ pub async fn no_session_that_is_being_renewed_outlives_the_end_of_all(store: &Po
     join_all(ended).await;
 }
 
-/// Whichever token of it is shown, used or not.
-pub async fn the_end_of_one_login_leaves_the_others(store: &Ports) {
+/// Checks that any token of a session ends it, whether used or not.
+pub async fn ending_one_session_leaves_the_others(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     started(store, &session("anna", 2)).await;
     started(store, &session("anna", 3)).await;
@@ -255,8 +255,8 @@ pub async fn the_end_of_one_login_leaves_the_others(store: &Ports) {
     assert_eq!(rotated(store, 3, 21).await, Rotation::Rotated(anna));
 }
 
-/// What is shown is no proof of whose it is; the access tokens of who shows it end anyhow.
-pub async fn nobody_ends_another_users_login(store: &Ports) {
+/// Checks that knowing a token is not enough; the access tokens of the caller end regardless.
+pub async fn another_users_session_cannot_be_ended(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     for shown in [1, 99] {
         let sessions = &store.sessions;
@@ -270,8 +270,8 @@ pub async fn nobody_ends_another_users_login(store: &Ports) {
     assert_eq!(rotated(store, 1, 2).await, Rotation::Rotated(anna));
 }
 
-/// Of that user.
-pub async fn the_end_of_all_logins_leaves_none(store: &Ports) {
+/// Checks that other users' sessions continue.
+pub async fn ending_all_sessions_leaves_none(store: &Ports) {
     registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     started(store, &session("anna", 3)).await;
@@ -284,8 +284,8 @@ pub async fn the_end_of_all_logins_leaves_none(store: &Ports) {
     assert_eq!(rotated(store, 2, 21).await, Rotation::Rotated(bob));
 }
 
-/// Used or not; what is still good stays.
-pub async fn sessions_are_forgotten_in_bounded_steps(store: &Ports) {
+/// Checks that expired tokens are purged whether used or not, and that valid ones stay.
+pub async fn expired_sessions_are_purged_in_batches(store: &Ports) {
     let anna = registered(store, "anna", 0).await;
     for number in 1..=5 {
         let session = Session {
@@ -299,7 +299,7 @@ pub async fn sessions_are_forgotten_in_bounded_steps(store: &Ports) {
         let forgotten = store.sessions.purge_expired(at(105), 2).await;
         assert_eq!(forgotten.expect("answered"), expected);
     }
-    // Used before, and forgotten by now.
+    // This token was used and has been purged since.
     assert_eq!(rotated(store, 1, 12).await, Rotation::Refused);
     for (number, next) in [(5, 13), (11, 14), (0, 15)] {
         let rotation = rotated(store, number, next).await;

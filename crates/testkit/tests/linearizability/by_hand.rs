@@ -1,4 +1,4 @@
-//! Short histories, good and bad.
+//! Short histories, linearizable and not.
 
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome};
 
@@ -25,7 +25,7 @@ fn unexplained(history: impl IntoIterator<Item = OfTask>) {
 }
 
 #[test]
-fn what_is_done_in_turn_is_explained() {
+fn sequential_operations_are_linearizable() {
     explained([
         seen([2, 3], TOGGLE, shown("first", true, 2)),
         seen([4, 5], entitle("other", Some(2)), shown("other", true, 3)),
@@ -41,7 +41,7 @@ fn what_is_done_in_turn_is_explained() {
 }
 
 #[test]
-fn what_runs_at_once_may_have_been_in_any_order() {
+fn concurrent_operations_may_take_any_order() {
     explained([
         seen([2, 9], TOGGLE, shown("first", false, 3)),
         seen([3, 8], TOGGLE, shown("first", true, 2)),
@@ -51,18 +51,18 @@ fn what_runs_at_once_may_have_been_in_any_order() {
 }
 
 #[test]
-fn a_lost_update_is_found() {
-    // Both had the same version before them.
+fn lost_update_is_detected() {
+    // Both changes were based on the same version.
     unexplained([
         seen([2, 5], entitle("one", Some(1)), shown("one", false, 2)),
         seen([3, 4], entitle("two", Some(1)), shown("two", false, 2)),
     ]);
-    // The first has left nothing behind.
+    // The second change overwrote the first.
     unexplained([
         seen([2, 3], TOGGLE, shown("first", true, 2)),
         seen([4, 5], entitle("two", None), shown("two", false, 3)),
     ]);
-    // It was told as done, and was not.
+    // The acknowledged change had no effect.
     unexplained([
         seen([2, 3], TOGGLE, shown("first", true, 2)),
         seen([4, 5], Action::Read, shown("first", false, 1)),
@@ -70,7 +70,7 @@ fn a_lost_update_is_found() {
 }
 
 #[test]
-fn a_stale_read_is_found() {
+fn stale_read_is_detected() {
     let title = "first".to_owned();
     let listed = Outcome::Listed {
         title,
@@ -85,16 +85,16 @@ fn a_stale_read_is_found() {
         explained([change.clone(), read([2, 4])]);
         explained([change.clone(), read([4, 5])]);
         unexplained([change.clone(), read([11, 12])]);
-        // The change is under way, but somebody has seen it already.
+        // The change is still running, but another client has already seen it.
         let early = seen([4, 5], Action::Read, shown("first", true, 2));
         unexplained([change, early, read([6, 7])]);
     }
 }
 
 #[test]
-fn a_double_toggle_is_found() {
+fn double_toggle_is_detected() {
     unexplained([seen([2, 3], TOGGLE, shown("first", false, 3))]);
-    // Its answer was lost: it may have happened once, or never, and not twice.
+    // The answer was lost: the toggle happened once or never, but not twice.
     for version in 1..=3 {
         let history = [
             lost(2, TOGGLE),
@@ -108,7 +108,7 @@ fn a_double_toggle_is_found() {
 }
 
 #[test]
-fn a_resurrected_task_is_found() {
+fn resurrected_task_is_detected() {
     unexplained([
         seen([2, 3], DELETE, Outcome::Deleted),
         seen([4, 5], Action::Read, shown("first", false, 1)),
@@ -118,7 +118,7 @@ fn a_resurrected_task_is_found() {
         seen([4, 5], TOGGLE, shown("first", true, 2)),
         lost(1, DELETE),
     ]);
-    // Two cannot both have deleted it, of which one did not.
+    // Only one of two deletions can succeed.
     unexplained([
         seen([2, 5], DELETE, Outcome::Deleted),
         seen([3, 4], DELETE, Outcome::Deleted),
@@ -126,7 +126,7 @@ fn a_resurrected_task_is_found() {
 }
 
 #[test]
-fn a_condition_that_was_wrongly_judged_is_found() {
+fn wrong_precondition_result_is_detected() {
     unexplained([seen(
         [2, 3],
         entitle("new", Some(1)),
@@ -137,7 +137,7 @@ fn a_condition_that_was_wrongly_judged_is_found() {
         entitle("new", Some(7)),
         shown("new", false, 2),
     )]);
-    // The loser is shown a task that never was.
+    // The losing client is shown a state that never existed.
     unexplained([
         seen([2, 3], TOGGLE, shown("first", true, 2)),
         seen(
@@ -149,7 +149,7 @@ fn a_condition_that_was_wrongly_judged_is_found() {
 }
 
 #[test]
-fn what_was_never_answered_may_happen_long_after_its_call_but_not_before_it() {
+fn unanswered_operation_takes_effect_after_its_call_or_never() {
     let read = |moment, completed, version| {
         seen(
             [moment, moment + 1],
@@ -165,7 +165,7 @@ fn what_was_never_answered_may_happen_long_after_its_call_but_not_before_it() {
     ]);
     unexplained([lost(6, TOGGLE), read(2, true, 2)]);
     unexplained([lost(2, TOGGLE), read(4, true, 2), read(6, false, 1)]);
-    // Never answered, and stale from then on.
+    // The unanswered change is stale from here on.
     explained([
         lost(2, entitle("lost", Some(1))),
         seen([3, 4], TOGGLE, shown("first", true, 2)),
@@ -179,7 +179,7 @@ fn what_was_never_answered_may_happen_long_after_its_call_but_not_before_it() {
 }
 
 #[test]
-fn a_violation_tells_where_the_explanation_ends() {
+fn violation_reports_the_longest_explained_prefix() {
     let violation = judge(&[
         created(),
         seen([2, 3], TOGGLE, shown("first", true, 2)),

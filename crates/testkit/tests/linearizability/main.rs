@@ -1,4 +1,4 @@
-//! The check finds what is wrong, and nothing else.
+//! The linearizability checker detects violations and accepts valid histories.
 
 #![expect(
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ fn judge(history: &[OfTask]) -> Result<(), Violation> {
     check::<TaskModel>(Life::default(), history)
 }
 
-/// From one moment to another.
+/// Returns an operation that was called and answered at these moments.
 fn seen(moments: [u64; 2], action: Action, outcome: Outcome) -> OfTask {
     Operation {
         action,
@@ -27,7 +27,7 @@ fn seen(moments: [u64; 2], action: Action, outcome: Outcome) -> OfTask {
     }
 }
 
-/// Called, and never answered.
+/// Returns an operation that was never answered.
 fn lost(called: u64, action: Action) -> OfTask {
     Operation {
         action,
@@ -36,7 +36,7 @@ fn lost(called: u64, action: Action) -> OfTask {
     }
 }
 
-/// The creation that every history here starts with: from 0 to 1.
+/// Returns the creation that every history here starts with, from moment 0 to 1.
 fn created() -> OfTask {
     let title = "first".to_owned();
     seen([0, 1], Action::Create { title }, shown("first", false, 1))

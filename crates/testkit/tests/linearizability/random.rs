@@ -1,4 +1,4 @@
-//! Random histories: those of an object that keeps its rules, and any.
+//! Random histories, both valid and arbitrary.
 
 use proptest::prelude::*;
 use taskhold_testkit::linearizability::task::{Action, Change, Life, Outcome, Shown, TaskModel};
@@ -6,13 +6,13 @@ use taskhold_testkit::linearizability::{History, Model, Operation, check};
 
 use super::{OfTask, created, entitle, judge, lost, task};
 
-/// What many clients see of one task that keeps its rules: `random` chooses who is next, what they
-/// ask, and whose answer is lost.
+/// Simulates clients of one correct task. `random` selects the client of each step, its request and
+/// the answers that are lost.
 fn simulated(random: &[u32]) -> Vec<OfTask> {
     const CLIENTS: usize = 8;
     let mut history = vec![created()];
     let (mut life, _) = TaskModel::apply(&Life::Unborn, &history[0].action).unwrap();
-    // Which operation each client waits for, and its outcome once it has its effect.
+    // The operation that each client waits for, and its outcome once it has taken effect.
     let mut waiting: [Option<(usize, Option<Outcome>)>; CLIENTS] = Default::default();
     for (moment, number) in (2..).zip(random) {
         let (client, number) = (*number as usize % CLIENTS, number / 8);
@@ -30,7 +30,7 @@ fn simulated(random: &[u32]) -> Vec<OfTask> {
                 history.push(lost(moment, action));
                 Some((history.len() - 1, None))
             }
-            // Lost before or after it has its effect.
+            // The answer is lost before or after the operation takes effect.
             Some(_) if number % 64 == 0 => None,
             Some((index, None)) => {
                 let (next, outcome) = TaskModel::apply(&life, &history[index].action).unwrap();
@@ -46,12 +46,12 @@ fn simulated(random: &[u32]) -> Vec<OfTask> {
     history
 }
 
-/// One bit, which can be read and flipped: so little that any answers are likely to be explained.
+/// One bit that can be read and flipped. Its few states make arbitrary answers likely to be valid.
 enum Switch {}
 
 impl Model for Switch {
     type State = bool;
-    /// Whether it is flipped.
+    /// Whether to flip the bit.
     type Action = bool;
     type Outcome = bool;
 
@@ -60,7 +60,8 @@ impl Model for Switch {
     }
 }
 
-/// The definition, word by word: some order of the answered operations and of some others.
+/// Applies the definition: searches for any order of the answered operations and some of the
+/// others.
 fn some_order_explains<M: Model>(
     initial: &M::State,
     history: &History<M>,
@@ -108,7 +109,7 @@ fn keeps_rules<M: Model>(initial: &M::State, history: &History<M>, order: &[usiz
     })
 }
 
-/// Operations that run at once, with any answers or none, of which each has two moments.
+/// Returns concurrent operations with arbitrary answers or none. Each operation uses two moments.
 fn anything<A: Clone, O: Clone>(moments: &[u64], asked: &[(A, Option<O>)]) -> Vec<Operation<A, O>> {
     moments
         .chunks(2)
@@ -123,7 +124,7 @@ fn anything<A: Clone, O: Clone>(moments: &[u64], asked: &[(A, Option<O>)]) -> Ve
         .collect()
 }
 
-/// Moments for five operations.
+/// Generates moments for five operations.
 fn moments() -> impl Strategy<Value = Vec<u64>> {
     Just((2..12).collect::<Vec<u64>>()).prop_shuffle()
 }
@@ -153,7 +154,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn what_an_object_did_that_keeps_its_rules_is_explained(
+    fn valid_history_is_linearizable(
         random in prop::collection::vec(any::<u32>(), 0..1500),
     ) {
         let history = simulated(&random);
@@ -161,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn two_answers_swapped_are_found(random in prop::collection::vec(any::<u32>(), 100..1500)) {
+    fn swapped_answers_are_detected(random in prop::collection::vec(any::<u32>(), 100..1500)) {
         let mut history = simulated(&random);
         let changes: Vec<_> = (0..history.len())
             .filter(|index| matches!(
@@ -184,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn it_agrees_with_the_definition(
+    fn check_agrees_with_brute_force(
         moments in moments(),
         asked in prop::collection::vec((any::<bool>(), any::<Option<bool>>()), 1..6),
     ) {
@@ -194,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn it_agrees_with_the_definition_about_tasks(
+    fn check_agrees_with_brute_force_on_tasks(
         moments in moments(),
         asked in prop::collection::vec((action(), prop::option::weighted(0.7, outcome())), 1..6),
     ) {
