@@ -28,7 +28,7 @@ const ME: &str = "/api/auth/me";
 const CHANGE_PASSWORD: &str = "/api/auth/password";
 
 /// The time within which every instance must know that a token is revoked.
-const PROMISED: Duration = Duration::from_mins(1);
+const REVOCATION_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Settings for tests that are not about rate limits.
 const NO_LIMITS: [(&str, &str); 3] = [
@@ -69,36 +69,36 @@ impl Grant {
     }
 }
 
-async fn registering(service: &Service, email: &str) -> Answer {
+async fn post_register(service: &Service, email: &str) -> Answer {
     let body = json!({"email": email, "password": PASSWORD});
     service.client_with(None).post(REGISTER, body).await
 }
 
-async fn registered(service: &Service, email: &str) -> Grant {
-    Grant::of(&registering(service, email).await, 201)
+async fn register(service: &Service, email: &str) -> Grant {
+    Grant::of(&post_register(service, email).await, 201)
 }
 
-async fn logging_in(service: &Service, email: &str, password: &str) -> Answer {
+async fn post_login(service: &Service, email: &str, password: &str) -> Answer {
     let body = json!({"email": email, "password": password});
     service.client_with(None).post(LOGIN, body).await
 }
 
-async fn logged_in(service: &Service, email: &str) -> Grant {
-    Grant::of(&logging_in(service, email, PASSWORD).await, 200)
+async fn log_in(service: &Service, email: &str) -> Grant {
+    Grant::of(&post_login(service, email, PASSWORD).await, 200)
 }
 
-async fn refreshing(service: &Service, token: &str) -> Answer {
+async fn post_refresh(service: &Service, token: &str) -> Answer {
     let body = json!({"refresh_token": token});
     service.client_with(None).post(REFRESH, body).await
 }
 
-async fn deleting(client: &Client, password: Option<&str>) -> Answer {
+async fn delete_account(client: &Client, password: Option<&str>) -> Answer {
     let body = password.map(|password| json!({"password": password}));
     client.send(Method::DELETE, ME, body).await
 }
 
 /// Returns the status of `GET /me` with this token: 200 while the token is valid.
-async fn welcome(service: &Service, token: &str) -> u16 {
+async fn me_status(service: &Service, token: &str) -> u16 {
     let client = service.client_with(Some(token.to_owned()));
     client.get(ME).await.status
 }
@@ -108,7 +108,7 @@ async fn welcome(service: &Service, token: &str) -> u16 {
     clippy::disallowed_methods,
     reason = "the service under test reads the same clock"
 )]
-fn issued_before(user: &str, age: Duration) -> String {
+fn token_issued_ago(user: &str, age: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.expect("a time after 1970").as_secs_f64();
     let claims = json!({"sub": user, "iat": now - age.as_secs_f64(), "exp": now + 3600.0});

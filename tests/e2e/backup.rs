@@ -23,35 +23,38 @@ use crate::service::{Database, run, run_told, taskhold};
 
 /// The exit status and output of a command.
 #[derive(Debug)]
-struct Ended {
+struct CommandOutcome {
     code: Option<i32>,
-    out: String,
-    err: String,
+    stdout: String,
+    stderr: String,
 }
 
-impl Ended {
+impl CommandOutcome {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
         }
     }
 
     /// Asserts success and returns the standard output.
     #[track_caller]
-    fn done(self) -> String {
+    fn assert_success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
-        self.out
+        self.stdout
     }
 
     /// Asserts a failure that is explained by this sentence.
     #[track_caller]
-    fn refused(self, sentence: &str) {
+    fn assert_refused(self, sentence: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
-        assert!(self.err.contains(sentence), "not {sentence:?} in {self:#?}");
-        assert!(!self.err.contains("panicked"), "{self:?}");
+        assert!(
+            self.stderr.contains(sentence),
+            "not {sentence:?} in {self:#?}"
+        );
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
     }
 }
 
@@ -82,13 +85,13 @@ impl Database {
         )
     }
 
-    fn ended(&self, arguments: &[&str]) -> Ended {
-        self.ended_with(&[], arguments)
+    fn run_command(&self, arguments: &[&str]) -> CommandOutcome {
+        self.run_command_with(&[], arguments)
     }
 
-    fn ended_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+    fn run_command_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> CommandOutcome {
         let variables = [&[("DATABASE_URL", self.url.as_str())], variables].concat();
-        Ended::of(&run(self.folder.path(), &variables, arguments))
+        CommandOutcome::of(&run(self.folder.path(), &variables, arguments))
     }
 
     /// Returns the folder of the store's backups, as the settings define it.
@@ -99,31 +102,31 @@ impl Database {
     /// Creates a backup and returns its path.
     #[track_caller]
     fn backup(&self) -> PathBuf {
-        let said = self.ended(&["backup"]).done();
+        let said = self.run_command(&["backup"]).assert_success();
         self.folder
             .path()
             .join(said.lines().next().expect("a path"))
     }
 
-    fn restore(&self, backup: &Path) -> Ended {
-        self.ended(&["restore", text(backup)])
+    fn restore(&self, backup: &Path) -> CommandOutcome {
+        self.run_command(&["restore", text(backup)])
     }
 
     /// Restores over the existing rows.
-    fn restore_over(&self, backup: &Path) -> Ended {
+    fn restore_over(&self, backup: &Path) -> CommandOutcome {
         let arguments = ["restore", text(backup), "--force"];
         let variables = [("DATABASE_URL", self.url.as_str())];
         let output = run_told(self.folder.path(), &variables, &arguments, self.name());
-        Ended::of(&output)
+        CommandOutcome::of(&output)
     }
 
-    fn verify(&self, backup: &Path) -> Ended {
-        self.ended(&["backup", "verify", text(backup)])
+    fn verify(&self, backup: &Path) -> CommandOutcome {
+        self.run_command(&["backup", "verify", text(backup)])
     }
 }
 
 /// Discards the input and output of the command.
-fn quietly(mut command: Command) -> Command {
+fn without_output(mut command: Command) -> Command {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -152,7 +155,7 @@ pub fn rewrite(backup: &Path, change: impl FnOnce(&mut Manifest)) {
 }
 
 /// Copies a backup, so that the copy can be damaged.
-fn copied(backup: &Path, name: &str) -> PathBuf {
+fn copy_backup(backup: &Path, name: &str) -> PathBuf {
     let copy = backup.with_file_name(name);
     std::fs::create_dir(&copy).expect("a new folder");
     for (name, bytes) in files(backup) {

@@ -13,7 +13,7 @@ use crate::service::{Database, SECRET, Service, eventually, run, taskhold};
 /// Asserts that `serve` ends within seconds with this status and a last line that contains
 /// `sentence`, and that no line contains the password.
 #[track_caller]
-pub fn refused(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
+pub fn assert_serve_fails(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
     let database = Database::sqlite();
     let started = Instant::now();
     let common = [
@@ -69,31 +69,31 @@ async fn wrong_database_url_is_explained_in_one_sentence() {
     let host = base.split('@').next_back().expect("a host").to_owned();
     // The server trusts every loopback connection, so an unknown user takes the place of a wrong
     // password.
-    refused(
+    assert_serve_fails(
         &format!("postgres://nobody:hunter2@{host}/{name}"),
         78,
         "refuses its user or password",
         &[],
     );
-    refused(
+    assert_serve_fails(
         &format!("postgres://postgres:hunter2@{host}/nowhere"),
         78,
         "has no such database",
         &[],
     );
-    refused(
+    assert_serve_fails(
         &format!("postgres://u:hunter2@no-such-host.invalid/{name}"),
         78,
         "host cannot be found",
         &[],
     );
-    refused(
+    assert_serve_fails(
         "postgres://u:hunter2@127.0.0.1:1/d",
         1,
         "did not answer for 2 s",
         &[],
     );
-    refused(
+    assert_serve_fails(
         &format!("{}?sslmode=verify-full", database.url()),
         78,
         "TLS",
@@ -111,7 +111,7 @@ async fn wrong_database_url_is_explained_in_one_sentence() {
         .await
         .expect("a role");
     let guest = format!("postgres://{role}:hunter2@{host}/{name}");
-    refused(&guest, 78, "may not create tables", &[]);
+    assert_serve_fails(&guest, 78, "may not create tables", &[]);
 }
 
 /// The listener accepts the connection and never answers.
@@ -119,7 +119,7 @@ async fn wrong_database_url_is_explained_in_one_sentence() {
 fn silent_server_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
-    refused(
+    assert_serve_fails(
         &format!("postgres://u:hunter2@{address}/d"),
         1,
         "did not answer for 2 s",
@@ -131,7 +131,7 @@ fn silent_server_times_out() {
 async fn self_signed_certificate_is_refused() {
     let server = PostgresServer::start().expect("a server");
     server.offer_tls();
-    refused(
+    assert_serve_fails(
         &format!("{}?sslmode=verify-full", server.url("postgres")),
         78,
         "certificate cannot be verified",

@@ -46,7 +46,7 @@ async fn repeatedly_killed_postgres_loses_no_acknowledged_task() {
         server.kill();
         server.restart();
     }
-    crashes_went_unnoticed(writers, &service).await;
+    assert_crashes_unnoticed(writers, &service).await;
     readers.goes_on(10).await;
     let (_, slowest) = readers.ends_well(&service).await;
     assert!(slowest < Duration::from_secs(20), "{slowest:?}");
@@ -59,14 +59,14 @@ async fn repeatedly_killed_postgres_process_loses_no_acknowledged_task() {
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
         writers.go_on(TASKS).await;
-        let session = session_at_work(&server).await;
+        let session = latest_session(&server).await;
         server.kill_process(session);
     }
-    crashes_went_unnoticed(writers, &service).await;
+    assert_crashes_unnoticed(writers, &service).await;
 }
 
 /// Asserts that no write failed and that the service retried some.
-async fn crashes_went_unnoticed(writers: Writers, service: &Service) {
+async fn assert_crashes_unnoticed(writers: Writers, service: &Service) {
     writers.go_on(TASKS).await;
     let account = writers.finish(service).await;
     assert_eq!(
@@ -81,7 +81,7 @@ async fn crashes_went_unnoticed(writers: Writers, service: &Service) {
 }
 
 /// Returns the process of the service's session with the latest statement.
-async fn session_at_work(server: &PostgresServer) -> i32 {
+async fn latest_session(server: &PostgresServer) -> i32 {
     // The server may still be recovering from the previous crash.
     eventually("a session of the service", async || {
         let mut admin = PgConnection::connect(&server.url("postgres")).await.ok()?;

@@ -37,7 +37,7 @@ fn instructions() -> Vec<(&'static str, String)> {
     instructions
 }
 
-fn of(instructions: &[(&str, String)], name: &str) -> Vec<String> {
+fn arguments_of(instructions: &[(&str, String)], name: &str) -> Vec<String> {
     let of = instructions
         .iter()
         .filter(|(instruction, _)| *instruction == name);
@@ -89,7 +89,7 @@ pub fn assert_are_settings(variables: &[(String, String)]) {
 #[test]
 fn image_runs_the_program_as_an_unprivileged_user() {
     let instructions = instructions();
-    let images = of(&instructions, "FROM");
+    let images = arguments_of(&instructions, "FROM");
     let [build, base] = images.as_slice() else {
         panic!("two stages, and not {images:?}");
     };
@@ -111,7 +111,7 @@ fn image_runs_the_program_as_an_unprivileged_user() {
         .rposition(|(name, _)| *name == "FROM")
         .expect("a stage");
     let stage = &instructions[last..];
-    let users = of(stage, "USER");
+    let users = arguments_of(stage, "USER");
     let [user] = users.as_slice() else {
         panic!("one user, and not {users:?}");
     };
@@ -126,24 +126,24 @@ fn image_runs_the_program_as_an_unprivileged_user() {
             .all(|(name, _)| *name != "RUN")
     );
     assert_eq!(
-        of(stage, "COPY"),
+        arguments_of(stage, "COPY"),
         ["--from=build /src/target/release/taskhold /usr/local/bin/taskhold"]
     );
     assert!(
-        of(&instructions, "RUN")
+        arguments_of(&instructions, "RUN")
             .iter()
             .any(|run| run.ends_with("--bin taskhold"))
     );
 
-    assert_eq!(of(stage, "ENTRYPOINT"), [r#"["taskhold"]"#]);
-    assert_is_command(&words(&of(stage, "CMD")[0]));
-    let health = &of(stage, "HEALTHCHECK")[0];
+    assert_eq!(arguments_of(stage, "ENTRYPOINT"), [r#"["taskhold"]"#]);
+    assert_is_command(&words(&arguments_of(stage, "CMD")[0]));
+    let health = &arguments_of(stage, "HEALTHCHECK")[0];
     let (_, command) = health.split_once(" CMD ").expect("a command");
     let command = words(command);
     assert_eq!(command[0], "taskhold");
     assert_is_command(&command[1..]);
 
-    let variables = of(&instructions, "ENV");
+    let variables = arguments_of(&instructions, "ENV");
     let variables: Vec<_> = variables
         .iter()
         .map(|variable| variable.split_once('=').expect("a value"))
@@ -156,7 +156,7 @@ fn image_runs_the_program_as_an_unprivileged_user() {
             "{name}"
         );
     }
-    assert!(of(&instructions, "ARG").is_empty());
+    assert!(arguments_of(&instructions, "ARG").is_empty());
     let variables: Vec<_> = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -213,23 +213,23 @@ fn variables(mapping: &Yaml) -> Vec<(String, String)> {
 }
 
 /// Replaces `${NAME:?…}` with an operator's value.
-fn given(text: &str) -> String {
+fn with_operator_values(text: &str) -> String {
     let mut parts = text.split("${");
-    let mut given = parts.next().unwrap_or_default().to_owned();
+    let mut text_with_values = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once('}').expect("its end");
-        let (name, told) = name
+        let (name, message) = name
             .split_once(":?")
             .unwrap_or_else(|| panic!("{text}: not required"));
-        assert!(!told.is_empty(), "{text}");
-        given += match name {
+        assert!(!message.is_empty(), "{text}");
+        text_with_values += match name {
             "JWT_SECRET" => SECRET,
             "POSTGRES_PASSWORD" => "letters0and1digits",
             other => panic!("nobody is told of {other}"),
         };
-        given += rest;
+        text_with_values += rest;
     }
-    given
+    text_with_values
 }
 
 #[test]
@@ -289,7 +289,11 @@ async fn compose_settings_are_valid_and_reach_the_database() {
     let services = &compose["services"];
     for (name, value) in variables(&services["database"]["environment"]) {
         let is_secret = name.contains("PASSWORD");
-        assert_eq!(given(&value) != value, is_secret, "{name}: {value}");
+        assert_eq!(
+            with_operator_values(&value) != value,
+            is_secret,
+            "{name}: {value}"
+        );
     }
     let server = PostgresServer::start().expect("a server");
     let mut admin = PgConnection::connect(&server.url("postgres"))
@@ -311,8 +315,8 @@ async fn compose_settings_are_valid_and_reach_the_database() {
         let variables: Vec<_> = variables(member(&services[service], "environment"))
             .into_iter()
             .map(|(name, value)| {
-                let here =
-                    given(&value).replace("/var/run/postgresql", &format!("{socket}&port={port}"));
+                let here = with_operator_values(&value)
+                    .replace("/var/run/postgresql", &format!("{socket}&port={port}"));
                 (name, here)
             })
             .collect();

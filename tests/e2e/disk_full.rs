@@ -161,9 +161,9 @@ async fn import_on_a_full_disk_fails_and_leaves_nothing() {
     full.run("fallocate", &["--length", "5m", "data/ballast"]);
     let output = import(&file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("nothing was imported"), "{told}");
-    assert!(told.contains("disk is full"), "{told}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("nothing was imported"), "{message}");
+    assert!(message.contains("disk is full"), "{message}");
     assert_eq!(full.integrity(), "ok");
     let service = full.serve().await;
     assert_eq!(service.client("alice").tasks().await.len(), 1);
@@ -181,22 +181,22 @@ async fn import_into_a_full_postgres_leaves_nothing_and_succeeds_with_space() {
         format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()),
         "CREATE DATABASE small TABLESPACE small".to_owned(),
     ] {
-        let made = connection.execute(AssertSqlSafe(statement)).await;
-        made.expect("made");
+        let created = connection.execute(AssertSqlSafe(statement)).await;
+        created.expect("made");
     }
     let database = Database::at(&server.url("small"));
     let small = database.file(r#"[{"id": 1, "title": "fits", "user_id": "alice"}]"#);
     assert_eq!(database.import(&small, &[]).0, 0);
     let file = crate::import::fixture("90-ten-thousand");
     // The first size is too small to stage the rows, the second too small to create the tasks.
-    for (room, is_set_aside) in [("2M", false), ("8M", true)] {
+    for (room, is_staged) in [("2M", false), ("8M", true)] {
         let filling = format!("cat /dev/zero > ballast; truncate --size=-{room} ballast");
         server.run_on_small_disk("sh", &["-c", &filling]);
-        let told = database.refusal(&file);
-        println!("with {room}: {told}");
-        assert!(told.contains("nothing was imported"), "{told}");
-        assert!(told.contains("No space left on device"), "{told}");
-        assert_eq!(told.contains("rows read; importing"), is_set_aside);
+        let message = database.refusal(&file);
+        println!("with {room}: {message}");
+        assert!(message.contains("nothing was imported"), "{message}");
+        assert!(message.contains("No space left on device"), "{message}");
+        assert_eq!(message.contains("rows read; importing"), is_staged);
         assert_eq!(database.tasks_of("alice").len(), 1);
         assert_eq!(database.tasks_of("bob").len(), 0);
         server.run_on_small_disk("rm", &["ballast"]);

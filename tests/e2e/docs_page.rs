@@ -9,13 +9,13 @@ use taskhold_api::routes::endpoints;
 use crate::service::{Database, Service};
 
 /// The DOM of a loaded page, and every address that the page requested.
-struct Shown {
+struct LoadedPage {
     dom: String,
-    asked: BTreeSet<String>,
+    requested: BTreeSet<String>,
 }
 
 /// Loads a page in Chromium with a new profile and records its network log.
-fn shown(url: &str) -> Shown {
+fn load_page(url: &str) -> LoadedPage {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("net.json");
     let output = Command::new("chromium")
@@ -44,9 +44,9 @@ fn shown(url: &str) -> Shown {
     assert!(output.status.success(), "{said}");
     assert!(!said.contains("Content Security Policy"), "{said}");
     let log = std::fs::read(log).expect("a log");
-    Shown {
+    LoadedPage {
         dom: String::from_utf8(output.stdout).expect("UTF-8"),
-        asked: requests(&serde_json::from_slice(&log).expect("JSON")),
+        requested: requests(&serde_json::from_slice(&log).expect("JSON")),
     }
 }
 
@@ -68,8 +68,8 @@ fn requests(log: &Value) -> BTreeSet<String> {
 async fn docs_page_shows_every_operation_without_external_requests() {
     let service = Service::start(&Database::sqlite()).await;
     let page = service.url.clone() + "/docs";
-    let page = tokio::task::spawn_blocking(move || shown(&page));
-    let Shown { dom, asked } = page.await.expect("shown");
+    let page = tokio::task::spawn_blocking(move || load_page(&page));
+    let LoadedPage { dom, requested } = page.await.expect("shown");
     for endpoint in endpoints() {
         let path = format!("data-path=\"{}\"", endpoint.path);
         assert!(dom.contains(&path), "{path}: {dom}");
@@ -83,11 +83,11 @@ async fn docs_page_shows_every_operation_without_external_requests() {
         "/openapi.json",
     ] {
         assert!(
-            asked.contains(&format!("{}{part}", service.url)),
-            "{part}: {asked:?}"
+            requested.contains(&format!("{}{part}", service.url)),
+            "{part}: {requested:?}"
         );
     }
-    let others: Vec<_> = asked
+    let others: Vec<_> = requested
         .iter()
         .filter(|url| !url.starts_with(&service.url) && !url.starts_with("data:"))
         .collect();

@@ -62,22 +62,22 @@ impl Report {
 
     /// Asserts the state and text of a finding, and that it has advice exactly if it needs some.
     #[track_caller]
-    fn tells(&self, check: &str, state: &str, text: &str) -> &Self {
+    fn assert_finding(&self, check: &str, state: &str, text: &str) -> &Self {
         assert_eq!(self.state(check), state, "{:#?}", self.findings[check]);
-        let told = self.findings[check].to_string();
-        assert!(told.contains(text), "not {text:?} in {told}");
+        let finding = self.findings[check].to_string();
+        assert!(finding.contains(text), "not {text:?} in {finding}");
         let needs_advice = ["warning", "problem"].contains(&state);
         assert_eq!(
             self.findings[check]["advice"].is_string(),
             needs_advice,
-            "{told}"
+            "{finding}"
         );
         self
     }
 
     /// Asserts that exactly these checks are problems, and the exit status that follows.
     #[track_caller]
-    fn problems(&self, expected: &[&str]) -> &Self {
+    fn assert_problems(&self, expected: &[&str]) -> &Self {
         let found: Vec<_> = self
             .findings
             .keys()
@@ -89,11 +89,11 @@ impl Report {
     }
 }
 
-fn migrated(database: &Database) {
-    done(database, &["migrate", "up"]);
+fn migrate(database: &Database) {
+    run_to_success(database, &["migrate", "up"]);
 }
 
-fn done(database: &Database, arguments: &[&str]) -> String {
+fn run_to_success(database: &Database, arguments: &[&str]) -> String {
     let output = run(
         database.folder.path(),
         &[("DATABASE_URL", &database.url)],
@@ -108,18 +108,18 @@ async fn admin(url: &str) -> PgConnection {
 }
 
 async fn healthy_store_has_no_problem(database: Database) {
-    migrated(&database);
-    done(&database, &["backup"]);
-    done(&database, &["backup", "verify"]);
+    migrate(&database);
+    run_to_success(&database, &["backup"]);
+    run_to_success(&database, &["backup", "verify"]);
     let report = Report::of(&database, &[]);
-    report.problems(&[]);
+    report.assert_problems(&[]);
     for check in [
         "settings", "secret", "listener", "store", "schema", "backup", "verified",
     ] {
         assert_eq!(report.state(check), "ok", "{:#?}", report.findings);
     }
     if database.url.starts_with("postgres") {
-        report.tells("clock", "ok", "agree");
+        report.assert_finding("clock", "ok", "agree");
     }
     assert!(
         report
@@ -130,83 +130,87 @@ async fn healthy_store_has_no_problem(database: Database) {
 }
 
 async fn pending_migrations_are_reported(database: Database) {
-    migrated(&database);
-    done(&database, &["migrate", "down", "--yes"]);
+    migrate(&database);
+    run_to_success(&database, &["migrate", "down", "--yes"]);
     Report::of(&database, &[])
-        .problems(&[])
-        .tells("schema", "warning", "000004_imports");
+        .assert_problems(&[])
+        .assert_finding("schema", "warning", "000004_imports");
     Report::of(&database, &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")])
-        .problems(&["schema"])
-        .tells("schema", "problem", "taskhold migrate up");
+        .assert_problems(&["schema"])
+        .assert_finding("schema", "problem", "taskhold migrate up");
 }
 
 async fn missing_old_or_unverified_backup_is_reported(database: Database) {
-    migrated(&database);
+    migrate(&database);
     let production = [
         ("TASKHOLD_PROFILE", "production"),
         ("TASKHOLD__SERVER__PORT", "0"),
     ];
     Report::of(&database, &[])
-        .problems(&[])
-        .tells("backup", "warning", "there is none");
+        .assert_problems(&[])
+        .assert_finding("backup", "warning", "there is none");
     Report::of(&database, &production)
-        .problems(&["backup"])
-        .tells("backup", "problem", "taskhold backup");
-    let said = done(&database, &["backup"]);
+        .assert_problems(&["backup"])
+        .assert_finding("backup", "problem", "taskhold backup");
+    let said = run_to_success(&database, &["backup"]);
     let backup = database
         .folder
         .path()
         .join(said.lines().next().expect("a path"));
     Report::of(&database, &production)
-        .problems(&[])
-        .tells("backup", "ok", "the newest is of 20")
-        .tells("verified", "warning", "ever verified");
-    done(&database, &["backup", "verify"]);
-    Report::of(&database, &production).tells("verified", "ok", "restored and compared");
+        .assert_problems(&[])
+        .assert_finding("backup", "ok", "the newest is of 20")
+        .assert_finding("verified", "warning", "ever verified");
+    run_to_success(&database, &["backup", "verify"]);
+    Report::of(&database, &production).assert_finding("verified", "ok", "restored and compared");
 
-    aged(&backup, 25);
+    age_backup(&backup, 25);
     Report::of(&database, &[])
-        .problems(&[])
-        .tells("backup", "warning", "24 h would be lost");
+        .assert_problems(&[])
+        .assert_finding("backup", "warning", "24 h would be lost");
     Report::of(&database, &production)
-        .problems(&["backup"])
-        .tells("verified", "ok", "restored");
-    aged(&backup, 100);
-    Report::of(&database, &production).tells("verified", "warning", "taskhold backup verify");
+        .assert_problems(&["backup"])
+        .assert_finding("verified", "ok", "restored");
+    age_backup(&backup, 100);
+    Report::of(&database, &production).assert_finding(
+        "verified",
+        "warning",
+        "taskhold backup verify",
+    );
 
     fs::write(backup.join("manifest.json"), "{").expect("written");
     Report::of(&database, &production)
-        .tells("damaged", "warning", "1 backups")
-        .tells("backup", "problem", "there is none");
+        .assert_finding("damaged", "warning", "1 backups")
+        .assert_finding("backup", "problem", "there is none");
 }
 
 /// Makes a backup `hours` hours older.
-fn aged(backup: &Path, hours: i64) {
+fn age_backup(backup: &Path, hours: i64) {
     crate::backup::rewrite(backup, |manifest| manifest.taken_at -= hours * HOUR);
 }
 
 async fn doctor_changes_nothing(database: Database) {
-    migrated(&database);
-    let client_made = {
+    migrate(&database);
+    let stopped = {
         let service = Service::start(&database).await;
         let alice = service.client("alice");
         alice.created(json!({"title": "stays"})).await;
-        let while_served = everything(database.folder.path());
-        Report::of(&database, &[]).problems(&[]);
+        let while_served = file_snapshot(database.folder.path());
+        Report::of(&database, &[]).assert_problems(&[]);
         let files = |all: &BTreeMap<String, String>| all.keys().cloned().collect::<Vec<_>>();
         assert_eq!(
             files(&while_served),
-            files(&everything(database.folder.path()))
+            files(&file_snapshot(database.folder.path()))
         );
         alice.created(json!({"title": "goes on"})).await;
         service.stop().await
     };
-    assert!(client_made.success());
-    let before = everything(database.folder.path());
-    let rows = rows(&database).await;
-    Report::of(&database, &[]).problems(&[]);
-    assert_eq!(everything(database.folder.path()), before);
-    assert_eq!(self::rows(&database).await, rows);
+    assert!(stopped.success());
+    let before = file_snapshot(database.folder.path());
+    let rows = row_snapshot(&database).await;
+    Report::of(&database, &[]).assert_problems(&[]);
+    assert_eq!(file_snapshot(database.folder.path()), before);
+    assert_eq!(self::row_snapshot(&database).await, rows);
 
     // The command creates nothing where there is no store yet.
     let new = if database.url.starts_with("sqlite") {
@@ -225,21 +229,21 @@ async fn doctor_changes_nothing(database: Database) {
             },
         )],
     );
-    report.problems(&[]);
-    assert_eq!(everything(new.folder.path()), BTreeMap::new());
+    report.assert_problems(&[]);
+    assert_eq!(file_snapshot(new.folder.path()), BTreeMap::new());
     if new.url.starts_with("sqlite") {
         report
-            .tells("store", "ok", "is not there yet")
-            .tells("schema", "not_checked", "no store yet")
-            .tells("secret", "ok", "the first start makes one");
+            .assert_finding("store", "ok", "is not there yet")
+            .assert_finding("schema", "not_checked", "no store yet")
+            .assert_finding("secret", "ok", "the first start makes one");
     } else {
-        report.tells("schema", "warning", "pending");
-        assert_eq!(self::rows(&new).await, "0");
+        report.assert_finding("schema", "warning", "pending");
+        assert_eq!(self::row_snapshot(&new).await, "0");
     }
 }
 
 /// Returns the modification time, mode and digest of every file.
-fn everything(folder: &Path) -> BTreeMap<String, String> {
+fn file_snapshot(folder: &Path) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -254,7 +258,7 @@ fn everything(folder: &Path) -> BTreeMap<String, String> {
             metadata.permissions().mode()
         );
         if metadata.is_dir() {
-            all.extend(everything(&path));
+            all.extend(file_snapshot(&path));
         } else {
             holds += &hex::encode(Sha256::digest(fs::read(&path).expect("a file")));
         }
@@ -264,7 +268,7 @@ fn everything(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// Returns the PostgreSQL tables with their rows and rights.
-async fn rows(database: &Database) -> String {
+async fn row_snapshot(database: &Database) -> String {
     if database.url.starts_with("sqlite") {
         return String::new();
     }
@@ -324,7 +328,7 @@ fn documented_example_matches_the_output() {
     let (_, example) = GUIDE.split_once("```text\nok  ").expect("an example");
     let example = format!("ok  {}", example.split("```").next().expect("its end"));
     let database = Database::sqlite();
-    migrated(&database);
+    migrate(&database);
     let production = [
         ("DATABASE_URL", database.url.as_str()),
         ("JWT_SECRET", RANDOM),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::service::{Client, Database, Service, eventually, path};
 
 /// Creates, changes and deletes tasks. Returns the tasks that must exist afterwards.
-async fn a_days_work(client: &Client) -> Vec<Value> {
+async fn write_sample_tasks(client: &Client) -> Vec<Value> {
     for number in 0..10 {
         client
             .created(json!({"title": format!("task {number}"), "description": "жить"}))
@@ -44,7 +44,7 @@ async fn a_days_work(client: &Client) -> Vec<Value> {
 
 async fn tasks_survive_a_restart(database: Database) {
     let service = Service::start(&database).await;
-    let tasks = a_days_work(&service.client("alice")).await;
+    let tasks = write_sample_tasks(&service.client("alice")).await;
     assert!(service.stop().await.success(), "it stops in order");
     let service = Service::start(&database).await;
     assert_eq!(service.client("alice").tasks().await, tasks);
@@ -131,7 +131,7 @@ on_both_stores! {
 async fn tasks_survive_a_crash_of_postgres() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let tasks = a_days_work(&alice).await;
+    let tasks = write_sample_tasks(&alice).await;
     server.kill();
     server.restart();
     let after = eventually("the service finds the server again", async || {

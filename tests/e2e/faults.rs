@@ -12,7 +12,7 @@ use crate::service::{
 };
 
 /// Sends every kind of request for an existing task.
-async fn ask_everything(client: &Client, id: &str) -> Vec<Answer> {
+async fn send_every_request(client: &Client, id: &str) -> Vec<Answer> {
     let item = format!("/api/v1/tasks/{id}");
     let body = json!({"title": "a title"});
     let requests = [
@@ -40,7 +40,7 @@ async fn fault_1_stopped_database_is_no_missing_task_and_unhealthy() {
     let id = task["id"].as_str().expect("an id");
 
     server.kill();
-    for answer in ask_everything(&alice, id).await {
+    for answer in send_every_request(&alice, id).await {
         match answer.status {
             503 => {
                 answer.assert_problem(503, "SERVICE_UNAVAILABLE");
@@ -87,7 +87,7 @@ async fn fault_1_frozen_database_is_answered_within_20_seconds() {
     server.freeze();
     let asked = Instant::now();
     let nobody = service.client_with(None);
-    let (answers, health) = tokio::join!(ask_everything(&alice, id), async {
+    let (answers, health) = tokio::join!(send_every_request(&alice, id), async {
         let health = nobody.get("/health").await;
         assert!(
             asked.elapsed() < Duration::from_secs(4),
@@ -115,10 +115,10 @@ async fn fault_1_frozen_database_is_answered_within_20_seconds() {
 async fn fault_2_forged_or_incomplete_tokens_are_refused(database: Database) {
     let service = Service::start(&database).await;
     let later = tomorrow();
-    let sound = json!({"sub": "alice", "exp": later});
+    let valid = json!({"sub": "alice", "exp": later});
     assert_eq!(
         service
-            .client_with(Some(signed(&sound, SECRET)))
+            .client_with(Some(signed(&valid, SECRET)))
             .get("/api/v1/tasks")
             .await
             .status,
@@ -132,7 +132,7 @@ async fn fault_2_forged_or_incomplete_tokens_are_refused(database: Database) {
         "your-256-bit-secret",
     ]
     .iter()
-    .map(|secret| signed(&sound, secret))
+    .map(|secret| signed(&valid, secret))
     .collect();
     for claims in [
         json!({"sub": "alice"}),

@@ -114,10 +114,10 @@ async fn a_new_key_of_the_issuer_is_taken_and_a_storm_of_unknown_ones_asks_it_on
     let database = Database::sqlite();
     let service = Service::start_with(&database, &[(URL, &issuer.url())]).await;
     assert!(is_taken(&service, old.token("old", &claims("anna"))).await);
-    assert_eq!(issuer.asked(), 1);
+    assert_eq!(issuer.request_count(), 1);
     issuer.publish(&key_set(&[old.jwk_of("old"), new.jwk_of("new")]));
     assert!(is_taken(&service, new.token("new", &claims("anna"))).await);
-    assert_eq!(issuer.asked(), 2);
+    assert_eq!(issuer.request_count(), 2);
     let storm = (0..200).map(|number| {
         let token = stranger.token(&format!("unknown-{number}"), &claims("anna"));
         is_taken(&service, token)
@@ -125,7 +125,11 @@ async fn a_new_key_of_the_issuer_is_taken_and_a_storm_of_unknown_ones_asks_it_on
     let taken = futures_util::future::join_all(storm).await;
     assert!(!taken.contains(&true));
     assert!(is_taken(&service, old.token("old", &claims("anna"))).await);
-    assert_eq!(issuer.asked(), 2, "not again within the same minute");
+    assert_eq!(
+        issuer.request_count(),
+        2,
+        "not again within the same minute"
+    );
 }
 
 #[tokio::test]
@@ -152,7 +156,7 @@ async fn the_service_starts_without_its_issuer_and_finds_it_later() {
         is_taken(&service, token()).await.then_some(())
     })
     .await;
-    let asked = issuer.asked();
+    let asked = issuer.request_count();
     issuer.stop().await;
     // A key that nobody knows is a reason to ask the issuer, who is away.
     let stranger = IssuerKey::ed25519().token("unknown", &claims("anna"));

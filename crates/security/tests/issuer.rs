@@ -71,7 +71,7 @@ async fn a_key_that_replaces_another_is_taken_at_its_first_token() {
     server.publish(&key_set(&[old.jwk_of("old"), new.jwk_of("new")]));
     assert!(is_taken(&tokens, &new.token("new", &claims())).await);
     assert!(is_taken(&tokens, &old.token("old", &claims())).await);
-    assert_eq!(server.asked(), 2);
+    assert_eq!(server.request_count(), 2);
     server.publish(&key_set(&[new.jwk_of("new")]));
     keys.read().await.expect("keys");
     assert!(!is_taken(&tokens, &old.token("old", &claims())).await);
@@ -96,7 +96,11 @@ async fn a_storm_of_tokens_with_unknown_keys_asks_the_issuer_once() {
             assert!(!forged.await.expect("no panic"));
         }
         assert!(is_taken(&tokens, &key.token("k", &claims())).await);
-        assert_eq!(server.asked(), 2, "at the start, and for the first of them");
+        assert_eq!(
+            server.request_count(),
+            2,
+            "at the start, and for the first of them"
+        );
     }
 }
 
@@ -117,7 +121,7 @@ async fn after_a_while_an_unknown_key_may_ask_again() {
     let started = Instant::now();
     eventually("a fourth reading", async || {
         assert!(!is_taken(&tokens, &forged).await);
-        server.asked() == 4
+        server.request_count() == 4
     })
     .await;
     assert!(
@@ -143,7 +147,7 @@ async fn a_reading_goes_on_when_the_request_that_wanted_it_is_given_up() {
         () = std::future::ready(()) => {}
     }
     assert!(is_taken(&tokens, &token).await);
-    assert_eq!(server.asked(), 2);
+    assert_eq!(server.request_count(), 2);
 }
 
 #[tokio::test]
@@ -212,7 +216,7 @@ async fn an_issuer_that_publishes_no_keys_is_asked_again_soon() {
     assert!(!is_taken(&tokens, &key.token("k", &claims())).await);
     let kept = Arc::clone(&keys);
     let keeping = tokio::spawn(async move { kept.keep_up_to_date().await });
-    eventually("it is asked again", async || server.asked() > 4).await;
+    eventually("it is asked again", async || server.request_count() > 4).await;
     server.publish(&key_set(&[key.jwk_of("k")]));
     eventually("the key is known", async || {
         is_taken(&tokens, &key.token("k", &claims())).await
@@ -263,7 +267,11 @@ async fn answers_that_are_no_keys_change_nothing() {
             "{what}"
         );
     }
-    assert_eq!(elsewhere.asked(), 0, "a redirection is not followed");
+    assert_eq!(
+        elsewhere.request_count(),
+        0,
+        "a redirection is not followed"
+    );
     server.publish(&key_set(&[]));
     assert_eq!(keys.read().await.expect("a key set"), 0);
     assert!(
@@ -286,7 +294,7 @@ async fn an_issuer_that_does_not_answer_is_given_up_after_five_seconds() {
         let tokens = Arc::clone(&tokens);
         tokio::spawn(async move { is_taken(&tokens, &unknown).await })
     };
-    eventually("the issuer is asked", async || server.asked() == 2).await;
+    eventually("the issuer is asked", async || server.request_count() == 2).await;
     assert!(is_taken(&tokens, &key.token("k", &claims())).await);
     assert!(!waiting.is_finished(), "who has a known key does not wait");
     assert!(!waiting.await.expect("no panic"));

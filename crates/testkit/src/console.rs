@@ -170,7 +170,7 @@ struct Replay {
 impl Replay {
     fn operation(&self, owner: &str, step: &Step) -> Operation {
         /// A well-formed id that no task has.
-        const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
+        const UNKNOWN_ID: &str = "00000000-0000-7000-8000-000000000000";
         let Args {
             id,
             title,
@@ -180,7 +180,7 @@ impl Replay {
         let id = || {
             let number = id.expect("a step that is about one task names it");
             let known = self.ids.get(&(owner.to_owned(), number));
-            known.map_or(NOBODYS, String::as_str).to_owned()
+            known.map_or(UNKNOWN_ID, String::as_str).to_owned()
         };
         let given_title = || title.clone().expect("the step gives a title");
         match step.op.as_str() {
@@ -214,9 +214,9 @@ impl Replay {
         match outcome {
             Outcome::Refused(message) => {
                 // The console looks up the task first; a service validates the body first.
-                let unseen = expect.not_found && step.op == "update";
+                let not_looked_up = expect.not_found && step.op == "update";
                 assert!(
-                    unseen || expect.error.as_ref() == Some(&message),
+                    not_looked_up || expect.error.as_ref() == Some(&message),
                     "{place}: {message}"
                 );
             }
@@ -266,13 +266,13 @@ impl Replay {
     }
 
     fn compare_task(&self, owner: &str, recorded: &Recorded, seen: &Seen, place: &str) {
-        let ours = Recorded {
+        let answered = Recorded {
             id: recorded.id,
             title: seen.title.clone(),
             description: seen.description.clone(),
             completed: seen.completed,
         };
-        assert_eq!(&ours, recorded, "{place}");
+        assert_eq!(&answered, recorded, "{place}");
         let id = self.ids.get(&(owner.to_owned(), recorded.id));
         assert_eq!(
             id,

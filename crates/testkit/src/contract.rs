@@ -238,7 +238,7 @@ fn task(owner: &str, number: u128) -> Task {
     Task::create(id(number), user(owner), draft, at(0))
 }
 
-async fn kept(store: &Ports, task: Task) -> Task {
+async fn add_task(store: &Ports, task: Task) -> Task {
     store.tasks.add(&task).await.expect("added");
     task
 }
@@ -252,7 +252,7 @@ fn created_at(task: Task, micros: i64) -> Task {
     }
 }
 
-async fn found(store: &Ports, task: &Task) -> Option<Task> {
+async fn find_task(store: &Ports, task: &Task) -> Option<Task> {
     store
         .tasks
         .find(&task.owner, task.id)
@@ -260,7 +260,7 @@ async fn found(store: &Ports, task: &Task) -> Option<Task> {
         .expect("answered")
 }
 
-async fn all(store: &Ports, owner: &UserId) -> Vec<Task> {
+async fn list_tasks(store: &Ports, owner: &UserId) -> Vec<Task> {
     let page = store
         .tasks
         .list(owner, &TaskQuery::default())
@@ -310,23 +310,23 @@ fn session(name: &str, number: u32) -> Session {
 }
 
 /// Registers an account with the session of this number.
-async fn registered(store: &Ports, name: &str, number: u32) -> User {
+async fn register(store: &Ports, name: &str, number: u32) -> User {
     let user = account(name);
     let kept = store.users.register(&user, &session(name, number)).await;
     kept.expect("registered");
     user
 }
 
-async fn user_of(store: &Ports, name: &str) -> Option<User> {
+async fn find_user(store: &Ports, name: &str) -> Option<User> {
     store.users.find(&user(name)).await.expect("answered")
 }
 
-async fn user_by_email(store: &Ports, address: &str) -> Option<User> {
+async fn find_user_by_email(store: &Ports, address: &str) -> Option<User> {
     let found = store.users.find_by_email(&email(address)).await;
     found.expect("answered")
 }
 
-async fn rotated(store: &Ports, number: u32, next: u32) -> Rotation {
+async fn rotate(store: &Ports, number: u32, next: u32) -> Rotation {
     let successor = Successor {
         token: token(next),
         created_at: at(1),
@@ -345,7 +345,7 @@ fn revocation(name: &str, micros: i64) -> Revocation {
     }
 }
 
-async fn removed(store: &Ports, name: &str) -> bool {
+async fn remove_user(store: &Ports, name: &str) -> bool {
     let removed = store.users.remove(&revocation(name, 1)).await;
     removed.expect("answered")
 }

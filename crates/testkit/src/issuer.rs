@@ -137,7 +137,7 @@ pub fn key_set(keys: &[Value]) -> Value {
 pub struct JwksServer {
     address: SocketAddr,
     answer: Arc<Mutex<Option<Vec<u8>>>>,
-    asked: Arc<AtomicUsize>,
+    request_count: Arc<AtomicUsize>,
     server: JoinHandle<()>,
 }
 
@@ -151,12 +151,16 @@ impl JwksServer {
     pub async fn start_at(address: SocketAddr, keys: &Value) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let answer = Arc::new(Mutex::new(Some(ok(keys))));
-        let asked = Arc::new(AtomicUsize::new(0));
+        let request_count = Arc::new(AtomicUsize::new(0));
         Self {
             address: listener.local_addr().expect("an address"),
-            server: tokio::spawn(serve(listener, Arc::clone(&answer), Arc::clone(&asked))),
+            server: tokio::spawn(serve(
+                listener,
+                Arc::clone(&answer),
+                Arc::clone(&request_count),
+            )),
             answer,
-            asked,
+            request_count,
         }
     }
 
@@ -168,8 +172,8 @@ impl JwksServer {
 
     /// Returns the number of requests so far.
     #[must_use]
-    pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    pub fn request_count(&self) -> usize {
+        self.request_count.load(Ordering::SeqCst)
     }
 
     /// Publishes these keys from now on.
@@ -200,9 +204,9 @@ fn ok(keys: &Value) -> Vec<u8> {
 async fn serve(
     listener: TcpListener,
     answer: Arc<Mutex<Option<Vec<u8>>>>,
-    asked: Arc<AtomicUsize>,
+    request_count: Arc<AtomicUsize>,
 ) {
-    let mut held: Vec<TcpStream> = Vec::new();
+    let mut unanswered: Vec<TcpStream> = Vec::new();
     while let Ok((mut client, _)) = listener.accept().await {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
@@ -211,12 +215,12 @@ async fn serve(
                 _ => break,
             }
         }
-        asked.fetch_add(1, Ordering::SeqCst);
+        request_count.fetch_add(1, Ordering::SeqCst);
         let answer = answer.lock().expect("unpoisoned").clone();
         match answer {
             // Some tests hang up before the answer is complete.
             Some(answer) => drop(client.write_all(&answer).await),
-            None => held.push(client),
+            None => unanswered.push(client),
         }
     }
 }

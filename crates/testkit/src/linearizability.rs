@@ -80,8 +80,8 @@ pub fn check<M: Model>(initial: M::State, history: &History<M>) -> Result<(), Vi
         .iter()
         .filter(|operation| operation.answered.is_some())
         .count();
-    let nothing = Set::empty(operations.len());
-    let first = Step::<M>::new(nothing, initial, answered, &operations);
+    let none_done = Set::empty(operations.len());
+    let first = Step::<M>::new(none_done, initial, answered, &operations);
     let mut violation = first.violation(&operations, 0);
     let mut path = vec![first];
     let mut tried = HashSet::new();
@@ -190,7 +190,7 @@ fn candidates<A, O>(done: &Set, operations: &[&Operation<A, O>]) -> Vec<usize> {
     let mut candidates: Vec<_> = operations
         .iter()
         .enumerate()
-        .filter(|(index, _)| !done.holds(*index))
+        .filter(|(index, _)| !done.contains(*index))
         .take_while(|(_, operation)| {
             let in_time = operation.called < earliest_answer;
             earliest_answer = earliest_answer.min(operation.latest());
@@ -207,11 +207,11 @@ fn candidates<A, O>(done: &Set, operations: &[&Operation<A, O>]) -> Vec<usize> {
 struct Set(Box<[u64]>);
 
 impl Set {
-    fn empty(room: usize) -> Self {
-        Self(vec![0; room.div_ceil(64)].into())
+    fn empty(capacity: usize) -> Self {
+        Self(vec![0; capacity.div_ceil(64)].into())
     }
 
-    fn holds(&self, index: usize) -> bool {
+    fn contains(&self, index: usize) -> bool {
         self.0
             .get(index / 64)
             .is_some_and(|bits| bits >> (index % 64) & 1 == 1)

@@ -11,7 +11,7 @@ pub struct PlainPasswords;
 #[async_trait]
 impl PasswordHasher for PlainPasswords {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
-        Ok(kept("plain", password.as_str()))
+        Ok(encode("plain", password.as_str()))
     }
 
     async fn verify(
@@ -20,13 +20,13 @@ impl PasswordHasher for PlainPasswords {
         hash: Option<&PasswordHash>,
     ) -> Result<Verified, HashingError> {
         Ok(match hash {
-            Some(hash) if *hash == kept("plain", password) => Verified::Right,
-            Some(hash) if *hash == kept("old", password) => Verified::RightButOutdated,
+            Some(hash) if *hash == encode("plain", password) => Verified::Right,
+            Some(hash) if *hash == encode("old", password) => Verified::RightButOutdated,
             _ => Verified::Wrong,
         })
     }
 }
 
-fn kept(how: &str, password: &str) -> PasswordHash {
-    PasswordHash::parse(format!("${how}${password}")).expect("it starts with a $")
+fn encode(scheme: &str, password: &str) -> PasswordHash {
+    PasswordHash::parse(format!("${scheme}${password}")).expect("it starts with a $")
 }

@@ -68,7 +68,7 @@ impl PostgresServer {
             .prefix("taskhold-postgres-")
             .tempdir()
             .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-        succeed(given_to_server_user(folder.path()), "chown")?;
+        run_to_success(chown_to_server_user(folder.path()), "chown")?;
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let mut server = Self {
             programs,
@@ -80,7 +80,7 @@ impl PostgresServer {
             let folder = server.small_folder();
             std::fs::create_dir(&folder).map_err(|error| format!("no folder: {error}"))?;
             let disk = SmallDisk::mount(&folder, size);
-            succeed(disk.inside(&given_to_server_user(&folder)), "chown")?;
+            run_to_success(disk.inside(&chown_to_server_user(&folder)), "chown")?;
             server.disk = Some(disk);
         }
         server.run(
@@ -112,7 +112,7 @@ impl PostgresServer {
     pub fn run_on_small_disk(&self, program: &str, arguments: &[&str]) {
         let mut command = as_server_user(Path::new(program));
         command.current_dir(self.small_folder()).args(arguments);
-        succeed(self.seeing_disk(command), program).expect("it runs");
+        run_to_success(self.with_disk_visible(command), program).expect("it runs");
     }
 
     /// Starts the server after [`stop`](Self::stop) or [`kill`](Self::kill).
@@ -192,7 +192,7 @@ impl PostgresServer {
             "-out",
             "server.crt",
         ]);
-        succeed(openssl, "openssl").expect("a certificate");
+        run_to_success(openssl, "openssl").expect("a certificate");
         let settings = self.data().join("postgresql.auto.conf");
         std::fs::write(settings, "ssl = on\n").expect("written");
         self.stop();
@@ -246,12 +246,12 @@ impl PostgresServer {
             .current_dir(self.folder.path())
             .env("PGDATA", self.data())
             .args(arguments);
-        succeed(self.seeing_disk(command), program)
+        run_to_success(self.with_disk_visible(command), program)
     }
 
-    fn seeing_disk(&self, command: Command) -> Command {
+    fn with_disk_visible(&self, command: Command) -> Command {
         match &self.disk {
-            Some(disk) => disk.inside_as_oneself(&command),
+            Some(disk) => disk.inside_as_current_user(&command),
             None => command,
         }
     }
@@ -282,7 +282,7 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        self.signal_if_running();
+        self.thaw_if_running();
         // A server that has already stopped needs no cleanup.
         drop(self.run("pg_ctl", ["stop", "--wait", "--silent", "--mode=immediate"]));
     }
@@ -290,7 +290,7 @@ impl Drop for PostgresServer {
 
 impl PostgresServer {
     /// Resumes the server's processes, because a frozen server cannot be stopped.
-    fn signal_if_running(&self) {
+    fn thaw_if_running(&self) {
         if self.pid_file().exists() {
             self.thaw();
         }
@@ -362,7 +362,7 @@ fn as_server_user(program: &Path) -> Command {
     command
 }
 
-fn given_to_server_user(folder: &Path) -> Command {
+fn chown_to_server_user(folder: &Path) -> Command {
     let mut command = Command::new("true");
     if let Some(user) = server_user() {
         command = Command::new("chown");
@@ -371,7 +371,7 @@ fn given_to_server_user(folder: &Path) -> Command {
     command
 }
 
-fn succeed(mut command: Command, name: &str) -> Result<(), String> {
+fn run_to_success(mut command: Command, name: &str) -> Result<(), String> {
     let output = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -29,7 +29,7 @@ impl FaultProxy {
     /// Starts a proxy to `target`, which is `host:port` or a URL that contains both. The server
     /// need not be running: a connection that cannot be established is closed.
     pub async fn start(target: &str) -> Self {
-        let [_, target, _] = around_address(target);
+        let [_, target, _] = split_at_address(target);
         let target = tokio::net::lookup_host(target)
             .await
             .expect("the target is host:port")
@@ -58,7 +58,7 @@ impl FaultProxy {
     /// Returns `url` with the proxy's host and port.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
-        let [before, _, after] = around_address(url);
+        let [before, _, after] = split_at_address(url);
         format!("{before}127.0.0.1:{}{after}", self.port)
     }
 
@@ -78,8 +78,8 @@ impl FaultProxy {
 
     /// While `refuse` is true, closes new connections as soon as they are accepted. Open
     /// connections are unaffected.
-    pub fn refuse_new(&self, yes: bool) {
-        self.faults.refusing.store(yes, Ordering::SeqCst);
+    pub fn refuse_new(&self, refuse: bool) {
+        self.faults.refusing.store(refuse, Ordering::SeqCst);
     }
 
     /// Loses the reply to the next request of any client: once the server has processed the
@@ -201,11 +201,11 @@ async fn relay(client: &mut TcpStream, server: &mut TcpStream, faults: &Faults) 
 async fn forward(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    may_pass: impl Fn(&[u8]) -> bool,
+    should_forward: impl Fn(&[u8]) -> bool,
 ) -> bool {
     let mut bytes = Vec::with_capacity(CHUNK);
     while let Ok(1..) = from.read_buf(&mut bytes).await {
-        if !may_pass(&bytes) {
+        if !should_forward(&bytes) {
             return true;
         }
         if to.write_all(&bytes).await.is_err() {
@@ -217,7 +217,7 @@ async fn forward(
 }
 
 /// Splits a URL into the parts before, at and after its host and port.
-fn around_address(url: &str) -> [&str; 3] {
+fn split_at_address(url: &str) -> [&str; 3] {
     let authority = url.find("://").map_or(0, |scheme| scheme + "://".len());
     let (scheme, rest) = url.split_at(authority);
     let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));

@@ -12,46 +12,49 @@ pub struct SmallDisk {
     /// The process that keeps the mount namespace alive until its input is closed.
     holder: Child,
     /// Whether the mount namespace belongs to a user namespace, which needs no privileges.
-    for_anyone: bool,
+    in_user_namespace: bool,
 }
 
 impl SmallDisk {
     /// Mounts a file system of this size at an existing folder.
     #[must_use]
     pub fn mount(folder: &Path, size: &str) -> Self {
-        let mounted = [false, true]
-            .into_iter()
-            .find_map(|for_anyone| Some((mount(folder, size, for_anyone)?, for_anyone)));
-        let Some((holder, for_anyone)) = mounted else {
+        let mounted = [false, true].into_iter().find_map(|in_user_namespace| {
+            Some((mount(folder, size, in_user_namespace)?, in_user_namespace))
+        });
+        let Some((holder, in_user_namespace)) = mounted else {
             panic!(
                 "no small disk can be made: it needs a tmpfs, which this system lets neither this \
                  user mount nor anyone in a user namespace (unshare --user --map-root-user --mount)"
             );
         };
-        Self { holder, for_anyone }
+        Self {
+            holder,
+            in_user_namespace,
+        }
     }
 
     /// Returns the command, in its folder, with the disk visible. The command may appear to run as
     /// root.
     #[must_use]
     pub fn inside(&self, command: &Command) -> Command {
-        self.entering(command, &[])
+        self.enter(command, &[])
     }
 
     /// Returns the command with the disk visible, run as the current user.
     #[must_use]
-    pub fn inside_as_oneself(&self, command: &Command) -> Command {
-        if !self.for_anyone {
+    pub fn inside_as_current_user(&self, command: &Command) -> Command {
+        if !self.in_user_namespace {
             return self.inside(command);
         }
         let user = std::fs::metadata("/proc/self").expect("Linux").uid();
         let user = format!("--map-user={user}");
-        self.entering(command, &["unshare", "--user", &user, "--"])
+        self.enter(command, &["unshare", "--user", &user, "--"])
     }
 
-    fn entering(&self, command: &Command, wrapper: &[&str]) -> Command {
+    fn enter(&self, command: &Command, wrapper: &[&str]) -> Command {
         let mut inside = Command::new("nsenter");
-        if self.for_anyone {
+        if self.in_user_namespace {
             inside.args(["--user", "--preserve-credentials"]);
         }
         inside
@@ -81,9 +84,9 @@ impl Drop for SmallDisk {
 }
 
 /// Mounts the file system in a new namespace. Returns `None` where that is not permitted.
-fn mount(folder: &Path, size: &str, for_anyone: bool) -> Option<Child> {
+fn mount(folder: &Path, size: &str, in_user_namespace: bool) -> Option<Child> {
     let mut unshare = Command::new("unshare");
-    if for_anyone {
+    if in_user_namespace {
         unshare.args(["--user", "--map-root-user"]);
     }
     let script =

@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::rows::{Rows, rows};
 use super::{
-    ME, PASSWORD, PROMISED, TASKS, deleting, issued_before, logged_in, logging_in, refreshing,
-    registered, welcome,
+    ME, PASSWORD, REVOCATION_DEADLINE, TASKS, delete_account, log_in, me_status, post_login,
+    post_refresh, register, token_issued_ago,
 };
 use crate::service::{Answer, Client, Database, Service, within};
 
 /// Creates a task with an idempotency key.
-async fn keyed(client: &Client) -> Answer {
+async fn create_keyed(client: &Client) -> Answer {
     let task = json!({"title": "under a key"});
     client
         .send_keyed("a-key", Method::POST, TASKS, Some(task))
@@ -37,22 +37,22 @@ fn difference(before: &Rows, after: &Rows) -> Vec<(String, usize, usize)> {
 async fn deleted_account_leaves_only_a_digest(database: Database) {
     let service = Service::start(&database).await;
     // This registration creates the counter of the requests' address.
-    let bob = registered(&service, "bob@example.org").await;
+    let bob = register(&service, "bob@example.org").await;
     bob.client(&service).created(json!({"title": "his"})).await;
     let before = rows(&database).await;
 
-    let anna = registered(&service, "Anna@Example.org").await;
-    let token = logged_in(&service, "anna@example.org").await.refresh;
-    assert_eq!(refreshing(&service, &token).await.status, 200);
-    let wrong = logging_in(&service, "anna@example.org", "wrong horse battery").await;
+    let anna = register(&service, "Anna@Example.org").await;
+    let token = log_in(&service, "anna@example.org").await.refresh;
+    assert_eq!(post_refresh(&service, &token).await.status, 200);
+    let wrong = post_login(&service, "anna@example.org", "wrong horse battery").await;
     assert_eq!(wrong.status, 401);
     let client = anna.client(&service);
     client.created(json!({"title": "hers"})).await;
-    assert_eq!(keyed(&client).await.status, 201);
+    assert_eq!(create_keyed(&client).await.status, 201);
     let during = rows(&database).await;
     assert_eq!(difference(&before, &during).len(), 5, "{during:?}");
 
-    assert_eq!(deleting(&client, Some(PASSWORD)).await.status, 204);
+    assert_eq!(delete_account(&client, Some(PASSWORD)).await.status, 204);
     let after = rows(&database).await;
     assert_eq!(
         difference(&before, &after),
@@ -68,7 +68,7 @@ async fn deleted_account_leaves_only_a_digest(database: Database) {
     for gone in ["anna", anna.id(), &hexadecimal] {
         assert!(!after.contains(gone), "{gone}: {after}");
     }
-    let again = registered(&service, "anna@example.org").await;
+    let again = register(&service, "anna@example.org").await;
     assert_ne!(again.id(), anna.id());
 }
 
@@ -81,21 +81,27 @@ on_both_stores! {
 async fn deleted_account_is_not_recreated_by_another_instance() {
     let database = Database::postgres().await;
     let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
-    let anna = registered(&one, "anna@example.org").await;
-    let stranger = issued_before("stranger", Duration::from_secs(1));
+    let anna = register(&one, "anna@example.org").await;
+    let stranger = token_issued_ago("stranger", Duration::from_secs(1));
     for token in [&anna.access, &stranger] {
         let there = other.client_with(Some(token.clone()));
         there.created(json!({"title": "before"})).await;
         let password = (token == &anna.access).then_some(PASSWORD);
         let here = one.client_with(Some(token.clone()));
-        assert_eq!(deleting(&here, password).await.status, 204);
-        assert_eq!(welcome(&other, token).await, 200, "it has not heard of it");
+        assert_eq!(delete_account(&here, password).await.status, 204);
+        assert_eq!(
+            me_status(&other, token).await,
+            200,
+            "it has not heard of it"
+        );
 
         let writes = (0..4).map(|_| there.post(TASKS, json!({"title": "back"})));
         for answer in join_all(writes).await {
             answer.assert_problem(401, "UNAUTHORIZED");
         }
-        keyed(&there).await.assert_problem(401, "UNAUTHORIZED");
+        create_keyed(&there)
+            .await
+            .assert_problem(401, "UNAUTHORIZED");
         let left = rows(&database).await;
         assert!(
             left["users"].is_empty() && left["tasks"].is_empty(),
@@ -103,7 +109,7 @@ async fn deleted_account_is_not_recreated_by_another_instance() {
         );
 
         within(
-            PROMISED,
+            REVOCATION_DEADLINE,
             "the other instance refuses the token",
             async || (there.get(ME).await.status == 401).then_some(()),
         )
@@ -112,5 +118,5 @@ async fn deleted_account_is_not_recreated_by_another_instance() {
         late.assert_problem(401, "UNAUTHORIZED");
         assert!(rows(&database).await["users"].is_empty());
     }
-    registered(&other, "anna@example.org").await;
+    register(&other, "anna@example.org").await;
 }

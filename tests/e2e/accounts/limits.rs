@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REGISTER, deleting, logging_in, registered,
+    CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REGISTER, delete_account, post_login, register,
 };
 use crate::service::{Answer, Client, Database, Service};
 
@@ -14,7 +14,7 @@ const BEHIND_A_PROXY: [(&str, &str); 2] = [
     ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
 ];
 
-async fn from(client: &Client, address: &str, path: &str, body: &Value) -> Answer {
+async fn post_from(client: &Client, address: &str, path: &str, body: &Value) -> Answer {
     let request = client
         .request(Method::POST, path)
         .header("x-forwarded-for", address)
@@ -44,9 +44,9 @@ fn assert_limited(answer: &Answer, quota: u32, window: u32) {
 
 async fn sixth_failed_login_returns_429(database: Database) {
     let service = Service::start(&database).await;
-    registered(&service, "anna@example.org").await;
+    register(&service, "anna@example.org").await;
     for _ in 0..5 {
-        let answer = logging_in(&service, "anna@example.org", "wrong horse battery").await;
+        let answer = post_login(&service, "anna@example.org", "wrong horse battery").await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
     // The right password is refused too; otherwise guessing could continue.
@@ -54,29 +54,29 @@ async fn sixth_failed_login_returns_429(database: Database) {
         ("anna@example.org", "wrong horse battery"),
         ("ANNA@example.org", PASSWORD),
     ] {
-        assert_limited(&logging_in(&service, email, password).await, 5, 900);
+        assert_limited(&post_login(&service, email, password).await, 5, 900);
     }
     // Unknown users are counted alike, and other users are not affected.
     for expected in [401, 401, 401, 401, 401, 429] {
-        let answer = logging_in(&service, "nobody@example.org", PASSWORD).await;
+        let answer = post_login(&service, "nobody@example.org", PASSWORD).await;
         assert_eq!(answer.status, expected, "{answer:?}");
     }
-    registered(&service, "bob@example.org").await;
-    let answer = logging_in(&service, "bob@example.org", PASSWORD).await;
+    register(&service, "bob@example.org").await;
+    let answer = post_login(&service, "bob@example.org", PASSWORD).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 async fn successful_login_resets_the_failures(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS[..1]).await;
-    let anna = registered(&service, "anna@example.org")
+    let anna = register(&service, "anna@example.org")
         .await
         .client(&service);
     for _ in 0..3 {
         for _ in 0..4 {
-            let answer = logging_in(&service, "anna@example.org", "wrong horse battery").await;
+            let answer = post_login(&service, "anna@example.org", "wrong horse battery").await;
             assert_eq!(answer.status, 401, "{answer:?}");
         }
-        let answer = logging_in(&service, "anna@example.org", PASSWORD).await;
+        let answer = post_login(&service, "anna@example.org", PASSWORD).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     // A stolen token does not allow guessing the password through other routes.
@@ -84,7 +84,7 @@ async fn successful_login_resets_the_failures(database: Database) {
         json!({"current_password": "wrong horse battery", "new_password": "another horse"});
     for count in 1..=7 {
         let answer = if count % 2 == 0 {
-            deleting(&anna, Some("wrong horse battery")).await
+            delete_account(&anna, Some("wrong horse battery")).await
         } else {
             anna.post(CHANGE_PASSWORD, change.clone()).await
         };
@@ -104,7 +104,7 @@ async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
     for path in [REGISTER, LOGIN] {
         assert_limited(&nobody.post(path, credentials(PASSWORD)).await, 30, 60);
         // An untrusted client cannot forward another address.
-        let answer = from(&nobody, "203.0.113.9", path, &credentials(PASSWORD)).await;
+        let answer = post_from(&nobody, "203.0.113.9", path, &credentials(PASSWORD)).await;
         assert_limited(&answer, 30, 60);
     }
     // Other routes are not limited.
@@ -118,7 +118,7 @@ async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database)
     let service = Service::start_with(&database, &BEHIND_A_PROXY[..1]).await;
     let nobody = service.client_with(None);
     for _ in 0..30 {
-        let answer = from(&nobody, "203.0.113.9", REGISTER, &json!({})).await;
+        let answer = post_from(&nobody, "203.0.113.9", REGISTER, &json!({})).await;
         assert_eq!(answer.status, 422, "{answer:?}");
     }
     for same in [
@@ -126,10 +126,10 @@ async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database)
         "198.51.100.1, 203.0.113.9",
         "203.0.113.9, 127.0.0.1",
     ] {
-        let answer = from(&nobody, same, REGISTER, &json!({})).await;
+        let answer = post_from(&nobody, same, REGISTER, &json!({})).await;
         assert_limited(&answer, 30, 60);
     }
-    let other = from(&nobody, "203.0.113.8", REGISTER, &credentials(PASSWORD)).await;
+    let other = post_from(&nobody, "203.0.113.8", REGISTER, &credentials(PASSWORD)).await;
     assert_eq!(other.status, 201, "{other:?}");
     assert_eq!(other.header("ratelimit-policy"), "\"default\";q=30;w=60");
     assert!(
@@ -140,11 +140,11 @@ async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database)
 
 async fn fifty_failures_from_any_address_return_429(database: Database) {
     let service = Service::start_with(&database, &BEHIND_A_PROXY).await;
-    registered(&service, "anna@example.org").await;
+    register(&service, "anna@example.org").await;
     let nobody = service.client_with(None);
     for count in 0..50 {
         let address = format!("203.0.113.{}", count / 5);
-        let answer = from(
+        let answer = post_from(
             &nobody,
             &address,
             LOGIN,
@@ -153,7 +153,7 @@ async fn fifty_failures_from_any_address_return_429(database: Database) {
         .await;
         assert_eq!(answer.status, 401, "{count}: {answer:?}");
     }
-    let answer = from(&nobody, "198.51.100.1", LOGIN, &credentials(PASSWORD)).await;
+    let answer = post_from(&nobody, "198.51.100.1", LOGIN, &credentials(PASSWORD)).await;
     assert_limited(&answer, 50, 900);
 }
 
@@ -169,13 +169,13 @@ on_both_stores! {
 async fn two_instances_share_their_counters() {
     let database = Database::postgres().await;
     let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
-    registered(&one, "anna@example.org").await;
+    register(&one, "anna@example.org").await;
     for service in [&one, &other, &one, &other, &one] {
-        let answer = logging_in(service, "anna@example.org", "wrong horse battery").await;
+        let answer = post_login(service, "anna@example.org", "wrong horse battery").await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
     for service in [&one, &other] {
-        let answer = logging_in(service, "anna@example.org", PASSWORD).await;
+        let answer = post_login(service, "anna@example.org", PASSWORD).await;
         assert_limited(&answer, 5, 900);
     }
     // One registration and seven logins were counted before.
@@ -194,9 +194,9 @@ async fn two_instances_share_their_counters() {
 async fn concurrent_guesses_are_all_counted() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
-    registered(&service, "anna@example.org").await;
-    let guesses = (0..12).map(|_| logging_in(&service, "anna@example.org", "wrong horse battery"));
+    register(&service, "anna@example.org").await;
+    let guesses = (0..12).map(|_| post_login(&service, "anna@example.org", "wrong horse battery"));
     let answers = futures_util::future::join_all(guesses).await;
-    let told = answers.iter().filter(|answer| answer.status == 401).count();
-    assert_eq!(told, 5, "{answers:?}");
+    let unauthorized = answers.iter().filter(|answer| answer.status == 401).count();
+    assert_eq!(unauthorized, 5, "{answers:?}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REFRESH, REGISTER, registered};
+use super::{CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REFRESH, REGISTER, register};
 use crate::service::{Answer, Database, Service};
 
 const EMAIL: &str = "Email must be a valid e-mail address";
@@ -128,7 +128,7 @@ async fn missing_login_or_password_fields_are_named() {
         &nobody.post(LOGIN, json!({"email": 1})).await,
         &[("email", EMAIL), ("password", "Password must be a string")],
     );
-    let anna = registered(&service, "anna@example.org")
+    let anna = register(&service, "anna@example.org")
         .await
         .client(&service);
     assert_broken(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Ended;
+use super::CommandOutcome;
 use super::contents::add_tasks;
 use crate::disk_full::FullDatabase;
 use crate::service::{Database, Service};
@@ -20,7 +20,7 @@ async fn backup_on_a_full_disk_fails_and_leaves_nothing(database: Database) {
     let database = &full.database;
     let taskhold = |arguments: &[&str]| {
         let inside = full.disk.inside(&database.command(arguments)).output();
-        Ended::of(&inside.expect("it runs"))
+        CommandOutcome::of(&inside.expect("it runs"))
     };
     let listed = |folder: &str| {
         let found = full.run("ls", &["-A", folder]);
@@ -35,28 +35,28 @@ async fn backup_on_a_full_disk_fails_and_leaves_nothing(database: Database) {
         .client("anna")
         .created(json!({"title": "small"}))
         .await;
-    let said = taskhold(&["backup"]).done();
+    let said = taskhold(&["backup"]).assert_success();
     let first = said.lines().next().expect("a path");
     let before = (listed("backups"), sums(first));
     add_tasks(database, TASKS).await;
     full.run("fallocate", &["--length", BALLAST, "backups/ballast"]);
 
-    let ended = taskhold(&["backup"]);
-    println!("{}", ended.err);
+    let outcome = taskhold(&["backup"]);
+    println!("{}", outcome.stderr);
     let causes = ["No space left on device", "disk is full"];
     assert!(
-        causes.iter().any(|words| ended.err.contains(words)),
-        "{ended:?}"
+        causes.iter().any(|words| outcome.stderr.contains(words)),
+        "{outcome:?}"
     );
-    ended.refused("no backup was made");
+    outcome.assert_refused("no backup was made");
     full.run("rm", &["backups/ballast"]);
     assert_eq!((listed("backups"), sums(first)), before, "as it was");
-    let list = taskhold(&["backup", "list"]).done();
+    let list = taskhold(&["backup", "list"]).assert_success();
     assert_eq!(list.lines().count(), 1, "{list}");
 
-    taskhold(&["backup"]).done();
-    taskhold(&["backup", "verify"]).done();
-    let list = taskhold(&["backup", "list"]).done();
+    taskhold(&["backup"]).assert_success();
+    taskhold(&["backup", "verify"]).assert_success();
+    let list = taskhold(&["backup", "list"]).assert_success();
     assert_eq!(list.lines().count(), 2, "{list}");
     assert!(service.stop().await.success(), "it did not notice");
 }

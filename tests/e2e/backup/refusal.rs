@@ -28,18 +28,18 @@ async fn restore_over_rows_needs_the_typed_name(database: Database) {
     assert!(service.stop().await.success());
     let before = contents(&database).await;
 
-    database
-        .restore(&backup)
-        .refused("is not empty (users has 1 rows): restore into an empty one, or say --force");
+    database.restore(&backup).assert_refused(
+        "is not empty (users has 1 rows): restore into an empty one, or say --force",
+    );
     assert!(contents(&database).await == before);
     let variables = [("DATABASE_URL", database.url.as_str())];
     for typed in ["", "yes", "taskhold"] {
         let arguments = ["restore", text(&backup), "--force"];
         let output = run_told(database.folder.path(), &variables, &arguments, typed);
-        super::Ended::of(&output).refused("was not typed");
+        super::CommandOutcome::of(&output).assert_refused("was not typed");
         assert!(contents(&database).await == before, "{typed:?}");
     }
-    database.restore_over(&backup).done();
+    database.restore_over(&backup).assert_success();
     let service = Service::start(&database).await;
     let tasks = service.client("anna").tasks().await;
     assert_eq!(
@@ -60,11 +60,11 @@ async fn restore_of_a_served_store_is_refused(database: Database) {
     } else {
         "stop every service on it first"
     };
-    database.restore_over(&backup).refused(sentence);
+    database.restore_over(&backup).assert_refused(sentence);
     assert_eq!(anna.tasks().await.len(), 2);
     anna.created(json!({"title": "three"})).await;
     assert!(service.stop().await.success());
-    database.restore_over(&backup).done();
+    database.restore_over(&backup).assert_success();
 }
 
 async fn backup_of_an_older_schema_is_migrated(database: Database) {
@@ -75,24 +75,24 @@ async fn backup_of_an_older_schema_is_migrated(database: Database) {
         .await;
     assert!(service.stop().await.success());
     database
-        .ended(&["migrate", "down", "--steps", "3", "--yes"])
-        .done();
+        .run_command(&["migrate", "down", "--steps", "3", "--yes"])
+        .assert_success();
     let backup = database.backup();
     assert_eq!(super::manifest(&backup).migrations.len(), 1);
-    database.verify(&backup).done();
+    database.verify(&backup).assert_success();
 
     let target = database.another().await;
     database
-        .ended_with(&[("TO_DATABASE_URL", &target.url)], &["copy"])
-        .refused("run `taskhold migrate up` first");
-    let said = target.restore(&backup).done();
+        .run_command_with(&[("TO_DATABASE_URL", &target.url)], &["copy"])
+        .assert_refused("run `taskhold migrate up` first");
+    let said = target.restore(&backup).assert_success();
     assert!(
         said.contains("3 migrations applied that it lacked"),
         "{said}"
     );
     // The same works over a newer schema.
-    database.ended(&["migrate", "up"]).done();
-    database.restore_over(&backup).done();
+    database.run_command(&["migrate", "up"]).assert_success();
+    database.restore_over(&backup).assert_success();
     for restored in [&target, &database] {
         let service = Service::start(restored).await;
         let anna = service.client_with(Some(issued_now("anna")));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::contents::postgres;
-use super::{Ended, copied, manifest, names, rewrite};
+use super::{CommandOutcome, copy_backup, manifest, names, rewrite};
 use crate::service::{Database, Service, eventually};
 
 on_both_stores! {
@@ -21,22 +21,25 @@ const SUNDAY: i64 = 1_772_368_200 * 1_000_000;
 async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
     let every = [("TASKHOLD__BACKUP__EVERY_MINUTES", "1")];
     let service = Service::start_with(&database, &every).await;
-    let told = told_of(&service).await;
+    let reported = newest_backup_time(&service).await;
     let made = backups(&database);
     let [backup] = made.as_slice() else {
         panic!("one backup, and not {made:?}");
     };
     #[expect(clippy::cast_precision_loss, reason = "as a gauge has it")]
     let taken_at = manifest(backup).taken_at as f64 / 1e6;
-    assert!((told - taken_at).abs() < 1e-3, "{told} and {taken_at}");
+    assert!(
+        (reported - taken_at).abs() < 1e-3,
+        "{reported} and {taken_at}"
+    );
     assert!(service.stop().await.success());
-    database.verify(backup).done();
+    database.verify(backup).assert_success();
 
     // The next backup is not due yet, and a service without a schedule reports the newest one, too.
     for every in [&every[..], &[]] {
         let service = Service::start_with(&database, every).await;
-        let again = told_of(&service).await;
-        assert!((told - again).abs() < 1e-3, "{told} and {again}");
+        let again = newest_backup_time(&service).await;
+        assert!((reported - again).abs() < 1e-3, "{reported} and {again}");
         assert!(service.stop().await.success());
         assert_eq!(backups(&database), made);
     }
@@ -49,13 +52,13 @@ async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
     })
     .await;
     eventually("it is told of", async || {
-        (told_of(&service).await > told).then_some(())
+        (newest_backup_time(&service).await > reported).then_some(())
     })
     .await;
 }
 
 /// Returns the time of the newest backup from the metrics.
-async fn told_of(service: &Service) -> f64 {
+async fn newest_backup_time(service: &Service) -> f64 {
     eventually("a backup is told of", async || {
         let metrics = service.text("/metrics").await;
         let name = "taskhold_backup_last_success_timestamp_seconds ";
@@ -77,7 +80,7 @@ fn backups(database: &Database) -> Vec<PathBuf> {
 async fn backups_are_readable_only_by_their_owner(database: Database) {
     let service = Service::start(&database).await;
     let backup = database.backup();
-    database.verify(&backup).done();
+    database.verify(&backup).assert_success();
     for folder in [&database.backups(), &backup] {
         assert_eq!(mode(folder), 0o700, "{}", folder.display());
     }
@@ -95,9 +98,9 @@ fn mode(path: &Path) -> u32 {
 }
 
 async fn verified_backup_is_listed_as_verified(database: Database) {
-    database.ended(&["migrate", "up"]).done();
+    database.run_command(&["migrate", "up"]).assert_success();
     let backup = database.backup();
-    let list = || database.ended(&["backup", "list"]).done();
+    let list = || database.run_command(&["backup", "list"]).assert_success();
     assert!(list().contains("verified: never"), "{}", list());
     let mut command = database.command(&["backup", "verify"]);
     let verifying = command
@@ -106,7 +109,7 @@ async fn verified_backup_is_listed_as_verified(database: Database) {
         .spawn();
     let verifying = verifying.expect("it starts");
     let process = verifying.id();
-    let said = Ended::of(&verifying.wait_with_output().expect("it ends")).done();
+    let said = CommandOutcome::of(&verifying.wait_with_output().expect("it ends")).assert_success();
     assert!(said.contains("was restored and is what it says"), "{said}");
     assert!(list().contains("verified: 20"), "{}", list());
 
@@ -129,18 +132,18 @@ async fn verified_backup_is_listed_as_verified(database: Database) {
 #[tokio::test]
 async fn prune_removes_old_backups_but_the_last_verified() {
     let database = Database::sqlite();
-    database.ended(&["migrate", "up"]).done();
+    database.run_command(&["migrate", "up"]).assert_success();
     let made = database.backup();
-    let aged = |name: &str, age: i64| {
-        let backup = copied(&made, name);
+    let age_backup = |name: &str, age: i64| {
+        let backup = copy_backup(&made, name);
         rewrite(&backup, |manifest| manifest.taken_at = SUNDAY - age * HOUR);
         backup
     };
     for hours in 0..30 {
-        aged(&format!("taskhold-{hours}-hours"), hours);
+        age_backup(&format!("taskhold-{hours}-hours"), hours);
     }
     for days in 2..40 {
-        aged(&format!("taskhold-{days}-days"), days * 24);
+        age_backup(&format!("taskhold-{days}-days"), days * 24);
     }
     for days in [34, 36] {
         let verified = database
@@ -148,9 +151,9 @@ async fn prune_removes_old_backups_but_the_last_verified() {
             .join(format!("taskhold-{days}-days/verified"));
         std::fs::write(verified, "2026-03-01T12:00:00.000000Z\n").expect("written");
     }
-    let unreadable = aged("taskhold-unreadable", 9_000);
+    let unreadable = age_backup("taskhold-unreadable", 9_000);
     std::fs::write(unreadable.join("manifest.json"), "{").expect("written");
-    aged("holidays", 9_000);
+    age_backup("holidays", 9_000);
     std::fs::remove_dir_all(&made).expect("removed");
 
     let mut expected: Vec<String> = (0..24)
@@ -162,9 +165,9 @@ async fn prune_removes_old_backups_but_the_last_verified() {
     expected.extend(days.map(|days| format!("taskhold-{days}-days")));
     expected.extend([".lock", "holidays", "taskhold-unreadable"].map(str::to_owned));
     expected.sort();
-    let said = database.ended(&["backup", "prune"]).done();
+    let said = database.run_command(&["backup", "prune"]).assert_success();
     assert_eq!(names(&database.backups()), expected);
     assert!(said.ends_with("35 backups removed\n"), "{said}");
-    let said = database.ended(&["backup", "prune"]).done();
+    let said = database.run_command(&["backup", "prune"]).assert_success();
     assert_eq!(said, "0 backups removed\n");
 }

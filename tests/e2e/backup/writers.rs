@@ -76,7 +76,7 @@ async fn backup_under_sixteen_writers_is_a_consistent_snapshot(database: Databas
         let before = counts();
         let mut command = database.command(&["backup"]);
         let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
-        let said = super::Ended::of(&output.await.expect("no panic")).done();
+        let said = super::CommandOutcome::of(&output.await.expect("no panic")).assert_success();
         // Each writer may have written one more task that is not acknowledged yet.
         let after: Vec<_> = counts().iter().map(|count| count + 1).collect();
         let path = database
@@ -96,7 +96,9 @@ async fn backup_under_sixteen_writers_is_a_consistent_snapshot(database: Databas
         let target = database.another().await;
         // With the live store, tokens issued before the restore stay valid.
         let live = [("LIVE_DATABASE_URL", database.url.as_str())];
-        target.ended_with(&live, &["restore", text(&backup)]).done();
+        target
+            .run_command_with(&live, &["restore", text(&backup)])
+            .assert_success();
         let restored = contents(&target).await;
         let manifest = manifest(&backup);
         for table in ["users", "tasks"] {

@@ -14,16 +14,16 @@ use super::wire::{Reply, Task, attempt, outcome, request};
 use crate::service::{Answer, Client, PATIENCE, TASKS};
 
 /// The approximate number of tasks at a time.
-const PLACES: usize = 20;
+const SLOTS: usize = 20;
 
 /// The operations on one task.
 pub type TaskHistory = Vec<Operation<Action, Outcome>>;
 
 /// The state that the clients share.
-pub struct Board {
+pub struct SharedState {
     /// A client of each running instance of the service.
     instances: Vec<Mutex<Option<Client>>>,
-    places: Vec<Mutex<Place>>,
+    slots: Vec<Mutex<Slot>>,
     moment: AtomicU64,
     answers: AtomicU64,
     over: AtomicBool,
@@ -31,18 +31,18 @@ pub struct Board {
 
 /// A slot for a task.
 #[derive(Clone)]
-enum Place {
+enum Slot {
     Free,
     /// A client is creating the task.
     Claimed,
     Taken(Arc<Task>),
 }
 
-impl Board {
+impl SharedState {
     pub fn new(instances: usize) -> Self {
         Self {
             instances: (0..instances).map(|_| Mutex::default()).collect(),
-            places: (0..PLACES).map(|_| Mutex::new(Place::Free)).collect(),
+            slots: (0..SLOTS).map(|_| Mutex::new(Slot::Free)).collect(),
             moment: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             over: AtomicBool::new(false),
@@ -86,7 +86,7 @@ impl Board {
 
 /// The recorded observations of clients.
 #[derive(Default)]
-pub struct Notes {
+pub struct Observations {
     histories: BTreeMap<u64, TaskHistory>,
     lists: Vec<List>,
     known: Vec<Arc<Task>>,
@@ -105,7 +105,7 @@ struct List {
     tasks: HashMap<u64, Outcome>,
 }
 
-impl Notes {
+impl Observations {
     /// Adds the observations of another client.
     pub fn add(&mut self, other: Self) {
         for (number, history) in other.histories {
@@ -143,87 +143,90 @@ impl Notes {
 }
 
 /// A client that sends random requests.
-pub struct Player {
-    board: Arc<Board>,
+pub struct RandomClient {
+    shared: Arc<SharedState>,
     random: Rng,
     /// The last seen version of each task, by the task's number.
     versions: HashMap<u64, u64>,
-    notes: Notes,
+    observations: Observations,
 }
 
-impl Player {
-    pub fn new(board: Arc<Board>) -> Self {
+impl RandomClient {
+    pub fn new(shared: Arc<SharedState>) -> Self {
         Self {
-            board,
+            shared,
             random: Rng::new(),
             versions: HashMap::new(),
-            notes: Notes::default(),
+            observations: Observations::default(),
         }
     }
 
     /// Sends requests until the run is over. Returns the observations.
-    pub async fn play(mut self) -> Notes {
-        while !self.board.over.load(Ordering::Relaxed) {
+    pub async fn run(mut self) -> Observations {
+        while !self.shared.over.load(Ordering::Relaxed) {
             if self.random.u8(..50) == 0 {
                 self.list().await;
             } else {
-                self.visit().await;
+                self.act_on_random_slot().await;
             }
         }
-        self.notes
+        self.observations
     }
 
     /// Reads every task that was ever created.
-    pub async fn look_at_all(mut self, notes: &Notes) -> Notes {
+    pub async fn read_every_task(mut self, observations: &Observations) -> Observations {
         self.list().await;
-        for task in &notes.known {
-            self.ask(task, Action::Read).await;
+        for task in &observations.known {
+            self.request_and_record(task, Action::Read).await;
         }
-        self.notes
+        self.observations
     }
 
-    async fn visit(&mut self) {
-        let place = self.random.usize(..PLACES);
+    async fn act_on_random_slot(&mut self) {
+        let slot = self.random.usize(..SLOTS);
         let found = {
-            let mut place = self.board.places[place].lock().expect("unpoisoned");
-            let found = place.clone();
-            if matches!(found, Place::Free) {
-                *place = Place::Claimed;
+            let mut slot = self.shared.slots[slot].lock().expect("unpoisoned");
+            let found = slot.clone();
+            if matches!(found, Slot::Free) {
+                *slot = Slot::Claimed;
             }
             found
         };
         let left = match found {
-            Place::Free => self.create().await,
-            Place::Claimed => return,
-            Place::Taken(task) => {
-                let action = self.choose(&task);
-                let answer = self.ask(&task, action).await;
+            Slot::Free => self.create().await,
+            Slot::Claimed => return,
+            Slot::Taken(task) => {
+                let action = self.random_action(&task);
+                let answer = self.request_and_record(&task, action).await;
                 // A deleted task stays in its slot for a while, because it must not reappear.
                 if answer.is_none_or(|answer| answer.status != 404) || self.random.u8(..4) > 0 {
                     return;
                 }
-                Place::Free
+                Slot::Free
             }
         };
-        *self.board.places[place].lock().expect("unpoisoned") = left;
+        *self.shared.slots[slot].lock().expect("unpoisoned") = left;
     }
 
-    async fn create(&mut self) -> Place {
+    async fn create(&mut self) -> Slot {
         let task = Task {
-            number: self.board.now(),
+            number: self.shared.now(),
             path: TASKS.to_owned(),
         };
         let title = self.title();
-        let Some(created) = self.ask(&task, Action::Create { title }).await else {
-            return Place::Free;
+        let Some(created) = self
+            .request_and_record(&task, Action::Create { title })
+            .await
+        else {
+            return Slot::Free;
         };
         let id = created.body["task"]["id"].as_str().expect("an id");
         let task = Arc::new(Task {
             path: format!("{TASKS}/{id}"),
             ..task
         });
-        self.notes.known.push(Arc::clone(&task));
-        Place::Taken(task)
+        self.observations.known.push(Arc::clone(&task));
+        Slot::Taken(task)
     }
 
     fn title(&mut self) -> String {
@@ -231,7 +234,7 @@ impl Player {
     }
 
     /// Returns a random action for a task.
-    fn choose(&mut self, task: &Task) -> Action {
+    fn random_action(&mut self, task: &Task) -> Action {
         let seen = self.versions.get(&task.number).copied();
         let if_match = seen.filter(|_| self.random.bool());
         match self.random.u8(..20) {
@@ -249,7 +252,7 @@ impl Player {
     }
 
     /// Sends the request and records its outcome. Returns `None` if the outcome is unknown.
-    async fn ask(&mut self, task: &Task, action: Action) -> Option<Answer> {
+    async fn request_and_record(&mut self, task: &Task, action: Action) -> Option<Answer> {
         // The service may retry a deletion internally, in which case an unkeyed one reports that it
         // deleted a task that was already gone.
         let keyed = match action {
@@ -257,8 +260,8 @@ impl Player {
             Action::Delete { if_match: None } => true,
             _ => self.random.bool(),
         };
-        let key = keyed.then(|| format!("key-{}", self.board.now()));
-        let called = self.board.now();
+        let key = keyed.then(|| format!("key-{}", self.shared.now()));
+        let called = self.shared.now();
         let reply = self.send(task, &action, key.as_deref()).await;
         let (answered, answer) = match reply {
             Reply::Answered(answer) => {
@@ -266,19 +269,19 @@ impl Player {
                 if let Outcome::Shown(shown) | Outcome::Stale(shown) = &outcome {
                     self.versions.insert(task.number, shown.version);
                 }
-                (Some((self.board.now(), outcome)), Some(answer))
+                (Some((self.shared.now(), outcome)), Some(answer))
             }
             Reply::Refused => {
-                self.notes.refused += 1;
+                self.observations.refused += 1;
                 return None;
             }
             Reply::Unknown if matches!(action, Action::Read) => return None,
             Reply::Unknown => {
-                self.notes.unknown += 1;
+                self.observations.unknown += 1;
                 (None, None)
             }
         };
-        let history = self.notes.histories.entry(task.number).or_default();
+        let history = self.observations.histories.entry(task.number).or_default();
         history.push(Operation {
             action,
             called,
@@ -288,13 +291,13 @@ impl Player {
     }
 
     async fn list(&mut self) {
-        let called = self.board.now();
-        let instance = self.board.instance(&mut self.random).await;
+        let called = self.shared.now();
+        let instance = self.shared.instance(&mut self.random).await;
         let Reply::Answered(answer) = attempt(instance.request(Method::GET, TASKS), false).await
         else {
             return;
         };
-        let answered = self.board.now();
+        let answered = self.shared.now();
         let mut tasks = HashMap::new();
         for task in answer.body["tasks"].as_array().expect("a list") {
             let number = task["description"].as_str().expect("text");
@@ -305,8 +308,8 @@ impl Player {
             let twice = tasks.insert(number.parse().expect("its number"), listed);
             assert!(twice.is_none(), "created twice: {task}");
         }
-        self.board.answers.fetch_add(1, Ordering::Relaxed);
-        self.notes.lists.push(List {
+        self.shared.answers.fetch_add(1, Ordering::Relaxed);
+        self.observations.lists.push(List {
             called,
             answered,
             tasks,
@@ -318,15 +321,15 @@ impl Player {
     async fn send(&mut self, task: &Task, action: &Action, key: Option<&str>) -> Reply {
         let mut may_be_done = false;
         loop {
-            let instance = self.board.instance(&mut self.random).await;
+            let instance = self.shared.instance(&mut self.random).await;
             let mut request = request(&instance, task, action);
             if let Some(key) = key {
                 request = request.header("idempotency-key", key);
             }
             match attempt(request, key.is_some()).await {
                 Reply::Answered(answer) => {
-                    self.board.answers.fetch_add(1, Ordering::Relaxed);
-                    self.notes.learned += usize::from(may_be_done);
+                    self.shared.answers.fetch_add(1, Ordering::Relaxed);
+                    self.observations.learned += usize::from(may_be_done);
                     return Reply::Answered(answer);
                 }
                 Reply::Refused if !may_be_done => return Reply::Refused,

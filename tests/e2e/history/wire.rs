@@ -25,10 +25,10 @@ pub enum Reply {
 /// Returns the request for an action.
 pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::RequestBuilder {
     let path = &task.path;
-    let entitled = |title: &str| json!({"title": title, "description": task.number.to_string()});
+    let task_body = |title: &str| json!({"title": title, "description": task.number.to_string()});
     let (request, if_match) = match action {
         Action::Create { title } => (
-            instance.request(Method::POST, path).json(&entitled(title)),
+            instance.request(Method::POST, path).json(&task_body(title)),
             None,
         ),
         Action::Read => (instance.request(Method::GET, path), None),
@@ -37,7 +37,7 @@ pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::Requ
             change: Change::Title(title),
             if_match,
         } => (
-            instance.request(Method::PUT, path).json(&entitled(title)),
+            instance.request(Method::PUT, path).json(&task_body(title)),
             *if_match,
         ),
         Action::Change {

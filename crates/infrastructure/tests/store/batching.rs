@@ -33,7 +33,7 @@ fn task(owner: &UserId, number: u128) -> Task {
 }
 
 /// Adds tasks of two owners, alternately.
-async fn seeded(store: &TestDatabase) -> (UserId, UserId) {
+async fn seed(store: &TestDatabase) -> (UserId, UserId) {
     let (alice, bob) = (user("alice"), user("bob"));
     let added = (1..=MANY).map(|number| async move {
         let owner = if number % 2 == 0 { "alice" } else { "bob" };
@@ -51,7 +51,7 @@ async fn seeded(store: &TestDatabase) -> (UserId, UserId) {
 }
 
 async fn additions(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
+    let (alice, bob) = seed(store).await;
     // Every third task reuses an existing id and fails alone.
     let tasks: Vec<_> = (1..=MANY)
         .map(|number| {
@@ -73,7 +73,7 @@ async fn additions(store: &TestDatabase) {
 }
 
 async fn completions(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
+    let (alice, bob) = seed(store).await;
     let ids: Vec<_> = (1..=MANY)
         .map(|number| (number, TaskId::from_uuid(Uuid::from_u128(number))))
         .collect();
@@ -120,9 +120,9 @@ async fn completions(store: &TestDatabase) {
 }
 
 async fn removals(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
+    let (alice, bob) = seed(store).await;
     // Each task is removed three times by its owner and twice by the other user.
-    let asks: Vec<_> = (1..=MANY)
+    let requests: Vec<_> = (1..=MANY)
         .flat_map(|number| {
             let (owner, other) = if number % 2 == 0 {
                 (&alice, &bob)
@@ -132,13 +132,13 @@ async fn removals(store: &TestDatabase) {
             [other, owner, owner, other, owner].map(|by| (number, by, by == owner))
         })
         .collect();
-    let removed = join_all(asks.iter().map(|(number, by, _)| {
+    let removed = join_all(requests.iter().map(|(number, by, _)| {
         let id = TaskId::from_uuid(Uuid::from_u128(*number));
         store.tasks.remove(by, id, &Precondition::None)
     }))
     .await;
     let mut by_owners = 0;
-    for ((number, _, is_owner), removed) in asks.iter().zip(removed) {
+    for ((number, _, is_owner), removed) in requests.iter().zip(removed) {
         let removed = removed.expect("asked");
         assert!(*is_owner || !removed, "{number} by the other");
         by_owners += u128::from(removed);
@@ -151,12 +151,12 @@ async fn removals(store: &TestDatabase) {
 }
 
 async fn pages(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
+    let (alice, bob) = seed(store).await;
     // Pages of different lengths are batched into one statement too.
-    let asks: Vec<_> = (1..=100)
+    let requests: Vec<_> = (1..=100)
         .map(|number| (if number % 2 == 0 { &alice } else { &bob }, number % 25 + 1))
         .collect();
-    let found = join_all(asks.iter().map(|(owner, limit)| async move {
+    let found = join_all(requests.iter().map(|(owner, limit)| async move {
         let query = TaskQuery {
             limit: Some(*limit),
             ..TaskQuery::default()
@@ -164,7 +164,7 @@ async fn pages(store: &TestDatabase) {
         store.tasks.list(owner, &query).await.expect("listed")
     }))
     .await;
-    for ((owner, limit), page) in asks.iter().zip(found) {
+    for ((owner, limit), page) in requests.iter().zip(found) {
         assert_eq!(page.tasks.len(), *limit as usize);
         assert_eq!(page.next.is_some(), *limit < 25, "{limit}");
         assert!(page.tasks.iter().all(|task| task.owner == **owner));

@@ -54,9 +54,9 @@ async fn migrations_go_down_and_up_again(url: &DatabaseUrl) {
 }
 
 async fn fresh_empties_the_store(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+    store.tasks.add(&valid_task()).await.expect("added");
     store.migrator.fresh().await.expect("fresh");
-    let owner = sound_task().owner;
+    let owner = valid_task().owner;
     assert_eq!(
         store
             .tasks
@@ -68,7 +68,7 @@ async fn fresh_empties_the_store(store: &TestDatabase) {
     );
     store
         .tasks
-        .add(&sound_task())
+        .add(&valid_task())
         .await
         .expect("the tables are there");
 }
@@ -90,7 +90,7 @@ async fn newer_schema_is_left_unchanged(store: &TestDatabase) {
     assert!(store.health.schema_is_current().await.expect("answered"));
 }
 
-fn sound_task() -> Task {
+fn valid_task() -> Task {
     let draft = TaskDraft {
         title: Title::parse("Buy milk").expect("a title"),
         description: Description::default(),
@@ -111,17 +111,17 @@ fn insert_user(id: &str, email: &str) -> String {
 
 /// The tables repeat the limits of the domain; this test keeps both equal.
 async fn tables_refuse_values_the_domain_refuses(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+    store.tasks.add(&valid_task()).await.expect("added");
     let longest_title = "\u{1F600}".repeat(Title::MAX_CHARS);
     let longest_description = "\u{1F600}".repeat(Description::MAX_CHARS);
     let longest_user = "\u{1F600}".repeat(UserId::MAX_CHARS);
     let longest_email = "\u{1F600}".repeat(Email::MAX_CHARS);
-    for taken in [
+    for accepted in [
         format!("UPDATE tasks SET title = '{longest_title}'"),
         format!("UPDATE tasks SET description = '{longest_description}'"),
         insert_user(&longest_user, &longest_email),
     ] {
-        execute(&store.sql, &taken).await;
+        execute(&store.sql, &accepted).await;
     }
     for refused in [
         "UPDATE tasks SET title = ''".to_owned(),
@@ -154,7 +154,7 @@ fn bytes(store: &TestDatabase, count: usize) -> String {
 
 /// A digest has exactly 32 bytes, a counter starts at one, and a session needs a user.
 async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+    store.tasks.add(&valid_task()).await.expect("added");
     let family = bytes(store, 16);
     let family = if store.sql.get_database_backend() == DbBackend::Postgres {
         format!("encode({family}, 'hex')::uuid")
@@ -183,17 +183,17 @@ async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
         let outcome = store.sql.execute_unprepared(&refused).await;
         assert!(outcome.is_err(), "{refused}");
     }
-    for taken in insert_all(&bytes(store, 32), "alice", 1) {
-        execute(&store.sql, &taken).await;
-        let again = store.sql.execute_unprepared(&taken).await;
-        assert!(again.is_err(), "twice: {taken}");
+    for accepted in insert_all(&bytes(store, 32), "alice", 1) {
+        execute(&store.sql, &accepted).await;
+        let again = store.sql.execute_unprepared(&accepted).await;
+        assert!(again.is_err(), "twice: {accepted}");
     }
 }
 
 /// Reverting a migration removes only what that migration created.
 async fn users_and_tasks_survive_a_downgrade(store: &TestDatabase) {
     const BEFORE_ACCOUNTS: usize = 2;
-    store.tasks.add(&sound_task()).await.expect("added");
+    store.tasks.add(&valid_task()).await.expect("added");
     let all = store.migrator.status().await.expect("a status").len();
     let steps = u32::try_from(all - BEFORE_ACCOUNTS).expect("few migrations");
     let left = store.migrator.down(steps).await.expect("down");
@@ -205,13 +205,13 @@ async fn users_and_tasks_survive_a_downgrade(store: &TestDatabase) {
         let found = store.users.find(&user).await.expect("answered");
         assert_eq!(found.map(|user| user.id), Some(user));
     }
-    let task = sound_task();
+    let task = valid_task();
     let found = store.tasks.find(&task.owner, task.id).await;
     assert_eq!(found.expect("answered"), Some(task));
 }
 
 async fn nul_is_refused(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+    store.tasks.add(&valid_task()).await.expect("added");
     for column in ["title", "description"] {
         let statement = format!("UPDATE tasks SET {column} = 'a' || char(0) || 'b'");
         assert!(
@@ -224,14 +224,14 @@ async fn nul_is_refused(store: &TestDatabase) {
 /// Regression test for fault 5 of the predecessor: one stored row that broke a rule hid the whole
 /// list.
 async fn fault_5_corrupt_row_does_not_hide_the_list(store: &TestDatabase) {
-    let sound = Task {
+    let valid = Task {
         id: TaskId::from_uuid(Uuid::from_u128(2)),
         version: Version::FIRST.next(),
-        ..sound_task()
+        ..valid_task()
     };
-    let damaged = sound_task();
-    store.tasks.add(&sound).await.expect("added");
-    store.tasks.add(&damaged).await.expect("added");
+    let corrupt = valid_task();
+    store.tasks.add(&valid).await.expect("added");
+    store.tasks.add(&corrupt).await.expect("added");
     if store.sql.get_database_backend() == DbBackend::Postgres {
         execute(
             &store.sql,
@@ -245,13 +245,13 @@ async fn fault_5_corrupt_row_does_not_hide_the_list(store: &TestDatabase) {
     assert_eq!(
         store
             .tasks
-            .list(&sound.owner, &TaskQuery::default())
+            .list(&valid.owner, &TaskQuery::default())
             .await
             .expect("listed")
             .tasks,
-        [sound]
+        [valid]
     );
-    let read = store.tasks.find(&damaged.owner, damaged.id).await;
+    let read = store.tasks.find(&corrupt.owner, corrupt.id).await;
     assert!(matches!(read, Err(StoreError::Defect(_))), "{read:?}");
 }
 

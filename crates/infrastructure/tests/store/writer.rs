@@ -32,7 +32,7 @@ fn task(number: u128) -> Task {
     )
 }
 
-async fn stored(store: &TestDatabase) -> usize {
+async fn count_tasks(store: &TestDatabase) -> usize {
     let page = store.tasks.list(&alice(), &TaskQuery::default()).await;
     page.expect("listed").tasks.len()
 }
@@ -66,7 +66,7 @@ async fn failed_write_does_not_undo_others() {
     let added = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(refused + added, outcomes.len(), "{outcomes:?}");
     assert!(refused >= 80, "{refused}");
-    assert_eq!(stored(&store).await, added + 1);
+    assert_eq!(count_tasks(&store).await, added + 1);
 }
 
 #[tokio::test]
@@ -77,10 +77,10 @@ async fn concurrent_writes_share_commits() {
     let tasks: Vec<_> = (1..=100).map(task).collect();
     let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    let together = commits(&store) - before;
+    let commit_count = commits(&store) - before;
     assert!(
-        (2..50).contains(&together),
-        "{together} commits of 100 writes"
+        (2..50).contains(&commit_count),
+        "{commit_count} commits of 100 writes"
     );
 
     let before = commits(&store);
@@ -102,7 +102,7 @@ async fn write_that_ends_the_transaction_fails_alone() {
     for (number, outcome) in outcomes.iter().enumerate() {
         assert_eq!(outcome.is_err(), number == 50, "{number}: {outcome:?}");
     }
-    assert_eq!(stored(&store).await, 99);
+    assert_eq!(count_tasks(&store).await, 99);
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow,
 use taskhold_repository::tasks::Precondition;
 
 use super::{
-    Ports, all, at, created_at, description, found, id, kept, removed, task, title, user, user_of,
+    Ports, add_task, at, created_at, description, find_task, find_user, id, list_tasks,
+    remove_user, task, title, user,
 };
 
 /// Returns a console row with the number, owner and creation time of its task.
@@ -32,7 +33,7 @@ fn row(position: u64, number: i64, task: Task) -> ImportedRow {
 }
 
 /// Returns a row that keeps its id.
-fn kept_row(position: u64, task: Task) -> ImportedRow {
+fn native_row(position: u64, task: Task) -> ImportedRow {
     ImportedRow {
         position,
         identity: RowIdentity::Native,
@@ -61,7 +62,7 @@ fn tasks_of(rows: &[ImportedRow], owner: &str) -> Vec<Task> {
 }
 
 /// Returns an owner's counts: imported, already there, deleted since, duplicates.
-fn outcome(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
+fn counts_of(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
     let [imported, already_there, deleted_since, duplicates] = counts;
     let counts = Counts {
         imported,
@@ -73,7 +74,10 @@ fn outcome(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
 }
 
 /// Stages the rows and imports them without committing.
-async fn begun(store: &Ports, rows: &[ImportedRow]) -> (Box<dyn ImportRun>, ImportOutcome, u64) {
+async fn stage_and_import(
+    store: &Ports,
+    rows: &[ImportedRow],
+) -> (Box<dyn ImportRun>, ImportOutcome, u64) {
     let mut run = store.imports.begin_import().await.expect("begun");
     run.stage(rows).await.expect("set aside");
     let outcome = run.import(at(0)).await.expect("imported");
@@ -81,8 +85,8 @@ async fn begun(store: &Ports, rows: &[ImportedRow]) -> (Box<dyn ImportRun>, Impo
     (run, outcome, verified)
 }
 
-async fn imported(store: &Ports, rows: &[ImportedRow]) -> ImportOutcome {
-    let (run, outcome, verified) = begun(store, rows).await;
+async fn run_import(store: &Ports, rows: &[ImportedRow]) -> ImportOutcome {
+    let (run, outcome, verified) = stage_and_import(store, rows).await;
     run.commit().await.expect("committed");
     let imported: u64 = outcome.owners.values().map(|counts| counts.imported).sum();
     assert_eq!(verified, imported, "what is imported is read back");
@@ -100,16 +104,19 @@ pub async fn import_is_atomic(store: &Ports) {
         run.import(at(0)).await.expect("imported");
         assert_eq!(run.verify().await.expect("verified"), 4);
         for owner in ["alice", "bob"] {
-            assert_eq!(all(store, &user(owner)).await, []);
-            assert_eq!(user_of(store, owner).await, None);
+            assert_eq!(list_tasks(store, &user(owner)).await, []);
+            assert_eq!(find_user(store, owner).await, None);
         }
         if is_done {
             run.commit().await.expect("committed");
         }
     }
     for owner in ["alice", "bob"] {
-        assert_eq!(all(store, &user(owner)).await, tasks_of(&rows, owner));
-        let known = user_of(store, owner).await.expect("known by now");
+        assert_eq!(
+            list_tasks(store, &user(owner)).await,
+            tasks_of(&rows, owner)
+        );
+        let known = find_user(store, owner).await.expect("known by now");
         assert_eq!(known.created_at, at(0));
     }
 }
@@ -119,30 +126,39 @@ pub async fn abandoned_import_leaves_nothing(store: &Ports) {
     let mut run = store.imports.begin_import().await.expect("begun");
     run.stage(&file(10)).await.expect("set aside");
     drop(run);
-    assert_eq!(all(store, &user("alice")).await, []);
-    assert_eq!(imported(store, &[]).await, ImportOutcome::default());
-    assert_eq!(user_of(store, "alice").await, None);
+    assert_eq!(list_tasks(store, &user("alice")).await, []);
+    assert_eq!(run_import(store, &[]).await, ImportOutcome::default());
+    assert_eq!(find_user(store, "alice").await, None);
 }
 
 /// Checks that each task is imported once, whatever ids a second reading assigns.
 pub async fn repeated_import_changes_nothing(store: &Ports) {
     let first = file(10);
-    let outcome_of_first = imported(store, &first).await;
-    let expected = [outcome("alice", [3, 0, 0, 0]), outcome("bob", [1, 0, 0, 0])];
+    let outcome_of_first = run_import(store, &first).await;
+    let expected = [
+        counts_of("alice", [3, 0, 0, 0]),
+        counts_of("bob", [1, 0, 0, 0]),
+    ];
     assert_eq!(outcome_of_first.owners, expected.into());
     for first_id in [10, 20] {
-        let outcome_of_second = imported(store, &file(first_id)).await;
-        let expected = [outcome("alice", [0, 3, 0, 0]), outcome("bob", [0, 1, 0, 0])];
+        let outcome_of_second = run_import(store, &file(first_id)).await;
+        let expected = [
+            counts_of("alice", [0, 3, 0, 0]),
+            counts_of("bob", [0, 1, 0, 0]),
+        ];
         assert_eq!(outcome_of_second.owners, expected.into());
         assert_eq!(outcome_of_second.taken, []);
-        assert_eq!(all(store, &user("alice")).await, tasks_of(&first, "alice"));
+        assert_eq!(
+            list_tasks(store, &user("alice")).await,
+            tasks_of(&first, "alice")
+        );
     }
 }
 
 /// Checks that an edited task is still recognised as the imported one.
 pub async fn repeated_import_keeps_later_edits(store: &Ports) {
     let rows = file(10);
-    imported(store, &rows).await;
+    run_import(store, &rows).await;
     let change = TaskChange {
         title: Some(title("edited")),
         completion: Some(Completion::Toggle),
@@ -159,17 +175,17 @@ pub async fn repeated_import_keeps_later_edits(store: &Ports) {
         )
         .await;
     let edited = edited.expect("answered").expect("there");
-    let again = imported(store, &file(20)).await;
-    assert_eq!(again.owners[&user("bob")], outcome("bob", [0, 1, 0, 0]).1);
-    assert_eq!(all(store, &user("bob")).await, [edited]);
+    let again = run_import(store, &file(20)).await;
+    assert_eq!(again.owners[&user("bob")], counts_of("bob", [0, 1, 0, 0]).1);
+    assert_eq!(list_tasks(store, &user("bob")).await, [edited]);
 }
 
 /// Checks rows with and without ids of their own.
 pub async fn repeated_import_does_not_restore_deleted_tasks(store: &Ports) {
     let alice = user("alice");
-    let rows = |first_id| [file(first_id), vec![kept_row(5, task("alice", 5))]].concat();
+    let rows = |first_id| [file(first_id), vec![native_row(5, task("alice", 5))]].concat();
     let first = rows(10);
-    imported(store, &first).await;
+    run_import(store, &first).await;
     for gone in [&first[0], &first[4]] {
         let removed = store
             .tasks
@@ -177,11 +193,14 @@ pub async fn repeated_import_does_not_restore_deleted_tasks(store: &Ports) {
         assert!(removed.await.expect("answered"));
     }
     for first_id in [20, 30] {
-        let again = imported(store, &rows(first_id)).await;
-        let expected = [outcome("alice", [0, 2, 2, 0]), outcome("bob", [0, 1, 0, 0])];
+        let again = run_import(store, &rows(first_id)).await;
+        let expected = [
+            counts_of("alice", [0, 2, 2, 0]),
+            counts_of("bob", [0, 1, 0, 0]),
+        ];
         assert_eq!(again.owners, expected.into());
         let left = [first[3].task.clone(), first[2].task.clone()];
-        assert_eq!(all(store, &alice).await, left);
+        assert_eq!(list_tasks(store, &alice).await, left);
     }
 }
 
@@ -194,24 +213,30 @@ pub async fn last_of_duplicate_rows_wins(store: &Ports) {
     let rows = [
         row(1, 7, titled("alice", 1, "first")),
         row(2, 7, titled("bob", 2, "of another")),
-        kept_row(3, titled("alice", 3, "first that is kept")),
+        native_row(3, titled("alice", 3, "first that is kept")),
         // Within one file, the creation time does not distinguish rows.
         row(4, 7, created_at(titled("alice", 4, "second"), 9)),
-        kept_row(5, titled("alice", 3, "second that is kept")),
+        native_row(5, titled("alice", 3, "second that is kept")),
         row(6, 7, titled("alice", 6, "third")),
     ];
     let mut run = store.imports.begin_import().await.expect("begun");
     for part in rows.chunks(1) {
         run.stage(part).await.expect("set aside");
     }
-    let made = run.import(at(0)).await.expect("imported");
+    let outcome = run.import(at(0)).await.expect("imported");
     assert_eq!(run.verify().await.expect("verified"), 3);
     run.commit().await.expect("committed");
-    let expected = [outcome("alice", [2, 0, 0, 3]), outcome("bob", [1, 0, 0, 0])];
-    assert_eq!(made.owners, expected.into());
+    let expected = [
+        counts_of("alice", [2, 0, 0, 3]),
+        counts_of("bob", [1, 0, 0, 0]),
+    ];
+    assert_eq!(outcome.owners, expected.into());
     let kept = [rows[5].task.clone(), rows[4].task.clone()];
-    assert_eq!(all(store, &user("alice")).await, kept);
-    assert_eq!(all(store, &user("bob")).await, [rows[1].task.clone()]);
+    assert_eq!(list_tasks(store, &user("alice")).await, kept);
+    assert_eq!(
+        list_tasks(store, &user("bob")).await,
+        [rows[1].task.clone()]
+    );
 }
 
 /// Checks that the number alone does not identify a row, because the console reuses numbers, and
@@ -244,10 +269,10 @@ pub async fn row_is_identified_by_owner_number_and_time(store: &Ports) {
     ];
     for row in [&first].into_iter().chain(&others) {
         let owner = row.task.owner.as_str();
-        let made = imported(store, std::slice::from_ref(row)).await;
+        let outcome = run_import(store, std::slice::from_ref(row)).await;
         assert_eq!(
-            made.owners,
-            [outcome(owner, [1, 0, 0, 0])].into(),
+            outcome.owners,
+            [counts_of(owner, [1, 0, 0, 0])].into(),
             "{row:?}"
         );
     }
@@ -260,10 +285,10 @@ pub async fn row_is_identified_by_owner_number_and_time(store: &Ports) {
             },
             ..row.clone()
         };
-        let made = imported(store, &[again]).await;
+        let outcome = run_import(store, &[again]).await;
         assert_eq!(
-            made.owners,
-            [outcome(owner, [0, 1, 0, 0])].into(),
+            outcome.owners,
+            [counts_of(owner, [0, 1, 0, 0])].into(),
             "{row:?}"
         );
     }
@@ -272,23 +297,23 @@ pub async fn row_is_identified_by_owner_number_and_time(store: &Ports) {
 /// Checks that another user's task is neither overwritten nor transferred, and that the other rows
 /// are imported.
 pub async fn id_of_another_users_task_is_reported_as_taken(store: &Ports) {
-    let hers = kept(store, task("alice", 1)).await;
+    let hers = add_task(store, task("alice", 1)).await;
     let rows = [
-        kept_row(1, task("bob", 2)),
-        kept_row(2, task("bob", 1)),
-        kept_row(3, task("bob", 3)),
+        native_row(1, task("bob", 2)),
+        native_row(2, task("bob", 1)),
+        native_row(3, task("bob", 3)),
     ];
     for (imports, already_there) in [(2, 0), (0, 2)] {
-        let made = imported(store, &rows).await;
-        let expected = [outcome("bob", [imports, already_there, 0, 0])];
-        assert_eq!(made.owners, expected.into());
-        assert_eq!(made.taken, [(2, hers.id)]);
+        let outcome = run_import(store, &rows).await;
+        let expected = [counts_of("bob", [imports, already_there, 0, 0])];
+        assert_eq!(outcome.owners, expected.into());
+        assert_eq!(outcome.taken, [(2, hers.id)]);
     }
-    assert_eq!(found(store, &hers).await, Some(hers));
-    assert_eq!(all(store, &user("bob")).await.len(), 2);
+    assert_eq!(find_task(store, &hers).await, Some(hers));
+    assert_eq!(list_tasks(store, &user("bob")).await.len(), 2);
     // The task existed before the import.
-    let made = imported(store, &[kept_row(1, task("alice", 1))]).await;
-    assert_eq!(made.owners, [outcome("alice", [0, 1, 0, 0])].into());
+    let outcome = run_import(store, &[native_row(1, task("alice", 1))]).await;
+    assert_eq!(outcome.owners, [counts_of("alice", [0, 1, 0, 0])].into());
 }
 
 /// Checks that every field is stored exactly, whatever characters it holds.
@@ -313,18 +338,18 @@ pub async fn every_field_is_imported_unchanged(store: &Ports) {
     expected[0].created_at = Timestamp::FIRST;
     let rows: Vec<_> = (1..)
         .zip(&expected)
-        .map(|(position, task)| kept_row(position, task.clone()))
+        .map(|(position, task)| native_row(position, task.clone()))
         .collect();
-    imported(store, &rows).await;
+    run_import(store, &rows).await;
     expected.reverse();
-    assert_eq!(all(store, &user("ÿ\t\\")).await, expected);
+    assert_eq!(list_tasks(store, &user("ÿ\t\\")).await, expected);
 }
 
 /// Checks that only one of several concurrent imports of a file creates each task.
 pub async fn concurrent_imports_create_each_task_once(store: &Ports) {
     let outcomes = join_all((1..=4).map(|import| async move {
         let rows = file(import * 10);
-        imported(store, &rows).await
+        run_import(store, &rows).await
     }))
     .await;
     for (owner, rows) in [("alice", 3), ("bob", 1)] {
@@ -336,17 +361,23 @@ pub async fn concurrent_imports_create_each_task_once(store: &Ports) {
         counts.sort_unstable();
         assert_eq!(counts, [(0, rows), (0, rows), (0, rows), (rows, 0)]);
     }
-    assert_eq!(all(store, &user("alice")).await.len(), 3);
-    assert_eq!(all(store, &user("bob")).await.len(), 1);
+    assert_eq!(list_tasks(store, &user("alice")).await.len(), 3);
+    assert_eq!(list_tasks(store, &user("bob")).await.len(), 1);
 }
 
 /// Checks that the records of other users stay.
 pub async fn removing_a_user_removes_their_import_records(store: &Ports) {
-    imported(store, &file(10)).await;
-    assert!(removed(store, "alice").await);
+    run_import(store, &file(10)).await;
+    assert!(remove_user(store, "alice").await);
     let again = file(20);
-    let made = imported(store, &again).await;
-    let expected = [outcome("alice", [3, 0, 0, 0]), outcome("bob", [0, 1, 0, 0])];
-    assert_eq!(made.owners, expected.into());
-    assert_eq!(all(store, &user("alice")).await, tasks_of(&again, "alice"));
+    let outcome = run_import(store, &again).await;
+    let expected = [
+        counts_of("alice", [3, 0, 0, 0]),
+        counts_of("bob", [0, 1, 0, 0]),
+    ];
+    assert_eq!(outcome.owners, expected.into());
+    assert_eq!(
+        list_tasks(store, &user("alice")).await,
+        tasks_of(&again, "alice")
+    );
 }

@@ -4,10 +4,10 @@ use super::Model;
 
 /// The state of a task from its creation to its deletion, which is final.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum Life {
+pub enum TaskState {
     /// Not created yet.
     #[default]
-    Unborn,
+    NotCreated,
     /// Existing, with these values.
     Present(Shown),
     /// Deleted.
@@ -85,33 +85,35 @@ pub enum Outcome {
 pub enum TaskModel {}
 
 impl Model for TaskModel {
-    type State = Life;
+    type State = TaskState;
     type Action = Action;
     type Outcome = Outcome;
 
-    fn apply(life: &Life, action: &Action) -> Option<(Life, Outcome)> {
-        Some(match (life, action) {
-            (Life::Unborn, Action::Create { title }) => {
+    fn apply(state: &TaskState, action: &Action) -> Option<(TaskState, Outcome)> {
+        Some(match (state, action) {
+            (TaskState::NotCreated, Action::Create { title }) => {
                 let task = Shown {
                     title: title.clone(),
                     completed: false,
                     version: 1,
                 };
-                (Life::Present(task.clone()), Outcome::Shown(task))
+                (TaskState::Present(task.clone()), Outcome::Shown(task))
             }
             // Every creation creates another task.
             (_, Action::Create { .. }) => return None,
-            (Life::Unborn | Life::Deleted, _) => (life.clone(), Outcome::Missing),
-            (Life::Present(task), Action::Read) => (life.clone(), Outcome::Shown(task.clone())),
-            (Life::Present(task), Action::List) => {
+            (TaskState::NotCreated | TaskState::Deleted, _) => (state.clone(), Outcome::Missing),
+            (TaskState::Present(task), Action::Read) => {
+                (state.clone(), Outcome::Shown(task.clone()))
+            }
+            (TaskState::Present(task), Action::List) => {
                 let listed = Outcome::Listed {
                     title: task.title.clone(),
                     completed: task.completed,
                 };
-                (life.clone(), listed)
+                (state.clone(), listed)
             }
             (
-                Life::Present(task),
+                TaskState::Present(task),
                 Action::Change {
                     if_match: Some(version),
                     ..
@@ -119,22 +121,24 @@ impl Model for TaskModel {
                 | Action::Delete {
                     if_match: Some(version),
                 },
-            ) if *version != task.version => (life.clone(), Outcome::Stale(task.clone())),
-            (Life::Present(task), Action::Change { change, .. }) => {
+            ) if *version != task.version => (state.clone(), Outcome::Stale(task.clone())),
+            (TaskState::Present(task), Action::Change { change, .. }) => {
                 let task = task.after(change);
-                (Life::Present(task.clone()), Outcome::Shown(task))
+                (TaskState::Present(task.clone()), Outcome::Shown(task))
             }
-            (Life::Present(_), Action::Delete { .. }) => (Life::Deleted, Outcome::Deleted),
+            (TaskState::Present(_), Action::Delete { .. }) => {
+                (TaskState::Deleted, Outcome::Deleted)
+            }
         })
     }
 
     /// Versions never decrease, and a deletion is final.
-    fn rules_out(life: &Life, outcome: &Outcome) -> bool {
-        match (life, outcome) {
-            (Life::Present(task), Outcome::Shown(shown) | Outcome::Stale(shown)) => {
+    fn rules_out(state: &TaskState, outcome: &Outcome) -> bool {
+        match (state, outcome) {
+            (TaskState::Present(task), Outcome::Shown(shown) | Outcome::Stale(shown)) => {
                 shown.version < task.version
             }
-            (Life::Deleted, outcome) => *outcome != Outcome::Missing,
+            (TaskState::Deleted, outcome) => *outcome != Outcome::Missing,
             _ => false,
         }
     }
