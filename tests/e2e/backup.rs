@@ -102,10 +102,10 @@ impl Database {
     /// Creates a backup and returns its path.
     #[track_caller]
     fn backup(&self) -> PathBuf {
-        let said = self.run_command(&["backup"]).assert_success();
+        let printed = self.run_command(&["backup"]).assert_success();
         self.folder
             .path()
-            .join(said.lines().next().expect("a path"))
+            .join(printed.lines().next().expect("a path"))
     }
 
     fn restore(&self, backup: &Path) -> CommandOutcome {

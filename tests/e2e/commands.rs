@@ -51,8 +51,8 @@ async fn user_commands_migrate_an_empty_store(database: Database) {
         ];
         let output = run(folder, &by_hand, arguments);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let said = text(&output.stderr);
-        assert!(said.contains("run `taskhold migrate up`"), "{said}");
+        let printed = text(&output.stderr);
+        assert!(printed.contains("run `taskhold migrate up`"), "{printed}");
     }
     let variables = [("DATABASE_URL", database.url.as_str())];
     let output = run(folder, &variables, &["user", "list"]);
@@ -111,8 +111,8 @@ async fn migrate_names_the_migrated_database() {
     ] {
         let output = run(direct.folder.path(), &variables, arguments);
         assert_eq!(output.status.code(), Some(code), "{output:?}");
-        let said = [text(&output.stdout), text(&output.stderr)].concat();
-        assert!(said.contains(name), "{arguments:?}: {said}");
+        let printed = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(printed.contains(name), "{arguments:?}: {printed}");
     }
 }
 
@@ -121,16 +121,16 @@ async fn without_auto_migrate_readiness_waits_for_migrate_up() {
     let database = Database::sqlite();
     let service =
         Service::start_with(&database, &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")]).await;
-    let nobody = service.client_with(None);
-    assert_eq!(nobody.get("/health").await.status, 200);
-    assert_eq!(nobody.get("/health/ready").await.status, 503);
+    let anonymous = service.client_with(None);
+    assert_eq!(anonymous.get("/health").await.status, 200);
+    assert_eq!(anonymous.get("/health/ready").await.status, 503);
     let output = run(
         database.folder.path(),
         &[("DATABASE_URL", &database.url)],
         &["migrate", "up"],
     );
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(nobody.get("/health/ready").await.status, 200);
+    assert_eq!(anonymous.get("/health/ready").await.status, 200);
     service
         .client("alice")
         .created(json!({"title": "now it works"}))
@@ -217,13 +217,13 @@ fn wrong_usage_exits_with_2_and_help_lists_everything() {
     }
     let output = run(database.folder.path(), &[], &["--help"]);
     assert!(output.status.success());
-    let said = text(&output.stdout);
+    let printed = text(&output.stdout);
     for command in [
         "serve", "migrate", "user", "import", "export", "backup", "restore", "copy", "token",
         "health", "openapi",
     ] {
         let is_row = |line: &str| line.split_whitespace().next() == Some(command);
-        assert!(said.lines().any(is_row), "{command}: {said}");
+        assert!(printed.lines().any(is_row), "{command}: {printed}");
     }
     for variable in [
         "DATABASE_URL",
@@ -234,8 +234,8 @@ fn wrong_usage_exits_with_2_and_help_lists_everything() {
         "PORT",
     ] {
         assert!(
-            said.contains(&format!("`{variable}`")),
-            "{variable}: {said}"
+            printed.contains(&format!("`{variable}`")),
+            "{variable}: {printed}"
         );
     }
 }
@@ -257,9 +257,9 @@ async fn second_process_on_a_sqlite_file_is_refused() {
         ] {
             let output = run(folder, &variables, arguments);
             assert_eq!(output.status.code(), Some(1), "{output:?}");
-            let said = text(&output.stderr);
-            assert!(said.contains("another process serves"), "{said}");
-            assert!(said.contains("taskhold.db.lock"), "{said}");
+            let printed = text(&output.stderr);
+            assert!(printed.contains("another process serves"), "{printed}");
+            assert!(printed.contains("taskhold.db.lock"), "{printed}");
         }
         // A command that only reads or adds runs beside the service.
         let output = run(folder, &variables, &["migrate", "up"]);
@@ -314,10 +314,10 @@ fn closed_output_is_an_error_without_a_panic() {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = command.stdout(writer).output().expect("it runs");
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-        assert!(said.contains(expected), "{arguments:?}: {said}");
-        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
+        assert!(printed.contains(expected), "{arguments:?}: {printed}");
+        assert!(!printed.contains("panicked"), "{arguments:?}: {printed}");
     }
     let report = std::fs::read_to_string(report).expect("a report");
     assert!(report.contains(r#""imported": 1"#), "{report}");

@@ -43,14 +43,14 @@ pub fn assert_serve_fails(url: &str, code: i32, sentence: &str, more: &[(&str, &
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    let said = std::fs::read_to_string(log).expect("what it said");
-    assert_eq!(status.code(), Some(code), "{url}: {said}");
-    let last = said.lines().last().unwrap_or_default();
+    let printed = std::fs::read_to_string(log).expect("what it said");
+    assert_eq!(status.code(), Some(code), "{url}: {printed}");
+    let last = printed.lines().last().unwrap_or_default();
     assert!(
         last.contains("DATABASE_URL") && last.contains(sentence),
         "{url}: {last}"
     );
-    assert!(!said.contains("hunter2"), "{url}: {said}");
+    assert!(!printed.contains("hunter2"), "{url}: {printed}");
 }
 
 #[tokio::test]

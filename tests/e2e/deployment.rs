@@ -62,9 +62,9 @@ fn assert_is_command(words: &[String]) {
     arguments.push("--help");
     let help = run(folder.path(), &[], &arguments);
     let usage = format!("Usage: taskhold {}", words.join(" "));
-    let said = String::from_utf8_lossy(&help.stdout);
+    let printed = String::from_utf8_lossy(&help.stdout);
     assert!(
-        help.status.success() && said.contains(&usage),
+        help.status.success() && printed.contains(&usage),
         "{words:?}: {help:?}"
     );
 }
@@ -225,7 +225,7 @@ fn with_operator_values(text: &str) -> String {
         text_with_values += match name {
             "JWT_SECRET" => SECRET,
             "POSTGRES_PASSWORD" => "letters0and1digits",
-            other => panic!("nobody is told of {other}"),
+            other => panic!("anonymous is told of {other}"),
         };
         text_with_values += rest;
     }

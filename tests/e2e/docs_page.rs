@@ -40,9 +40,9 @@ fn load_page(url: &str) -> LoadedPage {
         .env("HOME", folder.path())
         .output()
         .expect("chromium runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(!said.contains("Content Security Policy"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    assert!(!printed.contains("Content Security Policy"), "{printed}");
     let log = std::fs::read(log).expect("a log");
     LoadedPage {
         dom: String::from_utf8(output.stdout).expect("UTF-8"),

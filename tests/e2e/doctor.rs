@@ -34,12 +34,12 @@ impl Report {
         ];
         let variables = [&common, variables].concat();
         let output = run(database.folder.path(), &variables, &["doctor", "--json"]);
-        let said = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stderr);
         for (name, secret) in &variables {
             let is_secret = name.starts_with("JWT_SECRET") && secret.len() > 3;
-            let said = format!("{said}{}", String::from_utf8_lossy(&output.stdout));
-            assert!(!is_secret || !said.contains(secret), "{said}");
-            assert!(!said.contains("hunter2"), "{said}");
+            let printed = format!("{printed}{}", String::from_utf8_lossy(&output.stdout));
+            assert!(!is_secret || !printed.contains(secret), "{printed}");
+            assert!(!printed.contains("hunter2"), "{printed}");
         }
         let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -152,11 +152,11 @@ async fn missing_old_or_unverified_backup_is_reported(database: Database) {
     Report::of(&database, &production)
         .assert_problems(&["backup"])
         .assert_finding("backup", "problem", "taskhold backup");
-    let said = run_to_success(&database, &["backup"]);
+    let printed = run_to_success(&database, &["backup"]);
     let backup = database
         .folder
         .path()
-        .join(said.lines().next().expect("a path"));
+        .join(printed.lines().next().expect("a path"));
     Report::of(&database, &production)
         .assert_problems(&[])
         .assert_finding("backup", "ok", "the newest is of 20")
@@ -303,21 +303,21 @@ fn text_output_has_a_line_per_finding_and_its_advice() {
     let database = Database::sqlite();
     let url = [("DATABASE_URL", database.url.as_str())];
     let output = run(database.folder.path(), &url, &["doctor"]);
-    let said = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        said.contains("\nok           store        SQLite file "),
-        "{said}"
+        printed.contains("\nok           store        SQLite file "),
+        "{printed}"
     );
     assert!(
-        said.contains("\nwarning      backup       there is none in backups\n"),
-        "{said}"
+        printed.contains("\nwarning      backup       there is none in backups\n"),
+        "{printed}"
     );
     assert!(
-        said.contains("\n                          -> run `taskhold backup`"),
-        "{said}"
+        printed.contains("\n                          -> run `taskhold backup`"),
+        "{printed}"
     );
-    let last = said.lines().last().expect("a line");
+    let last = printed.lines().last().expect("a line");
     assert!(last.ends_with(", 0 problems, 2 not checked"), "{last}");
 }
 
@@ -336,13 +336,13 @@ fn documented_example_matches_the_output() {
         ("TASKHOLD__SERVER__PORT", "0"),
     ];
     let output = run(database.folder.path(), &production, &["doctor"]);
-    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
     let begin = |text: &str| {
         let lines = text
             .lines()
             .map(|line| line.chars().take(26).collect::<String>());
         lines.collect::<Vec<_>>()
     };
-    assert_eq!(begin(&said), begin(&example), "{said}");
-    assert_eq!(said.lines().last(), example.lines().last());
+    assert_eq!(begin(&printed), begin(&example), "{printed}");
+    assert_eq!(printed.lines().last(), example.lines().last());
 }

@@ -152,13 +152,13 @@ async fn four_instances_starting_on_an_empty_postgres_migrate_once() {
     );
     let mut migrated = 0;
     for service in [&first, &second, &third, &fourth] {
-        let nobody = service.client_with(None);
-        let health = nobody.get("/health").await;
+        let anonymous = service.client_with(None);
+        let health = anonymous.get("/health").await;
         assert_eq!(
             (health.status, &health.body),
             (200, &json!({"status": "healthy", "database": "connected"}))
         );
-        assert_eq!(nobody.get("/health/ready").await.status, 200);
+        assert_eq!(anonymous.get("/health/ready").await.status, 200);
         migrated += usize::from(service.log().contains("migrated the database"));
     }
     assert_eq!(migrated, 1, "one of them made the schema");

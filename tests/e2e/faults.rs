@@ -53,8 +53,8 @@ async fn fault_1_stopped_database_is_no_missing_task_and_unhealthy() {
             assert!(!shown.contains(secret), "{secret}: {shown}");
         }
     }
-    let nobody = service.client_with(None);
-    let health = nobody.get("/health").await;
+    let anonymous = service.client_with(None);
+    let health = anonymous.get("/health").await;
     assert_eq!(
         (health.status, &health.body),
         (
@@ -62,8 +62,8 @@ async fn fault_1_stopped_database_is_no_missing_task_and_unhealthy() {
             &json!({"status": "unhealthy", "database": "disconnected"})
         )
     );
-    assert_eq!(nobody.get("/health/ready").await.status, 503);
-    assert_eq!(nobody.get("/health/live").await.status, 200);
+    assert_eq!(anonymous.get("/health/ready").await.status, 503);
+    assert_eq!(anonymous.get("/health/live").await.status, 200);
 
     server.restart();
     let found = eventually("the service finds the server again", async || {
@@ -72,7 +72,7 @@ async fn fault_1_stopped_database_is_no_missing_task_and_unhealthy() {
     });
     assert_eq!(found.await.body["task"], task);
     eventually("the service is healthy again", async || {
-        (nobody.get("/health").await.status == 200).then_some(())
+        (anonymous.get("/health").await.status == 200).then_some(())
     })
     .await;
 }
@@ -86,9 +86,9 @@ async fn fault_1_frozen_database_is_answered_within_20_seconds() {
 
     server.freeze();
     let asked = Instant::now();
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     let (answers, health) = tokio::join!(send_every_request(&alice, id), async {
-        let health = nobody.get("/health").await;
+        let health = anonymous.get("/health").await;
         assert!(
             asked.elapsed() < Duration::from_secs(4),
             "health took {:?}",

@@ -312,8 +312,8 @@ fn session(name: &str, number: u32) -> Session {
 /// Registers an account with the session of this number.
 async fn register(store: &Ports, name: &str, number: u32) -> User {
     let user = account(name);
-    let kept = store.users.register(&user, &session(name, number)).await;
-    kept.expect("registered");
+    let registered = store.users.register(&user, &session(name, number)).await;
+    registered.expect("registered");
     user
 }
 

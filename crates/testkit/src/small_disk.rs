@@ -100,8 +100,8 @@ fn mount(folder: &Path, size: &str, in_user_namespace: bool) -> Option<Child> {
         .spawn()
         .ok()?;
     let mut line = String::new();
-    let said = BufReader::new(holder.stdout.take()?).read_line(&mut line);
-    if said.is_ok() && line == "mounted\n" {
+    let mounted = BufReader::new(holder.stdout.take()?).read_line(&mut line);
+    if mounted.is_ok() && line == "mounted\n" {
         return Some(holder);
     }
     drop(holder.stdin.take());

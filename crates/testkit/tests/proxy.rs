@@ -1,6 +1,6 @@
 //! The proxy causes exactly the requested faults.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::io::{ErrorKind, Result};
 use std::sync::{Arc, Mutex};
@@ -97,19 +97,19 @@ async fn wait_until(condition: impl Fn() -> bool) {
 async fn bytes_are_forwarded_both_ways() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
-    let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
-    assert!(echoes(&mut one).await && echoes(&mut other).await);
+    let (mut first, mut second) = (connect(&proxy).await, connect(&proxy).await);
+    assert!(echoes(&mut first).await && echoes(&mut second).await);
     assert_eq!(proxy.connections(), 2);
 
     let many: Vec<u8> = (0..500_000_u32).flat_map(u32::to_le_bytes).collect();
-    assert!(exchange(&mut one, &many).await.unwrap() == many);
+    assert!(exchange(&mut first, &many).await.unwrap() == many);
 
-    drop(one);
+    drop(first);
     wait_until(|| proxy.connections() == 1).await;
-    assert!(echoes(&mut other).await);
+    assert!(echoes(&mut second).await);
 
     drop(proxy);
-    assert!(!echoes(&mut other).await);
+    assert!(!echoes(&mut second).await);
 }
 
 #[tokio::test]
@@ -154,16 +154,16 @@ async fn cut_next_reply_loses_one_reply_per_call() {
 async fn unmatched_replies_are_forwarded() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
-    let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
+    let (mut first, mut second) = (connect(&proxy).await, connect(&proxy).await);
 
     proxy.cut_next_reply_to(b"COMMIT");
-    assert!(echoes(&mut one).await && echoes(&mut other).await);
-    assert!(is_reset(&mut one, b"please COMMIT this").await);
+    assert!(echoes(&mut first).await && echoes(&mut second).await);
+    assert!(is_reset(&mut first, b"please COMMIT this").await);
     assert!(echo.received(b"please COMMIT this"));
 
     proxy.cut_reply_with(b"INSERT 0 1");
-    assert!(echoes(&mut other).await);
-    assert!(is_reset(&mut other, b"<INSERT 0 1>").await);
+    assert!(echoes(&mut second).await);
+    assert!(is_reset(&mut second, b"<INSERT 0 1>").await);
     assert!(echo.received(b"<INSERT 0 1>"));
 
     let mut next = connect(&proxy).await;

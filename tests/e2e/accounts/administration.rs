@@ -59,21 +59,21 @@ async fn assert_refused_everywhere(instances: &[Service], token: &str) {
 
 async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(database: Database) {
     let instances = instances(&database).await;
-    let here = &instances[0];
-    let anna = register(here, "anna@example.org").await;
-    let bob = register(here, "bob@example.org").await;
+    let service = &instances[0];
+    let anna = register(service, "anna@example.org").await;
+    let bob = register(service, "bob@example.org").await;
     let stranger = token_issued_ago("stranger", Duration::from_secs(1));
-    let theirs = here.client_with(Some(stranger.clone()));
+    let theirs = service.client_with(Some(stranger.clone()));
     theirs.created(json!({"title": "first"})).await;
 
     run_user_command(&database, &["deactivate", "Anna@Example.org"]);
     run_user_command(&database, &["deactivate", "stranger"]);
     run_user_command(&database, &["delete", "bob@example.org", "--yes"]);
     // Whatever reads the store notices at once.
-    assert_eq!(post_refresh(here, &anna.refresh).await.status, 401);
-    assert_eq!(post_refresh(here, &bob.refresh).await.status, 401);
+    assert_eq!(post_refresh(service, &anna.refresh).await.status, 401);
+    assert_eq!(post_refresh(service, &bob.refresh).await.status, 401);
     for email in ["anna@example.org", "bob@example.org"] {
-        post_login(here, email, PASSWORD)
+        post_login(service, email, PASSWORD)
             .await
             .assert_problem(401, "UNAUTHORIZED");
     }
@@ -82,29 +82,29 @@ async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(databas
     }
     // A token issued by the external service since then does not help.
     let new = token_issued_ago("stranger", Duration::ZERO);
-    assert_eq!(me_status(here, &new).await, 401);
+    assert_eq!(me_status(service, &new).await, 401);
     // An instance that starts later refuses the tokens from its first request on.
     drop(instances);
-    let here = Service::start(&database).await;
+    let service = Service::start(&database).await;
     for token in [&anna.access, &bob.access, &stranger, &new] {
-        assert_eq!(me_status(&here, token).await, 401);
+        assert_eq!(me_status(&service, token).await, 401);
     }
 
     run_user_command(&database, &["activate", "anna@example.org"]);
     run_user_command(&database, &["activate", "stranger"]);
-    let again = log_in(&here, "anna@example.org").await;
+    let again = log_in(&service, "anna@example.org").await;
     within(REVOCATION_DEADLINE, "the token counts", async || {
-        (me_status(&here, &again.access).await == 200).then_some(())
+        (me_status(&service, &again.access).await == 200).then_some(())
     })
     .await;
-    let back = here.client_with(Some(token_issued_ago("stranger", Duration::ZERO)));
+    let back = service.client_with(Some(token_issued_ago("stranger", Duration::ZERO)));
     within(REVOCATION_DEADLINE, "the stranger is let in", async || {
         (back.get("/api/v1/tasks").await.status == 200).then_some(())
     })
     .await;
     assert_eq!(back.tasks().await.len(), 1, "nothing of theirs is lost");
     for before in [&anna.access, &stranger] {
-        assert_eq!(me_status(&here, before).await, 401);
+        assert_eq!(me_status(&service, before).await, 401);
     }
 }
 

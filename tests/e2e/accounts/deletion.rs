@@ -25,10 +25,10 @@ async fn create_keyed(client: &Client) -> Answer {
 fn difference(before: &Rows, after: &Rows) -> Vec<(String, usize, usize)> {
     let mut difference = Vec::new();
     for (table, rows) in after {
-        let came = rows.difference(&before[table]).count();
-        let went = before[table].difference(rows).count();
-        if came + went > 0 {
-            difference.push((table.clone(), came, went));
+        let added = rows.difference(&before[table]).count();
+        let removed = before[table].difference(rows).count();
+        if added + removed > 0 {
+            difference.push((table.clone(), added, removed));
         }
     }
     difference
@@ -65,8 +65,8 @@ async fn deleted_account_leaves_only_a_digest(database: Database) {
     let after = format!("{after:?}").to_lowercase();
     let hexadecimal = anna.id().bytes().map(|byte| format!("{byte:02x}"));
     let hexadecimal = hexadecimal.collect::<Vec<_>>().concat();
-    for gone in ["anna", anna.id(), &hexadecimal] {
-        assert!(!after.contains(gone), "{gone}: {after}");
+    for absent in ["anna", anna.id(), &hexadecimal] {
+        assert!(!after.contains(absent), "{absent}: {after}");
     }
     let again = register(&service, "anna@example.org").await;
     assert_ne!(again.id(), anna.id());
@@ -80,26 +80,26 @@ on_both_stores! {
 #[tokio::test]
 async fn deleted_account_is_not_recreated_by_another_instance() {
     let database = Database::postgres().await;
-    let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
-    let anna = register(&one, "anna@example.org").await;
+    let (first, second) = tokio::join!(Service::start(&database), Service::start(&database));
+    let anna = register(&first, "anna@example.org").await;
     let stranger = token_issued_ago("stranger", Duration::from_secs(1));
     for token in [&anna.access, &stranger] {
-        let there = other.client_with(Some(token.clone()));
-        there.created(json!({"title": "before"})).await;
+        let other_client = second.client_with(Some(token.clone()));
+        other_client.created(json!({"title": "before"})).await;
         let password = (token == &anna.access).then_some(PASSWORD);
-        let here = one.client_with(Some(token.clone()));
-        assert_eq!(delete_account(&here, password).await.status, 204);
+        let client = first.client_with(Some(token.clone()));
+        assert_eq!(delete_account(&client, password).await.status, 204);
         assert_eq!(
-            me_status(&other, token).await,
+            me_status(&second, token).await,
             200,
             "it has not heard of it"
         );
 
-        let writes = (0..4).map(|_| there.post(TASKS, json!({"title": "back"})));
+        let writes = (0..4).map(|_| other_client.post(TASKS, json!({"title": "back"})));
         for answer in join_all(writes).await {
             answer.assert_problem(401, "UNAUTHORIZED");
         }
-        create_keyed(&there)
+        create_keyed(&other_client)
             .await
             .assert_problem(401, "UNAUTHORIZED");
         let left = rows(&database).await;
@@ -111,12 +111,12 @@ async fn deleted_account_is_not_recreated_by_another_instance() {
         within(
             REVOCATION_DEADLINE,
             "the other instance refuses the token",
-            async || (there.get(ME).await.status == 401).then_some(()),
+            async || (other_client.get(ME).await.status == 401).then_some(()),
         )
         .await;
-        let late = there.post(TASKS, json!({"title": "late"})).await;
+        let late = other_client.post(TASKS, json!({"title": "late"})).await;
         late.assert_problem(401, "UNAUTHORIZED");
         assert!(rows(&database).await["users"].is_empty());
     }
-    register(&other, "anna@example.org").await;
+    register(&second, "anna@example.org").await;
 }

@@ -88,20 +88,20 @@ async fn account_lives_from_registration_to_deletion(database: Database) {
 async fn password_change_revokes_all_tokens(database: Database) {
     let service = Service::start(&database).await;
     let email = "anna@example.org";
-    let (one, other) = (
+    let (first, second) = (
         register(&service, email).await,
         log_in(&service, email).await,
     );
     let wrong = json!({"current_password": "wrong horse battery", "new_password": "another horse"});
-    let answer = one.client(&service).post(CHANGE_PASSWORD, wrong).await;
+    let answer = first.client(&service).post(CHANGE_PASSWORD, wrong).await;
     answer.assert_problem(422, "VALIDATION_ERROR");
     assert_eq!(answer.body["errors"][0]["field"], "current_password");
-    assert_eq!(me_status(&service, &other.access).await, 200);
+    assert_eq!(me_status(&service, &second.access).await, 200);
 
     let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
-    let answer = one.client(&service).post(CHANGE_PASSWORD, change).await;
+    let answer = first.client(&service).post(CHANGE_PASSWORD, change).await;
     let new = Grant::of(&answer, 200);
-    for before in [&one, &other] {
+    for before in [&first, &second] {
         assert_eq!(me_status(&service, &before.access).await, 401);
         assert_eq!(post_refresh(&service, &before.refresh).await.status, 401);
     }

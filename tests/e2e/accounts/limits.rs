@@ -95,16 +95,16 @@ async fn successful_login_resets_the_failures(database: Database) {
 
 async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
     let service = Service::start(&database).await;
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     for count in 1..=30 {
         let path = if count % 2 == 0 { REGISTER } else { LOGIN };
-        let answer = nobody.post(path, json!({})).await;
+        let answer = anonymous.post(path, json!({})).await;
         assert_eq!(answer.status, 422, "{count}: {answer:?}");
     }
     for path in [REGISTER, LOGIN] {
-        assert_limited(&nobody.post(path, credentials(PASSWORD)).await, 30, 60);
+        assert_limited(&anonymous.post(path, credentials(PASSWORD)).await, 30, 60);
         // An untrusted client cannot forward another address.
-        let answer = post_from(&nobody, "203.0.113.9", path, &credentials(PASSWORD)).await;
+        let answer = post_from(&anonymous, "203.0.113.9", path, &credentials(PASSWORD)).await;
         assert_limited(&answer, 30, 60);
     }
     // Other routes are not limited.
@@ -116,9 +116,9 @@ async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
 
 async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database) {
     let service = Service::start_with(&database, &BEHIND_A_PROXY[..1]).await;
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     for _ in 0..30 {
-        let answer = post_from(&nobody, "203.0.113.9", REGISTER, &json!({})).await;
+        let answer = post_from(&anonymous, "203.0.113.9", REGISTER, &json!({})).await;
         assert_eq!(answer.status, 422, "{answer:?}");
     }
     for same in [
@@ -126,26 +126,28 @@ async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database)
         "198.51.100.1, 203.0.113.9",
         "203.0.113.9, 127.0.0.1",
     ] {
-        let answer = post_from(&nobody, same, REGISTER, &json!({})).await;
+        let answer = post_from(&anonymous, same, REGISTER, &json!({})).await;
         assert_limited(&answer, 30, 60);
     }
-    let other = post_from(&nobody, "203.0.113.8", REGISTER, &credentials(PASSWORD)).await;
-    assert_eq!(other.status, 201, "{other:?}");
-    assert_eq!(other.header("ratelimit-policy"), "\"default\";q=30;w=60");
+    let second = post_from(&anonymous, "203.0.113.8", REGISTER, &credentials(PASSWORD)).await;
+    assert_eq!(second.status, 201, "{second:?}");
+    assert_eq!(second.header("ratelimit-policy"), "\"default\";q=30;w=60");
     assert!(
-        other.header("ratelimit").starts_with("\"default\";r=29;t="),
-        "{other:?}"
+        second
+            .header("ratelimit")
+            .starts_with("\"default\";r=29;t="),
+        "{second:?}"
     );
 }
 
 async fn fifty_failures_from_any_address_return_429(database: Database) {
     let service = Service::start_with(&database, &BEHIND_A_PROXY).await;
     register(&service, "anna@example.org").await;
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     for count in 0..50 {
         let address = format!("203.0.113.{}", count / 5);
         let answer = post_from(
-            &nobody,
+            &anonymous,
             &address,
             LOGIN,
             &credentials("wrong horse battery"),
@@ -153,7 +155,7 @@ async fn fifty_failures_from_any_address_return_429(database: Database) {
         .await;
         assert_eq!(answer.status, 401, "{count}: {answer:?}");
     }
-    let answer = post_from(&nobody, "198.51.100.1", LOGIN, &credentials(PASSWORD)).await;
+    let answer = post_from(&anonymous, "198.51.100.1", LOGIN, &credentials(PASSWORD)).await;
     assert_limited(&answer, 50, 900);
 }
 
@@ -168,22 +170,22 @@ on_both_stores! {
 #[tokio::test]
 async fn two_instances_share_their_counters() {
     let database = Database::postgres().await;
-    let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
-    register(&one, "anna@example.org").await;
-    for service in [&one, &other, &one, &other, &one] {
+    let (first, second) = tokio::join!(Service::start(&database), Service::start(&database));
+    register(&first, "anna@example.org").await;
+    for service in [&first, &second, &first, &second, &first] {
         let answer = post_login(service, "anna@example.org", "wrong horse battery").await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
-    for service in [&one, &other] {
+    for service in [&first, &second] {
         let answer = post_login(service, "anna@example.org", PASSWORD).await;
         assert_limited(&answer, 5, 900);
     }
     // One registration and seven logins were counted before.
-    for service in [&one, &other].into_iter().cycle().take(22) {
+    for service in [&first, &second].into_iter().cycle().take(22) {
         let answer = service.client_with(None).post(LOGIN, json!({})).await;
         assert_eq!(answer.status, 422, "{answer:?}");
     }
-    for service in [&one, &other] {
+    for service in [&first, &second] {
         let answer = service.client_with(None).post(REGISTER, json!({})).await;
         assert_limited(&answer, 30, 60);
     }

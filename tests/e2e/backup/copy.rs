@@ -33,8 +33,8 @@ async fn copy_has_every_row_and_leaves_the_source_unchanged(source: Database) {
     let expected_tasks = tasks(&person, &service).await;
     let expected = copied_contents(&source).await;
     for target in [Database::sqlite(), Database::postgres().await] {
-        let said = source.copy_to(&target).assert_success();
-        assert!(said.contains("read back and compared"), "{said}");
+        let printed = source.copy_to(&target).assert_success();
+        assert!(printed.contains("read back and compared"), "{printed}");
         assert!(
             copied_contents(&target).await == expected,
             "every row of every table"

@@ -35,8 +35,8 @@ async fn backup_on_a_full_disk_fails_and_leaves_nothing(database: Database) {
         .client("anna")
         .created(json!({"title": "small"}))
         .await;
-    let said = taskhold(&["backup"]).assert_success();
-    let first = said.lines().next().expect("a path");
+    let printed = taskhold(&["backup"]).assert_success();
+    let first = printed.lines().next().expect("a path");
     let before = (listed("backups"), sums(first));
     add_tasks(database, TASKS).await;
     full.run("fallocate", &["--length", BALLAST, "backups/ballast"]);

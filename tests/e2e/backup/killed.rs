@@ -247,9 +247,12 @@ async fn assert_recovers_from_half_restore(
         others.run_command(&["migrate", "up"]).assert_success();
         for arguments in [&["serve"][..], &["migrate", "up"], &["user", "list"]] {
             let output = run(target.folder.path(), &variables, arguments);
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(78), "{arguments:?}: {said}");
-            assert!(said.contains("run `taskhold restore` again"), "{said}");
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(78), "{arguments:?}: {printed}");
+            assert!(
+                printed.contains("run `taskhold restore` again"),
+                "{printed}"
+            );
         }
         for outcome in [
             target.run_command(&["backup"]),

@@ -85,10 +85,10 @@ async fn backup_of_an_older_schema_is_migrated(database: Database) {
     database
         .run_command_with(&[("TO_DATABASE_URL", &target.url)], &["copy"])
         .assert_refused("run `taskhold migrate up` first");
-    let said = target.restore(&backup).assert_success();
+    let printed = target.restore(&backup).assert_success();
     assert!(
-        said.contains("3 migrations applied that it lacked"),
-        "{said}"
+        printed.contains("3 migrations applied that it lacked"),
+        "{printed}"
     );
     // The same works over a newer schema.
     database.run_command(&["migrate", "up"]).assert_success();

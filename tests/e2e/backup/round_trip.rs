@@ -25,15 +25,15 @@ async fn restored_store_equals_the_backed_up_store(database: Database) {
     assert!(expected.values().filter(|rows| rows.is_empty()).count() == SESSIONS.len());
 
     let target = database.another().await;
-    let said = target
+    let printed = target
         .run_command_with(
             &[("LIVE_DATABASE_URL", &database.url)],
             &["restore", text(&backup)],
         )
         .assert_success();
     assert!(
-        said.contains("0 accounts deleted again, 0 deactivated again, 0 revocations"),
-        "{said}"
+        printed.contains("0 accounts deleted again, 0 deactivated again, 0 revocations"),
+        "{printed}"
     );
     assert!(
         contents(&target).await == expected,

@@ -77,8 +77,8 @@ const REPLAYED: &str = "from the store that was served: 1 accounts deleted again
 
 async fn restore_over_the_same_store_reapplies_revocations(database: Database) {
     let since = RevokedSince::apply_to(&database).await;
-    let said = database.restore_over(&since.backup).assert_success();
-    assert!(said.contains(REPLAYED), "{said}");
+    let printed = database.restore_over(&since.backup).assert_success();
+    assert!(printed.contains(REPLAYED), "{printed}");
     since.assert_holds_in(&database).await;
 }
 
@@ -86,10 +86,10 @@ async fn restore_into_another_store_reapplies_revocations(database: Database) {
     let since = RevokedSince::apply_to(&database).await;
     let target = database.another().await;
     let live = [("LIVE_DATABASE_URL", database.url.as_str())];
-    let said = target
+    let printed = target
         .run_command_with(&live, &["restore", text(&since.backup)])
         .assert_success();
-    assert!(said.contains(REPLAYED), "{said}");
+    assert!(printed.contains(REPLAYED), "{printed}");
     since.assert_holds_in(&target).await;
 }
 
@@ -97,9 +97,9 @@ async fn restore_into_another_store_reapplies_revocations(database: Database) {
 async fn lost_accounts_are_not_treated_as_deleted(database: Database) {
     let since = RevokedSince::apply_to(&database).await;
     execute(&database, "DELETE FROM users").await;
-    let said = database.restore_over(&since.backup).assert_success();
-    assert!(said.contains("0 accounts deleted again"), "{said}");
-    assert!(said.contains("lacks at least 1 accounts"), "{said}");
+    let printed = database.restore_over(&since.backup).assert_success();
+    assert!(printed.contains("0 accounts deleted again"), "{printed}");
+    assert!(printed.contains("lacks at least 1 accounts"), "{printed}");
     let users = database.run_command(&["user", "list"]).assert_success();
     for person in [
         &since.deleted,
@@ -113,7 +113,7 @@ async fn lost_accounts_are_not_treated_as_deleted(database: Database) {
 
 async fn restore_without_the_live_store_revokes_all_tokens(database: Database) {
     let since = RevokedSince::apply_to(&database).await;
-    let nobody = [
+    let anonymous = [
         (
             "LIVE_DATABASE_URL",
             "postgres://nobody:canary@127.0.0.1:1/gone",
@@ -121,23 +121,23 @@ async fn restore_without_the_live_store_revokes_all_tokens(database: Database) {
         ("TASKHOLD__DATABASE__CONNECT_TIMEOUT_SECONDS", "1"),
     ];
     for (live, reason) in [
-        (&nobody[..], "does not answer"),
+        (&anonymous[..], "does not answer"),
         (&[], "the store that was served was not named"),
     ] {
         let target = database.another().await;
-        let said = target
+        let printed = target
             .run_command_with(live, &["restore", text(&since.backup)])
             .assert_success();
-        assert!(said.contains(reason), "{said}");
+        assert!(printed.contains(reason), "{printed}");
         assert!(
-            said.contains("no token from before this restore counts, of 4 users"),
-            "{said}"
+            printed.contains("no token from before this restore counts, of 4 users"),
+            "{printed}"
         );
         assert!(
-            said.contains("delete them again by `taskhold user delete`"),
-            "{said}"
+            printed.contains("delete them again by `taskhold user delete`"),
+            "{printed}"
         );
-        assert!(!said.contains("canary"), "{said}");
+        assert!(!printed.contains("canary"), "{printed}");
 
         let service = Service::start(&target).await;
         for person in [

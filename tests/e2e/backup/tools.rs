@@ -77,20 +77,20 @@ async fn postgres_tools_get_no_password_in_arguments_or_environment() {
     ];
     let run = |arguments: &[&str]| {
         let outcome = database.run_command_with(&variables, arguments);
-        for said in [&outcome.stdout, &outcome.stderr] {
+        for printed in [&outcome.stdout, &outcome.stderr] {
             assert!(
-                !said.contains(PASSWORD) && !said.contains(IN_URL),
+                !printed.contains(PASSWORD) && !printed.contains(IN_URL),
                 "{outcome:?}"
             );
         }
         outcome.assert_success()
     };
     run(&["migrate", "up"]);
-    let said = run(&["backup"]);
+    let printed = run(&["backup"]);
     let backup = database
         .folder
         .path()
-        .join(said.lines().next().expect("a path"));
+        .join(printed.lines().next().expect("a path"));
     run(&["backup", "verify"]);
     run(&["restore", text(&backup)]);
 

@@ -22,9 +22,9 @@ async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
     let every = [("TASKHOLD__BACKUP__EVERY_MINUTES", "1")];
     let service = Service::start_with(&database, &every).await;
     let reported = newest_backup_time(&service).await;
-    let made = backups(&database);
-    let [backup] = made.as_slice() else {
-        panic!("one backup, and not {made:?}");
+    let backups_before = backups(&database);
+    let [backup] = backups_before.as_slice() else {
+        panic!("one backup, and not {backups_before:?}");
     };
     #[expect(clippy::cast_precision_loss, reason = "as a gauge has it")]
     let taken_at = manifest(backup).taken_at as f64 / 1e6;
@@ -41,7 +41,7 @@ async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
         let again = newest_backup_time(&service).await;
         assert!((reported - again).abs() < 1e-3, "{reported} and {again}");
         assert!(service.stop().await.success());
-        assert_eq!(backups(&database), made);
+        assert_eq!(backups(&database), backups_before);
     }
 
     rewrite(backup, |manifest| manifest.taken_at -= 61 * 1_000_000);
@@ -109,8 +109,12 @@ async fn verified_backup_is_listed_as_verified(database: Database) {
         .spawn();
     let verifying = verifying.expect("it starts");
     let process = verifying.id();
-    let said = CommandOutcome::of(&verifying.wait_with_output().expect("it ends")).assert_success();
-    assert!(said.contains("was restored and is what it says"), "{said}");
+    let printed =
+        CommandOutcome::of(&verifying.wait_with_output().expect("it ends")).assert_success();
+    assert!(
+        printed.contains("was restored and is what it says"),
+        "{printed}"
+    );
     assert!(list().contains("verified: 20"), "{}", list());
 
     // Verification leaves no database or file behind.
@@ -133,9 +137,9 @@ async fn verified_backup_is_listed_as_verified(database: Database) {
 async fn prune_removes_old_backups_but_the_last_verified() {
     let database = Database::sqlite();
     database.run_command(&["migrate", "up"]).assert_success();
-    let made = database.backup();
+    let original = database.backup();
     let age_backup = |name: &str, age: i64| {
-        let backup = copy_backup(&made, name);
+        let backup = copy_backup(&original, name);
         rewrite(&backup, |manifest| manifest.taken_at = SUNDAY - age * HOUR);
         backup
     };
@@ -154,7 +158,7 @@ async fn prune_removes_old_backups_but_the_last_verified() {
     let unreadable = age_backup("taskhold-unreadable", 9_000);
     std::fs::write(unreadable.join("manifest.json"), "{").expect("written");
     age_backup("holidays", 9_000);
-    std::fs::remove_dir_all(&made).expect("removed");
+    std::fs::remove_dir_all(&original).expect("removed");
 
     let mut expected: Vec<String> = (0..24)
         .map(|hours| format!("taskhold-{hours}-hours"))
@@ -165,9 +169,9 @@ async fn prune_removes_old_backups_but_the_last_verified() {
     expected.extend(days.map(|days| format!("taskhold-{days}-days")));
     expected.extend([".lock", "holidays", "taskhold-unreadable"].map(str::to_owned));
     expected.sort();
-    let said = database.run_command(&["backup", "prune"]).assert_success();
+    let printed = database.run_command(&["backup", "prune"]).assert_success();
     assert_eq!(names(&database.backups()), expected);
-    assert!(said.ends_with("35 backups removed\n"), "{said}");
-    let said = database.run_command(&["backup", "prune"]).assert_success();
-    assert_eq!(said, "0 backups removed\n");
+    assert!(printed.ends_with("35 backups removed\n"), "{printed}");
+    let printed = database.run_command(&["backup", "prune"]).assert_success();
+    assert_eq!(printed, "0 backups removed\n");
 }

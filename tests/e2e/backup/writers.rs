@@ -76,13 +76,13 @@ async fn backup_under_sixteen_writers_is_a_consistent_snapshot(database: Databas
         let before = counts();
         let mut command = database.command(&["backup"]);
         let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
-        let said = super::CommandOutcome::of(&output.await.expect("no panic")).assert_success();
+        let printed = super::CommandOutcome::of(&output.await.expect("no panic")).assert_success();
         // Each writer may have written one more task that is not acknowledged yet.
         let after: Vec<_> = counts().iter().map(|count| count + 1).collect();
         let path = database
             .folder
             .path()
-            .join(said.lines().next().expect("a path"));
+            .join(printed.lines().next().expect("a path"));
         backups.push((path, before, after));
     }
     stop.store(true, Ordering::SeqCst);

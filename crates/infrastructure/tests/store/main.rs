@@ -1,6 +1,6 @@
 //! The contract of the storage ports on real SQLite files and real PostgreSQL databases.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
 mod batching;
 mod database;

@@ -24,8 +24,8 @@ pub async fn registered_account_is_read_back_unchanged(store: &Ports) {
         ..account("unusual")
     };
     let session = session("unusual", 1);
-    let kept = store.users.register(&unusual, &session).await;
-    kept.expect("registered");
+    let registered = store.users.register(&unusual, &session).await;
+    registered.expect("registered");
     assert_eq!(find_user(store, "unusual").await, Some(unusual));
     let anna = register(store, "anna", 2).await;
     assert_eq!(find_user(store, "anna").await, Some(anna));
@@ -38,8 +38,8 @@ pub async fn email_addresses_are_compared_case_insensitively(store: &Ports) {
         ..account("anna")
     };
     let users = &store.users;
-    let kept = users.register(&anna, &session("anna", 1)).await;
-    kept.expect("registered");
+    let registered = users.register(&anna, &session("anna", 1)).await;
+    registered.expect("registered");
     for same in ["Änna@Example.org", "änna@example.org", "ÄNNA@EXAMPLE.ORG"] {
         assert_eq!(find_user_by_email(store, same).await.as_ref(), Some(&anna));
         let second = User {
@@ -97,14 +97,14 @@ pub async fn concurrent_registrations_of_one_address_have_one_winner(store: &Por
         panic!("{winners:?}")
     };
     let name = format!("newcomer {winner}");
-    let kept = find_user_by_email(store, "a@b.example")
+    let registered = find_user_by_email(store, "a@b.example")
         .await
         .expect("one is kept");
-    assert_eq!(kept.id, user(&name));
+    assert_eq!(registered.id, user(&name));
     let everybody = store.users.list(None, 100).await.expect("listed");
-    assert_eq!(everybody, std::slice::from_ref(&kept));
+    assert_eq!(everybody, std::slice::from_ref(&registered));
     let rotation = rotate(store, winner, 100).await;
-    assert_eq!(rotation, Rotation::Rotated(kept));
+    assert_eq!(rotation, Rotation::Rotated(registered));
 }
 
 /// Checks each of the conflicts: the id, the address and the session exist already.
@@ -141,8 +141,8 @@ pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
             id: user(name),
             ..account(&format!("user{number}"))
         };
-        let kept = store.users.register(&account, &session(name, number)).await;
-        kept.expect("registered");
+        let registered = store.users.register(&account, &session(name, number)).await;
+        registered.expect("registered");
     }
     add_task(store, task("anna", 1)).await;
     add_task(store, task("ämil", 2)).await;
@@ -195,8 +195,8 @@ pub async fn password_change_ends_every_other_session(store: &Ports) {
     let bob = register(store, "bob", 2).await;
     let (users, another) = (&store.users, password("second"));
     let since = revocation("anna", 5);
-    let (wrong, session_of_none) = (password("other"), session("anna", 4));
-    let changed = users.change_password(&wrong, &another, &since, &session_of_none);
+    let (wrong, unused_session) = (password("other"), session("anna", 4));
+    let changed = users.change_password(&wrong, &another, &since, &unused_session);
     assert!(!changed.await.expect("answered"));
     assert_eq!(find_user(store, "anna").await.as_ref(), Some(&anna));
     assert_eq!(not_before(store, "anna").await, None);
@@ -229,10 +229,10 @@ pub async fn concurrent_password_changes_have_one_winner(store: &Ports) {
         changed.await.expect("answered")
     });
     let changes = join_all(changes).await;
-    let made = changes.iter().filter(|made| **made).count();
-    assert_eq!(made, 1, "{changes:?}");
-    for (number, made) in (1..).zip(changes) {
-        let expected = if made {
+    let succeeded = changes.iter().filter(|succeeded| **succeeded).count();
+    assert_eq!(succeeded, 1, "{changes:?}");
+    for (number, succeeded) in (1..).zip(changes) {
+        let expected = if succeeded {
             Rotation::Rotated(User {
                 password: Some(password(&number.to_string())),
                 ..anna.clone()

@@ -1,9 +1,6 @@
 //! The obligations of imports.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "what is made here has so many elements"
-)]
+#![expect(clippy::indexing_slicing, reason = "the lengths are known")]
 
 use futures_util::future::join_all;
 use taskhold_domain::import::{ConsoleId, ParsedTime};
@@ -186,10 +183,10 @@ pub async fn repeated_import_does_not_restore_deleted_tasks(store: &Ports) {
     let rows = |first_id| [file(first_id), vec![native_row(5, task("alice", 5))]].concat();
     let first = rows(10);
     run_import(store, &first).await;
-    for gone in [&first[0], &first[4]] {
+    for deleted in [&first[0], &first[4]] {
         let removed = store
             .tasks
-            .remove(&alice, gone.task.id, &Precondition::None);
+            .remove(&alice, deleted.task.id, &Precondition::None);
         assert!(removed.await.expect("answered"));
     }
     for first_id in [20, 30] {
@@ -231,8 +228,8 @@ pub async fn last_of_duplicate_rows_wins(store: &Ports) {
         counts_of("bob", [1, 0, 0, 0]),
     ];
     assert_eq!(outcome.owners, expected.into());
-    let kept = [rows[5].task.clone(), rows[4].task.clone()];
-    assert_eq!(list_tasks(store, &user("alice")).await, kept);
+    let expected_tasks = [rows[5].task.clone(), rows[4].task.clone()];
+    assert_eq!(list_tasks(store, &user("alice")).await, expected_tasks);
     assert_eq!(
         list_tasks(store, &user("bob")).await,
         [rows[1].task.clone()]

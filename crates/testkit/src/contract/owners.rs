@@ -80,8 +80,8 @@ pub async fn removing_a_user_removes_all_their_rows(store: &Ports) {
         "{keyed:?}"
     );
 
-    let gone = store.users.remove(&revocation("anna", 5)).await;
-    assert!(gone.expect("answered"));
+    let removed = store.users.remove(&revocation("anna", 5)).await;
+    assert!(removed.expect("answered"));
     assert_eq!(find_user(store, "anna").await, None);
     assert_eq!(find_user_by_email(store, "anna@example.org").await, None);
     assert_eq!(list_tasks(store, &anna.id).await, []);
@@ -163,8 +163,8 @@ pub async fn user_removed_while_writing_stays_removed(store: &Ports) {
             let task = task(&name, first + number);
             async move { store.tasks.add(&task).await }
         }));
-        let (keyed, gone, added) = join3(keyed, remove_user(store, &name), added).await;
-        assert!(gone);
+        let (keyed, removed, added) = join3(keyed, remove_user(store, &name), added).await;
+        assert!(removed);
         for outcome in keyed.into_iter().chain(added) {
             assert!(
                 matches!(outcome, Ok(()) | Err(StoreError::UnknownOwner)),

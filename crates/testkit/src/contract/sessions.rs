@@ -70,8 +70,8 @@ pub async fn deactivated_user_gets_no_session(store: &Ports) {
         is_active: false,
         ..account("anna")
     };
-    let kept = store.users.register(&anna, &session("anna", 1)).await;
-    kept.expect("registered");
+    let registered = store.users.register(&anna, &session("anna", 1)).await;
+    registered.expect("registered");
     assert!(!session_starts(store, &session("anna", 2), "first").await);
     for _ in 0..2 {
         assert_eq!(rotate(store, 1, 2).await, Rotation::Refused);
@@ -86,8 +86,8 @@ pub async fn wrong_password_starts_no_session(store: &Ports) {
         password: Some(password("bob's")),
         ..account("bob")
     };
-    let kept = store.users.register(&bob, &session("bob", 2)).await;
-    kept.expect("registered");
+    let registered = store.users.register(&bob, &session("bob", 2)).await;
+    registered.expect("registered");
     let users = &store.users;
     let (second, since) = (password("second"), revocation("anna", 1));
     let changed = users.set_password(&second, &since).await;

@@ -302,22 +302,22 @@ pub async fn stale_removal_loses(store: &Ports) {
 
 /// Checks that the first removal removes one task only.
 pub async fn second_removal_finds_nothing(store: &Ports) {
-    let gone = add_task(store, task("alice", 1)).await;
+    let removed = add_task(store, task("alice", 1)).await;
     let stays = add_task(store, task("alice", 2)).await;
     let tasks = &store.tasks;
     assert!(
         tasks
-            .remove(&gone.owner, gone.id, &Precondition::None)
+            .remove(&removed.owner, removed.id, &Precondition::None)
             .await
             .expect("answered")
     );
     assert!(
         !tasks
-            .remove(&gone.owner, gone.id, &Precondition::None)
+            .remove(&removed.owner, removed.id, &Precondition::None)
             .await
             .expect("answered")
     );
-    assert_eq!(list_tasks(store, &gone.owner).await, [stays]);
+    assert_eq!(list_tasks(store, &removed.owner).await, [stays]);
 }
 
 /// Checks that an existing task stays unchanged, whoever owns it.

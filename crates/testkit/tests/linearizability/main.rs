@@ -3,7 +3,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "a test says what it expects"
+    reason = "tests fail by panicking"
 )]
 
 mod by_hand;
