@@ -8,7 +8,7 @@ use sea_orm_migration::sea_orm::DbBackend;
 pub struct Migration;
 
 #[derive(DeriveIden)]
-enum IdempotencyKeyRepository {
+enum IdempotencyKeys {
     Table,
     UserId,
     Key,
@@ -28,24 +28,24 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         let keys = Table::create()
-            .table(IdempotencyKeyRepository::Table)
-            .col(text(backend, IdempotencyKeyRepository::UserId).not_null())
-            .col(text(backend, IdempotencyKeyRepository::Key).not_null())
+            .table(IdempotencyKeys::Table)
+            .col(text(backend, IdempotencyKeys::UserId).not_null())
+            .col(text(backend, IdempotencyKeys::Key).not_null())
             .col(
-                ColumnDef::new(IdempotencyKeyRepository::Fingerprint)
+                ColumnDef::new(IdempotencyKeys::Fingerprint)
                     .binary()
                     .not_null(),
             )
-            .col(text(backend, IdempotencyKeyRepository::Outcome))
+            .col(text(backend, IdempotencyKeys::Outcome))
             .col(
-                ColumnDef::new(IdempotencyKeyRepository::CreatedAt)
+                ColumnDef::new(IdempotencyKeys::CreatedAt)
                     .big_integer()
                     .not_null(),
             )
             .primary_key(
                 Index::create()
-                    .col(IdempotencyKeyRepository::UserId)
-                    .col(IdempotencyKeyRepository::Key),
+                    .col(IdempotencyKeys::UserId)
+                    .col(IdempotencyKeys::Key),
             )
             .check(Check::named(
                 "idempotency_keys_key_length",
@@ -58,10 +58,7 @@ impl MigrationTrait for Migration {
             .foreign_key(
                 ForeignKey::create()
                     .name("idempotency_keys_user_id")
-                    .from(
-                        IdempotencyKeyRepository::Table,
-                        IdempotencyKeyRepository::UserId,
-                    )
+                    .from(IdempotencyKeys::Table, IdempotencyKeys::UserId)
                     .to(Users::Table, Users::Id)
                     .on_delete(ForeignKeyAction::Cascade),
             )
@@ -69,19 +66,15 @@ impl MigrationTrait for Migration {
         manager.create_table(keys).await?;
         let oldest_first = Index::create()
             .name("idempotency_keys_created_at")
-            .table(IdempotencyKeyRepository::Table)
-            .col(IdempotencyKeyRepository::CreatedAt)
+            .table(IdempotencyKeys::Table)
+            .col(IdempotencyKeys::CreatedAt)
             .to_owned();
         manager.create_index(oldest_first).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager
-            .drop_table(
-                Table::drop()
-                    .table(IdempotencyKeyRepository::Table)
-                    .to_owned(),
-            )
+            .drop_table(Table::drop().table(IdempotencyKeys::Table).to_owned())
             .await
     }
 }

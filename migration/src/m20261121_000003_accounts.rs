@@ -36,7 +36,7 @@ enum Revocations {
 #[derive(DeriveIden)]
 enum Attempts {
     Table,
-    RateLimitKey,
+    Bucket,
     Count,
     Since,
 }
@@ -84,7 +84,7 @@ impl MigrationTrait for Migration {
 
         let attempts = Table::create()
             .table(Attempts::Table)
-            .col(digest(Attempts::RateLimitKey).primary_key())
+            .col(digest(Attempts::Bucket).primary_key())
             .col(ColumnDef::new(Attempts::Count).integer().not_null())
             .col(instant(Attempts::Since))
             .check(is_digest("attempts_bucket_length", "bucket"))

@@ -11,55 +11,51 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use taskhold_application::clock::{Clock as _, SystemClock};
-use taskhold_application::exchange::{FileError, Kind, Row, Rows};
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::import::{Choices, Importer, Rejected, Summary};
-use taskhold_infrastructure::import::SqlImport;
+use taskhold_application::import::{ImportOptions, Importer, RejectedRow, Row, Summary};
+use taskhold_repository::import::ImportRepository as _;
+use taskhold_transfer::Format;
+use taskhold_transfer::reader::{FileError, Rows};
 use tokio::sync::mpsc;
 
 use self::progress::Progress;
 use self::report::Report;
-use crate::cli::{FileFormat, Import};
+use crate::cli::Import;
 use crate::migrate;
 use crate::settings::Settings;
 
-/// Rows were rejected, and the others imported.
+/// The exit status if rows were rejected and the others imported.
 const EXIT_REJECTED: u8 = 3;
-/// How many rows travel together, and how many such batches are on their way.
+/// How many rows are read at once, and how many such batches may wait.
 const BATCH: usize = 2_000;
 const BATCHES: usize = 2;
 const BUFFER: usize = 1 << 16;
 
-/// Imports the file and says what became of its rows.
-///
-/// # Errors
-/// Whatever kept it from being done; nothing has changed then. Where it is done and that cannot be
-/// reported, or the store was lost as it was made to last, the error says so.
+/// Imports the file and reports what became of its rows. If this fails nothing has changed, unless the
+/// error says otherwise: the report could not be written, or the store was lost during the commit.
 pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<ExitCode> {
     let name = options.file.display().to_string();
     let (input, length) = open(&options.file).with_context(|| name.clone())?;
     let mut report = Report::new(&options)?;
     migrate::ready(settings).await?;
-    let run = SqlImport::begin(settings.database.session().await?)
-        .await
-        .context("cannot begin the import")?;
-    let kind = options.format.map(|format| match format {
-        FileFormat::Console => Kind::Console,
-        FileFormat::Ndjson => Kind::Lines,
-    });
-    let choices = Choices {
+    let database = settings.database.connect_directly().await?;
+    let run = database.begin_import().await;
+    let run = run.context("cannot begin the import")?;
+    let format = options.format.map(Format::from);
+    let zone = options.timezone;
+    let import_options = ImportOptions {
         owner: options.user,
         owners: options.map.into_iter().collect(),
-        zone: options.timezone,
+        to_instant: Box::new(move |local| zone.instant(local)),
     };
     let now = SystemClock.now();
-    let mut importer = Importer::new(Box::new(run), Arc::new(TimeOrderedIds), choices, now);
+    let mut importer = Importer::new(run, Arc::new(TimeOrderedIds), import_options, now);
     let mut progress = Progress::of(length);
-    let mut batches = read(progress.reader(input), kind);
+    let mut batches = read(progress.reader(input), format);
     while let Some(batch) = batches.recv().await {
         let rows = batch.map_err(|error| anyhow!(error).context(name.clone()))?;
         progress.rows(rows.len());
-        for rejected in importer.take(rows).await? {
+        for rejected in importer.stage(rows).await? {
             report.reject(&rejected, &progress)?;
         }
     }
@@ -69,11 +65,11 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
         .finish(options.dry_run, |rejected| late.push(rejected))
         .await?;
     let done = if options.dry_run {
-        "the rehearsal"
+        "the dry run"
     } else {
         "the import"
     };
-    let rejected = told(report, progress, &late, &summary)
+    let rejected = finish_report(report, progress, &late, &summary)
         .with_context(|| format!("{done} is done, but its report cannot be written"))?;
     Ok(if rejected > 0 {
         ExitCode::from(EXIT_REJECTED)
@@ -82,11 +78,11 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     })
 }
 
-/// Reports the rest of the rejected rows, and what became of all. How many were rejected.
-fn told(
+/// Reports the late rejected rows and the summary. Returns how many rows were rejected.
+fn finish_report(
     mut report: Report,
     progress: Progress,
-    late: &[Rejected],
+    late: &[RejectedRow],
     summary: &Summary,
 ) -> anyhow::Result<u64> {
     for rejected in late {
@@ -98,7 +94,7 @@ fn told(
     Ok(rejected)
 }
 
-/// The file and, where it has one, its length.
+/// Opens the file and returns its length, if it has one.
 fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     if file == Path::new("-") {
         return Ok((Box::new(std::io::stdin()), None));
@@ -109,15 +105,15 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     Ok((Box::new(file), length))
 }
 
-/// Reads on a thread of its own, never far ahead of who takes the rows.
+/// Reads batches of rows on a thread of its own, at most [`BATCHES`] ahead of the receiver.
 fn read(
     input: impl Read + Send + 'static,
-    kind: Option<Kind>,
+    format: Option<Format>,
 ) -> mpsc::Receiver<Result<Vec<Row>, FileError>> {
     let (sender, receiver) = mpsc::channel(BATCHES);
-    // Not one of the runtime's: a reader that waits for input must not keep the program from ending.
+    // Not a thread of the runtime: waiting for input must not keep the program from ending.
     std::thread::spawn(move || {
-        let rows = match Rows::of(BufReader::with_capacity(BUFFER, input), kind) {
+        let rows = match Rows::open(BufReader::with_capacity(BUFFER, input), format) {
             Ok(rows) => rows,
             Err(error) => return drop(sender.blocking_send(Err(error))),
         };
@@ -129,7 +125,7 @@ fn read(
             }
             if batch.len() == BATCH {
                 let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                // Nobody takes rows any more: the import has failed.
+                // The receiver is gone: the import has failed.
                 if sender.blocking_send(Ok(full)).is_err() {
                     return;
                 }
