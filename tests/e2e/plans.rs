@@ -37,6 +37,9 @@ struct Asked {
 
 /// A service with all those tasks, on a store that writes down what it is asked.
 trait Observed {
+    /// Whether concurrent calls are batched on this store.
+    const BATCHES: bool;
+
     fn service(&self) -> &Service;
 
     /// What it was asked since the last look. Something may still be on its way into the log, and
@@ -143,10 +146,12 @@ impl Request {
 }
 
 /// Asks everything of the service. Gives each statement that was seen.
-async fn ask_everything(observed: &mut impl Observed) -> Vec<Planned> {
+async fn ask_everything<O: Observed>(observed: &mut O) -> Vec<Planned> {
     let mut all = Vec::new();
     requests::tasks(observed, &mut all).await;
-    requests::at_once(observed, &mut all).await;
+    if O::BATCHES {
+        requests::at_once(observed, &mut all).await;
+    }
     requests::under_a_key(observed, &mut all).await;
     accounts::life(observed, &mut all).await;
     for parts in KINDS {
