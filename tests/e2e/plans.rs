@@ -54,6 +54,7 @@ trait Observed {
         let asked = self.look().await;
         for planned in &asked.plans {
             assert_eq!(Self::fault(planned), None, "{what}: {planned:#?}");
+            assert!(names_owner(&planned.statement), "{what}: {planned:#?}");
         }
         all.extend(asked.plans);
         asked.statements
@@ -89,6 +90,16 @@ trait Observed {
         }
         answer
     }
+}
+
+/// Returns whether a statement on tasks restricts whose tasks it reads or changes.
+fn names_owner(statement: &str) -> bool {
+    let statement = statement.to_lowercase().replace('"', "");
+    let is_on_tasks = ["from tasks", "update tasks", "join tasks"]
+        .iter()
+        .any(|clause| statement.contains(clause));
+    let condition = statement.split_once(" where ");
+    !is_on_tasks || condition.is_some_and(|(_, condition)| condition.contains("user_id"))
 }
 
 /// A request, the status of its answer, and how many statements it takes.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use taskhold_api::endpoint::endpoints;
+use taskhold_api::routes::endpoints;
 
 use crate::requirements::read;
 use crate::service::{Database, Service, run};
