@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use argon2::Params;
-use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher as _, Verified};
-use taskhold_domain::account::Password;
+use taskhold_application::passwords::{HashingError, PasswordHasher as _, Verification};
+use taskhold_domain::account::{Password, PasswordHash};
 use taskhold_security::passwords::Argon2Passwords;
 
 /// Of this much memory, one at a time.
@@ -41,7 +41,7 @@ async fn the_real_cost_is_what_owasp_recommends() {
                 .verify("correct horse", Some(&hash))
                 .await
                 .expect("verified"),
-            Verified::Right
+            Verification::Match
         );
     }
 }
@@ -54,17 +54,21 @@ async fn a_password_is_right_and_every_other_wrong() {
         .await
         .expect("hashed");
     for (claimed, expected) in [
-        ("pässword ", Verified::Right),
-        ("pässword", Verified::Wrong),
-        ("Pässword ", Verified::Wrong),
-        ("pa\u{308}ssword ", Verified::Wrong),
-        ("", Verified::Wrong),
-        ("pässword \0", Verified::Wrong),
+        ("pässword ", Verification::Match),
+        ("pässword", Verification::Mismatch),
+        ("Pässword ", Verification::Mismatch),
+        ("pa\u{308}ssword ", Verification::Mismatch),
+        ("", Verification::Mismatch),
+        ("pässword \0", Verification::Mismatch),
     ] {
         let verified = passwords.verify(claimed, Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected, "{claimed:?}");
         let verified = passwords.verify(claimed, None).await;
-        assert_eq!(verified.expect("verified"), Verified::Wrong, "{claimed:?}");
+        assert_eq!(
+            verified.expect("verified"),
+            Verification::Mismatch,
+            "{claimed:?}"
+        );
     }
 }
 
@@ -84,20 +88,20 @@ async fn a_hash_that_cost_less_is_outdated_once_the_password_is_right() {
         .await
         .expect("hashed");
     for (passwords, expected) in [
-        (costing(64), Verified::Right),
-        (costing(128), Verified::RightButOutdated),
-        (costing(32), Verified::Right),
+        (costing(64), Verification::Match),
+        (costing(128), Verification::MatchOutdatedHash),
+        (costing(32), Verification::Match),
     ] {
         let verified = passwords.verify("password", Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected);
         let verified = passwords.verify("passw0rd", Some(&hash)).await;
-        assert_eq!(verified.expect("verified"), Verified::Wrong);
+        assert_eq!(verified.expect("verified"), Verification::Mismatch);
     }
     let argon2i = "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$\
                    9tOTt21rZp7tEnPuWVbAJIZXn1ipFP3oUIqCgYBcGFM";
     let argon2i = PasswordHash::parse(argon2i).expect("a hash");
     let verified = costing(64).verify("password", Some(&argon2i)).await;
-    assert_eq!(verified.expect("verified"), Verified::Wrong);
+    assert_eq!(verified.expect("verified"), Verification::Mismatch);
 }
 
 #[tokio::test]
@@ -169,7 +173,7 @@ async fn fault_12_a_storm_of_logins_holds_up_nothing_else() {
     let (mut done, mut busy) = (0, 0);
     for login in storm {
         match login.await.expect("no panic") {
-            Ok(Verified::Wrong) => done += 1,
+            Ok(Verification::Mismatch) => done += 1,
             Err(HashingError::Busy) => busy += 1,
             other => panic!("{other:?}"),
         }
