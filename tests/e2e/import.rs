@@ -36,7 +36,7 @@ impl Database {
         let report = std::fs::read(&report).map_or(Value::Null, |bytes| {
             serde_json::from_slice(&bytes).expect("the report is JSON")
         });
-        let status = output.status.code().expect("it ended by itself");
+        let status = output.status.code().expect("an exit code");
         assert_eq!(report.is_null(), status == 1, "{output:?}");
         (status, report)
     }

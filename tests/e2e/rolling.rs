@@ -65,7 +65,7 @@ impl Balancer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("HAProxy is installed: `make test` does it, or Debian's package haproxy");
+            .expect("HAProxy runs; `make test` installs Debian's package haproxy");
         let url = format!("http://127.0.0.1:{port}");
         let balancer = Self { child, url, folder };
         for instance in ["one", "two"] {

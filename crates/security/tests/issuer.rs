@@ -241,24 +241,19 @@ async fn invalid_responses_keep_the_last_keys() {
     let large = format!("{}{text}", " ".repeat(256 * 1024));
     for (what, status, headers, body) in [
         ("a fault", "500 Fault", "", text.as_str()),
-        ("nothing there", "404 Not Found", "", &text),
-        ("nothing in it", "204 No Content", "", ""),
+        ("not found", "404 Not Found", "", &text),
+        ("no content", "204 No Content", "", ""),
         ("a redirection", "302 Found", &redirection, &text),
         ("a page", "200 OK", "", "<html></html>"),
-        ("half of it", "200 OK", "", &text[..text.len() / 2]),
-        ("too much", "200 OK", "", &large),
+        ("half a key set", "200 OK", "", &text[..text.len() / 2]),
+        ("too large", "200 OK", "", &large),
         (
-            "too much, said before",
+            "too large, as declared",
             "200 OK",
             "content-length: 99999999\r\n",
             &large,
         ),
-        (
-            "an end too early",
-            "200 OK",
-            "content-length: 9999\r\n",
-            &text,
-        ),
+        ("an early end", "200 OK", "content-length: 9999\r\n", &text),
     ] {
         let head = format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\n\r\n");
         server.answer_with(Some(format!("{head}{body}").into_bytes()));

@@ -108,7 +108,7 @@ async fn malformed_stored_hash_is_a_defect() {
         "$argon2id$v=19$m=64,t=1,p=1",
         "$2b$12$abc",
     ] {
-        let hash = PasswordHash::parse(damaged).expect("it starts with a $");
+        let hash = PasswordHash::parse(damaged).expect("a text that starts with $");
         let outcome = hasher(64).verify("password", Some(&hash)).await;
         assert!(
             matches!(outcome, Err(HashingError::Defect(_))),

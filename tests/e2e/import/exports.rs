@@ -95,7 +95,7 @@ async fn lost_store_cuts_the_export_off_with_an_error() {
     let answers = FORMATS.into_iter().zip(answers);
     join_all(answers.map(|(format, answer)| assert_body_is_incomplete(format, answer))).await;
     for output in outputs {
-        output.await.expect("as it should be");
+        output.await.expect("no failed assertion");
     }
 
     server.restart();
@@ -122,10 +122,10 @@ async fn failed_export_leaves_the_output_file_unchanged() {
     };
     for format in FORMATS {
         assert!(to_file(format).status.success());
-        let file = std::fs::read_to_string(&path).expect("there");
+        let file = std::fs::read_to_string(&path).expect("the output file");
         assert_eq!(file, database.export("alice", &["--format", format]));
     }
-    let before = std::fs::read(&path).expect("there");
+    let before = std::fs::read(&path).expect("the output file");
 
     let mut connection = SqliteConnection::connect(&database.url)
         .await
@@ -141,7 +141,7 @@ async fn failed_export_leaves_the_output_file_unchanged() {
         let output = to_file(format);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("damaged"));
-        let left = std::fs::read(&path).expect("there still");
+        let left = std::fs::read(&path).expect("the output file");
         assert!(left == before, "the earlier file is unchanged");
         std::fs::remove_file(&path).expect("removed");
         assert!(!to_file(format).status.success());

@@ -9,7 +9,7 @@ use crate::service::Database;
 struct Case {
     file: &'static str,
     status: i32,
-    /// Imported, already there, deleted since, duplicates, rejected, verified.
+    /// The counts that [`assert_counts`] compares.
     counts: [u64; 6],
     rejected: Value,
     tasks: Vec<(&'static str, Vec<Value>)>,

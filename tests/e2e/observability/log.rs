@@ -18,7 +18,7 @@ on_both_stores! {
 
 /// Waits for at least `count` log lines with this member, and returns them.
 async fn lines(service: &Service, member: &str, value: &str, count: usize) -> Vec<Value> {
-    eventually("the lines are there", async || {
+    eventually("the lines are logged", async || {
         let log = service.log();
         let lines = log
             .lines()

@@ -29,7 +29,7 @@ async fn default_log_and_spans_contain_no_secrets(database: Database) {
 
 async fn trace_log_and_spans_contain_no_secrets(database: Database) {
     let log = log_of_all_operations(&database, &[("TASKHOLD__LOG__FILTER", "trace")]).await;
-    assert!(log.contains("TRACE"), "it is logged at every level");
+    assert!(log.contains("TRACE"), "the log has every level");
 }
 
 /// Uses every operation, with valid and invalid input, asserts that no secret leaks, and returns the log.
