@@ -54,6 +54,7 @@ trait Observed {
         let log = self.new_statements().await;
         for planned in &log.plans {
             assert_eq!(Self::problem(planned), None, "{what}: {planned:#?}");
+            assert!(names_owner(&planned.statement), "{what}: {planned:#?}");
         }
         all.extend(log.plans);
         log.statements
@@ -90,6 +91,16 @@ trait Observed {
         }
         answer
     }
+}
+
+/// Returns whether a statement on tasks restricts whose tasks it reads or changes.
+fn names_owner(statement: &str) -> bool {
+    let statement = statement.to_lowercase().replace('"', "");
+    let is_on_tasks = ["from tasks", "update tasks", "join tasks"]
+        .iter()
+        .any(|clause| statement.contains(clause));
+    let condition = statement.split_once(" where ");
+    !is_on_tasks || condition.is_some_and(|(_, condition)| condition.contains("user_id"))
 }
 
 /// A request, the expected status, and the expected number of statements; `None` if it varies.
