@@ -58,7 +58,7 @@ fn substance(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
 async fn no_one_gets_anywhere(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "hers"})).await;
+    let task = alice.create(json!({"title": "hers"})).await;
     let id = task["id"].as_str().expect("an id");
     let no_one = service.client_with(None);
     let forger = service.client_with(Some("no.such.token".to_owned()));
@@ -78,7 +78,7 @@ async fn no_one_gets_anywhere(database: Database) {
 async fn anothers_task_cannot_be_read_or_changed(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
-    let task = alice.created(json!({"title": "hers alone"})).await;
+    let task = alice.create(json!({"title": "hers alone"})).await;
     let id = task["id"].as_str().expect("an id");
     for endpoint in about_one_task() {
         let answer = ask(&bob, &endpoint, id).await;
@@ -110,7 +110,7 @@ async fn anothers_task_cannot_be_read_or_changed(database: Database) {
 async fn what_is_about_all_tasks_shows_only_ones_own(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
-    alice.created(json!({"title": "hers alone"})).await;
+    alice.create(json!({"title": "hers alone"})).await;
     for endpoint in owned()
         .iter()
         .filter(|endpoint| endpoint.path.starts_with("/api/v1/tasks"))
@@ -153,7 +153,7 @@ async fn a_body_cannot_choose_owner_id_or_times(database: Database) {
         "title": "hers", "id": RANDOM_ID, "user_id": "bob",
         "created_at": "2000-01-01T00:00:00Z", "updated_at": "2000-01-01T00:00:00Z", "version": 99,
     });
-    let task = alice.created(claims.clone()).await;
+    let task = alice.create(claims.clone()).await;
     assert_ne!(task["id"], RANDOM_ID);
     assert_eq!(task["user_id"], "alice");
     assert!(task["created_at"].as_str() > Some("2026"), "{task}");

@@ -19,7 +19,7 @@ use std::process::{Command, Output, Stdio};
 use sha2::{Digest as _, Sha256};
 use taskhold_backup::manifest::Manifest;
 
-use crate::service::{Database, run, run_told, taskhold};
+use crate::service::{Database, run, run_with_input, taskhold};
 
 /// How a command of the program ended, and what it said.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Database {
     fn restore_over(&self, backup: &Path) -> Ended {
         let arguments = ["restore", text(backup), "--force"];
         let variables = [("DATABASE_URL", self.url.as_str())];
-        let output = run_told(self.folder.path(), &variables, &arguments, self.name());
+        let output = run_with_input(self.folder.path(), &variables, &arguments, self.name());
         Ended::of(&output)
     }
 

@@ -76,7 +76,7 @@ async fn a_direct_url_names_no_other_kind_of_store() {
     let service = Service::start(&postgres).await;
     service
         .client("alice")
-        .created(json!({"title": "somebody else's"}))
+        .create(json!({"title": "somebody else's"}))
         .await;
     let folder = sqlite.folder.path();
     for (url, direct) in [
@@ -133,7 +133,7 @@ async fn without_auto_migrate_the_service_waits_for_migrate_up() {
     assert_eq!(nobody.get("/health/ready").await.status, 200);
     service
         .client("alice")
-        .created(json!({"title": "now it works"}))
+        .create(json!({"title": "now it works"}))
         .await;
 }
 
@@ -148,7 +148,7 @@ async fn a_token_for_the_embedded_store_works_at_once() {
     assert!(output.status.success(), "{output:?}");
     let token = text(&output.stdout).trim().to_owned();
     let anna = service.client_with(Some(token.clone()));
-    let task = anna.created(json!({"title": "Buy milk"})).await;
+    let task = anna.create(json!({"title": "Buy milk"})).await;
     assert_eq!(task["user_id"], "anna");
     service.stop().await;
 
@@ -267,7 +267,7 @@ async fn one_process_at_a_time_serves_a_sqlite_file() {
     }
     service
         .client("alice")
-        .created(json!({"title": "served"}))
+        .create(json!({"title": "served"}))
         .await;
     // The lock ends with its holder, however that ends.
     service.kill();

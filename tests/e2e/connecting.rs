@@ -143,7 +143,7 @@ async fn a_certificate_that_nobody_signed_is_refused() {
     .await;
     service
         .client("alice")
-        .created(json!({"title": "encrypted"}))
+        .create(json!({"title": "encrypted"}))
         .await;
 }
 
@@ -158,10 +158,10 @@ async fn a_server_that_starts_later_is_waited_for() {
     })
     .await;
     server.restart();
-    let service = service.listening().await;
+    let service = service.wait_until_listening().await;
     service
         .client("alice")
-        .created(json!({"title": "at last"}))
+        .create(json!({"title": "at last"}))
         .await;
 }
 
@@ -199,7 +199,7 @@ async fn a_password_is_in_no_log_at_any_level() {
     let service = Service::start_with(&Database::at(&url), &everything).await;
     let alice = service.client("alice");
     alice
-        .created(json!({"title": "a title that nobody else should read"}))
+        .create(json!({"title": "a title that nobody else should read"}))
         .await;
     assert_eq!(alice.tasks().await.len(), 1);
     assert_eq!(service.client_with(None).get("/health").await.status, 200);

@@ -20,12 +20,12 @@ async fn the_service_is_killed_again_and_again(database: Database) {
     let mut service = Service::start(&database).await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
+        writers.wait_for_progress(TASKS).await;
         service.kill();
         service = Service::start(&database).await;
-        writers.turn_to(&service);
+        writers.switch_to(&service);
     }
-    writers.go_on(TASKS).await;
+    writers.wait_for_progress(TASKS).await;
     let account = writers.finish(&service).await;
     assert!(account.unknown > 0, "the crashes hit requests under way");
 }
@@ -41,14 +41,14 @@ async fn postgres_is_killed_again_and_again() {
     // They read as well, and none of their requests may fail.
     let readers = Load::start(&service.url, 4);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
-        readers.goes_on(10).await;
+        writers.wait_for_progress(TASKS).await;
+        readers.wait_for_progress(10).await;
         server.kill();
         server.restart();
     }
     crashes_went_unnoticed(writers, &service).await;
-    readers.goes_on(10).await;
-    let (_, slowest) = readers.ends_well(&service).await;
+    readers.wait_for_progress(10).await;
+    let (_, slowest) = readers.finish(&service).await;
     assert!(slowest < Duration::from_secs(20), "{slowest:?}");
 }
 
@@ -58,7 +58,7 @@ async fn one_process_of_postgres_is_killed_again_and_again() {
     let (server, service) = Service::start_on_own_postgres().await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
+        writers.wait_for_progress(TASKS).await;
         let session = session_at_work(&server).await;
         server.kill_process(session);
     }
@@ -67,10 +67,10 @@ async fn one_process_of_postgres_is_killed_again_and_again() {
 
 /// By the writers; the service had something to make again.
 async fn crashes_went_unnoticed(writers: Writers, service: &Service) {
-    writers.go_on(TASKS).await;
+    writers.wait_for_progress(TASKS).await;
     let account = writers.finish(service).await;
     assert_eq!(
-        (account.unknown, account.turned_away, account.unheard),
+        (account.unknown, account.rejected, account.unreachable),
         (0, 0, 0),
         "creations wait it out"
     );

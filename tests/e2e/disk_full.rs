@@ -11,7 +11,7 @@ use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::small_disk::SmallDisk;
 
 use crate::import::assert_counts;
-use crate::service::{Answer, Client, Database, PATIENCE, SECRET, Service, path, taskhold};
+use crate::service::{Answer, Client, Database, SECRET, Service, WAIT_TIMEOUT, path, taskhold};
 
 /// Room for SQLite's log (4 MB), and for some thousand tasks in the database.
 const SIZE: &str = "8m";
@@ -53,7 +53,9 @@ impl FullDatabase {
             ("JWT_SECRET", SECRET),
         ];
         let command = taskhold(self.database.folder.path(), &variables, &["serve"]);
-        Service::spawn(self.disk.inside(&command)).listening().await
+        Service::spawn(self.disk.inside(&command))
+            .wait_until_listening()
+            .await
     }
 
     /// What SQLite's own shell says of the file.
@@ -79,7 +81,7 @@ async fn fill(client: &Client) -> (Answer, Vec<Value>) {
             return (answer, created);
         }
         created.push(answer.body["task"].clone());
-        assert!(started.elapsed() < PATIENCE * 4, "the disk never fills");
+        assert!(started.elapsed() < WAIT_TIMEOUT * 4, "the disk never fills");
     }
 }
 
@@ -132,7 +134,7 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
     assert!(alice.tasks().await == expected, "nothing was lost");
 
     full.run("rm", &["data/ballast"]);
-    let created = alice.created(json!({"title": "there is room"})).await;
+    let created = alice.create(json!({"title": "there is room"})).await;
     expected.insert(0, created);
     assert!(alice.tasks().await == expected, "as if nothing had been");
 
@@ -192,7 +194,7 @@ async fn an_import_that_does_not_fit_into_postgres_leaves_nothing_and_works_once
     for (room, is_set_aside) in [("2M", false), ("8M", true)] {
         let filling = format!("cat /dev/zero > ballast; truncate --size=-{room} ballast");
         server.run_on_small_disk("sh", &["-c", &filling]);
-        let told = database.refusal(&file);
+        let told = database.import_error(&file);
         println!("with {room}: {told}");
         assert!(told.contains("nothing was imported"), "{told}");
         assert!(told.contains("No space left on device"), "{told}");

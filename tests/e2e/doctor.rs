@@ -190,7 +190,7 @@ async fn doctor_changes_nothing(database: Database) {
     let client_made = {
         let service = Service::start(&database).await;
         let alice = service.client("alice");
-        alice.created(json!({"title": "stays"})).await;
+        alice.create(json!({"title": "stays"})).await;
         let while_served = everything(database.folder.path());
         Report::of(&database, &[]).problems(&[]);
         let files = |all: &BTreeMap<String, String>| all.keys().cloned().collect::<Vec<_>>();
@@ -198,7 +198,7 @@ async fn doctor_changes_nothing(database: Database) {
             files(&while_served),
             files(&everything(database.folder.path()))
         );
-        alice.created(json!({"title": "goes on"})).await;
+        alice.create(json!({"title": "goes on"})).await;
         service.stop().await
     };
     assert!(client_made.success());

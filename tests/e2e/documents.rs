@@ -41,7 +41,7 @@ const RUN: [(&str, &str, &str); 5] = [
     (
         "docs/operations/backup.md",
         "tests/e2e/runbook.rs",
-        "the_runbook_prints_what_it_says",
+        "runbook_examples_print_the_documented_output",
     ),
 ];
 

@@ -36,7 +36,7 @@ async fn ask_everything(client: &Client, id: &str) -> Vec<Answer> {
 async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "still there"})).await;
+    let task = alice.create(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
 
     server.kill();
@@ -81,7 +81,7 @@ async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
 async fn fault_1_a_frozen_database_does_not_hang_a_request_for_20_seconds() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "still there"})).await;
+    let task = alice.create(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
 
     server.freeze();
@@ -159,7 +159,7 @@ async fn fault_2_tokens_of_known_secrets_or_without_end_or_owner_are_refused(dat
     let longest = "\u{1F600}".repeat(255);
     let task = service
         .client(&longest)
-        .created(json!({"title": "mine"}))
+        .create(json!({"title": "mine"}))
         .await;
     assert_eq!(task["user_id"], longest.as_str());
 }
@@ -167,7 +167,7 @@ async fn fault_2_tokens_of_known_secrets_or_without_end_or_owner_are_refused(dat
 async fn fault_3_odd_bodies_are_refused_and_never_a_defect(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "before"})).await;
+    let task = alice.create(json!({"title": "before"})).await;
     let item = path(&task);
     let completion = format!("{item}/complete");
 
@@ -284,10 +284,8 @@ async fn fault_6_parallel_first_writes_of_a_new_user_all_succeed(database: Datab
     let service = Service::start(&database).await;
     for round in 0..5 {
         let newcomer = service.client(&format!("newcomer {round}"));
-        join_all(
-            (0..20).map(|number| newcomer.created(json!({"title": format!("task {number}")}))),
-        )
-        .await;
+        join_all((0..20).map(|number| newcomer.create(json!({"title": format!("task {number}")}))))
+            .await;
         assert_eq!(newcomer.tasks().await.len(), 20);
     }
 }

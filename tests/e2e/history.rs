@@ -73,7 +73,7 @@ impl Game {
     }
 
     /// Waits until so many more requests are answered.
-    async fn goes_on(&self, requests: u64) {
+    async fn wait_for_progress(&self, requests: u64) {
         let goal = self.board.answers() + requests;
         eventually("the game goes on", async || {
             let failed = self.players.iter().any(JoinHandle::is_finished);
@@ -84,7 +84,7 @@ impl Game {
     }
 
     /// Ends it: all that was seen can be explained.
-    async fn ends_well(self) {
+    async fn finish(self) {
         self.board.end();
         let mut notes = Notes::default();
         for player in self.players {
@@ -157,11 +157,11 @@ fn swapped_answers_are_found(histories: Vec<TaskHistory>) {
 async fn a_service_on_sqlite_that_is_killed_again_and_again() {
     let mut game = Game::start([Database::sqlite()]).await;
     while !game.is_over() {
-        game.goes_on(100).await;
+        game.wait_for_progress(100).await;
         game.kill_instance(0).await;
     }
-    game.goes_on(100).await;
-    game.ends_well().await;
+    game.wait_for_progress(100).await;
+    game.finish().await;
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -218,10 +218,10 @@ async fn two_services_on_a_postgres_with_every_fault() {
         let mut faults = FAULTS;
         fastrand::shuffle(&mut faults);
         for fault in faults {
-            game.goes_on(100).await;
+            game.wait_for_progress(100).await;
             happens(fault, &server, &proxy, &mut game).await;
         }
     }
-    game.goes_on(100).await;
-    game.ends_well().await;
+    game.wait_for_progress(100).await;
+    game.finish().await;
 }

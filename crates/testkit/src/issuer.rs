@@ -76,9 +76,9 @@ impl IssuerKey {
         jwk
     }
 
-    /// Its public half under an id.
+    /// Returns the public key with a key id.
     #[must_use]
-    pub fn jwk_of(&self, id: &str) -> Value {
+    pub fn jwk_with_id(&self, id: &str) -> Value {
         let mut jwk = self.jwk();
         let members = jwk.as_object_mut().expect("an object");
         members.insert("kid".to_owned(), json!(id));
@@ -165,9 +165,9 @@ impl JwksServer {
         format!("http://{}/api/auth/jwks", self.address)
     }
 
-    /// How often it was asked.
+    /// Returns the number of requests so far.
     #[must_use]
-    pub fn asked(&self) -> usize {
+    pub fn request_count(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 

@@ -8,7 +8,7 @@ use super::{
     CHANGE_PASSWORD, LOGOUT, PASSWORD, PROMISED, deleting, issued_before, logged_in, logging_in,
     refreshing, registered, welcome,
 };
-use crate::service::{Database, Service, run, run_told, within};
+use crate::service::{Database, Service, run, run_with_input, within};
 
 /// What the command printed.
 #[track_caller]
@@ -25,7 +25,7 @@ fn told(database: &Database, arguments: &[&str], line: &str) -> (bool, String) {
     let output = if line.is_empty() {
         run(database.folder.path(), &variables, &arguments)
     } else {
-        run_told(database.folder.path(), &variables, &arguments, line)
+        run_with_input(database.folder.path(), &variables, &arguments, line)
     };
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8(said).expect("UTF-8");
@@ -60,7 +60,7 @@ async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(databas
     let bob = registered(here, "bob@example.org").await;
     let stranger = issued_before("stranger", Duration::from_secs(1));
     let theirs = here.client_with(Some(stranger.clone()));
-    theirs.created(json!({"title": "first"})).await;
+    theirs.create(json!({"title": "first"})).await;
 
     user(&database, &["deactivate", "Anna@Example.org"]);
     user(&database, &["deactivate", "stranger"]);
@@ -111,7 +111,7 @@ async fn who_is_deactivated_cannot_undo_it(database: Database) {
     let anna = registered(&service, "anna@example.org").await;
     let stranger = issued_before("stranger", Duration::from_secs(1));
     let theirs = service.client_with(Some(stranger.clone()));
-    theirs.created(json!({"title": "first"})).await;
+    theirs.create(json!({"title": "first"})).await;
     user(&database, &["deactivate", "anna@example.org"]);
     user(&database, &["deactivate", "stranger"]);
     assert_eq!(
@@ -155,7 +155,7 @@ async fn an_operator_sees_and_changes_accounts_beside_a_service(database: Databa
     let anna = registered(&service, "Anna@Example.org").await;
     service
         .client("stranger")
-        .created(json!({"title": "first"}))
+        .create(json!({"title": "first"}))
         .await;
     let listed = user(&database, &["list"]);
     let lines: Vec<Vec<_>> = listed

@@ -38,7 +38,7 @@ async fn nothing_is_left_but_a_digest(database: Database) {
     let service = Service::start(&database).await;
     // The address that all requests come from is counted from here on.
     let bob = registered(&service, "bob@example.org").await;
-    bob.client(&service).created(json!({"title": "his"})).await;
+    bob.client(&service).create(json!({"title": "his"})).await;
     let before = rows(&database).await;
 
     let anna = registered(&service, "Anna@Example.org").await;
@@ -47,7 +47,7 @@ async fn nothing_is_left_but_a_digest(database: Database) {
     let wrong = logging_in(&service, "anna@example.org", "wrong horse battery").await;
     assert_eq!(wrong.status, 401);
     let client = anna.client(&service);
-    client.created(json!({"title": "hers"})).await;
+    client.create(json!({"title": "hers"})).await;
     assert_eq!(keyed(&client).await.status, 201);
     let during = rows(&database).await;
     assert_eq!(difference(&before, &during).len(), 5, "{during:?}");
@@ -85,7 +85,7 @@ async fn what_is_deleted_at_one_instance_does_not_come_back_at_another() {
     let stranger = issued_before("stranger", Duration::from_secs(1));
     for token in [&anna.access, &stranger] {
         let there = other.client_with(Some(token.clone()));
-        there.created(json!({"title": "before"})).await;
+        there.create(json!({"title": "before"})).await;
         let password = (token == &anna.access).then_some(PASSWORD);
         let here = one.client_with(Some(token.clone()));
         assert_eq!(deleting(&here, password).await.status, 204);

@@ -110,7 +110,7 @@ async fn thirty_requests_a_minute_come_from_an_address(database: Database) {
     // All else goes on.
     service
         .client("alice")
-        .created(json!({"title": "hers"}))
+        .create(json!({"title": "hers"}))
         .await;
 }
 

@@ -101,7 +101,7 @@ async fn a_write_during_the_deletion_brings_nobody_back() {
     let service = Service::start(&database).await;
     let token = issued_before("anna", std::time::Duration::ZERO);
     let anna = service.client_with(Some(token));
-    anna.created(json!({"title": "first"})).await;
+    anna.create(json!({"title": "first"})).await;
     for key in [None, Some("a-key")] {
         let mut deletion = connected(&database).await;
         let deleted = "BEGIN;

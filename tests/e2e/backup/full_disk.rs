@@ -33,7 +33,7 @@ async fn a_backup_that_does_not_fit_is_told_and_leaves_nothing(database: Databas
     let service = Service::start(database).await;
     service
         .client("anna")
-        .created(json!({"title": "small"}))
+        .create(json!({"title": "small"}))
         .await;
     let said = taskhold(&["backup"]).done();
     let first = said.lines().next().expect("a path");

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::contents::{Contents, SESSIONS, add_tasks, contents, execute, is_empty, postgres};
 use super::{copied, names, quietly, rewrite, text};
-use crate::service::{Database, PATIENCE, Service, eventually, run};
+use crate::service::{Database, Service, WAIT_TIMEOUT, eventually, run};
 
 on_both_stores! {
     a_backup_that_is_killed_is_none_and_the_next_one_removes_it
@@ -38,7 +38,7 @@ async fn kept(database: &Database) -> Contents {
 
 /// Waits for a moment of a process and kills it then. Whether that was in time: it may have been done.
 async fn kill_at(mut child: Child, moment: &str, mut is_now: impl AsyncFnMut() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     while !is_now().await && child.try_wait().expect("a status").is_none() {
         assert!(Instant::now() < deadline, "never: {moment}");
         tokio::time::sleep(Duration::from_millis(1)).await;

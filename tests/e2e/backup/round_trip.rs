@@ -50,6 +50,6 @@ async fn a_restored_store_equals_the_one_that_was_backed_up(database: Database) 
     assert_eq!(answer.header("idempotent-replayed"), "true");
     person
         .client(&service)
-        .created(serde_json::json!({"title": "life goes on"}))
+        .create(serde_json::json!({"title": "life goes on"}))
         .await;
 }

@@ -29,7 +29,7 @@ impl Since {
         let person = async |name: &str| {
             let person = Person::registered(&service, &format!("{name}@example.org")).await;
             let task = serde_json::json!({"title": "theirs"});
-            person.client(&service).created(task).await;
+            person.client(&service).create(task).await;
             person
         };
         let (leaver, kept_out) = (person("leaver").await, person("kept-out").await);

@@ -312,7 +312,7 @@ async fn metrics_with_types_and_labels_are_those_of_the_service() {
         Service::start_with(&database, &[("TASKHOLD__BACKUP__EVERY_MINUTES", "60")]).await;
     service
         .client("anna")
-        .created(json!({"title": "One"}))
+        .create(json!({"title": "One"}))
         .await;
     let there = crate::service::eventually("a backup is made", async || {
         let there = metrics(&service.text("/metrics").await);
