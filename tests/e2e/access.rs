@@ -59,7 +59,7 @@ fn comparable(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
 async fn unauthenticated_request_returns_401(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "hers"})).await;
+    let task = alice.create(json!({"title": "hers"})).await;
     let id = task["id"].as_str().expect("an id");
     let anonymous = service.client_with(None);
     let forger = service.client_with(Some("no.such.token".to_owned()));
@@ -79,7 +79,7 @@ async fn unauthenticated_request_returns_401(database: Database) {
 async fn another_users_task_returns_404_or_403(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
-    let task = alice.created(json!({"title": "hers alone"})).await;
+    let task = alice.create(json!({"title": "hers alone"})).await;
     let id = task["id"].as_str().expect("an id");
     for endpoint in task_endpoints() {
         let answer = send_to(&bob, &endpoint, id).await;
@@ -111,7 +111,7 @@ async fn another_users_task_returns_404_or_403(database: Database) {
 async fn list_routes_show_only_own_tasks(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
-    alice.created(json!({"title": "hers alone"})).await;
+    alice.create(json!({"title": "hers alone"})).await;
     for endpoint in owner_endpoints()
         .iter()
         .filter(|endpoint| endpoint.path.starts_with("/api/v1/tasks"))
@@ -154,7 +154,7 @@ async fn body_cannot_set_owner_id_or_times(database: Database) {
         "title": "hers", "id": RANDOM_ID, "user_id": "bob",
         "created_at": "2000-01-01T00:00:00Z", "updated_at": "2000-01-01T00:00:00Z", "version": 99,
     });
-    let task = alice.created(claims.clone()).await;
+    let task = alice.create(claims.clone()).await;
     assert_ne!(task["id"], RANDOM_ID);
     assert_eq!(task["user_id"], "alice");
     assert!(task["created_at"].as_str() > Some("2026"), "{task}");

@@ -19,7 +19,7 @@ use std::process::{Command, Output, Stdio};
 use sha2::{Digest as _, Sha256};
 use taskhold_backup::manifest::Manifest;
 
-use crate::service::{Database, run, run_told, taskhold};
+use crate::service::{Database, run, run_with_input, taskhold};
 
 /// The exit status and output of a command.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Database {
     fn restore_over(&self, backup: &Path) -> CommandOutcome {
         let arguments = ["restore", text(backup), "--force"];
         let variables = [("DATABASE_URL", self.url.as_str())];
-        let output = run_told(self.folder.path(), &variables, &arguments, self.name());
+        let output = run_with_input(self.folder.path(), &variables, &arguments, self.name());
         CommandOutcome::of(&output)
     }
 

@@ -76,7 +76,7 @@ async fn direct_url_of_another_database_kind_is_refused() {
     let service = Service::start(&postgres).await;
     service
         .client("alice")
-        .created(json!({"title": "somebody else's"}))
+        .create(json!({"title": "somebody else's"}))
         .await;
     let folder = sqlite.folder.path();
     for (url, direct) in [
@@ -133,7 +133,7 @@ async fn without_auto_migrate_readiness_waits_for_migrate_up() {
     assert_eq!(anonymous.get("/health/ready").await.status, 200);
     service
         .client("alice")
-        .created(json!({"title": "now it works"}))
+        .create(json!({"title": "now it works"}))
         .await;
 }
 
@@ -148,7 +148,7 @@ async fn token_for_the_embedded_store_works_without_configuration() {
     assert!(output.status.success(), "{output:?}");
     let token = text(&output.stdout).trim().to_owned();
     let anna = service.client_with(Some(token.clone()));
-    let task = anna.created(json!({"title": "Buy milk"})).await;
+    let task = anna.create(json!({"title": "Buy milk"})).await;
     assert_eq!(task["user_id"], "anna");
     service.stop().await;
 
@@ -267,7 +267,7 @@ async fn second_process_on_a_sqlite_file_is_refused() {
     }
     service
         .client("alice")
-        .created(json!({"title": "served"}))
+        .create(json!({"title": "served"}))
         .await;
     // The lock ends with its process, however that ends.
     service.kill();

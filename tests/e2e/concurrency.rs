@@ -18,7 +18,7 @@ async fn hundred_concurrent_clients_lose_no_write(database: Database) {
         async move {
             for round in 0..5 {
                 let title = format!("{number}/{round}");
-                let task = client.created(json!({"title": title})).await;
+                let task = client.create(json!({"title": title})).await;
                 let path = path(&task);
                 let toggled = client
                     .send(Method::PATCH, &(path.clone() + "/complete"), None)
@@ -52,7 +52,7 @@ async fn hundred_concurrent_clients_lose_no_write(database: Database) {
 async fn concurrent_writers_with_one_etag_have_one_winner(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "before"})).await;
+    let task = alice.create(json!({"title": "before"})).await;
     let path = path(&task);
     let mut tag = "\"1\"".to_owned();
     for round in 0..5 {
@@ -83,7 +83,7 @@ async fn create_beyond_the_quota_returns_409(database: Database) {
     let service = Service::start_with(&database, &[("TASKHOLD__TASKS__MAX_PER_USER", "5")]).await;
     let alice = service.client("alice");
     for number in 0..5 {
-        alice.created(json!({"title": number.to_string()})).await;
+        alice.create(json!({"title": number.to_string()})).await;
     }
     let refused = alice
         .post("/api/v1/tasks", json!({"title": "one too many"}))
@@ -92,12 +92,12 @@ async fn create_beyond_the_quota_returns_409(database: Database) {
     assert_eq!(alice.tasks().await.len(), 5);
     service
         .client("bob")
-        .created(json!({"title": "another's quota is another's"}))
+        .create(json!({"title": "another's quota is another's"}))
         .await;
     let path = path(&alice.tasks().await[0]);
     assert_eq!(alice.send(Method::DELETE, &path, None).await.status, 204);
     alice
-        .created(json!({"title": "there is room at once"}))
+        .create(json!({"title": "there is room at once"}))
         .await;
 }
 

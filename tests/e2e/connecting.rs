@@ -145,7 +145,7 @@ async fn self_signed_certificate_is_refused() {
     .await;
     service
         .client("alice")
-        .created(json!({"title": "encrypted"}))
+        .create(json!({"title": "encrypted"}))
         .await;
 }
 
@@ -160,10 +160,10 @@ async fn service_waits_for_a_server_that_starts_later() {
     })
     .await;
     server.restart();
-    let service = service.listening().await;
+    let service = service.wait_until_listening().await;
     service
         .client("alice")
-        .created(json!({"title": "at last"}))
+        .create(json!({"title": "at last"}))
         .await;
 }
 
@@ -201,7 +201,7 @@ async fn database_password_is_in_no_log_at_any_level() {
     let service = Service::start_with(&Database::at(&url), &everything).await;
     let alice = service.client("alice");
     alice
-        .created(json!({"title": "a title that nobody else should read"}))
+        .create(json!({"title": "a title that nobody else should read"}))
         .await;
     assert_eq!(alice.tasks().await.len(), 1);
     assert_eq!(service.client_with(None).get("/health").await.status, 200);

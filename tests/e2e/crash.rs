@@ -20,12 +20,12 @@ async fn repeatedly_killed_service_loses_no_acknowledged_task(database: Database
     let mut service = Service::start(&database).await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
+        writers.wait_for_progress(TASKS).await;
         service.kill();
         service = Service::start(&database).await;
-        writers.turn_to(&service);
+        writers.switch_to(&service);
     }
-    writers.go_on(TASKS).await;
+    writers.wait_for_progress(TASKS).await;
     let account = writers.finish(&service).await;
     assert!(account.unknown > 0, "the crashes hit requests under way");
 }
@@ -41,14 +41,14 @@ async fn repeatedly_killed_postgres_loses_no_acknowledged_task() {
     // The readers must not see a failed request.
     let readers = Load::start(&service.url, 4);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
-        readers.goes_on(10).await;
+        writers.wait_for_progress(TASKS).await;
+        readers.wait_for_progress(10).await;
         server.kill();
         server.restart();
     }
     assert_crashes_unnoticed(writers, &service).await;
-    readers.goes_on(10).await;
-    let (_, slowest) = readers.ends_well(&service).await;
+    readers.wait_for_progress(10).await;
+    let (_, slowest) = readers.finish(&service).await;
     assert!(slowest < Duration::from_secs(20), "{slowest:?}");
 }
 
@@ -58,7 +58,7 @@ async fn repeatedly_killed_postgres_process_loses_no_acknowledged_task() {
     let (server, service) = Service::start_on_own_postgres().await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
+        writers.wait_for_progress(TASKS).await;
         let session = latest_session(&server).await;
         server.kill_process(session);
     }
@@ -67,10 +67,10 @@ async fn repeatedly_killed_postgres_process_loses_no_acknowledged_task() {
 
 /// Asserts that no write failed and that the service retried some.
 async fn assert_crashes_unnoticed(writers: Writers, service: &Service) {
-    writers.go_on(TASKS).await;
+    writers.wait_for_progress(TASKS).await;
     let account = writers.finish(service).await;
     assert_eq!(
-        (account.unknown, account.turned_away, account.unheard),
+        (account.unknown, account.rejected, account.unreachable),
         (0, 0, 0),
         "creations wait it out"
     );

@@ -11,7 +11,7 @@ use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::small_disk::SmallDisk;
 
 use crate::import::assert_counts;
-use crate::service::{Answer, Client, Database, PATIENCE, SECRET, Service, path, taskhold};
+use crate::service::{Answer, Client, Database, SECRET, Service, WAIT_TIMEOUT, path, taskhold};
 
 /// Enough for SQLite's log (4 MB) and some thousand tasks.
 const SIZE: &str = "8m";
@@ -53,7 +53,9 @@ impl FullDatabase {
             ("JWT_SECRET", SECRET),
         ];
         let command = taskhold(self.database.folder.path(), &variables, &["serve"]);
-        Service::spawn(self.disk.inside(&command)).listening().await
+        Service::spawn(self.disk.inside(&command))
+            .wait_until_listening()
+            .await
     }
 
     /// Returns the result of SQLite's own integrity check.
@@ -79,7 +81,7 @@ async fn fill(client: &Client) -> (Answer, Vec<Value>) {
             return (answer, created);
         }
         created.push(answer.body["task"].clone());
-        assert!(started.elapsed() < PATIENCE * 4, "the disk never fills");
+        assert!(started.elapsed() < WAIT_TIMEOUT * 4, "the disk never fills");
     }
 }
 
@@ -132,7 +134,7 @@ async fn full_disk_returns_503_and_loses_nothing() {
     assert!(alice.tasks().await == expected, "nothing was lost");
 
     full.run("rm", &["data/ballast"]);
-    let created = alice.created(json!({"title": "there is room"})).await;
+    let created = alice.create(json!({"title": "there is room"})).await;
     expected.insert(0, created);
     assert!(alice.tasks().await == expected, "as if nothing had been");
 
@@ -192,7 +194,7 @@ async fn import_into_a_full_postgres_leaves_nothing_and_succeeds_with_space() {
     for (room, is_staged) in [("2M", false), ("8M", true)] {
         let filling = format!("cat /dev/zero > ballast; truncate --size=-{room} ballast");
         server.run_on_small_disk("sh", &["-c", &filling]);
-        let message = database.refusal(&file);
+        let message = database.import_error(&file);
         println!("with {room}: {message}");
         assert!(message.contains("nothing was imported"), "{message}");
         assert!(message.contains("No space left on device"), "{message}");

@@ -194,7 +194,7 @@ async fn doctor_changes_nothing(database: Database) {
     let stopped = {
         let service = Service::start(&database).await;
         let alice = service.client("alice");
-        alice.created(json!({"title": "stays"})).await;
+        alice.create(json!({"title": "stays"})).await;
         let while_served = file_snapshot(database.folder.path());
         Report::of(&database, &[]).assert_problems(&[]);
         let files = |all: &BTreeMap<String, String>| all.keys().cloned().collect::<Vec<_>>();
@@ -202,7 +202,7 @@ async fn doctor_changes_nothing(database: Database) {
             files(&while_served),
             files(&file_snapshot(database.folder.path()))
         );
-        alice.created(json!({"title": "goes on"})).await;
+        alice.create(json!({"title": "goes on"})).await;
         service.stop().await
     };
     assert!(stopped.success());

@@ -11,7 +11,7 @@ use crate::service::{Client, Database, Service, eventually, path};
 async fn write_sample_tasks(client: &Client) -> Vec<Value> {
     for number in 0..10 {
         client
-            .created(json!({"title": format!("task {number}"), "description": "жить"}))
+            .create(json!({"title": format!("task {number}"), "description": "жить"}))
             .await;
     }
     let tasks = client.tasks().await;
@@ -57,7 +57,7 @@ async fn tasks_survive_kill_9(database: Database) {
         let alice = service.client("alice");
         assert_eq!(alice.tasks().await, expected);
         alice
-            .created(json!({"title": "the last before the crash"}))
+            .create(json!({"title": "the last before the crash"}))
             .await;
         expected = alice.tasks().await;
         service.kill();
@@ -112,7 +112,7 @@ async fn empty_store_takes_a_task_within_10_seconds_of_the_start(database: Datab
     let service = Service::start(&database).await;
     let task = service
         .client("alice")
-        .created(json!({"title": "the first"}))
+        .create(json!({"title": "the first"}))
         .await;
     let took = started.elapsed();
     println!("{took:?} from the start to the first task");
@@ -164,7 +164,7 @@ async fn four_instances_starting_on_an_empty_postgres_migrate_once() {
     assert_eq!(migrated, 1, "one of them made the schema");
     let task = first
         .client("alice")
-        .created(json!({"title": "seen by all"}))
+        .create(json!({"title": "seen by all"}))
         .await;
     for service in [&second, &third, &fourth] {
         assert_eq!(

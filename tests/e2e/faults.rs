@@ -36,7 +36,7 @@ async fn send_every_request(client: &Client, id: &str) -> Vec<Answer> {
 async fn fault_1_stopped_database_is_no_missing_task_and_unhealthy() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "still there"})).await;
+    let task = alice.create(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
 
     server.kill();
@@ -81,7 +81,7 @@ async fn fault_1_stopped_database_is_no_missing_task_and_unhealthy() {
 async fn fault_1_frozen_database_is_answered_within_20_seconds() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "still there"})).await;
+    let task = alice.create(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
 
     server.freeze();
@@ -159,7 +159,7 @@ async fn fault_2_forged_or_incomplete_tokens_are_refused(database: Database) {
     let longest = "\u{1F600}".repeat(255);
     let task = service
         .client(&longest)
-        .created(json!({"title": "mine"}))
+        .create(json!({"title": "mine"}))
         .await;
     assert_eq!(task["user_id"], longest.as_str());
 }
@@ -167,7 +167,7 @@ async fn fault_2_forged_or_incomplete_tokens_are_refused(database: Database) {
 async fn fault_3_invalid_bodies_return_a_client_error(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "before"})).await;
+    let task = alice.create(json!({"title": "before"})).await;
     let item = path(&task);
     let completion = format!("{item}/complete");
 
@@ -284,10 +284,8 @@ async fn fault_6_parallel_first_writes_of_a_new_user_all_succeed(database: Datab
     let service = Service::start(&database).await;
     for round in 0..5 {
         let newcomer = service.client(&format!("newcomer {round}"));
-        join_all(
-            (0..20).map(|number| newcomer.created(json!({"title": format!("task {number}")}))),
-        )
-        .await;
+        join_all((0..20).map(|number| newcomer.create(json!({"title": format!("task {number}")}))))
+            .await;
         assert_eq!(newcomer.tasks().await.len(), 20);
     }
 }

@@ -73,7 +73,7 @@ impl Run {
     }
 
     /// Waits until `requests` more requests have been answered.
-    async fn wait_for_answers(&self, requests: u64) {
+    async fn wait_for_progress(&self, requests: u64) {
         let goal = self.shared.answers() + requests;
         eventually("the game goes on", async || {
             let failed = self.clients.iter().any(JoinHandle::is_finished);
@@ -161,10 +161,10 @@ fn assert_swapped_answers_are_detected(histories: Vec<TaskHistory>) {
 async fn repeatedly_killed_sqlite_service_stays_linearizable() {
     let mut run = Run::start([Database::sqlite()]).await;
     while !run.is_over() {
-        run.wait_for_answers(100).await;
+        run.wait_for_progress(100).await;
         run.kill_instance(0).await;
     }
-    run.wait_for_answers(100).await;
+    run.wait_for_progress(100).await;
     run.assert_linearizable().await;
 }
 
@@ -222,10 +222,10 @@ async fn two_postgres_instances_stay_linearizable_under_every_fault() {
         let mut faults = FAULTS;
         fastrand::shuffle(&mut faults);
         for fault in faults {
-            run.wait_for_answers(100).await;
+            run.wait_for_progress(100).await;
             inject(fault, &server, &proxy, &mut run).await;
         }
     }
-    run.wait_for_answers(100).await;
+    run.wait_for_progress(100).await;
     run.assert_linearizable().await;
 }

@@ -1,4 +1,4 @@
-//! Which tokens of another issuer's keys are taken, and which keys count.
+//! Verification of tokens signed by an external issuer's keys, and the selection of those keys.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -28,7 +28,7 @@ fn claims() -> Value {
     json!({"sub": "a", "exp": later()})
 }
 
-/// Tokens that also take what these keys have signed.
+/// Returns a verifier that also accepts tokens signed by these keys.
 async fn tokens_of(keys: &[Value], origin: Origin) -> JwtTokens {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     write!(file, "{}", key_set(keys)).expect("written");
@@ -63,7 +63,7 @@ fn every_kind() -> [IssuerKey; 3] {
     ]
 }
 
-/// A token of this header that is signed with a secret, whatever the header says.
+/// Returns a token with this header, signed with HS256 regardless of the header.
 fn signed_with_secret(header: &Value, secret: &[u8]) -> String {
     let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let message = format!("{}.{}", part(header), part(&claims()));
@@ -79,7 +79,7 @@ async fn each_kind_of_key_verifies_its_own_tokens_and_no_others() {
     let published: Vec<_> = keys
         .iter()
         .zip(ids)
-        .map(|(key, id)| key.jwk_of(id))
+        .map(|(key, id)| key.jwk_with_id(id))
         .collect();
     let tokens = tokens(&published).await;
     for (key, own_id) in keys.iter().zip(ids) {
@@ -124,12 +124,11 @@ async fn each_kind_of_key_verifies_its_own_tokens_and_no_others() {
     assert_eq!(verify(&tokens, &forged).await, Err(InvalidToken));
 }
 
-/// What Better Auth's plugin really sends: no `typ`, keys without `use`, a `sub` that is no UUID,
-/// and much that is nobody's business.
+/// Better Auth's plugin sends no `typ`, keys without `use`, a `sub` that is not a UUID, and unrelated claims.
 #[tokio::test]
-async fn a_token_of_better_auth_is_taken() {
+async fn better_auth_token_is_accepted() {
     let key = IssuerKey::ed25519();
-    let mut published = key.jwk_of("c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11");
+    let mut published = key.jwk_with_id("c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11");
     published["alg"] = json!("EdDSA");
     let origin = Origin {
         issuer: Some("http://localhost:3000".to_owned()),
@@ -145,7 +144,7 @@ async fn a_token_of_better_auth_is_taken() {
         "iss": "http://localhost:3000", "aud": "http://localhost:3000"
     });
     let identity = verify(&tokens, &key.sign(&header, &payload)).await;
-    let identity = identity.expect("a sound token");
+    let identity = identity.expect("a valid token");
     assert_eq!(identity.user.as_str(), "Vf2hX0m8pQ1rS3tU5vW7xY9zA1bC3dE5");
     for (claim, value) in [
         ("iss", json!("http://localhost:3001")),
@@ -163,9 +162,9 @@ async fn a_token_of_better_auth_is_taken() {
 }
 
 #[tokio::test]
-async fn another_issuer_cannot_pass_its_tokens_for_ours() {
+async fn external_token_with_our_issuer_is_refused() {
     let key = IssuerKey::ed25519();
-    let tokens = tokens(&[key.jwk_of("k")]).await;
+    let tokens = tokens(&[key.jwk_with_id("k")]).await;
     let ours = json!({"sub": "a", "exp": later(), "iss": "taskhold"});
     assert_eq!(
         verify(&tokens, &key.token("k", &ours)).await,
@@ -176,9 +175,9 @@ async fn another_issuer_cannot_pass_its_tokens_for_ours() {
 }
 
 #[tokio::test]
-async fn a_public_key_is_no_secret() {
+async fn public_key_as_hmac_secret_is_refused() {
     let keys = every_kind();
-    let published: Vec<_> = keys.iter().map(|key| key.jwk_of("k")).collect();
+    let published: Vec<_> = keys.iter().map(|key| key.jwk_with_id("k")).collect();
     let tokens = tokens(&published).await;
     for jwk in &published {
         for member in ["n", "x", "y"] {
@@ -212,11 +211,11 @@ async fn a_public_key_is_no_secret() {
     }
 }
 
-/// As `openssl` writes them, and as attackers have them.
+/// An attacker can use a public key in any of the formats that `openssl` writes as an HMAC secret.
 #[tokio::test]
-async fn the_pem_and_der_of_a_public_key_are_no_secret() {
+async fn pem_and_der_public_key_as_hmac_secret_are_refused() {
     let key = IssuerKey::rsa(2048);
-    let tokens = tokens(&[key.jwk_of("k")]).await;
+    let tokens = tokens(&[key.jwk_with_id("k")]).await;
     for public in key.public_files() {
         for header in [
             json!({"alg": "HS256", "kid": "k"}),
@@ -233,11 +232,11 @@ async fn the_pem_and_der_of_a_public_key_are_no_secret() {
 }
 
 #[tokio::test]
-async fn keys_that_a_header_brings_along_or_points_to_are_never_looked_at() {
+async fn keys_in_or_referenced_by_the_header_are_ignored() {
     let (ours, attackers) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let tokens = tokens(&[ours.jwk_of("k")]).await;
+    let tokens = tokens(&[ours.jwk_with_id("k")]).await;
     for (member, value) in [
-        ("jwk", attackers.jwk_of("k")),
+        ("jwk", attackers.jwk_with_id("k")),
         ("jku", json!("http://127.0.0.1:1/jwks")),
         ("x5u", json!("http://127.0.0.1:1/certificate")),
         ("x5c", json!(["MIIB"])),
@@ -251,15 +250,15 @@ async fn keys_that_a_header_brings_along_or_points_to_are_never_looked_at() {
             Err(InvalidToken),
             "{member}"
         );
-        let sound = ours.sign(&header, &claims());
-        assert!(verify(&tokens, &sound).await.is_ok(), "{member}");
+        let valid = ours.sign(&header, &claims());
+        assert!(verify(&tokens, &valid).await.is_ok(), "{member}");
     }
 }
 
 #[tokio::test]
-async fn an_extension_that_must_be_understood_is_refused() {
+async fn critical_header_extension_is_refused() {
     let key = IssuerKey::ed25519();
-    let tokens = tokens(&[key.jwk_of("k")]).await;
+    let tokens = tokens(&[key.jwk_with_id("k")]).await;
     for extension in [json!(["b64"]), json!(["exp"]), json!([]), json!("x")] {
         let header = json!({"alg": "EdDSA", "kid": "k", "crit": extension, "b64": true});
         let outcome = verify(&tokens, &key.sign(&header, &claims())).await;
@@ -267,21 +266,21 @@ async fn an_extension_that_must_be_understood_is_refused() {
     }
 }
 
-/// Which of two keys of one kind a token without an id is tried on cannot be known.
+/// With two keys of one kind, the right one for a token without a key id cannot be determined.
 #[tokio::test]
-async fn a_token_that_does_not_name_its_key_needs_the_only_one_of_its_kind() {
+async fn token_without_key_id_needs_a_single_candidate() {
     let (first, second) = (IssuerKey::ed25519(), IssuerKey::ed25519());
     let nameless = first.sign(&json!({"alg": "EdDSA"}), &claims());
     let alone = tokens(&[first.jwk(), IssuerKey::p256().jwk()]).await;
     assert!(verify(&alone, &nameless).await.is_ok());
-    let among_two = tokens(&[first.jwk_of("1"), second.jwk_of("2")]).await;
+    let among_two = tokens(&[first.jwk_with_id("1"), second.jwk_with_id("2")]).await;
     assert_eq!(verify(&among_two, &nameless).await, Err(InvalidToken));
     assert!(
         verify(&among_two, &first.token("1", &claims()))
             .await
             .is_ok()
     );
-    let same_name = tokens(&[first.jwk_of("1"), second.jwk_of("1")]).await;
+    let same_name = tokens(&[first.jwk_with_id("1"), second.jwk_with_id("1")]).await;
     let token = first.token("1", &claims());
     assert_eq!(verify(&same_name, &token).await, Err(InvalidToken));
 }
@@ -293,22 +292,22 @@ fn usable(keys: &[Value]) -> usize {
 }
 
 #[test]
-fn keys_that_are_not_for_verifying_tokens_count_as_not_there() {
+fn keys_not_meant_for_verification_are_ignored() {
     let with = |key: &IssuerKey, member: &str, value: Value| {
-        let mut jwk = key.jwk_of("k");
+        let mut jwk = key.jwk_with_id("k");
         jwk[member] = value;
         jwk
     };
     let [ed25519, p256, rsa] = every_kind();
     for (key, own) in [(&ed25519, "EdDSA"), (&p256, "ES256"), (&rsa, "RS256")] {
-        for sound in [
+        for valid in [
             key.jwk(),
             with(key, "alg", json!(own)),
             with(key, "use", json!("sig")),
             with(key, "key_ops", json!(["sign", "verify"])),
             with(key, "x5c", json!([7])),
         ] {
-            assert_eq!(usable(std::slice::from_ref(&sound)), 1, "{sound}");
+            assert_eq!(usable(std::slice::from_ref(&valid)), 1, "{valid}");
         }
         for (member, value) in [
             ("alg", json!("RS384")),
@@ -321,7 +320,7 @@ fn keys_that_are_not_for_verifying_tokens_count_as_not_there() {
             ("kty", json!("oct")),
             ("kty", json!("rsa")),
             ("kid", json!(7)),
-            ("d", json!("a private key is nobody's")),
+            ("d", json!("a private key is not published")),
         ] {
             let excluded = with(key, member, value);
             assert_eq!(usable(std::slice::from_ref(&excluded)), 0, "{excluded}");
@@ -336,15 +335,15 @@ fn keys_that_are_not_for_verifying_tokens_count_as_not_there() {
 }
 
 #[test]
-fn keys_that_are_damaged_or_weak_count_as_not_there() {
+fn damaged_and_weak_keys_are_ignored() {
     let without_last_bytes = |text: &str| text[..text.len() - 4].to_owned();
     for (key, members) in [
         (IssuerKey::ed25519(), &["x"][..]),
         (IssuerKey::p256(), &["x", "y"]),
     ] {
         for member in members {
-            let sound = key.jwk();
-            let text = sound[*member].as_str().expect("a string").to_owned();
+            let valid = key.jwk();
+            let text = valid[*member].as_str().expect("a string").to_owned();
             for damaged in [
                 without_last_bytes(&text),
                 format!("{text}AAAA"),
@@ -353,7 +352,7 @@ fn keys_that_are_damaged_or_weak_count_as_not_there() {
                 format!("{text}="),
                 "!".repeat(text.len()),
             ] {
-                let mut jwk = sound.clone();
+                let mut jwk = valid.clone();
                 jwk[*member] = json!(damaged);
                 assert_eq!(usable(std::slice::from_ref(&jwk)), 0, "{jwk}");
             }
@@ -376,11 +375,15 @@ fn keys_that_are_damaged_or_weak_count_as_not_there() {
     let small = BASE64_URL_SAFE_NO_PAD.decode(padded["n"].as_str().expect("a string"));
     let zeros = [vec![0; 128], small.expect("base64url")].concat();
     padded["n"] = json!(BASE64_URL_SAFE_NO_PAD.encode(zeros));
-    assert_eq!(usable(&[padded]), 0, "zeros in front are no strength");
+    assert_eq!(
+        usable(&[padded]),
+        0,
+        "leading zeros do not make a key longer"
+    );
 }
 
 #[test]
-fn what_is_no_key_set_is_malformed() {
+fn malformed_key_set_is_refused() {
     for text in [
         "",
         "{}",
@@ -399,10 +402,9 @@ fn what_is_no_key_set_is_malformed() {
     );
 }
 
-/// What is refused is not repeated in the log, where it would outlive its moment and might be
-/// somebody's sound token for another service.
+/// A refused token may be valid for another service, and a log is kept for long.
 #[tokio::test]
-async fn nothing_of_a_refused_token_is_logged() {
+async fn refused_token_is_not_logged() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&log);
     let subscriber = tracing_subscriber::fmt()
@@ -411,7 +413,7 @@ async fn nothing_of_a_refused_token_is_logged() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let (ours, strangers) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let tokens = tokens(&[ours.jwk_of("k")]).await;
+    let tokens = tokens(&[ours.jwk_with_id("k")]).await;
     let payload = json!({"sub": "hunter2-sub", "exp": 1, "email": "hunter2@example.org"});
     let mut refused = vec!["hunter2.hunter2.hunter2".to_owned(), "hunter2".to_owned()];
     refused.push(ours.token("k", &payload));
@@ -428,6 +430,7 @@ async fn nothing_of_a_refused_token_is_logged() {
     }
 }
 
+/// A writer that appends to a shared buffer.
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Sink {

@@ -1,4 +1,4 @@
-//! Which tokens of a shared secret are taken, and which are not.
+//! Verification of tokens signed with a shared secret.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -19,7 +19,7 @@ use taskhold_testkit::clock::ManualClock;
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_SECRET: &str = "another secret of thirty-two bytes";
 
-/// The second that the clock of these tests shows, whose fraction is well above one half.
+/// Returns the time of the test clock in whole seconds; its fraction of a second is well above one half.
 fn now() -> i64 {
     ManualClock::default().now().as_micros() / 1_000_000
 }
@@ -40,7 +40,7 @@ fn tokens() -> JwtTokens {
     tokens_of(SECRET, Origin::default())
 }
 
-fn strict() -> JwtTokens {
+fn tokens_with_origin() -> JwtTokens {
     let origin = Origin {
         issuer: Some("https://auth.example".to_owned()),
         audience: Some("tasks".to_owned()),
@@ -61,7 +61,7 @@ fn signed_as(header: &Header, claims: &Value, secret: &str) -> String {
     encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).expect("signed")
 }
 
-/// Signed over exactly these bytes, whatever they are.
+/// Returns a token with exactly this header and payload, which need not be JSON.
 fn signed_raw(header: &str, payload: &str) -> String {
     let encoded = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
     let message = format!("{}.{}", encoded(header), encoded(payload));
@@ -72,31 +72,31 @@ fn signed_raw(header: &str, payload: &str) -> String {
 }
 
 #[track_caller]
-fn taken(token: &str, user: &str) {
-    let identity = verify(&tokens(), token).expect("a sound token");
+fn assert_accepted(token: &str, user: &str) {
+    let identity = verify(&tokens(), token).expect("a valid token");
     assert_eq!(identity.user.as_str(), user);
 }
 
 #[track_caller]
-fn refused(what: &str, token: &str) {
+fn assert_refused(what: &str, token: &str) {
     assert_eq!(verify(&tokens(), token), Err(InvalidToken), "{what}");
 }
 
 #[test]
-fn what_we_sign_we_take_and_know_to_the_microsecond() {
+fn signed_token_verifies_with_its_issue_time_in_microseconds() {
     let user = UserId::parse("пользователь 1").expect("a user id");
     let now = ManualClock::default().now();
-    for tokens in [tokens(), strict()] {
+    for tokens in [tokens(), tokens_with_origin()] {
         let signed = tokens.sign(&user, now).expect("signed");
         assert_eq!(signed.expires_in, Duration::from_hours(1));
-        let identity = verify(&tokens, &signed.token).expect("a sound token");
+        let identity = verify(&tokens, &signed.token).expect("a valid token");
         assert_eq!(identity.user, user);
         assert_eq!(identity.issued, Some(now));
     }
 }
 
 #[test]
-fn our_tokens_say_where_they_come_from_and_nothing_of_the_secret() {
+fn signed_token_names_its_issuer_and_hides_the_secret() {
     let user = UserId::parse("anna").expect("a user id");
     let token = |secret: &str| {
         let signed = tokens_of(secret, Origin::default()).sign(&user, ManualClock::default().now());
@@ -126,33 +126,33 @@ fn our_tokens_say_where_they_come_from_and_nothing_of_the_secret() {
 }
 
 #[test]
-fn tokens_of_other_issuers_with_the_same_secret_are_taken() {
-    taken(&signed(&json!({"sub": "a", "exp": now() + 60})), "a");
+fn external_tokens_with_the_same_secret_are_accepted() {
+    assert_accepted(&signed(&json!({"sub": "a", "exp": now() + 60})), "a");
     let richer = json!({
         "sub": "a", "exp": now() + 60, "iss": "x", "aud": ["y"], "email": "e", "name": {"n": [1]}
     });
-    taken(&signed(&richer), "a");
-    let sound = json!({"sub": "a", "exp": now() + 60});
+    assert_accepted(&signed(&richer), "a");
+    let valid = json!({"sub": "a", "exp": now() + 60});
     for header in [
         r#"{"alg":"HS256"}"#,
         r#"{"alg":"HS256","typ":"at+jwt","kid":"of the existing service"}"#,
         r#"{"alg":"HS256","kid":"../../dev/null","x":[{}],"cty":7}"#,
         r#" {"typ":"JWT", "alg":"HS256"} "#,
     ] {
-        taken(&signed_raw(header, &sound.to_string()), "a");
+        assert_accepted(&signed_raw(header, &valid.to_string()), "a");
     }
     let longest = "\u{1F600}".repeat(255);
-    taken(
+    assert_accepted(
         &signed(&json!({"sub": longest, "exp": now() + 60})),
         &longest,
     );
 }
 
-/// It is remembered for only so long that tokens were revoked.
+/// Revocations are kept only for the maximum lifetime of a token.
 #[test]
-fn a_token_that_lives_too_long_is_refused() {
+fn token_beyond_the_maximum_lifetime_is_refused() {
     const DAY: i64 = 86_400;
-    for (claims, is_taken) in [
+    for (claims, is_accepted) in [
         (json!({"sub": "a", "exp": now() + DAY}), true),
         (json!({"sub": "a", "exp": now() + DAY + 5}), true),
         (json!({"sub": "a", "exp": now() + DAY + 6}), false),
@@ -176,16 +176,16 @@ fn a_token_that_lives_too_long_is_refused() {
         (json!({"sub": "a", "iat": 0, "exp": now() + 60}), false),
     ] {
         let token = signed(&claims);
-        if is_taken {
-            taken(&token, "a");
+        if is_accepted {
+            assert_accepted(&token, "a");
         } else {
-            refused(&claims.to_string(), &token);
+            assert_refused(&claims.to_string(), &token);
         }
     }
 }
 
 #[test]
-fn when_it_was_issued_is_known_where_the_token_tells() {
+fn issue_time_is_read_from_iat() {
     for (claimed, micros) in [
         (json!(1_767_323_045), 1_767_323_045_000_000),
         (json!(1_767_323_045.5), 1_767_323_045_500_000),
@@ -193,25 +193,25 @@ fn when_it_was_issued_is_known_where_the_token_tells() {
         (json!(1_767_300_000), 1_767_300_000_000_000),
     ] {
         let token = signed(&json!({"sub": "a", "exp": now() + 60, "iat": claimed}));
-        let identity = verify(&tokens(), &token).expect("a sound token");
+        let identity = verify(&tokens(), &token).expect("a valid token");
         assert_eq!(identity.issued, Timestamp::from_micros(micros).ok());
     }
     let silent = signed(&json!({"sub": "a", "exp": now() + 60, "iat": null}));
     assert_eq!(verify(&tokens(), &silent).expect("a token").issued, None);
 }
 
-/// The clock shows 0.678901 s past `now()`.
+/// The test clock is 0.678901 s past `now()`.
 #[test]
-fn five_seconds_of_leeway_and_no_more() {
+fn leeway_is_five_seconds() {
     let later = now() + 60;
-    taken(&signed(&json!({"sub": "a", "exp": now() - 4})), "a");
-    refused("expired", &signed(&json!({"sub": "a", "exp": now() - 5})));
+    assert_accepted(&signed(&json!({"sub": "a", "exp": now() - 4})), "a");
+    assert_refused("expired", &signed(&json!({"sub": "a", "exp": now() - 5})));
     for claim in ["nbf", "iat"] {
-        taken(
+        assert_accepted(
             &signed(&json!({"sub": "a", "exp": later, claim: now() + 5})),
             "a",
         );
-        refused(
+        assert_refused(
             claim,
             &signed(&json!({"sub": "a", "exp": later, claim: now() + 6})),
         );
@@ -219,7 +219,7 @@ fn five_seconds_of_leeway_and_no_more() {
 }
 
 #[test]
-fn fault_2_claims_that_are_missing_or_wrong_are_refused() {
+fn missing_and_invalid_claims_are_refused() {
     let later = now() + 60;
     for claims in [
         json!({"sub": "a"}),
@@ -255,12 +255,12 @@ fn fault_2_claims_that_are_missing_or_wrong_are_refused() {
         json!("a"),
         json!(null),
     ] {
-        refused(&claims.to_string(), &signed(&claims));
+        assert_refused(&claims.to_string(), &signed(&claims));
     }
 }
 
 #[test]
-fn payloads_that_are_no_plain_objects_are_refused() {
+fn malformed_payload_is_refused() {
     let later = now() + 60;
     for payload in [
         format!(r#"{{"sub":"a","sub":"b","exp":{later}}}"#),
@@ -272,16 +272,16 @@ fn payloads_that_are_no_plain_objects_are_refused() {
         "sub=a".to_owned(),
         String::new(),
     ] {
-        refused(&payload, &signed_raw(r#"{"alg":"HS256"}"#, &payload));
+        assert_refused(&payload, &signed_raw(r#"{"alg":"HS256"}"#, &payload));
     }
 }
 
 #[test]
-fn only_the_configured_algorithm_and_secret_count() {
+fn other_algorithms_and_secrets_are_refused() {
     let claims = json!({"sub": "a", "exp": now() + 60});
     let payload = claims.to_string();
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-        refused(
+        assert_refused(
             "another hash",
             &signed_as(&Header::new(algorithm), &claims, SECRET),
         );
@@ -323,13 +323,13 @@ fn only_the_configured_algorithm_and_secret_count() {
     .into_iter()
     .chain(nones.iter().map(String::as_str))
     {
-        refused(header, &signed_raw(header, &payload));
+        assert_refused(header, &signed_raw(header, &payload));
         let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-        refused(header, &format!("{}.{}.", part(header), part(&payload)));
-        refused(header, &format!("{}.{}", part(header), part(&payload)));
+        assert_refused(header, &format!("{}.{}.", part(header), part(&payload)));
+        assert_refused(header, &format!("{}.{}", part(header), part(&payload)));
     }
     for secret in ["", "secret", OTHER_SECRET] {
-        refused(secret, &signed_as(&Header::default(), &claims, secret));
+        assert_refused(secret, &signed_as(&Header::default(), &claims, secret));
     }
 }
 
@@ -337,7 +337,7 @@ fn only_the_configured_algorithm_and_secret_count() {
 fn tampered_tokens_are_refused() {
     let token = signed(&json!({"sub": "a", "exp": now() + 60}));
     let other = signed(&json!({"sub": "b", "exp": now() + 60}));
-    taken(&token, "a");
+    assert_accepted(&token, "a");
     let (head, signature) = token.rsplit_once('.').expect("three parts");
     let (other_head, _) = other.rsplit_once('.').expect("three parts");
     let cut = token.get(..token.len() - 1).expect("ASCII");
@@ -363,9 +363,9 @@ fn tampered_tokens_are_refused() {
         ("NUL", format!("{token}\0")),
         ("other scripts", "я.я.я".to_owned()),
     ] {
-        refused(what, &tampered);
+        assert_refused(what, &tampered);
     }
-    // Each single letter counts, but for the last: two of its six bits mean nothing.
+    // Every letter matters except the last one, two of whose six bits are unused.
     for place in 0..token.len() - 1 {
         let mut letters = token.clone().into_bytes();
         if let Some(letter) = letters.get_mut(place) {
@@ -373,17 +373,17 @@ fn tampered_tokens_are_refused() {
         }
         let tampered = String::from_utf8(letters).expect("ASCII");
         if tampered != token {
-            refused(&format!("letter {place}"), &tampered);
+            assert_refused(&format!("letter {place}"), &tampered);
         }
     }
 }
 
 #[test]
-fn a_configured_origin_is_required() {
-    let sound = json!({
+fn other_issuer_and_audience_are_refused() {
+    let valid = json!({
         "sub": "a", "exp": now() + 60, "iss": "https://auth.example", "aud": ["other", "tasks"]
     });
-    assert!(verify(&strict(), &signed(&sound)).is_ok());
+    assert!(verify(&tokens_with_origin(), &signed(&valid)).is_ok());
     for (claim, value) in [
         ("iss", Value::Null),
         ("iss", json!("https://evil.example")),
@@ -396,42 +396,45 @@ fn a_configured_origin_is_required() {
         ("aud", json!([])),
         ("aud", json!([["tasks"]])),
     ] {
-        let mut claims = sound.clone();
+        let mut claims = valid.clone();
         claims[claim] = value;
-        let refused = verify(&strict(), &signed(&claims));
+        let refused = verify(&tokens_with_origin(), &signed(&claims));
         assert_eq!(refused, Err(InvalidToken), "{claims}");
         claims.as_object_mut().expect("an object").remove(claim);
-        let refused = verify(&strict(), &signed(&claims));
+        let refused = verify(&tokens_with_origin(), &signed(&claims));
         assert_eq!(refused, Err(InvalidToken), "{claims}");
     }
 }
 
 #[test]
-fn our_own_tokens_are_taken_beside_those_of_a_configured_issuer() {
+fn own_tokens_are_accepted_beside_a_configured_issuer() {
     let ours = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "tasks"});
-    assert!(verify(&strict(), &signed(&ours)).is_ok());
+    assert!(verify(&tokens_with_origin(), &signed(&ours)).is_ok());
     let for_others = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "other"});
-    assert_eq!(verify(&strict(), &signed(&for_others)), Err(InvalidToken));
+    assert_eq!(
+        verify(&tokens_with_origin(), &signed(&for_others)),
+        Err(InvalidToken)
+    );
 }
 
 #[test]
-fn a_secret_is_replaced_without_a_gap() {
+fn previous_secret_is_accepted_until_removed() {
     let claims = json!({"sub": "a", "exp": now() + 60});
-    let of_old = signed_as(&Header::default(), &claims, SECRET);
-    let of_new = signed_as(&Header::default(), &claims, OTHER_SECRET);
+    let signed_by_old = signed_as(&Header::default(), &claims, SECRET);
+    let signed_by_new = signed_as(&Header::default(), &claims, OTHER_SECRET);
     let replacing = tokens_of(OTHER_SECRET, Origin::default()).also_taking(&Secret::new(SECRET));
-    assert!(verify(&replacing, &of_old).is_ok());
-    assert!(verify(&replacing, &of_new).is_ok());
+    assert!(verify(&replacing, &signed_by_old).is_ok());
+    assert!(verify(&replacing, &signed_by_new).is_ok());
     let user = UserId::parse("a").expect("a user id");
     let signed = replacing.sign(&user, ManualClock::default().now());
     let signed = signed.expect("signed").token;
     let replaced = tokens_of(OTHER_SECRET, Origin::default());
     assert!(verify(&replaced, &signed).is_ok(), "the first secret signs");
-    assert_eq!(verify(&replaced, &of_old), Err(InvalidToken));
+    assert_eq!(verify(&replaced, &signed_by_old), Err(InvalidToken));
 }
 
 #[test]
-fn a_secret_shows_nothing_of_itself() {
+fn secret_debug_output_is_redacted() {
     assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
     assert!(Secret::new("a".repeat(31)).is_short());
     assert!(!Secret::new("a".repeat(32)).is_short());

@@ -1,4 +1,4 @@
-//! How passwords are hashed, and how much that may cost the service.
+//! Password hashing, and its cost for the service.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use argon2::Params;
-use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher as _, Verified};
-use taskhold_domain::account::Password;
+use taskhold_application::passwords::{HashingError, PasswordHasher as _, Verification};
+use taskhold_domain::account::{Password, PasswordHash};
 use taskhold_security::passwords::Argon2Passwords;
 
-/// Of this much memory, one at a time.
-fn costing(kibibytes: u32) -> Argon2Passwords {
+/// Returns a hasher that uses this much memory and computes one hash at a time.
+fn hasher(kibibytes: u32) -> Argon2Passwords {
     let cost = Params::new(kibibytes, 1, 1, None).expect("a cost");
     Argon2Passwords::new(cost, NonZeroUsize::MIN)
 }
@@ -22,7 +22,7 @@ fn password(text: &str) -> Password {
 }
 
 #[tokio::test]
-async fn the_real_cost_is_what_owasp_recommends() {
+async fn production_cost_is_what_owasp_recommends() {
     for passwords in [
         Argon2Passwords::recommended(),
         Argon2Passwords::one_by_one(),
@@ -41,36 +41,40 @@ async fn the_real_cost_is_what_owasp_recommends() {
                 .verify("correct horse", Some(&hash))
                 .await
                 .expect("verified"),
-            Verified::Right
+            Verification::Match
         );
     }
 }
 
 #[tokio::test]
-async fn a_password_is_right_and_every_other_wrong() {
-    let passwords = costing(64);
+async fn only_the_exact_password_verifies() {
+    let passwords = hasher(64);
     let hash = passwords
         .hash(&password("pässword "))
         .await
         .expect("hashed");
     for (claimed, expected) in [
-        ("pässword ", Verified::Right),
-        ("pässword", Verified::Wrong),
-        ("Pässword ", Verified::Wrong),
-        ("pa\u{308}ssword ", Verified::Wrong),
-        ("", Verified::Wrong),
-        ("pässword \0", Verified::Wrong),
+        ("pässword ", Verification::Match),
+        ("pässword", Verification::Mismatch),
+        ("Pässword ", Verification::Mismatch),
+        ("pa\u{308}ssword ", Verification::Mismatch),
+        ("", Verification::Mismatch),
+        ("pässword \0", Verification::Mismatch),
     ] {
         let verified = passwords.verify(claimed, Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected, "{claimed:?}");
         let verified = passwords.verify(claimed, None).await;
-        assert_eq!(verified.expect("verified"), Verified::Wrong, "{claimed:?}");
+        assert_eq!(
+            verified.expect("verified"),
+            Verification::Mismatch,
+            "{claimed:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn the_same_password_has_another_hash_each_time() {
-    let passwords = costing(64);
+async fn same_password_hashes_differently_each_time() {
+    let passwords = hasher(64);
     let first = passwords.hash(&password("password")).await.expect("hashed");
     let second = passwords.hash(&password("password")).await.expect("hashed");
     assert_ne!(first, second);
@@ -78,38 +82,38 @@ async fn the_same_password_has_another_hash_each_time() {
 }
 
 #[tokio::test]
-async fn a_hash_that_cost_less_is_outdated_once_the_password_is_right() {
-    let hash = costing(64)
+async fn cheaper_hash_is_outdated_after_a_correct_password() {
+    let hash = hasher(64)
         .hash(&password("password"))
         .await
         .expect("hashed");
     for (passwords, expected) in [
-        (costing(64), Verified::Right),
-        (costing(128), Verified::RightButOutdated),
-        (costing(32), Verified::Right),
+        (hasher(64), Verification::Match),
+        (hasher(128), Verification::MatchOutdatedHash),
+        (hasher(32), Verification::Match),
     ] {
         let verified = passwords.verify("password", Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected);
         let verified = passwords.verify("passw0rd", Some(&hash)).await;
-        assert_eq!(verified.expect("verified"), Verified::Wrong);
+        assert_eq!(verified.expect("verified"), Verification::Mismatch);
     }
     let argon2i = "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$\
                    9tOTt21rZp7tEnPuWVbAJIZXn1ipFP3oUIqCgYBcGFM";
     let argon2i = PasswordHash::parse(argon2i).expect("a hash");
-    let verified = costing(64).verify("password", Some(&argon2i)).await;
-    assert_eq!(verified.expect("verified"), Verified::Wrong);
+    let verified = hasher(64).verify("password", Some(&argon2i)).await;
+    assert_eq!(verified.expect("verified"), Verification::Mismatch);
 }
 
 #[tokio::test]
-async fn a_stored_hash_that_is_none_is_a_defect() {
+async fn malformed_stored_hash_is_a_defect() {
     for damaged in [
         "$",
         "$argon2id$",
         "$argon2id$v=19$m=64,t=1,p=1",
         "$2b$12$abc",
     ] {
-        let hash = PasswordHash::parse(damaged).expect("it starts with a $");
-        let outcome = costing(64).verify("password", Some(&hash)).await;
+        let hash = PasswordHash::parse(damaged).expect("a text that starts with $");
+        let outcome = hasher(64).verify("password", Some(&hash)).await;
         assert!(
             matches!(outcome, Err(HashingError::Defect(_))),
             "{damaged}: {outcome:?}"
@@ -119,8 +123,8 @@ async fn a_stored_hash_that_is_none_is_a_defect() {
 }
 
 #[tokio::test]
-async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong_one() {
-    let passwords = costing(16 * 1024);
+async fn missing_account_and_huge_password_cost_as_much_as_a_wrong_one() {
+    let passwords = hasher(16 * 1024);
     let hash = passwords.hash(&password("password")).await.expect("hashed");
     let huge = "x".repeat(16 * 1024 * 1024);
     let attempts = [
@@ -129,8 +133,7 @@ async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong
         ("too long", huge.as_str(), Some(&hash)),
         ("neither", huge.as_str(), None),
     ];
-    // The fastest of nine, in turns: whatever else the machine does only adds to it, so that more are
-    // needed where that is much.
+    // The fastest of at least nine rounds counts, because other load on the machine only adds to a time.
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut fastest = [Duration::MAX; 4];
     for round in 1.. {
@@ -152,37 +155,37 @@ async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong
 }
 
 #[tokio::test]
-async fn fault_12_a_storm_of_logins_holds_up_nothing_else() {
-    let passwords = Arc::new(costing(16 * 1024));
-    let storm: Vec<_> = (0..100)
+async fn login_burst_does_not_block_other_work() {
+    let passwords = Arc::new(hasher(16 * 1024));
+    let burst: Vec<_> = (0..100)
         .map(|_| {
             let passwords = Arc::clone(&passwords);
             tokio::spawn(async move { passwords.verify("password", None).await })
         })
         .collect();
-    // This runtime has one thread: with the hashes on it, there would be a turn for each.
+    // This runtime has one thread: if it computed the hashes, it would yield only once per hash.
     let mut turns = 0;
-    while !storm.iter().all(tokio::task::JoinHandle::is_finished) {
+    while !burst.iter().all(tokio::task::JoinHandle::is_finished) {
         tokio::task::yield_now().await;
         turns += 1;
     }
     let (mut done, mut busy) = (0, 0);
-    for login in storm {
+    for login in burst {
         match login.await.expect("no panic") {
-            Ok(Verified::Wrong) => done += 1,
+            Ok(Verification::Mismatch) => done += 1,
             Err(HashingError::Busy) => busy += 1,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((done, busy), (17, 83), "one at work, and a queue of 16");
+    assert_eq!((done, busy), (17, 83), "one running, and a queue of 16");
     assert!(turns > 1_000, "{turns} turns");
 }
 
 #[tokio::test]
-async fn a_login_that_is_given_up_keeps_its_place_until_its_hash_is_done() {
+async fn cancelled_login_keeps_its_slot_until_hashed() {
     let cost = Params::new(64 * 1024, 4, 1, None).expect("a cost");
     let passwords = Argon2Passwords::new(cost, NonZeroUsize::MIN);
-    // It begins, and nobody waits for its end.
+    // The hash starts, and its future is dropped.
     tokio::select! {
         biased;
         _ = passwords.verify("password", None) => panic!("a hash takes longer"),
@@ -199,7 +202,7 @@ async fn a_login_that_is_given_up_keeps_its_place_until_its_hash_is_done() {
         .into_iter()
         .partition(tokio::task::JoinHandle::is_finished);
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
-    assert_eq!(refused.len(), 1, "the first still has its place");
+    assert_eq!(refused.len(), 1, "the first still has its slot");
     for login in refused {
         let outcome = login.await.expect("no panic");
         assert!(matches!(outcome, Err(HashingError::Busy)), "{outcome:?}");

@@ -1,12 +1,12 @@
-//! The signatures that Wycheproof has collected, among them those that other implementations once
-//! took by mistake, for each algorithm that tokens may have.
+//! The Wycheproof test vectors for each supported algorithm, including signatures that other implementations
+//! once accepted by mistake.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use wycheproof::TestResult::{Acceptable, Invalid, Valid};
 use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify};
 
-/// How many of them must be taken, and how many must not.
+/// The number of vectors that must be accepted, and of those that must be refused.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     valid: usize,
@@ -23,14 +23,14 @@ impl Count {
     ) {
         let signature = base64url(signature);
         let verified = jsonwebtoken::crypto::verify(&signature, message, key, algorithm);
-        let is_taken = matches!(verified, Ok(true));
+        let is_accepted = matches!(verified, Ok(true));
         match expected {
             Valid => self.valid += 1,
             Invalid => self.invalid += 1,
-            // Whether to take them is a matter of taste.
+            // Both results are correct.
             Acceptable => return,
         }
-        assert_eq!(is_taken, expected == Valid, "{algorithm:?}: {about}");
+        assert_eq!(is_accepted, expected == Valid, "{algorithm:?}: {about}");
     }
 }
 
@@ -39,7 +39,7 @@ fn base64url(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn eddsa_with_ed25519() {
+fn eddsa_vectors_verify_as_expected() {
     let mut count = Count::default();
     let vectors = eddsa::TestSet::load(eddsa::TestName::Ed25519).expect("vectors");
     for group in vectors.test_groups {
@@ -53,7 +53,7 @@ fn eddsa_with_ed25519() {
 }
 
 #[test]
-fn es256() {
+fn es256_vectors_verify_as_expected() {
     let mut count = Count::default();
     let name = ecdsa::TestName::EcdsaSecp256r1Sha256P1363;
     let vectors = ecdsa::TestSet::load(name).expect("vectors");
@@ -70,7 +70,7 @@ fn es256() {
 }
 
 #[test]
-fn rs256() {
+fn rs256_vectors_verify_as_expected() {
     let mut count = Count::default();
     let name = rsa_pkcs1_verify::TestName::Rsa2048Sha256;
     let vectors = rsa_pkcs1_verify::TestSet::load(name).expect("vectors");
@@ -85,15 +85,15 @@ fn rs256() {
 }
 
 #[test]
-fn hs256() {
+fn hs256_vectors_verify_as_expected() {
     let mut count = Count::default();
     let vectors = mac::TestSet::load(mac::TestName::HmacSha256).expect("vectors");
     for group in vectors.test_groups {
-        // A tag that was cut is sound to some, and never to us.
-        let is_whole = group.tag_size == 256;
+        // Some implementations accept a truncated tag; this one must not.
+        let is_untruncated = group.tag_size == 256;
         for test in group.tests {
             let key = DecodingKey::from_secret(&test.key);
-            let expected = if is_whole { test.result } else { Invalid };
+            let expected = if is_untruncated { test.result } else { Invalid };
             let about = (expected, test.comment.as_str());
             count.check((&key, Algorithm::HS256), &test.msg, &test.tag, about);
         }

@@ -79,7 +79,7 @@ impl IssuerKey {
 
     /// Returns the public key as a JWK with this `kid`.
     #[must_use]
-    pub fn jwk_of(&self, id: &str) -> Value {
+    pub fn jwk_with_id(&self, id: &str) -> Value {
         let mut jwk = self.jwk();
         let members = jwk.as_object_mut().expect("an object");
         members.insert("kid".to_owned(), json!(id));

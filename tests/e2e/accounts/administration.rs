@@ -8,7 +8,7 @@ use super::{
     CHANGE_PASSWORD, LOGOUT, PASSWORD, REVOCATION_DEADLINE, delete_account, log_in, me_status,
     post_login, post_refresh, register, token_issued_ago,
 };
-use crate::service::{Database, Service, run, run_told, within};
+use crate::service::{Database, Service, run, run_with_input, within};
 
 /// Runs a `user` command and returns its output.
 #[track_caller]
@@ -25,7 +25,7 @@ fn try_user_command(database: &Database, arguments: &[&str], line: &str) -> (boo
     let output = if line.is_empty() {
         run(database.folder.path(), &variables, &arguments)
     } else {
-        run_told(database.folder.path(), &variables, &arguments, line)
+        run_with_input(database.folder.path(), &variables, &arguments, line)
     };
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8(text).expect("UTF-8");
@@ -64,7 +64,7 @@ async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(databas
     let bob = register(service, "bob@example.org").await;
     let stranger = token_issued_ago("stranger", Duration::from_secs(1));
     let theirs = service.client_with(Some(stranger.clone()));
-    theirs.created(json!({"title": "first"})).await;
+    theirs.create(json!({"title": "first"})).await;
 
     run_user_command(&database, &["deactivate", "Anna@Example.org"]);
     run_user_command(&database, &["deactivate", "stranger"]);
@@ -115,7 +115,7 @@ async fn deactivated_user_cannot_reactivate(database: Database) {
     let anna = register(&service, "anna@example.org").await;
     let stranger = token_issued_ago("stranger", Duration::from_secs(1));
     let theirs = service.client_with(Some(stranger.clone()));
-    theirs.created(json!({"title": "first"})).await;
+    theirs.create(json!({"title": "first"})).await;
     run_user_command(&database, &["deactivate", "anna@example.org"]);
     run_user_command(&database, &["deactivate", "stranger"]);
     assert_eq!(
@@ -159,7 +159,7 @@ async fn operator_manages_accounts_while_the_service_runs(database: Database) {
     let anna = register(&service, "Anna@Example.org").await;
     service
         .client("stranger")
-        .created(json!({"title": "first"}))
+        .create(json!({"title": "first"}))
         .await;
     let listed = run_user_command(&database, &["list"]);
     let lines: Vec<Vec<_>> = listed

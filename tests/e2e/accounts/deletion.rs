@@ -38,7 +38,7 @@ async fn deleted_account_leaves_only_a_digest(database: Database) {
     let service = Service::start(&database).await;
     // This registration creates the counter of the requests' address.
     let bob = register(&service, "bob@example.org").await;
-    bob.client(&service).created(json!({"title": "his"})).await;
+    bob.client(&service).create(json!({"title": "his"})).await;
     let before = rows(&database).await;
 
     let anna = register(&service, "Anna@Example.org").await;
@@ -47,7 +47,7 @@ async fn deleted_account_leaves_only_a_digest(database: Database) {
     let wrong = post_login(&service, "anna@example.org", "wrong horse battery").await;
     assert_eq!(wrong.status, 401);
     let client = anna.client(&service);
-    client.created(json!({"title": "hers"})).await;
+    client.create(json!({"title": "hers"})).await;
     assert_eq!(create_keyed(&client).await.status, 201);
     let during = rows(&database).await;
     assert_eq!(difference(&before, &during).len(), 5, "{during:?}");
@@ -85,7 +85,7 @@ async fn deleted_account_is_not_recreated_by_another_instance() {
     let stranger = token_issued_ago("stranger", Duration::from_secs(1));
     for token in [&anna.access, &stranger] {
         let other_client = second.client_with(Some(token.clone()));
-        other_client.created(json!({"title": "before"})).await;
+        other_client.create(json!({"title": "before"})).await;
         let password = (token == &anna.access).then_some(PASSWORD);
         let client = first.client_with(Some(token.clone()));
         assert_eq!(delete_account(&client, password).await.status, 204);

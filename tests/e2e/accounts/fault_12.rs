@@ -95,7 +95,7 @@ async fn hashing_does_not_block_the_service() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
     register(&service, "anna@example.org").await;
     let alice = service.client("alice");
-    alice.created(json!({"title": "hers"})).await;
+    alice.create(json!({"title": "hers"})).await;
     let storm: Vec<_> = (0..10)
         .map(|_| {
             let client = service.client_with(None);

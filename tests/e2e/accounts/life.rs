@@ -39,7 +39,7 @@ async fn account_lives_from_registration_to_deletion(database: Database) {
     assert_eq!(second.user, first.user);
     let anna = second.client(&service);
     assert_eq!(anna.get(ME).await.body, json!({"user": first.user}));
-    let task = anna.created(json!({"title": "hers"})).await;
+    let task = anna.create(json!({"title": "hers"})).await;
     assert_eq!(task["user_id"], first.user["id"]);
 
     let third = Grant::of(&post_refresh(&service, &second.refresh).await, 200);
@@ -126,7 +126,7 @@ async fn external_user_has_no_email_and_no_password(database: Database) {
         .post(CHANGE_PASSWORD, change.clone())
         .await
         .assert_problem(409, "CONFLICT");
-    stranger.created(json!({"title": "first"})).await;
+    stranger.create(json!({"title": "first"})).await;
     let known = stranger.get(ME).await.body;
     assert_eq!(known["user"]["email"], Value::Null);
     assert!(known["user"]["created_at"].is_string(), "{known}");
@@ -146,7 +146,7 @@ async fn deletion_without_a_password_needs_a_recent_token(database: Database) {
     let service = Service::start(&database).await;
     service
         .client("stranger")
-        .created(json!({"title": "first"}))
+        .create(json!({"title": "first"}))
         .await;
     let minutes = |minutes: u64| token_issued_ago("stranger", Duration::from_mins(minutes));
     let stale = [token("stranger"), minutes(6)];

@@ -110,7 +110,7 @@ async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
     // Other routes are not limited.
     service
         .client("alice")
-        .created(json!({"title": "hers"}))
+        .create(json!({"title": "hers"}))
         .await;
 }
 

@@ -100,7 +100,7 @@ async fn write_during_deletion_does_not_recreate_the_user() {
     let service = Service::start(&database).await;
     let token = token_issued_ago("anna", std::time::Duration::ZERO);
     let anna = service.client_with(Some(token));
-    anna.created(json!({"title": "first"})).await;
+    anna.create(json!({"title": "first"})).await;
     for key in [None, Some("a-key")] {
         let mut deletion = connect_postgres(&database).await;
         let deleted = "BEGIN;

@@ -7,7 +7,7 @@ use super::{
     CHANGE_PASSWORD, Grant, LOGIN, LOGOUT, ME, NO_LIMITS, PASSWORD, delete_account, log_in,
     post_login, post_refresh, post_register, register,
 };
-use crate::service::{Database, Service, run, run_told};
+use crate::service::{Database, Service, run, run_with_input};
 
 const EMAIL: &str = "Whoever@Example.org";
 const NEW_PASSWORD: &str = "another horse";
@@ -42,7 +42,7 @@ async fn account_secrets_are_in_no_log_at_any_level(database: Database) {
 
     let variables = [&[("DATABASE_URL", database.url.as_str())], &trace[..]].concat();
     let folder = database.folder.path();
-    let set = run_told(
+    let set = run_with_input(
         folder,
         &variables,
         &["user", "set-password", EMAIL],

@@ -130,9 +130,9 @@ fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 async fn damaged_backup_is_refused_and_the_store_unchanged(database: Database) {
     let service = Service::start(&database).await;
     let client = service.client("anna");
-    client.created(json!({"title": "before"})).await;
+    client.create(json!({"title": "before"})).await;
     let backup = database.backup();
-    client.created(json!({"title": "after"})).await;
+    client.create(json!({"title": "after"})).await;
     let other = database.backup();
     assert!(service.stop().await.success());
     let before = contents(&database).await;

@@ -33,7 +33,7 @@ async fn backup_on_a_full_disk_fails_and_leaves_nothing(database: Database) {
     let service = Service::start(database).await;
     service
         .client("anna")
-        .created(json!({"title": "small"}))
+        .create(json!({"title": "small"}))
         .await;
     let printed = taskhold(&["backup"]).assert_success();
     let first = printed.lines().next().expect("a path");

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::contents::{Contents, SESSIONS, add_tasks, contents, execute, is_empty, postgres};
 use super::{copy_backup, names, rewrite, text, without_output};
-use crate::service::{Database, PATIENCE, Service, eventually, run};
+use crate::service::{Database, Service, WAIT_TIMEOUT, eventually, run};
 
 on_both_stores! {
     killed_backup_is_ignored_and_removed_by_the_next
@@ -43,7 +43,7 @@ async fn try_kill_when(
     moment: &str,
     mut is_now: impl AsyncFnMut() -> bool,
 ) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     while !is_now().await && child.try_wait().expect("a status").is_none() {
         assert!(Instant::now() < deadline, "never: {moment}");
         tokio::time::sleep(Duration::from_millis(1)).await;

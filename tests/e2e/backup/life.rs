@@ -112,11 +112,11 @@ pub async fn populate(database: &Database, service: &Service) -> Person {
     let client = person.client(service);
     for (title, description) in TEXTS {
         client
-            .created(json!({"title": title, "description": description}))
+            .create(json!({"title": title, "description": description}))
             .await;
     }
     let long = json!({"title": "\u{10ffff}".repeat(100), "description": "\u{10ffff}".repeat(500)});
-    let task = client.created(long).await;
+    let task = client.create(long).await;
     let path = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
     let done = client
         .send(Method::PATCH, &format!("{path}/complete"), None)
@@ -126,7 +126,7 @@ pub async fn populate(database: &Database, service: &Service) -> Person {
     // A user of an external issuer, a deleted account and a wrong password.
     service
         .client("a stranger ☂")
-        .created(json!({"title": "theirs"}))
+        .create(json!({"title": "theirs"}))
         .await;
     Person::register(service, "left@example.org")
         .await

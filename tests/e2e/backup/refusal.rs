@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::contents::contents;
 use super::text;
-use crate::service::{Database, SECRET, Service, run_told, signed};
+use crate::service::{Database, SECRET, Service, run_with_input, signed};
 
 on_both_stores! {
     restore_over_rows_needs_the_typed_name
@@ -16,15 +16,9 @@ on_both_stores! {
 
 async fn restore_over_rows_needs_the_typed_name(database: Database) {
     let service = Service::start(&database).await;
-    service
-        .client("anna")
-        .created(json!({"title": "one"}))
-        .await;
+    service.client("anna").create(json!({"title": "one"})).await;
     let backup = database.backup();
-    service
-        .client("anna")
-        .created(json!({"title": "two"}))
-        .await;
+    service.client("anna").create(json!({"title": "two"})).await;
     assert!(service.stop().await.success());
     let before = contents(&database).await;
 
@@ -35,7 +29,7 @@ async fn restore_over_rows_needs_the_typed_name(database: Database) {
     let variables = [("DATABASE_URL", database.url.as_str())];
     for typed in ["", "yes", "taskhold"] {
         let arguments = ["restore", text(&backup), "--force"];
-        let output = run_told(database.folder.path(), &variables, &arguments, typed);
+        let output = run_with_input(database.folder.path(), &variables, &arguments, typed);
         super::CommandOutcome::of(&output).assert_refused("was not typed");
         assert!(contents(&database).await == before, "{typed:?}");
     }
@@ -52,9 +46,9 @@ async fn restore_over_rows_needs_the_typed_name(database: Database) {
 async fn restore_of_a_served_store_is_refused(database: Database) {
     let service = Service::start(&database).await;
     let anna = service.client("anna");
-    anna.created(json!({"title": "one"})).await;
+    anna.create(json!({"title": "one"})).await;
     let backup = database.backup();
-    anna.created(json!({"title": "two"})).await;
+    anna.create(json!({"title": "two"})).await;
     let sentence = if database.is_sqlite() {
         "another process serves"
     } else {
@@ -62,7 +56,7 @@ async fn restore_of_a_served_store_is_refused(database: Database) {
     };
     database.restore_over(&backup).assert_refused(sentence);
     assert_eq!(anna.tasks().await.len(), 2);
-    anna.created(json!({"title": "three"})).await;
+    anna.create(json!({"title": "three"})).await;
     assert!(service.stop().await.success());
     database.restore_over(&backup).assert_success();
 }
@@ -71,7 +65,7 @@ async fn backup_of_an_older_schema_is_migrated(database: Database) {
     let service = Service::start(&database).await;
     let task = service
         .client("anna")
-        .created(json!({"title": "from long ago"}))
+        .create(json!({"title": "from long ago"}))
         .await;
     assert!(service.stop().await.success());
     database

@@ -54,6 +54,6 @@ async fn restored_store_equals_the_backed_up_store(database: Database) {
     assert_eq!(answer.header("idempotent-replayed"), "true");
     person
         .client(&service)
-        .created(serde_json::json!({"title": "life goes on"}))
+        .create(serde_json::json!({"title": "life goes on"}))
         .await;
 }

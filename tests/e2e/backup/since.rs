@@ -30,7 +30,7 @@ impl RevokedSince {
         let person = async |name: &str| {
             let person = Person::register(&service, &format!("{name}@example.org")).await;
             let task = serde_json::json!({"title": "theirs"});
-            person.client(&service).created(task).await;
+            person.client(&service).create(task).await;
             person
         };
         let (deleted, deactivated) = (person("leaver").await, person("kept-out").await);

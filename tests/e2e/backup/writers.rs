@@ -31,7 +31,7 @@ impl Writer {
         while !stop.load(Ordering::SeqCst) {
             let written = self.acknowledged.load(Ordering::SeqCst);
             let title = format!("{}", written / 2);
-            clients[written % 2].created(json!({"title": title})).await;
+            clients[written % 2].create(json!({"title": title})).await;
             self.acknowledged.fetch_add(1, Ordering::SeqCst);
         }
     }

@@ -137,12 +137,12 @@ async fn pooler_is_found_and_judged() {
     let database = PostgresDatabase::empty().await;
     migrate(&Database::at(database.url()));
     let direct = [("DIRECT_URL", database.url())];
-    let unsafe_one = Pooler::mixing_statements(database.url()).await;
+    let unsafe_one = Pooler::without_prepared_statements(database.url()).await;
     Report::of(&Database::at(&unsafe_one.url()), &direct)
         .assert_problems(&["pooler"])
         .assert_finding("pooler", "problem", "mixes up prepared statements");
     drop(unsafe_one);
-    let pooler = Pooler::keeping_statements_apart(database.url()).await;
+    let pooler = Pooler::with_prepared_statements(database.url()).await;
     let behind = Database::at(&pooler.url());
     Report::of(&behind, &direct)
         .assert_problems(&[])

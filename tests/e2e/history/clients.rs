@@ -11,7 +11,7 @@ use taskhold_testkit::linearizability::Operation;
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome};
 
 use super::wire::{Reply, Task, attempt, outcome, request};
-use crate::service::{Answer, Client, PATIENCE, TASKS};
+use crate::service::{Answer, Client, TASKS, WAIT_TIMEOUT};
 
 /// The approximate number of tasks at a time.
 const SLOTS: usize = 20;
@@ -71,7 +71,7 @@ impl SharedState {
 
     /// Returns a client of a running instance.
     async fn instance(&self, random: &mut Rng) -> Client {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
             let index = random.usize(..self.instances.len());
             let instance = self.instances[index].lock().expect("unpoisoned").clone();

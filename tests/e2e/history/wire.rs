@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome, Shown};
 
-use crate::service::{Answer, Client, PATIENCE, TASKS};
+use crate::service::{Answer, Client, TASKS, WAIT_TIMEOUT};
 
 /// A task as requests address it.
 pub struct Task {
@@ -56,7 +56,7 @@ pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::Requ
 }
 
 pub async fn attempt(request: reqwest::RequestBuilder, keyed: bool) -> Reply {
-    let answer = match Answer::whole(request.timeout(PATIENCE)).await {
+    let answer = match Answer::try_of(request.timeout(WAIT_TIMEOUT)).await {
         Ok(answer) => answer,
         // The request was never sent.
         Err(error) if error.is_connect() => return Reply::Refused,

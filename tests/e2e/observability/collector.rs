@@ -1,4 +1,4 @@
-//! A collector of OpenTelemetry, as far as its clients can tell.
+//! A stand-in for an OpenTelemetry collector.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Keeps what it is sent, until dropped.
+/// A collector that keeps every request body. It stops when dropped.
 pub struct Collector {
     pub url: String,
     received: Arc<Mutex<Vec<u8>>>,
@@ -33,12 +33,12 @@ impl Collector {
         }
     }
 
-    /// All bodies that it was sent so far.
+    /// Returns all bodies received so far, one after the other.
     pub fn received(&self) -> Vec<u8> {
         self.received.lock().expect("unpoisoned").clone()
     }
 
-    /// Whether it was sent these bytes.
+    /// Returns whether any body contains these bytes.
     pub fn has(&self, bytes: &[u8]) -> bool {
         let received = self.received();
         received.windows(bytes.len()).any(|window| window == bytes)
@@ -51,7 +51,7 @@ impl Drop for Collector {
     }
 }
 
-/// Takes one request after the other, until the client goes.
+/// Answers the requests of a connection until the client closes it.
 async fn serve(mut stream: TcpStream, received: Arc<Mutex<Vec<u8>>>) {
     let mut bytes = Vec::new();
     loop {
