@@ -10,7 +10,7 @@ mod spans;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{Database, Service, eventually, path, token};
+use crate::service::{Database, Service, eventually, http, path, token};
 
 /// The value of the series of this name that has all of these labels.
 fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
@@ -153,7 +153,7 @@ async fn metrics_may_have_a_listener_of_their_own(database: Database) {
     let log = service.log();
     let (_, after) = log.split_once("metrics_url=").expect("it says where");
     let url = after.split_whitespace().next().expect("a URL");
-    let answer = reqwest::get(url).await.expect("an answer");
+    let answer = http().get(url).send().await.expect("an answer");
     assert!(
         answer.headers()["content-type"]
             .to_str()

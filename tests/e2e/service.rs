@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 use tempfile::TempDir;
 
-pub use self::client::{Answer, Client, TASKS, path, signed, token, tomorrow};
+pub use self::client::{Answer, Client, TASKS, http, path, signed, token, tomorrow};
 
 /// Long enough for a loaded machine; nothing waits so long where all is well.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -231,9 +231,8 @@ impl Service {
 
     /// What it answers to anyone, as text.
     pub async fn text(&self, path: &str) -> String {
-        let answer = reqwest::get(format!("{}{path}", self.url))
-            .await
-            .expect("an answer");
+        let request = http().get(format!("{}{path}", self.url));
+        let answer = request.send().await.expect("an answer");
         answer.text().await.expect("text")
     }
 
@@ -245,7 +244,7 @@ impl Service {
     /// A client with this token, or none.
     pub fn client_with(&self, token: Option<String>) -> Client {
         Client {
-            http: reqwest::Client::new(),
+            http: http(),
             url: self.url.clone(),
             token,
         }

@@ -8,11 +8,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::jwks::{KeySet, MalformedKeySet};
-use crate::jwks_url::{FetchError, JwksClient, JwksUrl};
-
-/// The largest key set that is read. Those of large issuers have about 10 KiB.
-pub(crate) const MAX_BYTES: usize = 256 * 1024;
+use crate::jwks::{KeySet, MAX_BYTES, MalformedKeySet};
+use crate::jwks_url::{self, FetchError, JwksUrl};
 
 /// Where an issuer publishes its keys.
 #[derive(Debug, Clone)]
@@ -66,7 +63,6 @@ pub enum KeySourceError {
 /// read last stay.
 pub struct IssuerKeys {
     source: KeySource,
-    client: JwksClient,
     pace: Pace,
     keys: RwLock<KeySet>,
     /// When they were last read because one was missing. Held while they are: whoever misses a key
@@ -80,7 +76,6 @@ impl IssuerKeys {
     pub fn new(source: KeySource, pace: Pace) -> Self {
         Self {
             source,
-            client: JwksClient::new(),
             pace,
             keys: RwLock::default(),
             missed: Mutex::new(None),
@@ -94,7 +89,7 @@ impl IssuerKeys {
     pub async fn read(&self) -> Result<usize, KeySourceError> {
         let keys = match &self.source {
             KeySource::File(path) => KeySet::parse(&file(path).await?)?,
-            KeySource::Url(url) => KeySet::parse(&self.client.fetch(url).await?)?,
+            KeySource::Url(url) => KeySet::parse(&jwks_url::fetch(url).await?)?,
         };
         let usable = keys.len();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;

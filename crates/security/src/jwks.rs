@@ -7,6 +7,9 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
+/// The largest key set that is read. Those of large issuers have about 10 KiB.
+pub(crate) const MAX_BYTES: usize = 256 * 1024;
+
 /// The public keys of an issuer that can verify tokens.
 ///
 /// A key's own type decides the one algorithm that it is good for: `RS256` for RSA of 2048 to 4096

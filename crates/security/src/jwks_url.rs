@@ -2,28 +2,18 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper::body::Bytes;
-use hyper::header::ACCEPT;
-use hyper::{Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use tokio::time::timeout;
+use reqwest::StatusCode;
+use reqwest::header::ACCEPT;
 use url::{Host, Url};
 
-use crate::issuer::MAX_BYTES;
-
-/// How long an answer may take, from the connection to its last byte.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use crate::http_client::{self, BodyError, TIMEOUT};
+use crate::jwks::MAX_BYTES;
 
 /// An `https` URL, or an `http` one of this machine: who can change the keys on their way can sign
 /// tokens for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JwksUrl(Uri);
+pub struct JwksUrl(Url);
 
 /// Why a text is no [`JwksUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,8 +48,7 @@ impl JwksUrl {
         } else if !url.username().is_empty() || url.password().is_some() {
             Err(JwksUrlError::Credentials)
         } else {
-            let uri = url.as_str().parse();
-            uri.map(Self).map_err(|_| JwksUrlError::Malformed)
+            Ok(Self(url))
         }
     }
 }
@@ -87,47 +76,35 @@ pub enum FetchError {
     TooLarge,
 }
 
-/// Asks issuers. It trusts Mozilla's certificate authorities, goes through no proxy, follows no
-/// redirection, and sends nothing but the request.
-pub(crate) struct JwksClient(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
-
-impl JwksClient {
-    pub(crate) fn new() -> Self {
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .build();
-        // Whoever is asked once in ten minutes has hung up by then.
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build(connector);
-        Self(client)
-    }
-
-    pub(crate) async fn fetch(&self, url: &JwksUrl) -> Result<Bytes, FetchError> {
-        timeout(TIMEOUT, self.answer(url))
-            .await
-            .map_err(|_| FetchError::TimeOut)?
-    }
-
-    async fn answer(&self, url: &JwksUrl) -> Result<Bytes, FetchError> {
-        let request = Request::get(&url.0)
-            .header(ACCEPT, "application/jwk-set+json, application/json")
-            .body(Empty::new())
-            .map_err(|error| FetchError::NoAnswer(error.into()))?;
-        let response = self.0.request(request).await;
-        let response = response.map_err(|error| FetchError::NoAnswer(error.into()))?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
-        }
-        match Limited::new(response.into_body(), MAX_BYTES)
-            .collect()
-            .await
-        {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(FetchError::TooLarge),
-            Err(error) => Err(FetchError::NoAnswer(error)),
+impl From<reqwest::Error> for FetchError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::TimeOut
+        } else {
+            // Whoever logs it names the URL.
+            Self::NoAnswer(error.without_url().into())
         }
     }
+}
+
+impl From<BodyError> for FetchError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge(_) => Self::TooLarge,
+            BodyError::Broken(error) => error.into(),
+        }
+    }
+}
+
+/// Fetches a key set. An issuer is asked once in ten minutes, so that no connection is kept.
+pub(crate) async fn fetch(url: &JwksUrl) -> Result<Vec<u8>, FetchError> {
+    let client = http_client::builder().build()?;
+    let request = client
+        .get(url.0.clone())
+        .header(ACCEPT, "application/jwk-set+json, application/json");
+    let answer = request.send().await?;
+    if answer.status() != StatusCode::OK {
+        return Err(FetchError::Status(answer.status()));
+    }
+    Ok(http_client::read_body(answer, MAX_BYTES).await?)
 }

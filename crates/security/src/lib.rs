@@ -8,9 +8,11 @@
 //! | [`issuer`] | [`IssuerKeys`](issuer::IssuerKeys), the public keys of another issuer, kept up to date |
 //! | [`jwks`] | [`KeySet`](jwks::KeySet), what an issuer publishes its keys as |
 //! | [`jwks_url`] | [`JwksUrl`](jwks_url::JwksUrl), where it does, and how it is asked |
+//! | [`http_client`] | the HTTP client that fetches them, and that the program uses too |
 //! | [`passwords`] | [`Argon2Passwords`](passwords::Argon2Passwords), which hashes passwords, and no more at once than it should |
 
 mod claims;
+pub mod http_client;
 pub mod issuer;
 pub mod jwks;
 pub mod jwks_url;

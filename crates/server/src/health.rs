@@ -1,15 +1,11 @@
 //! `taskhold health`.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, bail};
+use taskhold_security::http_client;
 
 use crate::cli::Health;
 use crate::output::say;
 use crate::settings::Settings;
-
-/// Longer than the service itself waits for its store.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks a running service; succeeds where it is healthy.
 ///
@@ -23,7 +19,7 @@ pub async fn health(settings: &Settings, options: &Health) -> anyhow::Result<()>
             std::net::SocketAddr::new(settings.host, settings.port)
         ),
     };
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+    let client = http_client::builder().build()?;
     let answer = client
         .get(&url)
         .send()

@@ -38,7 +38,7 @@ impl Export {
     pub fn to(endpoint: &Url) -> anyhow::Result<Self> {
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Collector::new())
+            .with_http_client(Collector::new()?)
             .with_endpoint(endpoint.as_str())
             .build()
             .context("telemetry.otlp_endpoint")?;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use taskhold_api::cors::Origin;
+use taskhold_security::http_client;
 use tokio::net::TcpStream;
 
 use super::finding::Finding;
@@ -79,10 +80,7 @@ async fn who_answers(address: SocketAddr) -> Answer {
         return Answer::Nobody;
     }
     // Only ours has both a path of this name and ids for its requests.
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(ANSWER_TIMEOUT)
-        .build();
+    let client = http_client::builder().timeout(ANSWER_TIMEOUT).build();
     let Ok(client) = client else {
         return Answer::Another;
     };
