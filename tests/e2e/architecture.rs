@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// `(crate, what it may use, what its tests may use beside that)`.
-const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
     ("domain", &[], &[]),
     ("repository", &["domain"], &[]),
     ("application", &["repository", "domain"], &["testkit"]),
@@ -15,9 +15,10 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
         &["testkit"],
     ),
     ("security", &["application", "domain"], &["testkit"]),
+    ("transfer", &["application", "domain"], &[]),
     (
         "api",
-        &["application", "domain"],
+        &["application", "domain", "transfer"],
         &["repository", "testkit"],
     ),
     ("testkit", &["application", "repository", "domain"], &[]),
@@ -35,7 +36,9 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
             "backup",
             "domain",
             "infrastructure",
+            "repository",
             "security",
+            "transfer",
         ],
         &["testkit"],
     ),

@@ -19,7 +19,7 @@ pub fn refused(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
         ("DATABASE_URL", url),
         ("JWT_SECRET", SECRET),
         ("TASKHOLD__LOG__FILTER", "trace"),
-        ("TASKHOLD__DATABASE__PATIENCE_SECONDS", "2"),
+        ("TASKHOLD__DATABASE__CONNECT_TIMEOUT_SECONDS", "2"),
     ];
     let log = database.folder.path().join("log");
     let file = File::create(&log).expect("a log");

@@ -75,7 +75,7 @@ async fn crashes_went_unnoticed(writers: Writers, service: &Service) {
         "creations wait it out"
     );
     assert!(
-        service.log().contains("is made again"),
+        service.log().contains("retrying it"),
         "the crashes hit calls under way"
     );
 }

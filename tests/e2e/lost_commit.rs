@@ -29,7 +29,7 @@ impl Unlucky {
     }
 
     fn calls_made_again(&self) -> usize {
-        self.service.log().matches("is made again").count()
+        self.service.log().matches("retrying it").count()
     }
 
     async fn write(

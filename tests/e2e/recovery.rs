@@ -59,7 +59,7 @@ async fn sessions_that_are_ended_again_and_again() {
     load.goes_on(100).await;
     is_waited_out(load, &service).await;
     assert!(
-        service.log().contains("is made again"),
+        service.log().contains("retrying it"),
         "the retries are seen"
     );
 }

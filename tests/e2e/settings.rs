@@ -56,6 +56,17 @@ fn a_wrong_setting_is_named() {
         &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "perhaps")],
         "database.auto_migrate",
     );
+    for size in ["0", "65", "many"] {
+        refused(
+            &[("TASKHOLD__DATABASE__BATCH_SIZE", size)],
+            "database.batch_size",
+        );
+    }
+    refused(
+        &[("TASKHOLD__SERVER__TRUSTED_PROXIES", "10.0.0.0/8 proxy")],
+        "server.trusted_proxies",
+    );
+    refused(&[("TASKHOLD__METRICS__ADDRESS", "9464")], "metrics.address");
     refused(&[("TASKHOLD__LOG__FORMAT", "xml")], "log.format");
     refused(&[("TASKHOLD__LOG__FILTER", "a=b=c")], "log.filter");
     refused(&[("TASKHOLD_PROFILE", "prod")], "TASKHOLD_PROFILE");
@@ -72,9 +83,82 @@ fn a_wrong_setting_is_named() {
     refused(
         &[
             ("TASKHOLD__AUTH__ACCESS_TOKEN_MINUTES", "1441"),
-            ("TASKHOLD__AUTH__LONGEST_TOKEN_DAYS", "1"),
+            ("TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS", "1"),
         ],
-        "auth.longest_token_days",
+        "auth.max_token_lifetime_days",
+    );
+}
+
+/// Runs `taskhold token` for as long a token as an old setting allows.
+fn token_for_two_days(database: &Database, variables: &[(&str, &str)]) -> (bool, String) {
+    let arguments = ["token", "--user", "anna", "--minutes", "2880"];
+    let output = run(database.folder.path(), variables, &arguments);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    (output.status.success(), said)
+}
+
+#[test]
+fn old_variable_of_a_renamed_setting_works_with_a_warning() {
+    let database = Database::sqlite();
+    for (days, works) in [("1", false), ("2", true)] {
+        let old = [("TASKHOLD__AUTH__LONGEST_TOKEN_DAYS", days)];
+        let (succeeded, said) = token_for_two_days(&database, &old);
+        assert_eq!(succeeded, works, "{said}");
+        assert!(
+            said.contains("TASKHOLD__AUTH__LONGEST_TOKEN_DAYS is the old name of TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS"),
+            "{said}"
+        );
+    }
+    let old = [
+        ("DATABASE_URL", "postgres://u@127.0.0.1:1/d"),
+        ("TASKHOLD__DATABASE__PATIENCE_SECONDS", "1"),
+    ];
+    let output = run(database.folder.path(), &old, &["migrate", "status"]);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(said.contains("did not answer for 1 s"), "{said}");
+    let (succeeded, said) = token_for_two_days(&database, &[]);
+    assert!(succeeded && !said.contains("old name"), "{said}");
+}
+
+#[test]
+fn old_key_of_a_renamed_setting_works_with_a_warning() {
+    let database = Database::sqlite();
+    let folder = database.folder.path().join("config");
+    fs::create_dir(&folder).expect("a folder");
+    let file = folder.join("test.toml");
+    fs::write(&file, "[auth]\nlongest_token_days = 1").expect("written");
+    let (succeeded, said) = token_for_two_days(&database, &[]);
+    assert!(!succeeded, "{said}");
+    assert!(
+        said.contains("auth.longest_token_days is the old name of auth.max_token_lifetime_days"),
+        "{said}"
+    );
+    // The environment wins over a file, whatever the names.
+    let new = [("TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS", "2")];
+    let (succeeded, said) = token_for_two_days(&database, &new);
+    assert!(succeeded, "{said}");
+}
+
+#[test]
+fn old_and_new_name_of_a_renamed_setting_are_refused_together() {
+    refused(
+        &[
+            ("TASKHOLD__DATABASE__PATIENCE_SECONDS", "1"),
+            ("TASKHOLD__DATABASE__CONNECT_TIMEOUT_SECONDS", "2"),
+        ],
+        "TASKHOLD__DATABASE__PATIENCE_SECONDS is the old name of TASKHOLD__DATABASE__CONNECT_TIMEOUT_SECONDS, and both are set",
+    );
+    let database = Database::sqlite();
+    fs::create_dir(database.folder.path().join("config")).expect("a folder");
+    fs::write(
+        database.folder.path().join("config/default.toml"),
+        "[auth]\nlongest_token_days = 1\nmax_token_lifetime_days = 1",
+    )
+    .expect("written");
+    refused_in(
+        &database,
+        &[],
+        "auth.longest_token_days is the old name of auth.max_token_lifetime_days, and both are set",
     );
 }
 

@@ -240,7 +240,7 @@ async fn a_client_that_goes_away_during_a_write_does_not_stop_it_half_way() {
     gone.reset().expect("reset");
     // The wait for the lock has an end, after which the call is one that nobody waits for.
     eventually("the write is made again", async || {
-        service.log().contains("is made again").then_some(())
+        service.log().contains("retrying it").then_some(())
     })
     .await;
     assert_eq!(alice.get(&path).await.body["task"]["title"], "before");

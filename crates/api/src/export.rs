@@ -8,10 +8,11 @@ use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
-use taskhold_application::exchange::written::{Format, Writing};
 use taskhold_application::tasks::{TaskPage, TaskService};
-use taskhold_application::zone::Zone;
 use taskhold_domain::user::UserId;
+use taskhold_transfer::Format;
+use taskhold_transfer::writer::Writer;
+use taskhold_transfer::zone::Zone;
 
 use crate::caller::Caller;
 use crate::endpoint::{Access, Endpoint};
@@ -29,7 +30,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 struct Sending {
     tasks: web::Data<TaskService>,
     owner: UserId,
-    writing: Writing,
+    writer: Writer,
     page: Option<TaskPage>,
 }
 
@@ -38,18 +39,18 @@ async fn export(
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
-    let format = format(request.query_string())?;
+    let (format, zone) = parameters(request.query_string())?;
     // A store that is away is told before the answer begins.
     let page = tasks.oldest_first(&caller.id, None).await?;
     let sending = Sending {
         tasks,
         owner: caller.id,
-        writing: Writing::new(format),
+        writer: Writer::new(format, zone),
         page: Some(page),
     };
     let name = match format {
-        Format::Console(_) => "attachment; filename=\"tasks.json\"",
-        Format::Lines => "attachment; filename=\"tasks.ndjson\"",
+        Format::Console => "attachment; filename=\"tasks.json\"",
+        Format::Ndjson => "attachment; filename=\"tasks.ndjson\"",
     };
     let mut response = HttpResponse::Ok();
     response
@@ -71,21 +72,21 @@ impl Sending {
         };
         let mut part = String::new();
         for task in &page.tasks {
-            part.push_str(&self.writing.task(task)?);
+            part.push_str(&self.writer.task(task)?);
         }
         match page.next {
             Some(position) => {
                 let next = self.tasks.oldest_first(&self.owner, Some(position));
                 self.page = Some(next.await?);
             }
-            None => part.push_str(self.writing.end()),
+            None => part.push_str(self.writer.end()),
         }
         Ok(Some((part.into(), self)))
     }
 }
 
 /// The parameters. Those that are unknown are ignored.
-fn format(query_string: &str) -> Result<Format, Problem> {
+fn parameters(query_string: &str) -> Result<(Format, Zone), Problem> {
     let given: HashMap<_, _> = url::form_urlencoded::parse(query_string.as_bytes()).collect();
     let zone = match given.get("timezone").map(|name| name.parse::<Zone>()) {
         None => Zone::UTC,
@@ -97,15 +98,15 @@ fn format(query_string: &str) -> Result<Format, Problem> {
         }
     };
     match given.get("format").map(AsRef::as_ref) {
-        None | Some("console") => Ok(Format::Console(zone)),
-        Some("ndjson") => Ok(Format::Lines),
+        None | Some("console") => Ok((Format::Console, zone)),
+        Some("ndjson") => Ok((Format::Ndjson, zone)),
         Some(_) => Err(Problem::malformed("format must be console or ndjson.")),
     }
 }
 
 fn media_type(format: Format) -> &'static str {
     match format {
-        Format::Console(_) => "application/json",
-        Format::Lines => "application/x-ndjson",
+        Format::Console => "application/json",
+        Format::Ndjson => "application/x-ndjson",
     }
 }

@@ -1,71 +1,88 @@
-//! Tasks out of a file: all sound rows together, or none.
+//! Import of tasks from a file: all valid rows together, or none.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use taskhold_domain::import::{RowError, RowTask};
-use taskhold_domain::task::{TaskId, Version};
+use taskhold_domain::import::{ConsoleId, LocalDateTime, RowError, RowTask};
+use taskhold_domain::task::{Task, TaskId, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-pub use taskhold_repository::import::{Counts, ImportRun};
+pub use taskhold_repository::import::{Counts, ImportRepository, ImportRun};
 use taskhold_repository::import::{ImportedRow, RowIdentity};
 
-use crate::exchange::{Content, Row};
 use crate::ids::Ids;
-use crate::zone::Zone;
 
-/// What is made of rows that do not tell everything.
-#[derive(Debug, Clone)]
-pub struct Choices {
-    /// The owner of rows without one.
+/// A row of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The number of the row in the file, from 1.
+    pub position: u64,
+    /// The id of the row as shown to people, if it has one.
+    pub id: Option<String>,
+    /// The content, or why the row is rejected.
+    pub content: Result<RowContent, RowError>,
+}
+
+/// The content of a valid row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowContent {
+    /// A row of the original command-line app (the *console*).
+    Console(ConsoleId, RowTask),
+    /// A row that Taskhold wrote.
+    Native(TaskId, Version, RowTask),
+}
+
+/// What an import adds to the rows of its file.
+pub struct ImportOptions {
+    /// The owner of rows that name none.
     pub owner: UserId,
-    /// Other owners for those in the file.
+    /// Owners that replace those in the file.
     pub owners: HashMap<UserId, UserId>,
-    /// Where the clock hung that the times were read from.
-    pub zone: Zone,
+    /// Converts times that have no offset from UTC.
+    pub to_instant: Box<dyn Fn(LocalDateTime) -> Timestamp + Send + Sync>,
 }
 
 /// A row that was not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// Where it stands among the rows, from 1 on.
+pub struct RejectedRow {
+    /// The number of the row in the file, from 1.
     pub position: u64,
-    /// Its id, as far as it has one.
+    /// The id of the row as shown to people, if it has one.
     pub id: Option<String>,
-    /// Why.
-    pub reason: Reason,
+    /// Why the row was rejected.
+    pub reason: RejectReason,
 }
 
 /// Why a row was not imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// It breaks a rule.
+pub enum RejectReason {
+    /// The row breaks a rule.
     #[error(transparent)]
-    Bad(#[from] RowError),
-    /// Another user has a task of its id.
+    Invalid(#[from] RowError),
+    /// Another user has a task of this id.
     #[error("another user has a task of this id")]
-    Taken,
+    TakenId,
 }
 
-/// What became of a file.
+/// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// By owner.
+    /// The counts of each owner.
     pub owners: BTreeMap<UserId, Counts>,
-    /// All together.
+    /// The counts of all owners together.
     pub total: Counts,
-    /// Tasks that were read back and are what the file says: all that were imported.
+    /// The number of tasks that were read back and equal the file: all that were imported.
     pub verified: u64,
 }
 
-/// Why an import is not known to be done.
+/// Why an import failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// It surely is not.
+    /// Nothing was imported.
     #[error("nothing was imported")]
     Nothing(#[source] StoreError),
-    /// The store was lost while it made it last.
+    /// The store was lost during the commit.
     #[error("all of the file was imported, or nothing: import it again, no task is made twice")]
     OutcomeUnknown(#[source] StoreError),
 }
@@ -79,59 +96,60 @@ impl From<StoreError> for ImportError {
     }
 }
 
-/// Makes tasks of rows. What it takes is only set aside until it is told to [finish](Self::finish).
+/// An import of one file. Rows are only staged until [`finish`](Self::finish).
 pub struct Importer {
     run: Box<dyn ImportRun>,
     ids: Arc<dyn Ids>,
-    choices: Choices,
+    options: ImportOptions,
     now: Timestamp,
 }
 
 impl Importer {
-    /// An import at `now`, the time of rows that tell none.
+    /// Begins an import. Rows without times get `now`.
     #[must_use]
     pub fn new(
         run: Box<dyn ImportRun>,
         ids: Arc<dyn Ids>,
-        choices: Choices,
+        options: ImportOptions,
         now: Timestamp,
     ) -> Self {
         Self {
             run,
             ids,
-            choices,
+            options,
             now,
         }
     }
 
-    /// Takes the next rows of the file. Those that are bad.
+    /// Stages the next rows of the file and returns those that are rejected.
     ///
     /// # Errors
     /// [`ImportError`].
-    pub async fn take(&mut self, rows: Vec<Row>) -> Result<Vec<Rejected>, ImportError> {
-        let (mut sound, mut rejected) = (Vec::with_capacity(rows.len()), Vec::new());
+    pub async fn stage(&mut self, rows: Vec<Row>) -> Result<Vec<RejectedRow>, ImportError> {
+        let (mut valid, mut rejected) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
             match row.content {
-                Ok(content) => sound.push(self.imported(row.position, content)),
-                Err(bad) => rejected.push(Rejected {
+                Ok(content) => valid.push(self.imported_row(row.position, content)),
+                Err(error) => rejected.push(RejectedRow {
                     position: row.position,
                     id: row.id,
-                    reason: bad.into(),
+                    reason: error.into(),
                 }),
             }
         }
-        if !sound.is_empty() {
-            self.run.stage(&sound).await?;
+        if !valid.is_empty() {
+            self.run.stage(&valid).await?;
         }
         Ok(rejected)
     }
 
-    fn imported(&self, position: u64, content: Content) -> ImportedRow {
+    fn imported_row(&self, position: u64, content: RowContent) -> ImportedRow {
         match content {
-            Content::Console(id, row) => {
-                let (owner, created_at) = (self.owner_in_file(&row), row.created_at);
+            RowContent::Console(id, row) => {
+                let owner = self.owner_in_file(&row);
+                let created_at = row.created_at;
                 let task_id = TaskId::from_uuid(self.ids.next());
-                let owner_here = self.owner_here(&owner);
+                let task = self.task(row, task_id, Version::FIRST, &owner);
                 ImportedRow {
                     position,
                     identity: RowIdentity::Console {
@@ -139,75 +157,64 @@ impl Importer {
                         id,
                         created_at,
                     },
-                    task: self.task(row, task_id, Version::FIRST, owner_here),
+                    task,
                 }
             }
-            Content::Kept(id, version, row) => {
-                let owner = self.owner_here(&self.owner_in_file(&row));
+            RowContent::Native(id, version, row) => {
+                let owner = self.owner_in_file(&row);
                 ImportedRow {
                     position,
                     identity: RowIdentity::Native,
-                    task: self.task(row, id, version, owner),
+                    task: self.task(row, id, version, &owner),
                 }
             }
         }
     }
 
-    fn task(
-        &self,
-        row: RowTask,
-        id: TaskId,
-        version: Version,
-        owner: UserId,
-    ) -> taskhold_domain::task::Task {
-        let zone = self.choices.zone;
-        row.task(id, version, owner, self.now, |wall| zone.instant(wall))
+    fn task(&self, row: RowTask, id: TaskId, version: Version, owner_in_file: &UserId) -> Task {
+        let owner = self.options.owners.get(owner_in_file);
+        let owner = owner.unwrap_or(owner_in_file).clone();
+        row.task(id, version, owner, self.now, &self.options.to_instant)
     }
 
     fn owner_in_file(&self, row: &RowTask) -> UserId {
-        row.owner
-            .clone()
-            .unwrap_or_else(|| self.choices.owner.clone())
+        let owner = row.owner.as_ref();
+        owner.unwrap_or(&self.options.owner).clone()
     }
 
-    fn owner_here(&self, in_file: &UserId) -> UserId {
-        let mapped = self.choices.owners.get(in_file);
-        mapped.unwrap_or(in_file).clone()
-    }
-
-    /// Imports what was taken, reads it back, and makes it last unless it is a rehearsal. The rows
-    /// that were rejected only now are given to `reject`.
+    /// Imports the staged rows and reads them back; commits unless it is a dry run. Calls `reject`
+    /// with each row that is rejected only now.
     ///
     /// # Errors
     /// [`ImportError`].
     pub async fn finish(
         mut self,
-        rehearsal: bool,
-        mut reject: impl FnMut(Rejected),
+        dry_run: bool,
+        mut reject: impl FnMut(RejectedRow),
     ) -> Result<Summary, ImportError> {
         let outcome = self.run.import(self.now).await?;
         let verified = self.run.verify().await?;
-        let imported: u64 = outcome.owners.values().map(|counts| counts.imported).sum();
-        if verified != imported {
-            let text = format!("{imported} rows were imported, and {verified} read back");
-            return Err(StoreError::Defect(text.into()).into());
-        }
-        if !rehearsal {
-            self.run.commit().await?;
-        }
-        for (position, id) in outcome.taken {
-            reject(Rejected {
-                position,
-                id: Some(id.to_string()),
-                reason: Reason::Taken,
-            });
-        }
         let mut total = Counts::default();
         for counts in outcome.owners.values() {
             total.imported += counts.imported;
             total.already_there += counts.already_there;
             total.deleted_since += counts.deleted_since;
             total.duplicates += counts.duplicates;
+        }
+        if verified != total.imported {
+            let imported = total.imported;
+            let text = format!("{imported} rows were imported, and {verified} read back");
+            return Err(StoreError::Defect(text.into()).into());
+        }
+        if !dry_run {
+            self.run.commit().await?;
+        }
+        for (position, id) in outcome.taken {
+            reject(RejectedRow {
+                position,
+                id: Some(id.to_string()),
+                reason: RejectReason::TakenId,
+            });
         }
         Ok(Summary {
             owners: outcome.owners,

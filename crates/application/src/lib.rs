@@ -7,7 +7,6 @@
 //! | [`accounts`] | [`AccountService`](accounts::AccountService): register, log in, stay logged in, leave |
 //! | [`administration`] | [`Administration`](administration::Administration): what an operator can do with accounts |
 //! | [`import`] | [`Importer`](import::Importer): tasks out of a file, all or none |
-//! | [`exchange`], [`zone`] | the files of tasks that are read and written, and the time zones of their times |
 //! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): how often somebody may try |
 //! | [`revocations`] | [`Revocations`](revocations::Revocations): which sound tokens count |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): removes what need not be kept |
@@ -19,7 +18,6 @@
 pub mod accounts;
 pub mod administration;
 pub mod clock;
-pub mod exchange;
 pub mod housekeeping;
 pub mod ids;
 pub mod import;
@@ -30,4 +28,3 @@ pub mod readiness;
 pub mod revocations;
 pub mod tasks;
 pub mod tokens;
-pub mod zone;

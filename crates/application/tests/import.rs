@@ -7,9 +7,11 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use taskhold_application::exchange::{Kind, Row, Rows};
-use taskhold_application::import::{Choices, ImportError, Importer, Summary};
-use taskhold_application::zone::Zone;
+use taskhold_application::import::{
+    ImportError, ImportOptions, Importer, Row, RowContent, Summary,
+};
+use taskhold_domain::import::{ConsoleRow, RowInput};
+use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -49,21 +51,39 @@ fn alice() -> UserId {
 }
 
 fn rows() -> Vec<Row> {
-    let file = br#"[{"id": 1, "title": "one"}, {"id": 2, "title": "two"}]"#;
-    let rows = Rows::of(file.as_slice(), Some(Kind::Console)).expect("a file");
-    rows.collect::<Result<_, _>>().expect("rows")
+    let row = |(number, title): (i64, &str)| {
+        let task = TaskInput {
+            title: Member::Given(title.into()),
+            ..TaskInput::default()
+        };
+        let row = ConsoleRow {
+            id: Member::Given(number),
+            rest: RowInput {
+                task,
+                ..RowInput::default()
+            },
+        };
+        Row {
+            position: number.unsigned_abs(),
+            id: Some(number.to_string()),
+            content: row
+                .into_task()
+                .map(|(id, task)| RowContent::Console(id, task)),
+        }
+    };
+    [(1, "one"), (2, "two")].map(row).into()
 }
 
-async fn imported(run: Box<dyn ImportRun>, rehearsal: bool) -> Result<Summary, ImportError> {
-    let choices = Choices {
+async fn imported(run: Box<dyn ImportRun>, dry_run: bool) -> Result<Summary, ImportError> {
+    let options = ImportOptions {
         owner: alice(),
         owners: HashMap::new(),
-        zone: Zone::UTC,
+        to_instant: Box::new(|_| Timestamp::FIRST),
     };
     let ids = Arc::new(CountedIds::default());
-    let mut importer = Importer::new(run, ids, choices, Timestamp::FIRST);
-    assert_eq!(importer.take(rows()).await?, []);
-    importer.finish(rehearsal, |_| ()).await
+    let mut importer = Importer::new(run, ids, options, Timestamp::FIRST);
+    assert_eq!(importer.stage(rows()).await?, []);
+    importer.finish(dry_run, |_| ()).await
 }
 
 async fn number_of_tasks(store: &MemoryStore) -> u64 {
@@ -103,11 +123,11 @@ async fn what_was_not_read_back_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_rehearsal_tells_all_and_keeps_nothing() {
+async fn dry_run_reports_all_and_keeps_nothing() {
     let store = MemoryStore::default();
-    let rehearsed = imported(store.begin_import().await.expect("begun"), true)
+    let tried = imported(store.begin_import().await.expect("begun"), true)
         .await
-        .expect("rehearsed");
+        .expect("tried");
     assert_eq!(number_of_tasks(&store).await, 0);
     let known = UserRepository::find(&store, &alice())
         .await
@@ -116,6 +136,6 @@ async fn a_rehearsal_tells_all_and_keeps_nothing() {
     let done = imported(store.begin_import().await.expect("begun"), false)
         .await
         .expect("imported");
-    assert_eq!(rehearsed, done);
+    assert_eq!(tried, done);
     assert_eq!(number_of_tasks(&store).await, 2);
 }

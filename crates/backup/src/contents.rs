@@ -1,43 +1,43 @@
-//! What is in a store: for each table the number of its rows and a digest of them, alike on both kinds
-//! of store and in whatever order the rows come.
+//! The contents of a store: for each table the number of rows and a digest of them. Both are equal for two
+//! stores with the same rows, of whatever kind and in whatever order.
 
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use taskhold_infrastructure::session::Session;
+use taskhold_infrastructure::db::session::MaintenanceSession;
 
 use crate::error::BackupError;
 use crate::rows::{Row, Value, rows};
 use crate::table::Table;
 
-/// What is in the tables of a store, by their names.
+/// The contents of the tables of a store, by their names.
 pub type Contents = BTreeMap<String, TableContents>;
 
-/// What is in a table.
+/// The contents of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableContents {
-    /// How many rows.
+    /// The number of its rows.
     pub rows: u64,
-    /// Of all values in them, in hexadecimal digits.
+    /// The digest of all values in them, in hexadecimal digits.
     pub digest: String,
 }
 
-/// The digest of a table while its rows are read.
+/// Computes the contents of a table from its rows, one by one.
 ///
-/// Rows have no order that both kinds of store share, and sorting a million of them is not free: so
-/// the digests of the rows are added up. Two rows alike cannot cancel each other, and each table has
-/// a key, so there are none.
-pub(crate) struct Tally {
+/// Rows have no order that both kinds of store share, and sorting a million of them is slow: so the
+/// digests of the rows are summed. Equal rows cannot cancel each other out, and there are none, since
+/// each table has a key.
+pub(crate) struct TableDigest {
     columns: String,
     rows: u64,
     sum: [u64; 4],
 }
 
-impl Tally {
-    pub(crate) fn of(table: &Table) -> Self {
+impl TableDigest {
+    pub(crate) fn new(table: &Table) -> Self {
         Self {
             columns: table.column_list(),
             rows: 0,
@@ -79,35 +79,35 @@ impl Tally {
     }
 }
 
-/// With its length, so that no two sequences of values give the same bytes.
+/// Hashes bytes with their length, so that no two sequences of values hash the same bytes.
 fn bytes(hash: &mut Sha256, tag: u8, bytes: &[u8]) {
     hash.update([tag]);
     hash.update((bytes.len() as u64).to_le_bytes());
     hash.update(bytes);
 }
 
-/// What is in those of these tables that the store has, at the moment of the session's transaction.
+/// Reads the contents of those of these tables that the store has.
 pub(crate) async fn contents(
-    session: &mut Session,
+    session: &mut MaintenanceSession,
     names: impl IntoIterator<Item = &'static str>,
 ) -> Result<Contents, BackupError> {
     let mut contents = Contents::new();
     for table in Table::of(session, names).await? {
-        let mut tally = Tally::of(&table);
+        let mut digest = TableDigest::new(&table);
         let mut rows = rows(session, &table);
         while let Some(row) = rows
             .try_next()
             .await
             .map_err(BackupError::sql("read the store"))?
         {
-            tally.add(&row);
+            digest.add(&row);
         }
-        contents.insert(table.name.to_owned(), tally.contents());
+        contents.insert(table.name.to_owned(), digest.contents());
     }
     Ok(contents)
 }
 
-/// The first table in which two stores differ, as a sentence says it; `None` where there is none.
+/// Describes the first difference between two stores; `None` if there is none.
 pub(crate) fn difference(expected: &Contents, found: &Contents) -> Option<String> {
     for (name, expected) in expected {
         match found.get(name) {
@@ -146,12 +146,12 @@ mod tests {
         }
     }
 
-    fn digested(rows: &[Row]) -> TableContents {
-        let mut tally = Tally::of(&table(&["a", "b"]));
+    fn digest_of(rows: &[Row]) -> TableContents {
+        let mut digest = TableDigest::new(&table(&["a", "b"]));
         for row in rows {
-            tally.add(row);
+            digest.add(row);
         }
-        tally.contents()
+        digest.contents()
     }
 
     fn text(text: &str) -> Value {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_differs_has_another_digest() {
+    fn different_rows_have_different_digests() {
         let rows = [
             vec![],
             vec![vec![text("ab"), text("c")]],
@@ -179,22 +179,22 @@ mod tests {
             vec![vec![text("a"), text("d")], vec![text("c"), text("b")]],
             vec![vec![text("a"), text("b")], vec![text("a"), text("b")]],
         ];
-        let mut digests: Vec<_> = rows.iter().map(|rows| digested(rows).digest).collect();
+        let mut digests: Vec<_> = rows.iter().map(|rows| digest_of(rows).digest).collect();
         digests.sort();
         digests.dedup();
         assert_eq!(digests.len(), rows.len());
     }
 
     #[test]
-    fn a_renamed_column_has_another_digest() {
-        let digest = |columns: &[&str]| Tally::of(&table(columns)).contents().digest;
+    fn renamed_column_changes_the_digest() {
+        let digest = |columns: &[&str]| TableDigest::new(&table(columns)).contents().digest;
         assert_ne!(digest(&["a", "b"]), digest(&["a", "c"]));
         assert_ne!(digest(&["a", "b"]), digest(&["ab"]));
     }
 
     proptest! {
         #[test]
-        fn the_order_of_rows_does_not_matter(
+        fn order_of_rows_does_not_matter(
             rows in prop::collection::vec(
                 prop_oneof![any::<i64>().prop_map(Value::Integer), ".*".prop_map(Value::Text)]
                     .prop_map(|value| vec![value, Value::Null]),
@@ -203,14 +203,14 @@ mod tests {
             other in any::<i64>().prop_map(|number| vec![Value::Integer(number), text("other")]),
             place in any::<prop::sample::Index>(),
         ) {
-            let found = digested(&rows);
+            let found = digest_of(&rows);
             prop_assert_eq!(found.rows, rows.len() as u64);
             let mut turned = rows.clone();
             turned.reverse();
-            prop_assert_eq!(&digested(&turned), &found);
+            prop_assert_eq!(&digest_of(&turned), &found);
             if !rows.is_empty() {
                 turned[place.index(rows.len())] = other;
-                prop_assert_ne!(digested(&turned), found);
+                prop_assert_ne!(digest_of(&turned), found);
             }
         }
     }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_difference_is_told() {
+    fn difference_names_the_first_table() {
         let expected = contents(&[("tasks", 2, "aa"), ("users", 1, "bb")]);
         for (found, sentence) in [
             (&[("tasks", 2, "aa"), ("users", 1, "bb")][..], None),

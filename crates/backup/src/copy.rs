@@ -1,44 +1,44 @@
-//! A store's whole content into another, of either kind: the way from SQLite to PostgreSQL, and back.
+//! Copies the contents of a store into another, of either kind: from SQLite to PostgreSQL, and back.
 
 use std::fmt::Write as _;
 
 use futures_util::TryStreamExt as _;
-use futures_util::stream::BoxStream;
 use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::types::Uuid;
 use sea_orm::sqlx::{self, AssertSqlSafe};
-use taskhold_infrastructure::schema;
-use taskhold_infrastructure::session::{Session, copy_text};
-use taskhold_infrastructure::start::Opening;
+use taskhold_infrastructure::db::connect::ConnectOptions;
+use taskhold_infrastructure::db::migrations;
+use taskhold_infrastructure::db::session::{MaintenanceSession, copy_text};
 
-use crate::contents::{Contents, Tally, contents, difference};
+use crate::contents::{Contents, TableDigest, contents, difference};
 use crate::error::BackupError;
 use crate::make::migrations;
-use crate::restore::occupied;
+use crate::restore::{execute, migrate, occupied};
 use crate::rows::{Row, Value, rows};
 use crate::table::{TABLES, Table};
 
-/// How many rows travel together. With the widest table a statement stays within SQLite's limit of
+/// How many rows are written at once. With the widest table a statement stays within SQLite's limit of
 /// 32,766 parameters.
 const BATCH: usize = 1_000;
 
-/// Copies everything, as it is at one moment, from a store that goes on meanwhile into an empty one:
-/// all of it or nothing. What is in the tables now, which was read back and compared.
+/// Copies the contents of one moment of a store, which is served meanwhile, into an empty one: all or
+/// nothing. Returns the contents, which were read back and compared.
 ///
 /// # Errors
-/// [`BackupError`]. The target is as empty as before; it has its tables by then.
-pub async fn copy(source: &Opening, target: &Opening) -> Result<Contents, BackupError> {
+/// [`BackupError`]. The target then has its tables and no rows.
+pub async fn copy(
+    source: &ConnectOptions,
+    target: &ConnectOptions,
+) -> Result<Contents, BackupError> {
     let _lock = target.lock()?;
     let mut from = source.session().await?;
-    if migrations(&mut from).await? != schema::known() {
+    if migrations(&mut from).await? != migrations::known() {
         return Err(BackupError::Refused(format!(
             "the {} has not the tables of this program: run `taskhold migrate up` first",
             source.url
         )));
     }
-    let connection = target.maintenance().await?;
-    schema::up(&connection).await?;
-    connection.close().await?;
+    migrate(target).await?;
     let mut to = target.session().await?;
     if let Some(rows) = occupied(&mut to).await? {
         return Err(BackupError::Refused(format!(
@@ -47,15 +47,12 @@ pub async fn copy(source: &Opening, target: &Opening) -> Result<Contents, Backup
         )));
     }
     let begin = match from {
-        Session::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        Session::Sqlite(_) => "BEGIN",
+        MaintenanceSession::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        MaintenanceSession::Sqlite(_) => "BEGIN",
     };
-    from.execute(begin)
-        .await
-        .map_err(BackupError::sql("begin or end the copy"))?;
-    to.execute("BEGIN")
-        .await
-        .map_err(BackupError::sql("begin or end the copy"))?;
+    let failed = "begin or end the copy";
+    execute(&mut from, begin, failed).await?;
+    execute(&mut to, "BEGIN", failed).await?;
     let mut expected = Contents::new();
     for table in Table::of(&mut to, TABLES).await? {
         let copied = copy_table(&mut from, &mut to, &table).await?;
@@ -67,61 +64,46 @@ pub async fn copy(source: &Opening, target: &Opening) -> Result<Contents, Backup
             "what was read back is not what was copied: {difference}"
         )));
     }
-    to.execute("COMMIT")
-        .await
-        .map_err(BackupError::sql("begin or end the copy"))?;
+    execute(&mut to, "COMMIT", failed).await?;
     to.close().await;
     from.close().await;
     Ok(found)
 }
 
 async fn copy_table(
-    from: &mut Session,
-    to: &mut Session,
+    from: &mut MaintenanceSession,
+    to: &mut MaintenanceSession,
     table: &Table,
-) -> Result<Tally, BackupError> {
-    let mut tally = Tally::of(table);
-    let mut rows = rows(from, table);
+) -> Result<TableDigest, BackupError> {
+    let mut digest = TableDigest::new(table);
+    let rows = rows(from, table).inspect_ok(|row| digest.add(row));
+    let mut batches = rows
+        .try_chunks(BATCH)
+        .map_err(|error| BackupError::sql("read the store")(error.1));
     match to {
-        Session::Postgres(connection) => {
+        MaintenanceSession::Postgres(connection) => {
             let sql = format!("COPY {} ({}) FROM STDIN", table.name, table.column_list());
             let copy = connection.copy_in_raw(&sql).await;
             let mut copy = copy.map_err(BackupError::sql("write rows"))?;
-            while let Some(rows) = batch(&mut rows, &mut tally).await? {
+            while let Some(rows) = batches.try_next().await? {
                 let sent = copy.send(as_text(table, &rows).into_bytes()).await;
                 sent.map_err(BackupError::sql("write rows"))?;
             }
             let finished = copy.finish().await;
             finished.map_err(BackupError::sql("write rows"))?;
         }
-        Session::Sqlite(connection) => {
-            while let Some(rows) = batch(&mut rows, &mut tally).await? {
+        MaintenanceSession::Sqlite(connection) => {
+            while let Some(rows) = batches.try_next().await? {
                 let inserted = insert(connection, table, rows).await;
                 inserted.map_err(BackupError::sql("write rows"))?;
             }
         }
     }
-    Ok(tally)
+    drop(batches);
+    Ok(digest)
 }
 
-/// The next rows, which are tallied; `None` where there are no more.
-async fn batch(
-    rows: &mut BoxStream<'_, Result<Row, sqlx::Error>>,
-    tally: &mut Tally,
-) -> Result<Option<Vec<Row>>, BackupError> {
-    let mut batch = Vec::with_capacity(BATCH);
-    while batch.len() < BATCH {
-        let row = rows.try_next().await;
-        let Some(row) = row.map_err(BackupError::sql("read the store"))? else {
-            break;
-        };
-        tally.add(&row);
-        batch.push(row);
-    }
-    Ok((!batch.is_empty()).then_some(batch))
-}
-
-/// Lines of the text format of `COPY`.
+/// Writes rows in the text format of `COPY`.
 fn as_text(table: &Table, rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {

@@ -1,56 +1,57 @@
-//! Why something could not be done.
+//! The error of this crate.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sea_orm::sqlx;
-use taskhold_infrastructure::lock::LockError;
-use taskhold_infrastructure::start::OpenError;
+use taskhold_infrastructure::db::connect::ConnectError;
+use taskhold_infrastructure::db::lock::LockError;
+use taskhold_infrastructure::db::migrations::MigrationError;
 
-/// Why a backup could not be made, verified or restored, or a store not be copied. The texts hold
-/// no password.
+/// Why a backup could not be made, verified or restored, or a store could not be copied. No message holds a
+/// password.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// A backup is not what it was when it was made, or none of ours.
+    /// The backup is damaged, or not a backup.
     #[error("the backup {} {what}", backup.display())]
     Damaged {
         /// Its folder.
         backup: PathBuf,
-        /// What was found.
+        /// What is wrong with it.
         what: String,
     },
-    /// It could be done, but must not be.
+    /// It would do harm.
     #[error("{0}")]
     Refused(String),
-    /// A program of PostgreSQL is missing, too old, or failed.
+    /// `pg_dump` or `pg_restore` is missing, too old, or failed.
     #[error("{0}")]
     Tool(String),
-    /// What was read back is not what was written.
+    /// What was read back differs from what was written.
     #[error("{0}")]
     Mismatch(String),
-    /// A file or a folder.
+    /// A file or a folder cannot be read or written.
     #[error("{}", path.display())]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The store answers with an error.
+    /// A statement failed.
     #[error("cannot {doing}")]
     Sql {
         /// What was being done.
         doing: &'static str,
-        /// What the driver says.
+        /// The error of the driver.
         source: sqlx::Error,
     },
     /// The store cannot be migrated.
     #[error("cannot migrate what was restored")]
-    Schema(#[from] sea_orm::DbErr),
+    Schema(#[from] MigrationError),
     /// The store cannot be opened.
     #[error(transparent)]
-    Open(#[from] OpenError),
-    /// Somebody else works on the store.
+    Open(#[from] ConnectError),
+    /// Another process works on the store.
     #[error(transparent)]
     Lock(#[from] LockError),
 }

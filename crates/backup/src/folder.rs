@@ -1,36 +1,40 @@
-//! Where backups lie. A backup is a folder with a file of rows and a manifest; it appears under its
-//! name only once both are whole and on the disk.
+//! Folders of backups. A backup is a folder with a file of rows and a manifest; it gets its name once both
+//! are complete and synced.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_infrastructure::sqlite::{make_private_folder, private_file, sync_folder};
+use taskhold_infrastructure::files::{
+    create_private_folder, open_private_file, sync_folder, with_suffix,
+};
+use tempfile::TempDir;
 
 use crate::error::BackupError;
 use crate::manifest::{MANIFEST, Manifest};
 
-/// What the name of a backup begins with.
+/// The prefix of a backup's name.
 const PREFIX: &str = "taskhold-";
-/// What the name of one ends with that is being made, or was when its maker was killed.
+/// The suffix of the name of a backup that is not complete, or is being removed.
 const PARTIAL: &str = ".partial";
-/// Locked while a backup is made or removed.
+/// The file that is locked while a backup is made or removed.
 const LOCK: &str = ".lock";
-/// In a backup that was verified: when it was.
+/// The file of a verified backup that holds when it was verified.
 const VERIFIED: &str = "verified";
 
 /// A folder of backups.
 #[derive(Debug, Clone)]
 pub struct BackupFolder(PathBuf);
 
-/// A backup that was finished.
+/// A complete backup.
 #[derive(Debug, Clone)]
 pub struct Backup {
     /// Its folder.
     pub path: PathBuf,
-    /// What it says of itself.
+    /// Its description of itself.
     pub manifest: Manifest,
     /// When it was taken.
     pub taken_at: Timestamp,
@@ -38,53 +42,41 @@ pub struct Backup {
     pub verified: Option<String>,
 }
 
-/// The right to make and remove backups of a folder; nobody else has it meanwhile.
-pub(crate) struct Held<'a> {
+/// The exclusive right to make and remove backups of a folder.
+pub(crate) struct FolderLock<'a> {
     folder: &'a BackupFolder,
     _lock: File,
 }
 
-/// A backup that is being made. Removed with this value, unless it was published.
-pub(crate) struct Partial<'a> {
+/// A backup that is being made. Removed when dropped, unless it was published.
+pub(crate) struct PartialBackup<'a> {
     folder: &'a BackupFolder,
     name: String,
-    path: PathBuf,
+    files: TempDir,
 }
 
 impl BackupFolder {
-    /// This folder, which is made when a backup is.
+    /// Names a folder, which need not exist: the first backup creates it.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// Its path.
+    /// Returns the path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The backups in it, oldest first, and what is wrong with those that cannot be read. What does
-    /// not have the name of a backup is not looked at.
+    /// Returns the backups, oldest first, and an error for each that cannot be read. A folder that does
+    /// not exist is empty.
     ///
     /// # Errors
-    /// `File`. A folder that is not there is empty.
+    /// `File`.
     pub fn list(&self) -> Result<(Vec<Backup>, Vec<BackupError>), BackupError> {
-        let entries = match fs::read_dir(&self.0) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((vec![], vec![])),
-            Err(error) => return Err(BackupError::file(&self.0)(error)),
-        };
         let (mut backups, mut errors) = (Vec::new(), Vec::new());
-        for entry in entries {
-            let path = entry.map_err(BackupError::file(&self.0))?.path();
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            if name.is_none_or(|name| !name.starts_with(PREFIX) || name.ends_with(PARTIAL)) {
-                continue;
-            }
-            match Backup::open(&path) {
+        for path in self.entries()?.iter().filter(|path| !is_partial(path)) {
+            match Backup::open(path) {
                 Ok(backup) => backups.push(backup),
                 Err(error) => errors.push(error),
             }
@@ -93,7 +85,7 @@ impl BackupFolder {
         Ok((backups, errors))
     }
 
-    /// The newest backup that can be read. The log has those that cannot: one of them may be newer.
+    /// Returns the newest backup that can be read. Those that cannot are logged: one of them may be newer.
     ///
     /// # Errors
     /// As [`list`](Self::list).
@@ -108,16 +100,16 @@ impl BackupFolder {
         Ok(backups.pop())
     }
 
-    /// Makes the folder, and keeps everybody else from making backups in it.
+    /// Creates the folder and takes its lock.
     ///
     /// # Errors
-    /// `Refused` where somebody else does, `File`.
-    pub(crate) fn hold(&self) -> Result<Held<'_>, BackupError> {
-        make_private_folder(&self.0).map_err(BackupError::file(&self.0))?;
+    /// `Refused` if another process has the lock, `File`.
+    pub(crate) fn lock(&self) -> Result<FolderLock<'_>, BackupError> {
+        create_private_folder(&self.0).map_err(BackupError::file(&self.0))?;
         let path = self.0.join(LOCK);
-        let lock = private_file(&path).map_err(BackupError::file(&path))?;
+        let lock = open_private_file(&path).map_err(BackupError::file(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Held {
+            Ok(()) => Ok(FolderLock {
                 folder: self,
                 _lock: lock,
             }),
@@ -128,95 +120,102 @@ impl BackupFolder {
             Err(TryLockError::Error(error)) => Err(BackupError::file(&path)(error)),
         }
     }
+
+    /// Returns what has the name of a backup, complete or not.
+    fn entries(&self) -> Result<Vec<PathBuf>, BackupError> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+            Err(error) => return Err(BackupError::file(&self.0)(error)),
+        };
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut paths: Vec<_> = paths
+            .collect::<Result<_, _>>()
+            .map_err(BackupError::file(&self.0))?;
+        paths.retain(|path| name_of(path).starts_with(PREFIX));
+        Ok(paths)
+    }
 }
 
-impl<'a> Held<'a> {
-    /// Begins a backup. Those that were begun before and never finished are removed.
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn is_partial(path: &Path) -> bool {
+    name_of(path).ends_with(PARTIAL)
+}
+
+impl<'a> FolderLock<'a> {
+    /// Begins a backup, and removes those that were begun before and never completed.
     ///
     /// # Errors
     /// `File`.
-    pub(crate) fn begin(&self, taken_at: Timestamp) -> Result<Partial<'a>, BackupError> {
-        let folder = &self.folder.0;
-        for entry in fs::read_dir(folder).map_err(BackupError::file(folder))? {
-            let path = entry.map_err(BackupError::file(folder))?.path();
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned());
-            if name.is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(PARTIAL)) {
-                tracing::warn!(backup = %path.display(), "removing a backup that was never finished");
-                fs::remove_dir_all(&path).map_err(BackupError::file(&path))?;
-            }
+    pub(crate) fn begin(&self, taken_at: Timestamp) -> Result<PartialBackup<'a>, BackupError> {
+        let entries = self.folder.entries()?;
+        for path in entries.iter().filter(|path| is_partial(path)) {
+            tracing::warn!(backup = %path.display(), "removing a backup that was never finished");
+            fs::remove_dir_all(path).map_err(BackupError::file(path))?;
         }
-        let name: String = taken_at
-            .to_string()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let name = format!("{PREFIX}{name}");
-        let path = folder.join(format!("{name}{PARTIAL}"));
-        make_private_folder(&path).map_err(BackupError::file(&path))?;
-        Ok(Partial {
+        let time = taken_at.to_string();
+        let time: String = time.chars().filter(char::is_ascii_alphanumeric).collect();
+        let files = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .suffix(PARTIAL)
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(self.folder.path());
+        Ok(PartialBackup {
             folder: self.folder,
-            name,
-            path,
+            name: format!("{PREFIX}{time}"),
+            files: files.map_err(BackupError::file(self.folder.path()))?,
         })
     }
 }
 
-impl Partial<'_> {
-    /// Where this file of it is to be.
+impl PartialBackup<'_> {
+    /// Returns the path of a file in it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        self.files.path().join(name)
     }
 
-    /// Gives it its name, once all of it is on the disk.
+    /// Syncs all of it and gives it its name.
     ///
     /// # Errors
-    /// `File`; `Refused` where a backup of that name is there.
+    /// `File`; `Refused` if there is a backup of that name.
     pub(crate) fn publish(self, manifest: &Manifest) -> Result<Backup, BackupError> {
-        let file = self.file(&manifest.file);
-        File::open(&file)
-            .and_then(|file| file.sync_all())
-            .map_err(BackupError::file(&file))?;
+        let rows = self.file(&manifest.file);
+        File::open(&rows)
+            .and_then(|rows| rows.sync_all())
+            .map_err(BackupError::file(&rows))?;
         let path = self.file(MANIFEST);
         let written = manifest
             .to_json()
             .map_err(io::Error::from)
             .and_then(|json| {
-                let mut file = private_file(&path)?;
+                let mut file = open_private_file(&path)?;
                 file.write_all(json.as_bytes())?;
                 file.sync_all()
             });
         written
-            .and_then(|()| sync_folder(&self.path))
+            .and_then(|()| sync_folder(self.files.path()))
             .map_err(BackupError::file(&path))?;
-        let whole = self.folder.0.join(&self.name);
-        if whole.exists() {
+        let complete = self.folder.0.join(&self.name);
+        if complete.exists() {
             return Err(BackupError::Refused(format!(
                 "{} is there already",
-                whole.display()
+                complete.display()
             )));
         }
-        fs::rename(&self.path, &whole)
-            .and_then(|()| sync_folder(&self.folder.0))
-            .map_err(BackupError::file(&whole))?;
-        Backup::open(&whole)
-    }
-}
-
-impl Drop for Partial<'_> {
-    fn drop(&mut self) {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(backup = %self.path.display(), %error, "cannot remove a backup that was not finished");
-            }
-            _ => {}
-        }
+        fs::rename(self.files.path(), &complete).map_err(BackupError::file(&complete))?;
+        // It has moved: nothing is left to remove.
+        drop(self.files.keep());
+        sync_folder(&self.folder.0).map_err(BackupError::file(&complete))?;
+        Backup::open(&complete)
     }
 }
 
 impl Backup {
-    /// Reads its manifest; its rows are not looked at.
+    /// Reads the manifest of a backup, but not its rows.
     ///
     /// # Errors
     /// `Damaged`, `File`.
@@ -240,19 +239,18 @@ impl Backup {
         })
     }
 
-    /// Its name.
+    /// Returns the name of its folder.
     #[must_use]
     pub fn name(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
+        name_of(&self.path)
     }
 
-    /// The file with its rows.
+    /// Returns the path of the file with its rows.
     pub(crate) fn rows(&self) -> PathBuf {
         self.path.join(&self.manifest.file)
     }
 
-    /// Whether the file with the rows is the one that was written, byte by byte.
+    /// Compares the file with the rows to the length and the digest in the manifest.
     ///
     /// # Errors
     /// `Damaged`, `File`.
@@ -279,13 +277,13 @@ impl Backup {
         Ok(())
     }
 
-    /// Remembers that it was restored and found whole.
+    /// Notes in the backup that it was restored and compared.
     ///
     /// # Errors
     /// `File`.
     pub(crate) fn mark_verified(&self, now: Timestamp) -> Result<(), BackupError> {
         let path = self.path.join(VERIFIED);
-        private_file(&path)
+        open_private_file(&path)
             .and_then(|mut file| {
                 file.set_len(0)?;
                 writeln!(file, "{now}")?;
@@ -294,17 +292,14 @@ impl Backup {
             .map_err(BackupError::file(&path))
     }
 
-    /// Removes it, while its folder is held: first its name, then what it holds, so that no half of it
-    /// is taken for one.
+    /// Removes it: first its name, so that what remains if this is cut off is not taken for a backup.
     ///
     /// # Errors
     /// `File`.
-    pub(crate) fn remove(&self, _held: &Held<'_>) -> Result<(), BackupError> {
-        let mut gone = self.path.clone().into_os_string();
-        gone.push(PARTIAL);
-        let gone = PathBuf::from(gone);
-        fs::rename(&self.path, &gone)
-            .and_then(|()| fs::remove_dir_all(&gone))
+    pub(crate) fn remove(&self, _lock: &FolderLock<'_>) -> Result<(), BackupError> {
+        let partial = with_suffix(&self.path, PARTIAL);
+        fs::rename(&self.path, &partial)
+            .and_then(|()| fs::remove_dir_all(&partial))
             .map_err(BackupError::file(&self.path))
     }
 
@@ -316,7 +311,7 @@ impl Backup {
     }
 }
 
-/// How long a file is, and its SHA-256 in hexadecimal digits.
+/// Returns the length of a file and its SHA-256 in hexadecimal digits.
 pub(crate) fn digest(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();

@@ -1,17 +1,17 @@
-//! Backups of a store, restoring them, and copying a store to another: for operators, beside the
-//! ports that serve requests.
+//! Backups of a store, restoring them, and copying a store to another: for operators, beside the ports
+//! that serve requests.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`make`] | [`make`](make::make): a consistent backup of either store while it is served |
-//! | [`manifest`] | [`Manifest`](manifest::Manifest): what a backup holds, and how to see that it still does |
-//! | [`folder`] | [`BackupFolder`](folder::BackupFolder): where backups lie, whole or not at all |
-//! | [`verify`] | restoring a backup into a scratch store and comparing it with its manifest |
-//! | [`restore`] | restoring it for good: all or nothing, with what was revoked since |
-//! | [`copy`] | a store's whole content into another, of either kind |
+//! | [`make`] | makes a consistent backup of either kind of store while it is served |
+//! | [`manifest`] | [`Manifest`](manifest::Manifest): what a backup holds, and digests to check that it still does |
+//! | [`folder`] | [`BackupFolder`](folder::BackupFolder): a folder of backups, each complete or absent |
+//! | [`verify`] | restores a backup into a scratch store and compares that with the manifest |
+//! | [`restore`] | restores a backup: all or nothing, and revokes again what was revoked since |
+//! | [`copy`] | copies the contents of a store into another, of either kind |
 //! | [`retention`] | which backups are kept |
-//! | [`contents`], [`table`], `rows` | the tables of a store, their rows, and digests that are alike on both kinds of store |
-//! | `tools` | `pg_dump` and `pg_restore` |
+//! | [`contents`], [`table`], `rows`, `query` | the tables of a store, their rows, and digests that are equal on both kinds of store |
+//! | `tools` | runs `pg_dump` and `pg_restore` |
 
 pub mod contents;
 pub mod copy;
@@ -19,6 +19,7 @@ pub mod error;
 pub mod folder;
 pub mod make;
 pub mod manifest;
+mod query;
 pub mod restore;
 pub mod retention;
 mod rows;

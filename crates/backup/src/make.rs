@@ -1,57 +1,56 @@
-//! Making a backup while the store is served.
+//! Makes a backup while the store is served.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
-use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sea_orm::sqlx::{self, Connection as _, Executor as _, PgConnection};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_infrastructure::session::Session;
-use taskhold_infrastructure::sqlite::private_file;
-use taskhold_infrastructure::start::Opening;
-use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_infrastructure::db::connect::ConnectOptions;
+use taskhold_infrastructure::db::session::MaintenanceSession;
+use taskhold_infrastructure::files::open_private_file;
+use taskhold_infrastructure::url::DatabaseKind;
 
 use crate::contents::{Contents, contents};
 use crate::error::BackupError;
-use crate::folder::{Backup, BackupFolder, Partial, digest};
+use crate::folder::{Backup, BackupFolder, digest};
 use crate::manifest::{FORMAT, Manifest, StoreKind};
-use crate::table::{LEFT_OUT, MIGRATIONS, TABLES};
+use crate::query::on_either;
+use crate::table::{LEFT_OUT, MIGRATIONS, TABLES, Table};
 use crate::tools::Tools;
 
-/// Makes a backup of one consistent moment of the store, which goes on meanwhile. What was answered
-/// before `now` is in it. It is in the folder when this returns, whole and synced, and not at all
-/// where it fails.
+/// Makes a backup of one consistent moment of a store that is served meanwhile. It holds every write that
+/// was answered before `now`. When this returns it is in the folder, complete and synced.
 ///
 /// # Errors
-/// [`BackupError`]. No other backup is touched.
+/// [`BackupError`]. No backup was made then, and no other one was touched.
 pub async fn make(
-    store: &Opening,
+    store: &ConnectOptions,
     folder: &BackupFolder,
     now: Timestamp,
 ) -> Result<Backup, BackupError> {
-    let held = folder.hold()?;
+    let lock = folder.lock()?;
     let session = store.session().await?;
-    let partial = held.begin(now)?;
-    let (kind, file, (tables, migrations)) = match (session, &store.url) {
-        (Session::Postgres(session), DatabaseUrl::Postgres(options)) => {
+    let partial = lock.begin(now)?;
+    let (kind, file, (tables, migrations)) = match (session, store.url.kind()) {
+        (MaintenanceSession::Postgres(session), DatabaseKind::Postgres(server)) => {
             let file = "store.dump";
-            let found = dump(session, options, &partial.file(file)).await?;
+            let found = dump(session, server, &partial.file(file)).await?;
             (StoreKind::Postgresql, file, found)
         }
-        (Session::Sqlite(session), _) => {
+        (MaintenanceSession::Sqlite(session), _) => {
             let file = "store.sqlite";
-            let found = vacuum(*session, &partial, file).await?;
+            let found = vacuum(*session, &partial.file(file)).await?;
             (StoreKind::Sqlite, file, found)
         }
-        (Session::Postgres(_), DatabaseUrl::Sqlite(_)) => {
+        (MaintenanceSession::Postgres(_), DatabaseKind::Sqlite(_)) => {
             return Err(BackupError::Refused(
                 "a SQLite file opened as PostgreSQL".into(),
             ));
         }
     };
     let (bytes, sha256) = digest_of(partial.file(file)).await?;
-    let manifest = Manifest {
+    partial.publish(&Manifest {
         format: FORMAT,
         tool: concat!("taskhold ", env!("CARGO_PKG_VERSION")).to_owned(),
         store: kind,
@@ -63,11 +62,10 @@ pub async fn make(
         sha256,
         tables,
         left_out: LEFT_OUT.map(str::to_owned).to_vec(),
-    };
-    partial.publish(&manifest)
+    })
 }
 
-/// The tables that a backup holds.
+/// Returns the tables that a backup holds.
 pub(crate) fn kept() -> impl Iterator<Item = &'static str> {
     TABLES
         .into_iter()
@@ -75,14 +73,14 @@ pub(crate) fn kept() -> impl Iterator<Item = &'static str> {
         .chain([MIGRATIONS])
 }
 
-pub(crate) async fn digest_of(path: std::path::PathBuf) -> Result<(u64, String), BackupError> {
-    let of = path.clone();
-    let digested = tokio::task::spawn_blocking(move || digest(&of)).await;
+async fn digest_of(path: PathBuf) -> Result<(u64, String), BackupError> {
+    let read = path.clone();
+    let digested = tokio::task::spawn_blocking(move || digest(&read)).await;
     let digested = digested.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)));
     digested.map_err(BackupError::file(&path))
 }
 
-/// One snapshot for the counts and for `pg_dump`.
+/// Dumps a database, and reads its contents and migrations from the same snapshot.
 async fn dump(
     mut session: Box<PgConnection>,
     options: &PgConnectOptions,
@@ -106,15 +104,15 @@ async fn dump(
         format!("--snapshot={snapshot}"),
         format!("--file={}", file.display()),
     ];
-    // The database may be shared with tables that are not ours.
+    // The database may hold tables of other programs.
     for table in TABLES.into_iter().chain([MIGRATIONS]) {
         arguments.push(format!("--table={schema}.{table}"));
     }
     for table in LEFT_OUT {
         arguments.push(format!("--exclude-table-data={schema}.{table}"));
     }
-    private_file(file).map_err(BackupError::file(file))?;
-    let mut session = Session::Postgres(session);
+    open_private_file(file).map_err(BackupError::file(file))?;
+    let mut session = MaintenanceSession::Postgres(session);
     let counted = async {
         let migrations = migrations(&mut session).await?;
         Ok((contents(&mut session, kept()).await?, migrations))
@@ -125,68 +123,54 @@ async fn dump(
     Ok(found)
 }
 
-/// A file of its own, with what was written into the log of the store's file as well.
+/// Copies a SQLite file with what is in its write-ahead log, and reads the contents and migrations of
+/// the copy.
 async fn vacuum(
     mut session: SqliteConnection,
-    partial: &Partial<'_>,
-    name: &str,
+    file: &Path,
 ) -> Result<(Contents, Vec<String>), BackupError> {
-    let file = partial.file(name);
-    private_file(&file).map_err(BackupError::file(&file))?;
+    // SQLite keeps the mode of a file that exists.
+    open_private_file(file).map_err(BackupError::file(file))?;
     sqlx::query("VACUUM INTO $1")
         .bind(file.display().to_string())
         .execute(&mut session)
         .await
         .map_err(BackupError::sql("copy the store"))?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
-        .map_err(BackupError::file(&file))?;
-    Session::Sqlite(Box::new(session)).close().await;
-    let mut copy = Session::Sqlite(Box::new(
-        open_alone(&file)
-            .await
-            .map_err(BackupError::sql("open the copy"))?,
-    ));
+    MaintenanceSession::Sqlite(Box::new(session)).close().await;
+    let mut copy = open_alone(file).await?;
     let migrations = migrations(&mut copy).await?;
-    if let Session::Sqlite(copy) = &mut copy {
-        leave_out(copy)
-            .await
-            .map_err(BackupError::sql("leave sessions out of the copy"))?;
-    }
-    sound(&mut copy).await?;
+    leave_out(&mut copy).await?;
+    check_integrity(&mut copy).await?;
     let contents = contents(&mut copy, kept()).await?;
     copy.close().await;
     Ok((contents, migrations))
 }
 
-/// Opens a SQLite file that nobody else uses, and that is to remain a single file.
-pub(crate) async fn open_alone(file: &Path) -> Result<SqliteConnection, sqlx::Error> {
+/// Opens a SQLite file that no other process uses, and that is to remain a single file.
+pub(crate) async fn open_alone(file: &Path) -> Result<MaintenanceSession, BackupError> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Delete);
-    SqliteConnection::connect_with(&options).await
+    let connection = SqliteConnection::connect_with(&options).await;
+    let connection = connection.map_err(BackupError::sql("open the copy of the SQLite file"))?;
+    Ok(MaintenanceSession::Sqlite(Box::new(connection)))
 }
 
-/// Overwrites what is left out: a row that is only deleted can still be found in the file.
-async fn leave_out(copy: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    copy.execute("PRAGMA secure_delete = ON").await?;
-    for table in LEFT_OUT {
-        let there: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1")
-                .bind(table)
-                .fetch_optional(&mut *copy)
-                .await?;
-        if there.is_some() {
-            copy.execute(AssertSqlSafe(format!("DELETE FROM {table}")))
-                .await?;
-        }
-    }
-    Ok(())
+/// Overwrites the rows that are left out: a deleted row can still be found in the file.
+async fn leave_out(copy: &mut MaintenanceSession) -> Result<(), BackupError> {
+    let tables = Table::of(copy, LEFT_OUT).await?;
+    let deletes = tables
+        .iter()
+        .map(|table| format!("DELETE FROM {};", table.name));
+    let sql = format!("PRAGMA secure_delete = ON; {}", deletes.collect::<String>());
+    let done = copy.execute(&sql).await;
+    done.map_err(BackupError::sql("leave sessions out of the copy"))
 }
 
-/// Whether SQLite finds nothing wrong with a file.
-pub(crate) async fn sound(session: &mut Session) -> Result<(), BackupError> {
-    let Session::Sqlite(connection) = session else {
+/// Checks the pages and the foreign keys of a SQLite file; does nothing on PostgreSQL.
+pub(crate) async fn check_integrity(session: &mut MaintenanceSession) -> Result<(), BackupError> {
+    let MaintenanceSession::Sqlite(connection) = session else {
         return Ok(());
     };
     let checked = async {
@@ -213,26 +197,25 @@ pub(crate) async fn sound(session: &mut Session) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// The migrations that a store has, oldest first.
+/// Reads the migrations that were applied to a store, oldest first.
 ///
 /// # Errors
-/// `Refused` where it has none.
-pub(crate) async fn migrations(session: &mut Session) -> Result<Vec<String>, BackupError> {
-    const SQL: &str = "SELECT version FROM seaql_migrations ORDER BY version";
-    let found = crate::table::Table::of(session, [MIGRATIONS]).await?;
-    if found.is_empty() {
+/// `Refused` if there are none.
+pub(crate) async fn migrations(
+    session: &mut MaintenanceSession,
+) -> Result<Vec<String>, BackupError> {
+    if Table::of(session, [MIGRATIONS]).await?.is_empty() {
         return Err(BackupError::Refused(
             "the store has no tables yet: run `taskhold migrate up` first".into(),
         ));
     }
-    let rows = match session {
-        Session::Postgres(connection) => sqlx::query_scalar(SQL).fetch_all(&mut **connection).await,
-        Session::Sqlite(connection) => sqlx::query_scalar(SQL).fetch_all(&mut **connection).await,
-    };
+    let sql = "SELECT version FROM seaql_migrations ORDER BY version";
+    let rows = on_either!(session, connection =>
+        sqlx::query_scalar(sql).fetch_all(&mut **connection).await);
     rows.map_err(BackupError::sql("read the migrations"))
 }
 
-/// The first number of the server's version.
+/// Returns the first number of the server's version.
 pub(crate) async fn server_version(session: &mut PgConnection) -> Result<u32, BackupError> {
     let number: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
         .fetch_one(session)

@@ -1,4 +1,4 @@
-//! What a backup says of itself.
+//! The manifest: a backup's description of itself.
 
 use std::fmt;
 use std::path::Path;
@@ -10,13 +10,13 @@ use taskhold_domain::timestamp::Timestamp;
 use crate::contents::Contents;
 use crate::error::BackupError;
 
-/// The layout of a backup that this program writes, and the only one that it reads.
+/// The version of the layout of backups that this program writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// The file of a backup that holds its manifest.
+/// The name of the manifest's file.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// Which kind of store a backup is of.
+/// The kind of store that a backup was made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoreKind {
@@ -35,36 +35,35 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// What a backup holds. Written last, so a backup with a manifest was finished.
+/// What a backup holds. It is written last, so that a backup with a manifest is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`FORMAT`] of the program that wrote it.
+    /// The [`FORMAT`] of the program that wrote it.
     pub format: u32,
-    /// That program and its version.
+    /// The program that wrote it, and its version.
     pub tool: String,
-    /// Of which kind of store it is.
+    /// The kind of store.
     pub store: StoreKind,
-    /// The moment that it holds, in microseconds since 1970.
+    /// When it was taken, in microseconds since 1970.
     pub taken_at: i64,
     /// The same for people, in UTC.
     pub taken_at_utc: String,
-    /// The migrations that the store had, oldest first: the version of its schema.
+    /// The migrations that were applied to the store, oldest first: the version of its schema.
     pub migrations: Vec<String>,
     /// The name of the file with the rows, beside the manifest.
     pub file: String,
-    /// How long that file is.
+    /// The length of that file.
     pub bytes: u64,
-    /// Its SHA-256, in hexadecimal digits.
+    /// The SHA-256 of that file, in hexadecimal digits.
     pub sha256: String,
-    /// What is in the tables.
+    /// The contents of the tables.
     pub tables: Contents,
-    /// The tables whose rows were left out: secrets that must not outlive a restore.
+    /// The tables whose rows were left out.
     pub left_out: Vec<String>,
 }
 
-/// The manifest as it is written, with a digest of it: what it says of the time or of the rows would
-/// otherwise not be missed.
+/// The manifest as it is written, with a digest of it that reveals a damaged time or number of rows.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sealed {
@@ -74,16 +73,13 @@ struct Sealed {
 }
 
 impl Manifest {
-    /// When it was taken.
-    ///
-    /// # Errors
-    /// The time cannot be.
+    /// Returns when it was taken, or a sentence that says why that time is impossible.
     pub(crate) fn taken_at(&self) -> Result<Timestamp, String> {
         Timestamp::from_micros(self.taken_at)
             .map_err(|error| format!("has a manifest with an impossible time: {error}"))
     }
 
-    /// How many rows of this table it holds.
+    /// Returns the number of rows of a table; 0 for one that it does not hold.
     #[must_use]
     pub fn rows(&self, table: &str) -> u64 {
         self.tables.get(table).map_or(0, |contents| contents.rows)
@@ -164,7 +160,7 @@ mod tests {
         }
     }
 
-    /// What is read of this text.
+    /// Reads this text as a manifest.
     fn read(text: &str) -> Result<Manifest, String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(MANIFEST), text).unwrap();
@@ -172,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_manifest_reads_back() {
         let text = manifest().to_json().unwrap();
         assert_eq!(read(&text), Ok(manifest()));
         assert_eq!(manifest().rows("users"), 3);
@@ -180,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn no_character_of_it_can_be_another() {
+    fn any_changed_character_is_found() {
         let text = manifest().to_json().unwrap();
         for (index, character) in text.char_indices() {
             if character.is_ascii_whitespace() {
@@ -194,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_it_is_none() {
+    fn truncated_manifest_is_refused() {
         let text = manifest().to_json().unwrap();
         for length in 0..text.len() {
             let error = read(&text[..length]).unwrap_err();
@@ -206,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_told() {
+    fn other_format_is_refused() {
         let newer = Manifest {
             format: FORMAT + 1,
             ..manifest()
@@ -219,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_cannot_be_is_told() {
+    fn impossible_time_is_refused() {
         let never = Manifest {
             taken_at: i64::MAX,
             ..manifest()

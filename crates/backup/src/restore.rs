@@ -1,66 +1,67 @@
-//! Restoring a backup for good: all or nothing, and without bringing back who was shut out since.
+//! Restores a backup: all or nothing, and without undoing revocations that are newer than it.
 
 mod postgres;
-mod since;
+mod revocations;
 mod sqlite;
 
 use std::time::Duration;
 
 use sea_orm::sqlx::{self, AssertSqlSafe};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_infrastructure::session::Session;
-use taskhold_infrastructure::start::Opening;
-use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_infrastructure::db::connect::ConnectOptions;
+use taskhold_infrastructure::db::migrations::SchemaMigrator;
+use taskhold_infrastructure::db::session::MaintenanceSession;
+use taskhold_infrastructure::url::DatabaseKind;
 
-pub use self::since::{Live, Since};
+pub use self::revocations::Revocations;
+use self::revocations::Served;
 use crate::error::BackupError;
 use crate::folder::Backup;
 use crate::manifest::StoreKind;
+use crate::query::on_either;
 use crate::table::{TABLES, Table};
 use crate::verify;
 
-/// A restore, as it was asked for.
+/// What is to be restored, and where.
 pub struct Restore<'a> {
-    /// What is restored.
+    /// The backup.
     pub backup: &'a Backup,
-    /// Where to. Nothing may be served from it meanwhile.
-    pub target: &'a Opening,
-    /// Whether what the target holds is given up.
+    /// The store to restore into. It must not be served meanwhile.
+    pub target: &'a ConnectOptions,
+    /// Whether to replace what the target holds.
     pub replace: bool,
-    /// The store that was served until now, where that is another one than the target and answers.
-    pub live: Option<&'a Opening>,
-    /// How long a token may live at most: for so long it is remembered that those from before the
-    /// restore are refused.
-    pub longest_token: Duration,
-    /// The time.
+    /// The store that was served until now, if it is not the target and still answers.
+    pub live: Option<&'a ConnectOptions>,
+    /// The longest that a token lives: for so long those from before the restore must be refused.
+    pub max_token_lifetime: Duration,
+    /// The current time.
     pub now: Timestamp,
 }
 
 /// What was restored.
 #[derive(Debug)]
 pub struct Restored {
-    /// How many migrations the schema of the backup lacked.
+    /// How many migrations were applied that the backup lacked.
     pub migrated: usize,
-    /// What became of the tokens and accounts that were revoked after the backup was taken.
-    pub since: Since,
+    /// What was done about revocations that are newer than the backup.
+    pub revocations: Revocations,
 }
 
 impl Restore<'_> {
-    /// Restores it. The target is as it was where this fails, and also where it is killed: a half of it
-    /// is never served.
+    /// Restores the backup. The target is as it was if this fails; if it is killed, no service serves a
+    /// part of it.
     ///
     /// # Errors
-    /// `Damaged`; `Refused` where the target is not empty and not to be replaced, where it is served, or
-    /// where the backup is of a newer program or another kind of store; others where it cannot be
-    /// done.
+    /// `Damaged`; `Refused` if the target is served, or not empty and not to be replaced, or if the backup is
+    /// of a newer program or another kind of store; others if it cannot be done.
     pub async fn run(&self) -> Result<Restored, BackupError> {
-        match (self.backup.manifest.store, &self.target.url) {
-            (StoreKind::Sqlite, DatabaseUrl::Sqlite(path)) => {
+        match (self.backup.manifest.store, self.target.url.kind()) {
+            (StoreKind::Sqlite, DatabaseKind::Sqlite(path)) => {
                 verify::check(self.backup).await?;
                 sqlite::restore(self, path).await
             }
-            (StoreKind::Postgresql, DatabaseUrl::Postgres(options)) => {
-                postgres::restore(self, options).await
+            (StoreKind::Postgresql, DatabaseKind::Postgres(server)) => {
+                postgres::restore(self, server).await
             }
             (kind, _) => Err(BackupError::Refused(format!(
                 "{} is of a {kind} store, and the target is the {}: restore it into one of its own kind, and \
@@ -71,33 +72,33 @@ impl Restore<'_> {
         }
     }
 
-    /// What was revoked until now, as the store says that was served. `from_target`: where the target
-    /// is that store.
-    async fn live(&self, from_target: Option<&mut Session>) -> Result<Live, String> {
-        let read = async |session: &mut Session| {
-            Live::read(session).await.map_err(|error| {
+    /// Reads what was revoked until now from the store that was served: `target` if that is the one.
+    /// Otherwise there is a sentence that says why it cannot be read.
+    async fn served(&self, target: Option<&mut MaintenanceSession>) -> Result<Served, String> {
+        let read = async |session: &mut MaintenanceSession| {
+            Served::read(session).await.map_err(|error| {
                 format!(
                     "the store that was served cannot be read: {}",
                     chain(&error)
                 )
             })
         };
-        match (self.live, from_target) {
-            (Some(opening), _) => {
-                let session = opening.session().await;
+        match (self.live, target) {
+            (Some(options), _) => {
+                let session = options.session().await;
                 let mut session = session.map_err(|error| {
-                    format!("the {} does not answer: {}", opening.url, chain(&error))
+                    format!("the {} does not answer: {}", options.url, chain(&error))
                 })?;
-                let live = read(&mut session).await;
+                let served = read(&mut session).await;
                 session.close().await;
-                live
+                served
             }
             (None, Some(session)) => read(session).await,
             (None, None) => Err("the store that was served was not named".into()),
         }
     }
 
-    fn refuse_unless_meant(&self, rows: Option<String>) -> Result<(), BackupError> {
+    fn refuse_to_replace(&self, rows: Option<String>) -> Result<(), BackupError> {
         match rows {
             Some(rows) if !self.replace => Err(BackupError::Refused(format!(
                 "the {} is not empty ({rows}): restore into an empty one, or say --force to give that up",
@@ -108,22 +109,14 @@ impl Restore<'_> {
     }
 }
 
-/// The first table with rows, and how many, as a sentence says it; `None` where the store is empty.
-pub(crate) async fn occupied(session: &mut Session) -> Result<Option<String>, BackupError> {
+/// Describes the first table with rows; `None` if the store is empty.
+pub(crate) async fn occupied(
+    session: &mut MaintenanceSession,
+) -> Result<Option<String>, BackupError> {
     for table in Table::of(session, TABLES).await? {
         let sql = format!("SELECT count(*) FROM {}", table.name);
-        let count: Result<i64, _> = match session {
-            Session::Postgres(connection) => {
-                sqlx::query_scalar(AssertSqlSafe(sql))
-                    .fetch_one(&mut **connection)
-                    .await
-            }
-            Session::Sqlite(connection) => {
-                sqlx::query_scalar(AssertSqlSafe(sql))
-                    .fetch_one(&mut **connection)
-                    .await
-            }
-        };
+        let count: Result<i64, _> = on_either!(session, connection =>
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut **connection).await);
         let count = count.map_err(BackupError::sql("look whether the store is empty"))?;
         if count > 0 {
             return Ok(Some(format!("{} has {count} rows", table.name)));
@@ -132,7 +125,7 @@ pub(crate) async fn occupied(session: &mut Session) -> Result<Option<String>, Ba
     Ok(None)
 }
 
-/// An error and what caused it.
+/// Returns the messages of an error and its sources.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -143,7 +136,19 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn execute(session: &mut Session, sql: &str) -> Result<(), BackupError> {
+/// Applies all pending migrations and returns how many there were.
+pub(crate) async fn migrate(store: &ConnectOptions) -> Result<usize, BackupError> {
+    let migrator = SchemaMigrator::connect(store).await?;
+    let migrated = migrator.up().await?;
+    migrator.close().await?;
+    Ok(migrated)
+}
+
+pub(crate) async fn execute(
+    session: &mut MaintenanceSession,
+    sql: &str,
+    purpose: &'static str,
+) -> Result<(), BackupError> {
     let done = session.execute(sql).await;
-    done.map_err(BackupError::sql("change what was restored"))
+    done.map_err(BackupError::sql(purpose))
 }

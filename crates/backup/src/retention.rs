@@ -1,5 +1,6 @@
 //! Which backups are kept.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use taskhold_domain::timestamp::Timestamp;
@@ -13,7 +14,7 @@ const WEEK: i64 = 7 * DAY;
 /// 1970 began on a Thursday; weeks begin on Mondays.
 const MONDAY: i64 = 3 * DAY;
 
-/// How many backups are kept: the newest of each of the last hours, days and weeks that have one.
+/// How many backups to keep: the newest of each of the last hours, days and weeks that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Hours.
@@ -36,45 +37,44 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Of backups taken at these times, the indices of those that are kept. Always among them: the
-    /// newest, and the newest that was verified.
+    /// Returns the indices of those backups to keep, given when each was taken and whether it was verified.
+    /// The newest and the newest verified one are always among them.
     #[must_use]
     pub fn kept(&self, backups: &[(Timestamp, bool)]) -> HashSet<usize> {
-        let mut newest_first: Vec<usize> = (0..backups.len()).collect();
-        newest_first.sort_by_key(|index| std::cmp::Reverse(backups.get(*index).map(|(at, _)| *at)));
-        let mut kept = HashSet::new();
+        let mut newest_first: Vec<_> = backups.iter().enumerate().collect();
+        newest_first.sort_by_key(|(_, (taken_at, _))| Reverse(*taken_at));
+        let newest = newest_first.first();
+        let newest_verified = newest_first.iter().find(|(_, (_, verified))| *verified);
+        let mut kept: HashSet<_> = newest
+            .into_iter()
+            .chain(newest_verified)
+            .map(|(index, _)| *index)
+            .collect();
         for (count, length, offset) in [
             (self.hourly, HOUR, 0),
             (self.daily, DAY, 0),
             (self.weekly, WEEK, MONDAY),
         ] {
-            let mut seen = HashSet::new();
-            for index in &newest_first {
-                let Some((at, _)) = backups.get(*index) else {
-                    continue;
-                };
-                if seen.len() == count {
+            let mut periods = HashSet::new();
+            for (index, (taken_at, _)) in &newest_first {
+                if periods.len() == count {
                     break;
                 }
-                if seen.insert((at.as_micros() + offset).div_euclid(length)) {
+                if periods.insert((taken_at.as_micros() + offset).div_euclid(length)) {
                     kept.insert(*index);
                 }
             }
         }
-        kept.extend(newest_first.first());
-        let is_verified =
-            |index: &&usize| backups.get(**index).is_some_and(|(_, verified)| *verified);
-        kept.extend(newest_first.iter().find(is_verified));
         kept
     }
 
-    /// Removes the backups that are not kept. Which it were. Those that cannot be read stay: somebody
-    /// should look at them.
+    /// Removes the backups that are not to be kept, and returns them. Those that cannot be read stay for an
+    /// operator to examine.
     ///
     /// # Errors
-    /// `Refused` where a backup is being made, `File`.
+    /// `Refused` while a backup is being made, `File`.
     pub fn prune(&self, folder: &BackupFolder) -> Result<Vec<Backup>, BackupError> {
-        let held = folder.hold()?;
+        let lock = folder.lock()?;
         let (backups, _) = folder.list()?;
         let times: Vec<_> = backups
             .iter()
@@ -84,7 +84,7 @@ impl Retention {
         let mut removed = Vec::new();
         for (index, backup) in backups.into_iter().enumerate() {
             if !kept.contains(&index) {
-                backup.remove(&held)?;
+                backup.remove(&lock)?;
                 removed.push(backup);
             }
         }
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn of_an_hour_the_newest_stays() {
+    fn newest_backup_of_an_hour_stays() {
         let backups = [75, 45, 31, 30, 29, 0].map(|minutes| (ago(minutes * MINUTE), false));
         // 11:15; 11:45, 11:59; 12:00, 12:01, 12:30.
         assert_eq!(kept(&backups), [2, 5]);
     }
 
     #[test]
-    fn hours_then_days_then_weeks_from_monday_to_sunday() {
+    fn older_backups_stay_by_day_then_by_week() {
         let hours = (0..30).map(|hours| hours * HOUR);
         let days = (2..60).map(|days| days * DAY);
         let ages: Vec<_> = hours.chain(days).collect();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_that_was_verified_stays() {
+    fn newest_verified_backup_stays() {
         let mut backups: Vec<_> = (0..1_000).map(|hours| (ago(hours * HOUR), false)).collect();
         backups.extend([300, 301].map(|days| (ago(days * DAY), true)));
         let kept = kept(&backups);
@@ -157,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_nothing() {
+    fn no_backups_keep_none() {
         assert!(kept(&[]).is_empty());
     }
 
     proptest! {
         #[test]
-        fn enough_is_kept_and_not_too_much(
+        fn kept_backups_are_few_and_hold_the_newest(
             backups in prop::collection::vec((0..90 * DAY, prop::bool::weighted(0.1)), 0..200),
         ) {
             let backups: Vec<_> =
@@ -177,7 +177,7 @@ mod tests {
             prop_assert!(stays(newest(&mut backups.iter().filter(|(_, verified)| *verified))));
             prop_assert!(kept.len() <= 24 + 7 + 4 + 2);
             prop_assert!(kept.len() >= backups.len().min(1));
-            // Who is kept is kept again among those that are left.
+            // Pruning twice removes nothing more.
             let mut left: Vec<_> = kept.iter().map(|index| backups[*index]).collect();
             left.sort_unstable();
             prop_assert_eq!(Retention::default().kept(&left).len(), left.len());

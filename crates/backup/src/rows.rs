@@ -1,13 +1,15 @@
-//! Rows as both kinds of store have them: what is a boolean or a UUID on one is a number or bytes on
-//! the other.
+//! Rows in a form that both kinds of store share: SQLite has numbers and bytes where PostgreSQL has
+//! booleans and UUIDs.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use sea_orm::sqlx::error::BoxDynError;
-use sea_orm::sqlx::postgres::{PgRow, PgValueRef, Postgres};
-use sea_orm::sqlx::sqlite::{Sqlite, SqliteRow, SqliteValueRef};
+use sea_orm::sqlx::postgres::{PgValueRef, Postgres};
+use sea_orm::sqlx::sqlite::{Sqlite, SqliteValueRef};
 use sea_orm::sqlx::types::Uuid;
-use sea_orm::sqlx::{self, AssertSqlSafe, Decode, Row as _, TypeInfo as _, ValueRef as _};
-use taskhold_infrastructure::session::Session;
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, ColumnIndex, Database, Decode, Row as _, TypeInfo as _, ValueRef as _,
+};
+use taskhold_infrastructure::db::session::MaintenanceSession;
 
 use crate::table::Table;
 
@@ -15,39 +17,48 @@ use crate::table::Table;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     Null,
-    /// Also a boolean: 0 or 1.
+    /// An integer, or a boolean as 0 or 1.
     Integer(i64),
     Text(String),
-    /// Also a UUID: its 16 bytes.
+    /// Bytes, such as the 16 of a UUID.
     Bytes(Vec<u8>),
 }
 
 /// The values of a row, in the order of its table's columns.
 pub(crate) type Row = Vec<Value>;
 
-/// Every row of a table, one after the other and in no order that means anything.
+/// Reads every row of a table, in no particular order.
 pub(crate) fn rows<'a>(
-    session: &'a mut Session,
+    session: &'a mut MaintenanceSession,
     table: &Table,
 ) -> BoxStream<'a, Result<Row, sqlx::Error>> {
     let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
     let query = AssertSqlSafe(sql);
     match session {
-        Session::Postgres(connection) => sqlx::query(query)
+        MaintenanceSession::Postgres(connection) => sqlx::query(query)
             .fetch(&mut **connection)
-            .and_then(async |row| of_postgres(&row))
+            .and_then(async |row| decode::<Postgres>(&row, postgres_value))
             .boxed(),
-        Session::Sqlite(connection) => sqlx::query(query)
+        MaintenanceSession::Sqlite(connection) => sqlx::query(query)
             .fetch(&mut **connection)
-            .and_then(async |row| of_sqlite(&row))
+            .and_then(async |row| decode::<Sqlite>(&row, sqlite_value))
             .boxed(),
     }
 }
 
-fn of_postgres(row: &PgRow) -> Result<Row, sqlx::Error> {
+/// Decodes the values of a row, each by this function of its kind of store.
+fn decode<D: Database>(
+    row: &D::Row,
+    value: for<'r> fn(D::ValueRef<'r>) -> Result<Value, BoxDynError>,
+) -> Result<Row, sqlx::Error>
+where
+    usize: ColumnIndex<D::Row>,
+{
     let values = (0..row.len()).map(|index| {
-        let value = row.try_get_raw(index)?;
-        postgres_value(value).map_err(|source| undecodable(index, source))
+        value(row.try_get_raw(index)?).map_err(|source| sqlx::Error::ColumnDecode {
+            index: index.to_string(),
+            source,
+        })
     });
     values.collect()
 }
@@ -71,14 +82,6 @@ fn postgres_value(value: PgValueRef<'_>) -> Result<Value, BoxDynError> {
     })
 }
 
-fn of_sqlite(row: &SqliteRow) -> Result<Row, sqlx::Error> {
-    let values = (0..row.len()).map(|index| {
-        let value = row.try_get_raw(index)?;
-        sqlite_value(value).map_err(|source| undecodable(index, source))
-    });
-    values.collect()
-}
-
 fn sqlite_value(value: SqliteValueRef<'_>) -> Result<Value, BoxDynError> {
     if value.is_null() {
         return Ok(Value::Null);
@@ -93,12 +96,5 @@ fn sqlite_value(value: SqliteValueRef<'_>) -> Result<Value, BoxDynError> {
 }
 
 fn unknown(kind: &str) -> BoxDynError {
-    format!("the type {kind} is in no table of ours").into()
-}
-
-fn undecodable(index: usize, source: BoxDynError) -> sqlx::Error {
-    sqlx::Error::ColumnDecode {
-        index: index.to_string(),
-        source,
-    }
+    format!("the type {kind} is in no table of the schema").into()
 }

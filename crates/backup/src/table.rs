@@ -1,11 +1,13 @@
-//! The tables of the schema, as a store has them.
+//! The tables of the schema and their columns.
 
 use sea_orm::sqlx;
-use taskhold_infrastructure::session::Session;
+use taskhold_infrastructure::db::session::MaintenanceSession;
 
 use crate::error::BackupError;
+use crate::query::on_either;
 
-/// The tables, each after those that it refers to. A test of this crate holds it equal to the schema.
+/// The tables of the schema, each after those that it refers to; a test compares them with a migrated
+/// store.
 pub const TABLES: [&str; 7] = [
     "users",
     "tasks",
@@ -16,30 +18,30 @@ pub const TABLES: [&str; 7] = [
     "imports",
 ];
 
-/// The table of the migrations that were applied.
+/// The table that lists the applied migrations.
 pub const MIGRATIONS: &str = "seaql_migrations";
 
-/// The tables whose rows no backup holds: who was logged in must log in again after a restore, and
-/// counters of failures are of no use then.
+/// The tables whose rows no backup holds: after a restore everybody must log in again, and counters of
+/// failed logins are outdated.
 pub(crate) const LEFT_OUT: [&str; 2] = ["refresh_tokens", "attempts"];
 
-/// A table that a store has.
+/// A table of a store.
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    /// Sorted by their names: the order in which they were made may differ.
+    /// Sorted by name: two stores may have created them in different orders.
     pub(crate) columns: Vec<Column>,
 }
 
 pub(crate) struct Column {
     pub(crate) name: String,
-    /// What the store calls its type, in lower case.
+    /// The store's name of its type, in lower case.
     pub(crate) kind: String,
 }
 
 impl Table {
-    /// Of the tables with these names, those that the store has.
+    /// Reads the columns of those of these tables that the store has.
     pub(crate) async fn of(
-        session: &mut Session,
+        session: &mut MaintenanceSession,
         names: impl IntoIterator<Item = &'static str>,
     ) -> Result<Vec<Self>, BackupError> {
         let mut tables = Vec::new();
@@ -54,34 +56,29 @@ impl Table {
         Ok(tables)
     }
 
-    /// The columns' names, as a list of SQL.
+    /// Returns the names of the columns, separated by commas.
     pub(crate) fn column_list(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.as_str());
         names.collect::<Vec<_>>().join(", ")
     }
 }
 
-async fn columns(session: &mut Session, table: &str) -> Result<Vec<Column>, sqlx::Error> {
-    // Not from information_schema, which hides what the role may not read: that must be told as such.
+async fn columns(
+    session: &mut MaintenanceSession,
+    table: &str,
+) -> Result<Vec<Column>, sqlx::Error> {
+    // Not from information_schema, which hides tables that the role may not read: reading them must fail.
     const POSTGRES: &str = "SELECT attname::text, typname::text \
         FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
         WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident($1)) \
         AND attnum > 0 AND NOT attisdropped";
     const SQLITE: &str = "SELECT name, type FROM pragma_table_info($1)";
-    let rows: Vec<(String, String)> = match session {
-        Session::Postgres(connection) => {
-            sqlx::query_as(POSTGRES)
-                .bind(table)
-                .fetch_all(&mut **connection)
-                .await?
-        }
-        Session::Sqlite(connection) => {
-            sqlx::query_as(SQLITE)
-                .bind(table)
-                .fetch_all(&mut **connection)
-                .await?
-        }
+    let sql = match session {
+        MaintenanceSession::Postgres(_) => POSTGRES,
+        MaintenanceSession::Sqlite(_) => SQLITE,
     };
+    let rows: Vec<(String, String)> = on_either!(session, connection =>
+        sqlx::query_as(sql).bind(table).fetch_all(&mut **connection).await)?;
     let mut columns: Vec<_> = rows
         .into_iter()
         .map(|(name, kind)| Column {
@@ -98,27 +95,25 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::time::Duration;
 
-    use taskhold_infrastructure::schema;
-    use taskhold_infrastructure::start::Opening;
+    use taskhold_infrastructure::db::connect::ConnectOptions;
     use taskhold_infrastructure::url::DatabaseUrl;
     use taskhold_testkit::postgres::PostgresDatabase;
 
     use super::*;
 
-    /// A store with all migrations.
-    async fn migrated(url: &str) -> Session {
-        let opening = Opening {
+    /// Opens a store with all migrations.
+    async fn migrated(url: &str) -> MaintenanceSession {
+        let options = ConnectOptions {
             url: DatabaseUrl::parse(url).unwrap(),
-            patience: Duration::from_secs(30),
-            connections: 1,
+            connect_timeout: Duration::from_secs(30),
+            max_connections: 1,
             writes_per_commit: NonZeroUsize::MIN,
             pooled: false,
             restoring: false,
+            slow_call: Duration::MAX,
         };
-        let connection = opening.maintenance().await.unwrap();
-        schema::up(&connection).await.unwrap();
-        connection.close().await.unwrap();
-        opening.session().await.unwrap()
+        crate::restore::migrate(&options).await.unwrap();
+        options.session().await.unwrap()
     }
 
     fn sorted(names: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
@@ -127,22 +122,16 @@ mod tests {
         names
     }
 
-    async fn the_tables_are_all_that_a_store_has(session: &mut Session) {
+    async fn assert_schema_has_these_tables(session: &mut MaintenanceSession) {
         const POSTGRES: &str =
             "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()";
         const SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-        let found: Vec<String> = match session {
-            Session::Postgres(connection) => {
-                sqlx::query_scalar(POSTGRES)
-                    .fetch_all(&mut **connection)
-                    .await
-            }
-            Session::Sqlite(connection) => {
-                sqlx::query_scalar(SQLITE)
-                    .fetch_all(&mut **connection)
-                    .await
-            }
-        }
+        let sql = match session {
+            MaintenanceSession::Postgres(_) => POSTGRES,
+            MaintenanceSession::Sqlite(_) => SQLITE,
+        };
+        let found: Vec<String> = on_either!(session, connection =>
+            sqlx::query_scalar(sql).fetch_all(&mut **connection).await)
         .unwrap();
         assert_eq!(
             sorted(found),
@@ -158,13 +147,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_tables_are_all_that_a_sqlite_file_has() {
+    async fn sqlite_schema_has_these_tables_in_this_order() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("store.db").display());
         let mut session = migrated(&url).await;
-        the_tables_are_all_that_a_store_has(&mut session).await;
+        assert_schema_has_these_tables(&mut session).await;
 
-        let Session::Sqlite(mut connection) = session else {
+        let MaintenanceSession::Sqlite(mut connection) = session else {
             panic!("a SQLite file");
         };
         for (index, table) in TABLES.iter().enumerate() {
@@ -184,9 +173,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_tables_are_all_that_a_postgresql_database_has() {
+    async fn postgresql_schema_has_these_tables() {
         let database = PostgresDatabase::empty().await;
         let mut session = migrated(database.url()).await;
-        the_tables_are_all_that_a_store_has(&mut session).await;
+        assert_schema_has_these_tables(&mut session).await;
     }
 }

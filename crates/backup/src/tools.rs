@@ -1,4 +1,4 @@
-//! `pg_dump` and `pg_restore`, and how they are told where the database is.
+//! Runs `pg_dump` and `pg_restore`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,26 +11,26 @@ use tokio::process::Command;
 
 use crate::error::BackupError;
 
-/// Where Debian and its like keep the programs of each version.
+/// The folder in which Debian keeps the programs of each version.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// The certificates that the system trusts, for programs that know no name for them.
+/// The certificates that the system trusts, for programs that do not know the name `system`.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// From this version on they know the name `system`.
+/// The first version that knows the name `system` for them.
 const KNOWS_SYSTEM_ROOTS: u32 = 16;
 
-/// What the programs are told of the environment.
+/// The variables that the programs get from the environment.
 const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 
 /// The programs of one version.
 #[derive(Debug)]
 pub(crate) struct Tools {
-    /// `None` where they are on the path.
+    /// Their folder; `None` if they are on the path.
     folder: Option<PathBuf>,
     major: u32,
 }
 
 impl Tools {
-    /// Programs at least as new as a server of this version: older ones refuse it.
+    /// Finds programs at least as new as a server of this version: older ones refuse it.
     pub(crate) async fn at_least(server: u32) -> Result<Self, BackupError> {
         let mut folders = vec![None];
         let mut versions: Vec<u32> = std::fs::read_dir(DEBIAN)
@@ -68,7 +68,7 @@ impl Tools {
         )))
     }
 
-    /// Runs a program against a database. What it writes to standard output is dropped.
+    /// Runs a program on a database.
     pub(crate) async fn run(
         &self,
         name: &str,
@@ -76,10 +76,10 @@ impl Tools {
         arguments: &[String],
     ) -> Result<(), BackupError> {
         let failed = |what: String| BackupError::Tool(format!("{name} {what}"));
-        // Ends with this call; other users could read an argument or the environment of a process.
+        // A temporary file, since other users can read the arguments of a process.
         let passwords = NamedTempFile::new().map_err(|error| failed(error.to_string()))?;
         let mut command = Command::new(program(self.folder.as_deref(), name));
-        // Our own variables hold secrets, and those of PostgreSQL would name another database.
+        // Our own variables hold secrets, and PostgreSQL's could name another database.
         command.env_clear();
         command.envs(
             KEPT.iter()
@@ -118,7 +118,7 @@ impl Tools {
         database: &PgConnectOptions,
         passwords: &NamedTempFile,
     ) -> Result<Vec<(&'static str, String)>, String> {
-        // The driver tells some of its options in no other way.
+        // The driver reveals some of its options only so.
         let url = database.to_url_lossy();
         let host = database.get_socket().map_or_else(
             || database.get_host().to_owned(),
@@ -172,7 +172,7 @@ fn program(folder: Option<&Path>, name: &str) -> PathBuf {
     folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
 }
 
-/// The first number of what the program says of its version; `None` where it cannot be run.
+/// Returns the first number of a program's version; `None` if it cannot be run.
 async fn version(program: &Path) -> Option<u32> {
     let output = Command::new(program).arg("--version").output().await.ok()?;
     let said = String::from_utf8(output.stdout).ok()?;

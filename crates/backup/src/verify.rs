@@ -1,41 +1,43 @@
-//! Restoring a backup into a scratch store, and comparing it with its manifest: the only way to know
-//! that it can be restored.
+//! Verifies a backup: restores it into a scratch store and compares that with its manifest.
 
 use std::path::Path;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_infrastructure::schema;
-use taskhold_infrastructure::session::Session;
-use taskhold_infrastructure::start::Opening;
-use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_infrastructure::db::connect::ConnectOptions;
+use taskhold_infrastructure::db::migrations;
+use taskhold_infrastructure::db::session::MaintenanceSession;
+use taskhold_infrastructure::url::DatabaseKind;
 
 use crate::contents::{contents, difference};
 use crate::error::BackupError;
 use crate::folder::Backup;
-use crate::make::{kept, open_alone, server_version, sound};
+use crate::make::{check_integrity, kept, open_alone, server_version};
 use crate::manifest::StoreKind;
 use crate::tools::Tools;
 
-/// What the names of scratch databases begin with.
+/// The prefix of the names of scratch databases.
 const SCRATCH: &str = "taskhold_verify_";
 
-/// Restores the backup into a store of its own, compares that with the manifest, removes it, and
-/// remembers in the backup that it was verified. A SQLite file is restored beside the backup. A
-/// PostgreSQL database is made for it on the server of `store`, whose role must be allowed to
-/// (`CREATEDB`).
+/// Restores the backup into a scratch store, compares that with the manifest, removes it, and notes in the
+/// backup that it was verified. A SQLite file is restored beside the backup. A PostgreSQL database is
+/// created for it on the server of `store`, for which the role needs `CREATEDB`.
 ///
 /// # Errors
-/// `Damaged` where the backup cannot be restored; others where it cannot be tried.
-pub async fn verify(backup: &Backup, store: &Opening, now: Timestamp) -> Result<(), BackupError> {
+/// `Damaged` if the backup cannot be restored; others if that could not be tried.
+pub async fn verify(
+    backup: &Backup,
+    store: &ConnectOptions,
+    now: Timestamp,
+) -> Result<(), BackupError> {
     check(backup).await?;
-    match (backup.manifest.store, &store.url) {
+    match (backup.manifest.store, store.url.kind()) {
         (StoreKind::Sqlite, _) => in_file(backup).await?,
-        (StoreKind::Postgresql, DatabaseUrl::Postgres(options)) => {
-            in_database(backup, store, options, now).await?;
+        (StoreKind::Postgresql, DatabaseKind::Postgres(target)) => {
+            in_database(backup, store, target, now).await?;
         }
-        (StoreKind::Postgresql, DatabaseUrl::Sqlite(_)) => {
+        (StoreKind::Postgresql, DatabaseKind::Sqlite(_)) => {
             return Err(BackupError::Refused(format!(
                 "{} is of a PostgreSQL database, and can only be restored on such a server; the store is the {}",
                 backup.name(),
@@ -46,13 +48,13 @@ pub async fn verify(backup: &Backup, store: &Opening, now: Timestamp) -> Result<
     backup.mark_verified(now)
 }
 
-/// Whether its file is as it was, and of a schema that this program knows.
+/// Checks that the file of a backup is unchanged, and that this program knows its schema.
 pub(crate) async fn check(backup: &Backup) -> Result<(), BackupError> {
     let checked = backup.clone();
     tokio::task::spawn_blocking(move || checked.check())
         .await
         .unwrap_or_else(|panicked| Err(BackupError::Mismatch(panicked.to_string())))?;
-    let known = schema::known();
+    let known = migrations::known();
     let newer = |migration: &&String| !known.contains(migration);
     match backup.manifest.migrations.iter().find(newer) {
         Some(migration) => Err(BackupError::Refused(format!(
@@ -64,12 +66,17 @@ pub(crate) async fn check(backup: &Backup) -> Result<(), BackupError> {
     }
 }
 
-/// Whether a restored store holds what the manifest says.
-pub(crate) async fn compare(backup: &Backup, session: &mut Session) -> Result<(), BackupError> {
-    sound(session).await.map_err(|error| match error {
-        BackupError::Mismatch(what) => backup.damaged(format!("cannot be restored: {what}")),
-        other => other,
-    })?;
+/// Compares a restored store with the manifest.
+pub(crate) async fn compare(
+    backup: &Backup,
+    session: &mut MaintenanceSession,
+) -> Result<(), BackupError> {
+    check_integrity(session)
+        .await
+        .map_err(|error| match error {
+            BackupError::Mismatch(what) => backup.damaged(format!("cannot be restored: {what}")),
+            other => other,
+        })?;
     let found = contents(session, kept()).await?;
     match difference(&backup.manifest.tables, &found) {
         None => Ok(()),
@@ -85,10 +92,7 @@ async fn in_file(backup: &Backup) -> Result<(), BackupError> {
         .map_err(BackupError::file(folder))?;
     let file = scratch.path().join("store.sqlite");
     std::fs::copy(backup.rows(), &file).map_err(BackupError::file(&file))?;
-    let opened = open_alone(&file).await;
-    let mut session = Session::Sqlite(Box::new(
-        opened.map_err(BackupError::sql("open what was restored"))?,
-    ));
+    let mut session = open_alone(&file).await?;
     let compared = compare(backup, &mut session).await;
     session.close().await;
     compared
@@ -96,15 +100,15 @@ async fn in_file(backup: &Backup) -> Result<(), BackupError> {
 
 async fn in_database(
     backup: &Backup,
-    store: &Opening,
-    options: &PgConnectOptions,
+    store: &ConnectOptions,
+    target: &PgConnectOptions,
     now: Timestamp,
 ) -> Result<(), BackupError> {
-    let opening = Opening {
+    let options = ConnectOptions {
         restoring: true,
         ..store.clone()
     };
-    let Session::Postgres(mut server) = opening.session().await? else {
+    let MaintenanceSession::Postgres(mut server) = options.session().await? else {
         return Err(BackupError::Refused(
             "the store is no PostgreSQL database".into(),
         ));
@@ -119,25 +123,25 @@ async fn in_database(
         .map_err(BackupError::sql(
             "make a scratch database to restore into (the role needs CREATEDB)",
         ))?;
-    let restored = restored_there(backup, &tools, &options.clone().database(&name)).await;
+    let restored = restore_into(backup, &tools, &target.clone().database(&name)).await;
     let dropped = server
         .execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
         .await;
     if let Err(error) = dropped {
-        tracing::warn!(%error, database = name, "the scratch database of a verification stays behind");
+        tracing::warn!(%error, database = name, "cannot drop the scratch database of a verification");
     }
-    Session::Postgres(server).close().await;
+    MaintenanceSession::Postgres(server).close().await;
     restored
 }
 
-async fn restored_there(
+async fn restore_into(
     backup: &Backup,
     tools: &Tools,
     scratch: &PgConnectOptions,
 ) -> Result<(), BackupError> {
     pg_restore(backup, tools, scratch).await?;
     let connection = PgConnection::connect_with(scratch).await;
-    let mut session = Session::Postgres(Box::new(
+    let mut session = MaintenanceSession::Postgres(Box::new(
         connection.map_err(BackupError::sql("open what was restored"))?,
     ));
     let compared = compare(backup, &mut session).await;
@@ -145,7 +149,7 @@ async fn restored_there(
     compared
 }
 
-/// All of it in one transaction, or nothing.
+/// Runs `pg_restore` in one transaction.
 pub(crate) async fn pg_restore(
     backup: &Backup,
     tools: &Tools,

@@ -1,9 +1,6 @@
-//! A connection that only looks: for whoever asks what is wrong with a store, and must not change it
-//! by asking.
+//! A read-only connection for diagnosis: no question that it asks changes the store.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::postgres::{PgConnection, PgRow};
@@ -11,99 +8,403 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, FromRow,
 };
+use taskhold_domain::timestamp::Timestamp;
 
-use crate::sqlite::FileError;
-use crate::start::{OpenError, Opening, prepared};
-use crate::url::DatabaseUrl;
+use crate::db::FileError;
+use crate::db::connect::{ConnectError, ConnectOptions, UNFINISHED_RESTORE, session_options};
+use crate::db::migrations::{self, MigrationStatus};
+use crate::files::with_suffix;
+use crate::url::DatabaseKind;
 
+/// How long connecting to a server may take at most: a diagnosis is wanted now.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an answer of a server may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many of SQLite's instructions there are between two looks at the clock.
+/// How long the pages of a SQLite file are checked: enough for some gigabytes.
+const INTEGRITY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many of SQLite's instructions run between two readings of the clock.
 const INSTRUCTIONS: i32 = 10_000;
+/// The oldest PostgreSQL that still gets fixes (as of November 2026), by its major version.
+const OLDEST_MAINTAINED: i64 = 14;
 
 /// A session in which nothing can be written.
-pub struct Inspection(Session);
+///
+/// Methods about what only one kind of store has return `None` on the other kind.
+pub struct Inspector {
+    options: ConnectOptions,
+    session: Session,
+}
 
 enum Session {
     Postgres(Box<PgConnection>),
     Sqlite(Box<SqliteConnection>),
-    /// It did not answer in time, so an old answer may still be on its way.
+    /// The store did not answer in time, so an old answer may still be on its way.
     Lost,
 }
 
-/// What either store's rows can be read as: a tuple, or the like.
-pub trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+/// Why a question about the store has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectionError {
+    /// The store did not answer in time, now or to an earlier question.
+    #[error("the store did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    Timeout,
+    /// The store answered with an error.
+    #[error("the store answers with an error")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<sqlx::Error> for InspectionError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Which program answers, and whether the service can work with the store.
+#[derive(Debug)]
+pub struct StoreState {
+    /// The name of the program and its version.
+    pub version: String,
+    /// Whether that version still gets fixes.
+    pub is_maintained: bool,
+    /// Whether the store takes writes.
+    pub takes_writes: bool,
+    /// Whether a restore is going on, or was cut off.
+    pub is_half_restored: bool,
+}
+
+/// What a check of all pages of a SQLite file found.
+#[derive(Debug)]
+pub enum Integrity {
+    /// Every page is valid.
+    Valid,
+    /// No damage within so long, which was too short for the whole file.
+    Unfinished(Duration),
+    /// What is wrong.
+    Damaged(String),
+}
+
+/// What the session's role may do on PostgreSQL.
+#[derive(Debug)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// Whether no right is denied to it.
+    pub is_superuser: bool,
+    /// The schema that it works in; `None` if it may use none of its search path.
+    pub schema: Option<String>,
+    /// Whether it may create and change tables.
+    pub may_migrate: bool,
+    /// The tables on which it lacks rights that serving needs, and these rights.
+    pub missing: Vec<(String, String)>,
+}
+
+/// How many connections a PostgreSQL server allows.
+#[derive(Debug)]
+pub struct ConnectionLimits {
+    /// For all of its roles but superusers.
+    pub allowed: i64,
+    /// How many of these other roles have now.
+    pub used_by_others: i64,
+    /// The lower one of the role's and the database's own limits, where there is one.
+    pub limit: Option<i64>,
+}
+
+/// What stands between this program and a PostgreSQL server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// Nothing that shares sessions.
+    None,
+    /// A pooler that shares sessions and keeps prepared statements apart.
+    Safe,
+    /// A pooler that shares sessions and mixes up prepared statements.
+    Unsafe,
+}
+
+/// What rows of either store can be read as: a tuple.
+trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
 
 impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {}
 
-impl Opening {
-    /// A session that only looks; `None` where the SQLite file is not there.
+impl ConnectOptions {
+    /// Opens a read-only session; `None` if the SQLite file does not exist.
     ///
     /// # Errors
-    /// [`OpenError`].
-    pub async fn inspection(&self) -> Result<Option<Inspection>, OpenError> {
-        let session = match &self.url {
-            DatabaseUrl::Sqlite(path) if !path.exists() => return Ok(None),
-            DatabaseUrl::Sqlite(path) => {
+    /// [`ConnectError`].
+    pub async fn inspector(&self) -> Result<Option<Inspector>, ConnectError> {
+        let options = Self {
+            connect_timeout: self.connect_timeout.min(CONNECT_TIMEOUT),
+            ..self.clone()
+        };
+        let session = match options.url.kind() {
+            DatabaseKind::Sqlite(path) if !path.exists() => return Ok(None),
+            DatabaseKind::Sqlite(path) => {
                 let connection = sqlite_options(path).connect().await;
-                Session::Sqlite(Box::new(connection.map_err(|error| FileError::File {
-                    path: path.clone(),
-                    source: error.into(),
-                })?))
+                Session::Sqlite(Box::new(
+                    connection.map_err(|error| FileError::open(path, error))?,
+                ))
             }
-            DatabaseUrl::Postgres(options) => {
-                Session::Postgres(Box::new(self.connected(&prepared(options)).await?))
+            DatabaseKind::Postgres(server) => {
+                Session::Postgres(Box::new(options.connect(&session_options(server)).await?))
             }
         };
-        Ok(Some(Inspection(session)))
+        Ok(Some(Inspector { options, session }))
     }
 }
 
-/// Where nobody has it open it is taken as it lies there: SQLite would make files beside it otherwise.
+/// A file that no process has open is read as immutable: SQLite would create files beside it otherwise.
 fn sqlite_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
-        .immutable(!log_of(path).exists())
+        .immutable(!with_suffix(path, "-wal").exists())
         .disable_statement_logging()
 }
 
-/// The file with what was written and is not in the SQLite file itself yet.
-fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.to_owned().into_os_string();
-    log.push("-wal");
-    log.into()
-}
-
-/// Whether a SQLite file is kept with a write-ahead log. Asked before it is opened: closing a file ends
-/// the locks of its process.
-///
-/// # Errors
-/// What the system says.
-pub fn has_write_ahead_log(path: &Path) -> io::Result<bool> {
-    // The versions of the format for writing and for reading: 2 is with a write-ahead log.
-    let mut header = [0; 20];
-    File::open(path)?.read_exact(&mut header)?;
-    Ok(header.ends_with(&[2, 2]))
-}
-
-impl Inspection {
-    /// Reads rows by a statement without values.
+impl Inspector {
+    /// Asks whether the service can work with the store.
     ///
     /// # Errors
-    /// What the driver says; no answer in time.
-    pub async fn read<T: Row>(&mut self, sql: &str) -> Result<Vec<T>, sqlx::Error> {
-        let read = tokio::time::timeout(ANSWER_TIMEOUT, self.answer(sql)).await;
-        read.unwrap_or_else(|_elapsed| {
-            self.0 = Session::Lost;
-            Err(sqlx::Error::PoolTimedOut)
+    /// [`InspectionError`].
+    pub async fn state(&mut self) -> Result<StoreState, InspectionError> {
+        if self.is_sqlite() {
+            let (version,): (String,) = self.read_one("SELECT sqlite_version()").await?;
+            // A file that is no database fails only here.
+            let _: (i64,) = self.read_one("SELECT count(*) FROM sqlite_master").await?;
+            return Ok(StoreState {
+                version: format!("SQLite {version}"),
+                is_maintained: true,
+                takes_writes: true,
+                is_half_restored: false,
+            });
+        }
+        let (version, number, is_half_restored, only_reads): (String, i64, bool, bool) = self
+            .read_one(&format!(
+                "SELECT current_setting('server_version'), current_setting('server_version_num')::int8,
+                        EXISTS (SELECT FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'),
+                        pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
+            ))
+            .await?;
+        Ok(StoreState {
+            version: format!("PostgreSQL {version}"),
+            is_maintained: number / 10_000 >= OLDEST_MAINTAINED,
+            takes_writes: !only_reads,
+            is_half_restored,
         })
     }
 
-    async fn answer<T: Row>(&mut self, sql: &str) -> Result<Vec<T>, sqlx::Error> {
+    /// Compares the migrations that the store has with those of this program.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn migrations(&mut self) -> Result<Vec<MigrationStatus>, InspectionError> {
+        let history = if self.is_sqlite() {
+            "SELECT count(*) FROM sqlite_master WHERE name = 'seaql_migrations'"
+        } else {
+            "SELECT count(to_regclass('seaql_migrations'))"
+        };
+        let (has_history,): (i64,) = self.read_one(history).await?;
+        let applied: Vec<(String,)> = if has_history == 0 {
+            vec![]
+        } else {
+            self.read("SELECT version FROM seaql_migrations ORDER BY version")
+                .await?
+        };
+        Ok(migrations::compare_with_known(
+            applied.into_iter().map(|(name,)| name).collect(),
+        ))
+    }
+
+    /// Reads the server's clock; `None` for a SQLite file, which has no other than this machine's.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn clock(&mut self) -> Result<Option<Timestamp>, InspectionError> {
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        let (micros,) = self
+            .read_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8")
+            .await?;
+        let time = Timestamp::from_micros(micros);
+        time.map(Some)
+            .map_err(|error| InspectionError::Store(error.into()))
+    }
+
+    /// Checks the pages of a SQLite file, for 10 s at most.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn integrity(&mut self) -> Result<Option<Integrity>, InspectionError> {
+        let Session::Sqlite(connection) = &mut self.session else {
+            return Ok(None);
+        };
+        let deadline = Instant::now() + INTEGRITY_TIMEOUT;
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(INSTRUCTIONS, move || Instant::now() < deadline);
+        drop(handle);
+        let found = sqlx::query_scalar("PRAGMA quick_check(10)").fetch_all(&mut **connection);
+        let found: Result<Vec<String>, _> = found.await;
+        connection.lock_handle().await?.remove_progress_handler();
+        Ok(Some(match found {
+            Ok(lines) if lines == ["ok"] => Integrity::Valid,
+            Ok(lines) => Integrity::Damaged(lines.join("; ")),
+            Err(error) if is_damage(&error) => Integrity::Damaged(error.to_string()),
+            Err(_) if Instant::now() >= deadline => Integrity::Unfinished(INTEGRITY_TIMEOUT),
+            Err(error) => return Err(error.into()),
+        }))
+    }
+
+    /// Asks what the session's role may do with these tables; `None` for a SQLite file.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn role(&mut self, tables: &[&str]) -> Result<Option<Role>, InspectionError> {
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        let tables = tables
+            .iter()
+            .map(|table| format!("'{table}'"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let (name, is_superuser, schema, may_migrate): (String, bool, Option<String>, bool) = self
+            .read_one(&format!(
+                "SELECT current_user::text, rolsuper, current_schema()::text,
+                        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+                            AND coalesce((SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
+                                          WHERE oid = ANY (SELECT to_regclass(name)::oid
+                                              FROM unnest(ARRAY[{tables}, 'seaql_migrations']) AS name)), true)
+                 FROM pg_roles WHERE rolname = current_user"
+            ))
+            .await?;
+        let missing = self
+            .read(&format!(
+                "SELECT name, string_agg(\"right\", ', ' ORDER BY \"right\")
+                 FROM (SELECT name, \"right\"
+                       FROM unnest(ARRAY[{tables}]) AS name,
+                            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS \"right\"
+                       UNION ALL SELECT 'seaql_migrations', 'SELECT') AS needed
+                 WHERE to_regclass(name) IS NOT NULL
+                   AND NOT has_table_privilege(to_regclass(name)::oid, \"right\")
+                 GROUP BY name ORDER BY name"
+            ))
+            .await?;
+        Ok(Some(Role {
+            name,
+            is_superuser,
+            schema,
+            may_migrate,
+            missing,
+        }))
+    }
+
+    /// Asks how many connections the server allows; `None` for a SQLite file.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn connection_limits(&mut self) -> Result<Option<ConnectionLimits>, InspectionError> {
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        let (allowed, used_by_others, of_role, of_database): (i64, i64, i64, i64) = self
+            .read_one(
+                "SELECT current_setting('max_connections')::int8
+                            - current_setting('superuser_reserved_connections')::int8
+                            - coalesce(current_setting('reserved_connections', true), '0')::int8,
+                        (SELECT sum(numbackends) FROM pg_stat_database)::int8
+                            - (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user),
+                        (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user)::int8,
+                        (SELECT datconnlimit FROM pg_database WHERE datname = current_database())::int8",
+            )
+            .await?;
+        // Negative means no limit.
+        let limits = [of_role, of_database].into_iter();
+        Ok(Some(ConnectionLimits {
+            allowed,
+            used_by_others,
+            limit: limits.filter(|limit| *limit >= 0).min(),
+        }))
+    }
+
+    /// Finds a pooler in front of the server; `None` for a SQLite file. Opens a second session to
+    /// compare.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn pooling(&mut self) -> Result<Option<Pooling>, InspectionError> {
+        const PROCESS: &str = "SELECT pg_backend_pid()::int8";
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        let second = self.options.inspector().await;
+        let Some(mut second) = second.map_err(|error| InspectionError::Store(error.into()))? else {
+            return Ok(None);
+        };
+        let own: (i64,) = self.read_one(PROCESS).await?;
+        let other: (i64,) = second.read_one(PROCESS).await?;
+        Ok(Some(if own != other {
+            Pooling::None
+        } else if self.passes_statement_names().await? {
+            Pooling::Unsafe
+        } else {
+            Pooling::Safe
+        }))
+    }
+
+    /// Asks whether prepared statements have the name in the server's session that the driver gives
+    /// them: behind a pooler that shares the session, those of all clients have the same then. No
+    /// statement stays prepared.
+    async fn passes_statement_names(&mut self) -> Result<bool, sqlx::Error> {
+        let Session::Postgres(connection) = &mut self.session else {
+            return Ok(false);
+        };
+        // One transaction is one session, also behind a pooler.
+        connection.execute("BEGIN READ ONLY").await?;
+        let prepared = sqlx::query("SELECT 1 AS taskhold_doctor")
+            .fetch_one(&mut **connection)
+            .await;
+        let found = match prepared {
+            // Another client's statement has the name.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P05") => {
+                Ok(true)
+            }
+            Err(error) => Err(error),
+            Ok(_) => {
+                let statements = sqlx::raw_sql(
+                    "SELECT FROM pg_prepared_statements
+                     WHERE statement LIKE '%AS taskhold_doctor' AND name LIKE 'sqlx\\_%'",
+                );
+                let first = statements.fetch_optional(&mut **connection).await;
+                first.map(|row| row.is_some())
+            }
+        };
+        connection.clear_cached_statements().await?;
+        connection.execute("ROLLBACK").await?;
+        found
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.options.url.sqlite_path().is_some()
+    }
+
+    async fn read_one<T: Row>(&mut self, sql: &str) -> Result<T, InspectionError> {
+        let first = self.read(sql).await?.pop();
+        first.ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    /// Runs a statement without values.
+    async fn read<T: Row>(&mut self, sql: &str) -> Result<Vec<T>, InspectionError> {
+        let rows = tokio::time::timeout(ANSWER_TIMEOUT, self.answer(sql)).await;
+        rows.unwrap_or_else(|_elapsed| {
+            self.session = Session::Lost;
+            Err(InspectionError::Timeout)
+        })
+    }
+
+    async fn answer<T: Row>(&mut self, sql: &str) -> Result<Vec<T>, InspectionError> {
         let statement = sqlx::raw_sql(AssertSqlSafe(sql));
-        match &mut self.0 {
+        let rows: Result<Vec<T>, sqlx::Error> = match &mut self.session {
             Session::Postgres(connection) => {
                 // For the transaction only: a pooler may give the session to others after it.
                 connection.execute("BEGIN READ ONLY").await?;
@@ -115,80 +416,19 @@ impl Inspection {
                 let rows = statement.fetch_all(&mut **connection).await?;
                 rows.iter().map(T::from_row).collect()
             }
-            Session::Lost => Err(sqlx::Error::PoolTimedOut),
-        }
-    }
-
-    /// Looks whether the pages of a SQLite file are sound, for so long at most: what is wrong with them,
-    /// or `None` where that was too short.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn check(&mut self, time: Duration) -> Result<Option<Vec<String>>, sqlx::Error> {
-        let Session::Sqlite(connection) = &mut self.0 else {
-            return Ok(None);
+            Session::Lost => return Err(InspectionError::Timeout),
         };
-        let deadline = Instant::now() + time;
-        let mut handle = connection.lock_handle().await?;
-        handle.set_progress_handler(INSTRUCTIONS, move || Instant::now() < deadline);
-        drop(handle);
-        let found = sqlx::query_scalar("PRAGMA quick_check(10)").fetch_all(&mut **connection);
-        let found: Result<Vec<String>, _> = found.await;
-        connection.lock_handle().await?.remove_progress_handler();
-        match found {
-            Ok(mut lines) => {
-                lines.retain(|line| line != "ok");
-                Ok(Some(lines))
-            }
-            Err(_) if Instant::now() >= deadline => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(rows?)
     }
+}
 
-    /// Whether two sessions with the server are shared by a pooler, so that each gets any for a
-    /// transaction.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub async fn shares_sessions_with(&mut self, other: &mut Self) -> Result<bool, sqlx::Error> {
-        const PROCESS: &str = "SELECT pg_backend_pid()::int8";
-        let first: Vec<(i64,)> = self.read(PROCESS).await?;
-        let second: Vec<(i64,)> = other.read(PROCESS).await?;
-        Ok(first == second)
-    }
-
-    /// Whether prepared statements have the name that we give them in the session too: where a pooler
-    /// shares it, everybody's have the same then. None stays behind.
-    ///
-    /// # Errors
-    /// What the driver says.
-    pub async fn passes_statement_names(&mut self) -> Result<bool, sqlx::Error> {
-        let Session::Postgres(connection) = &mut self.0 else {
-            return Ok(false);
-        };
-        // One transaction is one session, also behind a pooler.
-        connection.execute("BEGIN READ ONLY").await?;
-        let prepared = sqlx::query("SELECT 1 AS taskhold_doctor")
-            .fetch_one(&mut **connection)
-            .await;
-        let found = match prepared {
-            // Somebody else's statement has the name.
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P05") => {
-                Ok(true)
-            }
-            Err(error) => Err(error),
-            Ok(_) => {
-                let names = sqlx::raw_sql(
-                    "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%AS taskhold_doctor'",
-                );
-                let names = names.fetch_all(&mut **connection).await?;
-                let names: Result<Vec<(String,)>, _> =
-                    names.iter().map(FromRow::from_row).collect();
-                names.map(|names| names.iter().any(|(name,)| name.starts_with("sqlx_")))
-            }
-        };
-        connection.clear_cached_statements().await?;
-        connection.execute("ROLLBACK").await?;
-        found
-    }
+/// Whether SQLite could not make sense of the page that it was reading.
+fn is_damage(error: &sqlx::Error) -> bool {
+    const CORRUPT: u32 = 11;
+    const NOT_A_DATABASE: u32 = 26;
+    let code = error
+        .as_database_error()
+        .and_then(|answer| answer.code()?.parse().ok());
+    // The bytes above the lowest say which kind of it.
+    code.is_some_and(|code: u32| [CORRUPT, NOT_A_DATABASE].contains(&(code & 0xff)))
 }

@@ -1,30 +1,40 @@
-//! Which store to use, in all the spellings that people bring along.
+//! Database URLs, in all the spellings that people bring along.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
-/// Where the store is. Its `Debug` and `Display` never show a password.
+/// Where the database is. Its `Debug` and `Display` never show a password.
 #[derive(Clone)]
-pub enum DatabaseUrl {
-    /// A SQLite file, which is made where it is missing.
+pub struct DatabaseUrl(Location);
+
+#[derive(Clone)]
+enum Location {
     Sqlite(PathBuf),
-    /// A PostgreSQL server.
     Postgres(Box<PgConnectOptions>),
 }
 
-/// Why a string is no [`DatabaseUrl`]. The texts repeat nothing of the URL but the name of the
-/// part that is wrong: it may hold a password.
+/// The kind of database that a URL names.
+#[derive(Clone, Copy)]
+pub enum DatabaseKind<'a> {
+    /// A SQLite file.
+    Sqlite(&'a Path),
+    /// A PostgreSQL server.
+    Postgres(&'a PgConnectOptions),
+}
+
+/// Why a string is no [`DatabaseUrl`]. The texts repeat nothing of the URL but the name of the wrong part,
+/// since the URL may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    /// It has not the form of a URL, or a part of it is malformed.
+    /// It is not a URL, or a part of it is malformed.
     #[error("it is no URL; expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
     Malformed,
-    /// Some other database.
+    /// Another kind of database.
     #[error("its scheme is neither sqlite nor postgres (or postgresql)")]
     UnknownScheme,
     /// SQLite in memory would lose every task at the end of the process.
@@ -59,18 +69,56 @@ impl DatabaseUrl {
             None => (scheme, None),
         };
         match database.to_ascii_lowercase().as_str() {
-            "sqlite" => sqlite_path(rest, driver.is_some()).map(Self::Sqlite),
-            "postgres" | "postgresql" => postgres_options(rest).map(Self::Postgres),
+            "sqlite" => sqlite_path(rest, driver.is_some()).map(Self::sqlite),
+            "postgres" | "postgresql" => Ok(Self(Location::Postgres(postgres_options(rest)?))),
             _ => Err(DatabaseUrlError::UnknownScheme),
+        }
+    }
+
+    /// Names a SQLite file.
+    #[must_use]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self(Location::Sqlite(path.into()))
+    }
+
+    /// Returns which kind of database it is, with the driver's options. Only code that depends on one kind,
+    /// such as a backup, needs this.
+    #[must_use]
+    pub fn kind(&self) -> DatabaseKind<'_> {
+        match &self.0 {
+            Location::Sqlite(path) => DatabaseKind::Sqlite(path),
+            Location::Postgres(options) => DatabaseKind::Postgres(options),
+        }
+    }
+
+    /// Returns the path of a SQLite file, or `None` for a PostgreSQL server.
+    #[must_use]
+    pub fn sqlite_path(&self) -> Option<&Path> {
+        match &self.0 {
+            Location::Sqlite(path) => Some(path),
+            Location::Postgres(_) => None,
+        }
+    }
+
+    /// Returns what an operator types to confirm that this database is meant: the name of the file or of
+    /// the database.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.0 {
+            Location::Sqlite(path) => path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            Location::Postgres(options) => options.get_database().unwrap_or_default().to_owned(),
         }
     }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "SQLite file {}", path.display()),
-            Self::Postgres(options) => {
+        match self.kind() {
+            DatabaseKind::Sqlite(path) => write!(f, "SQLite file {}", path.display()),
+            DatabaseKind::Postgres(options) => {
                 write!(
                     f,
                     "PostgreSQL at {}:{}",
@@ -161,7 +209,7 @@ fn parse_ssl_mode(value: &str) -> Result<PgSslMode, DatabaseUrlError> {
     }
 }
 
-/// Nothing between us and the server that could read along.
+/// Returns whether the server is on this machine, so that nobody on the network can read along.
 fn is_local(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
     options.get_socket().is_some()

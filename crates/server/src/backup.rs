@@ -28,7 +28,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             let started = Instant::now();
             let folder = folder(options.output);
             let backup = make(
-                settings.database.direct_opening(),
+                settings.database.direct_options(),
                 &folder,
                 SystemClock.now(),
             )
@@ -47,7 +47,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             let backup = open(backup.as_deref().unwrap_or(&settings.backup.folder))?;
             verify(
                 &backup,
-                settings.database.direct_opening(),
+                settings.database.direct_options(),
                 SystemClock.now(),
             )
             .await?;

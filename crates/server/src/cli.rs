@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use taskhold_application::zone::Zone;
 use taskhold_domain::user::UserId;
+use taskhold_transfer::Format;
+use taskhold_transfer::zone::Zone;
 
 /// A to-do service that people trust with their tasks.
 ///
@@ -155,6 +156,15 @@ pub enum FileFormat {
     Console,
     /// Of and for a Taskhold: a task on each line, with all that is known of it
     Ndjson,
+}
+
+impl From<FileFormat> for Format {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Console => Self::Console,
+            FileFormat::Ndjson => Self::Ndjson,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
-//! A connection that a slow client cannot hold. The HTTP parser limits how long the first head of a
-//! connection may take and how long it may idle; here is the rest: heads after the first, what is
-//! left of a body that nobody read, and clients that do not read their answer.
+//! A connection that a slow client cannot keep open. The HTTP parser limits how long the first head of a
+//! connection may take and how long it may idle. This module limits the rest: later heads, what is left of
+//! a body that no handler read, and clients that do not read their response.
 
 use std::cell::Cell;
 use std::io;
@@ -15,77 +15,79 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long the head of a request may take to arrive.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may idle between requests: longer than proxies keep theirs (60 s and the
-/// like), so that it is they who close.
+/// How long a connection may idle between requests: longer than proxies keep theirs (about 60 s), so that
+/// the proxy closes it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client may leave its answer unread.
+/// How long a client may leave its response unread.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whose turn it is on a connection. Shared between the connection and the requests on it.
+/// The time by which the client must have sent its next head. Shared by a connection and the requests on
+/// it.
 #[derive(Debug, Clone, Default)]
-pub struct Turn {
-    /// When the client must have sent its next head; `None` while it is the service's turn, and
-    /// before the first head, which the parser answers with 408 when it is late.
-    client_until: Rc<Cell<Option<Instant>>>,
+pub struct ConnectionDeadline {
+    /// `None` while a request is handled, and before the first head, which the parser answers with 408 if
+    /// it is late.
+    next_head: Rc<Cell<Option<Instant>>>,
 }
 
-impl Turn {
-    /// A request has arrived.
-    pub fn to_service(&self) {
-        self.client_until.set(None);
+impl ConnectionDeadline {
+    /// Lifts the deadline: a request has arrived.
+    pub fn pause(&self) {
+        self.next_head.set(None);
     }
 
-    /// It is answered.
-    pub fn to_client(&self) {
-        self.client_until.set(Some(Instant::now() + KEEP_ALIVE));
+    /// Sets the deadline: the request has its response.
+    pub fn resume(&self) {
+        self.next_head.set(Some(Instant::now() + KEEP_ALIVE));
     }
 
-    /// The client has sent a part of its head.
+    /// Shortens the deadline: the client has sent a part of its head.
     fn head_begins(&self) {
-        if let Some(until) = self.client_until.get() {
-            self.client_until
-                .set(Some(until.min(Instant::now() + HEAD_TIMEOUT)));
+        if let Some(until) = self.next_head.get() {
+            let until = until.min(Instant::now() + HEAD_TIMEOUT);
+            self.next_head.set(Some(until));
         }
     }
 
-    /// The client has taken a part of its answer: it could not know yet what to ask next.
-    fn answer_is_read(&self) {
-        if self.client_until.get().is_some() {
-            self.to_client();
+    /// Extends the deadline: the client has read a part of its response, and could not send its next
+    /// request before.
+    fn response_is_read(&self) {
+        if self.next_head.get().is_some() {
+            self.resume();
         }
     }
 }
 
-/// A client's connection, with an end to patience.
+/// A client's connection that ends when a deadline passes.
 pub struct Connection {
     stream: TcpStream,
-    turn: Turn,
-    /// When the client must have taken something, while there is something that it does not take.
-    reads_until: Option<Instant>,
+    deadline: ConnectionDeadline,
+    /// When the client must have read something, while there is something that it does not read.
+    read_deadline: Option<Instant>,
     late_head: Alarm,
     late_reader: Alarm,
 }
 
 impl Connection {
-    /// A connection whose client is to send its first head.
+    /// Wraps a connection whose client is to send its first head.
     pub fn new(stream: TcpStream) -> Self {
         Self {
             stream,
-            turn: Turn::default(),
-            reads_until: None,
+            deadline: ConnectionDeadline::default(),
+            read_deadline: None,
             late_head: Alarm::default(),
             late_reader: Alarm::default(),
         }
     }
 
-    /// Whose turn it is on it.
-    pub fn turn(&self) -> Turn {
-        self.turn.clone()
+    /// Returns its deadline, for the requests on it.
+    pub fn deadline(&self) -> ConnectionDeadline {
+        self.deadline.clone()
     }
 
-    /// An error once the client has let its turn pass; else the task is woken when it has.
-    fn check_turn(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.turn.client_until.get() {
+    /// Fails once the deadline has passed; otherwise the task is woken when it does.
+    fn check_deadline(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.deadline.next_head.get() {
             Some(until) if self.late_head.rings(until, cx) => Err(io::ErrorKind::TimedOut.into()),
             _ => Ok(()),
         }
@@ -101,9 +103,9 @@ impl AsyncRead for Connection {
         let had = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer)?;
         if buffer.filled().len() > had {
-            self.turn.head_begins();
+            self.deadline.head_begins();
         }
-        self.check_turn(cx)?;
+        self.check_deadline(cx)?;
         outcome.map(Ok)
     }
 }
@@ -116,16 +118,16 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes)?;
         if written.is_ready() {
-            self.reads_until = None;
-            self.turn.answer_is_read();
-            // The parser may not read again before the client's turn is over.
-            self.check_turn(cx)?;
+            self.read_deadline = None;
+            self.deadline.response_is_read();
+            // The parser may not read again before the deadline.
+            self.check_deadline(cx)?;
         } else {
             let until = *self
-                .reads_until
+                .read_deadline
                 .get_or_insert_with(|| Instant::now() + WRITE_TIMEOUT);
             if self.late_reader.rings(until, cx) {
-                // The system would go on to offer the rest, for minutes.
+                // The system would try to send the rest for minutes.
                 self.stream.set_zero_linger()?;
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
@@ -142,12 +144,12 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// Wakes a task at a moment that may be moved. Most connections never need theirs.
+/// Wakes a task at a time that can be changed. Most connections never need theirs.
 #[derive(Default)]
 struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Whether the moment has come; if not, the task is woken when it does.
+    /// Whether the time has come; if not, the task is woken when it does.
     fn rings(&mut self, at: Instant, cx: &mut Context<'_>) -> bool {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if at < sleep.deadline() {
@@ -157,7 +159,7 @@ impl Alarm {
             if sleep.deadline() >= at {
                 return true;
             }
-            // Put off no sooner than it rings: every request puts it off.
+            // The timer is moved only when it fires: moving it for every request would be slow.
             sleep.as_mut().reset(at);
         }
         false

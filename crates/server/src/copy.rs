@@ -16,10 +16,10 @@ use crate::settings::{Misconfigured, Settings};
 /// Whatever kept it from being done; nothing was copied.
 pub async fn copy(settings: &Settings, options: &cli::Copy) -> anyhow::Result<()> {
     let started = Instant::now();
-    let source = settings.database.direct_opening();
+    let source = settings.database.direct_options();
     let url =
         DatabaseUrl::parse(&options.to).map_err(|error| Misconfigured(format!("--to: {error}")))?;
-    let target = settings.database.opening_of(url);
+    let target = settings.database.options_of(url);
     let copied = copy::copy(source, &target)
         .await
         .context("nothing was copied")?;

@@ -3,10 +3,10 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Context as _;
-use taskhold_application::exchange::written::{Format, Writing};
 use taskhold_application::tasks::TaskService;
+use taskhold_transfer::writer::Writer;
 
-use crate::cli::{Export, FileFormat};
+use crate::cli::Export;
 use crate::migrate;
 use crate::new_file::NewFile;
 use crate::services;
@@ -25,7 +25,7 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
         ),
     };
     migrate::ready(settings).await?;
-    let store = settings.database.store().await?;
+    let store = settings.database.connect().await?;
     let tasks = services::tasks(settings, &store);
     match &mut file {
         None => write(&tasks, options, std::io::stdout().lock()).await?,
@@ -39,10 +39,7 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
 }
 
 async fn write(tasks: &TaskService, options: &Export, out: impl Write) -> anyhow::Result<()> {
-    let mut writing = Writing::new(match options.format {
-        FileFormat::Console => Format::Console(options.timezone),
-        FileFormat::Ndjson => Format::Lines,
-    });
+    let mut writer = Writer::new(options.format.into(), options.timezone);
     let mut out = BufWriter::new(out);
     let mut from = None;
     loop {
@@ -51,7 +48,7 @@ async fn write(tasks: &TaskService, options: &Export, out: impl Write) -> anyhow
             .await
             .context("cannot read the tasks")?;
         for task in &page.tasks {
-            let text = writing.task(task)?;
+            let text = writer.task(task)?;
             out.write_all(text.as_bytes())
                 .context("cannot write the tasks")?;
         }
@@ -60,7 +57,7 @@ async fn write(tasks: &TaskService, options: &Export, out: impl Write) -> anyhow
             break;
         }
     }
-    out.write_all(writing.end().as_bytes())
+    out.write_all(writer.end().as_bytes())
         .and_then(|()| out.flush())
         .context("cannot write the tasks")
 }

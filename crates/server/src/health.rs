@@ -16,7 +16,7 @@ pub async fn health(settings: &Settings, options: &Health) -> anyhow::Result<()>
         Some(url) => format!("{}/health", url.trim_end_matches('/')),
         None => format!(
             "http://{}/health",
-            std::net::SocketAddr::new(settings.host, settings.port)
+            std::net::SocketAddr::new(settings.server.host, settings.server.port)
         ),
     };
     let client = http_client::builder().build()?;

@@ -11,15 +11,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use taskhold_application::clock::{Clock as _, SystemClock};
-use taskhold_application::exchange::{FileError, Kind, Row, Rows};
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::import::{Choices, Importer, Rejected, Summary};
-use taskhold_infrastructure::import::SqlImport;
+use taskhold_application::import::{ImportOptions, Importer, RejectedRow, Row, Summary};
+use taskhold_repository::import::ImportRepository as _;
+use taskhold_transfer::Format;
+use taskhold_transfer::reader::{FileError, Rows};
 use tokio::sync::mpsc;
 
 use self::progress::Progress;
 use self::report::Report;
-use crate::cli::{FileFormat, Import};
+use crate::cli::Import;
 use crate::migrate;
 use crate::settings::Settings;
 
@@ -40,26 +41,24 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let (input, length) = open(&options.file).with_context(|| name.clone())?;
     let mut report = Report::new(&options)?;
     migrate::ready(settings).await?;
-    let run = SqlImport::begin(settings.database.session().await?)
-        .await
-        .context("cannot begin the import")?;
-    let kind = options.format.map(|format| match format {
-        FileFormat::Console => Kind::Console,
-        FileFormat::Ndjson => Kind::Lines,
-    });
-    let choices = Choices {
+    let database = settings.database.connect_directly().await?;
+    let run = database.begin_import().await;
+    let run = run.context("cannot begin the import")?;
+    let format = options.format.map(Format::from);
+    let zone = options.timezone;
+    let import_options = ImportOptions {
         owner: options.user,
         owners: options.map.into_iter().collect(),
-        zone: options.timezone,
+        to_instant: Box::new(move |local| zone.instant(local)),
     };
     let now = SystemClock.now();
-    let mut importer = Importer::new(Box::new(run), Arc::new(TimeOrderedIds), choices, now);
+    let mut importer = Importer::new(run, Arc::new(TimeOrderedIds), import_options, now);
     let mut progress = Progress::of(length);
-    let mut batches = read(progress.reader(input), kind);
+    let mut batches = read(progress.reader(input), format);
     while let Some(batch) = batches.recv().await {
         let rows = batch.map_err(|error| anyhow!(error).context(name.clone()))?;
         progress.rows(rows.len());
-        for rejected in importer.take(rows).await? {
+        for rejected in importer.stage(rows).await? {
             report.reject(&rejected, &progress)?;
         }
     }
@@ -86,7 +85,7 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
 fn told(
     mut report: Report,
     progress: Progress,
-    late: &[Rejected],
+    late: &[RejectedRow],
     summary: &Summary,
 ) -> anyhow::Result<u64> {
     for rejected in late {
@@ -112,12 +111,12 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
 /// Reads on a thread of its own, never far ahead of who takes the rows.
 fn read(
     input: impl Read + Send + 'static,
-    kind: Option<Kind>,
+    format: Option<Format>,
 ) -> mpsc::Receiver<Result<Vec<Row>, FileError>> {
     let (sender, receiver) = mpsc::channel(BATCHES);
     // Not one of the runtime's: a reader that waits for input must not keep the program from ending.
     std::thread::spawn(move || {
-        let rows = match Rows::of(BufReader::with_capacity(BUFFER, input), kind) {
+        let rows = match Rows::open(BufReader::with_capacity(BUFFER, input), format) {
             Ok(rows) => rows,
             Err(error) => return drop(sender.blocking_send(Err(error))),
         };

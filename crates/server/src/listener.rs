@@ -1,4 +1,4 @@
-//! The HTTP server itself: how it listens, and what bounds it.
+//! The HTTP server: its listener and its limits.
 
 use std::io;
 use std::net::TcpListener;
@@ -12,23 +12,19 @@ use actix_web::dev::{AppConfig, Service as _};
 use actix_web::rt::net::TcpStream;
 use taskhold_api::Services;
 
-use crate::connection::{Connection, HEAD_TIMEOUT, KEEP_ALIVE, Turn};
+use crate::connection::{Connection, ConnectionDeadline, HEAD_TIMEOUT, KEEP_ALIVE};
 
-/// How many connections the system keeps that were not accepted yet: more than come at once when a
-/// proxy moves its load here, and few enough to be answered before their clients give up.
+/// How many connections wait in the system to be accepted: more than come at once when a proxy moves its
+/// load here, and few enough to be answered before their clients give up.
 const BACKLOG: i32 = 1024;
 /// How long requests in flight may take to finish after the service was told to stop.
 const DRAIN_TIMEOUT_SECONDS: u64 = 25;
-/// How long a client may take to take notice that its connection ends.
+/// How long a client may take to close a connection that ends.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A server of the API with so many connections at once; those beyond wait in the backlog.
+/// Builds a server of the API with `max_connections` at once; those beyond wait in the backlog.
 ///
-/// It is built of the parts of which actix-web builds its own, because that one takes no other
-/// connections than plain ones.
-///
-/// # Errors
-/// What the system says of the listener.
+/// It is built of the parts of actix-web's own server, which accepts only plain connections.
 pub fn server(
     listener: TcpListener,
     max_connections: NonZeroU16,
@@ -48,13 +44,14 @@ pub fn server(
         .disable_signals();
     let builder = builder.listen("taskhold", listener, move || {
         let app = taskhold_api::app(services.clone()).wrap_fn(|request, service| {
-            let turn = request.conn_data::<Turn>().cloned().unwrap_or_default();
-            turn.to_service();
-            let answer = service.call(request);
+            let deadline = request.conn_data::<ConnectionDeadline>();
+            let deadline = deadline.cloned().unwrap_or_default();
+            deadline.pause();
+            let response = service.call(request);
             async move {
-                let answer = answer.await;
-                turn.to_client();
-                answer
+                let response = response.await;
+                deadline.resume();
+                response
             }
         });
         let shutdown = shutdown.clone();
@@ -68,12 +65,12 @@ pub fn server(
                 async move { shutdown.notified().await }
             })
             .on_connect_ext(|connection: &Connection, data| {
-                data.insert(connection.turn());
+                data.insert(connection.deadline());
             })
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(|stream: TcpStream| async move {
-            // A long list is many writes: each would wait until the client has the one before, which it
-            // may take 40 ms to say.
+            // A long list is many writes: each would wait for the acknowledgement of the one before, which
+            // may take 40 ms.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection keeps its writes back");
             }

@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::settings::{LogFormat, LogSection, Misconfigured};
+use crate::settings::{Log, LogFormat, Misconfigured};
 use crate::telemetry::Export;
 
 /// Starts logging, and sending spans where that is wanted. Spans are for that alone: where nobody takes
@@ -17,7 +17,7 @@ use crate::telemetry::Export;
 ///
 /// # Errors
 /// [`Misconfigured`] where the filter cannot be read.
-pub fn start(settings: &LogSection, export: Option<&Export>) -> Result<(), Misconfigured> {
+pub fn start(settings: &Log, export: Option<&Export>) -> Result<(), Misconfigured> {
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| Misconfigured(format!("log.filter: {error}")))?;
     let filter = filter.and(filter_fn(is_no_span));

@@ -11,7 +11,7 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use taskhold_api::metrics::Metrics;
-use taskhold_infrastructure::store::Store;
+use taskhold_infrastructure::Database;
 
 /// From what the fastest call takes to the longest that a request waits, in seconds. The limits that
 /// `docs/operations/alerts.yml` watches are among them, so that they are not guessed between two others.
@@ -82,9 +82,9 @@ pub fn start() -> anyhow::Result<Recorder> {
 
 impl Recorder {
     /// The text of all metrics at the moment when it is asked for.
-    pub fn source(self, store: Store) -> Metrics {
+    pub fn source(self, database: Database) -> Metrics {
         Metrics::new(Arc::new(move || {
-            let pool = store.pool_use();
+            let pool = database.pool_use();
             gauge("taskhold_store_connections", "in_use", pool.in_use);
             gauge("taskhold_store_connections", "idle", pool.idle);
             metrics::gauge!("taskhold_store_calls_waiting").set(as_f64(pool.waiting));

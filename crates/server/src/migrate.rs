@@ -1,8 +1,7 @@
 //! `taskhold migrate`.
 
 use anyhow::{Context as _, bail};
-use sea_orm::DatabaseConnection;
-use taskhold_infrastructure::schema;
+use taskhold_infrastructure::db::migrations::SchemaMigrator;
 
 use crate::cli::Migrate;
 use crate::output::say;
@@ -13,8 +12,8 @@ use crate::settings::{Misconfigured, Profile, Settings};
 /// # Errors
 /// Whatever kept it from being done; nothing has changed then.
 pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()> {
-    let database = &settings.database.direct_opening().url;
-    let connection = || settings.database.maintenance();
+    let database = &settings.database.direct_options().url;
+    let migrator = || settings.database.migrator();
     match command {
         Migrate::Up => {
             let applied = up(settings).await?;
@@ -23,7 +22,9 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
         Migrate::Down { steps, yes } => {
             refuse_unless_meant(settings, yes, "migrate down deletes data")?;
             let _lock = settings.database.lock()?;
-            let left = schema::down(&connection().await?, steps)
+            let left = migrator()
+                .await?
+                .down(steps)
                 .await
                 .context("cannot take migrations back")?;
             say(format_args!("{database}: {left} migrations left"))?;
@@ -31,12 +32,14 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
         Migrate::Fresh { yes } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything")?;
             let _lock = settings.database.lock()?;
-            schema::fresh(&connection().await?)
+            migrator()
+                .await?
+                .fresh()
                 .await
                 .context("cannot start afresh")?;
             say(format_args!("{database}: empty tables"))?;
         }
-        Migrate::Status => status(settings, &connection().await?).await?,
+        Migrate::Status => status(settings, &migrator().await?).await?,
     }
     Ok(())
 }
@@ -50,8 +53,8 @@ pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
     if settings.auto_migrate {
         return up(settings).await.map(drop);
     }
-    let connection = settings.database.maintenance().await?;
-    let migrations = schema::status(&connection).await;
+    let migrator = settings.database.migrator().await?;
+    let migrations = migrator.status().await;
     let migrations = migrations.context("cannot read the migrations")?;
     if migrations.iter().any(|migration| !migration.applied) {
         bail!(
@@ -66,30 +69,31 @@ pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
 /// # Errors
 /// As [`migrate`].
 pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
-    let connection = settings.database.maintenance().await?;
-    let applied = schema::up(&connection).await.map_err(|error| {
-        if schema::is_denied(&error) {
+    let migrator = settings.database.migrator().await?;
+    let applied = migrator.up().await.map_err(|error| {
+        if error.is_denied() {
             let setting = settings.database.direct_setting();
             Misconfigured(format!(
                 "{setting}: its user may not create tables ({}): grant it that, or let another user run \
                  `taskhold migrate up` and set database.auto_migrate to false",
-                settings.database.direct_opening().url
+                settings.database.direct_options().url
             ))
             .into()
         } else {
             anyhow::Error::from(error).context("cannot migrate the database")
         }
     })?;
-    connection
+    migrator
         .close()
         .await
         .context("cannot close the connection that migrated")?;
     Ok(applied)
 }
 
-async fn status(settings: &Settings, connection: &DatabaseConnection) -> anyhow::Result<()> {
-    say(&settings.database.direct_opening().url)?;
-    for migration in schema::status(connection)
+async fn status(settings: &Settings, migrator: &SchemaMigrator) -> anyhow::Result<()> {
+    say(&settings.database.direct_options().url)?;
+    for migration in migrator
+        .status()
         .await
         .context("cannot read the migrations")?
     {
@@ -110,7 +114,7 @@ fn refuse_unless_meant(settings: &Settings, yes: bool, what: &str) -> anyhow::Re
     if !yes {
         bail!(
             "{what} in the {}; say --yes if you mean it",
-            settings.database.direct_opening().url
+            settings.database.direct_options().url
         );
     }
     Ok(())

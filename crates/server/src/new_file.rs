@@ -1,44 +1,37 @@
-//! Files that are there whole or not at all.
+//! Files that are complete or absent.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use taskhold_infrastructure::files::{folder_of, sync_folder};
 use tempfile::NamedTempFile;
 
-/// A file in the making, beside where it will be. Gone when dropped.
+/// A file that is being written, beside its final place. Removed when dropped.
 pub struct NewFile {
     path: PathBuf,
     file: NamedTempFile,
 }
 
 impl NewFile {
-    /// Begins a file that will be at `path`, in the place of one that is there.
-    ///
-    /// # Errors
-    /// Where it cannot be written, or something else than a file is there.
+    /// Begins a file that is to be at `path`, in place of one that is there. Fails if it cannot be written,
+    /// or if `path` is something else than a file.
     pub fn at(path: &Path) -> io::Result<Self> {
-        if let Ok(there) = path.symlink_metadata()
-            && !there.is_file()
+        if let Ok(existing) = path.symlink_metadata()
+            && !existing.is_file()
         {
             return Err(io::Error::other("something else than a file is there"));
         }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
         Ok(Self {
             path: path.to_owned(),
-            file: NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?,
+            file: NamedTempFile::new_in(folder_of(path))?,
         })
     }
 
-    /// Puts it in its place. What is there then outlives a power cut.
-    ///
-    /// # Errors
-    /// Where that cannot be done; what was there is there still.
+    /// Syncs it and puts it in its place.
     pub fn keep(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         self.file.persist(&self.path).map_err(|error| error.error)?;
-        Ok(())
+        sync_folder(folder_of(&self.path))
     }
 }
 

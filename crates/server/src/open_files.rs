@@ -11,8 +11,8 @@ const OTHER_FILES: u64 = 256;
 /// Raises the soft limit to what the settings may need. Where the hard limit is lower, the service
 /// can still do its work, only not for so many at once.
 pub fn allow_for(settings: &Settings) {
-    let store = settings.database.opening.connections;
-    let needed = u64::from(settings.max_connections.get()) + store as u64 + OTHER_FILES;
+    let store = settings.database.options.max_connections;
+    let needed = u64::from(settings.server.max_connections.get()) + store as u64 + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // None is no limit.
     if current.is_none_or(|current| current >= needed) {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use taskhold_application::clock::{Clock as _, SystemClock};
-use taskhold_backup::restore::{Restore, Since};
+use taskhold_backup::restore::{Restore, Revocations};
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use crate::backup::{open, what};
@@ -13,14 +13,11 @@ use crate::cli;
 use crate::output::say;
 use crate::settings::{Misconfigured, Settings};
 
-/// Restores the backup into the configured store and says what it did.
-///
-/// # Errors
-/// Whatever kept it from being done; the store is as it was.
+/// Restores the backup into the configured store, which is unchanged if this fails.
 pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Result<()> {
     let started = Instant::now();
     let backup = open(&options.backup)?;
-    let target = settings.database.direct_opening();
+    let target = settings.database.direct_options();
     let live = options
         .live
         .as_deref()
@@ -28,7 +25,7 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
             DatabaseUrl::parse(url).map_err(|error| Misconfigured(format!("--live: {error}")))
         })
         .transpose()?
-        .map(|url| settings.database.opening_of(url));
+        .map(|url| settings.database.options_of(url));
     say(format_args!("{}: {}", backup.name(), what(&backup)))?;
     if options.force {
         confirm(&target.url)?;
@@ -38,7 +35,7 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
         target,
         replace: options.force,
         live: live.as_ref(),
-        longest_token: settings.auth.longest_token_lifetime,
+        max_token_lifetime: settings.auth.max_token_lifetime,
         now: SystemClock.now(),
     };
     let restored = restore.run().await.context("nothing was restored")?;
@@ -55,15 +52,15 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
     say(format_args!(
         "everybody who was logged in must log in again: backups hold no sessions"
     ))?;
-    match restored.since {
-        Since::Replayed {
+    match restored.revocations {
+        Revocations::Replayed {
             deleted,
-            kept_out,
+            deactivated,
             revoked,
             lost,
         } => {
             say(format_args!(
-                "from the store that was served: {deleted} accounts deleted again, {kept_out} deactivated \
+                "from the store that was served: {deleted} accounts deleted again, {deactivated} deactivated \
                  again, {revoked} revocations of tokens"
             ))?;
             if lost > 0 {
@@ -74,7 +71,7 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
                 ))?;
             }
         }
-        Since::Unknown { reason, users } => say(format_args!(
+        Revocations::Unknown { reason, users } => say(format_args!(
             "{reason}. So no token from before this restore counts, of {users} users; but accounts that were \
              deleted or deactivated after {} are there: delete them again by `taskhold user delete`",
             backup.taken_at
@@ -84,16 +81,9 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
     Ok(())
 }
 
-/// What is in the store will be gone: whoever wants that knows its name.
+/// Asks for the name of the store whose contents will be lost.
 fn confirm(store: &DatabaseUrl) -> anyhow::Result<()> {
-    let name = match store {
-        DatabaseUrl::Sqlite(path) => path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
-        DatabaseUrl::Postgres(options) => options.get_database().unwrap_or_default().to_owned(),
-    };
+    let name = store.name();
     let mut asked = io::stderr().lock();
     write!(
         asked,

@@ -7,14 +7,14 @@ use taskhold_backup::error::BackupError;
 use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_backup::make::make;
 use taskhold_backup::retention::Retention;
-use taskhold_infrastructure::start::Opening;
+use taskhold_infrastructure::db::connect::ConnectOptions;
 
 /// How often it is looked whether one is due: also those are seen that a timer of the system makes.
 const LOOK: Duration = Duration::from_mins(1);
 
 /// When backups are made, and where.
 pub struct Schedule {
-    pub store: Opening,
+    pub store: ConnectOptions,
     pub folder: BackupFolder,
     /// How long after the last one; `None` where somebody else makes them.
     pub every: Option<Duration>,

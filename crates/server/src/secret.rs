@@ -1,32 +1,29 @@
 //! The secrets that tokens are signed with.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use taskhold_application::clock::SystemClock;
-use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_infrastructure::files::{create_private_folder, folder_of, sync_folder};
 use taskhold_security::jwt::{JwtTokens, Lifetimes};
 use taskhold_security::secret::Secret;
 
 use crate::settings::{Misconfigured, Profile, Settings};
 
-/// The file in the data folder that keeps a generated secret.
+/// The file in the data folder that holds the generated secret.
 const FILE: &str = "jwt-secret";
 
-/// Tokens of the configured secrets, that live so long.
-///
-/// # Errors
-/// [`Misconfigured`] where a secret must be configured and is not, or is too short.
+/// Returns a signer and verifier of tokens with the configured secrets; new tokens live for `lifetime`.
+/// Fails with [`Misconfigured`] if a secret is missing where one is required, or too short.
 pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtTokens> {
     let secret = signing_secret(settings)?;
     let origin = settings.auth.origin.clone();
     let lifetimes = Lifetimes {
         own: lifetime,
-        longest: settings.auth.longest_token_lifetime,
+        longest: settings.auth.max_token_lifetime,
     };
     let tokens = JwtTokens::new(&secret, origin, lifetimes, Arc::new(SystemClock));
     match &settings.auth.previous_secret {
@@ -38,7 +35,7 @@ pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtToke
     }
 }
 
-/// The configured secret, or on a service that only this machine can reach a generated one that
+/// Returns the configured secret, or, on a service that only this machine can reach, a generated one that
 /// stays the same over restarts.
 fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
     if let Some(secret) = &settings.auth.secret {
@@ -58,20 +55,20 @@ fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
         .with_context(|| format!("cannot keep a generated secret in {}", path.display()))
 }
 
-/// Why a secret must be configured; `None` where one is generated.
+/// Returns why a secret must be configured; `None` if one may be generated.
 pub fn why_required(settings: &Settings) -> Option<&'static str> {
     if settings.profile == Profile::Production {
         Some("in production")
-    } else if !settings.host.is_loopback() {
+    } else if !settings.server.host.is_loopback() {
         Some("to listen on an address that others can reach")
-    } else if !matches!(settings.database.opening.url, DatabaseUrl::Sqlite(_)) {
+    } else if settings.database.options.url.sqlite_path().is_none() {
         Some("with PostgreSQL, which other instances may share")
     } else {
         None
     }
 }
 
-/// Where a generated secret is kept.
+/// Returns the path of the generated secret.
 pub fn file(settings: &Settings) -> PathBuf {
     settings.folder.join(FILE)
 }
@@ -79,7 +76,7 @@ pub fn file(settings: &Settings) -> PathBuf {
 fn refuse_short(secret: &Secret, name: &str, settings: &Settings) -> Result<(), Misconfigured> {
     if secret.is_short() {
         let short = format!("{name} has fewer than {} bytes", Secret::MIN_BYTES);
-        if settings.profile != Profile::Development || !settings.host.is_loopback() {
+        if settings.profile != Profile::Development || !settings.server.host.is_loopback() {
             return Err(Misconfigured(short));
         }
         tracing::warn!("{short}: good enough for development only");
@@ -87,38 +84,35 @@ fn refuse_short(secret: &Secret, name: &str, settings: &Settings) -> Result<(), 
     Ok(())
 }
 
-/// Reads the generated secret, after making one where there is none. Of several processes that
-/// make one at the same time, all end up with the same.
+/// Reads the generated secret; generates it if there is none. Processes that do so at the same time all
+/// end up with the same one.
 fn generated(path: &Path) -> anyhow::Result<Secret> {
     if !path.exists() {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        taskhold_infrastructure::sqlite::make_private_folder(folder)?;
-        let mut random = [0_u8; Secret::MIN_BYTES];
-        getrandom::fill(&mut random)?;
-        let mut text = String::new();
-        for byte in random {
-            write!(text, "{byte:02x}")?;
-        }
-        // Readable by this user only from its first moment on, and never there in part.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(path) {
-            Ok(_) => {
-                // A file's name is only safe from a power cut once its folder is.
-                std::fs::File::open(folder)?.sync_all()?;
-                tracing::info!(path = %path.display(), "made a secret to sign tokens with");
-            }
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.error.into()),
-        }
+        generate(path)?;
     }
-    let text = std::fs::read_to_string(path)?;
-    let secret = Secret::new(text.trim_end());
+    let secret = Secret::new(std::fs::read_to_string(path)?.trim_end());
     if secret.is_short() {
-        anyhow::bail!(
-            "the file is damaged; delete it to have a new one made, which ends every session"
-        );
+        bail!("the file is damaged; delete it to have a new one made, which ends every session");
     }
     Ok(secret)
+}
+
+fn generate(path: &Path) -> anyhow::Result<()> {
+    let folder = folder_of(path);
+    create_private_folder(folder)?;
+    let mut random = [0_u8; Secret::MIN_BYTES];
+    getrandom::fill(&mut random)?;
+    // No other user can read a temporary file, and its name changes only when it is complete.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(hex::encode(random).as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => {
+            sync_folder(folder)?;
+            tracing::info!(path = %path.display(), "made a secret to sign tokens with");
+            Ok(())
+        }
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error.into()),
+    }
 }

@@ -38,20 +38,22 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
             tracing::info!(applied, "migrated the database");
         }
     }
-    let mut store = settings.database.store().await?;
-    if let Some(slow) = settings.slow_store_call {
-        store = store.warning_of_calls_over(slow);
-    }
-    let metrics = recorder.source(store.clone());
-    let mut services = services::api(&settings, tokens, &store, &metrics);
+    let database = settings.database.connect().await?;
+    let metrics = recorder.source(database.clone());
+    let mut services = services::api(&settings, tokens, &database, &metrics);
     services.traces = export.clone().map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
-    let listener = TcpListener::bind((settings.host, settings.port))
-        .with_context(|| format!("cannot listen on {}:{}", settings.host, settings.port))?;
+    let listener =
+        TcpListener::bind((settings.server.host, settings.server.port)).with_context(|| {
+            format!(
+                "cannot listen on {}:{}",
+                settings.server.host, settings.server.port
+            )
+        })?;
     let address = listener.local_addr()?;
-    let server = listener::server(listener, settings.max_connections, services)
+    let server = listener::server(listener, settings.server.max_connections, services)
         .with_context(|| format!("cannot serve on {address}"))?;
-    tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.opening.url, "listening");
+    tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.options.url, "listening");
     if settings.profile == Profile::Development {
         let next =
             "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with.";
@@ -60,14 +62,15 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         }
     }
     let metrics_server = settings
-        .metrics_address
+        .metrics
+        .address
         .map(|address| metrics::serve(address, metrics))
         .transpose()?;
-    let housekeeping = services::housekeeping(&store);
+    let housekeeping = services::housekeeping(&database);
     tokio::spawn(async move { housekeeping.run().await });
     tokio::spawn(async move { revocations.keep_up().await });
     let schedule = Schedule {
-        store: settings.database.direct_opening().clone(),
+        store: settings.database.direct_options().clone(),
         folder: BackupFolder::new(settings.backup.folder),
         every: settings.backup.every,
     };
@@ -75,13 +78,13 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     tokio::spawn(stop_when_told(
         server.handle(),
         readiness,
-        settings.drain_delay,
+        settings.server.drain_delay,
     ));
     server.await.context("the server ended")?;
     if let Some(metrics_server) = metrics_server {
         metrics_server.stop(false).await;
     }
-    if tokio::time::timeout(CLOSE_TIMEOUT, store.close())
+    if tokio::time::timeout(CLOSE_TIMEOUT, database.close())
         .await
         .is_err()
     {

@@ -1,4 +1,4 @@
-//! What is wired to what.
+//! The wiring of services, ports and adapters.
 
 use std::sync::Arc;
 
@@ -13,86 +13,82 @@ use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
-use taskhold_infrastructure::idempotency::SqlKeys;
-use taskhold_infrastructure::probe::SqlProbe;
-use taskhold_infrastructure::rate_limits::SqlRateLimits;
-use taskhold_infrastructure::revocations::SqlRevocations;
-use taskhold_infrastructure::sessions::SqlSessions;
-use taskhold_infrastructure::store::Store;
-use taskhold_infrastructure::tasks::SqlTasks;
-use taskhold_infrastructure::users::SqlUsers;
+use taskhold_infrastructure::{Database, batching};
 use taskhold_security::jwt::JwtTokens;
 use taskhold_security::passwords::Argon2Passwords;
 
 use crate::settings::{Profile, Settings};
 
-/// The API on this store.
-pub fn api(settings: &Settings, tokens: JwtTokens, store: &Store, metrics: &Metrics) -> Services {
+/// Wires the API to a database.
+pub fn api(
+    settings: &Settings,
+    tokens: JwtTokens,
+    database: &Database,
+    metrics: &Metrics,
+) -> Services {
+    let store = Arc::new(database.clone());
     let clock = Arc::new(SystemClock);
     let ids = Arc::new(TimeOrderedIds);
     let tokens = Arc::new(tokens);
-    let revocations = Arc::new(Revocations::new(
-        Arc::new(SqlRevocations::new(store.clone())),
-        clock.clone(),
-    ));
-    let attempts = Arc::new(SqlRateLimits::new(store.clone()));
+    let revocations = Arc::new(Revocations::new(store.clone(), clock.clone()));
     let accounts = AccountService {
-        users: Arc::new(SqlUsers::new(store.clone())),
-        sessions: Arc::new(SqlSessions::new(store.clone())),
+        users: store.clone(),
+        sessions: store.clone(),
         passwords: Arc::new(Argon2Passwords::recommended()),
         tokens: tokens.clone(),
         revocations: revocations.clone(),
-        limits: RateLimiter::new(attempts, settings.limits),
+        limits: RateLimiter::new(store.clone(), settings.limits),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {
             refresh_token: settings.auth.refresh_token_lifetime,
-            max_token_lifetime: settings.auth.longest_token_lifetime,
+            max_token_lifetime: settings.auth.max_token_lifetime,
         },
     };
     Services {
-        tasks: tasks(settings, store),
+        tasks: tasks(settings, database),
         accounts,
         tokens,
         revocations,
-        proxies: settings.trusted_proxies.clone(),
-        readiness: Arc::new(Readiness::new(Arc::new(SqlProbe::new(store.clone())))),
+        proxies: settings.server.trusted_proxies.clone(),
+        readiness: Arc::new(Readiness::new(store)),
         clock,
         ids,
-        origins: settings.origins.clone(),
-        metrics: (settings.metrics_address.is_none() && settings.profile != Profile::Production)
+        origins: settings.cors.origins.clone(),
+        metrics: (settings.metrics.address.is_none() && settings.profile != Profile::Production)
             .then(|| metrics.clone()),
         traces: None,
     }
 }
 
-/// The tasks of this store.
-pub fn tasks(settings: &Settings, store: &Store) -> TaskService {
+/// Wires the use cases of tasks to a database.
+pub fn tasks(settings: &Settings, database: &Database) -> TaskService {
     TaskService::new(
-        Arc::new(SqlTasks::new(store.clone())),
+        batching::task_repository(database, settings.database.batch_size),
         Arc::new(SystemClock),
         Arc::new(TimeOrderedIds),
-        settings.max_tasks_per_user,
+        settings.tasks.max_per_user,
     )
 }
 
-/// What is done on this store now and then.
-pub fn housekeeping(store: &Store) -> Housekeeping {
+/// Wires the purge of expired rows to a database.
+pub fn housekeeping(database: &Database) -> Housekeeping {
+    let store = Arc::new(database.clone());
     Housekeeping {
-        keys: Arc::new(SqlKeys::new(store.clone())),
-        sessions: Arc::new(SqlSessions::new(store.clone())),
-        revocations: Arc::new(SqlRevocations::new(store.clone())),
-        attempts: Arc::new(SqlRateLimits::new(store.clone())),
+        keys: store.clone(),
+        sessions: store.clone(),
+        revocations: store.clone(),
+        attempts: store,
         clock: Arc::new(SystemClock),
     }
 }
 
-/// What an operator can do with the accounts of this store.
-pub fn administration(settings: &Settings, store: &Store) -> Administration {
+/// Wires the operator's work on accounts to a database.
+pub fn administration(settings: &Settings, database: &Database) -> Administration {
     Administration {
-        users: Arc::new(SqlUsers::new(store.clone())),
+        users: Arc::new(database.clone()),
         passwords: Arc::new(Argon2Passwords::one_by_one()),
         clock: Arc::new(SystemClock),
-        max_token_lifetime: settings.auth.longest_token_lifetime,
+        max_token_lifetime: settings.auth.max_token_lifetime,
     }
 }

@@ -1,11 +1,11 @@
-//! What can be set. A key that is unknown or a value that does not fit stops the program with a
-//! sentence that names it; nothing is guessed.
+//! The settings. An unknown key or an invalid value stops the program with a message that names it.
 
 mod auth;
 mod backup;
 mod database;
 mod sources;
 mod telemetry;
+mod values;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::ConfigError;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::rate_limits::Allowed;
@@ -23,12 +23,12 @@ use url::Url;
 pub use self::auth::Auth;
 use self::auth::AuthSection;
 pub use self::backup::Backup;
-use self::backup::BackupSection;
 use self::database::DatabaseSection;
-pub use self::database::{DIRECT_URL, Database};
+pub use self::database::{DIRECT_URL, DatabaseSettings};
+use self::sources::Sources;
 use self::telemetry::TelemetrySection;
 
-/// The settings keep the program from running. The text says which, and never holds a secret.
+/// Settings that keep the program from running. The message names them and never holds a secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Misconfigured(pub String);
@@ -59,7 +59,7 @@ impl Profile {
         }
     }
 
-    /// As it is chosen by.
+    /// Returns the name that it is chosen by.
     pub fn name(self) -> &'static str {
         match self {
             Self::Development => "development",
@@ -69,25 +69,64 @@ impl Profile {
     }
 }
 
-/// Everything that can be set.
+/// All settings.
 pub struct Settings {
     pub profile: Profile,
-    pub host: IpAddr,
-    pub port: u16,
-    pub drain_delay: Duration,
-    pub max_connections: NonZeroU16,
-    pub database: Database,
+    pub server: Server,
+    pub database: DatabaseSettings,
     pub auto_migrate: bool,
     pub folder: PathBuf,
     pub auth: Auth,
     pub backup: Backup,
-    pub origins: Vec<Origin>,
-    pub max_tasks_per_user: NonZeroU64,
-    pub metrics_address: Option<SocketAddr>,
-    /// `None`: no call to the store is too slow to be passed over.
-    pub slow_store_call: Option<Duration>,
+    pub cors: Cors,
     pub limits: Allowed,
+    pub tasks: Tasks,
+    pub metrics: Metrics,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub host: IpAddr,
+    pub port: u16,
+    #[serde(rename = "drain_delay_seconds", deserialize_with = "values::seconds")]
+    pub drain_delay: Duration,
+    pub max_connections: NonZeroU16,
+    #[serde(deserialize_with = "proxies")]
     pub trusted_proxies: TrustedProxies,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    #[serde(deserialize_with = "origins")]
+    pub origins: Vec<Origin>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tasks {
+    pub max_per_user: NonZeroU64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    #[serde(deserialize_with = "values::optional")]
+    pub address: Option<SocketAddr>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: String,
+    /// The duration from which a call to the store is logged; `None` if none is.
+    #[serde(
+        rename = "slow_store_call_ms",
+        deserialize_with = "values::optional_milliseconds"
+    )]
+    pub slow_store_call: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -95,31 +134,6 @@ pub struct Settings {
 pub enum LogFormat {
     Text,
     Json,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sections {
-    server: ServerSection,
-    database: DatabaseSection,
-    auth: AuthSection,
-    backup: BackupSection,
-    cors: CorsSection,
-    limits: LimitsSection,
-    tasks: TasksSection,
-    metrics: MetricsSection,
-    log: LogSection,
-    telemetry: TelemetrySection,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServerSection {
-    host: IpAddr,
-    port: u16,
-    drain_delay_seconds: u16,
-    max_connections: NonZeroU16,
-    trusted_proxies: String,
 }
 
 #[derive(Deserialize)]
@@ -136,133 +150,94 @@ struct LimitsSection {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CorsSection {
-    origins: String,
+struct Sections {
+    server: Server,
+    database: DatabaseSection,
+    auth: AuthSection,
+    backup: Backup,
+    cors: Cors,
+    limits: LimitsSection,
+    tasks: Tasks,
+    metrics: Metrics,
+    log: Log,
+    telemetry: TelemetrySection,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TasksSection {
-    max_per_user: NonZeroU64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MetricsSection {
-    address: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogSection {
-    pub format: LogFormat,
-    pub filter: String,
-    slow_store_call_ms: u32,
-}
-
-/// Settings that are read and of the right types, before anything is made of them.
+/// Settings of the right types that were not checked against each other yet.
 pub struct Draft {
     profile: Profile,
     environment: HashMap<String, String>,
     sections: Sections,
+    warnings: Vec<String>,
 }
 
 impl Draft {
-    /// Reads the settings. `folder` must exist where it is named.
-    ///
-    /// # Errors
-    /// [`Misconfigured`], with the name of the setting.
+    /// Reads the settings. If `folder` is named it must exist.
     pub fn read(folder: Option<&Path>) -> Result<Self, Misconfigured> {
-        let environment = sources::environment()?;
-        let profile = Profile::of(&environment)?;
-        let sections = sources::overlaid(profile, folder, &environment)?.try_deserialize()?;
+        let mut sources = Sources::read()?;
+        let profile = Profile::of(&sources.environment)?;
+        let sections = sources.overlay(profile, folder)?.try_deserialize()?;
         Ok(Self {
             profile,
-            environment,
+            environment: sources.environment,
             sections,
+            warnings: sources.warnings,
         })
     }
 
-    /// How to log: wanted before the rest, which may have something to say.
-    pub fn log(&self) -> &LogSection {
+    /// Returns how to log, which must be known before anything can be logged.
+    pub fn log(&self) -> &Log {
         &self.sections.log
     }
 
-    /// Where spans are sent to: wanted together with the log.
-    ///
-    /// # Errors
-    /// [`Misconfigured`], with the name of the setting.
+    /// Returns the address that spans are sent to, which must be known together with the log.
     pub fn traces(&self) -> Result<Option<Url>, Misconfigured> {
         self.sections.telemetry.traces()
     }
 
-    /// The settings.
-    ///
-    /// # Errors
-    /// [`Misconfigured`], with the name of the setting.
+    /// Checks the settings, and logs warnings about them.
     pub fn settings(self) -> Result<Settings, Misconfigured> {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+        let slow_call = self.sections.log.slow_store_call;
         let Sections {
-            server,
-            database,
-            auth,
-            backup,
-            cors,
-            limits,
-            tasks,
-            metrics,
-            log,
-            telemetry: _,
+            database, limits, ..
         } = self.sections;
-        let slow_store_call = Duration::from_millis(log.slow_store_call_ms.into());
         Ok(Settings {
             profile: self.profile,
-            host: server.host,
-            port: server.port,
-            drain_delay: Duration::from_secs(server.drain_delay_seconds.into()),
-            max_connections: server.max_connections,
-            database: Database::of(&database, &self.environment)?,
+            server: self.sections.server,
+            database: DatabaseSettings::of(&database, &self.environment, slow_call)?,
             auto_migrate: database.auto_migrate,
             folder: database.folder,
-            auth: Auth::of(auth)?,
-            backup: Backup::of(backup),
-            origins: origins(&cors)?,
+            auth: Auth::of(self.sections.auth)?,
+            backup: self.sections.backup,
+            cors: self.sections.cors,
             limits: Allowed {
                 requests: limits.login_requests_per_minute.get(),
                 failures_per_address: limits.login_failures_per_address.get(),
                 failures: limits.login_failures.get(),
             },
-            trusted_proxies: proxies(&server.trusted_proxies)?,
-            max_tasks_per_user: tasks.max_per_user,
-            metrics_address: given(metrics.address)
-                .map(|address| address.parse())
-                .transpose()
-                .map_err(|error| Misconfigured(format!("metrics.address: {error}")))?,
-            slow_store_call: (!slow_store_call.is_zero()).then_some(slow_store_call),
+            tasks: self.sections.tasks,
+            metrics: self.sections.metrics,
         })
     }
 }
 
-/// Networks, or addresses by themselves.
-fn proxies(list: &str) -> Result<TrustedProxies, Misconfigured> {
-    let networks = list.split_whitespace().map(|raw| {
+/// Reads networks and single addresses.
+fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies, D::Error> {
+    let networks = values::words(deserializer, |raw| {
         let network = raw.parse().or_else(|_| raw.parse().map(IpAddr::into));
-        network.map_err(|_| {
-            Misconfigured(format!(
-                "server.trusted_proxies: `{raw}` is neither an address nor a network such as 10.0.0.0/8"
-            ))
-        })
+        network.map_err(|_| "it is neither an address nor a network such as 10.0.0.0/8")
     });
-    networks.collect::<Result<_, _>>().map(TrustedProxies)
+    networks.map(TrustedProxies)
 }
 
-/// Empty means unset.
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {
+    values::words(deserializer, Origin::parse)
+}
+
+/// Returns `None` for an empty text, which means unset.
 fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
-}
-
-fn origins(section: &CorsSection) -> Result<Vec<Origin>, Misconfigured> {
-    let origins = section.origins.split_whitespace().map(|raw| {
-        Origin::parse(raw).map_err(|error| Misconfigured(format!("cors.origins: `{raw}`: {error}")))
-    });
-    origins.collect()
 }

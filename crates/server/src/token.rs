@@ -23,9 +23,9 @@ pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
     let user =
         UserId::parse(options.user.as_str()).map_err(|error| anyhow::anyhow!("--user: {error}"))?;
     let lifetime = Duration::from_mins(options.minutes.into());
-    if lifetime > settings.auth.longest_token_lifetime {
+    if lifetime > settings.auth.max_token_lifetime {
         anyhow::bail!(
-            "--minutes: no token is taken that lives longer than auth.longest_token_days"
+            "--minutes: no token is taken that lives longer than auth.max_token_lifetime_days"
         );
     }
     let tokens = secret::tokens(settings, lifetime)?;

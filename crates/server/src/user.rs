@@ -18,7 +18,7 @@ use crate::settings::Settings;
 /// Whatever kept it from being done; nothing has changed then.
 pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
     migrate::ready(settings).await?;
-    let store = settings.database.store().await?;
+    let store = settings.database.connect().await?;
     let administration = services::administration(settings, &store);
     let find = async |name: &str| {
         let found = administration.find(name).await;

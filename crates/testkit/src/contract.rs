@@ -2,17 +2,18 @@
 //! makes a named test of every one of them for an adapter.
 
 pub mod accounts;
+pub mod health;
 pub mod idempotency;
 pub mod import;
 pub mod owners;
-pub mod probe;
 pub mod queries;
 pub mod rate_limits;
 pub mod revocations;
 pub mod sessions;
 pub mod tasks;
 
-use async_trait::async_trait;
+use std::sync::Arc;
+
 use taskhold_domain::account::{Email, PasswordHash};
 use taskhold_domain::revocation::Revocation;
 use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
@@ -21,7 +22,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::{User, UserId};
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::IdempotencyKeyRepository;
-use taskhold_repository::import::{ImportRepository, ImportRun};
+use taskhold_repository::import::ImportRepository;
 use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
 use taskhold_repository::sessions::SessionRepository;
@@ -29,59 +30,63 @@ use taskhold_repository::tasks::{TaskQuery, TaskRepository};
 use taskhold_repository::users::UserRepository;
 use uuid::Uuid;
 
-use crate::memory::MemoryStore;
-
-/// An adapter of all storage ports, empty and ready for use.
-#[async_trait]
-pub trait Adapter {
-    /// Its tasks.
-    fn tasks(&self) -> &dyn TaskRepository;
-    /// Its users.
-    fn users(&self) -> &dyn UserRepository;
-    /// Its sessions.
-    fn sessions(&self) -> &dyn SessionRepository;
-    /// Its revocations.
-    fn revocations(&self) -> &dyn RevocationRepository;
-    /// Its counters.
-    fn rate_limits(&self) -> &dyn RateLimitRepository;
-    /// Its idempotency keys.
-    fn keys(&self) -> &dyn IdempotencyKeyRepository;
-    /// Its health.
-    fn probe(&self) -> &dyn StoreHealth;
-    /// An import into it.
-    async fn import(&self) -> Box<dyn ImportRun>;
+/// The storage ports of one empty store.
+pub struct Ports {
+    /// Tasks.
+    pub tasks: Arc<dyn TaskRepository>,
+    /// Users.
+    pub users: Arc<dyn UserRepository>,
+    /// Sessions.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// Revocations.
+    pub revocations: Arc<dyn RevocationRepository>,
+    /// Rate limits.
+    pub rate_limits: Arc<dyn RateLimitRepository>,
+    /// Idempotency keys.
+    pub keys: Arc<dyn IdempotencyKeyRepository>,
+    /// Imports.
+    pub imports: Arc<dyn ImportRepository>,
+    /// Health checks.
+    pub health: Arc<dyn StoreHealth>,
 }
 
-#[async_trait]
-impl Adapter for MemoryStore {
-    fn tasks(&self) -> &dyn TaskRepository {
-        self
-    }
-    fn users(&self) -> &dyn UserRepository {
-        self
-    }
-    fn sessions(&self) -> &dyn SessionRepository {
-        self
-    }
-    fn revocations(&self) -> &dyn RevocationRepository {
-        self
-    }
-    fn rate_limits(&self) -> &dyn RateLimitRepository {
-        self
-    }
-    fn keys(&self) -> &dyn IdempotencyKeyRepository {
-        self
-    }
-    fn probe(&self) -> &dyn StoreHealth {
-        self
-    }
-    async fn import(&self) -> Box<dyn ImportRun> {
-        self.begin_import().await.expect("memory is there")
+impl Ports {
+    /// Returns the ports of a store that implements all of them.
+    #[must_use]
+    pub fn of<S>(store: S) -> Self
+    where
+        S: TaskRepository
+            + UserRepository
+            + SessionRepository
+            + RevocationRepository
+            + RateLimitRepository
+            + IdempotencyKeyRepository
+            + ImportRepository
+            + StoreHealth
+            + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            tasks: store.clone(),
+            users: store.clone(),
+            sessions: store.clone(),
+            revocations: store.clone(),
+            rate_limits: store.clone(),
+            keys: store.clone(),
+            imports: store.clone(),
+            health: store,
+        }
     }
 }
 
-/// Makes a module of tests, one for each obligation, for the adapter that `$open` makes:
-/// an expression that can be awaited.
+impl AsRef<Self> for Ports {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// Defines a module of tests, one for each obligation, for the store that `$open` opens: an expression that
+/// can be awaited and whose value gives its [`Ports`] by `AsRef`.
 #[macro_export]
 macro_rules! store_contract {
     ($adapter:ident, $open:expr) => {
@@ -188,7 +193,7 @@ macro_rules! store_contract {
                 imports_at_once_make_each_task_once
                 removing_a_user_forgets_what_was_imported
             );
-            $crate::store_contract!(@tests $open; probe:
+            $crate::store_contract!(@tests $open; health:
                 the_store_answers_and_its_schema_is_current
             );
         }
@@ -197,8 +202,8 @@ macro_rules! store_contract {
         $(
             #[tokio::test]
             async fn $obligation() {
-                let adapter = $open.await;
-                $crate::contract::$topic::$obligation(&adapter).await;
+                let store = $open.await;
+                $crate::contract::$topic::$obligation(store.as_ref()).await;
             }
         )+
     };
@@ -233,8 +238,8 @@ fn task(owner: &str, number: u128) -> Task {
     Task::create(id(number), user(owner), draft, at(0))
 }
 
-async fn kept(store: &impl Adapter, task: Task) -> Task {
-    store.tasks().add(&task).await.expect("added");
+async fn kept(store: &Ports, task: Task) -> Task {
+    store.tasks.add(&task).await.expect("added");
     task
 }
 
@@ -247,17 +252,17 @@ fn created_at(task: Task, micros: i64) -> Task {
     }
 }
 
-async fn found(store: &impl Adapter, task: &Task) -> Option<Task> {
+async fn found(store: &Ports, task: &Task) -> Option<Task> {
     store
-        .tasks()
+        .tasks
         .find(&task.owner, task.id)
         .await
         .expect("answered")
 }
 
-async fn all(store: &impl Adapter, owner: &UserId) -> Vec<Task> {
+async fn all(store: &Ports, owner: &UserId) -> Vec<Task> {
     let page = store
-        .tasks()
+        .tasks
         .list(owner, &TaskQuery::default())
         .await
         .expect("listed");
@@ -305,29 +310,29 @@ fn session(name: &str, number: u32) -> Session {
 }
 
 /// An account, with a session of this number.
-async fn registered(store: &impl Adapter, name: &str, number: u32) -> User {
+async fn registered(store: &Ports, name: &str, number: u32) -> User {
     let user = account(name);
-    let kept = store.users().register(&user, &session(name, number)).await;
+    let kept = store.users.register(&user, &session(name, number)).await;
     kept.expect("registered");
     user
 }
 
-async fn user_of(store: &impl Adapter, name: &str) -> Option<User> {
-    store.users().find(&user(name)).await.expect("answered")
+async fn user_of(store: &Ports, name: &str) -> Option<User> {
+    store.users.find(&user(name)).await.expect("answered")
 }
 
-async fn user_by_email(store: &impl Adapter, address: &str) -> Option<User> {
-    let found = store.users().find_by_email(&email(address)).await;
+async fn user_by_email(store: &Ports, address: &str) -> Option<User> {
+    let found = store.users.find_by_email(&email(address)).await;
     found.expect("answered")
 }
 
-async fn rotated(store: &impl Adapter, number: u32, next: u32) -> Rotation {
+async fn rotated(store: &Ports, number: u32, next: u32) -> Rotation {
     let successor = Successor {
         token: token(next),
         created_at: at(1),
         expires_at: at(LIFETIME + 1),
     };
-    let rotation = store.sessions().rotate(token(number), &successor).await;
+    let rotation = store.sessions.rotate(token(number), &successor).await;
     rotation.expect("answered")
 }
 
@@ -340,14 +345,14 @@ fn revocation(name: &str, micros: i64) -> Revocation {
     }
 }
 
-async fn removed(store: &impl Adapter, name: &str) -> bool {
-    let removed = store.users().remove(&revocation(name, 1)).await;
+async fn removed(store: &Ports, name: &str) -> bool {
+    let removed = store.users.remove(&revocation(name, 1)).await;
     removed.expect("answered")
 }
 
 /// Since when this user's tokens count, as the store says soon after.
-async fn not_before(store: &impl Adapter, name: &str) -> Option<Timestamp> {
-    let current = store.revocations().current(at(100)).await;
+async fn not_before(store: &Ports, name: &str) -> Option<Timestamp> {
+    let current = store.revocations.current(at(100)).await;
     let mut current = current.expect("answered").into_iter();
     let subject = SubjectHash::of(&user(name));
     current.find_map(|(of, not_before)| (of == subject).then_some(not_before))

@@ -112,7 +112,7 @@ async fn where_nobody_can_be_asked_no_old_token_counts(database: Database) {
             "LIVE_DATABASE_URL",
             "postgres://nobody:canary@127.0.0.1:1/gone",
         ),
-        ("TASKHOLD__DATABASE__PATIENCE_SECONDS", "1"),
+        ("TASKHOLD__DATABASE__CONNECT_TIMEOUT_SECONDS", "1"),
     ];
     for (live, reason) in [
         (&nobody[..], "does not answer"),

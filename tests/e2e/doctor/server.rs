@@ -36,7 +36,6 @@ async fn a_store_that_is_down_keeps_the_other_checks_from_nothing() {
         "pooler",
         "schema",
         "clock",
-        "tls",
     ] {
         report.tells(check, "not_checked", "the store does not answer");
     }

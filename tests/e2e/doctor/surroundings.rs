@@ -80,15 +80,4 @@ async fn where_the_service_listens() {
         "problem",
         "cannot be listened on",
     );
-    let origins = [(
-        "TASKHOLD__CORS__ORIGINS",
-        "http://app.example http://localhost:3000",
-    )];
-    let report = Report::of(&database, &origins);
-    report.tells("cors", "warning", "http://app.example: ");
-    Report::of(&database, &[("TASKHOLD__METRICS__ADDRESS", "0.0.0.0:9464")]).tells(
-        "metrics",
-        "warning",
-        "only Prometheus",
-    );
 }

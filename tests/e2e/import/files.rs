@@ -263,7 +263,7 @@ async fn every_file_becomes_what_the_rules_say(database: Database) {
             for (owner, tasks) in &case.tasks {
                 assert_eq!(&database.tasks_of(owner), tasks, "{}: {owner}", case.file);
             }
-            // IdempotentOutcome more, it changes nothing.
+            // A second import changes nothing.
             let (status, report) = database.import(&file, &[]);
             let [imported, _, _, duplicates, rejected, _] = case.counts;
             assert_eq!(status, case.status);

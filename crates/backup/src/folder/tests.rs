@@ -13,10 +13,10 @@ fn folder() -> (TempDir, BackupFolder) {
     (place, folder)
 }
 
-/// Makes a backup with these bytes as its rows.
+/// Publishes a backup with these bytes as its rows.
 fn publish(folder: &BackupFolder, micros: i64, rows: &str) -> Result<Backup, BackupError> {
-    let held = folder.hold()?;
-    let partial = held.begin(at(micros))?;
+    let lock = folder.lock()?;
+    let partial = lock.begin(at(micros))?;
     let file = partial.file("rows");
     fs::write(&file, rows).unwrap();
     let (bytes, sha256) = digest(&file).unwrap();
@@ -50,7 +50,7 @@ fn refusal<T>(done: Result<T, BackupError>) -> String {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_empty() {
+fn missing_folder_is_empty() {
     let (_place, folder) = folder();
     assert_eq!(names(&folder), Vec::<String>::new());
     assert!(folder.newest().unwrap().is_none());
@@ -58,7 +58,7 @@ fn a_folder_that_is_not_there_is_empty() {
 }
 
 #[test]
-fn backups_are_listed_from_the_oldest_to_the_newest() {
+fn list_is_sorted_oldest_first() {
     let (_place, folder) = folder();
     for seconds in [20, 3, 100] {
         publish(&folder, seconds * 1_000_000 + 7, "rows").unwrap();
@@ -73,7 +73,7 @@ fn backups_are_listed_from_the_oldest_to_the_newest() {
 }
 
 #[test]
-fn what_has_not_the_name_of_a_backup_is_not_looked_at() {
+fn list_ignores_other_names() {
     let (_place, folder) = folder();
     let backup = publish(&folder, 1, "rows").unwrap();
     for name in ["holidays", "taskhold-2.partial", ".verify-x"] {
@@ -83,7 +83,7 @@ fn what_has_not_the_name_of_a_backup_is_not_looked_at() {
 }
 
 #[test]
-fn a_backup_that_cannot_be_read_is_told_beside_the_others() {
+fn list_reports_unreadable_backups_beside_the_others() {
     let (_place, folder) = folder();
     let backup = publish(&folder, 1, "rows").unwrap();
     fs::create_dir(folder.path().join("taskhold-empty")).unwrap();
@@ -100,19 +100,19 @@ fn a_backup_that_cannot_be_read_is_told_beside_the_others() {
 }
 
 #[test]
-fn one_at_a_time_holds_a_folder() {
+fn second_lock_is_refused() {
     let (_place, folder) = folder();
-    let held = folder.hold().unwrap();
-    assert!(refusal(folder.hold()).starts_with("another backup is being made in "));
-    drop(held);
-    folder.hold().unwrap();
+    let lock = folder.lock().unwrap();
+    assert!(refusal(folder.lock()).starts_with("another backup is being made in "));
+    drop(lock);
+    folder.lock().unwrap();
 }
 
 #[test]
-fn a_backup_that_is_given_up_leaves_nothing() {
+fn dropped_partial_backup_is_removed() {
     let (_place, folder) = folder();
-    let held = folder.hold().unwrap();
-    let partial = held.begin(at(1)).unwrap();
+    let lock = folder.lock().unwrap();
+    let partial = lock.begin(at(1)).unwrap();
     fs::write(partial.file("rows"), "half").unwrap();
     drop(partial);
     let left: Vec<_> = fs::read_dir(folder.path())
@@ -123,7 +123,7 @@ fn a_backup_that_is_given_up_leaves_nothing() {
 }
 
 #[test]
-fn what_was_never_finished_goes_with_the_next_backup() {
+fn next_backup_removes_partial_ones() {
     let (_place, folder) = folder();
     let killed = folder.path().join("taskhold-1.partial");
     let foreign = folder.path().join("film.partial");
@@ -137,7 +137,7 @@ fn what_was_never_finished_goes_with_the_next_backup() {
 }
 
 #[test]
-fn a_backup_is_never_written_over_an_older_one() {
+fn publish_never_overwrites_a_backup() {
     let (_place, folder) = folder();
     let first = publish(&folder, 1, "rows").unwrap();
     assert!(refusal(publish(&folder, 1, "others")).ends_with(" is there already"));
@@ -146,7 +146,7 @@ fn a_backup_is_never_written_over_an_older_one() {
 }
 
 #[test]
-fn other_bytes_are_noticed() {
+fn check_finds_changed_bytes() {
     let (_place, folder) = folder();
     let backup = publish(&folder, 1, "rows").unwrap();
     backup.check().unwrap();
@@ -164,7 +164,7 @@ fn other_bytes_are_noticed() {
 }
 
 #[test]
-fn that_it_was_verified_is_remembered_with_the_last_time() {
+fn mark_verified_keeps_the_last_time() {
     let (_place, folder) = folder();
     let backup = publish(&folder, 1, "rows").unwrap();
     assert_eq!(backup.verified, None);
@@ -181,14 +181,14 @@ fn that_it_was_verified_is_remembered_with_the_last_time() {
 }
 
 #[test]
-fn a_removed_backup_is_gone() {
+fn removed_backup_is_not_listed() {
     let (_place, folder) = folder();
     let (first, second) = (
         publish(&folder, 1, "rows").unwrap(),
         publish(&folder, 2, "rows").unwrap(),
     );
-    let held = folder.hold().unwrap();
-    first.remove(&held).unwrap();
+    let lock = folder.lock().unwrap();
+    first.remove(&lock).unwrap();
     assert_eq!(names(&folder), [second.name()]);
     assert!(!first.path.exists());
 }

@@ -1,15 +1,14 @@
-//! Restoring into a PostgreSQL database. Its tables are set aside in a schema of their own and dropped
-//! only once the restored ones are verified. While that schema is there a restore is unfinished:
-//! nobody serves the store, and the next restore begins by putting them back.
+//! Restores into a PostgreSQL database. Its tables are moved into a schema of their own, and dropped only
+//! once the restored ones are verified. While that schema exists the restore is unfinished: no service
+//! starts on the database, and the next restore begins by moving the tables back.
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _, PgConnection};
-use taskhold_infrastructure::schema;
-use taskhold_infrastructure::session::Session;
-use taskhold_infrastructure::start::{Opening, UNFINISHED_RESTORE};
+use taskhold_infrastructure::db::connect::{ConnectOptions, UNFINISHED_RESTORE};
+use taskhold_infrastructure::db::session::MaintenanceSession;
 
-use super::since;
-use super::{Live, Restore, Restored, occupied};
+use super::revocations::{self, Served};
+use super::{Restore, Restored, execute, migrate, occupied};
 use crate::error::BackupError;
 use crate::make::server_version;
 use crate::table::{MIGRATIONS, TABLES};
@@ -18,31 +17,29 @@ use crate::verify::{self, pg_restore};
 
 pub(super) async fn restore(
     restore: &Restore<'_>,
-    options: &PgConnectOptions,
+    target: &PgConnectOptions,
 ) -> Result<Restored, BackupError> {
-    let opening = Opening {
+    let options = ConnectOptions {
         restoring: true,
         ..restore.target.clone()
     };
-    let mut session = opening.session().await?;
-    let target = postgres(&mut session)?;
-    refuse_if_served(target).await?;
-    if is_unfinished(target).await? {
-        tracing::warn!(
-            "a restore before this one was not finished: putting back what it set aside"
-        );
-        put_back(target).await?;
+    let mut session = options.session().await?;
+    let connection = postgres(&mut session)?;
+    refuse_if_served(connection).await?;
+    if is_unfinished(connection).await? {
+        tracing::warn!("the last restore was not finished: moving the tables back first");
+        move_back(connection).await?;
     }
-    // Only now: what was set aside must not wait for a backup that is whole.
+    // Only now: moving the tables back must not depend on the backup.
     verify::check(restore.backup).await?;
-    let tools = Tools::at_least(server_version(target).await?).await?;
+    let tools = Tools::at_least(server_version(connection).await?).await?;
     let rows = occupied(&mut session).await?;
-    restore.refuse_unless_meant(rows.clone())?;
-    let live = restore.live(rows.is_some().then_some(&mut session)).await;
-    set_aside(postgres(&mut session)?).await?;
-    let restored = restore_in_place(restore, &opening, options, &tools, &mut session, live).await;
+    restore.refuse_to_replace(rows.clone())?;
+    let served = restore.served(rows.is_some().then_some(&mut session)).await;
+    move_away(postgres(&mut session)?).await?;
+    let restored = restore_in_place(restore, &options, target, &tools, &mut session, served).await;
     if restored.is_err() {
-        put_back(postgres(&mut session)?).await?;
+        move_back(postgres(&mut session)?).await?;
     }
     session.close().await;
     restored
@@ -50,59 +47,53 @@ pub(super) async fn restore(
 
 async fn restore_in_place(
     restore: &Restore<'_>,
-    opening: &Opening,
-    options: &PgConnectOptions,
+    options: &ConnectOptions,
+    target: &PgConnectOptions,
     tools: &Tools,
-    session: &mut Session,
-    live: Result<Live, String>,
+    session: &mut MaintenanceSession,
+    served: Result<Served, String>,
 ) -> Result<Restored, BackupError> {
-    pg_restore(restore.backup, tools, options).await?;
+    let purpose = "finish the restore";
+    pg_restore(restore.backup, tools, target).await?;
     verify::compare(restore.backup, session).await?;
-    let connection = opening.maintenance().await?;
-    let migrated = schema::up(&connection).await?;
-    connection.close().await?;
-    super::execute(session, "BEGIN").await?;
+    let migrated = migrate(options).await?;
+    execute(session, "BEGIN", purpose).await?;
     let finished = async {
-        let since = match live {
-            Ok(live) => since::replay(session, &live, restore.backup.taken_at).await?,
-            Err(reason) => {
-                since::revoke_all(session, restore.now, restore.longest_token, reason).await?
-            }
-        };
-        super::execute(
-            session,
-            &format!("DROP SCHEMA {UNFINISHED_RESTORE} CASCADE"),
-        )
-        .await?;
-        super::execute(session, "COMMIT").await?;
-        Ok(since)
+        let revocations = revocations::apply(restore, session, served).await?;
+        let drop = format!("DROP SCHEMA {UNFINISHED_RESTORE} CASCADE");
+        execute(session, &drop, purpose).await?;
+        execute(session, "COMMIT", purpose).await?;
+        Ok(revocations)
     };
     match finished.await {
-        Ok(since) => Ok(Restored { migrated, since }),
+        Ok(revocations) => Ok(Restored {
+            migrated,
+            revocations,
+        }),
         Err(error) => {
-            super::execute(session, "ROLLBACK").await?;
+            execute(session, "ROLLBACK", purpose).await?;
             Err(error)
         }
     }
 }
 
-fn postgres(session: &mut Session) -> Result<&mut PgConnection, BackupError> {
+fn postgres(session: &mut MaintenanceSession) -> Result<&mut PgConnection, BackupError> {
     match session {
-        Session::Postgres(connection) => Ok(connection),
-        Session::Sqlite(_) => Err(BackupError::Refused(
+        MaintenanceSession::Postgres(connection) => Ok(connection),
+        MaintenanceSession::Sqlite(_) => Err(BackupError::Refused(
             "the target is no PostgreSQL database".into(),
         )),
     }
 }
 
-/// A service would write into tables that are about to go.
+/// A service would write into tables that are about to be dropped.
 async fn refuse_if_served(target: &mut PgConnection) -> Result<(), BackupError> {
     const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
         AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
     let others: i64 = sqlx::query_scalar(OTHERS)
         .fetch_one(target)
         .await
-        .map_err(BackupError::sql("look who uses the database"))?;
+        .map_err(BackupError::sql("list the connections to the database"))?;
     if others > 0 {
         return Err(BackupError::Refused(format!(
             "the database is in use ({others} connections of taskhold): stop every service on it first"
@@ -119,9 +110,8 @@ async fn is_unfinished(target: &mut PgConnection) -> Result<bool, BackupError> {
         .map_err(BackupError::sql("look for an unfinished restore"))
 }
 
-/// Moves the tables out of the way; the rights that are given on future tables of their schema then
-/// hold for the restored ones.
-async fn set_aside(target: &mut PgConnection) -> Result<(), BackupError> {
+/// Moves the tables out of their schema; the schema's default privileges then apply to the restored ones.
+async fn move_away(target: &mut PgConnection) -> Result<(), BackupError> {
     let schema = current_schema(target).await?;
     let moved = in_schema(target, &schema)
         .await?
@@ -134,13 +124,13 @@ async fn set_aside(target: &mut PgConnection) -> Result<(), BackupError> {
     run(
         target,
         sql,
-        "set the tables aside (the role must own them, and be allowed to create schemas)",
+        "move the tables away (the role must own them, and be allowed to create schemas)",
     )
     .await
 }
 
-/// As if there had been no restore.
-async fn put_back(target: &mut PgConnection) -> Result<(), BackupError> {
+/// Drops what was restored and moves the tables back.
+async fn move_back(target: &mut PgConnection) -> Result<(), BackupError> {
     let schema = current_schema(target).await?;
     let dropped = in_schema(target, &schema).await?;
     let dropped = dropped
@@ -155,10 +145,10 @@ async fn put_back(target: &mut PgConnection) -> Result<(), BackupError> {
         dropped.collect::<String>(),
         moved.collect::<String>()
     );
-    run(target, sql, "put the tables back").await
+    run(target, sql, "move the tables back").await
 }
 
-/// Of our tables, those that this schema has.
+/// Returns those of our tables that this schema has.
 async fn in_schema(
     target: &mut PgConnection,
     schema: &str,

@@ -1,56 +1,50 @@
-//! Restoring into a SQLite file: beside it, and then in its place by one rename.
+//! Restores into a SQLite file: into a new file beside it, which then takes its place by one rename.
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use taskhold_infrastructure::schema;
-use taskhold_infrastructure::session::Session;
-use taskhold_infrastructure::sqlite::{private_file, sync_folder};
-use taskhold_infrastructure::start::Opening;
+use taskhold_infrastructure::db::connect::ConnectOptions;
+use taskhold_infrastructure::files::{folder_of, open_private_file, sync_folder, with_suffix};
 use taskhold_infrastructure::url::DatabaseUrl;
 
-use super::since::{self, Since};
-use super::{Live, Restore, Restored, chain, occupied};
+use super::revocations::{self, Served};
+use super::{Restore, Restored, chain, execute, migrate, occupied};
 use crate::error::BackupError;
 use crate::make::open_alone;
 use crate::verify;
 
-/// What the name of the file ends with that is being restored.
+/// The suffix of the new file.
 const RESTORING: &str = ".restoring";
-/// What SQLite keeps beside a file.
+/// The suffixes of the files that SQLite keeps beside a file.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 pub(super) async fn restore(restore: &Restore<'_>, path: &Path) -> Result<Restored, BackupError> {
     let _lock = restore.target.lock()?;
-    // The file itself, which the lock has made where it was missing: a link to it stays one.
+    // A link to the file stays a link. The lock has created the file if it was missing.
     let path = &path.canonicalize().map_err(BackupError::file(path))?;
-    let live = live(restore).await?;
-    let beside = with_ending(path, RESTORING);
-    remove(&beside)?;
-    let restored = restore_beside(restore, live, &beside).await;
+    let served = served(restore).await?;
+    let new = with_suffix(path, RESTORING);
+    remove(&new)?;
+    let restored = restore_into(restore, served, &new).await;
     if restored.is_err() {
-        remove(&beside)?;
+        remove(&new)?;
         return restored;
     }
-    // What is beside the file that goes is of no use to the one that comes.
-    for ending in COMPANIONS {
-        remove_file(&with_ending(path, ending))?;
-    }
-    fs::rename(&beside, path).map_err(BackupError::file(path))?;
+    remove_companions(path)?;
+    fs::rename(&new, path).map_err(BackupError::file(path))?;
     sync_folder(folder_of(path)).map_err(BackupError::file(path))?;
     restored
 }
 
-/// What the target is asked before it goes.
-async fn live(restore: &Restore<'_>) -> Result<Result<Live, String>, BackupError> {
-    let opened = restore.target.session().await;
-    let mut session = match opened {
+/// Refuses to replace what the target holds unless told to, and reads what was revoked there.
+async fn served(restore: &Restore<'_>) -> Result<Result<Served, String>, BackupError> {
+    let mut session = match restore.target.session().await {
         Ok(session) => session,
-        // Nothing is lost with a file that cannot be opened, if it is meant.
+        // A file that cannot be opened may be replaced if that is meant.
         Err(error) if restore.replace => {
             let reason = format!("what was served cannot be read: {}", chain(&error));
-            return Ok(restore.live(None).await.map_err(|_| reason));
+            return Ok(restore.served(None).await.map_err(|_| reason));
         }
         Err(error) => return Err(error.into()),
     };
@@ -58,72 +52,64 @@ async fn live(restore: &Restore<'_>) -> Result<Result<Live, String>, BackupError
         Err(error) if restore.replace => Some(chain(&error)),
         other => other?,
     };
-    restore.refuse_unless_meant(rows.clone())?;
-    let live = restore.live(rows.is_some().then_some(&mut session)).await;
+    restore.refuse_to_replace(rows.clone())?;
+    let target = rows.is_some().then_some(&mut session);
+    let served = restore.served(target).await;
     session.close().await;
-    Ok(live)
+    Ok(served)
 }
 
-async fn restore_beside(
+async fn restore_into(
     restore: &Restore<'_>,
-    live: Result<Live, String>,
-    beside: &Path,
+    served: Result<Served, String>,
+    new: &Path,
 ) -> Result<Restored, BackupError> {
-    private_file(beside)
-        .and_then(|_| fs::copy(restore.backup.rows(), beside))
-        .map_err(BackupError::file(beside))?;
-    let opened = open_alone(beside).await;
-    let mut session = Session::Sqlite(Box::new(
-        opened.map_err(BackupError::sql("open what was restored"))?,
-    ));
+    open_private_file(new)
+        .and_then(|_| fs::copy(restore.backup.rows(), new))
+        .map_err(BackupError::file(new))?;
+    let mut session = open_alone(new).await?;
     let compared = verify::compare(restore.backup, &mut session).await;
     session.close().await;
     compared?;
 
-    let opening = Opening {
-        url: DatabaseUrl::Sqlite(beside.to_owned()),
+    let options = ConnectOptions {
+        url: DatabaseUrl::sqlite(new),
         ..restore.target.clone()
     };
-    let connection = opening.maintenance().await?;
-    let migrated = schema::up(&connection).await?;
-    connection.close().await?;
-    let mut session = opening.session().await?;
-    let since = revoke(restore, &mut session, live).await;
+    let migrated = migrate(&options).await?;
+    let mut session = options.session().await?;
+    let applied = async {
+        execute(&mut session, "BEGIN IMMEDIATE", "begin the revocations").await?;
+        let revocations = revocations::apply(restore, &mut session, served).await?;
+        execute(&mut session, "COMMIT", "commit the revocations").await?;
+        Ok(revocations)
+    };
+    let applied: Result<_, BackupError> = applied.await;
     session.close().await;
-    let since = since?;
-    if with_ending(beside, "-wal").exists() {
+    let revocations = applied?;
+    if with_suffix(new, "-wal").exists() {
         return Err(BackupError::Refused(format!(
             "another process has opened {}",
-            beside.display()
+            new.display()
         )));
     }
-    File::open(beside)
+    File::open(new)
         .and_then(|file| file.sync_all())
-        .map_err(BackupError::file(beside))?;
-    Ok(Restored { migrated, since })
-}
-
-async fn revoke(
-    restore: &Restore<'_>,
-    session: &mut Session,
-    live: Result<Live, String>,
-) -> Result<Since, BackupError> {
-    super::execute(session, "BEGIN IMMEDIATE").await?;
-    let since = match live {
-        Ok(live) => since::replay(session, &live, restore.backup.taken_at).await?,
-        Err(reason) => {
-            since::revoke_all(session, restore.now, restore.longest_token, reason).await?
-        }
-    };
-    super::execute(session, "COMMIT").await?;
-    Ok(since)
+        .map_err(BackupError::file(new))?;
+    Ok(Restored {
+        migrated,
+        revocations,
+    })
 }
 
 fn remove(file: &Path) -> Result<(), BackupError> {
-    for ending in COMPANIONS {
-        remove_file(&with_ending(file, ending))?;
-    }
+    remove_companions(file)?;
     remove_file(file)
+}
+
+fn remove_companions(file: &Path) -> Result<(), BackupError> {
+    let mut companions = COMPANIONS.iter().map(|suffix| with_suffix(file, suffix));
+    companions.try_for_each(|companion| remove_file(&companion))
 }
 
 fn remove_file(file: &Path) -> Result<(), BackupError> {
@@ -133,17 +119,4 @@ fn remove_file(file: &Path) -> Result<(), BackupError> {
         }
         _ => Ok(()),
     }
-}
-
-fn with_ending(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-fn folder_of(file: &Path) -> &Path {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
 }

@@ -2,24 +2,25 @@
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
-mod adapter;
-mod schema;
-mod together;
+mod batching;
+mod database;
+mod migrations;
 mod url;
 mod writer;
 
 use taskhold_testkit::contract::queries::every_query_of;
 use taskhold_testkit::store_contract;
 
-store_contract!(sqlite, crate::adapter::sqlite());
-store_contract!(postgres, crate::adapter::postgres());
+store_contract!(sqlite, crate::database::sqlite());
+store_contract!(postgres, crate::database::postgres());
+store_contract!(batched, crate::database::batched());
 
 #[tokio::test]
 async fn every_query_of_ten_thousand_tasks_on_sqlite() {
-    every_query_of(&adapter::sqlite().await, 10_000).await;
+    every_query_of(database::sqlite().await.as_ref(), 10_000).await;
 }
 
 #[tokio::test]
 async fn every_query_of_ten_thousand_tasks_on_postgres() {
-    every_query_of(&adapter::postgres().await, 10_000).await;
+    every_query_of(database::postgres().await.as_ref(), 10_000).await;
 }

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use sea_orm::sqlx::postgres::PgSslMode;
-use taskhold_infrastructure::url::{DatabaseUrl, DatabaseUrlError};
+use taskhold_infrastructure::url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
 
 #[track_caller]
 fn sqlite(raw: &str) -> std::path::PathBuf {
     match DatabaseUrl::parse(raw) {
-        Ok(DatabaseUrl::Sqlite(path)) => path,
+        Ok(url) => url.sqlite_path().expect("SQLite").to_owned(),
         other => panic!("{raw}: {other:?}"),
     }
 }
@@ -16,7 +16,10 @@ fn sqlite(raw: &str) -> std::path::PathBuf {
 #[track_caller]
 fn postgres(raw: &str) -> sea_orm::sqlx::postgres::PgConnectOptions {
     match DatabaseUrl::parse(raw) {
-        Ok(DatabaseUrl::Postgres(options)) => *options,
+        Ok(url) => match url.kind() {
+            DatabaseKind::Postgres(options) => options.clone(),
+            DatabaseKind::Sqlite(path) => panic!("{}", path.display()),
+        },
         other => panic!("{raw}: {other:?}"),
     }
 }

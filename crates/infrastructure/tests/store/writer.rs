@@ -6,10 +6,10 @@ use taskhold_domain::task::{Description, Task, TaskChange, TaskDraft, TaskId, Ti
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::{Precondition, TaskQuery, TaskRepository};
+use taskhold_repository::tasks::{Precondition, TaskQuery};
 use uuid::Uuid;
 
-use crate::adapter::{self, SqlAdapter};
+use crate::database::{self, TestDatabase};
 
 const WRITES: u128 = 300;
 
@@ -32,17 +32,17 @@ fn task(number: u128) -> Task {
     )
 }
 
-async fn stored(adapter: &SqlAdapter) -> usize {
-    let page = adapter.tasks.list(&alice(), &TaskQuery::default()).await;
+async fn stored(store: &TestDatabase) -> usize {
+    let page = store.tasks.list(&alice(), &TaskQuery::default()).await;
     page.expect("listed").tasks.len()
 }
 
 /// How many transactions are in the write-ahead log: its frames with the size of the database in
 /// their header (<https://www.sqlite.org/fileformat2.html#walformat>) are the last of one.
-fn commits(adapter: &SqlAdapter) -> usize {
+fn commits(store: &TestDatabase) -> usize {
     const HEADER: usize = 32;
     const FRAME: usize = 24 + 4096;
-    let folder = adapter.folder.as_ref().expect("a folder").path();
+    let folder = store.folder.as_ref().expect("a folder").path();
     let log = std::fs::read(folder.join("new/taskhold.db-wal")).expect("a write-ahead log");
     let frames = log.get(HEADER..).unwrap_or_default().chunks_exact(FRAME);
     frames
@@ -52,13 +52,13 @@ fn commits(adapter: &SqlAdapter) -> usize {
 
 #[tokio::test]
 async fn a_write_that_fails_undoes_nothing_of_the_others() {
-    let adapter = adapter::sqlite().await;
-    adapter.tasks.add(&task(0)).await.expect("added");
+    let store = database::sqlite().await;
+    store.tasks.add(&task(0)).await.expect("added");
     // Every third one takes an id that is taken.
     let tasks: Vec<_> = (1..=WRITES)
         .map(|number| task(if number % 3 == 0 { 0 } else { number }))
         .collect();
-    let outcomes = join_all(tasks.iter().map(|task| adapter.tasks.add(task))).await;
+    let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
     let refused = outcomes
         .iter()
         .filter(|outcome| matches!(outcome, Err(StoreError::Duplicate | StoreError::Busy)))
@@ -66,61 +66,61 @@ async fn a_write_that_fails_undoes_nothing_of_the_others() {
     let added = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(refused + added, outcomes.len(), "{outcomes:?}");
     assert!(refused >= 80, "{refused}");
-    assert_eq!(stored(&adapter).await, added + 1);
+    assert_eq!(stored(&store).await, added + 1);
 }
 
 #[tokio::test]
 async fn writes_that_come_together_are_committed_together() {
-    let adapter = adapter::sqlite().await;
-    adapter.tasks.add(&task(0)).await.expect("added");
-    let before = commits(&adapter);
+    let store = database::sqlite().await;
+    store.tasks.add(&task(0)).await.expect("added");
+    let before = commits(&store);
     let tasks: Vec<_> = (1..=100).map(task).collect();
-    let outcomes = join_all(tasks.iter().map(|task| adapter.tasks.add(task))).await;
+    let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    let together = commits(&adapter) - before;
+    let together = commits(&store) - before;
     assert!(
         (2..50).contains(&together),
         "{together} commits of 100 writes"
     );
 
-    let before = commits(&adapter);
+    let before = commits(&store);
     for number in 101..=120 {
-        adapter.tasks.add(&task(number)).await.expect("added");
+        store.tasks.add(&task(number)).await.expect("added");
     }
-    assert_eq!(commits(&adapter) - before, 20, "one after the other");
+    assert_eq!(commits(&store) - before, 20, "one after the other");
 }
 
 #[tokio::test]
 async fn a_write_that_ends_the_transaction_ends_it_for_itself_alone() {
-    let adapter = adapter::sqlite().await;
+    let store = database::sqlite().await;
     // What a full disk does to a transaction, at will.
     let ends = "CREATE TRIGGER ends BEFORE INSERT ON tasks WHEN NEW.title = 'task 50' \
                 BEGIN SELECT RAISE(ROLLBACK, 'ended'); END";
-    adapter.sql.execute_unprepared(ends).await.expect("made");
+    store.sql.execute_unprepared(ends).await.expect("made");
     let tasks: Vec<_> = (0..100).map(task).collect();
-    let outcomes = join_all(tasks.iter().map(|task| adapter.tasks.add(task))).await;
+    let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
     for (number, outcome) in outcomes.iter().enumerate() {
         assert_eq!(outcome.is_err(), number == 50, "{number}: {outcome:?}");
     }
-    assert_eq!(stored(&adapter).await, 99);
+    assert_eq!(stored(&store).await, 99);
 }
 
 #[tokio::test]
 async fn another_process_that_writes_is_waited_for() {
-    let adapter = adapter::sqlite().await;
-    adapter.tasks.add(&task(0)).await.expect("added");
-    let execute = async |sql| adapter.sql.execute_unprepared(sql).await.expect("executed");
+    let store = database::sqlite().await;
+    store.tasks.add(&task(0)).await.expect("added");
+    let execute = async |sql| store.sql.execute_unprepared(sql).await.expect("executed");
     execute("BEGIN IMMEDIATE").await;
     execute("UPDATE tasks SET title = 'by another'").await;
     let toggle = TaskChange::toggle();
     let now = Timestamp::LAST;
     let (owner, id) = (alice(), task(0).id);
-    let change = adapter
+    let change = store
         .tasks
         .change(&owner, id, &toggle, &Precondition::None, now);
     let other = async {
         // Readers do not wait, and see what was.
-        let found = adapter.tasks.find(&owner, id).await.expect("found");
+        let found = store.tasks.find(&owner, id).await.expect("found");
         assert_eq!(found.map(|task| task.title), Some(task(0).title));
         execute("COMMIT").await;
     };

@@ -6,92 +6,74 @@ use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_domain::timestamp::Timestamp;
 
-use super::finding::Finding;
+use super::report::{Finding, Report};
 use crate::settings::{Profile, Settings};
 
-/// The most that may be lost.
-const OLDEST: Duration = Duration::from_hours(24);
-/// The timer verifies one every day; some days may go wrong.
-const VERIFIED_WITHIN: Duration = Duration::from_hours(3 * 24);
+/// A backup may be so old: what was written since would be lost.
+const MAX_AGE: Duration = Duration::from_hours(24);
+/// The clock of the machine that makes backups may be ahead by so much.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_mins(1);
+/// The timer verifies one every day; some days may fail.
+const MAX_VERIFIED_AGE: Duration = Duration::from_hours(3 * 24);
 
-/// How old the newest backup is, and the newest that was verified.
-pub fn look(settings: &Settings) -> Vec<Finding> {
-    const CHECK: &str = "backup";
+/// Checks the age of the newest backup, and of the newest verified one.
+pub fn check(settings: &Settings, report: &mut Report) {
     let folder = BackupFolder::new(settings.backup.folder.clone());
-    let shown = folder.path().display();
     let (backups, damaged) = match folder.list() {
         Ok(listed) => listed,
         Err(error) => {
             let found = format!("the folder cannot be read: {:#}", anyhow::Error::new(error));
-            return vec![Finding::problem(
-                CHECK,
-                found,
-                "give the folder to the user of the service",
-            )];
+            let advice = "give the folder to the user of the service";
+            return report.add("backup", Finding::problem(found, advice));
         }
     };
     let now = SystemClock.now();
-    let mut findings = vec![newest(settings, backups.last(), now)];
-    findings.extend(verified(&backups, now));
-    if let Some(error) = damaged.first() {
-        findings.push(Finding::warning(
-            "damaged",
-            format!(
-                "{} backups in {shown} cannot be read: {error}",
-                damaged.len()
-            ),
-            "`taskhold backup list` names them; restore none of them",
-        ));
+    report.add("backup", newest(settings, backups.last(), now));
+    if !backups.is_empty() {
+        report.add("verified", verified(&backups, now));
     }
-    findings
+    if let Some(error) = damaged.first() {
+        let found = format!(
+            "{} backups in {} cannot be read: {error}",
+            damaged.len(),
+            folder.path().display()
+        );
+        let advice = "`taskhold backup list` names them; restore none of them";
+        report.add("damaged", Finding::warning(found, advice));
+    }
 }
 
 fn newest(settings: &Settings, newest: Option<&Backup>, now: Timestamp) -> Finding {
-    const CHECK: &str = "backup";
     let advice = "run `taskhold backup`, and have it run every hour (docs/operations/backup.md)";
-    let serves = settings.profile == Profile::Production;
+    let is_production = settings.profile == Profile::Production;
     let Some(newest) = newest else {
         let found = format!("there is none in {}", settings.backup.folder.display());
-        return Finding::wrong(serves, CHECK, found, advice);
+        return Finding::warning(found, advice).problem_if(is_production);
     };
     let found = format!("the newest is of {}", newest.taken_at);
-    if newest.taken_at > now.saturating_add(Duration::from_mins(1)) {
+    if newest.taken_at > now.saturating_add(MAX_CLOCK_DIFFERENCE) {
         return Finding::warning(
-            CHECK,
-            format!("{found}, which is to come"),
-            "look at the clock of the machine that made it",
+            format!("{found}, which is in the future: newer backups count as older ones"),
+            "remove it, and correct the clock of the machine that made it",
         );
     }
-    if newest.taken_at < now.saturating_sub(OLDEST) {
-        let found = format!(
-            "{found}: more than {} h would be lost",
-            OLDEST.as_secs() / 3600
-        );
-        return Finding::wrong(serves, CHECK, found, advice);
+    if newest.taken_at < now.saturating_sub(MAX_AGE) {
+        let hours = MAX_AGE.as_secs() / 3600;
+        let found = format!("{found}: more than {hours} h would be lost");
+        return Finding::warning(found, advice).problem_if(is_production);
     }
-    Finding::ok(CHECK, found)
+    Finding::ok(found)
 }
 
-fn verified(backups: &[Backup], now: Timestamp) -> Option<Finding> {
-    const CHECK: &str = "verified";
-    if backups.is_empty() {
-        return None;
-    }
+fn verified(backups: &[Backup], now: Timestamp) -> Finding {
     let advice = "run `taskhold backup verify`, and have it run every day: only a backup that was restored is known to be one";
-    let newest = backups
-        .iter()
-        .rev()
-        .find(|backup| backup.verified.is_some());
-    Some(match newest {
-        None => Finding::warning(CHECK, "no backup was ever verified", advice),
-        Some(backup) if backup.taken_at < now.saturating_sub(VERIFIED_WITHIN) => Finding::warning(
-            CHECK,
+    let mut verified = backups.iter().filter(|backup| backup.verified.is_some());
+    match verified.next_back() {
+        None => Finding::warning("no backup was ever verified", advice),
+        Some(backup) if backup.taken_at < now.saturating_sub(MAX_VERIFIED_AGE) => Finding::warning(
             format!("the newest that was verified is of {}", backup.taken_at),
             advice,
         ),
-        Some(backup) => Finding::ok(
-            CHECK,
-            format!("{} was restored and compared", backup.name()),
-        ),
-    })
+        Some(backup) => Finding::ok(format!("{} was restored and compared", backup.name())),
+    }
 }

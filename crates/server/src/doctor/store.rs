@@ -1,209 +1,310 @@
-//! Whether the store answers, and how it is asked more.
+//! The store: whether it answers, and what it says of itself.
 
 use std::time::Duration;
 
-use sea_orm::sqlx;
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
-use taskhold_infrastructure::inspection::{Inspection, Row};
-use taskhold_infrastructure::start::{Opening, UNFINISHED_RESTORE};
-use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_backup::table::TABLES;
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_infrastructure::db::connect::ConnectOptions;
+use taskhold_infrastructure::db::migrations::MigrationStatus;
+use taskhold_infrastructure::inspection::{InspectionError, Inspector, Integrity, Pooling};
 
-use super::finding::Finding;
-use super::{OrNotChecked as _, Seen};
+use super::files;
+use super::report::{Finding, Report};
 use crate::settings::{DIRECT_URL, Settings};
 
-/// How long a server is waited for: who asks wants to know it now.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// The oldest PostgreSQL that is still mended (as of November 2026), by its major version.
-const OLDEST_MENDED: i64 = 14;
+const RESTORE_BACKUP: &str =
+    "keep a copy of the file, and restore the newest verified backup (docs/operations/backup.md)";
+/// The connection of the health check, beside the pool.
+const HEALTH_CHECKS: i64 = 1;
+/// Clocks that are set over the network differ by less.
+const USUAL_DIFFERENCE: i64 = 2_000_000;
+/// By how much the clock of a token's issuer may be ahead.
+const TOLERATED_DIFFERENCE: i64 = 5_000_000;
 
-/// A store that can be asked, or why not.
-pub struct Look {
-    session: Result<Inspection, &'static str>,
-}
+/// What a check makes of the store's answers; `None` if the store has nothing of the kind.
+type Answer = Result<Option<Finding>, InspectionError>;
 
-/// Why nothing was seen.
-#[derive(Debug, thiserror::Error)]
-pub enum Unseen {
-    /// There is nobody to ask.
-    #[error("{0}")]
-    Nobody(&'static str),
-    /// The store did not say it.
-    #[error("the store does not say it: {0}")]
-    Failed(#[from] sqlx::Error),
-}
-
-impl Look {
-    /// Reads rows.
-    ///
-    /// # Errors
-    /// [`Unseen`].
-    pub async fn read<T: Row>(&mut self, sql: &str) -> Result<Vec<T>, Unseen> {
-        Ok(self.session()?.read(sql).await?)
+/// Opens the store and makes every check that asks it.
+pub async fn check(settings: &Settings, report: &mut Report) {
+    let database = &settings.database;
+    let (answer, store) = open(&database.options, database.setting).await;
+    report.add("store", answer);
+    if let Some(path) = database.options.url.sqlite_path() {
+        files::check(path, report);
     }
-
-    /// Reads the one row that there is.
-    ///
-    /// # Errors
-    /// [`Unseen`].
-    pub async fn read_one<T: Row>(&mut self, sql: &str) -> Result<T, Unseen> {
-        let mut rows = self.read(sql).await?;
-        rows.pop().ok_or(Unseen::Failed(sqlx::Error::RowNotFound))
+    let mut direct = None;
+    if database.direct_setting() == DIRECT_URL {
+        let (answer, store) = open(database.direct_options(), DIRECT_URL).await;
+        report.add("direct", answer);
+        direct = Some(store);
     }
-
-    /// The session itself.
-    ///
-    /// # Errors
-    /// [`Unseen`].
-    pub fn session(&mut self) -> Result<&mut Inspection, Unseen> {
-        self.session.as_mut().map_err(|why| Unseen::Nobody(why))
-    }
-}
-
-/// Opens the store to look at it.
-pub async fn open(opening: &Opening, setting: &str) -> (Finding, Look) {
-    const CHECK: &str = "store";
-    let brief = Opening {
-        patience: opening.patience.min(PATIENCE),
-        ..opening.clone()
-    };
-    let nothing = |why| Look { session: Err(why) };
-    match brief.inspection().await {
-        Ok(Some(session)) => {
-            let mut look = Look {
-                session: Ok(session),
+    let mut store = match store {
+        Ok(store) => store,
+        Err(reason) => {
+            let checks: &[_] = if database.options.url.sqlite_path().is_some() {
+                &["integrity", "schema"]
+            } else {
+                &[
+                    "rights",
+                    "migrating",
+                    "connections",
+                    "pooler",
+                    "schema",
+                    "clock",
+                ]
             };
-            let found = match &opening.url {
-                DatabaseUrl::Sqlite(_) => sqlite(opening, &mut look).await,
-                DatabaseUrl::Postgres(_) => postgres(opening, &mut look).await,
-            };
-            match found {
-                Ok(finding) => (finding, look),
-                Err(unseen) => (
-                    Finding::problem(
-                        CHECK,
-                        format!("{}: {unseen}", opening.url),
-                        match &opening.url {
-                            DatabaseUrl::Sqlite(_) => {
-                                "keep a copy of the file, and restore the newest verified backup (docs/operations/backup.md)"
-                            }
-                            DatabaseUrl::Postgres(_) => "look at the server's own log",
-                        },
-                    ),
-                    nothing("the store does not answer"),
-                ),
+            for check in checks {
+                report.add(check, Finding::not_checked(reason));
             }
+            return;
         }
-        Ok(None) => (
-            Finding::ok(
-                CHECK,
-                format!("{} is not there yet: the first start makes it", opening.url),
-            ),
-            nothing("there is no store yet"),
-        ),
+    };
+    report.add_answer("integrity", integrity(&mut store).await);
+    report.add_answer("rights", rights(&mut store).await);
+    let may_migrate = match &mut direct {
+        None => migrating(settings, &mut store).await,
+        Some(Ok(direct)) => migrating(settings, direct).await,
+        Some(Err(reason)) => Ok(Some(Finding::not_checked(*reason))),
+    };
+    report.add_answer("migrating", may_migrate);
+    report.add_answer("connections", connections(settings, &mut store).await);
+    report.add_answer("pooler", pooler(settings, &mut store).await);
+    report.add_answer("schema", schema(settings, &mut store).await);
+    report.add_answer("clock", clock(&mut store).await);
+}
+
+/// Opens a store and has it answer. Otherwise there is a reason why the other checks cannot be made.
+async fn open(
+    options: &ConnectOptions,
+    setting: &str,
+) -> (Finding, Result<Inspector, &'static str>) {
+    let mut store = match options.inspector().await {
+        Ok(Some(store)) => store,
+        Ok(None) => {
+            let found = format!("{} is not there yet: the first start makes it", options.url);
+            return (Finding::ok(found), Err("there is no store yet"));
+        }
         Err(error) => {
-            let is_permanent = error.is_permanent();
-            let found = format!("{setting}: {:#}", anyhow::Error::from(error));
-            let advice = if is_permanent {
+            let advice = if error.is_permanent() {
                 format!("correct {setting}, or what it names")
             } else {
                 "start the server, or see what keeps it from being reached; the service itself waits for it".to_owned()
             };
-            (
-                Finding::problem(CHECK, found, advice),
-                nothing("the store does not answer"),
-            )
+            let found = format!("{setting}: {:#}", anyhow::Error::new(error));
+            let finding = Finding::problem(found, advice);
+            return (finding, Err("the store does not answer"));
+        }
+    };
+    match state(options, &mut store).await {
+        Ok(finding) => (finding, Ok(store)),
+        Err(error) => {
+            let found = format!("{}: {:#}", options.url, anyhow::Error::new(error));
+            let advice = if options.url.sqlite_path().is_some() {
+                RESTORE_BACKUP
+            } else {
+                "look at the server's own log"
+            };
+            let finding = Finding::problem(found, advice);
+            (finding, Err("the store does not answer"))
         }
     }
 }
 
-async fn sqlite(opening: &Opening, look: &mut Look) -> Seen {
-    let (version,): (String,) = look.read_one("SELECT sqlite_version()").await?;
-    // What is no database says so only now.
-    let _: (i64,) = look.read_one("SELECT count(*) FROM sqlite_master").await?;
-    Ok(Finding::ok(
-        "store",
-        format!("{} answers; SQLite {version}", opening.url),
-    ))
-}
-
-async fn postgres(opening: &Opening, look: &mut Look) -> Seen {
-    const CHECK: &str = "store";
-    let (version, number, half_restored, only_reads): (String, i64, bool, bool) = look
-        .read_one(&format!(
-            "SELECT current_setting('server_version'), current_setting('server_version_num')::int8,
-                    EXISTS (SELECT FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'),
-                    pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
-        ))
-        .await?;
-    let found = format!("{} answers; version {version}", opening.url);
-    Ok(if half_restored {
+async fn state(
+    options: &ConnectOptions,
+    store: &mut Inspector,
+) -> Result<Finding, InspectionError> {
+    let state = store.state().await?;
+    let found = format!("{} answers; {}", options.url, state.version);
+    Ok(if state.is_half_restored {
         Finding::problem(
-            CHECK,
             format!("{found}; a backup is being restored into it, or that was cut off"),
             "wait for it, or run `taskhold restore` again",
         )
-    } else if only_reads {
+    } else if !state.takes_writes {
         Finding::problem(
-            CHECK,
             format!("{found}; it takes no writes"),
             "name the primary server, or switch default_transaction_read_only off",
         )
-    } else if number / 10_000 < OLDEST_MENDED {
-        Finding::warning(CHECK, found, "move to a version that is still mended")
+    } else if !state.is_maintained {
+        Finding::warning(found, "upgrade to a version that still gets fixes")
     } else {
-        Finding::ok(CHECK, found)
+        Finding::ok(found)
     })
 }
 
-/// The server behind a pooler.
-pub struct Direct {
-    pub answer: Option<Finding>,
-    pub look: Option<Look>,
+async fn integrity(store: &mut Inspector) -> Answer {
+    let integrity = store.integrity().await?;
+    Ok(integrity.map(|integrity| match integrity {
+        Integrity::Valid => Finding::ok("the file is undamaged"),
+        Integrity::Unfinished(time) => Finding::ok(format!(
+            "no damage found in {} s, which were too short for the whole file",
+            time.as_secs()
+        )),
+        Integrity::Damaged(damage) => Finding::problem(
+            format!("the file is damaged: {damage}"),
+            format!("stop the service, {RESTORE_BACKUP}"),
+        ),
+    }))
 }
 
-/// Opens what the setting for migrations names, where there is one.
-pub async fn direct(settings: &Settings) -> Direct {
-    if settings.database.direct_setting() != DIRECT_URL {
-        return Direct {
-            answer: None,
-            look: None,
+/// Checks that the role may read and write rows: to serve.
+async fn rights(store: &mut Inspector) -> Answer {
+    let role = store.role(&TABLES).await?;
+    Ok(role.map(|role| {
+        let name = role.name;
+        let Some(schema) = role.schema else {
+            return Finding::problem(
+                format!("the role {name} may use no schema of its search_path"),
+                format!("GRANT USAGE ON SCHEMA public TO {name}"),
+            );
         };
-    }
-    let (answer, look) = open(settings.database.direct_opening(), DIRECT_URL).await;
-    Direct {
-        answer: Some(answer.named("direct")),
-        look: Some(look),
-    }
-}
-
-/// Whether others can read along on the way to the server.
-pub async fn encryption(options: &PgConnectOptions, look: &mut Look) -> Finding {
-    const CHECK: &str = "tls";
-    if matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
-        return match look.session() {
-            // A session without it would not have come about.
-            Ok(_) => Finding::ok(
-                CHECK,
-                "the connection is encrypted, and the server's certificate was verified",
-            ),
-            Err(unseen) => Finding::not_checked(CHECK, unseen.to_string()),
-        };
-    }
-    let seen = look.read_one(
-        "SELECT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)",
-    );
-    seen.await
-        .map(|(encrypted,)| {
-            let how = if encrypted {
-                "encrypted"
-            } else {
-                "not encrypted"
+        if !role.missing.is_empty() {
+            let each = |line: &dyn Fn(&str, &str) -> String, separator: &str| {
+                let lines = role.missing.iter();
+                let lines = lines.map(|(table, rights)| line(table, rights));
+                lines.collect::<Vec<_>>().join(separator)
             };
-            Finding::ok(
-                CHECK,
-                format!("the server is on this machine; the connection is {how}"),
-            )
-        })
-        .or_not_checked(CHECK)
+            let lacks = each(&|table, rights| format!("{rights} on {table}"), ", ");
+            return Finding::problem(
+                format!("the role {name} lacks {lacks}"),
+                each(
+                    &|table, rights| format!("GRANT {rights} ON {schema}.{table} TO {name};"),
+                    " ",
+                ),
+            );
+        }
+        if role.is_superuser {
+            return Finding::warning(
+                format!(
+                    "the role {name} is a superuser: whoever has its password has the whole server"
+                ),
+                "serve as a role of its own (docs/operations/postgresql.md)",
+            );
+        }
+        Finding::ok(format!(
+            "the role {name} may read and write the tables in {schema}"
+        ))
+    }))
+}
+
+/// Checks that the role may change tables, if the service does that when it starts.
+async fn migrating(settings: &Settings, store: &mut Inspector) -> Answer {
+    let role = store.role(&TABLES).await?;
+    Ok(role.map(|role| {
+        let may = if role.may_migrate { "may" } else { "may not" };
+        let found = format!("the role {} {may} change the tables", role.name);
+        if settings.auto_migrate && !role.may_migrate {
+            return Finding::problem(
+                format!("{found}, which the start of the service does where it must"),
+                "set database.auto_migrate to false, and have another role run `taskhold migrate up` (docs/operations/postgresql.md)",
+            );
+        }
+        Finding::ok(found)
+    }))
+}
+
+/// Checks that the server has room for the pool.
+async fn connections(settings: &Settings, store: &mut Inspector) -> Answer {
+    let pool = i64::try_from(settings.database.options.max_connections).unwrap_or(i64::MAX);
+    let needed = pool.saturating_add(HEALTH_CHECKS);
+    let limits = store.connection_limits().await?;
+    Ok(limits.map(|limits| {
+        let (allowed, others) = (limits.allowed, limits.used_by_others);
+        let found = format!(
+            "an instance takes up to {needed}; the server has {allowed}, of which others have {others}"
+        );
+        let advice = "set database.max_connections lower, or max_connections of the server higher";
+        match limits.limit {
+            _ if needed > allowed => Finding::problem(found, advice),
+            Some(limit) if needed > limit => Finding::warning(
+                format!("{found}; the role or the database may have {limit} only"),
+                "set database.max_connections lower, or ALTER ROLE … CONNECTION LIMIT higher",
+            ),
+            _ if needed + others > allowed => {
+                Finding::warning(format!("{found}, so there may be too few"), advice)
+            }
+            _ => {
+                let instances = (allowed - others) / needed;
+                Finding::ok(format!("{found}: room for {instances} instances"))
+            }
+        }
+    }))
+}
+
+/// Checks that a pooler in front of the server is safe, and known to be there.
+async fn pooler(settings: &Settings, store: &mut Inspector) -> Answer {
+    let pooling = store.pooling().await?;
+    Ok(pooling.map(|pooling| match pooling {
+        Pooling::None => Finding::ok("every connection has a session of its own"),
+        Pooling::Unsafe => Finding::problem(
+            "a pooler shares the sessions and mixes up prepared statements: the service does not start behind it",
+            "use PgBouncer 1.21 or later with max_prepared_statements above 0, or name the server itself (docs/reliability.md)",
+        ),
+        Pooling::Safe if settings.database.options.pooled => {
+            Finding::ok("a pooler shares the sessions, and keeps prepared statements apart")
+        }
+        Pooling::Safe => Finding::warning(
+            format!(
+                "a pooler shares the sessions that {} names, with the settings that each client has made",
+                settings.database.setting
+            ),
+            format!(
+                "name the server itself in {DIRECT_URL}, and give the settings to the role (docs/reliability.md)"
+            ),
+        ),
+    }))
+}
+
+/// Checks that the tables are those of this program.
+async fn schema(settings: &Settings, store: &mut Inspector) -> Answer {
+    let migrations = store.migrations().await?;
+    let names = |is_meant: fn(&MigrationStatus) -> bool| {
+        let meant = migrations.iter().filter(|migration| is_meant(migration));
+        let names: Vec<_> = meant.map(|migration| migration.name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let pending = names(|migration| !migration.applied);
+    let newer = names(|migration| !migration.known);
+    Ok(Some(match (pending, newer) {
+        (Some(pending), _) if settings.auto_migrate => Finding::warning(
+            format!("pending: {pending}"),
+            "the next start of the service applies them; or run `taskhold migrate up`",
+        ),
+        (Some(pending), _) => Finding::problem(
+            format!("pending, and database.auto_migrate is false: {pending}"),
+            "run `taskhold migrate up`; until then the service is not ready",
+        ),
+        (None, Some(newer)) => Finding::warning(
+            format!("migrated by a newer program: {newer}"),
+            "go on with the upgrade: this program is one version behind at most",
+        ),
+        (None, None) => Finding::ok(format!("{} migrations, all applied", migrations.len())),
+    }))
+}
+
+/// Checks that this machine's clock agrees with the server's.
+async fn clock(store: &mut Inspector) -> Answer {
+    let before = SystemClock.now();
+    let theirs = store.clock().await?;
+    let after = SystemClock.now();
+    Ok(theirs.map(|theirs| compare_clocks(before, theirs, after)))
+}
+
+/// Judges the server's time, which was read at some moment from `before` to `after`.
+fn compare_clocks(before: Timestamp, theirs: Timestamp, after: Timestamp) -> Finding {
+    let behind = before.as_micros() - theirs.as_micros();
+    let ahead = theirs.as_micros() - after.as_micros();
+    let difference = behind.max(ahead);
+    if difference <= USUAL_DIFFERENCE {
+        return Finding::ok("this machine and the database agree");
+    }
+    let direction = if behind > ahead { "behind" } else { "ahead" };
+    let seconds = Duration::from_micros(difference.unsigned_abs()).as_secs_f64();
+    Finding::warning(
+        format!("the database's clock is {seconds:.1} s {direction}"),
+        "have the clocks of all machines set over the network (systemd-timesyncd, chrony)",
+    )
+    .problem_if(difference > TOLERATED_DIFFERENCE)
 }

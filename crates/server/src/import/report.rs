@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use taskhold_application::import::{Counts, Rejected, Summary};
+use taskhold_application::import::{Counts, RejectedRow, Summary};
 
 use super::progress::Progress;
 use crate::cli::Import;
@@ -27,7 +27,7 @@ pub struct Report {
 }
 
 #[derive(Serialize)]
-struct RejectedRow<'a> {
+struct RejectedEntry<'a> {
     position: u64,
     id: Option<&'a str>,
     reason: String,
@@ -97,7 +97,7 @@ impl Report {
     ///
     /// # Errors
     /// Where there is no room for it.
-    pub fn reject(&mut self, rejected: &Rejected, progress: &Progress) -> anyhow::Result<()> {
+    pub fn reject(&mut self, rejected: &RejectedRow, progress: &Progress) -> anyhow::Result<()> {
         let (position, id) = (rejected.position, rejected.id.as_deref());
         let reason = rejected.reason.to_string();
         if self.rejected < SHOWN {
@@ -107,7 +107,7 @@ impl Report {
             ));
         }
         self.rejected += 1;
-        let row = serde_json::to_string(&RejectedRow {
+        let row = serde_json::to_string(&RejectedEntry {
             position,
             id,
             reason,

@@ -1,6 +1,5 @@
 //! The settings of tokens.
 
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,18 +9,18 @@ use taskhold_security::jwks_url::JwksUrl;
 use taskhold_security::jwt::Origin;
 use taskhold_security::secret::Secret;
 
-use super::{Misconfigured, given};
+use super::{Misconfigured, given, values};
 
-/// Who may sign tokens, and what they must say.
+/// Who may sign tokens, and what they must claim.
 pub struct Auth {
     pub secret: Option<Secret>,
     pub previous_secret: Option<Secret>,
     pub origin: Origin,
-    /// Of the tokens that the service issues itself.
+    /// The lifetime of the service's own access tokens.
     pub lifetime: Duration,
     pub refresh_token_lifetime: Duration,
-    /// The longest that any token lives which is taken.
-    pub longest_token_lifetime: Duration,
+    /// The longest lifetime of a token that is accepted.
+    pub max_token_lifetime: Duration,
     pub issuer_keys: Option<KeySource>,
 }
 
@@ -34,42 +33,40 @@ pub(super) struct AuthSection {
     jwt_secret_previous: String,
     issuer: String,
     audience: String,
-    access_token_minutes: NonZeroU16,
-    refresh_token_days: NonZeroU16,
-    longest_token_days: NonZeroU16,
+    #[serde(deserialize_with = "values::minutes")]
+    access_token_minutes: Duration,
+    #[serde(deserialize_with = "values::days")]
+    refresh_token_days: Duration,
+    #[serde(deserialize_with = "values::days")]
+    max_token_lifetime_days: Duration,
     jwks_url: String,
     jwks_file: String,
 }
 
 impl Auth {
     pub(super) fn of(section: AuthSection) -> Result<Self, Misconfigured> {
+        let wrong = |message: &str| Err(Misconfigured(message.to_owned()));
         let secret = given(section.jwt_secret);
         let previous_secret = given(section.jwt_secret_previous);
         if secret.is_none() && previous_secret.is_some() {
-            return Err(Misconfigured(
-                "JWT_SECRET_PREVIOUS is set and JWT_SECRET is not: there is nothing to sign with"
-                    .into(),
-            ));
+            return wrong(
+                "JWT_SECRET_PREVIOUS is set and JWT_SECRET is not: there is nothing to sign with",
+            );
         }
-        let lifetime = Duration::from_mins(section.access_token_minutes.get().into());
-        let longest_token_lifetime = days(section.longest_token_days);
-        if lifetime > longest_token_lifetime {
-            return Err(Misconfigured(
-                "auth.access_token_minutes is longer than auth.longest_token_days: no token that is \
-                 issued would be taken"
-                    .into(),
-            ));
+        if section.access_token_minutes > section.max_token_lifetime_days {
+            return wrong(
+                "auth.access_token_minutes is longer than auth.max_token_lifetime_days: no token that is \
+                 issued would be accepted",
+            );
         }
         let issuer_keys = match (given(section.jwks_url), given(section.jwks_file)) {
             (Some(_), Some(_)) => {
-                return Err(Misconfigured(
-                    "auth.jwks_url and auth.jwks_file are both set: only one can be".into(),
-                ));
+                return wrong("auth.jwks_url and auth.jwks_file are both set: only one can be");
             }
             (Some(url), None) => {
-                Some(KeySource::Url(JwksUrl::parse(&url).map_err(|error| {
-                    Misconfigured(format!("auth.jwks_url: {error}"))
-                })?))
+                let url = JwksUrl::parse(&url);
+                let url = url.map_err(|error| Misconfigured(format!("auth.jwks_url: {error}")))?;
+                Some(KeySource::Url(url))
             }
             (None, Some(file)) => Some(KeySource::File(PathBuf::from(file))),
             (None, None) => None,
@@ -81,14 +78,10 @@ impl Auth {
                 issuer: given(section.issuer),
                 audience: given(section.audience),
             },
-            lifetime,
-            refresh_token_lifetime: days(section.refresh_token_days),
-            longest_token_lifetime,
+            lifetime: section.access_token_minutes,
+            refresh_token_lifetime: section.refresh_token_days,
+            max_token_lifetime: section.max_token_lifetime_days,
             issuer_keys,
         })
     }
-}
-
-fn days(days: NonZeroU16) -> Duration {
-    Duration::from_hours(24 * u64::from(days.get()))
 }

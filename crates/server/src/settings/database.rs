@@ -1,17 +1,16 @@
-//! Which store, as the settings say it, and what is said when it cannot be opened.
+//! The settings of the database, and what is said if it cannot be opened.
 
 use std::collections::HashMap;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU8, NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sea_orm::DatabaseConnection;
 use serde::Deserialize;
-use taskhold_infrastructure::lock::StoreLock;
-use taskhold_infrastructure::session::Session;
-use taskhold_infrastructure::start::{OpenError, Opening};
-use taskhold_infrastructure::store::Store;
+use taskhold_infrastructure::Database;
+use taskhold_infrastructure::db::connect::{ConnectError, ConnectOptions};
+use taskhold_infrastructure::db::lock::DatabaseLock;
+use taskhold_infrastructure::db::migrations::SchemaMigrator;
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use super::{Misconfigured, given};
@@ -28,27 +27,32 @@ pub struct DatabaseSection {
     pub auto_migrate: bool,
     pub max_connections: NonZeroU16,
     pub writes_per_commit: NonZeroU16,
-    pub patience_seconds: u16,
+    pub connect_timeout_seconds: u16,
+    #[serde(deserialize_with = "super::values::batch_size")]
+    pub batch_size: NonZeroU8,
 }
 
-/// Where the store is, and how it is opened.
-pub struct Database {
-    /// For serving.
-    pub opening: Opening,
-    /// The setting that says so.
+/// Where the database is, and how it is opened.
+pub struct DatabaseSettings {
+    /// How it is opened for serving.
+    pub options: ConnectOptions,
+    /// The setting that names it.
     pub setting: &'static str,
-    /// The same store without the pooler in front of it, where there is one.
-    direct: Option<Opening>,
+    /// The most concurrent calls on tasks in one statement on PostgreSQL.
+    pub batch_size: NonZeroUsize,
+    /// How it is opened without the pooler in front of it, if there is one.
+    direct: Option<ConnectOptions>,
 }
 
-impl Database {
-    /// What the section and the environment say.
+impl DatabaseSettings {
+    /// Reads the section and the environment.
     ///
     /// # Errors
     /// [`Misconfigured`], with the name of the setting.
     pub fn of(
         section: &DatabaseSection,
         environment: &HashMap<String, String>,
+        slow_call: Option<Duration>,
     ) -> Result<Self, Misconfigured> {
         let set = |name: &&str| {
             environment
@@ -63,7 +67,7 @@ impl Database {
             DatabaseUrl::parse(url).map_err(|error| Misconfigured(format!("{setting}: {error}")))
         };
         let url = if section.url.is_empty() {
-            DatabaseUrl::Sqlite(section.folder.join("taskhold.db"))
+            DatabaseUrl::sqlite(section.folder.join("taskhold.db"))
         } else {
             parsed(setting, &section.url)?
         };
@@ -71,77 +75,78 @@ impl Database {
             .map(|url| parsed(DIRECT_URL, &url))
             .transpose()?;
         if let Some(direct) = &direct {
-            refuse_another_store(&url, setting, direct)?;
+            refuse_another_database(&url, setting, direct)?;
         }
-        let opening = |url, pooled| Opening {
+        let options = |url, pooled| ConnectOptions {
             url,
             pooled,
             restoring: false,
-            connections: section.max_connections.get().into(),
+            max_connections: section.max_connections.get().into(),
             writes_per_commit: section.writes_per_commit.into(),
-            patience: Duration::from_secs(section.patience_seconds.into()),
+            connect_timeout: Duration::from_secs(section.connect_timeout_seconds.into()),
+            slow_call: slow_call.unwrap_or(Duration::MAX),
         };
         Ok(Self {
-            opening: opening(url, direct.is_some()),
+            options: options(url, direct.is_some()),
             setting,
-            direct: direct.map(|url| opening(url, false)),
+            batch_size: section.batch_size.into(),
+            direct: direct.map(|url| options(url, false)),
         })
     }
 
-    /// The right to serve the store, or to replace what is in it.
+    /// Takes the exclusive right to serve the database, or to replace its contents.
     ///
     /// # Errors
-    /// Who has it.
-    pub fn lock(&self) -> anyhow::Result<Option<StoreLock>> {
-        self.opening.lock().context(self.setting)
+    /// Another process holds it.
+    pub fn lock(&self) -> anyhow::Result<Option<DatabaseLock>> {
+        self.options.lock().context(self.setting)
     }
 
-    /// How the store itself is opened, for what works on all of it.
-    pub fn direct_opening(&self) -> &Opening {
-        self.direct.as_ref().unwrap_or(&self.opening)
+    /// Returns how the database itself is opened, for work on all of it.
+    pub fn direct_options(&self) -> &ConnectOptions {
+        self.direct.as_ref().unwrap_or(&self.options)
     }
 
-    /// How another store is opened that an operator names.
-    pub fn opening_of(&self, url: DatabaseUrl) -> Opening {
-        Opening {
+    /// Returns how another database is opened that an operator names.
+    pub fn options_of(&self, url: DatabaseUrl) -> ConnectOptions {
+        ConnectOptions {
             url,
             pooled: false,
-            ..self.opening.clone()
+            ..self.options.clone()
         }
     }
 
-    /// One connection without time limits, for migrations and the like.
-    ///
-    /// # Errors
-    /// Why there is none, with the name of the setting.
-    pub async fn maintenance(&self) -> anyhow::Result<DatabaseConnection> {
-        self.direct_opening()
-            .maintenance()
-            .await
-            .map_err(|error| Self::not_opened(self.direct_setting(), error))
-    }
-
-    /// A connection without time limits, for an import.
-    ///
-    /// # Errors
-    /// As [`maintenance`](Self::maintenance).
-    pub async fn session(&self) -> anyhow::Result<Session> {
-        let session = self.direct_opening().session().await;
-        session.map_err(|error| Self::not_opened(self.direct_setting(), error))
-    }
-
-    /// The store, for serving.
+    /// Opens a connection that migrates the database.
     ///
     /// # Errors
     /// Why it cannot be opened, with the name of the setting.
-    pub async fn store(&self) -> anyhow::Result<Store> {
-        self.opening
-            .store()
+    pub async fn migrator(&self) -> anyhow::Result<SchemaMigrator> {
+        SchemaMigrator::connect(self.direct_options())
             .await
-            .map_err(|error| Self::not_opened(self.setting, error))
+            .map_err(|error| not_opened(self.direct_setting(), error))
     }
 
-    /// The setting that names the server for migrations.
+    /// Opens the database for serving.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, with the name of the setting.
+    pub async fn connect(&self) -> anyhow::Result<Database> {
+        Database::connect(&self.options)
+            .await
+            .map_err(|error| not_opened(self.setting, error))
+    }
+
+    /// Opens the database without the pooler in front of it.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, with the name of the setting.
+    pub async fn connect_directly(&self) -> anyhow::Result<Database> {
+        Database::connect(self.direct_options())
+            .await
+            .map_err(|error| not_opened(self.direct_setting(), error))
+    }
+
+    /// Returns the setting that names the server for migrations.
     pub fn direct_setting(&self) -> &'static str {
         if self.direct.is_some() {
             DIRECT_URL
@@ -149,30 +154,30 @@ impl Database {
             self.setting
         }
     }
+}
 
-    fn not_opened(setting: &str, error: OpenError) -> anyhow::Error {
-        let permanent = error.is_permanent();
-        let error = anyhow::Error::from(error);
-        if permanent {
-            Misconfigured(format!("{setting}: {error:#}")).into()
-        } else {
-            error.context(setting.to_owned())
-        }
+fn not_opened(setting: &str, error: ConnectError) -> anyhow::Error {
+    let permanent = error.is_permanent();
+    let error = anyhow::Error::from(error);
+    if permanent {
+        Misconfigured(format!("{setting}: {error:#}")).into()
+    } else {
+        error.context(setting.to_owned())
     }
 }
 
-/// A pooler stands in front of PostgreSQL only. What deletes data would otherwise delete it elsewhere
-/// than in the database that is served.
-fn refuse_another_store(
+/// Refuses a `DIRECT_URL` that names another database: a command that deletes data would delete it elsewhere
+/// than in the database that is served. Only PostgreSQL has poolers.
+fn refuse_another_database(
     url: &DatabaseUrl,
     setting: &str,
     direct: &DatabaseUrl,
 ) -> Result<(), Misconfigured> {
-    match (url, direct) {
-        (DatabaseUrl::Postgres(_), DatabaseUrl::Postgres(_)) => Ok(()),
-        (DatabaseUrl::Sqlite(_), _) | (_, DatabaseUrl::Sqlite(_)) => Err(Misconfigured(format!(
-            "{DIRECT_URL} is for the PostgreSQL server behind the pooler that {setting} names; they are \
-             {direct} and {url}"
-        ))),
+    if url.sqlite_path().is_none() && direct.sqlite_path().is_none() {
+        return Ok(());
     }
+    Err(Misconfigured(format!(
+        "{DIRECT_URL} is for the PostgreSQL server behind the pooler that {setting} names; they are \
+         {direct} and {url}"
+    )))
 }

@@ -1,12 +1,14 @@
-//! Where settings come from: the built-in files, a folder that overlays them, `.env` and the
-//! environment.
+//! The sources of settings: the built-in files, a folder that overlays them, `.env` and the environment.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
 use config::builder::DefaultState;
-use config::{Config, ConfigBuilder, ConfigError, Environment, File, FileFormat};
+use config::{
+    Config, ConfigBuilder, ConfigError, Environment, File, FileFormat, Map, Source, Value,
+    ValueKind,
+};
 
 use super::database::DIRECT_URL;
 use super::{Misconfigured, Profile};
@@ -16,14 +18,148 @@ const DEVELOPMENT: &str = include_str!("../../../../config/development.toml");
 const PRODUCTION: &str = include_str!("../../../../config/production.toml");
 const TEST: &str = include_str!("../../../../config/test.toml");
 
-/// The folder that is read without being named, where there is one.
+/// The folder that is read without being named, if it exists.
 const USUAL_FOLDER: &str = "config";
 
-/// The process's environment, over what a file `.env` adds to it.
-///
-/// # Errors
-/// [`Misconfigured`], with the name of the variable.
-pub fn environment() -> Result<HashMap<String, String>, Misconfigured> {
+/// The prefix of a variable that sets a key of a section.
+const PREFIX: &str = "TASKHOLD__";
+
+/// The variables with names of their own, and what they set.
+const WELL_KNOWN: [(&str, &str); 6] = [
+    (DIRECT_URL, "database.direct_url"),
+    ("NEON_DATABASE_URL", "database.url"),
+    ("DATABASE_URL", "database.url"),
+    ("JWT_SECRET", "auth.jwt_secret"),
+    ("JWT_SECRET_PREVIOUS", "auth.jwt_secret_previous"),
+    ("PORT", "server.port"),
+];
+
+/// The sections and keys of settings that were renamed, with the new keys. The old ones are accepted for
+/// one version.
+const RENAMED: [(&str, &str, &str); 2] = [
+    ("database", "patience_seconds", "connect_timeout_seconds"),
+    ("auth", "longest_token_days", "max_token_lifetime_days"),
+];
+
+/// Where settings come from. Renamed ones are under their new names.
+pub struct Sources {
+    /// The variables of the process, over those that a file `.env` adds.
+    pub environment: HashMap<String, String>,
+    /// What to tell the operator once there is a log.
+    pub warnings: Vec<String>,
+}
+
+impl Sources {
+    /// Reads the environment and `.env`.
+    pub fn read() -> Result<Self, Misconfigured> {
+        let mut sources = Self {
+            environment: environment()?,
+            warnings: Vec::new(),
+        };
+        for (section, old, new) in RENAMED {
+            let [old, new] =
+                [old, new].map(|key| format!("{PREFIX}{section}__{key}").to_uppercase());
+            let value = sources.environment.remove(&old);
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                let replaced = sources.environment.insert(new.clone(), value);
+                let is_set_twice = replaced.is_some_and(|value| !value.is_empty());
+                sources.note_renamed(&old, &new, is_set_twice)?;
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Overlays all sources, each over those before it.
+    pub fn overlay(
+        &mut self,
+        profile: Profile,
+        folder: Option<&Path>,
+    ) -> Result<Config, Misconfigured> {
+        let files = self.files(profile, folder)?;
+        let in_files = files.build_cloned()?;
+        refuse_secrets(&in_files)?;
+        refuse_unknown_variables(&self.environment, &in_files)?;
+        Ok(with_environment(files, &self.environment)?.build()?)
+    }
+
+    fn files(
+        &mut self,
+        profile: Profile,
+        folder: Option<&Path>,
+    ) -> Result<ConfigBuilder<DefaultState>, Misconfigured> {
+        let built_in = match profile {
+            Profile::Development => DEVELOPMENT,
+            Profile::Production => PRODUCTION,
+            Profile::Test => TEST,
+        };
+        let mut builder = Config::builder()
+            .add_source(File::from_str(DEFAULT, FileFormat::Toml))
+            .add_source(File::from_str(built_in, FileFormat::Toml));
+        let folder = match folder {
+            Some(folder) if !folder.is_dir() => {
+                return Err(Misconfigured(format!(
+                    "--config: there is no folder {}",
+                    folder.display()
+                )));
+            }
+            Some(folder) => folder,
+            None => Path::new(USUAL_FOLDER),
+        };
+        for name in ["default", profile.name()] {
+            builder = builder.add_source(self.file(&folder.join(name).with_extension("toml"))?);
+        }
+        Ok(builder)
+    }
+
+    /// Reads a file, which need not exist.
+    fn file(&mut self, path: &Path) -> Result<Layer, Misconfigured> {
+        let file = File::from(path).format(FileFormat::Toml).required(false);
+        let mut sections = file.collect()?;
+        for (section, old, new) in RENAMED {
+            if let Some(ValueKind::Table(keys)) = sections.get_mut(section).map(|it| &mut it.kind)
+                && let Some(value) = keys.remove(old)
+            {
+                let is_set_twice = keys.insert(new.to_owned(), value).is_some();
+                let old = format!("{}: {section}.{old}", path.display());
+                self.note_renamed(&old, &format!("{section}.{new}"), is_set_twice)?;
+            }
+        }
+        Ok(Layer(sections))
+    }
+
+    fn note_renamed(
+        &mut self,
+        old: &str,
+        new: &str,
+        is_set_twice: bool,
+    ) -> Result<(), Misconfigured> {
+        if is_set_twice {
+            return Err(Misconfigured(format!(
+                "{old} is the old name of {new}, and both are set: remove the old one"
+            )));
+        }
+        self.warnings.push(format!(
+            "{old} is the old name of {new}, and the next version will refuse it: rename it"
+        ));
+        Ok(())
+    }
+}
+
+/// A file that was read.
+#[derive(Debug, Clone)]
+struct Layer(Map<String, Value>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn environment() -> Result<HashMap<String, String>, Misconfigured> {
     let mut environment = HashMap::new();
     match dotenvy::dotenv_iter() {
         Ok(lines) => {
@@ -42,15 +178,14 @@ pub fn environment() -> Result<HashMap<String, String>, Misconfigured> {
             (Ok(name), Ok(value)) => {
                 environment.insert(name, value);
             }
-            (name, _) => refuse_if_heeded(name)?,
+            (name, _) => refuse_if_ours(name)?,
         }
     }
     Ok(environment)
 }
 
-/// The name of a variable that is not UTF-8, or whose value is not. Left out where it was meant for us,
-/// it would leave something else in force.
-fn refuse_if_heeded(name: Result<String, OsString>) -> Result<(), Misconfigured> {
+/// Refuses a variable of ours that is not UTF-8: if it were ignored, another value would stay in force.
+fn refuse_if_ours(name: Result<String, OsString>) -> Result<(), Misconfigured> {
     let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
     if name.starts_with("TASKHOLD_") || WELL_KNOWN.iter().any(|(known, _)| *known == name) {
         return Err(Misconfigured(format!("the variable {name} is not UTF-8")));
@@ -58,58 +193,13 @@ fn refuse_if_heeded(name: Result<String, OsString>) -> Result<(), Misconfigured>
     Ok(())
 }
 
-/// All of them, each over those before it.
-///
-/// # Errors
-/// [`Misconfigured`], with the name of the setting.
-pub fn overlaid(
-    profile: Profile,
-    folder: Option<&Path>,
-    environment: &HashMap<String, String>,
-) -> Result<Config, Misconfigured> {
-    let files = files(profile, folder)?;
-    let in_files = files.build_cloned()?;
-    refuse_secrets(&in_files)?;
-    refuse_unknown_variables(environment, &in_files)?;
-    Ok(with_environment(files, environment)?.build()?)
-}
-
-fn files(
-    profile: Profile,
-    folder: Option<&Path>,
-) -> Result<ConfigBuilder<DefaultState>, Misconfigured> {
-    let built_in = match profile {
-        Profile::Development => DEVELOPMENT,
-        Profile::Production => PRODUCTION,
-        Profile::Test => TEST,
-    };
-    let mut builder = Config::builder()
-        .add_source(File::from_str(DEFAULT, FileFormat::Toml))
-        .add_source(File::from_str(built_in, FileFormat::Toml));
-    let folder = match folder {
-        Some(folder) if !folder.is_dir() => {
-            return Err(Misconfigured(format!(
-                "--config: there is no folder {}",
-                folder.display()
-            )));
-        }
-        Some(folder) => folder,
-        None => Path::new(USUAL_FOLDER),
-    };
-    for name in ["default", profile.name()] {
-        let path = folder.join(name).with_extension("toml");
-        builder = builder.add_source(File::from(path).format(FileFormat::Toml).required(false));
-    }
-    Ok(builder)
-}
-
-/// The settings that have no place in a file, and the variables for them.
+/// The settings that must not be in a file, and the variables for them.
 const SECRETS: [(&str, &str); 2] = [
     ("auth.jwt_secret", "JWT_SECRET"),
     ("auth.jwt_secret_previous", "JWT_SECRET_PREVIOUS"),
 ];
 
-/// What lies in files is copied, committed and backed up.
+/// Refuses secrets in files, which are copied, committed and backed up.
 fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
     for (key, variable) in SECRETS {
         if files.get_string(key).is_ok() {
@@ -135,10 +225,7 @@ fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
     Ok(())
 }
 
-/// The beginning of a variable that sets a section's key.
-const PREFIX: &str = "TASKHOLD__";
-
-/// A mistyped variable would otherwise have no effect and say nothing.
+/// Refuses variables that set nothing: a mistyped one would have no effect.
 fn refuse_unknown_variables(
     environment: &HashMap<String, String>,
     files: &Config,
@@ -163,16 +250,6 @@ fn refuse_unknown_variables(
     }
     Ok(())
 }
-
-/// The variables that others know by their own names, and what they set.
-const WELL_KNOWN: [(&str, &str); 6] = [
-    (DIRECT_URL, "database.direct_url"),
-    ("NEON_DATABASE_URL", "database.url"),
-    ("DATABASE_URL", "database.url"),
-    ("JWT_SECRET", "auth.jwt_secret"),
-    ("JWT_SECRET_PREVIOUS", "auth.jwt_secret_previous"),
-    ("PORT", "server.port"),
-];
 
 fn with_environment(
     mut builder: ConfigBuilder<DefaultState>,

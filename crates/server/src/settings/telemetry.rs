@@ -1,11 +1,11 @@
-//! Where spans are sent to.
+//! The settings of traces.
 
 use serde::Deserialize;
 use url::Url;
 
 use super::{Misconfigured, given};
 
-/// Where a collector takes spans, below its address (OTLP/HTTP).
+/// The path at which a collector takes spans (OTLP/HTTP).
 const TRACES: &str = "v1/traces";
 
 #[derive(Deserialize)]
@@ -15,10 +15,7 @@ pub struct TelemetrySection {
 }
 
 impl TelemetrySection {
-    /// Where spans are sent to; `None`: nowhere.
-    ///
-    /// # Errors
-    /// [`Misconfigured`], with the name of the setting.
+    /// Returns the address that spans are sent to; `None` if none are sent.
     pub fn traces(&self) -> Result<Option<Url>, Misconfigured> {
         let endpoint = given(self.otlp_endpoint.clone()).map(|raw| traces(&raw));
         endpoint
@@ -50,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_go_below_the_collectors_address() {
+    fn spans_go_to_a_path_below_the_endpoint() {
         for raw in ["http://localhost:4318", "http://localhost:4318/"] {
             let url = traces(raw).unwrap();
             assert_eq!(url.as_str(), "http://localhost:4318/v1/traces");

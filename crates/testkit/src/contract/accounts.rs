@@ -9,12 +9,12 @@ use taskhold_domain::user::User;
 use taskhold_repository::error::StoreError;
 
 use super::{
-    Adapter, account, all, at, email, kept, not_before, password, registered, revocation, rotated,
+    Ports, account, all, at, email, kept, not_before, password, registered, revocation, rotated,
     session, task, user, user_by_email, user_of,
 };
 
 /// Every field survives to the letter, in any script.
-pub async fn an_account_comes_back_as_it_was_kept(store: &impl Adapter) {
+pub async fn an_account_comes_back_as_it_was_kept(store: &Ports) {
     let unusual = User {
         email: Some(email("Ánna.ИВАНОВА+tasks@Пример.example")),
         name: Some(DisplayName::parse(" 名\u{10FFFF} '\"\\% ").expect("a name")),
@@ -24,7 +24,7 @@ pub async fn an_account_comes_back_as_it_was_kept(store: &impl Adapter) {
         ..account("unusual")
     };
     let session = session("unusual", 1);
-    let kept = store.users().register(&unusual, &session).await;
+    let kept = store.users.register(&unusual, &session).await;
     kept.expect("registered");
     assert_eq!(user_of(store, "unusual").await, Some(unusual));
     let anna = registered(store, "anna", 2).await;
@@ -32,12 +32,12 @@ pub async fn an_account_comes_back_as_it_was_kept(store: &impl Adapter) {
 }
 
 /// It is kept as it was typed, and found by whatever case it is asked for in.
-pub async fn an_email_address_is_compared_without_regard_to_case(store: &impl Adapter) {
+pub async fn an_email_address_is_compared_without_regard_to_case(store: &Ports) {
     let anna = User {
         email: Some(email("Änna@Example.org")),
         ..account("anna")
     };
-    let users = store.users();
+    let users = &store.users;
     let kept = users.register(&anna, &session("anna", 1)).await;
     kept.expect("registered");
     for same in ["Änna@Example.org", "änna@example.org", "ÄNNA@EXAMPLE.ORG"] {
@@ -59,7 +59,7 @@ pub async fn an_email_address_is_compared_without_regard_to_case(store: &impl Ad
 }
 
 /// And only that one's session is good.
-pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &impl Adapter) {
+pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &Ports) {
     let newcomers: Vec<_> = (0..10_u32)
         .map(|number| {
             let name = format!("newcomer {number}");
@@ -81,7 +81,7 @@ pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &impl
         .collect();
     let attempts = newcomers
         .iter()
-        .map(|(newcomer, session)| store.users().register(newcomer, session));
+        .map(|(newcomer, session)| store.users.register(newcomer, session));
     let outcomes = join_all(attempts).await;
     let mut winners = Vec::new();
     for (number, outcome) in (0..).zip(&outcomes) {
@@ -104,14 +104,14 @@ pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &impl
         .await
         .expect("one is kept");
     assert_eq!(kept.id, user(&name));
-    let everybody = store.users().list(None, 100).await.expect("listed");
+    let everybody = store.users.list(None, 100).await.expect("listed");
     assert_eq!(everybody, std::slice::from_ref(&kept));
     let rotation = rotated(store, winner, 100).await;
     assert_eq!(rotation, Rotation::Rotated(kept));
 }
 
 /// Whatever it is that was there before.
-pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &impl Adapter) {
+pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let same_id = User {
         email: Some(email("other@example.org")),
@@ -126,7 +126,7 @@ pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &im
         (same_email, "bob", 2),
         (account("bob"), "bob", 1),
     ] {
-        let refused = store.users().register(&again, &session(name, number)).await;
+        let refused = store.users.register(&again, &session(name, number)).await;
         assert!(matches!(refused, Err(StoreError::Duplicate)), "{refused:?}");
         assert_eq!(user_of(store, "anna").await.as_ref(), Some(&anna));
         assert_eq!(user_of(store, "bob").await, None);
@@ -137,17 +137,14 @@ pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &im
 }
 
 /// Those who never registered among them.
-pub async fn users_are_listed_by_id_in_pages(store: &impl Adapter) {
+pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
     let names = ["Zoe", "anna", "anna ", "zoe", "ämil", "Ивaн", "\u{1F600}"];
     for (number, name) in (1..).zip(["zoe", "\u{1F600}", "anna ", "Zoe", "Ивaн"]) {
         let account = User {
             id: user(name),
             ..account(&format!("user{number}"))
         };
-        let kept = store
-            .users()
-            .register(&account, &session(name, number))
-            .await;
+        let kept = store.users.register(&account, &session(name, number)).await;
         kept.expect("registered");
     }
     kept(store, task("anna", 1)).await;
@@ -157,7 +154,7 @@ pub async fn users_are_listed_by_id_in_pages(store: &impl Adapter) {
         let mut last = None;
         // Bounded, so that an adapter that shows a page again fails.
         for _ in 0..=names.len() {
-            let page = store.users().list(last.as_ref(), most).await;
+            let page = store.users.list(last.as_ref(), most).await;
             let page = page.expect("listed");
             assert!(page.len() <= most as usize);
             let Some(user) = page.last() else { break };
@@ -167,19 +164,19 @@ pub async fn users_are_listed_by_id_in_pages(store: &impl Adapter) {
         let ids: Vec<_> = listed.iter().map(|user| user.id.as_str()).collect();
         assert_eq!(ids, names, "{most}");
     }
-    assert_eq!(store.users().list(None, 0).await.expect("listed"), []);
+    assert_eq!(store.users.list(None, 0).await.expect("listed"), []);
 }
 
 /// Of that user, and of nobody else.
-pub async fn another_password_ends_every_session_and_token(store: &impl Adapter) {
+pub async fn another_password_ends_every_session_and_token(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     let (second, verified) = (session("anna", 3), password("first"));
-    let started = store.sessions().start(&second, &verified).await;
+    let started = store.sessions.start(&second, &verified).await;
     assert!(started.expect("answered"));
     let another = password("second");
     let revocation = revocation("anna", 5);
-    let changed = store.users().set_password(&another, &revocation).await;
+    let changed = store.users.set_password(&another, &revocation).await;
     assert!(changed.expect("answered"));
     let expected = User {
         password: Some(another),
@@ -196,10 +193,10 @@ pub async fn another_password_ends_every_session_and_token(store: &impl Adapter)
 }
 
 /// And the caller has a session; where another password was looked at, nothing changes.
-pub async fn a_change_of_password_ends_every_session_but_its_own(store: &impl Adapter) {
+pub async fn a_change_of_password_ends_every_session_but_its_own(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
-    let (users, another) = (store.users(), password("second"));
+    let (users, another) = (&store.users, password("second"));
     let since = revocation("anna", 5);
     let (wrong, session_of_none) = (password("other"), session("anna", 4));
     let changed = users.change_password(&wrong, &another, &since, &session_of_none);
@@ -225,12 +222,12 @@ pub async fn a_change_of_password_ends_every_session_but_its_own(store: &impl Ad
 }
 
 /// Each of them had looked at the same one.
-pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &impl Adapter) {
+pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &Ports) {
     let anna = registered(store, "anna", 0).await;
     let changes = (1..=10_u32).map(|number| async move {
         let (verified, another) = (password("first"), password(&number.to_string()));
         let (since, session) = (revocation("anna", 5), session("anna", number));
-        let users = store.users();
+        let users = &store.users;
         let changed = users.change_password(&verified, &another, &since, &session);
         changed.await.expect("answered")
     });
@@ -251,9 +248,9 @@ pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &impl Adap
 }
 
 /// Nor do they give themselves another password.
-pub async fn who_is_kept_out_changes_no_password(store: &impl Adapter) {
+pub async fn who_is_kept_out_changes_no_password(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
-    let users = store.users();
+    let users = &store.users;
     let kept_out = users
         .set_active(false, &Revocation::permanent(&anna.id))
         .await;
@@ -269,8 +266,8 @@ pub async fn who_is_kept_out_changes_no_password(store: &impl Adapter) {
 }
 
 /// Absent is `false`, and nothing is kept of it.
-pub async fn an_account_that_is_not_there_cannot_be_changed(store: &impl Adapter) {
-    let users = store.users();
+pub async fn an_account_that_is_not_there_cannot_be_changed(store: &Ports) {
+    let users = &store.users;
     let revocation = revocation("nobody", 5);
     let changed = users.set_password(&password("any"), &revocation).await;
     assert!(!changed.expect("answered"));
@@ -292,12 +289,12 @@ pub async fn an_account_that_is_not_there_cannot_be_changed(store: &impl Adapter
 }
 
 /// Who has changed the password meanwhile keeps the new one.
-pub async fn an_outdated_hash_is_replaced_only_where_it_is_still_there(store: &impl Adapter) {
+pub async fn an_outdated_hash_is_replaced_only_where_it_is_still_there(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     for (outdated, expected) in [("other", "first"), ("first", "rehashed")] {
         let (outdated, rehashed) = (password(outdated), password("rehashed"));
-        let done = store.users().rehash(&anna.id, &outdated, &rehashed).await;
+        let done = store.users.rehash(&anna.id, &outdated, &rehashed).await;
         done.expect("answered");
         let after = user_of(store, "anna").await.expect("still there");
         assert_eq!(after.password, Some(password(expected)));
@@ -313,10 +310,10 @@ pub async fn an_outdated_hash_is_replaced_only_where_it_is_still_there(store: &i
 }
 
 /// Kept out, no session and no token counts; let in again, only those from then on.
-pub async fn a_user_is_kept_out_and_let_in_again(store: &impl Adapter) {
+pub async fn a_user_is_kept_out_and_let_in_again(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     kept(store, task("anna", 1)).await;
-    let users = store.users();
+    let users = &store.users;
     let kept_out = users
         .set_active(false, &Revocation::permanent(&anna.id))
         .await;

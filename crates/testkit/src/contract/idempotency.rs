@@ -8,7 +8,7 @@ use taskhold_repository::idempotency::{
 };
 use taskhold_repository::tasks::{Precondition, TaskWrite};
 
-use super::{Adapter, all, at, found, kept, removed, task, user};
+use super::{Ports, all, at, found, kept, removed, task, user};
 
 /// A request whose content is this number.
 fn request(key: &str, content: u8) -> KeyedRequest {
@@ -35,7 +35,7 @@ fn removal(task: &Task) -> TaskWrite {
 
 /// As alice, unless said otherwise.
 async fn written(
-    store: &impl Adapter,
+    store: &Ports,
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
@@ -44,34 +44,34 @@ async fn written(
 }
 
 async fn written_by(
-    store: &impl Adapter,
+    store: &Ports,
     owner: &str,
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
 ) -> IdempotentOutcome {
     store
-        .tasks()
+        .tasks
         .write_idempotent(&user(owner), request, write, now)
         .await
         .expect("answered")
 }
 
 async fn recalled(
-    store: &impl Adapter,
+    store: &Ports,
     owner: &str,
     request: &KeyedRequest,
     now: Timestamp,
 ) -> Option<IdempotentOutcome> {
     store
-        .tasks()
+        .tasks
         .recall(&user(owner), request, now)
         .await
         .expect("answered")
 }
 
 /// And the second time tells what the first one did, whatever happened since.
-pub async fn every_write_under_a_key_is_done_once(store: &impl Adapter) {
+pub async fn every_write_under_a_key_is_done_once(store: &Ports) {
     let new = task("alice", 1);
     let add = TaskWrite::Add(new.clone());
     let created = written(store, &request("add", 1), &add, at(0)).await;
@@ -100,7 +100,7 @@ pub async fn every_write_under_a_key_is_done_once(store: &impl Adapter) {
 }
 
 /// The same key is no excuse for something else.
-pub async fn a_key_of_another_request_is_refused(store: &impl Adapter) {
+pub async fn a_key_of_another_request_is_refused(store: &Ports) {
     let first = kept(store, task("alice", 1)).await;
     written(store, &request("k", 1), &toggle(&first), at(1)).await;
     let second = TaskWrite::Add(task("alice", 2));
@@ -110,7 +110,7 @@ pub async fn a_key_of_another_request_is_refused(store: &impl Adapter) {
 }
 
 /// What found nothing to do may be tried again, and be another request.
-pub async fn a_write_that_misses_leaves_its_key_free(store: &impl Adapter) {
+pub async fn a_write_that_misses_leaves_its_key_free(store: &Ports) {
     let absent = task("alice", 1);
     let present = kept(store, task("alice", 2)).await;
     let stale = TaskWrite::Change {
@@ -140,7 +140,7 @@ pub async fn a_write_that_misses_leaves_its_key_free(store: &impl Adapter) {
 }
 
 /// Nobody can meet another's keys.
-pub async fn everybody_has_their_own_keys(store: &impl Adapter) {
+pub async fn everybody_has_their_own_keys(store: &Ports) {
     for (number, name) in (1..).zip(["alice", "bob", "Alice"]) {
         let new = task(name, number);
         let once = written_by(
@@ -160,7 +160,7 @@ pub async fn everybody_has_their_own_keys(store: &impl Adapter) {
 }
 
 /// Neither before nor much later, and purging changes nothing about it.
-pub async fn a_key_is_forgotten_after_its_time(store: &impl Adapter) {
+pub async fn a_key_is_forgotten_after_its_time(store: &Ports) {
     let kept_for = i64::try_from(RETENTION.as_micros()).expect("in range");
     let toggled = kept(store, task("alice", 1)).await;
     let request = request("k", 1);
@@ -182,7 +182,7 @@ pub async fn a_key_is_forgotten_after_its_time(store: &impl Adapter) {
         "{again:?}"
     );
 
-    let keys = store.keys();
+    let keys = &store.keys;
     let later = at(kept_for + 1);
     assert_eq!(
         keys.purge_expired(at(kept_for), 10)
@@ -196,7 +196,7 @@ pub async fn a_key_is_forgotten_after_its_time(store: &impl Adapter) {
 }
 
 /// So that a purge holds up nobody.
-pub async fn keys_are_forgotten_in_bounded_steps(store: &impl Adapter) {
+pub async fn keys_are_forgotten_in_bounded_steps(store: &Ports) {
     for number in 0..5_u8 {
         let write = TaskWrite::Add(task("alice", number.into()));
         written(
@@ -207,7 +207,7 @@ pub async fn keys_are_forgotten_in_bounded_steps(store: &impl Adapter) {
         )
         .await;
     }
-    let keys = store.keys();
+    let keys = &store.keys;
     for expected in [2, 2, 0] {
         assert_eq!(
             keys.purge_expired(at(4), 2).await.expect("answered"),
@@ -219,7 +219,7 @@ pub async fn keys_are_forgotten_in_bounded_steps(store: &impl Adapter) {
 }
 
 /// A key is asked for without a write.
-pub async fn a_request_under_a_key_can_be_recalled(store: &impl Adapter) {
+pub async fn a_request_under_a_key_can_be_recalled(store: &Ports) {
     let new = task("alice", 1);
     let first = request("k", 1);
     assert_eq!(recalled(store, "alice", &first, at(0)).await, None);
@@ -239,7 +239,7 @@ pub async fn a_request_under_a_key_can_be_recalled(store: &impl Adapter) {
 }
 
 /// Also where the owner is new to the store.
-pub async fn concurrent_duplicates_are_done_once(store: &impl Adapter) {
+pub async fn concurrent_duplicates_are_done_once(store: &Ports) {
     let requests: Vec<_> = (0..40_u8)
         .map(|number| {
             (
@@ -267,7 +267,7 @@ pub async fn concurrent_duplicates_are_done_once(store: &impl Adapter) {
 }
 
 /// With everything else that is theirs.
-pub async fn removing_a_user_removes_their_keys(store: &impl Adapter) {
+pub async fn removing_a_user_removes_their_keys(store: &Ports) {
     let write = TaskWrite::Add(task("alice", 1));
     written(store, &request("k", 1), &write, at(0)).await;
     assert!(removed(store, "alice").await);

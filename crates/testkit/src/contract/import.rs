@@ -14,7 +14,7 @@ use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow,
 use taskhold_repository::tasks::Precondition;
 
 use super::{
-    Adapter, all, at, created_at, description, found, id, kept, removed, task, title, user, user_of,
+    Ports, all, at, created_at, description, found, id, kept, removed, task, title, user, user_of,
 };
 
 /// A row of the console, of the number and the owner of its task, which was created when it says.
@@ -73,18 +73,15 @@ fn outcome(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
 }
 
 /// Sets the rows aside and makes tasks of them, which nobody else sees yet.
-async fn begun(
-    store: &impl Adapter,
-    rows: &[ImportedRow],
-) -> (Box<dyn ImportRun>, ImportOutcome, u64) {
-    let mut run = store.import().await;
+async fn begun(store: &Ports, rows: &[ImportedRow]) -> (Box<dyn ImportRun>, ImportOutcome, u64) {
+    let mut run = store.imports.begin_import().await.expect("begun");
     run.stage(rows).await.expect("set aside");
     let outcome = run.import(at(0)).await.expect("imported");
     let verified = run.verify().await.expect("verified");
     (run, outcome, verified)
 }
 
-async fn imported(store: &impl Adapter, rows: &[ImportedRow]) -> ImportOutcome {
+async fn imported(store: &Ports, rows: &[ImportedRow]) -> ImportOutcome {
     let (run, outcome, verified) = begun(store, rows).await;
     run.commit().await.expect("committed");
     let imported: u64 = outcome.owners.values().map(|counts| counts.imported).sum();
@@ -93,10 +90,10 @@ async fn imported(store: &impl Adapter, rows: &[ImportedRow]) -> ImportOutcome {
 }
 
 /// Nobody sees a part of it.
-pub async fn an_import_happens_at_once_or_never(store: &impl Adapter) {
+pub async fn an_import_happens_at_once_or_never(store: &Ports) {
     let rows = file(10);
     for is_done in [false, true] {
-        let mut run = store.import().await;
+        let mut run = store.imports.begin_import().await.expect("begun");
         let (first, second) = rows.split_at(2);
         run.stage(first).await.expect("set aside");
         run.stage(second).await.expect("set aside");
@@ -118,8 +115,8 @@ pub async fn an_import_happens_at_once_or_never(store: &impl Adapter) {
 }
 
 /// Nor does one of nothing.
-pub async fn an_import_that_is_given_up_leaves_nothing(store: &impl Adapter) {
-    let mut run = store.import().await;
+pub async fn an_import_that_is_given_up_leaves_nothing(store: &Ports) {
+    let mut run = store.imports.begin_import().await.expect("begun");
     run.stage(&file(10)).await.expect("set aside");
     drop(run);
     assert_eq!(all(store, &user("alice")).await, []);
@@ -128,7 +125,7 @@ pub async fn an_import_that_is_given_up_leaves_nothing(store: &impl Adapter) {
 }
 
 /// What it was imported as is there once, whatever ids a second reading of the file gives.
-pub async fn an_import_made_again_changes_nothing(store: &impl Adapter) {
+pub async fn an_import_made_again_changes_nothing(store: &Ports) {
     let first = file(10);
     let outcome_of_first = imported(store, &first).await;
     let expected = [outcome("alice", [3, 0, 0, 0]), outcome("bob", [1, 0, 0, 0])];
@@ -143,7 +140,7 @@ pub async fn an_import_made_again_changes_nothing(store: &impl Adapter) {
 }
 
 /// It is not what the file says any more, and still the same task.
-pub async fn what_was_edited_since_stays_so(store: &impl Adapter) {
+pub async fn what_was_edited_since_stays_so(store: &Ports) {
     let rows = file(10);
     imported(store, &rows).await;
     let change = TaskChange {
@@ -152,7 +149,7 @@ pub async fn what_was_edited_since_stays_so(store: &impl Adapter) {
         ..TaskChange::default()
     };
     let edited = store
-        .tasks()
+        .tasks
         .change(
             &user("bob"),
             rows[1].task.id,
@@ -168,14 +165,14 @@ pub async fn what_was_edited_since_stays_so(store: &impl Adapter) {
 }
 
 /// Whether its row keeps its id or not.
-pub async fn what_was_deleted_since_stays_away(store: &impl Adapter) {
+pub async fn what_was_deleted_since_stays_away(store: &Ports) {
     let alice = user("alice");
     let rows = |first_id| [file(first_id), vec![kept_row(5, task("alice", 5))]].concat();
     let first = rows(10);
     imported(store, &first).await;
     for gone in [&first[0], &first[4]] {
         let removed = store
-            .tasks()
+            .tasks
             .remove(&alice, gone.task.id, &Precondition::None);
         assert!(removed.await.expect("answered"));
     }
@@ -189,7 +186,7 @@ pub async fn what_was_deleted_since_stays_away(store: &impl Adapter) {
 }
 
 /// However far apart they are set aside.
-pub async fn of_rows_that_are_one_the_last_counts(store: &impl Adapter) {
+pub async fn of_rows_that_are_one_the_last_counts(store: &Ports) {
     let titled = |owner: &str, number, text: &str| Task {
         title: title(text),
         ..task(owner, number)
@@ -203,7 +200,7 @@ pub async fn of_rows_that_are_one_the_last_counts(store: &impl Adapter) {
         kept_row(5, titled("alice", 3, "second that is kept")),
         row(6, 7, titled("alice", 6, "third")),
     ];
-    let mut run = store.import().await;
+    let mut run = store.imports.begin_import().await.expect("begun");
     for part in rows.chunks(1) {
         run.stage(part).await.expect("set aside");
     }
@@ -219,7 +216,7 @@ pub async fn of_rows_that_are_one_the_last_counts(store: &impl Adapter) {
 
 /// Their numbers are not enough: the console gives them again. And what was imported for one user is
 /// not there for another.
-pub async fn a_row_is_known_by_its_owners_number_and_time(store: &impl Adapter) {
+pub async fn a_row_is_known_by_its_owners_number_and_time(store: &Ports) {
     let first = row(1, 7, task("alice", 1));
     let others = [
         row(1, 8, task("alice", 2)),
@@ -273,7 +270,7 @@ pub async fn a_row_is_known_by_its_owners_number_and_time(store: &impl Adapter) 
 }
 
 /// Nobody's task is overwritten or given away, and the other rows are imported.
-pub async fn an_id_that_another_user_has_is_taken(store: &impl Adapter) {
+pub async fn an_id_that_another_user_has_is_taken(store: &Ports) {
     let hers = kept(store, task("alice", 1)).await;
     let rows = [
         kept_row(1, task("bob", 2)),
@@ -294,7 +291,7 @@ pub async fn an_id_that_another_user_has_is_taken(store: &impl Adapter) {
 }
 
 /// To the letter and the microsecond, whatever the texts hold, and a search finds it.
-pub async fn every_field_is_kept(store: &impl Adapter) {
+pub async fn every_field_is_kept(store: &Ports) {
     let texts = [
         "\t\\N \\. \r\n \u{1}\u{7f}",
         "'\"; -- $1 ?",
@@ -323,7 +320,7 @@ pub async fn every_field_is_kept(store: &impl Adapter) {
 }
 
 /// Of several imports of one file at once, each task is made by one of them.
-pub async fn imports_at_once_make_each_task_once(store: &impl Adapter) {
+pub async fn imports_at_once_make_each_task_once(store: &Ports) {
     let outcomes = join_all((1..=4).map(|import| async move {
         let rows = file(import * 10);
         imported(store, &rows).await
@@ -343,7 +340,7 @@ pub async fn imports_at_once_make_each_task_once(store: &impl Adapter) {
 }
 
 /// With the user goes what was remembered of them, and of nobody else.
-pub async fn removing_a_user_forgets_what_was_imported(store: &impl Adapter) {
+pub async fn removing_a_user_forgets_what_was_imported(store: &Ports) {
     imported(store, &file(10)).await;
     assert!(removed(store, "alice").await);
     let again = file(20);

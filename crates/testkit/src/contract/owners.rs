@@ -10,8 +10,8 @@ use taskhold_repository::idempotency::{
 use taskhold_repository::tasks::TaskWrite;
 
 use super::{
-    Adapter, all, at, created_at, found, kept, not_before, registered, removed, revocation,
-    rotated, task, user, user_by_email, user_of,
+    Ports, all, at, created_at, found, kept, not_before, registered, removed, revocation, rotated,
+    task, user, user_by_email, user_of,
 };
 
 fn request(key: &str) -> KeyedRequest {
@@ -22,10 +22,10 @@ fn request(key: &str) -> KeyedRequest {
 }
 
 /// Nobody needs to register first.
-pub async fn the_first_task_makes_its_owner_known(store: &impl Adapter) {
+pub async fn the_first_task_makes_its_owner_known(store: &Ports) {
     let first = kept(store, task("alice", 1)).await;
     let owner = store
-        .users()
+        .users
         .find(&first.owner)
         .await
         .expect("answered")
@@ -35,9 +35,9 @@ pub async fn the_first_task_makes_its_owner_known(store: &impl Adapter) {
 }
 
 /// All tasks are kept.
-pub async fn concurrent_first_tasks_make_one_owner(store: &impl Adapter) {
+pub async fn concurrent_first_tasks_make_one_owner(store: &Ports) {
     let first: Vec<_> = (1..=10).map(|number| task("newcomer", number)).collect();
-    for outcome in join_all(first.iter().map(|task| store.tasks().add(task))).await {
+    for outcome in join_all(first.iter().map(|task| store.tasks.add(task))).await {
         outcome.expect("added");
     }
     let newcomer = user("newcomer");
@@ -47,19 +47,16 @@ pub async fn concurrent_first_tasks_make_one_owner(store: &impl Adapter) {
 }
 
 /// No task is left without its owner.
-pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &impl Adapter) {
+pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &Ports) {
     let hers = kept(store, task("alice", 1)).await;
     kept(store, task("alice", 2)).await;
     let his = kept(store, task("bob", 3)).await;
     assert!(removed(store, "alice").await);
-    assert_eq!(
-        store.users().find(&hers.owner).await.expect("answered"),
-        None
-    );
+    assert_eq!(store.users.find(&hers.owner).await.expect("answered"), None);
     assert_eq!(all(store, &hers.owner).await, []);
     assert!(
         !store
-            .tasks()
+            .tasks
             .belongs_to_another(&his.owner, hers.id)
             .await
             .expect("answered")
@@ -68,13 +65,13 @@ pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &impl Adap
 }
 
 /// No row is left that names them: only the digest by which their tokens are known.
-pub async fn removing_a_user_removes_all_that_is_theirs(store: &impl Adapter) {
+pub async fn removing_a_user_removes_all_that_is_theirs(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     let hers = kept(store, task("anna", 1)).await;
     let his = kept(store, task("bob", 2)).await;
     let write = TaskWrite::Add(task("anna", 3));
-    let tasks = store.tasks();
+    let tasks = &store.tasks;
     let keyed = tasks
         .write_idempotent(&anna.id, &request("k"), &write, at(0))
         .await;
@@ -83,7 +80,7 @@ pub async fn removing_a_user_removes_all_that_is_theirs(store: &impl Adapter) {
         "{keyed:?}"
     );
 
-    let gone = store.users().remove(&revocation("anna", 5)).await;
+    let gone = store.users.remove(&revocation("anna", 5)).await;
     assert!(gone.expect("answered"));
     assert_eq!(user_of(store, "anna").await, None);
     assert_eq!(user_by_email(store, "anna@example.org").await, None);
@@ -105,9 +102,9 @@ pub async fn removing_a_user_removes_all_that_is_theirs(store: &impl Adapter) {
 }
 
 /// Instances that have not heard of it yet take tokens from before; who comes later is somebody new.
-pub async fn a_removed_user_does_not_come_back_at_once(store: &impl Adapter) {
+pub async fn a_removed_user_does_not_come_back_at_once(store: &Ports) {
     let known_within = i64::try_from(MAX_PROPAGATION.as_micros()).expect("in range");
-    let tasks = store.tasks();
+    let tasks = &store.tasks;
     for (name, number) in [("by add", 1), ("by key", 2)] {
         kept(store, task(name, number)).await;
         assert!(removed(store, name).await);
@@ -145,7 +142,7 @@ pub async fn a_removed_user_does_not_come_back_at_once(store: &impl Adapter) {
 }
 
 /// Whatever they were writing at that moment, with a key and without.
-pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &impl Adapter) {
+pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &Ports) {
     for round in 0..5_u32 {
         let name = format!("user{round}");
         let writer = registered(store, &name, round).await.id;
@@ -153,7 +150,7 @@ pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &impl Adap
         let keyed = join_all((0..8).map(|number| {
             let write = TaskWrite::Add(task(&name, first + number));
             let request = request(&format!("k{number}"));
-            let (tasks, writer) = (store.tasks(), &writer);
+            let (tasks, writer) = (&store.tasks, &writer);
             async move {
                 let done = tasks
                     .write_idempotent(writer, &request, &write, at(2))
@@ -163,7 +160,7 @@ pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &impl Adap
         }));
         let added = join_all((8..16).map(|number| {
             let task = task(&name, first + number);
-            async move { store.tasks().add(&task).await }
+            async move { store.tasks.add(&task).await }
         }));
         let (keyed, gone, added) = join3(keyed, removed(store, &name), added).await;
         assert!(gone);
@@ -179,14 +176,14 @@ pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &impl Adap
 }
 
 /// Only who was removed has to wait.
-pub async fn a_user_whose_tokens_were_revoked_goes_on_writing(store: &impl Adapter) {
+pub async fn a_user_whose_tokens_were_revoked_goes_on_writing(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
-    let ended = store.sessions().end(None, &revocation("anna", 5)).await;
+    let ended = store.sessions.end(None, &revocation("anna", 5)).await;
     ended.expect("ended");
     kept(store, created_at(task("anna", 1), 6)).await;
     let write = TaskWrite::Add(created_at(task("anna", 2), 7));
     let done = store
-        .tasks()
+        .tasks
         .write_idempotent(&anna.id, &request("k"), &write, at(7))
         .await;
     assert!(

@@ -10,7 +10,7 @@ use taskhold_repository::tasks::{
     Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
 };
 
-use super::{Adapter, all, at, description, kept, task, title, user};
+use super::{Ports, all, at, description, kept, task, title, user};
 
 /// Beginnings of titles in several scripts; their order by code point is not that of any language.
 const WORDS: [&str; 12] = [
@@ -37,10 +37,10 @@ fn every_sort() -> impl Iterator<Item = Sort> {
 }
 
 /// So many tasks of alice, with titles, times and flags that are often equal, and some of bob's.
-async fn furnished(store: &impl Adapter, size: u32) -> Vec<Task> {
+async fn furnished(store: &Ports, size: u32) -> Vec<Task> {
     let tasks: Vec<_> = (0..size).map(varied).collect();
     for some in tasks.chunks(50) {
-        for outcome in join_all(some.iter().map(|task| store.tasks().add(task))).await {
+        for outcome in join_all(some.iter().map(|task| store.tasks.add(task))).await {
             outcome.expect("added");
         }
     }
@@ -113,12 +113,12 @@ fn in_order(sort: Sort, one: &Task, other: &Task) -> Ordering {
     }
 }
 
-async fn list(store: &impl Adapter, owner: &UserId, query: &TaskQuery) -> TaskPage {
-    store.tasks().list(owner, query).await.expect("listed")
+async fn list(store: &Ports, owner: &UserId, query: &TaskQuery) -> TaskPage {
+    store.tasks.list(owner, query).await.expect("listed")
 }
 
 /// Every page by cursor, in order.
-async fn pages(store: &impl Adapter, owner: &UserId, query: &TaskQuery) -> Vec<Task> {
+async fn pages(store: &Ports, owner: &UserId, query: &TaskQuery) -> Vec<Task> {
     let mut query = query.clone();
     let mut tasks = Vec::new();
     loop {
@@ -133,7 +133,7 @@ async fn pages(store: &impl Adapter, owner: &UserId, query: &TaskQuery) -> Vec<T
 }
 
 /// Every filter, search, order, page and count agrees with the rules, for so many tasks.
-pub async fn every_query_of(store: &impl Adapter, size: u32) {
+pub async fn every_query_of(store: &Ports, size: u32) {
     let tasks = furnished(store, size).await;
     let alice = user("alice");
     let texts = [
@@ -195,16 +195,16 @@ pub async fn every_query_of(store: &impl Adapter, size: u32) {
         total: tasks.len() as u64,
         completed: done as u64,
     };
-    assert_eq!(store.tasks().count(&alice).await.expect("counted"), counts);
+    assert_eq!(store.tasks.count(&alice).await.expect("counted"), counts);
 }
 
 /// On a small scale; [`every_query_of`] does it on a large one.
-pub async fn every_query_agrees_with_the_rules(store: &impl Adapter) {
+pub async fn every_query_agrees_with_the_rules(store: &Ports) {
     every_query_of(store, 240).await;
 }
 
 /// The last page is the one that has no next, also when it is full.
-pub async fn a_page_knows_whether_there_is_more(store: &impl Adapter) {
+pub async fn a_page_knows_whether_there_is_more(store: &Ports) {
     let tasks = furnished(store, 6).await;
     let alice = user("alice");
     for sort in every_sort() {
@@ -227,7 +227,7 @@ pub async fn a_page_knows_whether_there_is_more(store: &impl Adapter) {
 }
 
 /// With and without a limit, and past the end.
-pub async fn an_offset_skips_so_many(store: &impl Adapter) {
+pub async fn an_offset_skips_so_many(store: &Ports) {
     let tasks = furnished(store, 9).await;
     let alice = user("alice");
     for offset in [0, 1, 8, 9, 10, u32::MAX] {
@@ -253,7 +253,7 @@ pub async fn an_offset_skips_so_many(store: &impl Adapter) {
 
 /// Whoever was there at the beginning and still is at the end is shown exactly once, whatever is
 /// inserted, changed and deleted between the pages, the task that marks the place included.
-pub async fn paging_by_creation_survives_what_others_do(store: &impl Adapter) {
+pub async fn paging_by_creation_survives_what_others_do(store: &Ports) {
     let before = furnished(store, 40).await;
     let alice = user("alice");
     let mut query = TaskQuery {
@@ -267,7 +267,7 @@ pub async fn paging_by_creation_survives_what_others_do(store: &impl Adapter) {
         let Some(Position { key, id: mark }) = page.next else {
             break;
         };
-        let tasks = store.tasks();
+        let tasks = &store.tasks;
         let newest = Task {
             created_at: at(1_000_000),
             updated_at: at(1_000_000),
@@ -311,7 +311,7 @@ pub async fn paging_by_creation_survives_what_others_do(store: &impl Adapter) {
 }
 
 /// What is searched is the text as it is now.
-pub async fn a_search_follows_changes(store: &impl Adapter) {
+pub async fn a_search_follows_changes(store: &Ports) {
     let before = kept(store, task("alice", 1)).await;
     let search = |text: &str| TaskQuery {
         text: Some(text.to_owned()),
@@ -319,7 +319,7 @@ pub async fn a_search_follows_changes(store: &impl Adapter) {
     };
     let change = TaskChange::update(title("Купить ХЛЕБ"), description("Ofen VORHEIZEN"));
     store
-        .tasks()
+        .tasks
         .change(
             &before.owner,
             before.id,

@@ -5,22 +5,22 @@ use taskhold_domain::session::{Rotation, Session, Successor};
 use taskhold_domain::user::User;
 
 use super::{
-    Adapter, LIFETIME, account, at, not_before, password, registered, revocation, rotated, session,
+    LIFETIME, Ports, account, at, not_before, password, registered, revocation, rotated, session,
     token,
 };
 
-async fn started(store: &impl Adapter, session: &Session) {
+async fn started(store: &Ports, session: &Session) {
     assert!(is_started(store, session, "first").await);
 }
 
 /// With this password.
-async fn is_started(store: &impl Adapter, session: &Session, verified: &str) -> bool {
-    let started = store.sessions().start(session, &password(verified)).await;
+async fn is_started(store: &Ports, session: &Session, verified: &str) -> bool {
+    let started = store.sessions.start(session, &password(verified)).await;
     started.expect("answered")
 }
 
 /// The one that takes its place is, too.
-pub async fn a_refresh_token_is_good_for_one_use(store: &impl Adapter) {
+pub async fn a_refresh_token_is_good_for_one_use(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     for number in 1..5 {
         let rotation = rotated(store, number, number + 1).await;
@@ -33,7 +33,7 @@ pub async fn a_refresh_token_is_good_for_one_use(store: &impl Adapter) {
 }
 
 /// Nothing is kept of the attempt.
-pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &impl Adapter) {
+pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &Ports) {
     registered(store, "anna", 1).await;
     assert_eq!(rotated(store, 9, 10).await, Rotation::Refused);
     assert_eq!(rotated(store, 10, 11).await, Rotation::Refused);
@@ -43,7 +43,7 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &impl Adapter)
             created_at: at(LIFETIME + micros),
             expires_at: at(3 * LIFETIME),
         };
-        let rotation = store.sessions().rotate(token(1), &successor).await;
+        let rotation = store.sessions.rotate(token(1), &successor).await;
         let expected = if is_good {
             Rotation::Rotated(account("anna"))
         } else {
@@ -57,7 +57,7 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &impl Adapter)
         created_at: at(3 * LIFETIME - 1),
         expires_at: at(3 * LIFETIME),
     };
-    let rotation = store.sessions().rotate(token(2), &last).await;
+    let rotation = store.sessions.rotate(token(2), &last).await;
     assert_eq!(
         rotation.expect("answered"),
         Rotation::Rotated(account("anna"))
@@ -65,12 +65,12 @@ pub async fn a_token_that_is_unknown_or_expired_is_refused(store: &impl Adapter)
 }
 
 /// Nor is the token used up by that.
-pub async fn who_is_kept_out_is_given_no_session(store: &impl Adapter) {
+pub async fn who_is_kept_out_is_given_no_session(store: &Ports) {
     let anna = User {
         is_active: false,
         ..account("anna")
     };
-    let kept = store.users().register(&anna, &session("anna", 1)).await;
+    let kept = store.users.register(&anna, &session("anna", 1)).await;
     kept.expect("registered");
     assert!(!is_started(store, &session("anna", 2), "first").await);
     for _ in 0..2 {
@@ -80,15 +80,15 @@ pub async fn who_is_kept_out_is_given_no_session(store: &impl Adapter) {
 }
 
 /// Nor with anybody else's.
-pub async fn no_session_starts_with_another_password(store: &impl Adapter) {
+pub async fn no_session_starts_with_another_password(store: &Ports) {
     registered(store, "anna", 1).await;
     let bob = User {
         password: Some(password("bob's")),
         ..account("bob")
     };
-    let kept = store.users().register(&bob, &session("bob", 2)).await;
+    let kept = store.users.register(&bob, &session("bob", 2)).await;
     kept.expect("registered");
-    let users = store.users();
+    let users = &store.users;
     let (second, since) = (password("second"), revocation("anna", 1));
     let changed = users.set_password(&second, &since).await;
     assert!(changed.expect("answered"));
@@ -105,13 +105,13 @@ pub async fn no_session_starts_with_another_password(store: &impl Adapter) {
 }
 
 /// Whichever of the two comes first.
-pub async fn no_session_outlives_a_change_of_its_password(store: &impl Adapter) {
+pub async fn no_session_outlives_a_change_of_its_password(store: &Ports) {
     let changes = (1..=20_u32).map(|number| async move {
         let name = format!("user{number}");
         registered(store, &name, number * 100).await;
         let (first, second) = (password("first"), password("second"));
         let (since, next) = (revocation(&name, 5), session(&name, number * 100 + 1));
-        let users = store.users();
+        let users = &store.users;
         let change = async {
             later(store, number % 3).await;
             users.change_password(&first, &second, &since, &next).await
@@ -128,13 +128,13 @@ pub async fn no_session_outlives_a_change_of_its_password(store: &impl Adapter) 
 }
 
 /// Such as one who was removed after the password was looked at.
-pub async fn nobody_has_no_session(store: &impl Adapter) {
+pub async fn nobody_has_no_session(store: &Ports) {
     assert!(!is_started(store, &session("nobody", 1), "first").await);
     assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
 }
 
 /// The user's other logins go on, and so do other users'.
-pub async fn a_reuse_ends_its_family_and_no_other(store: &impl Adapter) {
+pub async fn a_reuse_ends_its_family_and_no_other(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     started(store, &session("anna", 3)).await;
@@ -148,7 +148,7 @@ pub async fn a_reuse_ends_its_family_and_no_other(store: &impl Adapter) {
 }
 
 /// The first is the only one that gets a token, and by the others it is of no use.
-pub async fn of_several_uses_at_once_one_wins_and_the_others_end_the_family(store: &impl Adapter) {
+pub async fn of_several_uses_at_once_one_wins_and_the_others_end_the_family(store: &Ports) {
     let anna = registered(store, "anna", 0).await;
     started(store, &session("anna", 100)).await;
     let uses = (1..=10).map(|number| rotated(store, 0, number));
@@ -168,7 +168,7 @@ pub async fn of_several_uses_at_once_one_wins_and_the_others_end_the_family(stor
 
 /// Uses the token of this number, then the one that it was given, and so on, as long as they are good
 /// and no longer than for `most` of them. The last one.
-async fn renewed(store: &impl Adapter, number: u32, most: u32) -> u32 {
+async fn renewed(store: &Ports, number: u32, most: u32) -> u32 {
     for number in number..number + most {
         match rotated(store, number, number + 1).await {
             Rotation::Rotated(_) => {}
@@ -179,7 +179,7 @@ async fn renewed(store: &impl Adapter, number: u32, most: u32) -> u32 {
 }
 
 /// No successor slips through that is being given out at that moment.
-pub async fn a_reuse_ends_a_family_that_is_being_renewed(store: &impl Adapter) {
+pub async fn a_reuse_ends_a_family_that_is_being_renewed(store: &Ports) {
     registered(store, "anna", 0).await;
     let families = (1..=8_u32).map(|family| family * 1000);
     let ended = families.map(|first| async move {
@@ -197,14 +197,14 @@ pub async fn a_reuse_ends_a_family_that_is_being_renewed(store: &impl Adapter) {
 }
 
 /// After so many calls, while others are in between theirs.
-async fn later(store: &impl Adapter, calls: u32) {
+async fn later(store: &Ports, calls: u32) {
     for _ in 0..calls {
         rotated(store, u32::MAX, 0).await;
     }
 }
 
 /// Whether by a new password, the wish to be logged out everywhere, or the removal of the user.
-pub async fn no_session_that_is_being_renewed_outlives_the_end_of_all(store: &impl Adapter) {
+pub async fn no_session_that_is_being_renewed_outlives_the_end_of_all(store: &Ports) {
     let users: Vec<_> = (1..=8_u32)
         .map(|user| (format!("user{user}"), user * 1000))
         .collect();
@@ -216,15 +216,15 @@ pub async fn no_session_that_is_being_renewed_outlives_the_end_of_all(store: &im
             match first / 1000 % 3 {
                 0 => {
                     let another = password("new");
-                    let changed = store.users().set_password(&another, &revocation).await;
+                    let changed = store.users.set_password(&another, &revocation).await;
                     assert!(changed.expect("answered"));
                 }
                 1 => {
-                    let ended = store.sessions().end(None, &revocation).await;
+                    let ended = store.sessions.end(None, &revocation).await;
                     ended.expect("ended");
                 }
                 _ => {
-                    let removed = store.users().remove(&revocation).await;
+                    let removed = store.users.remove(&revocation).await;
                     assert!(removed.expect("answered"));
                 }
             }
@@ -236,14 +236,14 @@ pub async fn no_session_that_is_being_renewed_outlives_the_end_of_all(store: &im
 }
 
 /// Whichever token of it is shown, used or not.
-pub async fn the_end_of_one_login_leaves_the_others(store: &impl Adapter) {
+pub async fn the_end_of_one_login_leaves_the_others(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     started(store, &session("anna", 2)).await;
     started(store, &session("anna", 3)).await;
     assert_eq!(rotated(store, 1, 11).await, Rotation::Rotated(anna.clone()));
     for (shown, micros) in [(1, 5), (2, 6)] {
         let ended = store
-            .sessions()
+            .sessions
             .end(Some(token(shown)), &revocation("anna", micros))
             .await;
         ended.expect("ended");
@@ -256,10 +256,10 @@ pub async fn the_end_of_one_login_leaves_the_others(store: &impl Adapter) {
 }
 
 /// What is shown is no proof of whose it is; the access tokens of who shows it end anyhow.
-pub async fn nobody_ends_another_users_login(store: &impl Adapter) {
+pub async fn nobody_ends_another_users_login(store: &Ports) {
     let anna = registered(store, "anna", 1).await;
     for shown in [1, 99] {
-        let sessions = store.sessions();
+        let sessions = &store.sessions;
         let ended = sessions
             .end(Some(token(shown)), &revocation("bob", 5))
             .await;
@@ -271,11 +271,11 @@ pub async fn nobody_ends_another_users_login(store: &impl Adapter) {
 }
 
 /// Of that user.
-pub async fn the_end_of_all_logins_leaves_none(store: &impl Adapter) {
+pub async fn the_end_of_all_logins_leaves_none(store: &Ports) {
     registered(store, "anna", 1).await;
     let bob = registered(store, "bob", 2).await;
     started(store, &session("anna", 3)).await;
-    let ended = store.sessions().end(None, &revocation("anna", 5)).await;
+    let ended = store.sessions.end(None, &revocation("anna", 5)).await;
     ended.expect("ended");
     for number in [1, 3] {
         assert_eq!(rotated(store, number, 20).await, Rotation::Refused);
@@ -285,7 +285,7 @@ pub async fn the_end_of_all_logins_leaves_none(store: &impl Adapter) {
 }
 
 /// Used or not; what is still good stays.
-pub async fn sessions_are_forgotten_in_bounded_steps(store: &impl Adapter) {
+pub async fn sessions_are_forgotten_in_bounded_steps(store: &Ports) {
     let anna = registered(store, "anna", 0).await;
     for number in 1..=5 {
         let session = Session {
@@ -296,7 +296,7 @@ pub async fn sessions_are_forgotten_in_bounded_steps(store: &impl Adapter) {
     }
     assert_eq!(rotated(store, 1, 11).await, Rotation::Rotated(anna.clone()));
     for expected in [2, 2, 0] {
-        let forgotten = store.sessions().purge_expired(at(105), 2).await;
+        let forgotten = store.sessions.purge_expired(at(105), 2).await;
         assert_eq!(forgotten.expect("answered"), expected);
     }
     // Used before, and forgotten by now.

@@ -6,10 +6,10 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::Precondition;
 
-use super::{Adapter, all, at, description, found, id, kept, removed, task, title, user};
+use super::{Ports, all, at, description, found, id, kept, removed, task, title, user};
 
 /// Every field survives to the letter, in any script.
-pub async fn a_task_comes_back_as_it_was_kept(store: &impl Adapter) {
+pub async fn a_task_comes_back_as_it_was_kept(store: &Ports) {
     let draft = TaskDraft {
         title: title(" \tпривет 😀 e\u{301} שלום\r\n "),
         description: description(&"\u{10FFFF}".repeat(500)),
@@ -29,10 +29,10 @@ pub async fn a_task_comes_back_as_it_was_kept(store: &impl Adapter) {
 }
 
 /// Absent is `None`, `false`, empty.
-pub async fn what_is_not_there_is_no_error(store: &impl Adapter) {
+pub async fn what_is_not_there_is_no_error(store: &Ports) {
     let absent = task("alice", 1);
     assert_eq!(found(store, &absent).await, None);
-    let tasks = store.tasks();
+    let tasks = &store.tasks;
     assert_eq!(all(store, &absent.owner).await, []);
     let toggle = TaskChange::toggle();
     let changed = tasks
@@ -58,14 +58,14 @@ pub async fn what_is_not_there_is_no_error(store: &impl Adapter) {
             .expect("answered")
     );
     assert_eq!(
-        store.users().find(&absent.owner).await.expect("answered"),
+        store.users.find(&absent.owner).await.expect("answered"),
         None
     );
     assert!(!removed(store, "alice").await);
 }
 
 /// By `created_at`, then by id, both descending; a change does not move a task.
-pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &impl Adapter) {
+pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &Ports) {
     for (number, micros) in [(5, 10), (9, 20), (1, 20), (7, 20), (3, 30)] {
         let created = Task {
             created_at: at(micros),
@@ -77,7 +77,7 @@ pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &impl Ada
     let change = TaskChange::complete(true);
     let alice = user("alice");
     store
-        .tasks()
+        .tasks
         .change(&alice, id(5), &change, &Precondition::None, at(99))
         .await
         .expect("changed");
@@ -87,7 +87,7 @@ pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &impl Ada
 }
 
 /// Whatever others have.
-pub async fn the_list_holds_the_owners_tasks_only(store: &impl Adapter) {
+pub async fn the_list_holds_the_owners_tasks_only(store: &Ports) {
     let hers = kept(store, task("alice", 1)).await;
     let his = kept(store, task("bob", 2)).await;
     assert_eq!(all(store, &hers.owner).await, [hers]);
@@ -96,10 +96,10 @@ pub async fn the_list_holds_the_owners_tasks_only(store: &impl Adapter) {
 }
 
 /// Knowing its id helps nobody, and nothing about it changes.
-pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &impl Adapter) {
+pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &Ports) {
     let hers = kept(store, task("alice", 1)).await;
     let bob = user("bob");
-    let tasks = store.tasks();
+    let tasks = &store.tasks;
     assert_eq!(tasks.find(&bob, hers.id).await.expect("answered"), None);
     for precondition in [
         Precondition::None,
@@ -132,7 +132,7 @@ pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &impl A
 }
 
 /// Neither case nor spaces nor normal forms are folded.
-pub async fn user_ids_are_compared_to_the_letter(store: &impl Adapter) {
+pub async fn user_ids_are_compared_to_the_letter(store: &Ports) {
     let names = ["anna", "Anna", "anna ", " anna", "ann\u{e4}", "anna\u{308}"];
     for (number, name) in (1..).zip(names) {
         kept(store, task(name, number)).await;
@@ -145,7 +145,7 @@ pub async fn user_ids_are_compared_to_the_letter(store: &impl Adapter) {
 }
 
 /// What the store does to a row is what [`Task::apply`] does to a task.
-pub async fn every_change_agrees_with_the_domain(store: &impl Adapter) {
+pub async fn every_change_agrees_with_the_domain(store: &Ports) {
     let mut expected = kept(store, task("alice", 1)).await;
     let bystander = kept(store, task("alice", 2)).await;
     let changes = [
@@ -173,7 +173,7 @@ pub async fn every_change_agrees_with_the_domain(store: &impl Adapter) {
     for (step, change) in (1..).zip(&changes) {
         let now = at(step * 1000);
         let answer = store
-            .tasks()
+            .tasks
             .change(
                 &expected.owner,
                 expected.id,
@@ -195,12 +195,12 @@ pub async fn every_change_agrees_with_the_domain(store: &impl Adapter) {
 }
 
 /// It stands still, or was set back.
-pub async fn updated_at_advances_also_when_the_clock_does_not(store: &impl Adapter) {
+pub async fn updated_at_advances_also_when_the_clock_does_not(store: &Ports) {
     let mut expected = kept(store, task("alice", 1)).await;
     for (now, updated_at) in [(0, 1), (0, 2), (-5000, 3), (3, 4), (5, 5)] {
         let change = TaskChange::complete(true);
         let changed = store
-            .tasks()
+            .tasks
             .change(
                 &expected.owner,
                 expected.id,
@@ -217,11 +217,11 @@ pub async fn updated_at_advances_also_when_the_clock_does_not(store: &impl Adapt
 }
 
 /// It changes nothing; one that names the current version among others is made.
-pub async fn a_stale_change_loses(store: &impl Adapter) {
+pub async fn a_stale_change_loses(store: &Ports) {
     let before = kept(store, task("alice", 1)).await;
     let change = TaskChange::toggle();
     let based_on = |versions: &[Version]| Precondition::VersionIn(versions.to_vec());
-    let tasks = store.tasks();
+    let tasks = &store.tasks;
     let (first, second) = (before.version, before.version.next());
 
     let stale = tasks
@@ -252,10 +252,10 @@ pub async fn a_stale_change_loses(store: &impl Adapter) {
 }
 
 /// It is not the same as no precondition.
-pub async fn no_version_at_all_never_matches(store: &impl Adapter) {
+pub async fn no_version_at_all_never_matches(store: &Ports) {
     let before = kept(store, task("alice", 1)).await;
     let never = Precondition::VersionIn(Vec::new());
-    let tasks = store.tasks();
+    let tasks = &store.tasks;
     let changed = tasks
         .change(
             &before.owner,
@@ -276,12 +276,12 @@ pub async fn no_version_at_all_never_matches(store: &impl Adapter) {
 }
 
 /// It removes nothing.
-pub async fn a_stale_removal_loses(store: &impl Adapter) {
+pub async fn a_stale_removal_loses(store: &Ports) {
     let before = kept(store, task("alice", 1)).await;
     let stale = Precondition::VersionIn(vec![before.version.next()]);
     assert!(
         !store
-            .tasks()
+            .tasks
             .remove(&before.owner, before.id, &stale)
             .await
             .expect("answered")
@@ -290,7 +290,7 @@ pub async fn a_stale_removal_loses(store: &impl Adapter) {
     let fresh = Precondition::VersionIn(vec![before.version]);
     assert!(
         store
-            .tasks()
+            .tasks
             .remove(&before.owner, before.id, &fresh)
             .await
             .expect("answered")
@@ -299,10 +299,10 @@ pub async fn a_stale_removal_loses(store: &impl Adapter) {
 }
 
 /// And the first takes one task only.
-pub async fn a_second_removal_finds_nothing(store: &impl Adapter) {
+pub async fn a_second_removal_finds_nothing(store: &Ports) {
     let gone = kept(store, task("alice", 1)).await;
     let stays = kept(store, task("alice", 2)).await;
-    let tasks = store.tasks();
+    let tasks = &store.tasks;
     assert!(
         tasks
             .remove(&gone.owner, gone.id, &Precondition::None)
@@ -319,7 +319,7 @@ pub async fn a_second_removal_finds_nothing(store: &impl Adapter) {
 }
 
 /// Whosever the task is; the one that is there stays as it is.
-pub async fn an_id_is_taken_once(store: &impl Adapter) {
+pub async fn an_id_is_taken_once(store: &Ports) {
     let first = kept(store, task("alice", 1)).await;
     kept(store, task("bob", 2)).await;
     for owner in ["alice", "bob", "a stranger"] {
@@ -327,7 +327,7 @@ pub async fn an_id_is_taken_once(store: &impl Adapter) {
             title: title("another"),
             ..task(owner, 1)
         };
-        let refused = store.tasks().add(&again).await;
+        let refused = store.tasks.add(&again).await;
         assert!(
             matches!(refused, Err(StoreError::Duplicate)),
             "{owner}: {refused:?}"
@@ -337,13 +337,13 @@ pub async fn an_id_is_taken_once(store: &impl Adapter) {
 }
 
 /// No change is lost under another that was based on the same reading.
-pub async fn of_two_changes_of_one_version_exactly_one_wins(store: &impl Adapter) {
+pub async fn of_two_changes_of_one_version_exactly_one_wins(store: &Ports) {
     let before = kept(store, task("alice", 1)).await;
     let precondition = Precondition::VersionIn(vec![before.version]);
     let change = TaskChange::toggle();
     let attempts = (0..8).map(|_| {
         store
-            .tasks()
+            .tasks
             .change(&before.owner, before.id, &change, &precondition, at(1))
     });
     let outcomes = join_all(attempts).await;
@@ -357,11 +357,11 @@ pub async fn of_two_changes_of_one_version_exactly_one_wins(store: &impl Adapter
 }
 
 /// Each counts, and each answer is a state of its own.
-pub async fn concurrent_toggles_are_all_made(store: &impl Adapter) {
+pub async fn concurrent_toggles_are_all_made(store: &Ports) {
     let before = kept(store, task("alice", 1)).await;
     let change = TaskChange::toggle();
     let toggles = (0..33).map(|_| {
-        store.tasks().change(
+        store.tasks.change(
             &before.owner,
             before.id,
             &change,

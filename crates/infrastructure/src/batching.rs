@@ -1,0 +1,247 @@
+//! A decorator that batches concurrent calls on tasks, on PostgreSQL (decision 19).
+//!
+//! Five kinds of calls are batched: reading a task, a page of the newest tasks, a new task, a completion
+//! and a removal. All others go straight to the [`Database`]. SQLite needs no batches: its
+//! [writer](crate::db::sqlite_writer) shares transactions already.
+
+mod batcher;
+mod pages;
+mod reads;
+mod writes;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskhold_domain::task::{Task, TaskChange, TaskId};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
+use taskhold_repository::tasks::{
+    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
+};
+
+use self::batcher::{BatchOutcome, Batcher, Responses};
+use self::pages::NewestPage;
+use self::writes::{Completion, Removal};
+use crate::db::Database;
+use crate::db::error::Failure;
+use crate::db::retry::{ATTEMPT_TIMEOUT, Call, Idempotence, PriorAttempt, count_retry};
+use crate::entities::task::TaskRow;
+use crate::repositories::tasks::page;
+
+/// The most pages in one batch: a page has many rows.
+const MAX_PAGES: usize = 16;
+
+/// The longest that a batch of reads may take before each read is executed alone.
+const READ_TIMEOUT: Duration = Duration::from_millis(500);
+/// A write that may still complete is never retried, so a batch of writes may take as long as an attempt.
+const WRITE_TIMEOUT: Duration = ATTEMPT_TIMEOUT;
+
+/// A task repository that batches concurrent calls into one SQL statement. A call whose batch fails is
+/// executed alone, with the retries of the [`Database`].
+pub struct Batched {
+    database: Database,
+    finds: Batcher<(UserId, TaskId), Option<TaskRow>>,
+    pages: Batcher<NewestPage, Vec<TaskRow>>,
+    additions: Batcher<Task, ()>,
+    completions: Batcher<Completion, Option<TaskRow>>,
+    removals: Batcher<Removal, bool>,
+}
+
+/// Returns the task repository of a database: with batches of at most `batch_size` calls on PostgreSQL,
+/// unless that is 1, and without batches on SQLite.
+#[must_use]
+pub fn task_repository(database: &Database, batch_size: NonZeroUsize) -> Arc<dyn TaskRepository> {
+    if database.is_postgres() && batch_size.get() > 1 {
+        Arc::new(Batched::new(database.clone(), batch_size))
+    } else {
+        Arc::new(database.clone())
+    }
+}
+
+impl Batched {
+    /// Wraps a database on PostgreSQL. A batch has at most `batch_size` calls.
+    #[must_use]
+    pub fn new(database: Database, batch_size: NonZeroUsize) -> Self {
+        let size = batch_size.get();
+        Self {
+            finds: batcher(&database, size, READ_TIMEOUT, reads::find),
+            pages: batcher(&database, size.min(MAX_PAGES), READ_TIMEOUT, pages::read),
+            additions: batcher(&database, size, WRITE_TIMEOUT, writes::add),
+            completions: batcher(&database, size, WRITE_TIMEOUT, writes::complete),
+            removals: batcher(&database, size, WRITE_TIMEOUT, writes::remove),
+            database,
+        }
+    }
+
+    /// Returns the response of a batch, or the call to execute alone.
+    fn response_or_call<T>(
+        &self,
+        call: Call,
+        idempotence: Idempotence,
+        outcome: BatchOutcome<T>,
+    ) -> Result<Answer<T>, StoreError> {
+        let prior = match outcome {
+            BatchOutcome::Answered(response) => {
+                return self.database.finish(call, Ok(Answer::Response(response)));
+            }
+            BatchOutcome::NotExecuted => PriorAttempt::NotApplied,
+            BatchOutcome::Failed(Failure::Ambiguous)
+                if idempotence == Idempotence::NonIdempotentWrite =>
+            {
+                let source = "the connection was lost during a batch".into();
+                return self
+                    .database
+                    .finish(call, Err(StoreError::OutcomeUnknown(source)));
+            }
+            BatchOutcome::Failed(failure) => {
+                if failure.is_transient() {
+                    count_retry(failure);
+                }
+                match (failure, idempotence) {
+                    (Failure::Ambiguous, Idempotence::Read) => PriorAttempt::NotApplied,
+                    (Failure::Ambiguous, _) => PriorAttempt::MayHaveApplied,
+                    _ => PriorAttempt::NotApplied,
+                }
+            }
+        };
+        Ok(Answer::Alone(call.after(prior)))
+    }
+}
+
+/// What a batch leaves of a call.
+enum Answer<T> {
+    Response(T),
+    /// The call must be executed alone.
+    Alone(Call),
+}
+
+fn batcher<Request, Response, Fut>(
+    database: &Database,
+    max_batch_size: usize,
+    timeout: Duration,
+    execute: impl Fn(Database, Vec<Request>) -> Fut + Send + Sync + 'static,
+) -> Batcher<Request, Response>
+where
+    Request: Send + 'static,
+    Response: Send + 'static,
+    Fut: Future<Output = Responses<Response>> + Send + 'static,
+{
+    let runtime = database.runtime().clone();
+    let database = database.clone();
+    Batcher::new(runtime, max_batch_size, timeout, move |requests| {
+        execute(database.clone(), requests)
+    })
+}
+
+#[async_trait]
+impl TaskRepository for Batched {
+    async fn add(&self, task: &Task) -> Result<(), StoreError> {
+        let call = self.database.admit("tasks.add")?;
+        let outcome = self.additions.submit(task.clone()).await;
+        match self.response_or_call(call, Idempotence::IdempotentWrite, outcome)? {
+            Answer::Response(()) => Ok(()),
+            Answer::Alone(call) => self.database.add_task(call, task).await,
+        }
+    }
+
+    async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
+        let call = self.database.admit("tasks.find")?;
+        let outcome = self.finds.submit((owner.clone(), id)).await;
+        match self.response_or_call(call, Idempotence::Read, outcome)? {
+            Answer::Response(row) => Ok(row.map(|row| row.into_task(owner.clone())).transpose()?),
+            Answer::Alone(call) => self.database.find_task(call, owner, id).await,
+        }
+    }
+
+    async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
+        let Some(request) = NewestPage::of(owner, query) else {
+            return self.database.list(owner, query).await;
+        };
+        let call = self.database.admit("tasks.list")?;
+        let outcome = self.pages.submit(request).await;
+        match self.response_or_call(call, Idempotence::Read, outcome)? {
+            Answer::Response(rows) => Ok(page::page(owner, query, rows)),
+            Answer::Alone(call) => self.database.list_tasks(call, owner, query).await,
+        }
+    }
+
+    async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError> {
+        self.database.count(owner).await
+    }
+
+    async fn change(
+        &self,
+        owner: &UserId,
+        id: TaskId,
+        change: &TaskChange,
+        precondition: &Precondition,
+        now: Timestamp,
+    ) -> Result<Option<Task>, StoreError> {
+        let Some(request) = Completion::of(owner, id, change, precondition, now) else {
+            return self
+                .database
+                .change(owner, id, change, precondition, now)
+                .await;
+        };
+        let call = self.database.admit("tasks.change")?;
+        let outcome = self.completions.submit(request).await;
+        match self.response_or_call(call, Idempotence::NonIdempotentWrite, outcome)? {
+            Answer::Response(row) => Ok(row.map(|row| row.into_task(owner.clone())).transpose()?),
+            Answer::Alone(call) => {
+                self.database
+                    .change_task(call, owner, id, change, precondition, now)
+                    .await
+            }
+        }
+    }
+
+    async fn remove(
+        &self,
+        owner: &UserId,
+        id: TaskId,
+        precondition: &Precondition,
+    ) -> Result<bool, StoreError> {
+        if *precondition != Precondition::None {
+            return self.database.remove(owner, id, precondition).await;
+        }
+        let call = self.database.admit("tasks.remove")?;
+        let outcome = self.removals.submit((owner.clone(), id)).await;
+        match self.response_or_call(call, Idempotence::IdempotentWrite, outcome)? {
+            Answer::Response(removed) => Ok(removed),
+            Answer::Alone(call) => {
+                self.database
+                    .remove_task(call, owner, id, precondition)
+                    .await
+            }
+        }
+    }
+
+    async fn write_idempotent(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        write: &TaskWrite,
+        now: Timestamp,
+    ) -> Result<IdempotentOutcome, StoreError> {
+        self.database
+            .write_idempotent(owner, request, write, now)
+            .await
+    }
+
+    async fn recall(
+        &self,
+        owner: &UserId,
+        request: &KeyedRequest,
+        now: Timestamp,
+    ) -> Result<Option<IdempotentOutcome>, StoreError> {
+        self.database.recall(owner, request, now).await
+    }
+
+    async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {
+        self.database.belongs_to_another(caller, id).await
+    }
+}

@@ -1,0 +1,51 @@
+//! Reads of one task, batched into one statement.
+
+use std::collections::HashMap;
+
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use taskhold_domain::task::TaskId;
+use taskhold_domain::user::UserId;
+
+use super::batcher::Responses;
+use crate::db::Database;
+use crate::entities::task::{Column, Entity, TaskRow};
+
+/// Reads the tasks of these owners and ids.
+pub(super) async fn find(
+    database: Database,
+    requests: Vec<(UserId, TaskId)>,
+) -> Responses<Option<TaskRow>> {
+    let select = select(&requests);
+    let found = database
+        .execute_batch("tasks.find", requests.len(), async |connection| {
+            let rows = connection.query_all_raw(select).await?;
+            rows.iter()
+                .map(|row| {
+                    let owner: String = row.try_get_by_index(TaskRow::COLUMNS.len())?;
+                    let row = TaskRow::read(row)?;
+                    Ok(((owner, row.id()), row))
+                })
+                .collect::<Result<HashMap<_, _>, DbErr>>()
+        })
+        .await?;
+    let responses = requests.into_iter().map(|(owner, id)| {
+        let row = found.get(&(owner.as_str().to_owned(), id));
+        Some(row.cloned())
+    });
+    Ok(responses.collect())
+}
+
+fn select(requests: &[(UserId, TaskId)]) -> Statement {
+    let keys = requests
+        .iter()
+        .map(|(owner, id)| (id.as_uuid(), owner.as_str().to_owned()));
+    let key = Expr::tuple([Expr::col(Column::Id), Expr::col(Column::UserId)]);
+    let select = Query::select()
+        .columns(TaskRow::COLUMNS)
+        .column(Column::UserId)
+        .from(Entity)
+        .and_where(key.in_tuples(keys))
+        .take();
+    DbBackend::Postgres.build(&select)
+}

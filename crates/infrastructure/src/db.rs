@@ -1,0 +1,32 @@
+//! The database: connections, transactions, retries and migrations.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`connect`] | [`ConnectOptions`](connect::ConnectOptions): how a database is opened, and why it was not |
+//! | `database` | [`Database`]: the open database, through which every call goes |
+//! | `retry`, `error` | the class of a failure, and whether the call is retried |
+//! | `pool`, `connection` | connections to PostgreSQL, and the connection of one call |
+//! | `transaction` | transactions on PostgreSQL |
+//! | `sqlite`, `sqlite_writer`, `writer_connection` | connections to a SQLite file, and its one writer |
+//! | `cancel_token` | cancellation of queued requests |
+//! | [`lock`] | the lock of the process that serves a SQLite file |
+//! | [`migrations`] | schema migrations |
+//! | [`session`] | sessions of operator commands |
+
+pub(crate) mod cancel_token;
+pub mod connect;
+pub(crate) mod connection;
+mod database;
+pub(crate) mod error;
+pub mod lock;
+pub mod migrations;
+mod pool;
+pub(crate) mod retry;
+pub mod session;
+mod sqlite;
+mod sqlite_writer;
+pub(crate) mod transaction;
+mod writer_connection;
+
+pub use self::database::{Database, PoolUse};
+pub use self::sqlite::FileError;

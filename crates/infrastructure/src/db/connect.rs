@@ -1,0 +1,322 @@
+//! Connections to the database when the program starts: retries while the server may come back, clear
+//! errors where it will not, and a check that refuses poolers which mix up answers.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::sqlite::SqliteConnection;
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use tokio::net::lookup_host;
+use tokio::time::Instant;
+
+use crate::db::error::Failure;
+use crate::db::lock::{DatabaseLock, LockError};
+use crate::db::session::MaintenanceSession;
+use crate::db::sqlite::{self, FileError, make_private_file};
+use crate::url::{DatabaseKind, DatabaseUrl};
+
+/// The longest that one attempt to connect may take.
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The schema that a PostgreSQL database has only while a backup is restored into it, or after a restore
+/// was interrupted.
+pub const UNFINISHED_RESTORE: &str = "taskhold_before_restore";
+
+/// How a database is opened.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// How long connecting to a PostgreSQL server is retried.
+    pub connect_timeout: Duration,
+    /// The most connections to PostgreSQL.
+    pub max_connections: usize,
+    /// The most concurrent writes that share a transaction of SQLite.
+    pub writes_per_commit: NonZeroUsize,
+    /// Whether a pooler in front of the server shares sessions between clients, so that session settings
+    /// are not ours to make.
+    pub pooled: bool,
+    /// Whether a restore opens it. Nobody else may open a database that is half restored.
+    pub restoring: bool,
+    /// The duration from which on a call is logged as slow; [`Duration::MAX`] for never.
+    pub slow_call: Duration,
+}
+
+/// Why a database could not be opened. The texts hold no password, and are about the value of the
+/// setting that named the database.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A SQLite file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The server did not answer in time, or could not accept a connection yet; it may later.
+    #[error("{server} did not answer for {} s", timeout.as_secs())]
+    Away {
+        /// The server, without the password.
+        server: String,
+        /// How long connecting was retried.
+        timeout: Duration,
+        /// The error of the last attempt.
+        source: sqlx::Error,
+    },
+    /// The host name is unknown.
+    #[error("its host cannot be found ({server})")]
+    NoHost {
+        /// The server, without the password.
+        server: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A retry would not help.
+    #[error("{reason} ({server})")]
+    Refused {
+        /// What to check.
+        reason: &'static str,
+        /// The server, without the password.
+        server: String,
+        /// The driver's error.
+        source: sqlx::Error,
+    },
+    /// A backup is being restored into it, or a restore was interrupted.
+    #[error(
+        "a backup is being restored into it, or that was cut off ({server}): wait for it, or run \
+         `taskhold restore` again"
+    )]
+    HalfRestored {
+        /// The server, without the password.
+        server: String,
+    },
+    /// The pooler in front of the server answers one session with rows of another.
+    #[error(
+        "the pooler in front of {server} mixes up prepared statements, and could answer with another \
+         user's rows: connect to the server itself, or use PgBouncer 1.21 or later with \
+         max_prepared_statements above 0"
+    )]
+    UnsafePooler {
+        /// The server, without the password.
+        server: String,
+    },
+}
+
+impl ConnectError {
+    /// Returns whether a setting must change before another try can succeed.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        !matches!(self, Self::Away { .. })
+    }
+}
+
+impl ConnectOptions {
+    /// Takes the exclusive right to serve the database or to replace its contents. Only a SQLite file has
+    /// such a lock; a PostgreSQL server has many instances.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub fn lock(&self) -> Result<Option<DatabaseLock>, LockError> {
+        match self.url.kind() {
+            DatabaseKind::Sqlite(path) => DatabaseLock::of(path).map(Some),
+            DatabaseKind::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// Opens a session without time limits, for work on the whole database.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn session(&self) -> Result<MaintenanceSession, ConnectError> {
+        match self.url.kind() {
+            DatabaseKind::Sqlite(path) => {
+                make_private_file(path)?;
+                let options = sqlite::options(path);
+                let connection = SqliteConnection::connect_with(&options).await;
+                let connection = connection.map_err(|error| FileError::open(path, error))?;
+                Ok(MaintenanceSession::Sqlite(Box::new(connection)))
+            }
+            DatabaseKind::Postgres(server) => {
+                let connection = self.connect_session(&session_options(server)).await?;
+                Ok(MaintenanceSession::Postgres(Box::new(connection)))
+            }
+        }
+    }
+
+    /// Connects to a server, and refuses a database that is half restored unless a restore connects.
+    pub(crate) async fn connect_session(
+        &self,
+        server: &PgConnectOptions,
+    ) -> Result<PgConnection, ConnectError> {
+        let mut connection = self.connect(server).await?;
+        if !self.restoring {
+            self.refuse_half_restored(&mut connection).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Checks that a server may be served. Returns the number of connections to use.
+    pub(crate) async fn check_server(
+        &self,
+        server: &PgConnectOptions,
+    ) -> Result<usize, ConnectError> {
+        let mut first = self.connect(server).await?;
+        let second = self.connect(server).await?;
+        self.refuse_half_restored(&mut first).await?;
+        let connections = self.connections_within_limit(&mut first).await;
+        self.reject_unsafe_pooler(first, second).await?;
+        Ok(connections)
+    }
+
+    /// Connects to a server, and retries while it is away.
+    pub(crate) async fn connect(
+        &self,
+        server: &PgConnectOptions,
+    ) -> Result<PgConnection, ConnectError> {
+        if server.get_socket().is_none() {
+            let host = lookup_host((server.get_host(), server.get_port())).await;
+            drop(host.map_err(|source| ConnectError::NoHost {
+                server: self.url.to_string(),
+                source,
+            })?);
+        }
+        let deadline = Instant::now() + self.connect_timeout;
+        let mut longest_pause = Duration::from_millis(100);
+        loop {
+            let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, PgConnection::connect_with(server));
+            let error = match attempt.await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => error,
+                Err(_elapsed) => sqlx::Error::PoolTimedOut,
+            };
+            if Failure::of_connecting(&error) == Failure::Refused {
+                return Err(ConnectError::Refused {
+                    reason: reason(&error),
+                    server: self.url.to_string(),
+                    source: error,
+                });
+            }
+            let pause = longest_pause.mul_f64(fastrand::f64());
+            if Instant::now() + pause >= deadline {
+                return Err(ConnectError::Away {
+                    server: self.url.to_string(),
+                    timeout: self.connect_timeout,
+                    source: error,
+                });
+            }
+            tracing::warn!(store = %self.url, cause = %error, "the database does not answer yet");
+            tokio::time::sleep(pause).await;
+            longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn refuse_half_restored(&self, session: &mut PgConnection) -> Result<(), ConnectError> {
+        // Not prepared: this comes before the pooler is known to keep prepared statements apart.
+        let sql = format!("SELECT 1 FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'");
+        let found = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_optional(session)
+            .await;
+        match found {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(ConnectError::HalfRestored {
+                server: self.url.to_string(),
+            }),
+            Err(source) => Err(ConnectError::Away {
+                server: self.url.to_string(),
+                timeout: self.connect_timeout,
+                source,
+            }),
+        }
+    }
+
+    /// Returns the configured number of connections, or what the role's limit leaves beside the one for
+    /// health checks: the server would refuse further ones while others idle.
+    async fn connections_within_limit(&self, session: &mut PgConnection) -> usize {
+        let limit =
+            sqlx::query_scalar("SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user")
+                .fetch_optional(session)
+                .await;
+        let limit: i32 = match limit {
+            Ok(limit) => limit.unwrap_or(-1),
+            Err(error) => {
+                tracing::warn!(%error, "cannot see how many connections the role may have");
+                return self.max_connections;
+            }
+        };
+        // Negative means no limit.
+        let Ok(limit) = usize::try_from(limit) else {
+            return self.max_connections;
+        };
+        let allowed = limit.saturating_sub(1).max(1);
+        if allowed < self.max_connections {
+            tracing::warn!(
+                limit,
+                "the role may have fewer connections than database.max_connections"
+            );
+        }
+        allowed.min(self.max_connections)
+    }
+
+    /// Prepares different statements of the same name in two sessions and executes them in turn. Behind a
+    /// pooler that does not keep sessions apart, one gets the other's answer, or an error.
+    async fn reject_unsafe_pooler(
+        &self,
+        mut first: PgConnection,
+        mut second: PgConnection,
+    ) -> Result<(), ConnectError> {
+        for _ in 0..2 {
+            for (session, expected) in [(&mut first, 1_i32), (&mut second, 2)] {
+                let sql = if expected == 1 {
+                    "SELECT $1::int4 + 1"
+                } else {
+                    "SELECT $1::int4 + 2"
+                };
+                let query = sqlx::query(sql).bind(0_i32).fetch_one(session);
+                let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, query).await;
+                let answer = answer
+                    .ok()
+                    .and_then(|row| row.ok()?.try_get::<i32, _>(0).ok());
+                if answer != Some(expected) {
+                    return Err(ConnectError::UnsafePooler {
+                        server: self.url.to_string(),
+                    });
+                }
+            }
+        }
+        for session in [first, second] {
+            MaintenanceSession::Postgres(Box::new(session))
+                .close()
+                .await;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the options with which every session with a server starts.
+pub(crate) fn session_options(options: &PgConnectOptions) -> PgConnectOptions {
+    // No floating-point number is stored, and PgBouncer refuses parameters that it does not know.
+    let options = options
+        .clone()
+        .disable_statement_logging()
+        .extra_float_digits(None);
+    if options.get_application_name().is_none() {
+        options.application_name("taskhold")
+    } else {
+        options
+    }
+}
+
+/// Returns what the operator must check.
+fn reason(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+            "the server's certificate cannot be verified, or it offers no TLS"
+        }
+        sqlx::Error::Database(answer) => match answer.code().as_deref() {
+            Some("28P01" | "28000") => "the server refuses its user or password",
+            Some("3D000") => "the server has no such database",
+            Some("42501") => "its user may not connect to this database",
+            _ => "the server refuses the connection",
+        },
+        _ => "the server cannot be talked to",
+    }
+}

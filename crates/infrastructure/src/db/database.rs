@@ -1,0 +1,407 @@
+//! The open database: its connections, and the one way through which every call goes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use deadpool::managed::Pool;
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
+use taskhold_repository::error::StoreError;
+use tokio::runtime::Handle;
+use tracing::{Instrument as _, Span};
+
+use crate::db::connect::{ConnectError, ConnectOptions, session_options};
+use crate::db::connection::Connection;
+use crate::db::error::Failure;
+use crate::db::pool::{self, ConnectionManager};
+use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy};
+use crate::db::session::MaintenanceSession;
+use crate::db::sqlite;
+use crate::db::sqlite::{FileError, make_private_file};
+use crate::db::sqlite_writer::SqliteWriter;
+use crate::db::transaction::{TransactionOutcome, in_transaction};
+use crate::url::DatabaseKind;
+
+/// An open database, which implements every storage port. Cloning it is cheap and shares its
+/// connections: a pool on PostgreSQL; on SQLite one connection that writes and a pool that reads.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+    retry: Arc<RetryPolicy>,
+}
+
+struct Inner {
+    connections: Connections,
+    options: ConnectOptions,
+    /// The calls of all running batches, less one for each batch.
+    extra_calls_in_batches: AtomicUsize,
+    runtime: Handle,
+}
+
+enum Connections {
+    Postgres {
+        pool: Pool<ConnectionManager>,
+        /// Serves health checks, so that a full pool is not taken for a database that is down.
+        health: Pool<ConnectionManager>,
+    },
+    Sqlite {
+        reader: DatabaseConnection,
+        writer: SqliteWriter,
+    },
+}
+
+impl Connections {
+    async fn sqlite(path: &Path, options: &ConnectOptions) -> Result<Self, FileError> {
+        make_private_file(path)?;
+        let file = sqlite::options(path);
+        // The writer opens first: only it may create what a new file lacks.
+        let writer = SqliteWriter::start(file.clone(), options.writes_per_commit).await;
+        let writer = writer.map_err(|error| FileError::open(path, error))?;
+        let reader = sqlite::pool(path, file.read_only(true), sqlite::READERS).await?;
+        Ok(Self::Sqlite { reader, writer })
+    }
+}
+
+/// The use of a database's connections at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Connections that execute a call or a batch of calls.
+    pub in_use: usize,
+    /// Open connections that are free.
+    pub idle: usize,
+    /// Calls that wait for a connection, in a batch's queue, or for a retry.
+    pub waiting: usize,
+}
+
+impl Database {
+    /// Opens a database, and checks that it answers. Every call will run on the runtime that this is
+    /// called on. A missing SQLite file is created.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        let connections = match options.url.kind() {
+            DatabaseKind::Sqlite(path) => Connections::sqlite(path, options).await?,
+            DatabaseKind::Postgres(server) => {
+                let server = session_options(server);
+                let max_connections = options.check_server(&server).await?;
+                let pool = |size| pool::pool(server.clone(), size, !options.pooled);
+                Connections::Postgres {
+                    pool: pool(max_connections),
+                    health: pool(1),
+                }
+            }
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                connections,
+                options: options.clone(),
+                extra_calls_in_batches: AtomicUsize::new(0),
+                runtime: Handle::current(),
+            }),
+            retry: Arc::new(RetryPolicy::new(options.slow_call)),
+        })
+    }
+
+    /// Returns whether the database is a PostgreSQL server.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.backend() == DbBackend::Postgres
+    }
+
+    /// Returns the SQL dialect of the database.
+    pub(crate) fn backend(&self) -> DbBackend {
+        match self.inner.connections {
+            Connections::Postgres { .. } => DbBackend::Postgres,
+            Connections::Sqlite { .. } => DbBackend::Sqlite,
+        }
+    }
+
+    /// Returns the runtime on which calls run.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.inner.runtime
+    }
+
+    /// Opens a session without time limits beside the pool.
+    pub(crate) async fn session(&self) -> Result<MaintenanceSession, ConnectError> {
+        self.inner.options.session().await
+    }
+
+    /// Returns how the connections are used now. SQLite has no pool: its calls all count as in use.
+    #[must_use]
+    pub fn pool_use(&self) -> PoolUse {
+        let calls = self.retry.calls();
+        match &self.inner.connections {
+            Connections::Postgres { pool, .. } => {
+                let status = pool.status();
+                let in_use = status.size.saturating_sub(status.available);
+                let extra = self.inner.extra_calls_in_batches.load(Ordering::Relaxed);
+                PoolUse {
+                    in_use,
+                    idle: status.available,
+                    waiting: calls.saturating_sub(in_use + extra),
+                }
+            }
+            Connections::Sqlite { .. } => PoolUse {
+                in_use: calls,
+                idle: 0,
+                waiting: 0,
+            },
+        }
+    }
+
+    /// Admits a call, which is then executed by one of the other methods or in a batch.
+    /// `operation` is its name in the metrics.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too many calls are in progress.
+    pub(crate) fn admit(&self, operation: &'static str) -> Result<Call, StoreError> {
+        self.retry.admit(operation)
+    }
+
+    /// Records the outcome of a call that a batch has answered.
+    pub(crate) fn finish<T>(
+        &self,
+        call: Call,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.retry.finish(call, outcome)
+    }
+
+    /// Admits and executes a call of one statement.
+    pub(crate) async fn execute<T, Fut>(
+        &self,
+        operation: &'static str,
+        idempotence: Idempotence,
+        statement: impl Fn(Connection, Attempt) -> Fut + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        let call = self.admit(operation)?;
+        self.execute_call(call, idempotence, statement).await
+    }
+
+    /// Executes an admitted call of one statement, on a connection of its own.
+    pub(crate) async fn execute_call<T, Fut>(
+        &self,
+        call: Call,
+        idempotence: Idempotence,
+        statement: impl Fn(Connection, Attempt) -> Fut + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let statement = Arc::new(statement);
+        self.run(call, idempotence, move |attempt| {
+            let (inner, statement) = (Arc::clone(&inner), Arc::clone(&statement));
+            async move {
+                match &inner.connections {
+                    Connections::Postgres { pool, .. } => {
+                        let connection = checkout(pool).await?;
+                        attempt.mark_sent();
+                        let answer = statement(connection, attempt).await;
+                        answer.map_err(AttemptError::of_statement)
+                    }
+                    Connections::Sqlite { reader, .. } if idempotence == Idempotence::Read => {
+                        let connection = Connection::SqliteReader(reader.clone());
+                        attempt.mark_sent();
+                        let answer = statement(connection, attempt).await;
+                        answer.map_err(AttemptError::of_statement)
+                    }
+                    Connections::Sqlite { writer, .. } => {
+                        let write = move |connection| async move {
+                            attempt.mark_sent();
+                            let answer = statement(connection, attempt).await;
+                            answer.map(TransactionOutcome::Commit)
+                        };
+                        writer.write(write).await
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Deletes rows. Returns the number of deleted rows; after a retry it may be too small.
+    pub(crate) async fn delete<E: EntityTrait>(
+        &self,
+        operation: &'static str,
+        rows: DeleteMany<E>,
+    ) -> Result<u64, StoreError> {
+        let delete = move |connection, _| {
+            let rows = rows.clone();
+            async move { rows.exec(&connection).await }
+        };
+        let deleted = self.execute(operation, Idempotence::IdempotentWrite, delete);
+        Ok(deleted.await?.rows_affected)
+    }
+
+    /// Admits and executes a call of several statements in one transaction.
+    pub(crate) async fn transact<T, Fut>(
+        &self,
+        operation: &'static str,
+        idempotence: Idempotence,
+        statements: impl Fn(Connection, Attempt) -> Fut + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let statements = Arc::new(statements);
+        let call = self.admit(operation)?;
+        self.run(call, idempotence, move |attempt| {
+            let (inner, statements) = (Arc::clone(&inner), Arc::clone(&statements));
+            async move {
+                let statements = move |connection| {
+                    attempt.mark_sent();
+                    statements(connection, attempt)
+                };
+                match &inner.connections {
+                    Connections::Postgres { pool, .. } => {
+                        in_transaction(&checkout(pool).await?, statements).await
+                    }
+                    Connections::Sqlite { writer, .. } => writer.write(statements).await,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs a call on the runtime that opened the database. A connection dies with the runtime that made
+    /// it, and an HTTP worker's runtime may end before the others. And a call that has begun is
+    /// completed even if its caller goes away.
+    async fn run<T, Fut>(
+        &self,
+        call: Call,
+        idempotence: Idempotence,
+        attempt: impl Fn(Attempt) -> Fut + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, AttemptError>> + Send + 'static,
+    {
+        let retry = Arc::clone(&self.retry);
+        let span = span(call.operation());
+        let run = async move { retry.run(call, idempotence, attempt).await };
+        let run = self.runtime().spawn(run.instrument(span));
+        run.await
+            .unwrap_or_else(|panicked| Err(StoreError::Defect(panicked.into())))
+    }
+
+    /// Executes one statement for a batch of `calls` calls, without retries. SQLite has no batches.
+    pub(crate) async fn execute_batch<T, Fut>(
+        &self,
+        operation: &'static str,
+        calls: usize,
+        statement: impl FnOnce(Connection) -> Fut,
+    ) -> Result<T, Failure>
+    where
+        Fut: Future<Output = Result<T, DbErr>>,
+    {
+        let executed = async {
+            let connection = match &self.inner.connections {
+                Connections::Postgres { pool, .. } => checkout(pool).await?,
+                Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
+            };
+            let _counted = CallsInBatch::count(&self.inner.extra_calls_in_batches, calls);
+            let answer = statement(connection).await;
+            answer.map_err(AttemptError::of_statement)
+        };
+        executed
+            .instrument(span(operation))
+            .await
+            .map_err(|AttemptError { failure, source }| {
+                if failure.is_transient() {
+                    tracing::warn!(
+                        operation,
+                        calls,
+                        class = failure.name(),
+                        cause = %source,
+                        "a batch of store calls failed"
+                    );
+                }
+                failure
+            })
+    }
+
+    /// Executes a health check: once, and not on a connection that calls could have taken.
+    pub(crate) async fn check_health<T, Fut>(
+        &self,
+        statement: impl FnOnce(Connection) -> Fut + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let check = self.runtime().spawn(async move {
+            let connection = match &inner.connections {
+                Connections::Postgres { health, .. } => checkout(health).await,
+                Connections::Sqlite { reader, .. } => Ok(Connection::SqliteReader(reader.clone())),
+            };
+            let connection = connection.map_err(|error| StoreError::Unavailable(error.source))?;
+            statement(connection)
+                .await
+                .map_err(|error| StoreError::Unavailable(error.into()))
+        });
+        check
+            .await
+            .unwrap_or_else(|panicked| Err(StoreError::Defect(panicked.into())))
+    }
+
+    /// Closes every connection; one that is in use closes when its call ends.
+    pub async fn close(&self) {
+        match &self.inner.connections {
+            Connections::Postgres { pool, health } => {
+                pool.close();
+                health.close();
+            }
+            Connections::Sqlite { reader, writer } => {
+                if let Err(error) = reader.close_by_ref().await {
+                    tracing::warn!(%error, "the SQLite file did not close cleanly");
+                }
+                writer.close().await;
+            }
+        }
+    }
+}
+
+/// Counts the calls of a running batch until it is dropped.
+struct CallsInBatch<'a> {
+    counter: &'a AtomicUsize,
+    extra: usize,
+}
+
+impl<'a> CallsInBatch<'a> {
+    fn count(counter: &'a AtomicUsize, calls: usize) -> Self {
+        let extra = calls.saturating_sub(1);
+        counter.fetch_add(extra, Ordering::Relaxed);
+        Self { counter, extra }
+    }
+}
+
+impl Drop for CallsInBatch<'_> {
+    fn drop(&mut self) {
+        self.counter.fetch_sub(self.extra, Ordering::Relaxed);
+    }
+}
+
+/// Returns the trace span of a call.
+fn span(operation: &'static str) -> Span {
+    tracing::info_span!("store call", otel.name = operation, otel.kind = "client")
+}
+
+async fn checkout(pool: &Pool<ConnectionManager>) -> Result<Connection, AttemptError> {
+    match pool.get().await {
+        Ok(checkout) => Ok(Connection::checked_out(checkout)),
+        Err(error) => Err(AttemptError {
+            failure: Failure::of_checkout(&error),
+            source: error.into(),
+        }),
+    }
+}

@@ -1,0 +1,229 @@
+//! Schema migrations, safe to run by several instances at once: all pending ones run in one transaction
+//! under a lock, so an instance sees either all or nothing of another's work.
+
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
+use sea_orm::sqlx::postgres::PgPoolOptions;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityName,
+    EntityTrait, QueryOrder, SqliteTransactionMode, SqlxPostgresConnector, TransactionOptions,
+    TransactionTrait,
+};
+use sea_orm_migration::{MigratorTrait, seaql_migrations};
+use taskhold_migration::Migrator;
+
+use crate::db::connect::{ATTEMPT_TIMEOUT, ConnectError, ConnectOptions, session_options};
+use crate::db::error::sql_state;
+use crate::db::session::MaintenanceSession;
+use crate::db::sqlite::{self, make_private_file};
+use crate::url::DatabaseKind;
+
+/// An arbitrary number that no other program on the same database uses for its own advisory lock.
+const LOCK_KEY: i64 = 0x7461_736b_686f_6c64;
+
+/// A migration, and whether the database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it was applied.
+    pub applied: bool,
+    /// Whether this program knows it; a newer program may have applied others.
+    pub known: bool,
+}
+
+/// A migration or a query of the schema's history failed. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct MigrationError(#[from] DbErr);
+
+impl MigrationError {
+    /// Returns whether the database user lacks a right that the migration needs.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        const INSUFFICIENT_PRIVILEGE: &str = "42501";
+        sql_state(&self.0).as_deref() == Some(INSUFFICIENT_PRIVILEGE)
+    }
+}
+
+/// A connection that migrates a database. It has no time limits.
+pub struct SchemaMigrator {
+    connection: DatabaseConnection,
+}
+
+impl SchemaMigrator {
+    /// Connects to a database. A missing SQLite file is created.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        let connection = match options.url.kind() {
+            DatabaseKind::Sqlite(path) => {
+                make_private_file(path)?;
+                sqlite::pool(path, sqlite::options(path), 1).await?
+            }
+            DatabaseKind::Postgres(server) => {
+                let server = session_options(server);
+                let session = options.connect_session(&server).await?;
+                MaintenanceSession::Postgres(Box::new(session))
+                    .close()
+                    .await;
+                let pool = PgPoolOptions::new()
+                    .max_connections(1)
+                    .acquire_timeout(ATTEMPT_TIMEOUT)
+                    .connect_lazy_with(server);
+                SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+            }
+        };
+        Ok(Self { connection })
+    }
+
+    /// Applies all pending migrations. Returns their number. A database that a newer program has migrated
+    /// further stays as it is: each version runs on the schema of the next one.
+    ///
+    /// # Errors
+    /// [`MigrationError`].
+    pub async fn up(&self) -> Result<usize, MigrationError> {
+        if pending(&self.connection).await? == 0 {
+            return Ok(0);
+        }
+        let transaction = begin_locked(&self.connection).await?;
+        // Counted again: another instance may have held the lock and applied them.
+        let pending = pending(&transaction).await?;
+        if pending > 0 {
+            Migrator::up(&transaction, None).await?;
+        }
+        transaction.commit().await?;
+        Ok(pending)
+    }
+
+    /// Reverts the last `steps` migrations, and deletes all data in the tables that they created. Returns
+    /// the number of migrations that remain.
+    ///
+    /// # Errors
+    /// [`MigrationError`].
+    pub async fn down(&self, steps: u32) -> Result<usize, MigrationError> {
+        let transaction = begin_locked(&self.connection).await?;
+        Migrator::down(&transaction, Some(steps)).await?;
+        let left = applied(&transaction).await?.len();
+        transaction.commit().await?;
+        Ok(left)
+    }
+
+    /// Drops every table and applies all migrations, which leaves an empty database.
+    ///
+    /// # Errors
+    /// [`MigrationError`].
+    pub async fn fresh(&self) -> Result<(), MigrationError> {
+        let transaction = begin_locked(&self.connection).await?;
+        Migrator::fresh(&transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Returns every migration that this program or the database knows, oldest first.
+    ///
+    /// # Errors
+    /// [`MigrationError`].
+    pub async fn status(&self) -> Result<Vec<MigrationStatus>, MigrationError> {
+        Ok(compare_with_known(applied(&self.connection).await?))
+    }
+
+    /// Closes the connection.
+    ///
+    /// # Errors
+    /// [`MigrationError`] when it does not close cleanly.
+    pub async fn close(self) -> Result<(), MigrationError> {
+        Ok(self.connection.close().await?)
+    }
+}
+
+/// Returns the status of every migration, given those that a database has applied.
+#[must_use]
+pub fn compare_with_known(applied: Vec<String>) -> Vec<MigrationStatus> {
+    let known = known();
+    let mut migrations: Vec<_> = known
+        .iter()
+        .map(|name| MigrationStatus {
+            name: name.clone(),
+            applied: applied.contains(name),
+            known: true,
+        })
+        .collect();
+    migrations.extend(
+        applied
+            .into_iter()
+            .filter(|name| !known.contains(name))
+            .map(|name| MigrationStatus {
+                name,
+                applied: true,
+                known: false,
+            }),
+    );
+    migrations
+}
+
+/// Returns the number of pending migrations. Only reads.
+pub(crate) async fn pending(connection: &impl ConnectionTrait) -> Result<usize, DbErr> {
+    let applied = applied(connection).await?;
+    Ok(known()
+        .iter()
+        .filter(|name| !applied.contains(name))
+        .count())
+}
+
+/// Returns the names of this program's migrations, oldest first.
+#[must_use]
+pub fn known() -> Vec<String> {
+    let migrations = Migrator::migrations();
+    migrations
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .collect()
+}
+
+async fn applied(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    if !has_history(connection).await? {
+        return Ok(Vec::new());
+    }
+    let rows = seaql_migrations::Entity::find()
+        .order_by_asc(seaql_migrations::Column::Version)
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Returns whether the table of applied migrations exists. The first migration creates it.
+async fn has_history(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let name = seaql_migrations::Entity.table_name();
+    let mut tables = Query::select();
+    match connection.get_database_backend() {
+        DbBackend::Postgres => tables
+            .column("tablename")
+            .from("pg_tables")
+            .and_where(Expr::cust("schemaname = ANY (current_schemas(false))"))
+            .and_where(Expr::col("tablename").eq(name)),
+        _ => tables
+            .column("name")
+            .from("sqlite_master")
+            .and_where(Expr::col("name").eq(name)),
+    };
+    Ok(connection.query_one(&tables).await?.is_some())
+}
+
+/// Begins a transaction that excludes other instances that migrate.
+async fn begin_locked(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        // Takes SQLite's only write lock at once. PostgreSQL ignores this.
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = connection.begin_with_options(options).await?;
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        // Bound to the transaction: it works through a pooler and is released with the transaction.
+        let lock = Query::select()
+            .expr(Func::cust("pg_advisory_xact_lock").arg(LOCK_KEY))
+            .to_owned();
+        transaction.query_one(&lock).await?;
+    }
+    Ok(transaction)
+}

@@ -1,0 +1,172 @@
+//! The pool of PostgreSQL connections.
+//!
+//! sqlx's pool pings each connection when it comes back from a call, which doubles the round trips of a
+//! query. This pool pings only connections that were idle for a second, and closes all idle ones when one of
+//! them turns out to be dead. It never reuses a connection on which a call did not complete, so a returned
+//! connection needs no ping (decision 12).
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool::Runtime;
+use deadpool::managed::{
+    Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult,
+};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::{self, Connection as _, Executor as _};
+
+/// The longest that a call waits for a free connection, and for a new one.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
+const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that a ping may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was used this recently is not pinged.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// Neon suspends a database after five minutes without a query, and drops what is idle.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(4);
+const REAP_INTERVAL: Duration = Duration::from_secs(30);
+/// Long enough to cost nothing, short enough to follow a changed address or a new certificate.
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
+
+/// The settings of a session that no pooler shares. No statement may run, or wait for a lock, longer than a
+/// request waits for its answer. And each statement keeps one generic plan: planning it for each set of
+/// values took a third of the database's time for a page of tasks.
+const SESSION_SETTINGS: &str = "SET statement_timeout = '8s'; SET lock_timeout = '3s'; \
+     SET idle_in_transaction_session_timeout = '10s'; SET plan_cache_mode = 'force_generic_plan'";
+
+/// A connection, and what decides whether it is reused.
+#[derive(Debug)]
+pub(crate) struct PooledConnection {
+    pub(crate) connection: PgConnection,
+    /// A statement has begun and not completed: its answer may still arrive.
+    pub(crate) in_statement: bool,
+    /// A transaction has begun and not ended.
+    pub(crate) in_transaction: bool,
+    last_used: Instant,
+}
+
+impl PooledConnection {
+    /// Returns whether a statement or a transaction has begun and not completed.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.in_statement || self.in_transaction
+    }
+
+    /// Records that a statement has completed.
+    pub(crate) fn complete_statement(&mut self) {
+        self.in_statement = false;
+        self.last_used = Instant::now();
+    }
+}
+
+/// Opens connections, and decides which of them are reused.
+#[derive(Debug)]
+pub(crate) struct ConnectionManager {
+    options: PgConnectOptions,
+    limit_sessions: bool,
+    /// When a connection was found dead: those that were last used before count as dead too.
+    invalidated_at: Mutex<Option<Instant>>,
+}
+
+impl ConnectionManager {
+    /// Lets none of the connections that are idle now be reused.
+    pub(crate) fn invalidate_idle(&self) {
+        *self
+            .invalidated_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_invalidated(&self, connection: &PooledConnection) -> bool {
+        let invalidated_at = self
+            .invalidated_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        invalidated_at.is_some_and(|since| connection.last_used <= since)
+    }
+}
+
+impl Manager for ConnectionManager {
+    type Type = PooledConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<PooledConnection, sqlx::Error> {
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        if self.limit_sessions {
+            connection.execute(SESSION_SETTINGS).await?;
+        }
+        Ok(PooledConnection {
+            connection,
+            in_statement: false,
+            in_transaction: false,
+            last_used: Instant::now(),
+        })
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut PooledConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if connection.is_in_use() || metrics.age() > MAX_LIFETIME || self.is_invalidated(connection)
+        {
+            return Err(RecycleError::message("not reusable"));
+        }
+        if connection.last_used.elapsed() < TRUSTED_FOR {
+            return Ok(());
+        }
+        match tokio::time::timeout(PING_TIMEOUT, connection.connection.ping()).await {
+            Ok(Ok(())) => {
+                connection.complete_statement();
+                Ok(())
+            }
+            Ok(Err(dead)) => {
+                self.invalidate_idle();
+                Err(dead.into())
+            }
+            Err(_elapsed) => {
+                self.invalidate_idle();
+                Err(RecycleError::message("no answer to a ping"))
+            }
+        }
+    }
+}
+
+/// Returns a pool of at most `size` connections, which opens them on demand.
+pub(crate) fn pool(
+    options: PgConnectOptions,
+    size: usize,
+    limit_sessions: bool,
+) -> Pool<ConnectionManager> {
+    let manager = ConnectionManager {
+        options,
+        limit_sessions,
+        invalidated_at: Mutex::new(None),
+    };
+    let pool = Pool::builder(manager)
+        .max_size(size)
+        .wait_timeout(Some(WAIT_TIMEOUT))
+        .create_timeout(Some(CREATE_TIMEOUT))
+        // The connection used last is reused first, so that the others become idle and close.
+        .queue_mode(QueueMode::Lifo)
+        .runtime(Runtime::Tokio1)
+        .build();
+    // The builder refuses timeouts without a runtime only.
+    let Ok(pool) = pool else {
+        unreachable!("the runtime is set")
+    };
+    let weak = pool.weak();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(REAP_INTERVAL).await;
+            let Some(pool) = weak.upgrade() else { return };
+            pool.retain(|connection, _| connection.last_used.elapsed() < IDLE_TIMEOUT);
+        }
+    });
+    pool
+}
+
+/// A connection that is checked out of the pool.
+pub(crate) type PoolObject = Object<ConnectionManager>;
+
+/// Why no connection could be checked out.
+pub(crate) type CheckoutError = PoolError<sqlx::Error>;

@@ -1,0 +1,456 @@
+//! Retries of failed store calls. Every call passes through [`RetryPolicy::run`].
+//!
+//! | failure | retried? | final error |
+//! | --- | --- | --- |
+//! | never reached the store, or the store rolled it back | always | `Unavailable` |
+//! | sent, and the connection was lost before the answer | reads and idempotent writes | read: `Unavailable`; write: `OutcomeUnknown`; keyed write: `RetryWithKey` |
+//! | permanent | never | `Defect`, `Duplicate`, `UnknownOwner` |
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use taskhold_repository::error::{Source, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::db::error::Failure;
+
+/// The time in which a call may be retried, from its admission on. Its caller has an answer within 20 s.
+const BUDGET: Duration = Duration::from_secs(19);
+/// The longest that one attempt may take.
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// The pause before a retry is random, up to a limit that starts here and doubles with each retry.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The most calls in progress, those that wait for a connection or in a batch included. A further call
+/// fails at once: by the time it were answered, its client would have given up.
+const MAX_CALLS: usize = 256;
+
+/// What repeating a call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Idempotence {
+    /// The call changes nothing.
+    Read,
+    /// A second execution has no further effect.
+    IdempotentWrite,
+    /// The call writes under an idempotency key, so its client can repeat it too.
+    KeyedWrite,
+    /// A second execution could undo a change that another client made in between.
+    NonIdempotentWrite,
+}
+
+/// What was tried for a call before it is executed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PriorAttempt {
+    /// Nothing that can have had an effect.
+    NotApplied,
+    /// A batch that may have applied it.
+    MayHaveApplied,
+}
+
+/// An admitted call. It counts against [`MAX_CALLS`] until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Call {
+    operation: &'static str,
+    started: Instant,
+    prior: PriorAttempt,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Call {
+    /// Returns the name of the call in the metrics.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// The same call after an attempt to execute it in a batch.
+    pub(crate) fn after(self, prior: PriorAttempt) -> Self {
+        Self { prior, ..self }
+    }
+}
+
+/// One attempt of a call: what it must know of earlier ones, and what it reports of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    /// No attempt came before this one.
+    pub(crate) is_first: bool,
+    /// An earlier attempt may have been applied.
+    pub(crate) may_have_applied: bool,
+    sent: Arc<AtomicBool>,
+}
+
+impl Attempt {
+    /// Records that the attempt has a connection: from now on it may have been applied.
+    pub(crate) fn mark_sent(&self) {
+        self.sent.store(true, Ordering::Release);
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(crate) struct AttemptError {
+    pub(crate) failure: Failure,
+    pub(crate) source: Source,
+}
+
+impl AttemptError {
+    /// The error of a statement.
+    pub(crate) fn of_statement(error: DbErr) -> Self {
+        Self {
+            failure: Failure::of_statement(&error),
+            source: error.into(),
+        }
+    }
+
+    /// The error of a statement before the commit of its transaction, which therefore was not applied.
+    pub(crate) fn before_commit(error: DbErr) -> Self {
+        let Self { failure, source } = Self::of_statement(error);
+        let failure = match failure {
+            Failure::Ambiguous => Failure::RolledBack,
+            other => other,
+        };
+        Self { failure, source }
+    }
+
+    /// An error that kept the attempt from reaching the store.
+    pub(crate) fn not_sent(source: impl Into<Source>) -> Self {
+        Self {
+            failure: Failure::NotSent,
+            source: source.into(),
+        }
+    }
+}
+
+/// Limits the calls in progress, and retries those that fail.
+#[derive(Debug)]
+pub(crate) struct RetryPolicy {
+    admission: Arc<Semaphore>,
+    slow_after: Duration,
+}
+
+impl RetryPolicy {
+    /// A policy that logs a warning for each call that takes `slow_after` or longer.
+    pub(crate) fn new(slow_after: Duration) -> Self {
+        // Present from the start, so that monitoring sees the first retry as a change.
+        for class in [Failure::NotSent, Failure::RolledBack, Failure::Ambiguous] {
+            retries(class).increment(0);
+        }
+        Self {
+            admission: Arc::new(Semaphore::new(MAX_CALLS)),
+            slow_after,
+        }
+    }
+
+    /// Returns the number of calls in progress.
+    pub(crate) fn calls(&self) -> usize {
+        MAX_CALLS - self.admission.available_permits()
+    }
+
+    /// Admits a call. `operation` is its name in the metrics.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when [`MAX_CALLS`] calls are in progress.
+    pub(crate) fn admit(&self, operation: &'static str) -> Result<Call, StoreError> {
+        let started = Instant::now();
+        let Ok(permit) = Arc::clone(&self.admission).try_acquire_owned() else {
+            self.record(operation, "busy", started.elapsed());
+            return Err(StoreError::Busy);
+        };
+        Ok(Call {
+            operation,
+            started,
+            prior: PriorAttempt::NotApplied,
+            _permit: permit,
+        })
+    }
+
+    /// Executes a call, and retries it where that is safe and can help.
+    pub(crate) async fn run<T, Fut>(
+        &self,
+        call: Call,
+        idempotence: Idempotence,
+        attempt: impl Fn(Attempt) -> Fut,
+    ) -> Result<T, StoreError>
+    where
+        Fut: Future<Output = Result<T, AttemptError>>,
+    {
+        let outcome = run_attempts(&call, idempotence, attempt).await;
+        self.finish(call, outcome)
+    }
+
+    /// Records the outcome of a call in the metrics.
+    pub(crate) fn finish<T>(
+        &self,
+        call: Call,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let name = match &outcome {
+            Ok(_) => "ok",
+            Err(StoreError::Duplicate) => "duplicate",
+            Err(StoreError::UnknownOwner) => "unknown_owner",
+            Err(StoreError::Busy) => "busy",
+            Err(StoreError::Unavailable(_)) => "unavailable",
+            Err(StoreError::OutcomeUnknown(_)) => "outcome_unknown",
+            Err(StoreError::RetryWithKey(_)) => "repeatable",
+            Err(StoreError::Defect(_)) => "defect",
+        };
+        self.record(call.operation, name, call.started.elapsed());
+        drop(call);
+        outcome
+    }
+
+    /// Records a call in the metrics, and logs it if it was slow.
+    fn record(&self, operation: &'static str, outcome: &'static str, duration: Duration) {
+        metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => outcome)
+            .record(duration);
+        if duration >= self.slow_after {
+            let duration_ms = duration.as_secs_f64() * 1e3;
+            tracing::warn!(operation, outcome, duration_ms, "a store call was slow");
+        }
+    }
+}
+
+fn retries(class: Failure) -> metrics::Counter {
+    metrics::counter!("taskhold_store_retries_total", "class" => class.name())
+}
+
+/// Counts a retry after a failure of this class.
+pub(crate) fn count_retry(class: Failure) {
+    retries(class).increment(1);
+}
+
+async fn run_attempts<T, Fut>(
+    call: &Call,
+    idempotence: Idempotence,
+    attempt: impl Fn(Attempt) -> Fut,
+) -> Result<T, StoreError>
+where
+    Fut: Future<Output = Result<T, AttemptError>>,
+{
+    let mut is_first = true;
+    let mut may_have_applied = call.prior == PriorAttempt::MayHaveApplied;
+    let mut longest_pause = FIRST_PAUSE;
+    loop {
+        let left = BUDGET.saturating_sub(call.started.elapsed());
+        let sent = Arc::<AtomicBool>::default();
+        let this = Attempt {
+            is_first,
+            may_have_applied,
+            sent: Arc::clone(&sent),
+        };
+        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(this)).await;
+        let AttemptError { failure, source } = match answer {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(elapsed) if sent.load(Ordering::Acquire) => AttemptError {
+                failure: Failure::Ambiguous,
+                source: elapsed.into(),
+            },
+            // The attempt was still waiting for a connection.
+            Err(elapsed) => AttemptError::not_sent(elapsed),
+        };
+        is_first = false;
+        may_have_applied |= failure == Failure::Ambiguous && idempotence != Idempotence::Read;
+        let is_unknown_write =
+            failure == Failure::Ambiguous && idempotence == Idempotence::NonIdempotentWrite;
+        let pause = longest_pause.mul_f64(fastrand::f64());
+        let in_budget = call.started.elapsed() + pause < BUDGET;
+        if !failure.is_transient() || is_unknown_write || !in_budget {
+            return Err(to_store_error(
+                failure,
+                idempotence,
+                may_have_applied,
+                source,
+            ));
+        }
+        count_retry(failure);
+        tracing::warn!(class = failure.name(), cause = %source, "a store call failed; retrying it");
+        tokio::time::sleep(pause).await;
+        longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn to_store_error(
+    failure: Failure,
+    idempotence: Idempotence,
+    may_have_applied: bool,
+    source: Source,
+) -> StoreError {
+    match failure {
+        Failure::Duplicate => StoreError::Duplicate,
+        Failure::UnknownOwner => StoreError::UnknownOwner,
+        Failure::Permanent => StoreError::Defect(source),
+        Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous => {
+            match (may_have_applied, idempotence) {
+                (false, _) => StoreError::Unavailable(source),
+                (true, Idempotence::KeyedWrite) => StoreError::RetryWithKey(source),
+                (true, _) => StoreError::OutcomeUnknown(source),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    fn failed(failure: Failure) -> AttemptError {
+        AttemptError {
+            failure,
+            source: "made up".into(),
+        }
+    }
+
+    fn policy() -> RetryPolicy {
+        RetryPolicy::new(Duration::MAX)
+    }
+
+    async fn run<T, Fut>(
+        policy: &RetryPolicy,
+        idempotence: Idempotence,
+        attempt: impl Fn(Attempt) -> Fut,
+    ) -> Result<T, StoreError>
+    where
+        Fut: Future<Output = Result<T, AttemptError>>,
+    {
+        policy
+            .run(policy.admit("test")?, idempotence, attempt)
+            .await
+    }
+
+    /// Returns the outcome of a call that fails `times` times and then succeeds, and its attempts.
+    async fn outcome(
+        idempotence: Idempotence,
+        failure: Failure,
+        times: usize,
+    ) -> (Result<bool, StoreError>, usize) {
+        let attempts = &AtomicUsize::new(0);
+        let outcome = run(&policy(), idempotence, |attempt| async move {
+            if attempts.fetch_add(1, Ordering::Relaxed) < times {
+                Err(failed(failure))
+            } else {
+                Ok(attempt.may_have_applied)
+            }
+        })
+        .await;
+        (outcome, attempts.load(Ordering::Relaxed))
+    }
+
+    const ALL: [Idempotence; 4] = [
+        Idempotence::Read,
+        Idempotence::IdempotentWrite,
+        Idempotence::KeyedWrite,
+        Idempotence::NonIdempotentWrite,
+    ];
+
+    #[tokio::test(start_paused = true)]
+    async fn unapplied_attempts_are_retried_for_every_idempotence() {
+        for idempotence in ALL {
+            for failure in [Failure::NotSent, Failure::RolledBack] {
+                let (outcome, attempts) = outcome(idempotence, failure, 3).await;
+                assert!(matches!(outcome, Ok(false)), "{idempotence:?} {failure:?}");
+                assert_eq!(attempts, 4);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ambiguous_attempts_are_retried_unless_not_idempotent() {
+        let (read, _) = outcome(Idempotence::Read, Failure::Ambiguous, 2).await;
+        assert!(matches!(read, Ok(false)));
+        for idempotence in [Idempotence::IdempotentWrite, Idempotence::KeyedWrite] {
+            let (idempotent, _) = outcome(idempotence, Failure::Ambiguous, 2).await;
+            assert!(matches!(idempotent, Ok(true)), "the retry knows");
+        }
+        let (write, attempts) =
+            outcome(Idempotence::NonIdempotentWrite, Failure::Ambiguous, 2).await;
+        assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
+        assert_eq!(attempts, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries_end_with_the_budget() {
+        for (idempotence, failure) in [
+            (Idempotence::Read, Failure::Ambiguous),
+            (Idempotence::Read, Failure::NotSent),
+            (Idempotence::NonIdempotentWrite, Failure::NotSent),
+            (Idempotence::IdempotentWrite, Failure::RolledBack),
+        ] {
+            let started = tokio::time::Instant::now();
+            let (outcome, attempts) = outcome(idempotence, failure, usize::MAX).await;
+            assert!(
+                matches!(outcome, Err(StoreError::Unavailable(_))),
+                "{idempotence:?} {failure:?}"
+            );
+            assert!(attempts > 5, "{attempts}");
+            assert!(started.elapsed() <= BUDGET);
+        }
+        let (unkeyed, _) =
+            outcome(Idempotence::IdempotentWrite, Failure::Ambiguous, usize::MAX).await;
+        assert!(matches!(unkeyed, Err(StoreError::OutcomeUnknown(_))));
+        let (keyed, _) = outcome(Idempotence::KeyedWrite, Failure::Ambiguous, usize::MAX).await;
+        assert!(matches!(keyed, Err(StoreError::RetryWithKey(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn permanent_failures_are_not_retried() {
+        for idempotence in ALL {
+            for failure in [Failure::Permanent, Failure::Duplicate, Failure::Refused] {
+                let (outcome, attempts) = outcome(idempotence, failure, 1).await;
+                assert!(outcome.is_err());
+                assert_eq!(attempts, 1);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sent_attempt_that_hangs_times_out_as_ambiguous() {
+        let policy = policy();
+        let hangs = async |attempt: Attempt| {
+            attempt.mark_sent();
+            std::future::pending::<Result<(), AttemptError>>().await
+        };
+        let started = tokio::time::Instant::now();
+        let write = run(&policy, Idempotence::NonIdempotentWrite, hangs).await;
+        assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
+        assert_eq!(started.elapsed(), ATTEMPT_TIMEOUT);
+        let read = run(&policy, Idempotence::Read, hangs).await;
+        assert!(matches!(read, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempt_without_connection_times_out_as_not_sent() {
+        let policy = policy();
+        let hangs = |_| std::future::pending::<Result<(), AttemptError>>();
+        let started = tokio::time::Instant::now();
+        for idempotence in ALL {
+            let outcome = run(&policy, idempotence, hangs).await;
+            assert!(
+                matches!(outcome, Err(StoreError::Unavailable(_))),
+                "{idempotence:?}: {outcome:?}"
+            );
+        }
+        assert!(started.elapsed() <= BUDGET * 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_above_the_limit_are_busy() {
+        let policy = policy();
+        let waits = |_| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(())
+        };
+        let crowd = (0..=MAX_CALLS).map(|_| run(&policy, Idempotence::Read, waits));
+        let outcomes = futures_util::future::join_all(crowd).await;
+        let busy = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Err(StoreError::Busy)))
+            .count();
+        assert_eq!(busy, 1);
+        assert_eq!(policy.calls(), 0);
+    }
+}

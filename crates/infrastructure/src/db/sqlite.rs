@@ -1,0 +1,102 @@
+//! Connections to a SQLite file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use log::LevelFilter;
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
+
+use crate::files::{create_private_folder, folder_of, open_private_file, sync_folder};
+
+/// The longest that a call waits for a free connection.
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that SQLite waits for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The number of readers beside the one writer.
+pub(crate) const READERS: u32 = 4;
+
+/// Why a SQLite file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Its folder is missing and cannot be made.
+    #[error("cannot make the folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// It cannot be opened.
+    #[error("cannot open the SQLite file {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The error of SQLite or the system.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl FileError {
+    pub(crate) fn open(
+        path: &Path,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            source: source.into(),
+        }
+    }
+}
+
+/// Returns the options that open a file for writing.
+pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An answered write must outlive a power cut, which NORMAL does not promise in WAL.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        // `sqlx::query=trace` logs statements without values. PostgreSQL has such a log of its own.
+        .log_statements(LevelFilter::Trace)
+        .log_slow_statements(LevelFilter::Off, Duration::MAX)
+}
+
+/// Opens a pool of at most `size` connections to an existing file.
+pub(crate) async fn pool(
+    path: &Path,
+    options: SqliteConnectOptions,
+    size: u32,
+) -> Result<DatabaseConnection, FileError> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(|error| FileError::open(path, error))?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+/// Creates a file and its folder if they are missing, readable by this user only. SQLite gives the files
+/// beside it the same mode.
+pub(crate) fn make_private_file(path: &Path) -> Result<(), FileError> {
+    let folder = folder_of(path);
+    create_private_folder(folder).map_err(|source| FileError::Folder {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let made = if path.exists() {
+        Ok(())
+    } else {
+        open_private_file(path).and_then(|_| sync_folder(folder))
+    };
+    made.map_err(|source| FileError::open(path, source))
+}

@@ -1,0 +1,334 @@
+//! The writer of a SQLite file.
+//!
+//! A transaction is durable once the disk has been told to keep it, which takes far longer than its
+//! statements. So writes that arrive while another transaction commits share the next one, with a savepoint
+//! each, and are answered after its commit.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{self, ConnectOptions as _};
+use sea_orm::{DbErr, RuntimeErr};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::db::cancel_token::CancelToken;
+use crate::db::connection::Connection;
+use crate::db::error::Failure;
+use crate::db::retry::AttemptError;
+use crate::db::sqlite::ACQUIRE_TIMEOUT;
+use crate::db::transaction::TransactionOutcome;
+use crate::db::writer_connection::WriterConnection;
+
+/// A handle on the writer, which ends when it is told to or when its last handle is dropped.
+pub(crate) struct SqliteWriter {
+    queue: mpsc::UnboundedSender<Message>,
+}
+
+enum Message {
+    Write(Box<dyn WriteRequest>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A write that waits for its transaction, then for the commit.
+#[async_trait]
+trait WriteRequest: Send {
+    /// Executes the write.
+    async fn execute(&mut self, connection: &SharedConnection) -> WriteOutcome;
+    /// Answers its caller after the transaction was committed or lost.
+    fn answer(self: Box<Self>, lost: Option<&TransactionLost>);
+}
+
+/// How the execution of a write ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WriteOutcome {
+    Committed,
+    RolledBack,
+    Failed,
+}
+
+type SharedConnection = Arc<Mutex<WriterConnection>>;
+
+/// Why a transaction was not committed.
+struct TransactionLost {
+    failure: Failure,
+    cause: Arc<sqlx::Error>,
+    /// The position of the write whose own error ended it.
+    culprit: Option<usize>,
+}
+
+impl SqliteWriter {
+    /// Starts a writer on a connection of its own. At most `writes_per_commit` writes share a transaction.
+    pub(crate) async fn start(
+        options: SqliteConnectOptions,
+        writes_per_commit: NonZeroUsize,
+    ) -> Result<Self, sqlx::Error> {
+        // The limit on concurrent calls also limits the queue.
+        let (queue, messages) = mpsc::unbounded_channel();
+        let mut task = WriterTask {
+            options,
+            connection: None,
+            messages,
+        };
+        task.connection().await?;
+        tokio::spawn(task.run(writes_per_commit.get()));
+        Ok(Self { queue })
+    }
+
+    /// Executes `write` and returns its answer after the commit. A write whose caller goes away, or that waits
+    /// longer than [`ACQUIRE_TIMEOUT`] in the queue, is not executed.
+    pub(crate) async fn write<T, Fut>(
+        &self,
+        write: impl FnOnce(Connection) -> Fut + Send + 'static,
+    ) -> Result<T, AttemptError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>> + Send + 'static,
+    {
+        let (answer, mut answered) = oneshot::channel();
+        let token = CancelToken::default();
+        let request = PendingWrite {
+            write: Some(write),
+            outcome: None,
+            answer,
+            token: token.clone(),
+        };
+        if self.queue.send(Message::Write(Box::new(request))).is_err() {
+            return Err(closed());
+        }
+        let _guard = token.cancel_on_drop();
+        tokio::select! {
+            answer = &mut answered => return answer.unwrap_or_else(|_| Err(closed())),
+            () = tokio::time::sleep(ACQUIRE_TIMEOUT) => {}
+        }
+        if token.cancel() {
+            return Err(AttemptError::not_sent(
+                "the writer of the SQLite file was busy for too long",
+            ));
+        }
+        answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Ends the writer after the writes that are queued, and closes its connection.
+    pub(crate) async fn close(&self) {
+        let (closed, is_closed) = oneshot::channel();
+        if self.queue.send(Message::Close(closed)).is_ok() {
+            // An error means that the writer has ended already.
+            drop(is_closed.await);
+        }
+    }
+}
+
+fn closed() -> AttemptError {
+    AttemptError::not_sent("the store is closed")
+}
+
+struct PendingWrite<W, T> {
+    write: Option<W>,
+    outcome: Option<Result<T, DbErr>>,
+    answer: oneshot::Sender<Result<T, AttemptError>>,
+    token: CancelToken,
+}
+
+#[async_trait]
+impl<W, Fut, T> WriteRequest for PendingWrite<W, T>
+where
+    W: FnOnce(Connection) -> Fut + Send,
+    Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>> + Send,
+    T: Send,
+{
+    async fn execute(&mut self, connection: &SharedConnection) -> WriteOutcome {
+        let Some(write) = self.write.take().filter(|_| self.token.claim()) else {
+            return WriteOutcome::RolledBack;
+        };
+        let write = AssertUnwindSafe(write(Connection::SqliteWriter(Arc::clone(connection))));
+        // A panic ends this write only, and not the writer.
+        let result = write
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(DbErr::Custom("the write panicked".into())));
+        let outcome = match result {
+            Ok(TransactionOutcome::Commit(_)) => WriteOutcome::Committed,
+            Ok(TransactionOutcome::Rollback(_)) => WriteOutcome::RolledBack,
+            Err(_) => WriteOutcome::Failed,
+        };
+        self.outcome = Some(result.map(TransactionOutcome::into_inner));
+        outcome
+    }
+
+    fn answer(self: Box<Self>, lost: Option<&TransactionLost>) {
+        let answer = match (self.outcome, lost) {
+            // Its own error came before the commit, which kept the other writes.
+            (Some(outcome), None) => outcome.map_err(AttemptError::before_commit),
+            // Its result was part of a transaction that was not committed.
+            (_, Some(lost)) => Err(AttemptError {
+                failure: lost.failure,
+                source: Arc::clone(&lost.cause).into(),
+            }),
+            // It was cancelled.
+            (None, None) => return,
+        };
+        // The caller may have gone away.
+        drop(self.answer.send(answer));
+    }
+}
+
+struct WriterTask {
+    options: SqliteConnectOptions,
+    /// `None` after a transaction was lost.
+    connection: Option<SharedConnection>,
+    messages: mpsc::UnboundedReceiver<Message>,
+}
+
+impl WriterTask {
+    async fn run(mut self, writes_per_commit: usize) {
+        let mut messages = Vec::with_capacity(writes_per_commit);
+        while self
+            .messages
+            .recv_many(&mut messages, writes_per_commit)
+            .await
+            > 0
+        {
+            let mut requests = VecDeque::with_capacity(messages.len());
+            let mut closing = None;
+            for message in messages.drain(..) {
+                match message {
+                    Message::Write(request) => requests.push_back(request),
+                    Message::Close(closed) => closing = Some(closed),
+                }
+            }
+            if !requests.is_empty() {
+                self.execute_group(requests).await;
+            }
+            if let Some(closed) = closing {
+                self.messages.close();
+                if let Some(connection) = self.connection.take().and_then(Arc::into_inner)
+                    && let Err(error) = connection.into_inner().close().await
+                {
+                    tracing::warn!(%error, "the SQLite file did not close cleanly");
+                }
+                // The caller may have gone away.
+                _ = closed.send(());
+            }
+        }
+    }
+
+    /// Executes the requests in one transaction and answers them.
+    async fn execute_group(&mut self, mut requests: VecDeque<Box<dyn WriteRequest>>) {
+        let outcome = match self.connection().await {
+            Ok(connection) => transaction(&connection, &mut requests).await,
+            Err(error) => Err(TransactionLost {
+                failure: Failure::NotSent,
+                cause: Arc::new(error),
+                culprit: None,
+            }),
+        };
+        let lost = outcome.err();
+        if lost.is_some() {
+            // Its state is unknown: the next transaction gets a new connection.
+            self.connection = None;
+        }
+        for (place, request) in requests.into_iter().enumerate() {
+            request.answer(lost.as_ref().filter(|lost| lost.culprit != Some(place)));
+        }
+    }
+
+    async fn connection(&mut self) -> Result<SharedConnection, sqlx::Error> {
+        if let Some(connection) = &self.connection {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = WriterConnection::new(self.options.connect().await?);
+        let connection = Arc::new(Mutex::new(connection));
+        self.connection = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+/// Executes one transaction with a savepoint for each write, so that a failed write undoes no other.
+async fn transaction(
+    connection: &SharedConnection,
+    requests: &mut VecDeque<Box<dyn WriteRequest>>,
+) -> Result<(), TransactionLost> {
+    // Before the commit nothing is applied, whatever the error.
+    let rolled_back = |culprit| {
+        move |cause| TransactionLost {
+            failure: Failure::RolledBack,
+            cause,
+            culprit,
+        }
+    };
+    // Immediate: a transaction that reads first cannot always be upgraded to one that writes.
+    execute(connection, "BEGIN IMMEDIATE; SAVEPOINT a")
+        .await
+        .map_err(rolled_back(None))?;
+    let mut savepoint = Savepoint::A;
+    for (place, request) in requests.iter_mut().enumerate() {
+        let outcome = request.execute(connection).await;
+        if !connection.lock().await.has_sent_prefix() {
+            // It executed no statement, so its savepoint does not exist yet.
+            continue;
+        }
+        if outcome == WriteOutcome::Committed {
+            let next = savepoint.release_and_next();
+            connection.lock().await.prefix_next(next);
+            savepoint = savepoint.other();
+        } else {
+            // Fails after an error that ended the whole transaction, such as a full disk.
+            let culprit = (outcome == WriteOutcome::Failed).then_some(place);
+            execute(connection, savepoint.roll_back())
+                .await
+                .map_err(rolled_back(culprit))?;
+        }
+    }
+    connection.lock().await.clear_prefix();
+    execute(connection, "COMMIT")
+        .await
+        .map_err(|cause| TransactionLost {
+            failure: Failure::of_statement(&DbErr::Exec(RuntimeErr::SqlxError(Arc::clone(&cause)))),
+            cause,
+            culprit: None,
+        })
+}
+
+async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(), Arc<sqlx::Error>> {
+    let executed = connection.lock().await.execute(sql, None).await;
+    executed.map(drop).map_err(Arc::new)
+}
+
+/// The savepoint of a write. Two names alternate: if a savepoint could not be created, rolling back to it
+/// fails and ends the transaction, rather than undo the write before.
+#[derive(Clone, Copy)]
+enum Savepoint {
+    A,
+    B,
+}
+
+impl Savepoint {
+    fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    fn release_and_next(self) -> &'static str {
+        match self {
+            Self::A => "RELEASE a; SAVEPOINT b",
+            Self::B => "RELEASE b; SAVEPOINT a",
+        }
+    }
+
+    fn roll_back(self) -> &'static str {
+        match self {
+            Self::A => "ROLLBACK TO a",
+            Self::B => "ROLLBACK TO b",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

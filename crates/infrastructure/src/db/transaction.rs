@@ -1,0 +1,55 @@
+//! Transactions on PostgreSQL. The [SQLite writer](super::sqlite_writer) has its own.
+
+use sea_orm::DbErr;
+
+use crate::db::connection::Connection;
+use crate::db::retry::AttemptError;
+
+/// What a transaction found, and whether it commits.
+pub(crate) enum TransactionOutcome<T> {
+    Commit(T),
+    Rollback(T),
+}
+
+impl<T> TransactionOutcome<T> {
+    pub(crate) fn into_inner(self) -> T {
+        match self {
+            Self::Commit(found) | Self::Rollback(found) => found,
+        }
+    }
+}
+
+/// Runs `statements` in a transaction. An error rolls it back. Only an error of the commit itself leaves
+/// open whether the transaction was applied.
+pub(crate) async fn in_transaction<T, Fut>(
+    connection: &Connection,
+    statements: impl FnOnce(Connection) -> Fut,
+) -> Result<T, AttemptError>
+where
+    Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>>,
+{
+    connection
+        .begin()
+        .await
+        .map_err(AttemptError::before_commit)?;
+    match statements(connection.clone()).await {
+        Ok(TransactionOutcome::Commit(found)) => {
+            connection
+                .commit()
+                .await
+                .map_err(AttemptError::of_statement)?;
+            Ok(found)
+        }
+        Ok(TransactionOutcome::Rollback(found)) => {
+            connection
+                .roll_back()
+                .await
+                .map_err(AttemptError::before_commit)?;
+            Ok(found)
+        }
+        Err(error) => {
+            connection.roll_back_after_error().await;
+            Err(AttemptError::before_commit(error))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The connection of the SQLite writer.
+//!
+//! Each statement is a round trip to the connection's thread, which takes longer than most statements. So
+//! the savepoint statements between two writes have no round trip of their own: they are a prefix of the
+//! next write's first statement.
+
+use futures_util::TryStreamExt as _;
+use sea_orm::sea_query::Values;
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
+use sea_orm::sqlx::{self, AssertSqlSafe, Either, Executor as _};
+use sea_query_sqlx::SqlxValues;
+
+/// A connection, and the statements that precede its next one.
+pub(crate) struct WriterConnection {
+    connection: SqliteConnection,
+    prefix: Option<&'static str>,
+}
+
+impl WriterConnection {
+    pub(crate) fn new(connection: SqliteConnection) -> Self {
+        Self {
+            connection,
+            prefix: None,
+        }
+    }
+
+    /// Sends `sql` before the next statement, in the same round trip.
+    pub(crate) fn prefix_next(&mut self, sql: &'static str) {
+        self.prefix = Some(sql);
+    }
+
+    /// Returns whether a statement has been executed since the last prefix was set.
+    pub(crate) fn has_sent_prefix(&self) -> bool {
+        self.prefix.is_none()
+    }
+
+    /// Drops the prefix.
+    pub(crate) fn clear_prefix(&mut self) {
+        self.prefix = None;
+    }
+
+    /// Executes a statement. Returns its result and its rows. A statement with values is prepared and cached.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &str,
+        values: Option<Values>,
+    ) -> Result<(SqliteQueryResult, Vec<SqliteRow>), sqlx::Error> {
+        let sql = AssertSqlSafe(match self.prefix.take() {
+            Some(prefix) => format!("{prefix}; {sql}"),
+            None => sql.to_owned(),
+        });
+        let mut results = match values {
+            Some(values) => self
+                .connection
+                .fetch_many(sqlx::query_with(sql, SqlxValues(values))),
+            None => self.connection.fetch_many(sql),
+        };
+        let (mut outcome, mut rows) = (SqliteQueryResult::default(), Vec::new());
+        while let Some(result) = results.try_next().await? {
+            match result {
+                // The last result is the statement's: a savepoint repeats that of an earlier one.
+                Either::Left(last) => outcome = last,
+                Either::Right(row) => rows.push(row),
+            }
+        }
+        Ok((outcome, rows))
+    }
+
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        sqlx::Connection::close(self.connection).await
+    }
+}

@@ -1,0 +1,99 @@
+//! Rows of the table `idempotency_keys`.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait as _, OnConflict};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::idempotency::{KeyedRequest, retention_start};
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "idempotency_keys")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub user_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub key: String,
+    pub fingerprint: Vec<u8>,
+    /// The row of the task as it was afterwards, as JSON, where there was one.
+    pub outcome: Option<String>,
+    pub created_at: i64,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What an earlier request with a key has left.
+pub(crate) enum Recalled {
+    /// It was the same request; the JSON of its task, if it had one.
+    Same(Option<String>),
+    /// It was another request.
+    Other,
+}
+
+/// Takes the key of a request, or one that has expired. Returns whether the key was free. If another
+/// transaction is taking it, waits for the end of that one.
+pub(crate) async fn take(
+    connection: &impl ConnectionTrait,
+    owner: &UserId,
+    request: &KeyedRequest,
+    outcome: Option<String>,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let row = ActiveModel {
+        user_id: Set(owner.as_str().to_owned()),
+        key: Set(request.key.as_str().to_owned()),
+        fingerprint: Set(request.fingerprint.0.to_vec()),
+        outcome: Set(outcome),
+        created_at: Set(now.as_micros()),
+    };
+    let replace_expired = OnConflict::columns([Column::UserId, Column::Key])
+        .update_columns([Column::Fingerprint, Column::Outcome, Column::CreatedAt])
+        .action_and_where(
+            Expr::col((Entity, Column::CreatedAt)).lte(retention_start(now).as_micros()),
+        )
+        .to_owned();
+    let inserted = Entity::insert(row)
+        .on_conflict(replace_expired)
+        .exec_without_returning(connection)
+        .await?;
+    Ok(inserted > 0)
+}
+
+/// Records the outcome of the request that has just taken its key.
+pub(crate) async fn record_outcome(
+    connection: &impl ConnectionTrait,
+    owner: &UserId,
+    request: &KeyedRequest,
+    outcome: String,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Outcome, Expr::value(outcome))
+        .filter(Column::UserId.eq(owner.as_str()))
+        .filter(Column::Key.eq(request.key.as_str()))
+        .exec(connection)
+        .await
+        .map(drop)
+}
+
+/// Returns what an earlier request with the same key has left; `None` if the key is free.
+pub(crate) async fn recall(
+    connection: &impl ConnectionTrait,
+    owner: &UserId,
+    request: &KeyedRequest,
+    now: Timestamp,
+) -> Result<Option<Recalled>, DbErr> {
+    let row = Entity::find_by_id((owner.as_str().to_owned(), request.key.as_str().to_owned()))
+        .filter(Column::CreatedAt.gt(retention_start(now).as_micros()))
+        .one(connection)
+        .await?;
+    Ok(row.map(|row| {
+        if row.fingerprint == request.fingerprint.0 {
+            Recalled::Same(row.outcome)
+        } else {
+            Recalled::Other
+        }
+    }))
+}

@@ -1,0 +1,79 @@
+//! Rows of the table `revocations`.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait as _, OnConflict};
+use taskhold_domain::revocation::{MAX_PROPAGATION, Revocation};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::revocations::SubjectHash;
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "revocations")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub subject_hash: Vec<u8>,
+    pub not_before: i64,
+    pub kept_until: i64,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Inserts a revocation, or replaces the user's earlier one.
+pub(crate) async fn replace(
+    connection: &impl ConnectionTrait,
+    revocation: &Revocation,
+) -> Result<(), DbErr> {
+    upsert(connection, revocation, replace_on_conflict()).await
+}
+
+/// Inserts a revocation, or replaces the user's earlier one unless that has a later time.
+pub(crate) async fn add(
+    connection: &impl ConnectionTrait,
+    revocation: &Revocation,
+) -> Result<(), DbErr> {
+    let before = Expr::col((Entity, Column::NotBefore));
+    let is_not_later = before.lte(revocation.not_before.as_micros());
+    let mut on_conflict = replace_on_conflict();
+    on_conflict.action_and_where(is_not_later);
+    upsert(connection, revocation, on_conflict).await
+}
+
+fn replace_on_conflict() -> OnConflict {
+    OnConflict::column(Column::SubjectHash)
+        .update_columns([Column::NotBefore, Column::KeptUntil])
+        .to_owned()
+}
+
+async fn upsert(
+    connection: &impl ConnectionTrait,
+    revocation: &Revocation,
+    on_conflict: OnConflict,
+) -> Result<(), DbErr> {
+    let row = ActiveModel {
+        subject_hash: Set(SubjectHash::of(&revocation.user).0.to_vec()),
+        not_before: Set(revocation.not_before.as_micros()),
+        kept_until: Set(revocation.kept_until.as_micros()),
+    };
+    Entity::insert(row)
+        .on_conflict(on_conflict)
+        .exec_without_returning(connection)
+        .await
+        .map(drop)
+}
+
+/// Returns whether the user's tokens were revoked so recently that some instance may not know yet.
+pub(crate) async fn is_recent(
+    connection: &impl ConnectionTrait,
+    user: &UserId,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let recent = Entity::find_by_id(SubjectHash::of(user).0.to_vec())
+        .filter(Column::NotBefore.gt(now.saturating_sub(MAX_PROPAGATION).as_micros()))
+        .one(connection)
+        .await?;
+    Ok(recent.is_some())
+}

@@ -1,0 +1,124 @@
+//! Rows of the table `users`.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{Condition, QuerySelect};
+use taskhold_domain::account::{DisplayName, Email, PasswordHash};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::User;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+
+use super::revocation;
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    /// As it was typed.
+    pub email: Option<String>,
+    /// As it is compared.
+    pub email_key: Option<String>,
+    pub name: Option<String>,
+    pub password_hash: Option<String>,
+    pub is_active: bool,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Returns the user with this id.
+pub(crate) async fn find(
+    connection: &impl ConnectionTrait,
+    id: &str,
+) -> Result<Option<User>, DbErr> {
+    let row = Entity::find_by_id(id).one(connection).await?;
+    row.map(parse)
+        .transpose()
+        .map_err(|error| DbErr::Custom(format!("a row of the table users: {error}")))
+}
+
+/// Returns whether the user is active and still has this password, and locks the row until the transaction
+/// ends.
+pub(crate) async fn verify_password(
+    connection: &impl ConnectionTrait,
+    id: &UserId,
+    password: &PasswordHash,
+) -> Result<bool, DbErr> {
+    let select = Entity::find().filter(can_log_in(id, password));
+    Ok(select.lock_shared().one(connection).await?.is_some())
+}
+
+/// Returns the condition that the user is active and has this password.
+pub(crate) fn can_log_in(id: &UserId, password: &PasswordHash) -> Condition {
+    Condition::all()
+        .add(Column::Id.eq(id.as_str()))
+        .add(Column::PasswordHash.eq(password.as_str()))
+        .add(Column::IsActive.eq(true))
+}
+
+/// Returns the user of a row.
+pub(crate) fn parse_user(row: Model) -> Result<User, StoreError> {
+    parse(row).map_err(StoreError::Defect)
+}
+
+fn parse(row: Model) -> Result<User, taskhold_repository::error::Source> {
+    Ok(User {
+        id: UserId::parse(row.id)?,
+        email: row.email.map(Email::parse).transpose()?,
+        name: row.name.map(DisplayName::parse).transpose()?,
+        password: row.password_hash.map(PasswordHash::parse).transpose()?,
+        is_active: row.is_active,
+        created_at: Timestamp::from_micros(row.created_at)?,
+    })
+}
+
+/// Returns the row of a user.
+pub(crate) fn row(user: &User) -> ActiveModel {
+    ActiveModel {
+        id: Set(user.id.as_str().to_owned()),
+        email: Set(user.email.as_ref().map(|email| email.as_str().to_owned())),
+        email_key: Set(user.email.as_ref().map(Email::key)),
+        name: Set(user.name.as_ref().map(|name| name.as_str().to_owned())),
+        password_hash: Set(user.password.as_ref().map(|hash| hash.as_str().to_owned())),
+        is_active: Set(user.is_active),
+        created_at: Set(user.created_at.as_micros()),
+        updated_at: Set(user.created_at.as_micros()),
+    }
+}
+
+/// Creates a user who is known by a token only, without an e-mail address or a password, unless the user
+/// exists. Must run in a transaction, which an error rolls back.
+///
+/// # Errors
+/// [`DbErr::RecordNotInserted`] if the user was removed a moment ago: an instance that does not know yet
+/// still accepts the user's old token.
+pub(crate) async fn ensure_user_exists(
+    connection: &impl ConnectionTrait,
+    id: &UserId,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let user = row(&User {
+        id: id.clone(),
+        email: None,
+        name: None,
+        password: None,
+        is_active: true,
+        created_at: now,
+    });
+    let created = Entity::insert(user)
+        .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
+        .exec_without_returning(connection)
+        .await?;
+    // Checked last: the insert waits for a concurrent removal, whose revocation is visible then.
+    if created > 0 && revocation::is_recent(connection, id, now).await? {
+        return Err(DbErr::RecordNotInserted);
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The storage ports, implemented for [`Database`](crate::db::Database): a file for each port.
+
+mod health;
+mod idempotency;
+mod import;
+mod rate_limits;
+mod revocations;
+mod sessions;
+pub(crate) mod tasks;
+mod users;

@@ -1,0 +1,132 @@
+//! Statements on tasks, and their parts.
+
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, Query};
+use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement};
+use taskhold_domain::search::fold;
+use taskhold_domain::task::{Completion, TaskChange, TaskId};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::tasks::{Key, Position, Precondition, Sort, SortKey};
+
+use crate::entities::task::{Column, Entity, Folded, TaskRow};
+
+/// Returns the statement that changes a task and returns its new [row](TaskRow).
+pub(super) fn update(
+    backend: DbBackend,
+    owner: &UserId,
+    id: TaskId,
+    change: &TaskChange,
+    precondition: &Precondition,
+    now: Timestamp,
+) -> Statement {
+    let mut update = Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .col_expr(
+            Column::UpdatedAt,
+            strictly_after_last_change(Expr::col(Column::UpdatedAt), now.as_micros()),
+        )
+        .filter(owned(owner, id))
+        .filter(allowed(precondition));
+    if let Some(title) = &change.title {
+        update = update
+            .col_expr(Column::Title, Expr::value(title.as_str()))
+            .col_expr(Folded::TitleFolded, Expr::value(fold(title.as_str())));
+    }
+    if let Some(description) = &change.description {
+        update = update
+            .col_expr(Column::Description, Expr::value(description.as_str()))
+            .col_expr(
+                Folded::DescriptionFolded,
+                Expr::value(fold(description.as_str())),
+            );
+    }
+    if let Some(completion) = change.completion {
+        let completed = match completion {
+            Completion::Set(completed) => Expr::value(completed),
+            Completion::Toggle => Expr::col(Column::IsCompleted).not(),
+        };
+        update = update.col_expr(Column::IsCompleted, completed);
+    }
+    let mut update = update.into_query();
+    update.returning(Query::returning().columns(TaskRow::COLUMNS));
+    backend.build(&update)
+}
+
+/// Returns the statement that removes a task.
+pub(super) fn removal(
+    backend: DbBackend,
+    owner: &UserId,
+    id: TaskId,
+    precondition: &Precondition,
+) -> Statement {
+    Entity::delete_many()
+        .filter(owned(owner, id))
+        .filter(allowed(precondition))
+        .build(backend)
+}
+
+/// Returns the condition for the row of this owner and id.
+pub(super) fn owned(owner: &UserId, id: TaskId) -> Condition {
+    Condition::all()
+        .add(Column::Id.eq(id.as_uuid()))
+        .add(Column::UserId.eq(owner.as_str()))
+}
+
+fn allowed(precondition: &Precondition) -> Condition {
+    match precondition {
+        Precondition::None => Condition::all(),
+        Precondition::VersionIn(versions) => Condition::all()
+            .add(Column::Version.is_in(versions.iter().map(|version| version.get()))),
+    }
+}
+
+pub(super) fn column(key: SortKey) -> Column {
+    match key {
+        SortKey::CreatedAt => Column::CreatedAt,
+        SortKey::UpdatedAt => Column::UpdatedAt,
+        SortKey::Title => Column::Title,
+    }
+}
+
+/// Returns the condition for the rows after a position, as a comparison of pairs, which an index on both
+/// columns serves.
+pub(super) fn after(sort: Sort, position: &Position) -> Result<Expr, StoreError> {
+    let key = match (sort.key, &position.key) {
+        (SortKey::CreatedAt | SortKey::UpdatedAt, Key::Instant(instant)) => {
+            Expr::value(instant.as_micros())
+        }
+        (SortKey::Title, Key::Title(title)) => Expr::value(title.as_str()),
+        _ => return Err(StoreError::Defect("a position of another order".into())),
+    };
+    let row = Expr::tuple([Expr::col(column(sort.key)), Expr::col(Column::Id)]);
+    let place = Expr::tuple([key, Expr::value(position.id.as_uuid())]);
+    Ok(if sort.descending {
+        row.lt(place)
+    } else {
+        row.gt(place)
+    })
+}
+
+/// Returns the condition that either text contains this part. Both functions compare code points and have no
+/// wildcards.
+pub(super) fn contains(backend: DbBackend, folded: &str) -> Condition {
+    let find = if backend == DbBackend::Sqlite {
+        "instr"
+    } else {
+        "strpos"
+    };
+    let found_in = |column: Folded| Func::cust(find).arg(Expr::col(column)).arg(folded);
+    Condition::any()
+        .add(Expr::expr(found_in(Folded::TitleFolded)).gt(0))
+        .add(Expr::expr(found_in(Folded::DescriptionFolded)).gt(0))
+}
+
+/// Returns [`Timestamp::strictly_after`] in SQL, for the row as it is when the statement runs.
+pub(crate) fn strictly_after_last_change(last: Expr, now: impl Into<Expr>) -> Expr {
+    let now = now.into();
+    CaseStatement::new()
+        .case(last.clone().gte(now.clone()), last.add(1_i64))
+        .finally(now)
+        .into()
+}

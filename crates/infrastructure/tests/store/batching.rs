@@ -1,0 +1,199 @@
+//! What calls that are made together do to each other: nothing.
+
+use futures_util::future::{join, join_all};
+use taskhold_domain::task::{Description, Task, TaskChange, TaskDraft, TaskId, Title};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::tasks::{Precondition, TaskQuery};
+use uuid::Uuid;
+
+use crate::database::TestDatabase;
+
+/// So few that all that a test does at once is let in.
+const MANY: u128 = 50;
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).expect("a user id")
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(1_767_323_045_000_000).expect("in range")
+}
+
+fn task(owner: &UserId, number: u128) -> Task {
+    let draft = TaskDraft {
+        title: Title::parse(format!("task {number}")).expect("a title"),
+        description: Description::default(),
+        completed: false,
+    };
+    let id = TaskId::from_uuid(Uuid::from_u128(number));
+    Task::create(id, owner.clone(), draft, now())
+}
+
+/// Tasks of two owners, in turns.
+async fn seeded(store: &TestDatabase) -> (UserId, UserId) {
+    let (alice, bob) = (user("alice"), user("bob"));
+    let added = (1..=MANY).map(|number| async move {
+        let owner = if number % 2 == 0 { "alice" } else { "bob" };
+        store.tasks.add(&task(&user(owner), number)).await
+    });
+    // Neither of them was known before, so the first statements fail.
+    for added in join_all(added).await {
+        added.expect("added");
+    }
+    for owner in [&alice, &bob] {
+        let count = store.tasks.count(owner).await.expect("counted");
+        assert_eq!(u128::from(count.total), MANY / 2);
+    }
+    (alice, bob)
+}
+
+async fn additions(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
+    // Every third takes an id that is taken, and fails by itself.
+    let tasks: Vec<_> = (1..=MANY)
+        .map(|number| {
+            let is_new = number % 3 != 0;
+            (is_new, task(&alice, if is_new { MANY + number } else { 1 }))
+        })
+        .collect();
+    let added = join_all(tasks.iter().map(|(_, task)| store.tasks.add(task))).await;
+    for ((is_new, task), added) in tasks.iter().zip(added) {
+        match added {
+            Ok(()) => assert!(is_new, "{task:?}"),
+            Err(StoreError::Duplicate) => assert!(!is_new, "{task:?}"),
+            Err(error) => panic!("{error:?}"),
+        }
+        let owner = if *is_new { &alice } else { &bob };
+        let found = store.tasks.find(owner, task.id).await.expect("found");
+        assert!(found.is_some());
+    }
+}
+
+async fn completions(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
+    let ids: Vec<_> = (1..=MANY)
+        .map(|number| (number, TaskId::from_uuid(Uuid::from_u128(number))))
+        .collect();
+    let hot = TaskId::from_uuid(Uuid::from_u128(2));
+    let toggle = TaskChange::toggle();
+    let complete = async |owner: &UserId, id, change: &TaskChange| {
+        let changed = store
+            .tasks
+            .change(owner, id, change, &Precondition::None, now());
+        changed.await.expect("changed")
+    };
+    // Everybody toggles every task: only its owner's toggle counts. And one task is toggled by its owner
+    // as often again.
+    let by_alice = join_all(ids.iter().map(|(_, id)| complete(&alice, *id, &toggle)));
+    let by_bob = join_all(ids.iter().map(|(_, id)| complete(&bob, *id, &toggle)));
+    let often = join_all((0..MANY).map(|_| complete(&alice, hot, &toggle)));
+    let ((by_alice, by_bob), often) = join(join(by_alice, by_bob), often).await;
+    for (((number, id), by_alice), by_bob) in ids.iter().zip(by_alice).zip(by_bob) {
+        let (owners, others) = if number % 2 == 0 {
+            (by_alice, by_bob)
+        } else {
+            (by_bob, by_alice)
+        };
+        assert_eq!(others, None, "{number}");
+        let toggled = owners.expect("the owner's own");
+        assert_eq!(toggled.id, *id);
+        if *id != hot {
+            assert!(toggled.completed, "{number}");
+            assert_eq!(toggled.version.get(), 2);
+            assert_eq!(toggled.updated_at.as_micros(), now().as_micros() + 1);
+        }
+    }
+    let mut versions: Vec<_> = often
+        .into_iter()
+        .map(|toggled| toggled.expect("the owner's own").version.get())
+        .collect();
+    versions.sort_unstable();
+    versions.dedup();
+    assert_eq!(versions.len() as u128, MANY, "no toggle is lost or doubled");
+    let often = store.tasks.find(&alice, hot).await.expect("found");
+    let often = often.expect("there");
+    assert_eq!(u128::from(often.version.get().unsigned_abs()), MANY + 2);
+    assert!(often.completed, "an odd number of toggles");
+}
+
+async fn removals(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
+    // Each task is removed three times by its owner and twice by the other.
+    let asks: Vec<_> = (1..=MANY)
+        .flat_map(|number| {
+            let (owner, other) = if number % 2 == 0 {
+                (&alice, &bob)
+            } else {
+                (&bob, &alice)
+            };
+            [other, owner, owner, other, owner].map(|by| (number, by, by == owner))
+        })
+        .collect();
+    let removed = join_all(asks.iter().map(|(number, by, _)| {
+        let id = TaskId::from_uuid(Uuid::from_u128(*number));
+        store.tasks.remove(by, id, &Precondition::None)
+    }))
+    .await;
+    let mut by_owners = 0;
+    for ((number, _, is_owner), removed) in asks.iter().zip(removed) {
+        let removed = removed.expect("asked");
+        assert!(*is_owner || !removed, "{number} by the other");
+        by_owners += u128::from(removed);
+    }
+    assert_eq!(by_owners, MANY, "each task was removed once");
+    for owner in [&alice, &bob] {
+        let left = store.tasks.list(owner, &TaskQuery::default()).await;
+        assert_eq!(left.expect("listed").tasks, []);
+    }
+}
+
+async fn pages(store: &TestDatabase) {
+    let (alice, bob) = seeded(store).await;
+    // Pages of different lengths share a statement too.
+    let asks: Vec<_> = (1..=100)
+        .map(|number| (if number % 2 == 0 { &alice } else { &bob }, number % 25 + 1))
+        .collect();
+    let found = join_all(asks.iter().map(|(owner, limit)| async move {
+        let query = TaskQuery {
+            limit: Some(*limit),
+            ..TaskQuery::default()
+        };
+        store.tasks.list(owner, &query).await.expect("listed")
+    }))
+    .await;
+    for ((owner, limit), page) in asks.iter().zip(found) {
+        assert_eq!(page.tasks.len(), *limit as usize);
+        assert_eq!(page.next.is_some(), *limit < 25, "{limit}");
+        assert!(page.tasks.iter().all(|task| task.owner == **owner));
+        // All were made at once, so they are in the order of their ids.
+        assert!(page.tasks.is_sorted_by(|one, next| one.id > next.id));
+        let newest = if **owner == alice { MANY } else { MANY - 1 };
+        let first = page.tasks.first().expect("a task");
+        assert_eq!(first.id.as_uuid(), Uuid::from_u128(newest));
+    }
+}
+
+macro_rules! on_both_stores {
+    ($($test:ident: $what:ident)*) => {$(
+        mod $test {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$what(&crate::database::batched().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$what(&crate::database::sqlite().await).await;
+            }
+        }
+    )*};
+}
+
+on_both_stores! {
+    an_addition_fails_alone: additions
+    each_completion_is_its_owners_and_counts_once: completions
+    each_task_is_removed_once_and_by_its_owner: removals
+    each_page_is_the_one_that_was_asked_for: pages
+}

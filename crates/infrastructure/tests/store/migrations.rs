@@ -1,0 +1,305 @@
+//! Migrations and what the tables refuse.
+
+use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+use taskhold_domain::account::Email;
+use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title, Version};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use taskhold_infrastructure::url::DatabaseUrl;
+use taskhold_repository::error::StoreError;
+use taskhold_repository::tasks::TaskQuery;
+use taskhold_testkit::postgres::PostgresDatabase;
+use uuid::Uuid;
+
+use crate::database::{self, TestDatabase, migrator, parsed, sqlite_url};
+
+async fn execute(sql: &DatabaseConnection, statement: &str) {
+    sql.execute_unprepared(statement).await.expect("executed");
+}
+
+async fn eight_at_once_migrate_an_empty_store_once(url: &DatabaseUrl) {
+    let migrations = migrator(url).await.status().await.expect("a status");
+    assert!(
+        migrations
+            .iter()
+            .all(|migration| migration.known && !migration.applied)
+    );
+
+    let instances = (0..8).map(|_| async { migrator(url).await.up().await });
+    let mut applied = Vec::new();
+    for outcome in join_all(instances).await {
+        applied.push(outcome.expect("every instance succeeds"));
+    }
+    applied.sort_unstable();
+    assert_eq!(
+        applied.pop(),
+        Some(migrations.len()),
+        "one instance does all the work"
+    );
+    assert!(applied.iter().all(|count| *count == 0), "{applied:?}");
+
+    let migrations = migrator(url).await.status().await.expect("a status");
+    assert!(migrations.iter().all(|migration| migration.applied));
+}
+
+async fn migrations_go_down_and_up_again(url: &DatabaseUrl) {
+    let migrator = migrator(url).await;
+    let all = migrator.up().await.expect("up");
+    assert!(all > 0);
+    let steps = u32::try_from(all).expect("few migrations");
+    assert_eq!(migrator.down(steps).await.expect("down"), 0);
+    assert_eq!(migrator.up().await.expect("up again"), all);
+    assert_eq!(migrator.up().await.expect("nothing to do"), 0);
+}
+
+async fn fresh_empties_the_store(store: &TestDatabase) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    store.migrator.fresh().await.expect("fresh");
+    let owner = sound_task().owner;
+    assert_eq!(
+        store
+            .tasks
+            .list(&owner, &TaskQuery::default())
+            .await
+            .expect("listed")
+            .tasks,
+        []
+    );
+    store
+        .tasks
+        .add(&sound_task())
+        .await
+        .expect("the tables are there");
+}
+
+/// The version before this one must run while this one is rolled out.
+async fn a_store_of_a_newer_program_is_left_as_it_is(store: &TestDatabase) {
+    execute(
+        &store.sql,
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99990101_000001_from_the_future', 0)",
+    )
+    .await;
+    assert_eq!(store.migrator.up().await.expect("nothing to do"), 0);
+    let migrations = store.migrator.status().await.expect("a status");
+    let unknown: Vec<_> = migrations
+        .iter()
+        .filter(|migration| !migration.known)
+        .collect();
+    assert_eq!(unknown.len(), 1);
+    assert!(store.health.schema_is_current().await.expect("answered"));
+}
+
+fn sound_task() -> Task {
+    let draft = TaskDraft {
+        title: Title::parse("Buy milk").expect("a title"),
+        description: Description::default(),
+        completed: false,
+    };
+    let owner = UserId::parse("alice").expect("a user id");
+    let now = Timestamp::from_micros(1_000_000).expect("a time");
+    Task::create(TaskId::from_uuid(Uuid::from_u128(1)), owner, draft, now)
+}
+
+/// As the version before does it, which knows no other columns.
+fn insert_user(id: &str, email: &str) -> String {
+    format!(
+        "INSERT INTO users (id, email, name, password_hash, is_active, created_at, updated_at) \
+         VALUES ('{id}', '{email}', NULL, NULL, TRUE, 0, 0)"
+    )
+}
+
+/// The tables repeat the numbers of the domain; here is where the two are held equal.
+async fn the_tables_refuse_what_the_domain_refuses(store: &TestDatabase) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    let longest_title = "\u{1F600}".repeat(Title::MAX_CHARS);
+    let longest_description = "\u{1F600}".repeat(Description::MAX_CHARS);
+    let longest_user = "\u{1F600}".repeat(UserId::MAX_CHARS);
+    let longest_email = "\u{1F600}".repeat(Email::MAX_CHARS);
+    for taken in [
+        format!("UPDATE tasks SET title = '{longest_title}'"),
+        format!("UPDATE tasks SET description = '{longest_description}'"),
+        insert_user(&longest_user, &longest_email),
+    ] {
+        execute(&store.sql, &taken).await;
+    }
+    for refused in [
+        "UPDATE tasks SET title = ''".to_owned(),
+        format!("UPDATE tasks SET title = '{longest_title}a'"),
+        format!("UPDATE tasks SET description = '{longest_description}a'"),
+        "UPDATE tasks SET title = NULL".to_owned(),
+        "UPDATE tasks SET version = 0".to_owned(),
+        "UPDATE tasks SET updated_at = created_at - 1".to_owned(),
+        "UPDATE tasks SET user_id = 'nobody'".to_owned(),
+        insert_user("", "a@b.example"),
+        insert_user("bob", ""),
+        insert_user("bob", &format!("{longest_email}a")),
+        insert_user("bob", &longest_email),
+        insert_user(&format!("{longest_user}a"), "a@b.example"),
+    ] {
+        let outcome = store.sql.execute_unprepared(&refused).await;
+        assert!(outcome.is_err(), "{refused}");
+    }
+}
+
+/// Bytes as the dialect of the store writes them.
+fn bytes(store: &TestDatabase, count: usize) -> String {
+    let digits = "a7".repeat(count);
+    if store.sql.get_database_backend() == DbBackend::Postgres {
+        format!("'\\x{digits}'::bytea")
+    } else {
+        format!("x'{digits}'")
+    }
+}
+
+/// A digest of another length is none, a counter counts from one, and a session is somebody's.
+async fn the_tables_of_accounts_refuse_what_is_no_row(store: &TestDatabase) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    let family = bytes(store, 16);
+    let family = if store.sql.get_database_backend() == DbBackend::Postgres {
+        format!("encode({family}, 'hex')::uuid")
+    } else {
+        family
+    };
+    let insert_all = |digest: &str, user: &str, count: i32| {
+        [
+            format!(
+                "INSERT INTO refresh_tokens (token_hash, family, user_id, created_at, expires_at) \
+                 VALUES ({digest}, {family}, '{user}', 0, 0)"
+            ),
+            format!(
+                "INSERT INTO revocations (subject_hash, not_before, kept_until) \
+                 VALUES ({digest}, 0, 0)"
+            ),
+            format!("INSERT INTO attempts (bucket, count, since) VALUES ({digest}, {count}, 0)"),
+        ]
+    };
+    let refused = [0, 31, 33]
+        .into_iter()
+        .flat_map(|length| insert_all(&bytes(store, length), "alice", 1));
+    let of_nobody = insert_all(&bytes(store, 32), "nobody", 0);
+    let [session, _, counter] = of_nobody;
+    for refused in refused.chain([session, counter]) {
+        let outcome = store.sql.execute_unprepared(&refused).await;
+        assert!(outcome.is_err(), "{refused}");
+    }
+    for taken in insert_all(&bytes(store, 32), "alice", 1) {
+        execute(&store.sql, &taken).await;
+        let again = store.sql.execute_unprepared(&taken).await;
+        assert!(again.is_err(), "twice: {taken}");
+    }
+}
+
+/// Taken back, a migration takes what it made and nothing else.
+async fn users_and_tasks_outlive_the_tables_of_accounts(store: &TestDatabase) {
+    const BEFORE_ACCOUNTS: usize = 2;
+    store.tasks.add(&sound_task()).await.expect("added");
+    let all = store.migrator.status().await.expect("a status").len();
+    let steps = u32::try_from(all - BEFORE_ACCOUNTS).expect("few migrations");
+    let left = store.migrator.down(steps).await.expect("down");
+    assert_eq!(left, BEFORE_ACCOUNTS);
+    execute(&store.sql, &insert_user("bob", "bob@example.org")).await;
+    store.migrator.up().await.expect("up again");
+    for name in ["alice", "bob"] {
+        let user = UserId::parse(name).expect("a user id");
+        let found = store.users.find(&user).await.expect("answered");
+        assert_eq!(found.map(|user| user.id), Some(user));
+    }
+    let task = sound_task();
+    let found = store.tasks.find(&task.owner, task.id).await;
+    assert_eq!(found.expect("answered"), Some(task));
+}
+
+async fn nul_is_refused_by_sqlite_too(store: &TestDatabase) {
+    store.tasks.add(&sound_task()).await.expect("added");
+    for column in ["title", "description"] {
+        let statement = format!("UPDATE tasks SET {column} = 'a' || char(0) || 'b'");
+        assert!(
+            store.sql.execute_unprepared(&statement).await.is_err(),
+            "{column}"
+        );
+    }
+}
+
+/// Fault 5 of the service before this one: one stored row that broke a rule hid the whole list.
+async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &TestDatabase) {
+    let sound = Task {
+        id: TaskId::from_uuid(Uuid::from_u128(2)),
+        version: Version::FIRST.next(),
+        ..sound_task()
+    };
+    let damaged = sound_task();
+    store.tasks.add(&sound).await.expect("added");
+    store.tasks.add(&damaged).await.expect("added");
+    if store.sql.get_database_backend() == DbBackend::Postgres {
+        execute(
+            &store.sql,
+            "ALTER TABLE tasks DROP CONSTRAINT tasks_title_length",
+        )
+        .await;
+    } else {
+        execute(&store.sql, "PRAGMA ignore_check_constraints = ON").await;
+    }
+    execute(&store.sql, "UPDATE tasks SET title = '' WHERE version = 1").await;
+    assert_eq!(
+        store
+            .tasks
+            .list(&sound.owner, &TaskQuery::default())
+            .await
+            .expect("listed")
+            .tasks,
+        [sound]
+    );
+    let read = store.tasks.find(&damaged.owner, damaged.id).await;
+    assert!(matches!(read, Err(StoreError::Defect(_))), "{read:?}");
+}
+
+macro_rules! on_both_stores {
+    ($($test:ident)+) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $test() { super::$test(&crate::database::sqlite().await).await })+
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $test() { super::$test(&crate::database::postgres().await).await })+
+        }
+    };
+}
+
+on_both_stores! {
+    fresh_empties_the_store
+    a_store_of_a_newer_program_is_left_as_it_is
+    the_tables_refuse_what_the_domain_refuses
+    the_tables_of_accounts_refuse_what_is_no_row
+    users_and_tasks_outlive_the_tables_of_accounts
+    fault_5_one_damaged_row_does_not_hide_the_list
+}
+
+#[tokio::test]
+async fn sqlite_refuses_nul() {
+    nul_is_refused_by_sqlite_too(&database::sqlite().await).await;
+}
+
+/// Fault 10 of the service before this one: its migrations failed on an empty database.
+#[tokio::test]
+async fn fault_10_an_empty_sqlite_store_is_migrated_by_eight_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    eight_at_once_migrate_an_empty_store_once(&sqlite_url(&folder)).await;
+}
+
+#[tokio::test]
+async fn fault_10_an_empty_postgres_store_is_migrated_by_eight_at_once() {
+    let database = PostgresDatabase::empty().await;
+    eight_at_once_migrate_an_empty_store_once(&parsed(database.url())).await;
+}
+
+#[tokio::test]
+async fn sqlite_goes_down_and_up_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    migrations_go_down_and_up_again(&sqlite_url(&folder)).await;
+}
+
+#[tokio::test]
+async fn postgres_goes_down_and_up_again() {
+    let database = PostgresDatabase::empty().await;
+    migrations_go_down_and_up_again(&parsed(database.url())).await;
+}

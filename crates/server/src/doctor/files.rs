@@ -1,0 +1,92 @@
+//! The SQLite file, and free space.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rustix::fs::{Access, access, statvfs};
+use taskhold_infrastructure::files::{folder_of, with_suffix};
+
+use super::report::{Finding, Report};
+use crate::settings::Settings;
+
+const GIB: u64 = 1 << 30;
+/// With less free space, writes will soon be refused.
+const TOO_LITTLE: u64 = GIB / 4;
+/// With less free space, there is still time to make room.
+const LITTLE: u64 = 2 * GIB;
+
+/// Checks that a SQLite file can be written, and by its owner only.
+pub fn check(path: &Path, report: &mut Report) {
+    report.add("folder", folder(folder_of(path)));
+    if path.exists() {
+        report.add("file", file(path));
+    }
+}
+
+/// SQLite creates files beside the one that it writes.
+fn folder(folder: &Path) -> Finding {
+    let folder = existing(folder);
+    let shown = folder.display();
+    if !folder.is_dir() {
+        return Finding::problem(
+            format!("{shown} is no folder"),
+            "set database.folder or DATABASE_URL to another",
+        );
+    }
+    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Finding::ok(format!("{shown} can be written")),
+        Err(error) => Finding::problem(
+            format!("{shown} cannot be written: {error}"),
+            "give the folder to the user of the service, or set database.folder or DATABASE_URL to another",
+        ),
+    }
+}
+
+fn file(path: &Path) -> Finding {
+    for file in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
+        let mode = file
+            .metadata()
+            .map_or(0, |file| file.permissions().mode() & 0o777);
+        if mode & 0o077 != 0 {
+            let shown = file.display();
+            return Finding::problem(
+                format!("others can read or write {shown} (mode {mode:o})"),
+                format!("chmod 600 {shown}"),
+            );
+        }
+    }
+    match access(path, Access::READ_OK | Access::WRITE_OK) {
+        Ok(()) => Finding::ok(format!("{} is for its owner only", path.display())),
+        Err(error) => Finding::problem(
+            format!("{} cannot be written: {error}", path.display()),
+            "give the file to the user of the service",
+        ),
+    }
+}
+
+/// Checks the free space for a SQLite file and for backups.
+pub fn check_space(settings: &Settings, report: &mut Report) {
+    if let Some(path) = settings.database.options.url.sqlite_path() {
+        report.add("disk", space("the store", path));
+    }
+    report.add("backup-disk", space("backups", &settings.backup.folder));
+}
+
+fn space(purpose: &str, path: &Path) -> Finding {
+    let free = match statvfs(existing(path)) {
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+        Err(error) => return Finding::not_checked(format!("{}: {error}", path.display())),
+    };
+    let found = format!("{} MiB free for {purpose} ({})", free >> 20, path.display());
+    if free < LITTLE {
+        let advice = "make room, or move it to a larger disk: a full one refuses writes";
+        return Finding::warning(found, advice).problem_if(free < TOO_LITTLE);
+    }
+    Finding::ok(found)
+}
+
+/// Returns the path or its nearest ancestor that exists: what is missing will be created in it.
+fn existing(path: &Path) -> &Path {
+    let existing = path.ancestors().find(|path| path.exists());
+    existing.unwrap_or(Path::new("."))
+}

@@ -1,0 +1,204 @@
+//! Valid and invalid files.
+
+use taskhold_domain::import::RowError;
+
+use super::*;
+
+fn rows(file: impl AsRef<[u8]>) -> Result<Vec<Row>, String> {
+    rows_of(file, None)
+}
+
+fn rows_of(file: impl AsRef<[u8]>, kind: Option<Format>) -> Result<Vec<Row>, String> {
+    // Small parts, so that everything is cut somewhere.
+    let parts = std::io::BufReader::with_capacity(3, file.as_ref());
+    Rows::open(parts, kind)
+        .and_then(Iterator::collect)
+        .map_err(|error| error.to_string())
+}
+
+fn bad(file: impl AsRef<[u8]>) -> Vec<(u64, Option<RowError>)> {
+    let rows = rows(file).expect("a file");
+    rows.into_iter()
+        .map(|row| (row.position, row.content.err()))
+        .collect()
+}
+
+const GOOD: &str = r#"{"id": 1, "title": "t"}"#;
+
+#[test]
+fn arrays_of_any_layout() {
+    for file in [
+        format!("[{GOOD},{GOOD}]"),
+        format!(" \n[\r\n\t{GOOD} ,\n{GOOD}\n]\n\n"),
+        format!("\u{FEFF}[{GOOD},{GOOD}]"),
+        r#"[{"title":"a]}\",[","id":1,"x":{"y":[[],{}]}},{"id":1,"title":"\\"}]"#.to_owned(),
+    ] {
+        assert_eq!(bad(&file), [(1, None), (2, None)], "{file}");
+    }
+    assert_eq!(bad("[]"), []);
+    assert_eq!(bad(" [ ] "), []);
+}
+
+#[test]
+fn a_bad_row_leaves_the_others() {
+    let cases = [
+        ("1", "a row must be an object"),
+        ("null", "a row must be an object"),
+        (r#""text""#, "a row must be an object"),
+        (r#"[{"id": 1}]"#, "a row must be an object"),
+        (
+            r#"{"id": 1, "title": "a\u0000"}"#,
+            "Task title must not contain NUL characters",
+        ),
+        (r#"{"id": 1, "title": "\ud800"}"#, ""),
+        (r#"{"id": 1, "title": "\udc00x"}"#, ""),
+        (r#"{"id": 1.0, "title": "t"}"#, "id must be a whole number"),
+        (r#"{"id": "1", "title": "t"}"#, "id must be a whole number"),
+        (r#"{"id": true, "title": "t"}"#, "id must be a whole number"),
+        (
+            r#"{"id": 9223372036854775808, "title": "t"}"#,
+            "id must be a whole number",
+        ),
+        (r#"{"id": 1e999, "title": "t"}"#, "number out of range"),
+        (
+            r#"{"id": 1, "title": ["t"]}"#,
+            "Task title must be a non-empty string",
+        ),
+        (
+            r#"{"id": 1, "title": "t", "completed": 1}"#,
+            "Task completed status",
+        ),
+    ];
+    for (row, reason) in cases {
+        let found = bad(format!("[{GOOD}, {row}, {GOOD}]"));
+        let [(1, None), (2, Some(error)), (3, None)] = found.as_slice() else {
+            panic!("{row}: {found:?}")
+        };
+        assert!(error.to_string().contains(reason), "{row}: {error}");
+    }
+}
+
+#[test]
+fn a_member_twice_counts_the_last_time_and_unknown_ones_not_at_all() {
+    for (row, sound) in [
+        (r#"{"id": "x", "title": "t", "id": 1}"#, true),
+        (r#"{"id": 1, "title": "t", "id": "x"}"#, false),
+        (
+            r#"{"id": 1, "title": "t", "priority": {"a": [1e999]}}"#,
+            true,
+        ),
+        (r#"{"id": 1, "title": "t", "note": "\ud800"}"#, true),
+    ] {
+        assert_eq!(bad(format!("[{row}]"))[0].1.is_none(), sound, "{row}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_told_with_line_and_column() {
+    for (file, expected) in [
+        ("", "line 1, column 1: the file is empty"),
+        (" \n ", "line 2, column 2: the file is empty"),
+        ("\u{FEFF}", "line 1, column 1: the file is empty"),
+        ("nonsense", "line 1, column 1: the file is neither"),
+        ("\"text\"", "line 1, column 1: the file is neither"),
+        (
+            "{\n  \"tasks\": []\n}",
+            "line 1, column 1: the file is neither",
+        ),
+        ("{\"tasks\": []}", "line 1, column 1: the file is neither"),
+        (
+            "{\"id\": 1, \"title\": \"t\"}",
+            "line 1, column 1: the file is neither",
+        ),
+        ("[", "line 1, column 2: the file is cut short"),
+        (
+            "[\n  {\"id\": 1",
+            "line 2, column 11: the file is cut short",
+        ),
+        (
+            "[{\"title\": \"é",
+            "line 1, column 14: the file is cut short",
+        ),
+        ("[1", "line 1, column 3: the file is cut short"),
+        ("[1,", "line 1, column 4: the file is cut short"),
+        ("[1,]", "line 1, column 4: the file is not JSON"),
+        ("[,1]", "line 1, column 2: the file is not JSON"),
+        ("[1 2]", "line 1, column 4: the file is not JSON"),
+        ("[1]x", "line 1, column 4: the file is not JSON"),
+        ("[1][2]", "line 1, column 4: the file is not JSON"),
+        ("[NaN]", "line 1, column 2: the file is not JSON"),
+        (
+            "[{\"id\": Infinity}]",
+            "line 1, column 9: the file is not JSON",
+        ),
+        ("[\n {\"é\" 1}]", "line 2, column 7: the file is not JSON"),
+        ("['a']", "line 1, column 2: the file is not JSON"),
+        ("[\"a\nb\"]", "the file is not JSON"),
+    ] {
+        let told = rows(file).expect_err(file);
+        assert!(told.contains(expected), "{file:?}: {told}");
+    }
+    let not_utf8 = rows(b"[\"\xC3\xA9\xFF\"]").expect_err("bytes");
+    assert_eq!(not_utf8, "line 1, column 4: the file is not UTF-8");
+    let not_utf8 = rows(b"\xFF\xFE[\0").expect_err("UTF-16");
+    assert!(not_utf8.starts_with("line 1, column 1"), "{not_utf8}");
+    let huge = format!("[\"{}\"]", "x".repeat(2 << 20));
+    assert!(rows(huge).expect_err("huge").contains("larger than 1 MiB"));
+}
+
+#[test]
+fn brackets_nested_without_end_bring_nothing_down() {
+    let nested = "[".repeat(100_000);
+    assert!(rows(&nested).expect_err("cut").contains("cut short"));
+    let nested = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(bad(nested), [(1, Some(RowError::NotObject))]);
+}
+
+#[test]
+fn lines_of_our_own() {
+    let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
+    let line = format!(r#"{{"id":"{id}","title":"t","version":3}}"#);
+    let file = format!("{line}\n\n{line}\r\n{{\"id\":7,\"title\":\"t\"}}\n{line}");
+    assert_eq!(
+        bad(&file),
+        [(1, None), (2, None), (3, Some(RowError::TaskId)), (4, None)]
+    );
+    let torn = format!("{line}\n{}", line.get(..20).expect("longer"));
+    assert_eq!(
+        rows(torn).expect_err("torn"),
+        "line 2, column 21: the file is cut short"
+    );
+}
+
+#[test]
+fn a_file_is_of_the_kind_that_it_is_said_to_be() {
+    let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
+    let (array, lines) = (
+        format!("[{GOOD}]"),
+        format!(r#"{{"id":"{id}","title":"t"}}"#),
+    );
+    let console = |file: &str| rows_of(file, Some(Format::Console)).map(|rows| rows.len());
+    let kept = |file: &str| rows_of(file, Some(Format::Ndjson)).map(|rows| rows.len());
+    assert_eq!(console(&array), Ok(1));
+    assert_eq!(kept(&lines), Ok(1));
+    // What its first line says decides nothing then.
+    let rows = rows_of(GOOD, Some(Format::Ndjson)).expect("a file");
+    assert_eq!(rows[0].content, Err(RowError::TaskId));
+    for nothing in ["", " \n\r\n\t", "\u{FEFF}", "\u{FEFF}\n"] {
+        assert_eq!(kept(nothing), Ok(0), "{nothing:?}");
+        assert!(console(nothing).expect_err("empty").contains("is empty"));
+    }
+    let told = console(&lines).expect_err("lines");
+    assert_eq!(
+        told,
+        "line 1, column 1: the file is no array of tasks, as the console writes it"
+    );
+    for other in [&array, "nonsense", "null"] {
+        let told = kept(other).expect_err(other);
+        assert_eq!(
+            told,
+            "line 1, column 1: the file does not have a task on each line"
+        );
+    }
+    assert!(kept("{").expect_err("torn").contains("cut short"));
+}
