@@ -1,49 +1,46 @@
-//! The HTTP client of the service: what it trusts, and how much of an answer it reads.
+//! The HTTP client of the program: what it trusts, and how much of a response it reads.
 
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{ClientBuilder, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use rustls::{ClientConfig, RootCertStore};
 
-/// How long an answer may take, from the connection to its last byte.
+/// The time that a request may take, from the connection to the last byte of the response.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the body of an answer was not read.
+/// The body of a response could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is longer than the limit.
+    /// The body is larger than the limit.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// The connection failed, or the time ran out.
+    /// The connection failed or timed out.
     #[error(transparent)]
     Broken(#[from] reqwest::Error),
 }
 
-/// Returns a client that trusts Mozilla's certificate authorities, waits [`TIMEOUT`] for a whole
-/// answer, uses no proxy and follows no redirect: a redirect could lead anywhere.
+/// Returns a client that trusts Mozilla's certificate authorities, gives up after [`TIMEOUT`], uses no
+/// proxy and follows no redirect, since a redirect could lead anywhere.
 pub fn builder() -> ClientBuilder {
-    let authorities = webpki_roots::TLS_SERVER_ROOTS
-        .iter()
-        .cloned()
-        .collect::<RootCertStore>();
+    let authorities: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     let tls = ClientConfig::builder()
         .with_root_certificates(authorities)
         .with_no_client_auth();
-    reqwest::Client::builder()
+    Client::builder()
         .tls_backend_preconfigured(tls)
         .timeout(TIMEOUT)
         .no_proxy()
         .redirect(Policy::none())
 }
 
-/// Reads the body of an answer.
+/// Reads the body of a response, and stops as soon as it is larger than `limit` bytes.
 ///
 /// # Errors
-/// [`BodyError`], as soon as more than `limit` bytes have arrived.
-pub async fn read_body(mut answer: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
+/// [`BodyError`].
+pub async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
+    while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
             return Err(BodyError::TooLarge(limit));
         }

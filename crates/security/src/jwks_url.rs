@@ -1,4 +1,4 @@
-//! Fetching an issuer's keys from where it publishes them.
+//! The download of an issuer's key set.
 
 use std::error::Error;
 use std::fmt;
@@ -10,27 +10,27 @@ use url::{Host, Url};
 use crate::http_client::{self, BodyError, TIMEOUT};
 use crate::jwks::MAX_BYTES;
 
-/// An `https` URL, or an `http` one of this machine: who can change the keys on their way can sign
-/// tokens for everybody.
+/// The URL of a key set: `https`, or `http` on this machine. Whoever can change the keys on their way
+/// can sign tokens for every user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwksUrl(Url);
 
-/// Why a text is no [`JwksUrl`].
+/// The reason why a text is not a [`JwksUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JwksUrlError {
-    /// It is no URL.
+    /// It is not a URL with a host.
     #[error("it is no URL")]
     Malformed,
-    /// It is not `https`, and not `http` to this machine either.
+    /// It is neither `https` nor `http` on this machine.
     #[error("it must start with https:// (or, on this machine, http://)")]
     Insecure,
-    /// It has a user or a password in it.
+    /// It contains a user or a password.
     #[error("it must not hold a user or a password")]
     Credentials,
 }
 
 impl JwksUrl {
-    /// Takes a URL.
+    /// Parses a URL.
     ///
     /// # Errors
     /// [`JwksUrlError`].
@@ -42,8 +42,7 @@ impl JwksUrl {
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
         };
-        let is_secure = url.scheme() == "https" || (url.scheme() == "http" && is_local);
-        if !is_secure {
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
             Err(JwksUrlError::Insecure)
         } else if !url.username().is_empty() || url.password().is_some() {
             Err(JwksUrlError::Credentials)
@@ -59,19 +58,19 @@ impl fmt::Display for JwksUrl {
     }
 }
 
-/// Why the keys could not be fetched.
+/// The key set could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No answer that could be read to its end.
+    /// The connection failed before the end of the response.
     #[error("no answer")]
     NoAnswer(#[source] Box<dyn Error + Send + Sync>),
-    /// No answer within 5 seconds.
+    /// The response did not end within 5 seconds.
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     TimeOut,
-    /// An answer of another status than 200. A redirection is one too: it could lead anywhere.
+    /// The response has another status than 200, such as that of a redirect.
     #[error("the answer has status {0}")]
     Status(StatusCode),
-    /// An answer of more than 256 KiB.
+    /// The response is larger than 256 KiB.
     #[error("the answer is larger than {MAX_BYTES} bytes")]
     TooLarge,
 }
@@ -81,7 +80,7 @@ impl From<reqwest::Error> for FetchError {
         if error.is_timeout() {
             Self::TimeOut
         } else {
-            // Whoever logs it names the URL.
+            // Messages name the URL already.
             Self::NoAnswer(error.without_url().into())
         }
     }
@@ -96,15 +95,15 @@ impl From<BodyError> for FetchError {
     }
 }
 
-/// Fetches a key set. An issuer is asked once in ten minutes, so that no connection is kept.
+/// Downloads a key set. The connection is not kept, since the next download is minutes away.
 pub(crate) async fn fetch(url: &JwksUrl) -> Result<Vec<u8>, FetchError> {
     let client = http_client::builder().build()?;
     let request = client
         .get(url.0.clone())
         .header(ACCEPT, "application/jwk-set+json, application/json");
-    let answer = request.send().await?;
-    if answer.status() != StatusCode::OK {
-        return Err(FetchError::Status(answer.status()));
+    let response = request.send().await?;
+    if response.status() != StatusCode::OK {
+        return Err(FetchError::Status(response.status()));
     }
-    Ok(http_client::read_body(answer, MAX_BYTES).await?)
+    Ok(http_client::read_body(response, MAX_BYTES).await?)
 }
