@@ -1,4 +1,4 @@
-//! Takes the files of Swagger UI that `/docs` is made of out of their archive, so that they come with the
+//! Extracts the files of Swagger UI that `/docs` serves from their archive, so that they are part of the
 //! program.
 
 use std::error::Error;

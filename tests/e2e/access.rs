@@ -2,7 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use taskhold_api::endpoint::{Access, Endpoint, endpoints};
+use taskhold_api::route::{Access, Endpoint};
+use taskhold_api::routes::endpoints;
 
 use crate::service::{Answer, Client, Database, Service, path};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
-use taskhold_api::endpoint::endpoints;
+use taskhold_api::routes::endpoints;
 
 use crate::service::{Database, Service};
 

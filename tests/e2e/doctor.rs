@@ -185,7 +185,7 @@ fn aged(backup: &Path, hours: i64) {
     crate::backup::rewrite(backup, |manifest| manifest.taken_at -= hours * HOUR);
 }
 
-async fn looking_changes_nothing(database: Database) {
+async fn doctor_changes_nothing(database: Database) {
     migrated(&database);
     let client_made = {
         let service = Service::start(&database).await;
@@ -291,11 +291,11 @@ on_both_stores! {
     a_store_in_order_has_no_problem
     pending_migrations
     no_backup_an_old_one_and_one_that_nobody_verified
-    looking_changes_nothing
+    doctor_changes_nothing
 }
 
 #[test]
-fn people_read_a_line_for_each_finding_and_what_to_do() {
+fn text_output_has_a_line_per_finding_and_its_advice() {
     let database = Database::sqlite();
     let url = [("DATABASE_URL", database.url.as_str())];
     let output = run(database.folder.path(), &url, &["doctor"]);

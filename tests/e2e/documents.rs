@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use pulldown_cmark::{
     BrokenLink, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd,
 };
-use taskhold_api::endpoint::endpoints;
+use taskhold_api::routes::endpoints;
 use url::Url;
 
 use crate::deployment::assert_are_settings;

@@ -123,7 +123,7 @@ async fn what_was_edited_or_deleted_since_stays_so(database: Database) {
     assert_eq!(service.client("alice").tasks().await.len(), 2);
 }
 
-async fn a_rehearsal_says_what_would_be_and_changes_nothing(database: Database) {
+async fn dry_run_reports_and_changes_nothing(database: Database) {
     let file = fixture("04-duplicate-ids");
     for _ in 0..2 {
         let (status, report) = database.import(&file, &["--dry-run"]);
@@ -270,7 +270,7 @@ async fn nothing_can_be_moved_too(database: Database) {
 
 on_both_stores! {
     what_was_edited_or_deleted_since_stays_so
-    a_rehearsal_says_what_would_be_and_changes_nothing
+    dry_run_reports_and_changes_nothing
     owners_are_given_where_they_lack_and_mapped_where_told
     our_own_lines_move_everything_to_the_other_store
     the_console_reads_what_is_exported_for_it

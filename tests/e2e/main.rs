@@ -22,6 +22,7 @@ mod access;
 mod accounts;
 mod architecture;
 mod backup;
+mod batching;
 mod commands;
 mod concurrency;
 mod connecting;

@@ -164,7 +164,7 @@ fn old_and_new_name_of_a_renamed_setting_are_refused_together() {
 
 /// As if it were not there, a damaged value would leave the default in force.
 #[test]
-fn a_variable_that_is_no_text_is_named() {
+fn non_utf8_variable_is_refused_by_name() {
     let database = Database::sqlite();
     let token_with = |name: &str| {
         taskhold(database.folder.path(), &[], &["token", "--user", "anna"])
@@ -191,7 +191,7 @@ fn a_variable_that_is_no_text_is_named() {
 }
 
 #[test]
-fn keys_of_another_issuer_that_cannot_be_had_are_named() {
+fn unreadable_issuer_keys_are_refused_by_name() {
     for url in [
         "auth.example/jwks",
         "http://auth.example/jwks",
@@ -225,7 +225,7 @@ fn keys_of_another_issuer_that_cannot_be_had_are_named() {
 }
 
 #[test]
-fn a_previous_secret_keeps_the_rules_of_the_present_one() {
+fn previous_secret_alone_or_too_short_is_refused() {
     refused(
         &[("JWT_SECRET_PREVIOUS", SECRET)],
         "JWT_SECRET_PREVIOUS is set and JWT_SECRET is not",
@@ -281,7 +281,7 @@ fn a_secret_is_required_where_others_can_reach_the_service() {
 }
 
 #[test]
-fn a_short_secret_is_for_development_on_this_machine_only() {
+fn short_secret_is_accepted_only_in_development_on_loopback() {
     let development = [
         ("TASKHOLD_PROFILE", "development"),
         ("JWT_SECRET", "hunter2"),
@@ -305,7 +305,7 @@ fn a_short_secret_is_for_development_on_this_machine_only() {
 }
 
 #[test]
-fn a_key_of_a_file_that_does_not_exist_is_named() {
+fn unknown_key_in_a_file_is_refused_by_name() {
     let database = Database::sqlite();
     fs::create_dir(database.folder.path().join("config")).expect("a folder");
     fs::write(
@@ -317,7 +317,7 @@ fn a_key_of_a_file_that_does_not_exist_is_named() {
 }
 
 #[test]
-fn a_parameter_of_the_url_without_meaning_is_named() {
+fn unknown_url_parameter_is_logged_by_name() {
     let database = Database::sqlite();
     let url = format!("{}?timeout=5", database.url);
     let output = run(
@@ -361,7 +361,7 @@ fn secrets_in_files_are_refused() {
 }
 
 #[test]
-fn a_named_folder_must_exist() {
+fn missing_config_folder_is_refused() {
     let database = Database::sqlite();
     let output = run(
         database.folder.path(),

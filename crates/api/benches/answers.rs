@@ -1,7 +1,7 @@
-//! What the API itself costs: requests over tasks in memory, from the route to the last byte of the
-//! answer. What the store in memory has in it is measured beside the lists.
+//! The cost of the API itself: requests over tasks in memory, from routing to the last byte of the
+//! response. The share of the in-memory store is measured beside the lists.
 
-#![expect(clippy::expect_used, reason = "the requests are sound")]
+#![expect(clippy::expect_used, reason = "the requests are valid")]
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -32,11 +32,11 @@ use uuid::Uuid;
 
 const TASKS: &str = "/api/v1/tasks";
 
-/// What is asked, and the status that the answer must have.
-struct Asking {
+/// A request, and the expected status.
+struct Case {
     method: Method,
     path: String,
-    is_known: bool,
+    has_token: bool,
     body: &'static str,
     status: StatusCode,
 }
@@ -55,26 +55,26 @@ fn main() {
 fn one_task(criterion: &mut Criterion, runtime: &Runtime) {
     let store = runtime.block_on(store_of(1));
     let path = format!("{TASKS}/{}", id(0));
-    let get = || Asking {
+    let get = || Case {
         method: Method::GET,
         path: path.clone(),
-        is_known: true,
+        has_token: true,
         body: "",
         status: StatusCode::OK,
     };
-    let askings = [
+    let cases = [
         ("get", get()),
         (
             "get without a token",
-            Asking {
-                is_known: false,
+            Case {
+                has_token: false,
                 status: StatusCode::UNAUTHORIZED,
                 ..get()
             },
         ),
         (
             "put",
-            Asking {
+            Case {
                 method: Method::PUT,
                 body: r#"{"title": "Buy milk", "description": "Two litres"}"#,
                 ..get()
@@ -82,7 +82,7 @@ fn one_task(criterion: &mut Criterion, runtime: &Runtime) {
         ),
         (
             "put against the rules",
-            Asking {
+            Case {
                 method: Method::PUT,
                 body: r#"{"title": "", "description": 1}"#,
                 status: StatusCode::UNPROCESSABLE_ENTITY,
@@ -91,7 +91,7 @@ fn one_task(criterion: &mut Criterion, runtime: &Runtime) {
         ),
         (
             "complete",
-            Asking {
+            Case {
                 method: Method::PATCH,
                 path: format!("{path}/complete"),
                 ..get()
@@ -99,8 +99,8 @@ fn one_task(criterion: &mut Criterion, runtime: &Runtime) {
         ),
     ];
     let mut group = criterion.benchmark_group("one task");
-    for (name, asking) in askings {
-        let answers = answers(runtime, &store, asking);
+    for (name, case) in cases {
+        let answers = answers(runtime, &store, case);
         group.bench_function(name, |bencher| bencher.to_async(runtime).iter(|| answers()));
     }
     group.finish();
@@ -110,10 +110,10 @@ fn list(criterion: &mut Criterion, runtime: &Runtime, tasks: u16) {
     let store = runtime.block_on(store_of(tasks));
     let mut group = criterion.benchmark_group(format!("{tasks} tasks"));
     group.throughput(Throughput::Elements(tasks.into()));
-    let list = Asking {
+    let list = Case {
         method: Method::GET,
         path: TASKS.to_owned(),
-        is_known: true,
+        has_token: true,
         body: "",
         status: StatusCode::OK,
     };
@@ -130,22 +130,22 @@ fn list(criterion: &mut Criterion, runtime: &Runtime, tasks: u16) {
     group.finish();
 }
 
-/// Asks, and reads the answer to its end. The application lives as long as the measurement.
-fn answers(runtime: &Runtime, store: &MemoryStore, asking: Asking) -> impl AsyncFn() {
+/// Returns a function that sends a request and reads the response to its end.
+fn answers(runtime: &Runtime, store: &MemoryStore, case: Case) -> impl AsyncFn() {
     let app = taskhold_api::app(services(store));
     let app = runtime.block_on(async { init_service(app).await });
     async move || {
-        let mut request = TestRequest::with_uri(&asking.path).method(asking.method.clone());
-        if asking.is_known {
+        let mut request = TestRequest::with_uri(&case.path).method(case.method.clone());
+        if case.has_token {
             request = request.insert_header(("authorization", "Bearer user:anna"));
         }
-        if !asking.body.is_empty() {
+        if !case.body.is_empty() {
             request = request
                 .insert_header(("content-type", "application/json"))
-                .set_payload(asking.body);
+                .set_payload(case.body);
         }
         let response = call_service(&app, request.to_request()).await;
-        assert_eq!(response.status(), asking.status);
+        assert_eq!(response.status(), case.status);
         let body = to_bytes(response.into_body()).await;
         drop(body.expect("a body"));
     }

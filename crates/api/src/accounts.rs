@@ -1,109 +1,118 @@
 //! The endpoints of accounts.
 
-use actix_web::http::Method;
+mod body;
+mod problem;
+
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
-use serde::Serialize;
 use taskhold_application::accounts::{
-    AccountError, AccountService, Allowance, Grant, RefreshToken, User,
+    AccountError, AccountService, Allowance, Grant, RefreshToken,
 };
 use taskhold_domain::input::{CredentialsInput, Member, PasswordChangeInput, RegistrationInput};
-use taskhold_domain::user::UserId;
 use taskhold_domain::violation::{Violation, Violations};
 
-use crate::body::{self, Body, ReadBody, text};
+pub(crate) use self::body::{
+    CredentialsBody, Deletion, GrantBody, Logout, OneUser, PasswordChangeBody, RefreshTokenBody,
+    RegistrationBody,
+};
+use self::body::{SOME_PASSWORD, SOME_REFRESH_TOKEN, grant_example, one_user_example};
+use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
-use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
+use crate::route::{Access, Endpoint};
 
-pub(crate) const REGISTER: &str = "/api/auth/register";
-pub(crate) const LOGIN: &str = "/api/auth/login";
-pub(crate) const REFRESH: &str = "/api/auth/refresh";
-pub(crate) const LOGOUT: &str = "/api/auth/logout";
-pub(crate) const ME: &str = "/api/auth/me";
-pub(crate) const PASSWORD: &str = "/api/auth/password";
+const ME: &str = "/api/auth/me";
 
-/// What is left of an allowance (draft-ietf-httpapi-ratelimit-headers).
+/// The remaining number of requests (draft-ietf-httpapi-ratelimit-headers).
 pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// The number of requests that are allowed in a window (draft-ietf-httpapi-ratelimit-headers).
 pub(crate) static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new(Method::POST, REGISTER, Access::Public, || web::to(register)),
-        Endpoint::new(Method::POST, LOGIN, Access::Public, || web::to(log_in)),
-        Endpoint::new(Method::POST, REFRESH, Access::Public, || web::to(refresh)),
-        Endpoint::new(Method::POST, LOGOUT, Access::Owner, || web::to(log_out)),
-        Endpoint::new(Method::GET, ME, Access::Owner, || web::to(me)),
-        Endpoint::new(Method::DELETE, ME, Access::Owner, || web::to(delete)),
-        Endpoint::new(Method::POST, PASSWORD, Access::Owner, || {
-            web::to(change_password)
-        }),
+        Endpoint::new::<__path_register>(Access::Public, || web::to(register)),
+        Endpoint::new::<__path_log_in>(Access::Public, || web::to(log_in)),
+        Endpoint::new::<__path_refresh>(Access::Public, || web::to(refresh)),
+        Endpoint::new::<__path_log_out>(Access::Owner, || web::to(log_out)),
+        Endpoint::new::<__path_me>(Access::Owner, || web::to(me)),
+        Endpoint::new::<__path_delete>(Access::Owner, || web::to(delete)),
+        Endpoint::new::<__path_change_password>(Access::Owner, || web::to(change_password)),
     ]
 }
 
-/// A user on the wire. Who is known by tokens only has neither an address nor a name.
-#[derive(Serialize)]
-struct UserBody<'a> {
-    id: &'a str,
-    email: Option<&'a str>,
-    name: Option<&'a str>,
-    created_at: Option<String>,
-}
-
-#[derive(Serialize)]
-struct One<'a> {
-    user: UserBody<'a>,
-}
-
-#[derive(Serialize)]
-struct GrantBody<'a> {
-    user: UserBody<'a>,
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: u64,
-    refresh_token: &'a str,
-}
-
-impl<'a> UserBody<'a> {
-    fn of(id: &'a UserId, user: Option<&'a User>) -> Self {
-        Self {
-            id: id.as_str(),
-            email: user.and_then(|user| Some(user.email.as_ref()?.as_str())),
-            name: user.and_then(|user| Some(user.name.as_ref()?.as_str())),
-            created_at: user.map(|user| user.created_at.to_string()),
-        }
-    }
-}
-
+/// Make an account
+#[utoipa::path(
+    post,
+    path = "/api/auth/register",
+    request_body(
+        content = RegistrationBody,
+        example = json!({"email": "ben@example.org", "password": SOME_PASSWORD, "name": "Ben"}),
+    ),
+    responses(
+        (
+            status = 201,
+            description = "The account, and its first tokens.",
+            body = GrantBody,
+            headers(("RateLimit"), ("RateLimit-Policy")),
+            example = grant_example,
+        ),
+        (status = 409),
+        (status = 429),
+    ),
+)]
 async fn register(
     ClientAddress(address): ClientAddress,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let allowance = accounts.admit(address).await?;
-    let mut members = body.read(&[body::JSON]).await?.json_object()?;
+    let body: RegistrationBody = body.read(&[JSON]).await?.object()?;
     let input = RegistrationInput {
-        email: text(&mut members, "email"),
-        password: text(&mut members, "password"),
-        name: text(&mut members, "name"),
+        email: body.email,
+        password: body.password,
+        name: body.name,
     };
     let grant = accounts.register(input.into_registration()?).await?;
     let mut response = HttpResponse::Created();
-    tell_allowance(&mut response, &allowance);
+    insert_rate_limit(&mut response, &allowance);
     Ok(granted(&mut response, &grant))
 }
 
+/// Log in
+///
+/// Whether it was the address or the password that is wrong, nobody is told.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login",
+    operation_id = "logIn",
+    request_body(
+        content = CredentialsBody,
+        example = json!({"email": "ben@example.org", "password": SOME_PASSWORD}),
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The account, and new tokens.",
+            body = GrantBody,
+            headers(("RateLimit"), ("RateLimit-Policy")),
+            example = grant_example,
+        ),
+        (status = 401),
+        (status = 429),
+    ),
+)]
 async fn log_in(
     ClientAddress(address): ClientAddress,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let allowance = accounts.admit(address).await?;
-    let mut members = body.read(&[body::JSON]).await?.json_object()?;
+    let body: CredentialsBody = body.read(&[JSON]).await?.object()?;
     let input = CredentialsInput {
-        email: text(&mut members, "email"),
-        password: text(&mut members, "password"),
+        email: body.email,
+        password: body.password,
     };
     let grant = accounts.log_in(&input.into_credentials()?, address).await;
     if let Err(AccountError::WrongCredentials) = grant {
@@ -111,72 +120,116 @@ async fn log_in(
     }
     let grant = grant?;
     let mut response = HttpResponse::Ok();
-    tell_allowance(&mut response, &allowance);
+    insert_rate_limit(&mut response, &allowance);
     Ok(granted(&mut response, &grant))
 }
 
+/// Get new tokens for a refresh token
+///
+/// It is used up by that; using it again ends all that came of the same login.
+#[utoipa::path(
+    post,
+    path = "/api/auth/refresh",
+    request_body(content = RefreshTokenBody, example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
+    responses(
+        (status = 200, description = "The account, and new tokens.", body = GrantBody, example = grant_example),
+        (status = 401),
+    ),
+)]
 async fn refresh(accounts: web::Data<AccountService>, body: Body) -> Result<HttpResponse, Problem> {
-    let body = body.read(&[body::JSON]).await?;
-    let token = refresh_token(&body)?.ok_or_else(no_refresh_token)?;
+    let body: RefreshTokenBody = body.read(&[JSON]).await?.object()?;
+    let token = refresh_token(body.refresh_token)?.ok_or_else(no_refresh_token)?;
     let grant = accounts.refresh(&token).await?;
     Ok(granted(&mut HttpResponse::Ok(), &grant))
 }
 
+/// Log out
+///
+/// Ends all access tokens until now, and the login of the refresh token; without a body, every login.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout",
+    operation_id = "logOut",
+    request_body(content = ref("#/components/schemas/Logout"), example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
+    responses((status = 204, description = "It is ended.")),
+)]
 async fn log_out(
     caller: Caller,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let body = body.read(&[body::JSON]).await?;
+    let body = body.read(&[JSON]).await?;
     let token = if body.is_empty() {
         None
     } else {
-        refresh_token(&body)?
+        refresh_token(body.object::<Logout>()?.refresh_token)?
     };
     accounts.log_out(&caller.id, token.as_ref()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Who the caller is
+#[utoipa::path(
+    get,
+    path = ME,
+    operation_id = "readAccount",
+    responses((status = 200, description = "The caller.", body = OneUser, example = one_user_example)),
+)]
 async fn me(caller: Caller, accounts: web::Data<AccountService>) -> Result<HttpResponse, Problem> {
     let user = accounts.find(&caller.id).await?;
-    Ok(HttpResponse::Ok().json(One {
-        user: UserBody::of(&caller.id, user.as_ref()),
-    }))
+    Ok(HttpResponse::Ok().json(OneUser::new(&caller.id, user.as_ref())))
 }
 
+/// Delete the account with all of its tasks
+///
+/// At once and for good. It asks for the password; an account without one needs a token of the last five minutes.
+#[utoipa::path(
+    delete,
+    path = ME,
+    operation_id = "deleteAccount",
+    request_body(content = ref("#/components/schemas/Farewell"), example = json!({"password": SOME_PASSWORD})),
+    responses((status = 204, description = "It is deleted."), (status = 429)),
+)]
 async fn delete(
     caller: Caller,
     ClientAddress(address): ClientAddress,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let body = body.read(&[body::JSON]).await?;
-    let password = if body.is_empty() {
-        Member::Absent
-    } else {
-        text(&mut body.json_object()?, "password")
-    };
-    let password = match &password {
-        Member::Given(password) => Some(password.as_str()),
-        Member::Absent | Member::Null => None,
-        Member::WrongType => return Err(Violations::from(Violation::PasswordMissing).into()),
-    };
+    let password = given_password(&body.read(&[JSON]).await?)?;
     accounts
-        .delete(&caller.id, caller.issued, password, address)
+        .delete(&caller.id, caller.issued, password.as_deref(), address)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Change the password
+///
+/// Ends every login and every token from before.
+#[utoipa::path(
+    post,
+    path = "/api/auth/password",
+    operation_id = "changePassword",
+    request_body(
+        content = PasswordChangeBody,
+        example = json!({"current_password": SOME_PASSWORD, "new_password": "battery staple"}),
+    ),
+    responses(
+        (status = 200, description = "The account, and new tokens.", body = GrantBody, example = grant_example),
+        (status = 409),
+        (status = 429),
+    ),
+)]
 async fn change_password(
     caller: Caller,
     ClientAddress(address): ClientAddress,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let mut members = body.read(&[body::JSON]).await?.json_object()?;
+    let body: PasswordChangeBody = body.read(&[JSON]).await?.object()?;
     let input = PasswordChangeInput {
-        current: text(&mut members, "current_password"),
-        new: text(&mut members, "new_password"),
+        current: body.current_password,
+        new: body.new_password,
     };
     let grant = accounts
         .change_password(&caller.id, &input.into_change()?, address)
@@ -185,9 +238,19 @@ async fn change_password(
     Ok(granted(&mut HttpResponse::Ok(), &grant))
 }
 
-/// The token, where there is one.
-fn refresh_token(body: &ReadBody) -> Result<Option<RefreshToken>, Problem> {
-    match text(&mut body.json_object()?, "refresh_token") {
+fn given_password(body: &ReadBody) -> Result<Option<String>, Problem> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    match body.object::<Deletion>()?.password {
+        Member::Given(password) => Ok(Some(password)),
+        Member::Absent | Member::Null => Ok(None),
+        Member::WrongType => Err(Violations::from(Violation::PasswordMissing).into()),
+    }
+}
+
+fn refresh_token(member: Member<String>) -> Result<Option<RefreshToken>, Problem> {
+    match member {
         Member::Given(token) => Ok(Some(RefreshToken::new(token))),
         Member::Absent | Member::Null => Ok(None),
         Member::WrongType => Err(no_refresh_token()),
@@ -199,30 +262,23 @@ fn no_refresh_token() -> Problem {
 }
 
 fn granted(response: &mut HttpResponseBuilder, grant: &Grant) -> HttpResponse {
-    response.json(GrantBody {
-        user: UserBody::of(&grant.user.id, Some(&grant.user)),
-        access_token: &grant.access_token.token,
-        token_type: "bearer",
-        expires_in: grant.access_token.expires_in.as_secs(),
-        refresh_token: grant.refresh_token.as_str(),
-    })
+    response.json(GrantBody::from(grant))
 }
 
-fn tell_allowance(response: &mut HttpResponseBuilder, allowance: &Allowance) {
-    for header in rate_limit(allowance) {
+fn insert_rate_limit(response: &mut HttpResponseBuilder, allowance: &Allowance) {
+    for header in rate_limit_headers(allowance) {
         response.insert_header(header);
     }
 }
 
-/// The headers that tell of an allowance.
-pub(crate) fn rate_limit(allowance: &Allowance) -> [(HeaderName, String); 2] {
+fn rate_limit_headers(allowance: &Allowance) -> [(HeaderName, String); 2] {
     let Allowance {
         quota,
         window,
         left,
         renewed_in,
     } = allowance;
-    let (window, renewed_in) = (window.as_secs(), seconds(*renewed_in));
+    let (window, renewed_in) = (window.as_secs(), whole_seconds(*renewed_in));
     [
         (
             RATE_LIMIT_POLICY.clone(),
@@ -235,7 +291,7 @@ pub(crate) fn rate_limit(allowance: &Allowance) -> [(HeaderName, String); 2] {
     ]
 }
 
-/// Whole seconds, so that what is promised after them is there.
-pub(crate) fn seconds(duration: std::time::Duration) -> u64 {
+/// Rounds up, so that the allowance is renewed when that many seconds have passed.
+fn whole_seconds(duration: std::time::Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

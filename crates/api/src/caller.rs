@@ -1,28 +1,25 @@
-//! Who is asking.
-
-use std::fmt;
+//! The authenticated user of a request.
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use sha2::{Digest as _, Sha256};
 use taskhold_application::accounts::AccountError;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tokens::TokenVerifier;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
-use crate::boundary;
 use crate::problem::Problem;
+use crate::request_log::{self, Pseudonym};
 
-/// Who is asking, by a token that was checked. A handler with this in its signature cannot be
-/// reached without one.
+/// The user whose token came with the request and is valid. A handler that takes a `Caller` is never
+/// called without a valid token.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The `sub` of the token.
     pub id: UserId,
-    /// When the token was issued, where it tells.
+    /// When the token was issued, if the token says so.
     pub issued: Option<Timestamp>,
 }
 
@@ -50,7 +47,7 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
     if !admits.map_err(AccountError::from)? {
         return Err(Problem::invalid_token());
     }
-    if boundary::logs_requests() {
+    if request_log::is_enabled() {
         let pseudonym = Pseudonym::of(&identity.user);
         request.extensions_mut().insert(pseudonym);
     }
@@ -60,26 +57,7 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
     })
 }
 
-/// A user in the log: the first 16 hexadecimal digits of the SHA-256 of the id. Always the same for the
-/// same user, and no id can be read from it.
-#[derive(Clone, Copy)]
-pub(crate) struct Pseudonym(u64);
-
-impl Pseudonym {
-    fn of(user: &UserId) -> Self {
-        let digest = Sha256::digest(user.as_str());
-        let (first, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        Self(u64::from_be_bytes(*first))
-    }
-}
-
-impl fmt::Display for Pseudonym {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// The token of the one Authorization header that there must be.
+/// Returns the token, or `None` unless there is exactly one `Authorization` header with one.
 fn token(request: &HttpRequest) -> Option<&str> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let (Some(header), None) = (headers.next(), headers.next()) else {
@@ -88,7 +66,7 @@ fn token(request: &HttpRequest) -> Option<&str> {
     bearer_token(header.to_str().ok()?)
 }
 
-/// The credentials of RFC 6750; the word is compared without case (RFC 9110, section 11.1).
+/// Parses the credentials of RFC 6750, whose scheme has no case (RFC 9110, section 11.1).
 fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme

@@ -1,4 +1,4 @@
-//! The address that a request came from.
+//! The address of the client that sent a request.
 
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::problem::Problem;
 
-/// The proxies whose `X-Forwarded-For` is believed.
+/// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
@@ -23,7 +23,7 @@ impl FromRequest for ClientAddress {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // Only a request that came over no network has none.
+        // Only a request of a test has no peer address.
         let peer = request
             .peer_addr()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
@@ -35,8 +35,8 @@ impl FromRequest for ClientAddress {
 }
 
 impl TrustedProxies {
-    /// Every proxy adds whom it was asked by at the end, so the list is read from there for as long as
-    /// it was written by proxies that are trusted.
+    /// Returns the address of the client. Every proxy appends the address of its peer, so that the list
+    /// is read from its end for as long as the entries were written by trusted proxies.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lists: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn untrusted_forwarded_addresses_are_ignored() {
         let proxies = TrustedProxies(vec![
             "10.0.0.0/8".parse().unwrap(),
             "2001:db8::/32".parse().unwrap(),
@@ -79,7 +79,7 @@ mod tests {
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
             ("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
-            // What a client writes itself stands before what the proxies wrote.
+            // What a client writes itself precedes what the proxies wrote.
             ("10.0.0.1", &["1.1.1.1, 203.0.113.9"], "203.0.113.9"),
             (
                 "10.0.0.1",

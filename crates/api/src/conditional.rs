@@ -1,4 +1,4 @@
-//! Entity tags and the conditions that are made with them (RFC 9110, sections 8.8.3 and 13.1).
+//! Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13.1).
 
 use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use taskhold_application::tasks::Precondition;
@@ -6,15 +6,16 @@ use taskhold_domain::task::{Task, Version};
 
 use crate::problem::Problem;
 
-/// The strong entity tag of a task: its version in quotes.
+/// Returns the strong entity tag of a task, which is its version in quotes.
 pub(crate) fn etag(task: &Task) -> String {
     format!("\"{}\"", task.version.get())
 }
 
-/// What `If-Match` asks of a change. A tag that we never gave out, and a weak one, match nothing.
+/// Returns the precondition that `If-Match` sets. A tag that the service never sent, or a weak one,
+/// matches nothing.
 ///
 /// # Errors
-/// A problem where the header is malformed.
+/// A problem if the header is malformed.
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
     Ok(match tags(headers, &IF_MATCH)? {
         None | Some(Tags::Any) => Precondition::None,
@@ -25,10 +26,10 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
     })
 }
 
-/// Whether the reader has this version already, by `If-None-Match`.
+/// Returns `true` if the client has this version already, according to `If-None-Match`.
 ///
 /// # Errors
-/// A problem where the header is malformed.
+/// A problem if the header is malformed.
 pub(crate) fn is_known(headers: &HeaderMap, version: Version) -> Result<bool, Problem> {
     Ok(match tags(headers, &IF_NONE_MATCH)? {
         None => false,
@@ -48,7 +49,7 @@ struct Tag<'a> {
 }
 
 impl Tag<'_> {
-    /// The version that it names, written as we write it.
+    /// Returns the version that the tag names, if it is written as [`etag`] writes it.
     fn version(&self) -> Option<Version> {
         let text = std::str::from_utf8(self.opaque).ok()?;
         let version = Version::parse(text.parse().ok()?).ok()?;
@@ -74,7 +75,7 @@ fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<Tags<'a>
     Ok(listed.map(Tags::Listed))
 }
 
-/// `#entity-tag`, where empty elements count as none (RFC 9110, section 5.6.1).
+/// Parses `#entity-tag`, and skips empty elements (RFC 9110, section 5.6.1).
 fn list(mut rest: &[u8]) -> Option<Vec<Tag<'_>>> {
     let mut tags = Vec::new();
     loop {
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn if_match_takes_lists_and_stars_and_never_weak_tags() {
+    fn if_match_lists_strong_tags_or_any() {
         for (values, expected) in [
             (&[][..], Precondition::None),
             (&["*"], Precondition::None),
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_lists_are_refused() {
+    fn malformed_lists_are_rejected() {
         for value in [
             "",
             ",",

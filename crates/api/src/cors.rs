@@ -1,4 +1,4 @@
-//! Which other origins may use the API from a browser: none unless configured.
+//! The origins whose pages may use the API from a browser: none unless configured.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use actix_web::middleware::Condition;
 use url::Url;
 
 use crate::accounts::{RATE_LIMIT, RATE_LIMIT_POLICY};
-use crate::boundary::X_REQUEST_ID;
-use crate::endpoint::endpoints;
 use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+use crate::middleware::X_REQUEST_ID;
+use crate::route::Endpoint;
 
-/// How long a browser may remember what it was allowed.
+/// How long a browser may cache the answer to a preflight request.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
 /// The origin of a page, such as `https://app.example`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
-/// A string that is no [`Origin`].
+/// Why a string is not an [`Origin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an origin is http:// or https:// with a host and perhaps a port, and nothing after it")]
 pub struct OriginError;
 
 impl Origin {
-    /// Reads `scheme://host[:port]`; no path, no wildcard.
+    /// Parses `scheme://host[:port]`, without a path or wildcard.
     ///
     /// # Errors
     /// [`OriginError`] for anything else.
@@ -36,24 +36,25 @@ impl Origin {
         let url = Url::parse(raw).map_err(|_| OriginError)?;
         let origin = url.origin().ascii_serialization();
         let is_web = ["http", "https"].contains(&url.scheme());
-        // A browser sends an origin in just this form; any other would never match.
+        // Browsers send exactly this form, so that any other would never match.
         if !is_web || raw.contains('*') || origin != raw {
             return Err(OriginError);
         }
         Ok(Self(origin))
     }
 
-    /// As a browser sends it.
+    /// Returns the origin as a browser sends it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Answers preflight requests of these origins and marks every answer to them, errors included.
-pub(crate) fn layer(origins: &[Origin]) -> Condition<Cors> {
-    let methods = endpoints().into_iter().map(|endpoint| endpoint.method);
-    let sent = [
+/// Returns the middleware that answers preflight requests of these origins, and adds headers to every
+/// response to them, errors included.
+pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors> {
+    let methods = endpoints.iter().map(|endpoint| endpoint.method.clone());
+    let request_headers = [
         AUTHORIZATION,
         CONTENT_TYPE,
         IF_MATCH,
@@ -61,7 +62,7 @@ pub(crate) fn layer(origins: &[Origin]) -> Condition<Cors> {
         IDEMPOTENCY_KEY.clone(),
         X_REQUEST_ID.clone(),
     ];
-    let read: [HeaderName; 9] = [
+    let response_headers: [HeaderName; 9] = [
         CONTENT_DISPOSITION,
         ETAG,
         LINK,
@@ -74,8 +75,8 @@ pub(crate) fn layer(origins: &[Origin]) -> Condition<Cors> {
     ];
     let cors = Cors::default()
         .allowed_methods(methods)
-        .allowed_headers(sent)
-        .expose_headers(read)
+        .allowed_headers(request_headers)
+        .expose_headers(response_headers)
         .max_age(usize::try_from(MAX_AGE.as_secs()).ok());
     let cors = origins
         .iter()
@@ -88,13 +89,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_what_browsers_send() {
-        for sound in [
+    fn only_origins_as_browsers_send_them_are_parsed() {
+        for origin in [
             "https://app.example",
             "http://localhost:3000",
             "https://app.example:8443",
         ] {
-            assert!(Origin::parse(sound).is_ok(), "{sound}");
+            assert!(Origin::parse(origin).is_ok(), "{origin}");
         }
         for raw in [
             "",

@@ -1,35 +1,34 @@
-//! `GET /docs`: the OpenAPI document as a page to read and try. All that it needs comes with the program.
+//! `GET /docs`: the OpenAPI document as a page to read and try. Its files are part of the program.
 
-use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::schema::Type;
 
-use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
+use crate::route::{Access, Endpoint};
+use crate::schema::schema_type;
 
-pub(crate) const PAGE: &str = "/docs";
-pub(crate) const ASSET: &str = "/docs/{name}";
-
-/// Nothing from elsewhere, and no script or style within the page. Swagger UI has images in its styles.
+/// Allows no other origin, and no inline script or style. The styles of Swagger UI contain images.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// They are the same for everyone, and change with a new version only.
-const KEPT: &str = "public, max-age=3600";
+/// The assets are the same for every user, and change only with a new version.
+const ASSET_CACHING: &str = "public, max-age=3600";
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// A file that the page is made of.
-pub(crate) struct Asset {
-    pub(crate) name: &'static str,
+/// A file that the page loads.
+struct Asset {
+    name: &'static str,
     media_type: &'static str,
     content: &'static [u8],
 }
 
-pub(crate) const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 3] = [
     Asset {
         name: "start.js",
         media_type: SCRIPT,
@@ -47,23 +46,62 @@ pub(crate) const ASSETS: [Asset; 3] = [
     },
 ];
 
+schema_type!(
+    AssetName = {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(ASSETS.map(|asset| asset.name)))
+    }
+);
+
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new(Method::GET, PAGE, Access::Public, || web::to(page)),
-        Endpoint::new(Method::GET, ASSET, Access::Public, || web::to(asset)),
+        Endpoint::new::<__path_page>(Access::Public, || web::to(page)),
+        Endpoint::new::<__path_asset>(Access::Public, || web::to(asset)),
     ]
 }
 
+/// This document as a page to read and try
+#[utoipa::path(
+    get,
+    path = "/docs",
+    operation_id = "docs",
+    responses((
+        status = 200,
+        description = "The page.",
+        body = String,
+        content_type = "text/html",
+        example = "<!doctype html>",
+    )),
+)]
 async fn page() -> HttpResponse {
     let page = include_str!("docs_page/index.html");
     file(&mut HttpResponse::Ok(), HTML).body(page)
 }
 
+/// What the page is made of
+#[utoipa::path(
+    get,
+    path = "/docs/{name}",
+    operation_id = "docsAsset",
+    params(("name" = inline(AssetName), Path)),
+    responses(
+        (
+            status = 200,
+            description = "A script.",
+            content(
+                (String = "text/javascript", example = ""),
+                (String = "text/css", example = ""),
+            ),
+        ),
+        (status = 404),
+    ),
+)]
 async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let asset = ASSETS.iter().find(|asset| asset.name == name.as_str());
     let asset = asset.ok_or_else(Problem::no_such_route)?;
     Ok(file(&mut HttpResponse::Ok(), asset.media_type)
-        .insert_header((CACHE_CONTROL, KEPT))
+        .insert_header((CACHE_CONTROL, ASSET_CACHING))
         .body(Bytes::from_static(asset.content)))
 }
 

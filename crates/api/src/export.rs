@@ -1,4 +1,4 @@
-//! `GET /api/v1/export`: all tasks of a person as a file.
+//! `GET /api/v1/export`: all tasks of the caller as a file.
 
 use std::collections::HashMap;
 
@@ -8,25 +8,35 @@ use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
+use serde_json::{Value, json};
 use taskhold_application::tasks::{TaskPage, TaskService};
+use taskhold_domain::task::{Description, Title};
 use taskhold_domain::user::UserId;
 use taskhold_transfer::Format;
 use taskhold_transfer::writer::Writer;
 use taskhold_transfer::zone::Zone;
+use utoipa::IntoParams;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::Type;
 
+use crate::body::JSON;
 use crate::caller::Caller;
-use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
+use crate::route::{Access, Endpoint};
+use crate::schema::{WITHOUT_NUL, query_parameter, schema_type};
+use crate::tasks::some_task;
 
-pub(crate) const EXPORT: &str = "/api/v1/export";
+/// The media type of JSON documents on a line each.
+const NDJSON: &str = "application/x-ndjson";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::new(Method::GET, EXPORT, Access::Owner, || {
+    vec![Endpoint::new::<__path_export>(Access::Owner, || {
         web::to(export)
     })]
 }
 
-/// A file on its way: what was read, and what comes after it.
+/// A file that is being sent: the page of tasks to be written next, and how the next one is read.
 struct Sending {
     tasks: web::Data<TaskService>,
     owner: UserId,
@@ -34,13 +44,29 @@ struct Sending {
     page: Option<TaskPage>,
 }
 
+/// All of the caller's tasks as a file
+#[utoipa::path(
+    get,
+    path = "/api/v1/export",
+    operation_id = "exportTasks",
+    params(ExportParameters),
+    responses((
+        status = 200,
+        description = "The file.",
+        content(
+            (Vec<ExportedTask> = JSON, example = exported_tasks_example),
+            (String = NDJSON, example = lines_example),
+        ),
+        headers(("Content-Disposition")),
+    )),
+)]
 async fn export(
     caller: Caller,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let (format, zone) = parameters(request.query_string())?;
-    // A store that is away is told before the answer begins.
+    // The first page is read before the response begins, so that a failure has its own status.
     let page = tasks.oldest_first(&caller.id, None).await?;
     let sending = Sending {
         tasks,
@@ -48,24 +74,21 @@ async fn export(
         writer: Writer::new(format, zone),
         page: Some(page),
     };
-    let name = match format {
-        Format::Console => "attachment; filename=\"tasks.json\"",
-        Format::Ndjson => "attachment; filename=\"tasks.ndjson\"",
-    };
+    let (media_type, disposition) = file_headers(format);
     let mut response = HttpResponse::Ok();
     response
-        .insert_header((CONTENT_TYPE, media_type(format)))
-        .insert_header((CONTENT_DISPOSITION, name));
+        .insert_header((CONTENT_TYPE, media_type))
+        .insert_header((CONTENT_DISPOSITION, disposition));
     if request.method() == Method::HEAD {
-        // A stream would be read to its end, although nobody sees it.
+        // The server would read a stream to its end and throw it away.
         return Ok(response.body(body::None::new()));
     }
     Ok(response.streaming(stream::try_unfold(sending, Sending::next)))
 }
 
 impl Sending {
-    /// The next part. An error ends the connection within the answer, so that nobody takes what came
-    /// for all.
+    /// Returns the next part of the file. An error breaks off the connection, so that no client
+    /// takes the incomplete file for the whole.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Box<dyn std::error::Error>> {
         let Some(page) = self.page.take() else {
             return Ok(None);
@@ -85,7 +108,7 @@ impl Sending {
     }
 }
 
-/// The parameters. Those that are unknown are ignored.
+/// Parses the query parameters. Unknown ones are ignored.
 fn parameters(query_string: &str) -> Result<(Format, Zone), Problem> {
     let given: HashMap<_, _> = url::form_urlencoded::parse(query_string.as_bytes()).collect();
     let zone = match given.get("timezone").map(|name| name.parse::<Zone>()) {
@@ -104,9 +127,85 @@ fn parameters(query_string: &str) -> Result<(Format, Zone), Problem> {
     }
 }
 
-fn media_type(format: Format) -> &'static str {
+/// Returns the media type and the disposition of a file.
+fn file_headers(format: Format) -> (&'static str, &'static str) {
     match format {
-        Format::Console => "application/json",
-        Format::Ndjson => "application/x-ndjson",
+        Format::Console => (JSON, "attachment; filename=\"tasks.json\""),
+        Format::Ndjson => (NDJSON, "attachment; filename=\"tasks.ndjson\""),
     }
+}
+
+/// The query parameters, for their description.
+struct ExportParameters;
+
+impl IntoParams for ExportParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let format = text()
+            .enum_values(Some(["console", "ndjson"]))
+            .default(Some(json!("console")));
+        vec![
+            query_parameter(
+                "format",
+                format,
+                "For the console, or with everything for another Taskhold: a task on each line.",
+            ),
+            query_parameter(
+                "timezone",
+                text().default(Some(json!("UTC"))),
+                "The IANA name of the zone of the console's times, which tell none.",
+            ),
+        ]
+    }
+}
+
+schema_type!(
+    /// A task in the console's file format, which another crate writes.
+    ExportedTask = {
+        let id = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1_u32));
+        let title = text()
+            .min_length(Some(1))
+            .max_length(Some(Title::MAX_CHARS))
+            .pattern(Some(WITHOUT_NUL))
+            .description(Some("What is to be done; kept exactly as given."));
+        let description = text()
+            .max_length(Some(Description::MAX_CHARS))
+            .pattern(Some(WITHOUT_NUL));
+        let completed = ObjectBuilder::new().schema_type(Type::Boolean);
+        let local_time = || text().description(Some("What clocks of the zone showed."));
+        [
+            ("id", id),
+            ("title", title),
+            ("description", description),
+            ("completed", completed),
+            ("user_id", text()),
+            ("created_at", local_time()),
+            ("updated_at", local_time()),
+        ]
+        .into_iter()
+        .fold(ObjectBuilder::new(), |object, (name, schema)| {
+            object.property(name, schema).required(name)
+        })
+    }
+);
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn exported_tasks_example() -> Value {
+    json!([{
+        "id": 1,
+        "title": "Buy milk",
+        "description": "2 litres",
+        "completed": false,
+        "user_id": "anna",
+        "created_at": "2026-11-21T08:47:42.412957",
+        "updated_at": "2026-11-21T08:47:42.412957",
+    }])
+}
+
+fn lines_example() -> Value {
+    json!(format!("{}\n", some_task()))
 }

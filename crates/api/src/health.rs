@@ -1,66 +1,97 @@
-//! Whether the service lives, and whether it can serve.
+//! Whether the service runs, and whether it can serve requests.
 
-use actix_web::http::Method;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
 use taskhold_application::readiness::Readiness;
+use utoipa::ToSchema;
 
-use crate::endpoint::{Access, Endpoint};
-
-pub(crate) const HEALTH: &str = "/health";
-pub(crate) const LIVE: &str = "/health/live";
-pub(crate) const READY: &str = "/health/ready";
+use crate::route::{Access, Endpoint};
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new(Method::GET, HEALTH, Access::Public, || web::to(health)),
-        Endpoint::new(Method::GET, LIVE, Access::Public, || web::to(live)),
-        Endpoint::new(Method::GET, READY, Access::Public, || web::to(ready)),
+        Endpoint::new::<__path_health>(Access::Public, || web::to(health)),
+        Endpoint::new::<__path_live>(Access::Public, || web::to(live)),
+        Endpoint::new::<__path_ready>(Access::Public, || web::to(ready)),
     ]
 }
 
-#[derive(Serialize)]
-struct Health {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, examples("connected", "disconnected"))]
     database: Option<&'static str>,
 }
 
-/// Really asks the store.
+/// Whether the store answers
+#[utoipa::path(
+    get,
+    path = "/health",
+    responses(
+        (
+            status = 200,
+            description = "It does.",
+            body = Health,
+            example = json!({"status": "healthy", "database": "connected"}),
+        ),
+        (
+            status = 503,
+            description = "It does not, within two seconds.",
+            body = Health,
+            example = json!({"status": "unhealthy", "database": "disconnected"}),
+        ),
+    ),
+)]
 async fn health(readiness: web::Data<Readiness>) -> HttpResponse {
-    match readiness.store_answers().await {
-        Ok(()) => HttpResponse::Ok().json(Health {
-            status: "healthy",
-            database: Some("connected"),
-        }),
-        Err(_away) => HttpResponse::ServiceUnavailable().json(Health {
-            status: "unhealthy",
-            database: Some("disconnected"),
-        }),
-    }
+    let (mut response, status, database) = match readiness.store_answers().await {
+        Ok(()) => (HttpResponse::Ok(), "healthy", "connected"),
+        Err(_) => (
+            HttpResponse::ServiceUnavailable(),
+            "unhealthy",
+            "disconnected",
+        ),
+    };
+    respond(&mut response, status, Some(database))
 }
 
-/// Asks nobody: a store that is away is no reason to restart the service.
+/// Whether the service runs
+///
+/// Asks nobody: for supervisors.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    responses((status = 200, description = "It does.", body = Health, example = json!({"status": "alive"}))),
+)]
 async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(Health {
-        status: "alive",
-        database: None,
-    })
+    // The store is not asked, since a restart of the service does not bring it back.
+    respond(&mut HttpResponse::Ok(), "alive", None)
 }
 
-/// Whether to send requests here: the store answers, it is migrated, and the service stays.
+/// Whether to send requests here
+///
+/// The store answers, it is migrated, and the service is not about to stop: for load balancers.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    responses(
+        (status = 200, description = "Yes.", body = Health, example = json!({"status": "ready"})),
+        (status = 503, description = "No.", body = Health, example = json!({"status": "not ready"})),
+    ),
+)]
 async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
     match readiness.check().await {
-        Ok(()) => HttpResponse::Ok().json(Health {
-            status: "ready",
-            database: None,
-        }),
+        Ok(()) => respond(&mut HttpResponse::Ok(), "ready", None),
         Err(reason) => {
             tracing::warn!(%reason, "not ready");
-            HttpResponse::ServiceUnavailable().json(Health {
-                status: "not ready",
-                database: None,
-            })
+            respond(&mut HttpResponse::ServiceUnavailable(), "not ready", None)
         }
     }
+}
+
+fn respond(
+    response: &mut HttpResponseBuilder,
+    status: &'static str,
+    database: Option<&'static str>,
+) -> HttpResponse {
+    response.json(Health { status, database })
 }

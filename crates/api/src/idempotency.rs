@@ -1,4 +1,4 @@
-//! Requests under an `Idempotency-Key`, which are done once however often they are sent.
+//! The header `Idempotency-Key`. A request with a key has its effect once, however often it is sent.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
@@ -7,16 +7,16 @@ use taskhold_application::tasks::{Fingerprint, IdempotencyKey, KeyedRequest};
 
 use crate::problem::Problem;
 
-/// The name of the header with the key.
+/// The header with the key.
 pub static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The name of the header that tells that an answer is the first one again.
+/// The header that marks a response as a repetition of the first one.
 pub static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// The request with its key, where it has one.
+/// Returns the key of a request with the fingerprint of the request, or `None` without a key.
 ///
 /// # Errors
-/// A problem where the header is malformed or given twice.
+/// A problem if the header is malformed or given twice.
 pub(crate) fn keyed(request: &HttpRequest, body: &[u8]) -> Result<Option<KeyedRequest>, Problem> {
     let mut headers = request.headers().get_all(&IDEMPOTENCY_KEY);
     let (header, another) = (headers.next(), headers.next());
@@ -39,11 +39,11 @@ pub(crate) fn keyed(request: &HttpRequest, body: &[u8]) -> Result<Option<KeyedRe
     }))
 }
 
-/// A digest of the method, the path and the body as it arrived.
+/// Returns a digest of the method, the path and the body as it arrived.
 fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
     let digest = Sha256::new()
         .chain_update(method)
-        // Neither a method nor a path has spaces, so no two requests are the same text.
+        // Neither a method nor a path contains spaces, so that no two requests have the same text.
         .chain_update(" ")
         .chain_update(path)
         .chain_update(" ")
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_tells_requests_apart() {
+    fn different_requests_have_different_fingerprints() {
         let requests = [
             ("POST", "/a", "{}"),
             ("PUT", "/a", "{}"),

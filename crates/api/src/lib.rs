@@ -2,20 +2,23 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`tasks`], [`export`], [`accounts`], [`health`], [`metrics`] | what the API offers; a file holds all that its endpoints need |
-//! | [`openapi`], `docs_page` | the description of the API, for tools and for people |
-//! | [`endpoint`] | the route table, from which routing, `Allow` and the access tests are made |
-//! | [`caller`] | [`Caller`](caller::Caller), the proof in a handler's signature that a token was checked |
+//! | [`routes`] | the route table, which lists the endpoints of all modules |
+//! | `openapi` | the OpenAPI document, completed with what the endpoints have in common |
+//! | [`tasks`], [`export`], [`accounts`], [`health`], [`metrics`], `docs_page` | endpoints: routes, descriptions, wire types and handlers |
+//! | [`middleware`] | the request middleware: request ids, the log line, rendering of problems |
+//! | [`cors`] | the origins whose pages may use the API from a browser |
+//! | [`route`] | a row of the route table, and how routing is made from the rows |
+//! | [`caller`] | [`Caller`](caller::Caller), the authenticated user of a request |
 //! | [`body`] | reading a request body within limits |
-//! | [`client_address`] | where a request came from, behind proxies that are trusted |
-//! | [`idempotency`] | requests under a key, which are done once |
-//! | [`problem`] | [`Problem`](problem::Problem), the one error type, as `application/problem+json` |
-//! | [`cors`] | which other origins may use the API from a browser |
-//! | [`trace`] | the trace that a request is a part of |
-//! | [`boundary`] | the outermost layer: request ids, the log line, rendering problems |
+//! | [`client_address`] | the address of a client behind trusted proxies |
+//! | `conditional`, [`idempotency`] | the headers `If-Match`, `If-None-Match` and `Idempotency-Key` |
+//! | [`problem`] | [`Problem`](problem::Problem), the error type, as `application/problem+json` |
+//! | [`trace`] | the trace that a request belongs to |
 //!
-//! A request passes [`boundary`], is routed by [`endpoint`], proves its [`caller`], has its
+//! A request passes [`middleware`], is routed by [`route`], is authenticated as a [`caller`], has its
 //! [`body`] read, and ends in a handler of under twenty lines that calls one use case.
+//!
+//! Invariant: modules form no import cycle. [`route`] knows no handler, and [`problem`] no endpoint.
 
 use std::sync::Arc;
 
@@ -32,20 +35,24 @@ use taskhold_application::tokens::TokenVerifier;
 
 pub mod accounts;
 pub mod body;
-pub mod boundary;
 pub mod caller;
 pub mod client_address;
 mod conditional;
 pub mod cors;
 mod docs_page;
-pub mod endpoint;
 pub mod export;
 pub mod health;
 pub mod idempotency;
+mod json;
 pub mod metrics;
-pub mod openapi;
+pub mod middleware;
+mod openapi;
 mod panics;
 pub mod problem;
+mod request_log;
+pub mod route;
+pub mod routes;
+mod schema;
 pub mod tasks;
 pub mod trace;
 
@@ -54,34 +61,34 @@ use crate::cors::Origin;
 use crate::metrics::Metrics;
 use crate::trace::Traces;
 
-/// What the API stands on. Cloning it shares everything.
+/// The services that the API is built on. A clone shares them.
 #[derive(Clone)]
 pub struct Services {
     /// The use cases of tasks.
     pub tasks: TaskService,
     /// The use cases of accounts.
     pub accounts: AccountService,
-    /// Who is asking.
+    /// Verifies the tokens of requests.
     pub tokens: Arc<dyn TokenVerifier>,
-    /// Which of the sound tokens count.
+    /// Which valid tokens have been revoked.
     pub revocations: Arc<Revocations>,
-    /// The proxies that are believed where a request came from.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
     /// Whether requests can be served.
     pub readiness: Arc<Readiness>,
-    /// The time in problems.
+    /// The clock for the times in problems.
     pub clock: Arc<dyn Clock>,
-    /// The ids of requests.
+    /// The source of request ids.
     pub ids: Arc<dyn Ids>,
-    /// The pages of other origins that browsers may let use the API.
+    /// The origins whose pages may use the API from a browser.
     pub origins: Vec<Origin>,
-    /// What `/metrics` shows; `None` where it is served elsewhere.
+    /// What `/metrics` serves; `None` if another listener serves it.
     pub metrics: Option<Metrics>,
-    /// Where spans go; `None` where nobody takes them.
+    /// Where spans are sent; `None` if they are not.
     pub traces: Option<Arc<dyn Traces>>,
 }
 
-/// The whole API as an actix-web application.
+/// Returns the whole API as an actix-web application.
 pub fn app(
     services: Services,
 ) -> App<
@@ -93,6 +100,8 @@ pub fn app(
         InitError = (),
     >,
 > {
+    let endpoints = routes::endpoints();
+    let cors = cors::cors(&services.origins, &endpoints);
     App::new()
         .app_data(web::Data::new(services.tasks))
         .app_data(web::Data::new(services.accounts))
@@ -104,9 +113,9 @@ pub fn app(
         .app_data(web::Data::<dyn Ids>::from(services.ids))
         .app_data(web::Data::new(services.metrics))
         .app_data(web::Data::new(services.traces))
-        .configure(endpoint::configure)
-        .default_service(web::to(endpoint::no_such_route))
-        .wrap(cors::layer(&services.origins))
+        .configure(|config| route::configure(config, &endpoints))
+        .default_service(web::to(route::no_such_route))
+        .wrap(cors)
         .wrap(NormalizePath::trim())
-        .wrap(from_fn(boundary::boundary))
+        .wrap(from_fn(middleware::handle))
 }

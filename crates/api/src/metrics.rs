@@ -1,4 +1,4 @@
-//! What is measured of requests, and where it can be read.
+//! The metrics of requests, and the endpoint that serves all metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,33 +8,33 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, Error, HttpResponse, web};
 
-use crate::endpoint::{Access, Endpoint};
 use crate::problem::Problem;
+use crate::route::{Access, Endpoint};
 
-pub(crate) const PATH: &str = "/metrics";
+const PATH: &str = "/metrics";
 
-/// The text format of Prometheus.
+/// The media type of Prometheus' text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Gives the text of all metrics when it is asked for.
+/// A function that renders all metrics.
 #[derive(Clone)]
 pub struct Metrics(Arc<dyn Fn() -> String + Send + Sync>);
 
 impl Metrics {
-    /// Metrics whose text this makes.
+    /// Returns metrics that are rendered by this function.
     #[must_use]
-    pub fn new(text: Arc<dyn Fn() -> String + Send + Sync>) -> Self {
-        Self(text)
+    pub fn new(render: Arc<dyn Fn() -> String + Send + Sync>) -> Self {
+        Self(render)
     }
 }
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::new(Method::GET, PATH, Access::Public, || {
+    vec![Endpoint::new::<__path_read>(Access::Public, || {
         web::to(read)
     })]
 }
 
-/// An application that answers `/metrics` alone.
+/// Returns an application that serves `/metrics` alone.
 pub fn app(
     metrics: Metrics,
 ) -> App<
@@ -51,18 +51,30 @@ pub fn app(
         .route(PATH, web::get().to(read))
 }
 
+/// What is measured, for Prometheus
+///
+/// Not found where metrics have a listener of their own, as in production.
+#[utoipa::path(
+    get,
+    path = PATH,
+    operation_id = "metrics",
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "text/plain", example = ""),
+        (status = 404),
+    ),
+)]
 async fn read(metrics: web::Data<Option<Metrics>>) -> Result<HttpResponse, Problem> {
     match metrics.as_ref() {
-        Some(Metrics(text)) => Ok(HttpResponse::Ok()
+        Some(Metrics(render)) => Ok(HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, TEXT))
-            .body(text())),
-        // They are to be had elsewhere.
+            .body(render())),
+        // Another listener serves them.
         None => Err(Problem::no_such_route()),
     }
 }
 
-/// Notes a request. Labels are bounded: the route's pattern and never a path, a known method or
-/// none.
+/// Records the duration of a request. Labels have few values: the pattern of the route instead of
+/// the path, and a known method or `other`.
 pub(crate) fn record(
     method: &Method,
     route: Option<String>,

@@ -1,44 +1,23 @@
-//! The OpenAPI document of the API, made from its code: who may ask comes from the route table, limits
-//! from the domain, error codes from the [kinds](crate::problem::Kind) of problems. It is built once, when
-//! somebody first asks for it.
+//! The OpenAPI document of the API. `#[utoipa::path]` beside a handler describes what is particular to
+//! its endpoint, and `#[derive(ToSchema)]` the types on the wire. This module adds what all
+//! endpoints have in common, which follows from the route table and from the parts of an operation.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | `tasks`, `accounts`, `operating` | what is said of the endpoints, and the schemas of what they take and give |
-//! | `problems` | the answers that are problems |
-//! | `fields` | headers and parameters that several endpoints share |
-//! | `operation` | how an endpoint is described |
-//! | `schema` | how a schema is written |
+//! | `operation` | the problems, headers, links and security that every operation is completed with |
+//! | `problems` | the responses that are problems |
+//! | `shared` | headers and parameters that several endpoints share |
 
-mod accounts;
-mod fields;
-mod operating;
 mod operation;
 mod problems;
-mod schema;
-mod tasks;
-#[cfg(test)]
-mod tests;
+mod shared;
 
-use std::sync::LazyLock;
-
-use actix_web::http::Method;
-use actix_web::web::{self, Bytes};
-use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
-use utoipa::openapi::path::Paths;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
-use self::operation::BEARER;
-use crate::body::JSON;
-use crate::endpoint::{Access, Endpoint};
-use crate::problem::Problem;
-
-/// Where the document is.
-pub(crate) const PATH: &str = "/openapi.json";
-
-const TITLE: &str = "Taskhold";
+use crate::route::Endpoint;
+use crate::{accounts, export, health, problem, tasks};
 
 const ABOUT: &str = "\
 A to-do service. A token's `sub` is the owner of tasks, and a caller sees and changes their own tasks only.
@@ -52,67 +31,55 @@ answered with 405 and `Allow`.
 else one of the service.
 - Every error is `application/problem+json` (RFC 9457); programs compare its `error_code`.";
 
-static RENDERED: LazyLock<serde_json::Result<Bytes>> =
-    LazyLock::new(|| serde_json::to_vec(&document()).map(Bytes::from));
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Taskhold",
+        version = "1",
+        description = ABOUT,
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(
+        problem::ProblemBody,
+        problem::FieldError,
+        problems::BrokenRules,
+        problems::Stale,
+        tasks::NewTask,
+        tasks::TaskUpdate,
+        tasks::TaskPatch,
+        tasks::Completion,
+        tasks::OneTask,
+        tasks::TaskList,
+        tasks::Stats,
+        export::ExportedTask,
+        accounts::RegistrationBody,
+        accounts::CredentialsBody,
+        accounts::RefreshTokenBody,
+        accounts::Logout,
+        accounts::Deletion,
+        accounts::PasswordChangeBody,
+        accounts::OneUser,
+        accounts::GrantBody,
+        health::Health,
+    )),
+    tags(
+        (name = "tasks", description = "What there is to do, of the caller alone."),
+        (name = "accounts", description = "For people who have no token of another service."),
+        (name = "operating", description = "For whoever runs the service, and for tools."),
+    ),
+)]
+struct Description;
 
-pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::new(Method::GET, PATH, Access::Public, || {
-        web::to(read)
-    })]
-}
-
-async fn read() -> Result<HttpResponse, Problem> {
-    match &*RENDERED {
-        Ok(document) => Ok(HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, JSON))
-            .body(document.clone())),
-        Err(error) => Err(Problem::internal(error.to_string())),
+/// Returns the document that describes these endpoints.
+pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
+    let mut document = Description::openapi();
+    for endpoint in endpoints {
+        let operation = operation::complete(endpoint, endpoints);
+        document
+            .paths
+            .add_path_operation(&endpoint.path, (endpoint.methods)(), operation);
     }
-}
-
-/// The document as a file for people and tools.
-///
-/// # Errors
-/// None that is known: a document can be written as JSON.
-pub fn pretty() -> serde_json::Result<String> {
-    document().to_pretty_json()
-}
-
-fn document() -> OpenApi {
-    let mut descriptions = tasks::descriptions();
-    descriptions.extend(accounts::descriptions());
-    descriptions.extend(operating::descriptions());
-    let mut paths = Paths::new();
-    for endpoint in crate::endpoint::endpoints() {
-        // One without a description is missed by a test.
-        if let Some(place) = descriptions.iter().position(|it| it.is_of(&endpoint)) {
-            let description = descriptions.swap_remove(place);
-            let (method, operation) =
-                (description.method(), description.operation(endpoint.access));
-            paths.add_path_operation(endpoint.path, vec![method], operation);
-        }
-    }
-    OpenApiBuilder::new()
-        .info(
-            InfoBuilder::new()
-                .title(TITLE)
-                .version("1")
-                .description(Some(ABOUT))
-                .license(Some(
-                    LicenseBuilder::new()
-                        .name("MIT OR Apache-2.0")
-                        .identifier(Some("MIT OR Apache-2.0"))
-                        .build(),
-                ))
-                .build(),
-        )
-        .paths(paths)
-        .components(Some(components()))
-        .tags(Some(tags()))
-        .build()
-}
-
-fn components() -> utoipa::openapi::Components {
+    let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
@@ -120,37 +87,9 @@ fn components() -> utoipa::openapi::Components {
             "A JWT with an `exp` and the user's id as its `sub`: of a login here, or of another \
              service that this one trusts.",
         ));
-    let components = ComponentsBuilder::new()
-        .security_scheme(BEARER, SecurityScheme::Http(bearer.build()))
-        .schemas_from_iter(problems::schemas())
-        .schemas_from_iter(tasks::schemas())
-        .schemas_from_iter(accounts::schemas())
-        .schemas_from_iter(operating::schemas())
-        .responses_from_iter(problems::responses());
-    let components = fields::headers()
-        .into_iter()
-        .fold(components, |components, (name, header)| {
-            components.header(name, header)
-        });
-    fields::parameters()
-        .into_iter()
-        .fold(components, |components, (name, parameter)| {
-            components.parameter(name, parameter)
-        })
-        .build()
-}
-
-fn tags() -> [utoipa::openapi::Tag; 3] {
-    [
-        (tasks::TAG, "What there is to do, of the caller alone."),
-        (
-            accounts::TAG,
-            "For people who have no token of another service.",
-        ),
-        (
-            operating::TAG,
-            "For whoever runs the service, and for tools.",
-        ),
-    ]
-    .map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build())
+    components.add_security_scheme(operation::BEARER, SecurityScheme::Http(bearer.build()));
+    components.responses.extend(problems::responses());
+    components.headers.extend(shared::headers());
+    components.parameters.extend(shared::parameters());
+    document
 }

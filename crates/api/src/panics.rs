@@ -1,4 +1,4 @@
-//! A handler that panics still answers: with a problem, like every other defect.
+//! Turns a panic of a handler into a response.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -11,18 +11,18 @@ use futures_util::FutureExt as _;
 
 use crate::problem::Problem;
 
-/// Goes around a resource, where the request is routed already: before that, nobody else may hold
-/// on to it.
-pub(crate) async fn caught(
+/// Catches panics, as a middleware of a resource. Before a request is routed, the router must hold the
+/// only reference to it, which this function would break.
+pub(crate) async fn catch(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let asked = request.request().clone();
+    let request_head = request.request().clone();
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(outcome) => outcome.map(ServiceResponse::map_into_boxed_body),
         Err(panic) => {
             let problem = Problem::internal(format!("a handler panicked: {}", message(&*panic)));
-            Ok(ServiceResponse::from_err(problem, asked))
+            Ok(ServiceResponse::from_err(problem, request_head))
         }
     }
 }

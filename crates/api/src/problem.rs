@@ -1,68 +1,92 @@
-//! The one error type of the API, and its form on the wire: RFC 9457 with the members that
-//! existing clients know.
+//! The error type of the API, and its representation as `application/problem+json` (RFC 9457) with
+//! the additional members that existing clients read.
 
 mod kind;
-mod use_cases;
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-use actix_cors::CorsError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use taskhold_domain::task::Task;
+use serde_json::value::RawValue;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::Violations;
+use utoipa::ToSchema;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::schema::Type;
 
 pub use self::kind::Kind;
-use crate::body::{ARRIVAL_TIMEOUT, MAX_BYTES};
-use crate::tasks::TaskBody;
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Why a request failed: what its sender is told, and beside it the cause, which only the log is.
+/// The challenge of `WWW-Authenticate` for a request without a valid token (RFC 6750).
+pub(crate) const CHALLENGE: &str = "Bearer realm=\"taskhold\"";
+
+/// The challenge for a request with a token that is not valid.
+pub(crate) const INVALID_TOKEN_CHALLENGE: &str =
+    "Bearer realm=\"taskhold\", error=\"invalid_token\"";
+
+/// How many seconds a client waits before it tries again while the store is unavailable.
+pub(crate) const RETRY_AFTER_SECONDS: &str = "5";
+
+/// How many seconds a client waits before it tries again while the service is overloaded.
+pub(crate) const BUSY_RETRY_AFTER_SECONDS: &str = "1";
+
+/// The cause of a problem, which is logged and never sent.
+pub(crate) type Source = Box<dyn Error + Send + Sync>;
+
+/// Why a request failed: what the client is told, and the cause, which is only logged.
 #[derive(Debug)]
 pub struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
     errors: Option<Vec<FieldError>>,
-    current: Option<Box<Task>>,
+    task: Option<Box<RawValue>>,
     headers: Vec<(HeaderName, Cow<'static, str>)>,
-    cause: Option<Box<dyn Error + Send + Sync>>,
+    cause: Option<Source>,
 }
 
 impl Problem {
-    fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
             detail: detail.into(),
             errors: None,
-            current: None,
+            task: None,
             headers: Vec::new(),
             cause: None,
         }
     }
 
-    fn with_header(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_header(
+        mut self,
+        name: HeaderName,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = Some(errors);
+    /// Adds the one rule that was broken, and the member or header that broke it.
+    pub(crate) fn with_error(mut self, field: &'static str, message: impl Into<String>) -> Self {
+        self.errors = Some(vec![FieldError {
+            field,
+            message: message.into(),
+        }]);
         self
     }
 
-    fn with_current(mut self, current: Box<Task>) -> Self {
-        self.current = Some(current);
+    /// Adds the current state of the task, as JSON.
+    pub(crate) fn with_task(mut self, task: Option<Box<RawValue>>) -> Self {
+        self.task = task;
         self
     }
 
-    fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn caused_by(mut self, cause: impl Into<Source>) -> Self {
         self.cause = Some(cause.into());
         self
     }
@@ -76,19 +100,16 @@ impl Problem {
             Kind::Unauthorized,
             "A bearer token is required in the Authorization header.",
         )
-        .with_header(WWW_AUTHENTICATE, "Bearer realm=\"taskhold\"")
+        .with_header(WWW_AUTHENTICATE, CHALLENGE)
     }
 
-    /// Says nothing of why: who forges tokens should not learn how close they came.
+    /// Gives no reason, so that a forger of tokens learns nothing.
     pub(crate) fn invalid_token() -> Self {
         Self::new(
             Kind::Unauthorized,
             "The token is not valid, or not any more.",
         )
-        .with_header(
-            WWW_AUTHENTICATE,
-            "Bearer realm=\"taskhold\", error=\"invalid_token\"",
-        )
+        .with_header(WWW_AUTHENTICATE, INVALID_TOKEN_CHALLENGE)
     }
 
     pub(crate) fn no_such_task() -> Self {
@@ -104,30 +125,28 @@ impl Problem {
             .with_header(ALLOW, allow)
     }
 
-    pub(crate) fn request_timeout() -> Self {
-        let seconds = ARRIVAL_TIMEOUT.as_secs();
+    pub(crate) fn busy() -> Self {
         Self::new(
-            Kind::RequestTimeout,
-            format!("The request body did not arrive within {seconds} s."),
+            Kind::ServiceUnavailable,
+            "Too many requests are waiting. Nothing was changed; try again in a second.",
         )
+        .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS)
     }
 
-    pub(crate) fn payload_too_large() -> Self {
+    pub(crate) fn unavailable(cause: Source) -> Self {
         Self::new(
-            Kind::PayloadTooLarge,
-            format!("A request body has at most {MAX_BYTES} bytes."),
+            Kind::ServiceUnavailable,
+            "The service cannot reach its store right now. Nothing was changed; try again shortly.",
         )
+        .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+        .caused_by(cause)
     }
 
-    pub(crate) fn unsupported_media_type(supported: &[&str]) -> Self {
-        let supported = supported.join(" or ");
-        Self::new(
-            Kind::UnsupportedMediaType,
-            format!("The content type must be {supported}."),
-        )
+    pub(crate) fn outcome_unknown(detail: &'static str, cause: Source) -> Self {
+        Self::new(Kind::OutcomeUnknown, detail).caused_by(cause)
     }
 
-    pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn internal(cause: impl Into<Source>) -> Self {
         Self::new(
             Kind::InternalError,
             "Something went wrong here. Tell the operator the request_id if it happens again.",
@@ -135,27 +154,13 @@ impl Problem {
         .caused_by(cause)
     }
 
-    /// What an error of the framework becomes, by the status that it chose.
-    pub(crate) fn of_framework(error: &actix_web::Error) -> Self {
-        if let Some(refused) = error.as_error::<CorsError>() {
-            return Self::malformed(format!("{refused}."));
-        }
-        match error.as_response_error().status_code() {
-            StatusCode::NOT_FOUND => Self::no_such_route(),
-            StatusCode::PAYLOAD_TOO_LARGE => Self::payload_too_large(),
-            StatusCode::REQUEST_TIMEOUT => Self::request_timeout(),
-            status if status.is_client_error() => Self::malformed("The request is malformed."),
-            _ => Self::internal(error.to_string()),
-        }
-    }
-
-    /// Its kind.
+    /// Returns the kind of the problem.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What went wrong underneath, where something did: for the log alone.
+    /// Returns the error that led to the problem, for the log alone.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
         self.cause
@@ -163,65 +168,98 @@ impl Problem {
             .map(|cause| cause as &(dyn Error + 'static))
     }
 
-    /// The answer to the request that it happened in.
+    /// Returns the response to the request that failed.
     #[must_use]
-    pub fn render(&self, occurrence: &Occurrence) -> HttpResponse {
-        let (error_code, title) = self.kind.names();
+    pub fn render(&self, request: &RequestContext) -> HttpResponse {
         let mut response = HttpResponse::build(self.kind.status());
         for (name, value) in &self.headers {
             response.insert_header((name, value.as_ref()));
         }
         if matches!(self.kind, Kind::RequestTimeout | Kind::PayloadTooLarge) {
-            // The rest of the body is not wanted.
+            // The rest of the body is not read.
             response.force_close();
         }
         response
             .insert_header((CONTENT_TYPE, PROBLEM_JSON))
-            .json(Wire {
-                r#type: self.kind.uri(),
-                title,
-                status: self.kind.status().as_u16(),
-                detail: &self.detail,
-                instance: &occurrence.path,
-                error_code,
-                timestamp: occurrence.timestamp.to_string(),
-                request_id: &occurrence.request_id,
-                errors: self.errors.as_deref(),
-                task: self.current.as_deref().map(TaskBody::from),
-            })
+            .json(self.body(request))
+    }
+
+    /// Returns the problem in its JSON form.
+    pub(crate) fn body<'a>(&'a self, request: &'a RequestContext) -> ProblemBody<'a> {
+        let (error_code, title) = self.kind.names();
+        ProblemBody {
+            r#type: self.kind.uri(),
+            title,
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            instance: &request.path,
+            error_code,
+            timestamp: request.timestamp.to_string(),
+            request_id: &request.request_id,
+            errors: self.errors.as_deref(),
+            task: self.task.as_deref(),
+        }
     }
 }
 
-/// The request that a problem happened in.
+/// What a problem says of the request that failed.
 #[derive(Debug, Clone)]
-pub struct Occurrence {
+pub struct RequestContext {
     /// The path of the request.
     pub path: String,
-    /// Its id.
+    /// The id of the request.
     pub request_id: String,
-    /// When it happened.
+    /// When the request arrived.
     pub timestamp: Timestamp,
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
+/// An error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// A URI of the kind.
     r#type: String,
+    /// The kind, for people.
     title: &'static str,
+    #[schema(schema_with = integer)]
     status: u16,
+    /// What happened, for people.
     detail: &'a str,
+    /// The path of the request.
     instance: &'a str,
+    #[schema(schema_with = error_code)]
     error_code: &'static str,
+    #[schema(format = DateTime)]
     timestamp: String,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
     errors: Option<&'a [FieldError]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    task: Option<TaskBody<'a>>,
+    #[schema(ignore)]
+    task: Option<&'a RawValue>,
 }
 
-#[derive(Debug, Serialize)]
-struct FieldError {
+fn integer() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer)
+}
+
+fn error_code() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "What programs compare. There may be more of them one day.",
+        ))
+        .examples(Kind::ALL.map(|kind| kind.names().0))
+}
+
+// A rule that a member or a header of the request broke.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BrokenRule)]
+pub(crate) struct FieldError {
+    /// The member or header.
     field: &'static str,
+    /// The rule, for people.
     message: String,
 }
 
@@ -231,8 +269,10 @@ impl From<Violations> for Problem {
             field: broken.field().unwrap_or("body"),
             message: broken.to_string(),
         });
-        let errors = errors.collect();
-        Self::new(Kind::ValidationError, violations.to_string()).with_errors(errors)
+        Self {
+            errors: Some(errors.collect()),
+            ..Self::new(Kind::ValidationError, violations.to_string())
+        }
     }
 }
 
@@ -244,7 +284,8 @@ impl fmt::Display for Problem {
 
 impl Error for Problem {}
 
-/// A handler returns a problem as its error; the boundary, which knows the request, renders it.
+/// Handlers return a problem as their error; the request middleware, which knows the request,
+/// renders it.
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         self.kind.status()

@@ -1,116 +1,96 @@
 //! The endpoints of tasks.
 
+mod body;
 mod cursor;
-pub(crate) mod list;
+mod list;
+mod problem;
+mod query;
 
-use actix_web::http::Method;
-use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use taskhold_application::tasks::{TaskService, Written};
-use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 
-use crate::body::{self, Body, ReadBody, text};
+pub(crate) use self::body::{
+    Completion, NewTask, OneTask, Stats, TaskPatch, TaskUpdate, some_task, task_json,
+};
+use self::body::{completion_input, task_input};
+pub(crate) use self::list::TaskList;
+pub(crate) use self::problem::stale;
+#[cfg(test)]
+pub(crate) use self::query::MAX_LIMIT;
+use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::conditional::{etag, if_match, is_known};
-use crate::endpoint::{Access, Endpoint};
 use crate::idempotency::{IDEMPOTENT_REPLAYED, keyed};
 use crate::problem::Problem;
+use crate::route::{Access, Endpoint};
 
-pub(crate) const COLLECTION: &str = "/api/v1/tasks";
-pub(crate) const STATS: &str = "/api/v1/tasks/stats";
-pub(crate) const ITEM: &str = "/api/v1/tasks/{id}";
-pub(crate) const COMPLETION: &str = "/api/v1/tasks/{id}/complete";
+const COLLECTION: &str = "/api/v1/tasks";
+const STATS: &str = "/api/v1/tasks/stats";
+const ITEM: &str = "/api/v1/tasks/{id}";
+const COMPLETION: &str = "/api/v1/tasks/{id}/complete";
 
-/// The type of a merge patch (RFC 7396).
-pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
+/// The media type of a merge patch (RFC 7396).
+const MERGE_PATCH: &str = "application/merge-patch+json";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new(Method::POST, COLLECTION, Access::Owner, || web::to(create)),
-        Endpoint::new(Method::GET, COLLECTION, Access::Owner, || {
-            web::to(list::list)
-        }),
-        // Before the route of one task, whose id could be anything.
-        Endpoint::new(Method::GET, STATS, Access::Owner, || web::to(stats)),
-        Endpoint::new(Method::GET, ITEM, Access::Owner, || web::to(read)),
-        Endpoint::new(Method::PUT, ITEM, Access::Owner, || web::to(update)),
-        Endpoint::new(Method::PATCH, ITEM, Access::Owner, || web::to(patch)),
-        Endpoint::new(Method::DELETE, ITEM, Access::Owner, || web::to(delete)),
-        Endpoint::new(Method::PATCH, COMPLETION, Access::Owner, || {
-            web::to(complete)
-        }),
+        Endpoint::new::<__path_create>(Access::Owner, || web::to(create)),
+        Endpoint::new::<list::__path_list>(Access::Owner, || web::to(list::list)),
+        // Before the route of one task, whose id matches anything.
+        Endpoint::new::<__path_stats>(Access::Owner, || web::to(stats)),
+        Endpoint::new::<__path_read>(Access::Owner, || web::to(read)),
+        Endpoint::new::<__path_update>(Access::Owner, || web::to(update)),
+        Endpoint::new::<__path_patch>(Access::Owner, || web::to(patch)),
+        Endpoint::new::<__path_delete>(Access::Owner, || web::to(delete)),
+        Endpoint::new::<__path_complete>(Access::Owner, || web::to(complete)),
     ]
 }
 
-/// A task on the wire. Existing clients know these seven names; more may be added.
-#[derive(Debug, Serialize)]
-pub struct TaskBody<'a> {
-    #[serde(serialize_with = "as_text")]
-    id: TaskId,
-    title: &'a str,
-    description: &'a str,
-    completed: bool,
-    #[serde(serialize_with = "as_text")]
-    created_at: taskhold_domain::timestamp::Timestamp,
-    #[serde(serialize_with = "as_text")]
-    updated_at: taskhold_domain::timestamp::Timestamp,
-    user_id: &'a str,
-}
-
-impl<'a> From<&'a Task> for TaskBody<'a> {
-    fn from(task: &'a Task) -> Self {
-        Self {
-            id: task.id,
-            title: task.title.as_str(),
-            description: task.description.as_str(),
-            completed: task.completed,
-            created_at: task.created_at,
-            updated_at: task.updated_at,
-            user_id: task.owner.as_str(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct One<'a> {
-    task: TaskBody<'a>,
-}
-
-#[derive(Serialize)]
-struct Stats {
-    total: u64,
-    completed: u64,
-    pending: u64,
-}
-
-fn as_text<S: Serializer>(
-    value: &impl std::fmt::Display,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
+/// Create a task
+#[utoipa::path(
+    post,
+    path = COLLECTION,
+    operation_id = "createTask",
+    params(("Idempotency-Key", Header)),
+    request_body(content = NewTask, example = json!({"title": "Buy milk", "description": "2 litres"})),
+    responses((
+        status = 201,
+        description = "The new task.",
+        body = OneTask,
+        headers(("ETag"), ("Location"), ("Idempotent-Replayed")),
+        example = one_task_example,
+    )),
+)]
 async fn create(
     caller: Caller,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let body = body.read(&[body::JSON]).await?;
+    let body = body.read(&[JSON]).await?;
     let keyed = keyed(&request, body.as_bytes())?;
-    let draft = task_input(body.json_object()?).into_draft()?;
+    let draft = task_input(&body)?.into_draft()?;
     let created = tasks.create(&caller.id, draft, keyed.as_ref()).await?;
     let location = format!("{COLLECTION}/{}", created.outcome.id);
     let mut response = HttpResponse::Created();
-    Ok(written(
-        response.insert_header((LOCATION, location)),
-        &created,
-    ))
+    written(response.insert_header((LOCATION, location)), &created)
 }
 
+/// Count the caller's tasks
+#[utoipa::path(
+    get,
+    path = STATS,
+    operation_id = "countTasks",
+    responses((
+        status = 200,
+        description = "How many there are.",
+        body = Stats,
+        example = json!({"total": 3, "completed": 1, "pending": 2}),
+    )),
+)]
 async fn stats(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResponse, Problem> {
     let counts = tasks.count(&caller.id).await?;
     Ok(HttpResponse::Ok().json(Stats {
@@ -120,6 +100,17 @@ async fn stats(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResp
     }))
 }
 
+/// Read a task
+#[utoipa::path(
+    get,
+    path = ITEM,
+    operation_id = "readTask",
+    params(("id", Path), ("If-None-Match", Header)),
+    responses(
+        (status = 200, description = "The task.", body = OneTask, headers(("ETag")), example = one_task_example),
+        (status = 304, description = "The task is what `If-None-Match` names.", headers(("ETag"))),
+    ),
+)]
 async fn read(
     caller: Caller,
     id: web::Path<String>,
@@ -132,9 +123,26 @@ async fn read(
             .insert_header((ETAG, etag(&task)))
             .finish());
     }
-    Ok(one(&mut HttpResponse::Ok(), &task))
+    one(&mut HttpResponse::Ok(), &task)
 }
 
+/// Replace title and description
+///
+/// A description that is left out becomes empty; `completed` stays where it is left out or null.
+#[utoipa::path(
+    put,
+    path = ITEM,
+    operation_id = "updateTask",
+    params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
+    request_body(content = TaskUpdate, example = json!({"title": "Buy oat milk"})),
+    responses((
+        status = 200,
+        description = "The task as it is now.",
+        body = OneTask,
+        headers(("ETag"), ("Idempotent-Replayed")),
+        example = one_task_example,
+    )),
+)]
 async fn update(
     caller: Caller,
     id: web::Path<String>,
@@ -142,17 +150,32 @@ async fn update(
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let id = task_id(&id)?;
-    let precondition = if_match(request.headers())?;
-    let body = body.read(&[body::JSON]).await?;
-    let keyed = keyed(&request, body.as_bytes())?;
-    let change = task_input(body.json_object()?).into_update()?;
-    let changed = tasks
-        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
-        .await?;
-    Ok(written(&mut HttpResponse::Ok(), &changed))
+    change(&caller, &id, &request, &tasks, body, &[JSON], |body| {
+        Ok(task_input(body)?.into_update()?)
+    })
+    .await
 }
 
+/// Change what is given
+///
+/// A merge patch (RFC 7396): what is left out stays, and a null description becomes empty.
+#[utoipa::path(
+    patch,
+    path = ITEM,
+    operation_id = "patchTask",
+    params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
+    request_body(content(
+        (TaskPatch = JSON, example = json!({"description": "after lunch"})),
+        (TaskPatch = MERGE_PATCH, example = json!({"description": "after lunch"})),
+    )),
+    responses((
+        status = 200,
+        description = "The task as it is now.",
+        body = OneTask,
+        headers(("ETag"), ("Idempotent-Replayed")),
+        example = one_task_example,
+    )),
+)]
 async fn patch(
     caller: Caller,
     id: web::Path<String>,
@@ -160,17 +183,38 @@ async fn patch(
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let id = task_id(&id)?;
-    let precondition = if_match(request.headers())?;
-    let body = body.read(&[body::JSON, MERGE_PATCH]).await?;
-    let keyed = keyed(&request, body.as_bytes())?;
-    let change = task_input(body.json_object()?).into_patch()?;
-    let changed = tasks
-        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
-        .await?;
-    Ok(written(&mut HttpResponse::Ok(), &changed))
+    change(
+        &caller,
+        &id,
+        &request,
+        &tasks,
+        body,
+        &[JSON, MERGE_PATCH],
+        |body| Ok(task_input(body)?.into_patch()?),
+    )
+    .await
 }
 
+/// Complete or reopen a task
+///
+/// Without any body it flips the flag.
+#[utoipa::path(
+    patch,
+    path = COMPLETION,
+    operation_id = "completeTask",
+    params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
+    request_body(content(
+        (ref("#/components/schemas/Completion") = JSON, example = json!({"completed": true})),
+        (ref("#/components/schemas/Completion") = MERGE_PATCH, example = json!({"completed": true})),
+    )),
+    responses((
+        status = 200,
+        description = "The task as it is now.",
+        body = OneTask,
+        headers(("ETag"), ("Idempotent-Replayed")),
+        example = one_task_example,
+    )),
+)]
 async fn complete(
     caller: Caller,
     id: web::Path<String>,
@@ -178,30 +222,32 @@ async fn complete(
     tasks: web::Data<TaskService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let id = task_id(&id)?;
-    let precondition = if_match(request.headers())?;
-    let body = body.read(&[body::JSON, MERGE_PATCH]).await?;
-    let keyed = keyed(&request, body.as_bytes())?;
-    let change = completion(&body)?;
-    let changed = tasks
-        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
-        .await?;
-    Ok(written(&mut HttpResponse::Ok(), &changed))
+    change(
+        &caller,
+        &id,
+        &request,
+        &tasks,
+        body,
+        &[JSON, MERGE_PATCH],
+        |body| {
+            if body.is_empty() {
+                Ok(TaskChange::toggle())
+            } else {
+                Ok(completion_input(body)?.into_completion()?)
+            }
+        },
+    )
+    .await
 }
 
-/// A body of no bytes toggles.
-fn completion(body: &ReadBody) -> Result<TaskChange, Problem> {
-    if body.is_empty() {
-        return Ok(TaskChange::toggle());
-    }
-    let members = match body.json()? {
-        // As good as an object without the flag.
-        Value::Null => Map::new(),
-        value => body::object(value)?,
-    };
-    Ok(task_input(members).into_completion()?)
-}
-
+/// Delete a task
+#[utoipa::path(
+    delete,
+    path = ITEM,
+    operation_id = "deleteTask",
+    params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
+    responses((status = 204, description = "It is deleted.", headers(("Idempotent-Replayed")))),
+)]
 async fn delete(
     caller: Caller,
     id: web::Path<String>,
@@ -219,41 +265,55 @@ async fn delete(
     Ok(response.finish())
 }
 
-fn written(response: &mut HttpResponseBuilder, written: &Written<Task>) -> HttpResponse {
+/// Changes a task as the body says.
+async fn change(
+    caller: &Caller,
+    id: &str,
+    request: &HttpRequest,
+    tasks: &TaskService,
+    body: Body,
+    media_types: &[&str],
+    read: impl FnOnce(&ReadBody) -> Result<TaskChange, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let id = task_id(id)?;
+    let precondition = if_match(request.headers())?;
+    let body = body.read(media_types).await?;
+    let keyed = keyed(request, body.as_bytes())?;
+    let change = read(&body)?;
+    let changed = tasks
+        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
+        .await?;
+    written(&mut HttpResponse::Ok(), &changed)
+}
+
+fn written(
+    response: &mut HttpResponseBuilder,
+    written: &Written<Task>,
+) -> Result<HttpResponse, Problem> {
     mark_replayed(response, written.replayed);
     one(response, &written.outcome)
 }
 
-/// Tells whether it is the first answer again.
+/// Marks a response that repeats the response to an earlier request with the same key.
 fn mark_replayed(response: &mut HttpResponseBuilder, replayed: bool) {
     if replayed {
         response.insert_header((IDEMPOTENT_REPLAYED.clone(), "true"));
     }
 }
 
-fn one(response: &mut HttpResponseBuilder, task: &Task) -> HttpResponse {
-    response
+fn one(response: &mut HttpResponseBuilder, task: &Task) -> Result<HttpResponse, Problem> {
+    let body = body::one_task(task).map_err(Problem::internal)?;
+    Ok(response
         .insert_header((ETAG, etag(task)))
-        .json(One { task: task.into() })
+        .insert_header((CONTENT_TYPE, JSON))
+        .body(body))
 }
 
-/// A malformed id is the id of no task.
+/// Parses an id. A malformed one is the id of no task.
 fn task_id(raw: &str) -> Result<TaskId, Problem> {
     TaskId::parse(raw).map_err(|_| Problem::no_such_task())
 }
 
-/// What a request says of a task. All other members are ignored, so an `id`, `user_id` or time in
-/// a body never has an effect.
-fn task_input(mut members: Map<String, Value>) -> TaskInput {
-    TaskInput {
-        title: text(&mut members, "title"),
-        description: text(&mut members, "description"),
-        completed: members
-            .remove("completed")
-            .map_or(Member::Absent, |value| match value {
-                Value::Bool(completed) => Member::Given(completed),
-                Value::Null => Member::Null,
-                _ => Member::WrongType,
-            }),
-    }
+fn one_task_example() -> Value {
+    json!({"task": some_task()})
 }

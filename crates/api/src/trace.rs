@@ -1,4 +1,4 @@
-//! The trace that a request is a part of, as its caller tells it (W3C Trace Context).
+//! The trace that a request belongs to, according to its client (W3C Trace Context).
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use tracing::Span;
 
 const TRACEPARENT: &str = "traceparent";
 
-/// The caller's trace, and the part of it that this request is made by.
+/// The client's trace, and the span in it that sent this request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
     /// Never 0.
     pub trace_id: TraceId,
     /// Never 0.
     pub parent_id: ParentId,
-    /// Whether the caller keeps its part.
+    /// Whether the client records its span.
     pub is_sampled: bool,
 }
 
-/// A trace. It shows as 32 hexadecimal digits.
+/// The id of a trace, displayed as 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceId(pub u128);
 
-/// A part of a trace. It shows as 16 hexadecimal digits.
+/// The id of a span, displayed as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParentId(pub u64);
 
@@ -38,17 +38,19 @@ impl fmt::Display for ParentId {
     }
 }
 
-/// Where spans go.
+/// A destination of spans.
 pub trait Traces: Send + Sync {
-    /// Makes the span of a request a part of its caller's trace, or the beginning of one; which trace.
+    /// Adds the span of a request to its client's trace, or to a new one, and returns the id of the
+    /// trace.
     fn join(&self, request: &Span, parent: Option<TraceParent>) -> TraceId;
 
-    /// Names the span of a request, once it is known what was asked for.
+    /// Names the span of a request, once the route is known.
     fn name(&self, request: &Span, name: String);
 }
 
 impl TraceParent {
-    /// The one `traceparent` of a request. One that is malformed counts as none, as the standard has it.
+    /// Returns the `traceparent` of a request. A malformed or repeated one is ignored, as the standard
+    /// requires.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut given = headers.get_all(TRACEPARENT);
         let (Some(given), None) = (given.next(), given.next()) else {
@@ -57,19 +59,19 @@ impl TraceParent {
         Self::parse(given.to_str().ok()?)
     }
 
-    /// Reads `version-trace_id-parent_id-flags`. A later version may have more after that.
+    /// Parses `version-trace_id-parent_id-flags`. A later version may add fields.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(5, '-');
         let version = hex(parts.next()?, 2)?;
         let trace_id = hex(parts.next()?, 32)?;
         let parent_id = u64::try_from(hex(parts.next()?, 16)?).ok()?;
         let flags = hex(parts.next()?, 2)?;
-        let is_sound = match version {
+        let is_valid = match version {
             0 => parts.next().is_none(),
             0xff => false,
             _ => true,
         };
-        (is_sound && trace_id != 0 && parent_id != 0).then_some(Self {
+        (is_valid && trace_id != 0 && parent_id != 0).then_some(Self {
             trace_id: TraceId(trace_id),
             parent_id: ParentId(parent_id),
             is_sampled: flags & 1 == 1,
@@ -77,13 +79,13 @@ impl TraceParent {
     }
 }
 
-/// So many hexadecimal digits in lower case.
+/// Parses exactly `count` hexadecimal digits in lower case.
 fn hex(digits: &str, count: usize) -> Option<u128> {
-    let is_sound = digits.len() == count
+    let is_valid = digits.len() == count
         && digits
             .bytes()
             .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    let number = is_sound.then(|| u128::from_str_radix(digits, 16));
+    let number = is_valid.then(|| u128::from_str_radix(digits, 16));
     number?.ok()
 }
 
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parent_is_read() {
+    fn valid_traceparent_is_parsed() {
         let text = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
         let parent = TraceParent::parse(text).unwrap();
         assert!(parent.is_sampled);
@@ -110,23 +112,23 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_parent_is_none() {
-        let sound = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+    fn malformed_traceparent_is_ignored() {
+        let valid = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
         for malformed in [
             "",
             "00",
-            &sound.replacen("00", "ff", 1),
-            &sound.to_uppercase(),
-            &format!("{sound}-more"),
-            &format!("{sound}-"),
-            &format!(" {sound}"),
-            &sound.replace("0af765", "+af765"),
-            &sound.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
-            &sound.replace("00f067aa0ba902b7", &"0".repeat(16)),
-            &sound.replace("-01", "-1"),
-            &sound.replace("-01", ""),
-            &sound.replace("b7-", "b-"),
-            &sound.replace('-', "_"),
+            &valid.replacen("00", "ff", 1),
+            &valid.to_uppercase(),
+            &format!("{valid}-more"),
+            &format!("{valid}-"),
+            &format!(" {valid}"),
+            &valid.replace("0af765", "+af765"),
+            &valid.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
+            &valid.replace("00f067aa0ba902b7", &"0".repeat(16)),
+            &valid.replace("-01", "-1"),
+            &valid.replace("-01", ""),
+            &valid.replace("b7-", "b-"),
+            &valid.replace('-', "_"),
         ] {
             assert_eq!(TraceParent::parse(malformed), None, "{malformed}");
         }

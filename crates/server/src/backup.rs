@@ -15,10 +15,7 @@ use crate::cli::Backups;
 use crate::output::{note, say};
 use crate::settings::Settings;
 
-/// Does it and says what it did.
-///
-/// # Errors
-/// Whatever kept it from being done; no backup has changed then.
+/// Makes, lists, verifies or prunes backups. No backup has changed if this fails.
 pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result<()> {
     let folder = |path: Option<PathBuf>| {
         BackupFolder::new(path.unwrap_or_else(|| settings.backup.folder.clone()))
@@ -37,7 +34,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             say(backup.path.display())?;
             say(format_args!(
                 "{} in {:.1} s",
-                what(&backup),
+                describe(&backup),
                 started.elapsed().as_secs_f64()
             ))?;
         }
@@ -54,7 +51,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             say(format_args!(
                 "{} was restored and is what it says: {} in {:.1} s",
                 backup.name(),
-                what(&backup),
+                describe(&backup),
                 started.elapsed().as_secs_f64()
             ))?;
         }
@@ -69,10 +66,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
     Ok(())
 }
 
-/// A backup, or the newest of a folder of them.
-///
-/// # Errors
-/// There is none, or it cannot be read.
+/// Opens a backup, or the newest of a folder of backups.
 pub fn open(path: &Path) -> anyhow::Result<Backup> {
     let (mut backups, damaged) = BackupFolder::new(path.to_owned()).list()?;
     for error in &damaged {
@@ -92,7 +86,7 @@ fn list(folder: &BackupFolder) -> anyhow::Result<()> {
         say(format_args!(
             "{}  {}  verified: {verified}",
             backup.name(),
-            what(backup)
+            describe(backup)
         ))?;
     }
     for error in &errors {
@@ -105,8 +99,8 @@ fn list(folder: &BackupFolder) -> anyhow::Result<()> {
     }
 }
 
-/// What it holds, in a few words.
-pub fn what(backup: &Backup) -> String {
+/// Describes what a backup holds.
+pub fn describe(backup: &Backup) -> String {
     let manifest = &backup.manifest;
     format!(
         "{} as of {}: {} users, {} tasks, {:.1} MB",

@@ -19,8 +19,8 @@ use taskhold_transfer::zone::Zone;
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 pub struct Cli {
-    /// A folder whose default.toml and PROFILE.toml overlay the built-in ones [default: config,
-    /// where there is one]
+    /// A folder whose default.toml and PROFILE.toml overlay the built-in ones [default: config, if it
+    /// exists]
     #[arg(long, global = true, value_name = "DIR")]
     pub config: Option<PathBuf>,
 
@@ -38,7 +38,8 @@ pub enum Command {
     /// See and change the accounts of users
     #[command(subcommand)]
     User(User),
-    /// Import a file of the console, or of `taskhold export`: all sound rows together, or none
+    /// Import a file of the console (the original command-line app) or of `taskhold export`: all valid rows,
+    /// or none
     Import(Import),
     /// Write all tasks of a user to standard output or a file
     Export(Export),
@@ -54,7 +55,7 @@ pub enum Command {
     Health(Health),
     /// Print the `OpenAPI` document of the API
     Openapi,
-    /// Look at all that the service needs, and say what is wrong and what to do about it; changes nothing
+    /// Check what the service needs, and say what is wrong and what to do about it; changes nothing
     Doctor(Doctor),
 }
 
@@ -62,7 +63,7 @@ pub enum Command {
 pub enum Migrate {
     /// Apply every pending migration; safe to run by several instances at once
     Up,
-    /// Take the last migrations back, with all data in what they made; refused in production
+    /// Revert the last migrations, with all data in what they created; refused in production
     Down {
         /// How many
         #[arg(long, default_value_t = 1)]
@@ -83,14 +84,14 @@ pub enum Migrate {
 
 #[derive(Debug, Subcommand)]
 pub enum User {
-    /// List every user: id, e-mail address, state and when the store first heard of it
+    /// List every user: id, e-mail address, state and time of creation
     List,
-    /// Let a user in again
+    /// Activate a user again
     Activate {
         /// The user's id or e-mail address
         user: String,
     },
-    /// Keep a user out: within a minute no running instance takes a token of the user's
+    /// Deactivate a user: within a minute no running instance accepts the user's tokens
     Deactivate {
         /// The user's id or e-mail address
         user: String,
@@ -114,7 +115,7 @@ pub enum User {
 pub struct Import {
     /// The file; - for standard input
     pub file: PathBuf,
-    /// What kind of file it is [default: what it begins like]; an empty file is one only as ndjson
+    /// The format of the file [default: detected from its beginning]; an empty file is valid only as ndjson
     #[arg(long, value_enum)]
     pub format: Option<FileFormat>,
     /// The owner of rows that have none
@@ -126,10 +127,10 @@ pub struct Import {
     /// The time zone of times that name none, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
     pub timezone: Zone,
-    /// Do it all but for keeping it, and say what would be
+    /// Import nothing, and say what would be imported
     #[arg(long)]
     pub dry_run: bool,
-    /// Write what became of the rows to this file, as JSON
+    /// Write a report with all rejected rows to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 }
@@ -139,22 +140,22 @@ pub struct Export {
     /// Whose tasks
     #[arg(long, value_name = "ID", value_parser = user)]
     pub user: UserId,
-    /// For whom they are written
+    /// The format to write
     #[arg(long, value_enum, default_value_t = FileFormat::Console)]
     pub format: FileFormat,
     /// The time zone of the times that the console is to show
     #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
     pub timezone: Zone,
-    /// Write to this file, which is there only once it is whole
+    /// Write to this file, which appears only when it is complete
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum FileFormat {
-    /// Of and for the console, which knows neither our ids nor time zones: an array
+    /// The console's: an array, with neither our ids nor time zones
     Console,
-    /// Of and for a Taskhold: a task on each line, with all that is known of it
+    /// Taskhold's: a task with all of its fields on each line
     Ndjson,
 }
 
@@ -185,7 +186,7 @@ pub enum Backups {
         /// The folder [default: the setting backup.folder]
         folder: Option<PathBuf>,
     },
-    /// Restore a backup into a scratch store and compare it with what it says of itself
+    /// Restore a backup into a scratch store and compare that with the backup's manifest
     Verify {
         /// The backup, or a folder whose newest one is meant [default: the setting backup.folder]
         backup: Option<PathBuf>,
@@ -202,11 +203,11 @@ pub enum Backups {
 pub struct Restore {
     /// The backup, or a folder whose newest one is meant
     pub backup: PathBuf,
-    /// Give up what the store holds; asks for its name, on the terminal or from standard input
+    /// Replace what the store holds; asks for its name, on the terminal or from standard input
     #[arg(long)]
     pub force: bool,
-    /// The store that was served until now, where that is another one and still answers: what was
-    /// revoked and deleted there since the backup will not come back
+    /// The store that was served until now, if it is another one and still answers: what was revoked or
+    /// deleted there since the backup stays so
     #[arg(
         long,
         value_name = "URL",
@@ -233,6 +234,7 @@ fn user(raw: &str) -> Result<UserId, String> {
     UserId::parse(raw).map_err(|error| error.to_string())
 }
 
+/// Reads the owner in a file and the owner here.
 fn mapping(raw: &str) -> Result<(UserId, UserId), String> {
     let (old, new) = raw.split_once('=').ok_or("it is written OLD=NEW")?;
     Ok((user(old)?, user(new)?))
@@ -257,7 +259,7 @@ pub struct Health {
 
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Say it as JSON, for machines
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -10,10 +10,7 @@ use crate::cli;
 use crate::output::say;
 use crate::settings::{Misconfigured, Settings};
 
-/// Copies everything and says what.
-///
-/// # Errors
-/// Whatever kept it from being done; nothing was copied.
+/// Copies everything and prints how many rows. Nothing is copied if this fails.
 pub async fn copy(settings: &Settings, options: &cli::Copy) -> anyhow::Result<()> {
     let started = Instant::now();
     let source = settings.database.direct_options();

@@ -12,10 +12,8 @@ use crate::new_file::NewFile;
 use crate::services;
 use crate::settings::Settings;
 
-/// Writes the tasks to the file, or to standard output.
-///
-/// # Errors
-/// Whatever kept it from being done. There is no file then; standard output is cut short.
+/// Writes the tasks to the file, or to standard output. If this fails there is no file, or standard output
+/// is cut short.
 pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()> {
     let mut file = match &options.output {
         None => None,

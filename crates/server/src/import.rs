@@ -24,18 +24,15 @@ use crate::cli::Import;
 use crate::migrate;
 use crate::settings::Settings;
 
-/// Rows were rejected, and the others imported.
+/// The exit status if rows were rejected and the others imported.
 const EXIT_REJECTED: u8 = 3;
-/// How many rows travel together, and how many such batches are on their way.
+/// How many rows are read at once, and how many such batches may wait.
 const BATCH: usize = 2_000;
 const BATCHES: usize = 2;
 const BUFFER: usize = 1 << 16;
 
-/// Imports the file and says what became of its rows.
-///
-/// # Errors
-/// Whatever kept it from being done; nothing has changed then. Where it is done and that cannot be
-/// reported, or the store was lost as it was made to last, the error says so.
+/// Imports the file and reports what became of its rows. If this fails nothing has changed, unless the
+/// error says otherwise: the report could not be written, or the store was lost during the commit.
 pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<ExitCode> {
     let name = options.file.display().to_string();
     let (input, length) = open(&options.file).with_context(|| name.clone())?;
@@ -68,11 +65,11 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
         .finish(options.dry_run, |rejected| late.push(rejected))
         .await?;
     let done = if options.dry_run {
-        "the rehearsal"
+        "the dry run"
     } else {
         "the import"
     };
-    let rejected = told(report, progress, &late, &summary)
+    let rejected = finish_report(report, progress, &late, &summary)
         .with_context(|| format!("{done} is done, but its report cannot be written"))?;
     Ok(if rejected > 0 {
         ExitCode::from(EXIT_REJECTED)
@@ -81,8 +78,8 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     })
 }
 
-/// Reports the rest of the rejected rows, and what became of all. How many were rejected.
-fn told(
+/// Reports the late rejected rows and the summary. Returns how many rows were rejected.
+fn finish_report(
     mut report: Report,
     progress: Progress,
     late: &[RejectedRow],
@@ -97,7 +94,7 @@ fn told(
     Ok(rejected)
 }
 
-/// The file and, where it has one, its length.
+/// Opens the file and returns its length, if it has one.
 fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     if file == Path::new("-") {
         return Ok((Box::new(std::io::stdin()), None));
@@ -108,13 +105,13 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     Ok((Box::new(file), length))
 }
 
-/// Reads on a thread of its own, never far ahead of who takes the rows.
+/// Reads batches of rows on a thread of its own, at most [`BATCHES`] ahead of the receiver.
 fn read(
     input: impl Read + Send + 'static,
     format: Option<Format>,
 ) -> mpsc::Receiver<Result<Vec<Row>, FileError>> {
     let (sender, receiver) = mpsc::channel(BATCHES);
-    // Not one of the runtime's: a reader that waits for input must not keep the program from ending.
+    // Not a thread of the runtime: waiting for input must not keep the program from ending.
     std::thread::spawn(move || {
         let rows = match Rows::open(BufReader::with_capacity(BUFFER, input), format) {
             Ok(rows) => rows,
@@ -128,7 +125,7 @@ fn read(
             }
             if batch.len() == BATCH {
                 let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                // Nobody takes rows any more: the import has failed.
+                // The receiver is gone: the import has failed.
                 if sender.blocking_send(Ok(full)).is_err() {
                     return;
                 }

@@ -1,5 +1,4 @@
-//! Where the log goes: to standard error, for people or for machines. Standard output belongs to
-//! what a command is asked for.
+//! The log on standard error, for people or for machines. Standard output is for the results of commands.
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -12,15 +11,12 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::settings::{Log, LogFormat, Misconfigured};
 use crate::telemetry::Export;
 
-/// Starts logging, and sending spans where that is wanted. Spans are for that alone: where nobody takes
-/// them they cost nothing.
-///
-/// # Errors
-/// [`Misconfigured`] where the filter cannot be read.
+/// Starts logging, and exporting spans if they are. Spans are not logged: without an export they cost
+/// nothing.
 pub fn start(settings: &Log, export: Option<&Export>) -> Result<(), Misconfigured> {
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| Misconfigured(format!("log.filter: {error}")))?;
-    let filter = filter.and(filter_fn(is_no_span));
+    let filter = filter.and(filter_fn(is_event));
     let log = tracing_subscriber::fmt::layer().with_writer(stderr);
     let log = match settings.format {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).boxed(),
@@ -34,6 +30,6 @@ pub fn start(settings: &Log, export: Option<&Export>) -> Result<(), Misconfigure
         .map_err(|error| Misconfigured(format!("log: {error}")))
 }
 
-fn is_no_span(metadata: &Metadata<'_>) -> bool {
+fn is_event(metadata: &Metadata<'_>) -> bool {
     !metadata.is_span()
 }

@@ -1,23 +1,23 @@
-//! The program `taskhold`: settings, wiring, commands. It is the only crate that knows every
-//! other, and the only one that deals in `anyhow`.
+//! The program `taskhold`: settings, wiring, commands. It is the only crate that depends on every other,
+//! and the only one that uses `anyhow`.
 //!
 //! | module | holds |
 //! | --- | --- |
 //! | `cli` | the command line |
-//! | `settings` | what can be set, and where from |
+//! | `settings` | the settings and their sources |
 //! | `secret` | the secrets that tokens are signed with |
-//! | `issuer` | the keys that another issuer signs them with |
-//! | `logging`, `metrics`, `telemetry` | what is told of what happens |
+//! | `issuer` | the keys of another issuer of tokens |
+//! | `logging`, `metrics`, `telemetry` | logs, metrics and traces |
 //! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi`, `doctor` | a command each |
 //! | `schedule` | backups that the service makes itself |
-//! | `services` | what is wired to what |
-//! | `output` | what commands say |
-//! | `listener`, `connection`, `open_files` | the HTTP server, and what bounds it |
+//! | `services` | constructs the services on a store |
+//! | `output`, `new_file` | the output of commands |
+//! | `listener`, `connection`, `open_files` | the HTTP server and its limits |
 
 #![warn(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "they panic where nobody reads: `output` does not"
+    reason = "they panic if the reader is gone: `output` does not"
 )]
 
 mod backup;
@@ -62,7 +62,7 @@ const EXIT_MISCONFIGURED: u8 = 78;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Whatever a command makes is for the eyes of this user only.
+    // Files that a command creates are for this user only.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let cli = Cli::parse();
     match run(cli).await {
@@ -83,14 +83,14 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Openapi = cli.command {
-        // What it prints depends on no setting.
+        // It depends on no setting.
         return openapi::openapi().map(|()| ExitCode::SUCCESS);
     }
     let (settings, export) = match settings(&cli) {
         Ok(read) => read,
         Err(error) => {
-            if let (Command::Doctor(options), Some(wrong)) = (&cli.command, error.downcast_ref()) {
-                doctor::misconfigured(wrong, options)?;
+            if let (Command::Doctor(options), Some(error)) = (&cli.command, error.downcast_ref()) {
+                doctor::misconfigured(error, options)?;
             }
             return Err(error);
         }
@@ -112,7 +112,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// The settings, with logging started as they say, and where spans go.
+/// Reads the settings and starts logging and exporting spans as they say.
 fn settings(cli: &Cli) -> anyhow::Result<(Settings, Option<Export>)> {
     let draft = Draft::read(cli.config.as_deref())?;
     let export = match (&cli.command, draft.traces()?) {

@@ -1,51 +1,43 @@
 //! `taskhold migrate`.
 
 use anyhow::{Context as _, bail};
-use taskhold_infrastructure::db::migrations::SchemaMigrator;
+use taskhold_infrastructure::db::migrations::{MigrationError, SchemaMigrator};
 
 use crate::cli::Migrate;
 use crate::output::say;
 use crate::settings::{Misconfigured, Profile, Settings};
 
-/// Does it and says what it did.
+/// Runs the command and prints its result.
 ///
 /// # Errors
-/// Whatever kept it from being done; nothing has changed then.
+/// Why it failed. The database is unchanged then.
 pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()> {
     let database = &settings.database.direct_options().url;
-    let migrator = || settings.database.migrator();
     match command {
         Migrate::Up => {
             let applied = up(settings).await?;
-            say(format_args!("{database}: {applied} migrations applied"))?;
+            say(format_args!("{database}: {applied} migrations applied"))
         }
         Migrate::Down { steps, yes } => {
             refuse_unless_meant(settings, yes, "migrate down deletes data")?;
             let _lock = settings.database.lock()?;
-            let left = migrator()
-                .await?
-                .down(steps)
-                .await
-                .context("cannot take migrations back")?;
-            say(format_args!("{database}: {left} migrations left"))?;
+            let left = with_migrator(settings, async |migrator| migrator.down(steps).await);
+            let left = left.await?.context("cannot take migrations back")?;
+            say(format_args!("{database}: {left} migrations left"))
         }
         Migrate::Fresh { yes } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything")?;
             let _lock = settings.database.lock()?;
-            migrator()
-                .await?
-                .fresh()
-                .await
-                .context("cannot start afresh")?;
-            say(format_args!("{database}: empty tables"))?;
+            let fresh = with_migrator(settings, async |migrator| migrator.fresh().await);
+            fresh.await?.context("cannot start afresh")?;
+            say(format_args!("{database}: empty tables"))
         }
-        Migrate::Status => status(settings, &migrator().await?).await?,
+        Migrate::Status => status(settings).await,
     }
-    Ok(())
 }
 
-/// Has the tables be those of this program: applies what is pending, where that may be done without
-/// being told.
+/// Makes the schema current: applies pending migrations, or fails if `database.auto_migrate` is off and some
+/// are pending.
 ///
 /// # Errors
 /// As [`migrate`].
@@ -53,9 +45,8 @@ pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
     if settings.auto_migrate {
         return up(settings).await.map(drop);
     }
-    let migrator = settings.database.migrator().await?;
-    let migrations = migrator.status().await;
-    let migrations = migrations.context("cannot read the migrations")?;
+    let migrations = with_migrator(settings, async |migrator| migrator.status().await);
+    let migrations = migrations.await?.context("cannot read the migrations")?;
     if migrations.iter().any(|migration| !migration.applied) {
         bail!(
             "the database lacks migrations, and database.auto_migrate is false: run `taskhold migrate up`"
@@ -64,13 +55,13 @@ pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Applies what is pending. How many there were.
+/// Applies all pending migrations. Returns their number.
 ///
 /// # Errors
 /// As [`migrate`].
 pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
-    let migrator = settings.database.migrator().await?;
-    let applied = migrator.up().await.map_err(|error| {
+    let applied = with_migrator(settings, async |migrator| migrator.up().await);
+    applied.await?.map_err(|error| {
         if error.is_denied() {
             let setting = settings.database.direct_setting();
             Misconfigured(format!(
@@ -82,21 +73,27 @@ pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
         } else {
             anyhow::Error::from(error).context("cannot migrate the database")
         }
-    })?;
-    migrator
-        .close()
-        .await
-        .context("cannot close the connection that migrated")?;
-    Ok(applied)
+    })
 }
 
-async fn status(settings: &Settings, migrator: &SchemaMigrator) -> anyhow::Result<()> {
+/// Runs `work` on a connection, and closes it: a command that comes next, such as a restore, must not find
+/// the database in use.
+async fn with_migrator<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&SchemaMigrator) -> Result<T, MigrationError>,
+) -> anyhow::Result<Result<T, MigrationError>> {
+    let migrator = settings.database.migrator().await?;
+    let done = work(&migrator).await;
+    let closed = migrator.close().await;
+    closed.context("cannot close the connection that migrated")?;
+    Ok(done)
+}
+
+async fn status(settings: &Settings) -> anyhow::Result<()> {
+    let migrations = with_migrator(settings, async |migrator| migrator.status().await);
+    let migrations = migrations.await?.context("cannot read the migrations")?;
     say(&settings.database.direct_options().url)?;
-    for migration in migrator
-        .status()
-        .await
-        .context("cannot read the migrations")?
-    {
+    for migration in migrations {
         let state = match (migration.applied, migration.known) {
             (false, _) => "pending",
             (true, true) => "applied",

@@ -1,15 +1,15 @@
-//! How many files the process may have open: every connection is one.
+//! The limit of open files: every connection is one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::settings::Settings;
 
-/// What is open beside connections of clients and to the store: the metrics' connections, the log,
-/// listeners, the workers' own, the files of SQLite, with room to spare.
+/// What is open beside the connections of clients and to the store, with room to spare: connections of the
+/// metrics, the log, listeners, what each worker has, the files of SQLite.
 const OTHER_FILES: u64 = 256;
 
-/// Raises the soft limit to what the settings may need. Where the hard limit is lower, the service
-/// can still do its work, only not for so many at once.
+/// Raises the soft limit to what the settings may need. With a lower hard limit the service works, but for
+/// fewer connections at once.
 pub fn allow_for(settings: &Settings) {
     let store = settings.database.options.max_connections;
     let needed = u64::from(settings.server.max_connections.get()) + store as u64 + OTHER_FILES;

@@ -5,7 +5,7 @@ use crate::output::say;
 /// Prints the OpenAPI document of the API.
 ///
 /// # Errors
-/// Where nobody can have read it.
+/// If standard output cannot be written.
 pub fn openapi() -> anyhow::Result<()> {
-    say(taskhold_api::openapi::pretty()?)
+    say(taskhold_api::routes::openapi_document()?)
 }

@@ -1,20 +1,17 @@
-//! What commands say. Whoever reads it may go away: nothing here panics then.
+//! The output of commands. Nothing here panics if the reader is gone.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
-/// Says a line of what was asked for.
-///
-/// # Errors
-/// Where nobody can have read it.
+/// Prints a line of the result to standard output.
 pub fn say(line: impl Display) -> anyhow::Result<()> {
     writeln!(io::stdout().lock(), "{line}").context("cannot write to the standard output")
 }
 
-/// Notes a line beside what was asked for, for whoever looks on.
+/// Prints a line beside the result to standard error.
 pub fn note(line: impl Display) {
-    // Nobody looks on.
+    // Without a reader there is nothing to do.
     drop(writeln!(io::stderr().lock(), "{line}"));
 }

@@ -8,7 +8,7 @@ use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_backup::restore::{Restore, Revocations};
 use taskhold_infrastructure::url::DatabaseUrl;
 
-use crate::backup::{open, what};
+use crate::backup::{describe, open};
 use crate::cli;
 use crate::output::say;
 use crate::settings::{Misconfigured, Settings};
@@ -26,7 +26,7 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
         })
         .transpose()?
         .map(|url| settings.database.options_of(url));
-    say(format_args!("{}: {}", backup.name(), what(&backup)))?;
+    say(format_args!("{}: {}", backup.name(), describe(&backup)))?;
     if options.force {
         confirm(&target.url)?;
     }
@@ -65,8 +65,8 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
             ))?;
             if lost > 0 {
                 say(format_args!(
-                    "it lacks at least {lost} accounts of the backup that nobody deleted, so none was deleted again: \
-                     whoever left after {} is there, and must be deleted again by `taskhold user delete`",
+                    "it lacks at least {lost} accounts of the backup that were not deleted, so no account was deleted \
+                     again: delete those that were deleted after {} by `taskhold user delete`",
                     backup.taken_at
                 ))?;
             }

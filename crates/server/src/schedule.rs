@@ -1,4 +1,4 @@
-//! Backups that the service makes itself, and how old the last one is.
+//! Backups that the service makes itself, and the metric of the newest one.
 
 use std::time::Duration;
 
@@ -9,40 +9,40 @@ use taskhold_backup::make::make;
 use taskhold_backup::retention::Retention;
 use taskhold_infrastructure::db::connect::ConnectOptions;
 
-/// How often it is looked whether one is due: also those are seen that a timer of the system makes.
-const LOOK: Duration = Duration::from_mins(1);
+/// How often the folder is read: a timer of the system may make backups too.
+const INTERVAL: Duration = Duration::from_mins(1);
 
-/// When backups are made, and where.
+/// When the service makes backups, and where.
 pub struct Schedule {
     pub store: ConnectOptions,
     pub folder: BackupFolder,
-    /// How long after the last one; `None` where somebody else makes them.
+    /// How long after the last one; `None` if the service makes none.
     pub every: Option<Duration>,
 }
 
 impl Schedule {
-    /// Makes those that are due, and tells the metrics of the last one; never ends.
+    /// Makes backups when they are due and records the newest one, forever.
     pub async fn run(self) {
         loop {
-            if let Err(error) = self.once().await {
+            if let Err(error) = self.make_if_due().await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "no backup was made"
                 );
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 
-    async fn once(&self) -> Result<(), BackupError> {
+    async fn make_if_due(&self) -> Result<(), BackupError> {
         let newest = self.folder.newest()?;
         if !self.is_due(newest.as_ref()) {
-            newest.iter().for_each(tell);
+            newest.iter().for_each(record);
             return Ok(());
         }
         let made = make(&self.store, &self.folder, SystemClock.now()).await;
-        // Where none was made, it matters all the more how old the last one is.
-        made.iter().chain(&newest).take(1).for_each(tell);
+        // If none was made, the age of the last one matters all the more.
+        made.iter().chain(&newest).take(1).for_each(record);
         tracing::info!(backup = made?.name(), "made a backup");
         for removed in Retention::default().prune(&self.folder)? {
             tracing::info!(backup = removed.name(), "removed a backup");
@@ -58,8 +58,8 @@ impl Schedule {
     }
 }
 
-/// Tells the metrics of the newest backup.
-fn tell(newest: &Backup) {
+/// Records in the metrics when the newest backup was taken.
+fn record(newest: &Backup) {
     metrics::gauge!("taskhold_backup_last_success_timestamp_seconds")
         .set(seconds(newest.taken_at.as_micros()));
 }

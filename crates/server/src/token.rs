@@ -11,11 +11,7 @@ use crate::output::say;
 use crate::secret;
 use crate::settings::{Misconfigured, Profile, Settings};
 
-/// Prints a token for trying the API.
-///
-/// # Errors
-/// In production, where tokens are earned by logging in; where the name is no user's id, or the token
-/// would live too long to be taken.
+/// Prints a token for trying the API. Refuses to in production, where users log in.
 pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
     if settings.profile == Profile::Production {
         return Err(Misconfigured("`taskhold token` is refused in production".into()).into());
@@ -25,7 +21,7 @@ pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
     let lifetime = Duration::from_mins(options.minutes.into());
     if lifetime > settings.auth.max_token_lifetime {
         anyhow::bail!(
-            "--minutes: no token is taken that lives longer than auth.max_token_lifetime_days"
+            "--minutes: a token that lives longer than auth.max_token_lifetime_days is not accepted"
         );
     }
     let tokens = secret::tokens(settings, lifetime)?;

@@ -12,10 +12,7 @@ use crate::output::say;
 use crate::services;
 use crate::settings::Settings;
 
-/// Does it and says what it did.
-///
-/// # Errors
-/// Whatever kept it from being done; nothing has changed then.
+/// Lists users, or changes one and prints the change. Nothing has changed if this fails.
 pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
     migrate::ready(settings).await?;
     let store = settings.database.connect().await?;
@@ -82,7 +79,7 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line for people and for `cut`: separated by tabs, `-` where there is nothing.
+/// Formats a user as fields that are separated by tabs, `-` for an empty one.
 fn line(user: &User) -> String {
     let email = user.email.as_ref().map_or("-", |email| email.as_str());
     let state = if user.is_active {
@@ -93,8 +90,8 @@ fn line(user: &User) -> String {
     format!("{}\t{email}\t{state}\t{}", user.id, user.created_at)
 }
 
-/// From the terminal without showing it, or a line of what is piped in: never from the command line,
-/// which others can see.
+/// Reads a password from the terminal without showing it, or a line from a pipe; never from the command
+/// line, which other users can see.
 fn read_password() -> anyhow::Result<String> {
     if std::io::stdin().is_terminal() {
         return rpassword::prompt_password("New password: ").context("cannot read the password");

@@ -7,7 +7,7 @@ use super::{Report, migrated};
 use crate::service::Database;
 
 #[test]
-fn a_file_that_others_can_read_or_is_damaged() {
+fn readable_or_damaged_file_is_a_problem() {
     let database = Database::sqlite();
     migrated(&database);
     let file = database.folder.path().join("data/taskhold.db");
@@ -36,7 +36,7 @@ fn a_file_that_others_can_read_or_is_damaged() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written() {
+fn unwritable_folder_is_a_problem() {
     let database = Database::sqlite();
     let in_the_way = database.folder.path().join("file");
     fs::write(&in_the_way, "").expect("written");

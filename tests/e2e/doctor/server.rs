@@ -13,7 +13,7 @@ async fn told(connection: &mut PgConnection, statements: &str) {
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_keeps_the_other_checks_from_nothing() {
+async fn store_that_is_down_stops_no_other_check() {
     let server = PostgresServer::start().expect("a server");
     let database = Database::at(&server.url("postgres"));
     migrated(&database);
@@ -47,7 +47,7 @@ async fn a_store_that_is_down_keeps_the_other_checks_from_nothing() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_do_what_it_must() {
+async fn missing_rights_are_problems_with_the_grants_to_make() {
     let server = PostgresServer::start().expect("a server");
     let owner = server.url("postgres");
     let database = Database::at(&owner);
@@ -118,7 +118,7 @@ async fn a_pool_that_the_server_has_no_room_for() {
 }
 
 #[tokio::test]
-async fn migrations_of_a_newer_program() {
+async fn newer_migrations_are_a_warning() {
     let database = Database::postgres().await;
     migrated(&database);
     let mut admin = admin(&database.url).await;
@@ -133,7 +133,7 @@ async fn migrations_of_a_newer_program() {
 }
 
 #[tokio::test]
-async fn a_pooler_in_front() {
+async fn pooler_is_found_and_judged() {
     let database = PostgresDatabase::empty().await;
     migrated(&Database::at(database.url()));
     let direct = [("DIRECT_URL", database.url())];

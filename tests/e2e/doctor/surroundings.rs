@@ -8,7 +8,7 @@ use super::{Report, done, migrated};
 use crate::service::{Database, SECRET, Service};
 
 #[test]
-fn a_secret_that_others_know() {
+fn weak_or_readable_secret_is_a_problem() {
     let database = Database::sqlite();
     let production = ("TASKHOLD_PROFILE", "production");
     let secret = |variables: &[(&str, &str)]| Report::of(&database, variables);
@@ -38,7 +38,7 @@ fn a_secret_that_others_know() {
 }
 
 #[test]
-fn settings_that_are_wrong() {
+fn wrong_setting_is_the_only_finding() {
     let database = Database::sqlite();
     for (name, value, named) in [
         ("PORT", "99999", "server.port"),
@@ -52,7 +52,7 @@ fn settings_that_are_wrong() {
 }
 
 #[tokio::test]
-async fn where_the_service_listens() {
+async fn listener_names_what_answers_at_the_address() {
     let database = Database::sqlite();
     migrated(&database);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

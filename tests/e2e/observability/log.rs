@@ -120,7 +120,7 @@ async fn slow_calls_to_the_store_are_warned_of(database: Database) {
         })
         .await;
     });
-    let slow = "a call to the store was slow";
+    let slow = "a store call was slow";
     let lines = lines(&service, "message", slow, 1).await;
     let line = &lines[0];
     assert_eq!(line["level"], "WARN");

@@ -66,6 +66,8 @@ async fn connected(url: &str) -> PgConnection {
 }
 
 impl Observed for Postgres {
+    const BATCHES: bool = true;
+
     fn service(&self) -> &Service {
         &self.service
     }

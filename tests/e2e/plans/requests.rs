@@ -75,12 +75,12 @@ async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<Plan
     }
 }
 
-/// Reads that wait together are one statement for several tasks.
+/// Concurrent reads, which are batched into one statement for several tasks.
 pub(super) async fn at_once(observed: &mut impl Observed, all: &mut Vec<Planned>) {
     let client = observed.service().client("user-9");
     let tasks = client.get(&format!("{TASKS}?limit=50")).await.body["tasks"].clone();
     let tasks: Vec<Value> = serde_json::from_value(tasks).expect("a list");
-    eventually("some wait for others", async || {
+    eventually("some reads share a statement", async || {
         let reads = tasks.iter().map(|task| {
             let (client, path) = (client.clone(), path(task));
             async move { client.get(&path).await.status }
@@ -93,8 +93,8 @@ pub(super) async fn at_once(observed: &mut impl Observed, all: &mut Vec<Planned>
 }
 
 fn is_of_several(planned: &Planned) -> bool {
-    let ids = planned.statement.split_once("\"id\" IN (");
-    ids.is_some_and(|(_, ids)| ids.contains(','))
+    let keys = planned.statement.split_once("(\"id\", \"user_id\") IN (");
+    keys.is_some_and(|(_, keys)| keys.contains("), ("))
 }
 
 /// Writes under an idempotency key, for the first time and repeated.

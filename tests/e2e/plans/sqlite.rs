@@ -65,6 +65,8 @@ impl Sqlite {
 }
 
 impl Observed for Sqlite {
+    const BATCHES: bool = false;
+
     fn service(&self) -> &Service {
         &self.service
     }

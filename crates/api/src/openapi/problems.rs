@@ -1,233 +1,174 @@
-//! The answers that are problems: a schema for each form, and an answer for each status.
+//! The responses that are problems: a schema for each form, and a response for each status.
 
-use serde_json::{Value, json};
+use std::time::Duration;
+
+use serde_json::value::to_raw_value;
+use taskhold_application::accounts::{AccountError, Allowance};
+use taskhold_application::tasks::TaskError;
+use taskhold_domain::task::TitleError;
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::violation::{Violation, Violations};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::Type;
-use utoipa::openapi::{ObjectBuilder, Ref};
+use utoipa::openapi::{ArrayBuilder, ContentBuilder, Ref, RefOr};
 
-use super::fields::{SOME_ID, ref_to};
-use super::operation::{answer, content};
-use super::schema::{Named, instant, list_of, of_type, reference, text, whole};
-use super::tasks::{SOME_TIME, some_task};
-use crate::problem::{Kind, PROBLEM_JSON};
+use super::shared::header_reference;
+use crate::body::{self, JSON};
+use crate::problem::{Kind, PROBLEM_JSON, Problem, ProblemBody, RequestContext};
+use crate::schema::{SOME_ID, object_of, schema_type};
+use crate::tasks;
 
-pub(super) fn schemas() -> Vec<Named> {
-    let codes = Kind::ALL.map(|kind| kind.names().0);
-    let code = || {
-        text()
+schema_type!(
+    BrokenRules = {
+        let errors = ArrayBuilder::new()
+            .items(Ref::from_schema_name("BrokenRule"))
             .description(Some(
-                "What programs compare. There may be more of them one day.",
-            ))
-            .examples(codes)
+                "Every broken rule, in the order of the checks; `detail` is the first.",
+            ));
+        object_of::<ProblemBody>()
+            .description(Some("A broken rule, or several."))
+            .property("errors", errors)
+            .required("errors")
+    }
+);
+
+schema_type!(
+    Stale = {
+        object_of::<ProblemBody>()
+            .description(Some("The task has changed in the meantime."))
+            .property("task", Ref::from_schema_name("Task"))
+            .required("task")
+    }
+);
+
+/// Returns a response for each status, by name.
+pub(super) fn responses() -> impl Iterator<Item = (String, RefOr<Response>)> {
+    examples().into_iter().map(|(problem, explanation)| {
+        let response = response(&problem, explanation);
+        (format!("{:?}", problem.kind()), RefOr::T(response))
+    })
+}
+
+/// Returns the first kind of this status, which names its response.
+pub(super) fn kind_of(status: &str) -> Option<Kind> {
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.status().as_str() == status)
+}
+
+/// Returns a reference to the response of the status of this kind.
+pub(super) fn reference(kind: Kind) -> Ref {
+    let named = kind_of(kind.status().as_str()).unwrap_or(kind);
+    Ref::from_response_name(format!("{named:?}"))
+}
+
+fn response(problem: &Problem, explanation: &str) -> Response {
+    let kind = problem.kind();
+    let schema = match kind {
+        Kind::ValidationError => "BrokenRules",
+        Kind::PreconditionFailed => "Stale",
+        _ => "Problem",
     };
-    let errors = list_of("BrokenRule").description(Some(
-        "Every broken rule, in the order of the checks; `detail` is the first.",
-    ));
-    let problem = || {
-        whole([
-            (
-                "type",
-                text().description(Some("A URI of the kind.")).into(),
-            ),
-            (
-                "title",
-                text().description(Some("The kind, for people.")).into(),
-            ),
-            ("status", of_type(Type::Integer).into()),
-            (
-                "detail",
-                text()
-                    .description(Some("What happened, for people."))
-                    .into(),
-            ),
-            (
-                "instance",
-                text().description(Some("The path of the request.")).into(),
-            ),
-            ("error_code", code().into()),
-            ("timestamp", instant(text()).into()),
-            ("request_id", text().into()),
-        ])
+    let request = RequestContext {
+        path: "/api/v1/tasks".to_owned(),
+        request_id: SOME_ID.to_owned(),
+        timestamp: Timestamp::from_micros(1_795_250_862_412_957).unwrap_or(Timestamp::FIRST),
     };
-    vec![
-        (
-            "Problem",
-            described(problem(), "An error (RFC 9457).").into(),
-        ),
-        (
-            "BrokenRules",
-            described(problem(), "A broken rule, or several.")
-                .property("errors", errors)
-                .required("errors")
-                .into(),
-        ),
-        (
-            "BrokenRule",
-            whole([
-                (
-                    "field",
-                    text().description(Some("The member or header.")).into(),
-                ),
-                (
-                    "message",
-                    text().description(Some("The rule, for people.")).into(),
-                ),
-            ])
-            .into(),
-        ),
-        (
-            "Stale",
-            described(problem(), "The task has changed in the meantime.")
-                .property("task", reference("Task"))
-                .required("task")
-                .into(),
-        ),
-    ]
-}
-
-fn described(object: ObjectBuilder, text: &str) -> ObjectBuilder {
-    object.description(Some(text))
-}
-
-/// The answers by their names.
-pub(super) fn responses() -> impl Iterator<Item = (String, Response)> {
-    let named = Kind::ALL.into_iter().filter(|kind| named(*kind) == *kind);
-    named.map(|kind| (format!("{kind:?}"), described_response(kind)))
-}
-
-/// The answer that a problem of this kind is.
-pub(super) fn response(kind: Kind) -> Ref {
-    Ref::from_response_name(format!("{:?}", named(kind)))
-}
-
-/// The first kind of the same status: an answer has one description for each status.
-fn named(kind: Kind) -> Kind {
-    let mut kinds = Kind::ALL.into_iter();
-    let first = kinds.find(|other| other.status() == kind.status());
-    first.unwrap_or(kind)
-}
-
-fn described_response(kind: Kind) -> Response {
-    let (text, detail) = explained(kind);
-    let (schema, example) = match kind {
-        Kind::ValidationError => {
-            let errors = json!([{"field": "title", "message": detail}]);
-            ("BrokenRules", with(example(kind, detail), "errors", errors))
-        }
-        Kind::PreconditionFailed => ("Stale", with(example(kind, detail), "task", some_task())),
-        _ => ("Problem", example(kind, detail)),
-    };
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(schema)))
+        .example(serde_json::to_value(problem.body(&request)).ok());
     let codes: Vec<_> = Kind::ALL
         .into_iter()
         .filter(|other| other.status() == kind.status())
         .map(|kind| format!("`{}`", kind.names().0))
         .collect();
-    let answer = answer(&format!("{}: {text}", codes.join(" or ")))
-        .content(PROBLEM_JSON, content(reference(schema), example));
+    let response = ResponseBuilder::new()
+        .description(format!("{}: {explanation}", codes.join(" or ")))
+        .content(PROBLEM_JSON, content.build());
     headers(kind)
         .iter()
-        .fold(answer, |answer: ResponseBuilder, name| {
-            answer.header_ref(*name, ref_to(name))
+        .fold(response, |response, name| {
+            response.header_ref(*name, header_reference(name))
         })
         .build()
 }
 
-/// When it happens, and the sentence of an example.
-fn explained(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::MalformedRequest => (
-            "the body is no JSON object in UTF-8; a bad query parameter, cursor, condition or key.",
-            "The request body is JSON, but no object.",
-        ),
-        Kind::Unauthorized => (
-            "no token, or one that is not valid, or not any more; a login that is wrong.",
-            "The token is not valid, or not any more.",
-        ),
-        Kind::Forbidden => (
-            "a change of another user's task.",
-            "The task belongs to another user.",
-        ),
-        Kind::NotFound => (
-            "the caller has no such task; a malformed id; nothing at this path.",
-            "Task not found",
-        ),
-        Kind::MethodNotAllowed => (
-            "the path takes other methods, which `Allow` lists.",
-            "This path takes GET, HEAD, OPTIONS.",
-        ),
-        Kind::RequestTimeout => (
-            "the body took too long to arrive.",
-            "The request body did not arrive within 10 s.",
-        ),
-        Kind::PreconditionFailed => (
-            "the task has changed since it was read; `task` is what it is now.",
-            "The task has changed since it was read; nothing was done. This is what it is now.",
-        ),
-        Kind::PayloadTooLarge => (
-            "the body is too large.",
-            "A request body has at most 65536 bytes.",
-        ),
-        Kind::UnsupportedMediaType => (
-            "the body is not of a type that the path takes.",
-            "The content type must be application/json.",
-        ),
-        Kind::Conflict | Kind::QuotaExceeded => (
-            "a request under this key is still running, the e-mail address is taken or the account has no \
-             password; the caller has as many tasks as one user may have. With `Retry-After` where waiting helps.",
-            "A request with this Idempotency-Key is still running. Repeat it in a second.",
-        ),
-        Kind::RateLimited => (
-            "too many registrations, logins or wrong passwords.",
-            "That was tried too often. Try again in 42 s.",
-        ),
-        Kind::ValidationError => (
-            "a rule is broken, or the key was used for another request.",
-            "Task title must be a non-empty string",
-        ),
-        Kind::InternalError => (
-            "a defect of the service.",
-            "Something went wrong here. Tell the operator the request_id if it happens again.",
-        ),
-        Kind::ServiceUnavailable => (
-            "the store is away, or too many requests wait. Nothing was changed; under a key it may have been \
-             done, and is to be repeated under the same.",
-            "The service cannot reach its store right now. Nothing was changed; try again shortly.",
-        ),
-        Kind::OutcomeUnknown => (
-            "the store was lost while it wrote. Never under a key.",
-            "The store was lost while it wrote. Read the task again to see what came of it.",
-        ),
-    }
-}
-
-/// What its answer always carries.
+/// Returns the names of the headers that a problem of this kind always has.
 fn headers(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Unauthorized => &["WWW-Authenticate"],
-        Kind::PreconditionFailed => &["ETag"],
-        Kind::RateLimited => &["Retry-After", "RateLimit", "RateLimit-Policy"],
-        Kind::ServiceUnavailable => &["Retry-After"],
-        _ => &[],
+        Kind::Unauthorized => &["X-Request-Id", "WWW-Authenticate"],
+        Kind::PreconditionFailed => &["X-Request-Id", "ETag"],
+        Kind::RateLimited => &[
+            "X-Request-Id",
+            "Retry-After",
+            "RateLimit",
+            "RateLimit-Policy",
+        ],
+        Kind::ServiceUnavailable => &["X-Request-Id", "Retry-After"],
+        _ => &["X-Request-Id"],
     }
 }
 
-fn example(kind: Kind, detail: &str) -> Value {
-    let (error_code, title) = kind.names();
-    json!({
-        "type": kind.uri(),
-        "title": title,
-        "status": kind.status().as_u16(),
-        "detail": detail,
-        "instance": "/api/v1/tasks",
-        "error_code": error_code,
-        "timestamp": SOME_TIME,
-        "request_id": SOME_ID,
-    })
-}
-
-fn with(mut example: Value, name: &str, member: Value) -> Value {
-    if let Some(members) = example.as_object_mut() {
-        members.insert(name.to_owned(), member);
-    }
-    example
+/// Returns a problem of each status, as the service sends it, and when the status is sent.
+fn examples() -> [(Problem, &'static str); 15] {
+    let allowance = Allowance {
+        quota: 30,
+        window: Duration::from_mins(1),
+        left: 0,
+        renewed_in: Duration::from_secs(42),
+    };
+    [
+        (
+            body::not_an_object(),
+            "the body is no JSON object in UTF-8; a bad query parameter, cursor, condition or key.",
+        ),
+        (
+            Problem::invalid_token(),
+            "no token, or one that is not valid, or not any more; a login that is wrong.",
+        ),
+        (
+            TaskError::Forbidden.into(),
+            "a change of another user's task.",
+        ),
+        (
+            Problem::no_such_task(),
+            "the caller has no such task; a malformed id; nothing at this path.",
+        ),
+        (
+            Problem::method_not_allowed("GET, HEAD, OPTIONS".to_owned()),
+            "the path takes other methods, which `Allow` lists.",
+        ),
+        (body::request_timeout(), "the body took too long to arrive."),
+        (
+            tasks::stale(to_raw_value(&tasks::some_task()).ok()),
+            "the task has changed since it was read; `task` is what it is now.",
+        ),
+        (body::payload_too_large(), "the body is too large."),
+        (
+            body::unsupported_media_type(&[JSON]),
+            "the body is not of a type that the path takes.",
+        ),
+        (
+            TaskError::KeyInFlight.into(),
+            "a request under this key is still running, the e-mail address is taken or the account has no \
+             password; the caller has as many tasks as one user may have. With `Retry-After` where waiting helps.",
+        ),
+        (
+            AccountError::TooOften(allowance).into(),
+            "too many registrations, logins or wrong passwords.",
+        ),
+        (
+            Violations::from(Violation::Title(TitleError::Empty)).into(),
+            "a rule is broken, or the key was used for another request.",
+        ),
+        (Problem::internal(""), "a defect of the service."),
+        (
+            Problem::unavailable("".into()),
+            "the store is away, or too many requests wait. Nothing was changed; under a key it may have been \
+             done, and is to be repeated under the same.",
+        ),
+        (
+            TaskError::OutcomeUnknown("".into()).into(),
+            "the store was lost while it wrote. Never under a key.",
+        ),
+    ]
 }

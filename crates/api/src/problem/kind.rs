@@ -1,19 +1,19 @@
-//! The kinds of errors, each with its status and its `error_code`.
+//! The kinds of problems, each with its status and its `error_code`.
 
 use actix_web::http::StatusCode;
 
-/// What kind of error it is. Fixes its status and its `error_code`.
+/// The kind of a problem, which determines its status and its `error_code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Not JSON, not UTF-8, no object, a bad query parameter.
+    /// The body is not a JSON object in UTF-8, or a parameter or header is malformed.
     MalformedRequest,
-    /// No sound token, or the wrong credentials.
+    /// There is no valid token, or the credentials are wrong.
     Unauthorized,
-    /// A change of another's task.
+    /// The task to be changed belongs to another user.
     Forbidden,
-    /// No such task, no such route.
+    /// There is no such task or route.
     NotFound,
-    /// The route has no such method.
+    /// The route does not support the method.
     MethodNotAllowed,
     /// The body did not arrive in time.
     RequestTimeout,
@@ -21,27 +21,27 @@ pub enum Kind {
     PreconditionFailed,
     /// The body is too large.
     PayloadTooLarge,
-    /// The body is of a type that the route does not take.
+    /// The route does not accept the media type of the body.
     UnsupportedMediaType,
-    /// The e-mail address is taken, the account has no password, or a request under the same key is
-    /// under way.
+    /// The e-mail address is taken, the account has no password, or a request with the same
+    /// idempotency key is running.
     Conflict,
-    /// The caller has as many tasks as anybody may have.
+    /// The caller has as many tasks as one user may have.
     QuotaExceeded,
-    /// It was tried too often.
+    /// There were too many attempts.
     RateLimited,
-    /// A rule of the domain is broken.
+    /// The input breaks a rule of the domain.
     ValidationError,
-    /// A defect of ours.
+    /// The service has a defect.
     InternalError,
-    /// The store is away.
+    /// The store is unavailable, or the service is overloaded.
     ServiceUnavailable,
-    /// A write may or may not have happened.
+    /// The connection to the store was lost during a write, which may or may not have happened.
     OutcomeUnknown,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub(crate) const ALL: [Self; 16] = [
         Self::MalformedRequest,
         Self::Unauthorized,
@@ -61,7 +61,7 @@ impl Kind {
         Self::OutcomeUnknown,
     ];
 
-    /// Its HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -83,7 +83,7 @@ impl Kind {
         }
     }
 
-    /// The `error_code` that programs compare, and the sentence that names the kind for people.
+    /// Returns the `error_code` that programs compare, and the title for people.
     pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::MalformedRequest => ("MALFORMED_REQUEST", "The request is malformed"),
@@ -107,7 +107,7 @@ impl Kind {
         }
     }
 
-    /// The URI that names it.
+    /// Returns the URI of the kind.
     pub(crate) fn uri(self) -> String {
         let code = self.names().0.to_ascii_lowercase().replace('_', "-");
         format!("urn:taskhold:problem:{code}")

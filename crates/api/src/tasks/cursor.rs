@@ -1,5 +1,5 @@
-//! Cursors: where the next page of a list begins, as opaque text. A cursor fits one list only: its
-//! owner's, in this order, with these filters.
+//! Cursors: the position at which the next page of a list begins, as opaque text. A cursor is valid for
+//! one list only: for one owner, order and filter.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use sha2::{Digest as _, Sha256};
@@ -9,14 +9,14 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
 
-/// Says how the bytes after it are to be read.
-const FORM: u8 = 1;
+/// The version of the encoding, which is the first byte.
+const VERSION: u8 = 1;
 
-/// A fingerprint only keeps honest clients from mixing up their lists; what a forged cursor could
-/// reach is the forger's own tasks.
+/// Half of a digest is enough: a fingerprint only keeps clients from mixing up their own lists, and a
+/// forged cursor reaches only the tasks of its forger.
 const FINGERPRINT_BYTES: usize = 16;
 
-/// Why a cursor is of no use.
+/// Why a cursor is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CursorError {
     #[error("The cursor is malformed.")]
@@ -27,9 +27,9 @@ pub(super) enum CursorError {
     AnotherList,
 }
 
-/// The cursor of this place in the list that `query` asks for.
+/// Returns the cursor of a position in the list that `query` selects.
 pub(super) fn encode(owner: &UserId, query: &TaskQuery, position: &Position) -> String {
-    let mut bytes = vec![FORM];
+    let mut bytes = vec![VERSION];
     bytes.extend(fingerprint(owner, query));
     bytes.extend(position.id.as_uuid().as_bytes());
     match &position.key {
@@ -39,7 +39,7 @@ pub(super) fn encode(owner: &UserId, query: &TaskQuery, position: &Position) -> 
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The place that a cursor names.
+/// Returns the position that a cursor names.
 pub(super) fn decode(
     cursor: &str,
     owner: &UserId,
@@ -49,10 +49,10 @@ pub(super) fn decode(
         .decode(cursor)
         .map_err(|_| CursorError::Malformed)?;
     let parts = || {
-        let ([form], rest) = bytes.split_first_chunk()?;
+        let ([version], rest) = bytes.split_first_chunk()?;
         let (fingerprint, rest) = rest.split_first_chunk::<FINGERPRINT_BYTES>()?;
         let (id, key) = rest.split_first_chunk::<16>()?;
-        (*form == FORM).then_some((fingerprint, id, key))
+        (*version == VERSION).then_some((fingerprint, id, key))
     };
     let (given, id, key) = parts().ok_or(CursorError::Malformed)?;
     if *given != fingerprint(owner, query) {
@@ -75,7 +75,7 @@ fn instant(bytes: &[u8]) -> Option<Key> {
 
 fn text(bytes: &[u8]) -> Option<Key> {
     let title = std::str::from_utf8(bytes).ok()?;
-    // No store keeps such a title, and one of them cannot even compare with it.
+    // No stored title contains U+0000, and PostgreSQL rejects a comparison with it.
     (!title.contains('\0')).then(|| Key::Title(title.to_owned()))
 }
 
@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_place_comes_back(id in any::<u128>(), micros in 0..i64::MAX / 100, title in "[^\0]{1,100}") {
+        fn decoded_cursor_equals_the_encoded_position(id in any::<u128>(), micros in 0..i64::MAX / 100, title in "[^\0]{1,100}") {
             let id = TaskId::from_uuid(Uuid::from_u128(id));
             let places = [
                 (SortKey::CreatedAt, Key::Instant(Timestamp::from_micros(micros).unwrap())),
@@ -141,7 +141,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_cursor_or_an_error(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+        fn arbitrary_text_is_rejected(text in any::<String>(), bytes in any::<Vec<u8>>()) {
             let encoded = BASE64_URL_SAFE_NO_PAD.encode(&bytes);
             for cursor in [text, encoded] {
                 for key in [SortKey::CreatedAt, SortKey::Title] {
@@ -151,9 +151,9 @@ mod tests {
         }
 
         #[test]
-        fn the_rest_of_a_sound_cursor_may_be_anything(key in any::<Vec<u8>>()) {
+        fn arbitrary_key_is_never_of_another_list(key in any::<Vec<u8>>()) {
             for sort in [SortKey::UpdatedAt, SortKey::Title] {
-                let mut bytes = vec![FORM];
+                let mut bytes = vec![VERSION];
                 bytes.extend(fingerprint(&owner(), &sorted(sort)));
                 bytes.extend([7; 16]);
                 bytes.extend(&key);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_fits_one_list_only() {
+    fn cursor_of_another_list_is_rejected() {
         let query = sorted(SortKey::CreatedAt);
         let position = Position {
             key: Key::Instant(Timestamp::LAST),

@@ -8,7 +8,7 @@ use crate::wire::{Request, Wire, get, request};
 
 const ME: &str = "/api/auth/me";
 
-/// As no one.
+/// Returns a request without a token.
 fn post(path: &str, body: &str) -> Request {
     request(Method::POST, path)
         .json(body)
@@ -16,7 +16,7 @@ fn post(path: &str, body: &str) -> Request {
 }
 
 #[actix_web::test]
-async fn the_life_of_an_account() {
+async fn registered_account_logs_in_and_is_deleted() {
     let mut wire = Wire::new();
     let registration =
         r#"{"email": "Anna@Example.org", "password": "correct horse", "name": "Anna"}"#;
@@ -40,7 +40,7 @@ async fn the_life_of_an_account() {
                 .json(r#"{"current_password": "wrong", "new_password": "battery staple"}"#),
         ),
         mine(request(Method::POST, "/api/auth/password").json(change)),
-        // The token is from before.
+        // The token was issued before the password changed.
         mine(get(ME)),
         post("/api/auth/login", login),
     ] {
@@ -66,7 +66,7 @@ async fn the_life_of_an_account() {
 }
 
 #[actix_web::test]
-async fn who_is_known_by_tokens_only() {
+async fn user_of_external_tokens_has_no_profile() {
     let mut wire = Wire::new();
     let now = wire.clock().now().as_micros();
     let fresh = format!("Bearer user:bob@{now}");
@@ -74,7 +74,7 @@ async fn who_is_known_by_tokens_only() {
         get(ME),
         request(Method::POST, "/api/auth/password")
             .json(r#"{"current_password": "none at all", "new_password": "battery staple"}"#),
-        // The token does not tell how old it is.
+        // The token does not say when it was issued.
         request(Method::DELETE, ME),
         request(Method::DELETE, ME)
             .header("authorization", &fresh)
@@ -88,7 +88,7 @@ async fn who_is_known_by_tokens_only() {
 }
 
 #[actix_web::test]
-async fn rules_of_accounts() {
+async fn invalid_account_requests_are_rejected() {
     let mut wire = Wire::new();
     for (path, body) in [
         ("/api/auth/register", "{}"),

@@ -1,4 +1,4 @@
-//! A service on its way out lets go of its clients.
+//! A service that is shutting down closes its connections.
 
 use actix_web::HttpResponse;
 use actix_web::http::{ConnectionType, Method};
@@ -10,7 +10,7 @@ fn ends_its_connection(response: &HttpResponse) -> bool {
 }
 
 #[actix_web::test]
-async fn every_answer_while_draining_is_the_last_of_its_connection() {
+async fn draining_closes_every_connection() {
     let wire = Wire::new();
     let path = wire.created(r#"{"title": "stays"}"#).await;
     let requests = [

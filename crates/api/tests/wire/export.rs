@@ -1,4 +1,4 @@
-//! Files of tasks.
+//! Exported files.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::wire::{Wire, get, request};
 const EXPORT: &str = "/api/v1/export";
 const LINES: &str = "/api/v1/export?format=ndjson";
 
-/// Two of alice, one of them changed, and one of bob.
+/// Returns the API with two tasks of alice, one of them changed, and one of bob.
 async fn with_tasks() -> Wire {
     let wire = Wire::on(
         Arc::new(MemoryStore::default()),
@@ -33,7 +33,7 @@ async fn with_tasks() -> Wire {
 }
 
 #[actix_web::test]
-async fn files_of_tasks() {
+async fn export_contains_the_callers_tasks() {
     let mut wire = with_tasks().await;
     for request in [
         get(EXPORT),
@@ -49,7 +49,7 @@ async fn files_of_tasks() {
 }
 
 #[actix_web::test]
-async fn files_of_nothing() {
+async fn export_without_tasks_is_an_empty_file() {
     let mut wire = with_tasks().await;
     for path in [EXPORT, LINES] {
         wire.ask(get(path).header("authorization", "Bearer user:nobody"))
@@ -59,13 +59,13 @@ async fn files_of_nothing() {
 }
 
 #[actix_web::test]
-async fn files_that_cannot_be_had() {
+async fn invalid_export_requests_are_rejected() {
     let mut wire = with_tasks().await;
     for request in [
         get("/api/v1/export?format=csv"),
         get("/api/v1/export?format="),
         get("/api/v1/export?timezone=Atlantis"),
-        // Also where the file tells no times of a zone.
+        // The zone is checked even though NDJSON has no local times.
         get("/api/v1/export?format=ndjson&timezone=%2B02:00"),
         request(Method::HEAD, "/api/v1/export?format=csv"),
         get(EXPORT).header("authorization", ""),
@@ -77,9 +77,8 @@ async fn files_that_cannot_be_had() {
     assert_snapshot!(wire.transcript());
 }
 
-/// A store that is away is told as everywhere, before any part of a file.
 #[actix_web::test]
-async fn files_of_a_store_that_is_away() {
+async fn export_from_unavailable_store_returns_503() {
     let failing = Arc::new(Failing(|| {
         StoreError::Unavailable("no route to 10.0.0.7".into())
     }));

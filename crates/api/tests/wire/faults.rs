@@ -1,4 +1,4 @@
-//! Stores that fail, and what a client is told of it: nothing of the store.
+//! Stores that fail: the response says nothing about the store.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::wire::{Wire, get, request};
 
 const SECRET: &str = "password authentication failed for postgres at 10.0.0.7";
 
-/// Answers every call with the same failure.
+/// A store whose every call fails in the same way.
 pub struct Failing(pub fn() -> StoreError);
 
 #[async_trait]
@@ -101,17 +101,17 @@ async fn transcript(failure: fn() -> StoreError) -> String {
 }
 
 #[actix_web::test]
-async fn a_store_that_is_away() {
+async fn unavailable_store_returns_503() {
     assert_snapshot!(transcript(|| StoreError::Unavailable(SECRET.into())).await);
 }
 
 #[actix_web::test]
-async fn a_store_that_was_lost_during_a_write() {
+async fn store_lost_during_write_returns_504() {
     assert_snapshot!(transcript(|| StoreError::OutcomeUnknown(SECRET.into())).await);
 }
 
 #[actix_web::test]
-async fn a_store_that_was_lost_during_a_write_under_a_key() {
+async fn store_lost_during_keyed_write_returns_503() {
     let failing = Arc::new(Failing(|| StoreError::RetryWithKey(SECRET.into())));
     let mut wire = Wire::on(failing.clone(), failing);
     let keyed = request(Method::POST, "/api/v1/tasks").json(r#"{"title": "x"}"#);
@@ -122,11 +122,11 @@ async fn a_store_that_was_lost_during_a_write_under_a_key() {
 }
 
 #[actix_web::test]
-async fn a_store_with_a_defect() {
+async fn defective_store_returns_500() {
     assert_snapshot!(transcript(|| StoreError::Defect(SECRET.into())).await);
 }
 
 #[actix_web::test]
-async fn a_handler_that_panics() {
+async fn panicking_handler_returns_500() {
     assert_snapshot!(transcript(|| panic!("oh no, {SECRET}")).await);
 }

@@ -9,7 +9,7 @@ use taskhold_testkit::memory::MemoryStore;
 use crate::wire::{Request, TASKS, Wire, get, post, request, transcript};
 
 #[actix_web::test]
-async fn keys() {
+async fn repeated_key_replays_the_first_response() {
     let mut wire = Wire::new();
     let path = wire.created(r#"{"title": "there before"}"#).await;
     let complete = &format!("{path}/complete");
@@ -33,12 +33,12 @@ async fn keys() {
             request(Method::PATCH, &path).json(r#"{"title": "patched"}"#),
             "patch",
         ),
-        // Told as it was then.
+        // The response is replayed as it was then.
         with(
             request(Method::PUT, &path).json(r#"{"title": "put"}"#),
             "put",
         ),
-        // What fails keeps no key.
+        // A failed request does not use up its key.
         with(
             request(Method::PUT, &path).json(r#"{"title": "conditional"}"#),
             "k",
@@ -54,12 +54,12 @@ async fn keys() {
             "k",
         )
         .header("if-match", "\"4\""),
-        // Of another user's task nothing is told, under any key.
+        // Keys of another user reveal nothing.
         with(request(Method::DELETE, &path), "create").header("authorization", "Bearer user:bob"),
         with(request(Method::DELETE, &path), "delete"),
         with(request(Method::DELETE, &path), "delete"),
         with(request(Method::DELETE, &path), "delete-again"),
-        // Reading takes no key.
+        // A read ignores its key.
         with(get(TASKS), "create"),
     ] {
         wire.ask(request).await;
@@ -68,7 +68,7 @@ async fn keys() {
 }
 
 #[actix_web::test]
-async fn keys_that_are_none() {
+async fn malformed_keys_are_rejected() {
     let keyed = |key: &str| post(r#"{"title": "x"}"#).header("idempotency-key", key);
     let requests = [
         keyed(" "),
@@ -82,7 +82,7 @@ async fn keys_that_are_none() {
 }
 
 #[actix_web::test]
-async fn a_repeated_creation_is_told_also_when_the_quota_is_used_up() {
+async fn replayed_creation_ignores_the_used_up_quota() {
     let store = Arc::new(MemoryStore::default());
     let mut wire = Wire::limited(store.clone(), store, 1);
     let keyed = |title: &str, key: &str| {

@@ -1,10 +1,10 @@
-//! What goes over the wire, to the letter: transcripts over the in-memory store, kept as snapshots
-//! that read as documentation, and requests that nobody thought of, which must never be a defect.
+//! The API over the in-memory store: transcripts of requests and responses, kept as snapshots that
+//! read as documentation, and arbitrary requests, which must never return 500.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 mod accounts;
-mod anything;
+mod arbitrary;
 mod draining;
 mod export;
 mod faults;

@@ -1,4 +1,4 @@
-//! Transcripts, a topic each.
+//! Transcripts of requests about tasks.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::wire::{Request, TASKS, Wire, body, get, post, request, transcript};
 const RANDOM: &str = "/api/v1/tasks/01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 
 #[actix_web::test]
-async fn the_life_of_a_task() {
+async fn created_task_is_read_changed_and_deleted() {
     let mut wire = Wire::new();
     wire.ask(post(r#"{"title": "Buy milk", "description": "2 litres"}"#))
         .await;
@@ -40,7 +40,7 @@ async fn the_life_of_a_task() {
 }
 
 #[actix_web::test]
-async fn headers_of_every_answer() {
+async fn every_response_has_the_common_headers() {
     let wire = Wire::new();
     let mut shown = String::new();
     for request in [
@@ -61,7 +61,7 @@ async fn headers_of_every_answer() {
 }
 
 #[actix_web::test]
-async fn request_ids_that_are_not_sane_are_replaced() {
+async fn invalid_request_ids_are_replaced() {
     let wire = Wire::new();
     for (given, kept) in [
         ("abc-123", true),
@@ -79,7 +79,7 @@ async fn request_ids_that_are_not_sane_are_replaced() {
 }
 
 #[actix_web::test]
-async fn bodies_that_are_malformed() {
+async fn malformed_bodies_are_rejected() {
     let wire = Wire::new();
     let path = wire.created(r#"{"title": "before"}"#).await;
     let put = |body: &[u8]| request(Method::PUT, &path).json("").bytes(body);
@@ -112,7 +112,7 @@ async fn bodies_that_are_malformed() {
 }
 
 #[actix_web::test]
-async fn members_that_break_a_rule() {
+async fn invalid_members_return_422() {
     let wire = Wire::new();
     let path = wire.created(r#"{"title": "before"}"#).await;
     let complete = &format!("{path}/complete");
@@ -143,8 +143,8 @@ async fn members_that_break_a_rule() {
         completion(r#"{"completed": 0}"#),
         completion("[]"),
         completion("true"),
-        // None of these changed anything, and these are fine: the last of two counts, unknown
-        // members and claims to an owner have no effect.
+        // None of the above changed the task. Of a repeated member the last one counts; unknown
+        // members and an owner have no effect.
         put(r#"{"title": "first", "title": "last", "id": "x", "user_id": "bob", "created_at": 0}"#),
         get(&path),
     ];
@@ -152,7 +152,7 @@ async fn members_that_break_a_rule() {
 }
 
 #[actix_web::test]
-async fn pages() {
+async fn pages_continue_at_their_cursor() {
     let mut wire = Wire::new();
     for title in ["Молоко", "milk", "bread 50%", "молоток", "Milk"] {
         wire.created(&format!(r#"{{"title": "{title}"}}"#)).await;
@@ -178,7 +178,7 @@ async fn pages() {
 }
 
 #[actix_web::test]
-async fn parameters_that_are_bad() {
+async fn invalid_parameters_return_400() {
     let wire = Wire::new();
     for _ in 0..3 {
         wire.created(r#"{"title": "x"}"#).await;
@@ -224,7 +224,7 @@ async fn parameters_that_are_bad() {
 }
 
 #[actix_web::test]
-async fn conditions() {
+async fn conditions_decide_about_reads_and_writes() {
     let wire = Wire::new();
     let path = wire.created(r#"{"title": "version 1"}"#).await;
     let read = |tag: &str| get(&path).header("if-none-match", tag);
@@ -268,7 +268,7 @@ async fn conditions() {
 }
 
 #[actix_web::test]
-async fn routes() {
+async fn unknown_paths_return_404_and_other_methods_405() {
     let wire = Wire::new();
     let path = wire.created(r#"{"title": "x"}"#).await;
     let encoded = path.replace('-', "%2D");
@@ -300,7 +300,7 @@ async fn routes() {
 }
 
 #[actix_web::test]
-async fn tokens() {
+async fn missing_or_invalid_token_returns_401() {
     let as_who = |header: &str| get(TASKS).header("authorization", header);
     let requests = [
         as_who(""),
@@ -311,7 +311,7 @@ async fn tokens() {
         as_who("Bearer forged"),
         as_who("bearer user:alice"),
         as_who("BEARER  user:alice"),
-        // The token is looked at before anything else.
+        // The token is checked first.
         post("{").header("authorization", "Bearer forged"),
         request(Method::PUT, "/api/v1/tasks/x").header("authorization", ""),
     ];
@@ -319,7 +319,7 @@ async fn tokens() {
 }
 
 #[actix_web::test]
-async fn the_quota() {
+async fn exceeded_quota_returns_409() {
     let store = Arc::new(MemoryStore::default());
     let mut wire = Wire::limited(store.clone(), store, 2);
     let paths = [
@@ -345,7 +345,7 @@ async fn the_quota() {
 }
 
 #[actix_web::test]
-async fn other_origins() {
+async fn configured_origin_gets_cors_headers() {
     let from = |request: Request, origin: &str| request.header("origin", origin);
     let preflight = |origin: &str, method: &str, headers: &str| {
         from(
@@ -377,7 +377,7 @@ async fn other_origins() {
 }
 
 #[actix_web::test]
-async fn other_origins_unless_configured() {
+async fn unconfigured_origin_gets_no_cors_headers() {
     let requests = [
         get(TASKS).header("origin", "https://app.example"),
         request(Method::OPTIONS, TASKS)
@@ -388,7 +388,7 @@ async fn other_origins_unless_configured() {
 }
 
 #[actix_web::test]
-async fn the_head_of_an_export_comes_without_the_reading_of_its_tasks() {
+async fn head_of_an_export_has_no_body_stream() {
     let wire = Wire::new();
     wire.created(r#"{"title": "Buy milk"}"#).await;
     let head = |method| request(method, "/api/v1/export");

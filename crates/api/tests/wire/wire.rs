@@ -1,4 +1,4 @@
-//! The API over the in-memory store, and transcripts of what is said to it.
+//! The API over the in-memory store, and transcripts of requests and responses.
 
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
@@ -29,7 +29,7 @@ use taskhold_testkit::tokens::PlainTokens;
 
 pub const TASKS: &str = "/api/v1/tasks";
 
-/// A request in the making; as alice, with JSON, unless told otherwise.
+/// A request, by default of alice.
 #[derive(Clone)]
 pub struct Request {
     method: Method,
@@ -66,7 +66,7 @@ impl Request {
         self
     }
 
-    /// Replaces the header, or leaves it out where the value is empty.
+    /// Replaces the header, or removes it if the value is empty.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.retain(|(given, _)| *given != name);
         if !value.is_empty() {
@@ -80,14 +80,14 @@ pub async fn body(response: HttpResponse) -> Bytes {
     to_bytes(response.into_body()).await.expect("a body")
 }
 
-/// How often somebody may log in; low, so that a transcript can reach it.
+/// Limits that a transcript can reach.
 const ALLOWED: Allowed = Allowed {
     requests: 10,
     failures_per_address: 2,
     failures: 5,
 };
 
-/// The API with a transcript of all that was asked and answered.
+/// The API with a transcript of the requests and responses.
 pub struct Wire {
     services: Services,
     clock: Arc<ManualClock>,
@@ -109,7 +109,7 @@ impl Wire {
         probe: Arc<dyn StoreHealth>,
         quota: u64,
     ) -> Self {
-        // Those of accounts are nobody's else.
+        // Accounts have their own store, which never fails.
         let people = Arc::new(MemoryStore::default());
         let clock = Arc::new(ManualClock::default());
         let ids = Arc::new(CountedIds::default());
@@ -154,7 +154,7 @@ impl Wire {
         self
     }
 
-    /// The service is told to stop.
+    /// Starts the shutdown of the service.
     pub fn drain(&self) {
         self.services.readiness.drain();
     }
@@ -163,7 +163,7 @@ impl Wire {
         &self.clock
     }
 
-    /// Asks, and writes both down.
+    /// Sends a request, and adds it and the response to the transcript.
     pub async fn ask(&mut self, request: Request) -> (StatusCode, Value) {
         self.note(&request);
         let response = self.answer(&request).await;
@@ -171,7 +171,7 @@ impl Wire {
         let is_file = headers.contains_key("content-disposition");
         let mut headers: Vec<_> = headers
             .iter()
-            .filter(|(name, _)| !EVERYWHERE.contains(&name.as_str()))
+            .filter(|(name, _)| !COMMON_HEADERS.contains(&name.as_str()))
             .map(|(name, value)| {
                 format!(
                     "< {name}: {}\n",
@@ -192,7 +192,7 @@ impl Wire {
             *random = "…".into();
         }
         let shown = match &json {
-            // The layout of a file matters.
+            // A file is shown with its layout.
             json if is_file || json.is_null() => String::from_utf8_lossy(&body).into_owned(),
             json => serde_json::to_string_pretty(json).expect("JSON"),
         };
@@ -201,7 +201,7 @@ impl Wire {
         (status, json)
     }
 
-    /// Asks, and writes nothing down.
+    /// Sends a request without adding it to the transcript.
     pub async fn answer(&self, request: &Request) -> HttpResponse {
         self.clock.advance(1_000_000);
         let app = init_service(taskhold_api::app(self.services.clone())).await;
@@ -212,12 +212,12 @@ impl Wire {
         let prepared = prepared.set_payload(request.body.clone()).to_request();
         match try_call_service(&app, prepared).await {
             Ok(response) => response.into_parts().1,
-            // What the server does with an error that no layer has turned into a response.
+            // The server renders an error of the outermost middleware in the same way.
             Err(error) => error.error_response(),
         }
     }
 
-    /// Creates a task and gives its path.
+    /// Creates a task and returns its path.
     pub async fn created(&self, body: &str) -> String {
         let response = self
             .answer(&request(Method::POST, "/api/v1/tasks").json(body))
@@ -237,7 +237,7 @@ impl Wire {
             abridged(request.path.as_bytes())
         );
         for (name, value) in &request.headers {
-            // Every request of a transcript has it unless it says so.
+            // The default is left out.
             if !(*name == "authorization" && value == "Bearer user:alice") {
                 writeln!(said, "> {name}: {}", abridged(value.as_bytes())).expect("written");
             }
@@ -256,8 +256,8 @@ impl Wire {
     }
 }
 
-/// Headers of every answer, which one transcript shows and the others need not.
-const EVERYWHERE: [&str; 5] = [
+/// Headers of every response, which only one transcript shows.
+const COMMON_HEADERS: [&str; 5] = [
     "cache-control",
     "content-security-policy",
     "referrer-policy",
@@ -265,7 +265,7 @@ const EVERYWHERE: [&str; 5] = [
     "x-request-id",
 ];
 
-/// The lists of CORS are sets, in no order.
+/// Sorts the lists of CORS headers, which have no order.
 fn in_order(name: &str, value: &str) -> String {
     if !name.starts_with("access-control-") {
         return value.to_owned();
@@ -275,7 +275,7 @@ fn in_order(name: &str, value: &str) -> String {
     elements.join(", ")
 }
 
-/// What fits on a line, in ASCII.
+/// Returns the text in ASCII, cut to fit on a line.
 fn abridged(bytes: &[u8]) -> String {
     let text = bytes.escape_ascii().to_string().replace("\\\"", "\"");
     if text.len() <= 100 {
@@ -285,7 +285,7 @@ fn abridged(bytes: &[u8]) -> String {
     format!("{beginning}… ({} bytes)", bytes.len())
 }
 
-/// What is said to it, one request after the other.
+/// Sends the requests one after the other, and returns the transcript.
 pub async fn transcript(mut wire: Wire, requests: impl IntoIterator<Item = Request>) -> String {
     for request in requests {
         wire.ask(request).await;

@@ -1,5 +1,6 @@
 //! What calls that are made together do to each other: nothing.
 
+use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use taskhold_domain::task::{Description, Task, TaskChange, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
@@ -173,6 +174,29 @@ async fn pages(store: &TestDatabase) {
         let first = page.tasks.first().expect("a task");
         assert_eq!(first.id.as_uuid(), Uuid::from_u128(newest));
     }
+}
+
+/// The limit on concurrent calls holds in the queue of a batch too.
+#[tokio::test]
+async fn batched_calls_above_the_limit_are_busy_at_once() {
+    const MAX_CALLS: usize = 256;
+    let store = crate::database::batched().await;
+    let alice = user("alice");
+    let id = TaskId::from_uuid(Uuid::from_u128(1));
+    let mut calls: Vec<_> = (0..MAX_CALLS + 10)
+        .map(|_| store.tasks.find(&alice, id))
+        .collect();
+    let busy = calls
+        .iter_mut()
+        .map(FutureExt::now_or_never)
+        .filter(|polled| matches!(polled, Some(Err(StoreError::Busy))))
+        .count();
+    assert_eq!(busy, 10);
+    let waiting = store.database.pool_use().waiting;
+    assert!(waiting >= MAX_CALLS - 128, "{waiting}");
+    drop(calls);
+    let found = store.tasks.find(&alice, id).await;
+    assert_eq!(found.expect("answered"), None);
 }
 
 macro_rules! on_both_stores {

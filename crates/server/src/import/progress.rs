@@ -1,4 +1,4 @@
-//! How far an import is: a bar on a terminal, lines elsewhere.
+//! The progress of an import: a bar on a terminal, lines elsewhere.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Read};
@@ -8,18 +8,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::note;
 
-/// How often a line is said.
+/// How many rows there are between two lines.
 const ROWS_PER_LINE: u64 = 50_000;
 
 pub struct Progress {
-    /// Hidden where there is no terminal.
+    /// Hidden if there is no terminal.
     bar: ProgressBar,
     rows: u64,
     is_terminal: bool,
 }
 
 impl Progress {
-    /// Of a file of this many bytes, if that is known.
+    /// Shows the progress of reading a file, of this many bytes if that is known.
     pub fn of(length: Option<u64>) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         let bar = match length {
@@ -32,7 +32,7 @@ impl Progress {
         } else {
             "{spinner} {bytes} {msg}"
         };
-        // The templates are sound; the style that there is anyway would do as well.
+        // Both templates are valid.
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
@@ -46,7 +46,7 @@ impl Progress {
         }
     }
 
-    /// Counts what is read.
+    /// Wraps a reader so that its bytes are counted.
     pub fn reader<R: Read + Send + 'static>(&self, input: R) -> impl Read + Send + 'static {
         self.bar.wrap_read(input)
     }
@@ -69,7 +69,7 @@ impl Progress {
         }
     }
 
-    /// Notes a line above the bar.
+    /// Prints a line above the bar.
     pub fn note(&self, line: impl Display) {
         self.bar.suspend(|| note(line));
     }

@@ -1,12 +1,13 @@
-//! What became of the rows: for people, and as JSON.
+//! The report of an import: for people, and as JSON.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, Write};
+use std::io::{BufReader, BufWriter, IntoInnerError, Seek as _, Write};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::ser::{Error as _, SerializeSeq as _};
+use serde::{Deserialize, Serialize, Serializer};
 use taskhold_application::import::{Counts, RejectedRow, Summary};
 
 use super::progress::Progress;
@@ -14,40 +15,39 @@ use crate::cli::Import;
 use crate::new_file::NewFile;
 use crate::output::{note, say};
 
-/// How many rejected rows are told one by one; the file tells all.
+/// How many rejected rows are printed; the file holds all.
 const SHOWN: u64 = 20;
 
-/// Grows with the rejected rows, on the disk and not in memory.
+/// Collects rejected rows on the disk: there may be more than fit into memory.
 pub struct Report {
     rejected: u64,
+    /// A [`RejectedEntry`] after the other, as JSON.
     rows: BufWriter<File>,
     file: Option<(PathBuf, NewFile)>,
     source: String,
-    is_rehearsal: bool,
+    is_dry_run: bool,
 }
 
-#[derive(Serialize)]
-struct RejectedEntry<'a> {
+#[derive(Serialize, Deserialize)]
+struct RejectedEntry {
     position: u64,
-    id: Option<&'a str>,
+    id: Option<String>,
     reason: String,
 }
 
 #[derive(Serialize)]
-struct Totals<'a> {
+struct Document<'a> {
     file: &'a str,
     dry_run: bool,
-    imported: u64,
-    already_there: u64,
-    deleted_since: u64,
-    duplicates_dropped: u64,
+    #[serde(flatten)]
+    total: Totals,
     rejected_rows: u64,
-    verified: u64,
-    owners: BTreeMap<&'a str, OwnerTotals>,
+    owners: BTreeMap<&'a str, Totals>,
+    rejected: RejectedRows,
 }
 
 #[derive(Serialize)]
-struct OwnerTotals {
+struct Totals {
     imported: u64,
     already_there: u64,
     deleted_since: u64,
@@ -55,24 +55,35 @@ struct OwnerTotals {
     verified: u64,
 }
 
-impl From<&Counts> for OwnerTotals {
+impl From<&Counts> for Totals {
     fn from(counts: &Counts) -> Self {
         Self {
             imported: counts.imported,
             already_there: counts.already_there,
             deleted_since: counts.deleted_since,
             duplicates_dropped: counts.duplicates,
-            // One that is not what the file says undoes the import.
+            // A task that differs from its row undoes the import.
             verified: counts.imported,
         }
     }
 }
 
+/// A file of rejected rows, which is serialized without holding them all in memory.
+struct RejectedRows(File);
+
+impl Serialize for RejectedRows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut elements = serializer.serialize_seq(None)?;
+        let rows = serde_json::Deserializer::from_reader(BufReader::new(&self.0));
+        for row in rows.into_iter::<RejectedEntry>() {
+            elements.serialize_element(&row.map_err(S::Error::custom)?)?;
+        }
+        elements.end()
+    }
+}
+
 impl Report {
-    /// An empty one. That it can be written shows before anything is imported.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
+    /// Begins a report. Fails, before anything is imported, if its file cannot be written.
     pub fn new(options: &Import) -> anyhow::Result<Self> {
         let file = options.report.as_ref().map(|path| {
             let file = NewFile::at(path)
@@ -85,7 +96,7 @@ impl Report {
             rows: BufWriter::new(rows),
             file: file.transpose()?,
             source: options.file.display().to_string(),
-            is_rehearsal: options.dry_run,
+            is_dry_run: options.dry_run,
         })
     }
 
@@ -93,37 +104,29 @@ impl Report {
         self.rejected
     }
 
-    /// Tells of a row beside the progress, and keeps it for the file.
-    ///
-    /// # Errors
-    /// Where there is no room for it.
+    /// Adds a rejected row, and prints it above the progress if it is one of the first.
     pub fn reject(&mut self, rejected: &RejectedRow, progress: &Progress) -> anyhow::Result<()> {
-        let (position, id) = (rejected.position, rejected.id.as_deref());
-        let reason = rejected.reason.to_string();
+        let row = RejectedEntry {
+            position: rejected.position,
+            id: rejected.id.clone(),
+            reason: rejected.reason.to_string(),
+        };
         if self.rejected < SHOWN {
+            let id = row.id.as_deref().unwrap_or("-");
             progress.note(format_args!(
-                "row {position} (id {}): {reason}",
-                id.unwrap_or("-")
+                "row {} (id {id}): {}",
+                row.position, row.reason
             ));
         }
         self.rejected += 1;
-        let row = serde_json::to_string(&RejectedEntry {
-            position,
-            id,
-            reason,
-        })?;
-        let separator = if self.rejected == 1 { "" } else { ",\n" };
-        write!(self.rows, "{separator}    {row}").context("cannot write a temporary file")
+        serde_json::to_writer(&mut self.rows, &row).context("cannot write a temporary file")
     }
 
-    /// Writes the file, and says what became of all rows.
-    ///
-    /// # Errors
-    /// Where either cannot be written.
+    /// Writes the file and prints the summary.
     pub fn write(mut self, summary: &Summary) -> anyhow::Result<()> {
         let file = self.file.take();
         let rejected = self.rejected;
-        let said = self.said(summary);
+        let text = self.text(summary);
         if let Some((path, file)) = file {
             self.write_file(file, summary)
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -134,18 +137,13 @@ impl Report {
                 "and {more} more rows; --report FILE tells of all"
             ));
         }
-        say(said)
+        say(text)
     }
 
-    /// The summary for people.
-    fn said(&self, summary: &Summary) -> String {
-        let Summary {
-            owners,
-            total,
-            verified,
-        } = summary;
+    fn text(&self, summary: &Summary) -> String {
+        let (total, verified) = (&summary.total, summary.verified);
         let mut lines = Vec::new();
-        if self.is_rehearsal {
+        if self.is_dry_run {
             lines.push("nothing was changed; without --dry-run it would be:".to_owned());
         }
         lines.push(format!(
@@ -156,7 +154,7 @@ impl Report {
             self.rejected,
             total.duplicates
         ));
-        lines.extend(owners.iter().map(|(owner, counts)| {
+        lines.extend(summary.owners.iter().map(|(owner, counts)| {
             format!(
                 "  {owner}: {} imported, {} already there, {} deleted since, {} duplicates dropped",
                 counts.imported, counts.already_there, counts.deleted_since, counts.duplicates
@@ -166,31 +164,25 @@ impl Report {
     }
 
     fn write_file(self, mut file: NewFile, summary: &Summary) -> anyhow::Result<()> {
-        let totals = serde_json::to_string_pretty(&Totals {
+        let mut rows = self.rows.into_inner().map_err(IntoInnerError::into_error)?;
+        rows.rewind()?;
+        let owners = summary.owners.iter();
+        let document = Document {
             file: &self.source,
-            dry_run: self.is_rehearsal,
-            imported: summary.total.imported,
-            already_there: summary.total.already_there,
-            deleted_since: summary.total.deleted_since,
-            duplicates_dropped: summary.total.duplicates,
+            dry_run: self.is_dry_run,
+            total: Totals {
+                verified: summary.verified,
+                ..(&summary.total).into()
+            },
             rejected_rows: self.rejected,
-            verified: summary.verified,
-            owners: summary
-                .owners
-                .iter()
+            owners: owners
                 .map(|(owner, counts)| (owner.as_str(), counts.into()))
                 .collect(),
-        })?;
-        let totals = totals.strip_suffix("\n}").unwrap_or(&totals);
-        let mut rows = self
-            .rows
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        rows.rewind()?;
+            rejected: RejectedRows(rows),
+        };
         let mut out = BufWriter::new(&mut file);
-        write!(out, "{totals},\n  \"rejected\": [\n")?;
-        io::copy(&mut rows, &mut out)?;
-        out.write_all(b"\n  ]\n}\n")?;
+        serde_json::to_writer_pretty(&mut out, &document)?;
+        out.write_all(b"\n")?;
         out.flush()?;
         drop(out);
         Ok(file.keep()?)

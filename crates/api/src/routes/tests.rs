@@ -9,15 +9,15 @@ use taskhold_domain::user::UserId;
 use uuid::Uuid;
 
 use super::*;
-use crate::endpoint::endpoints;
 use crate::problem::Kind;
-use crate::tasks::TaskBody;
+use crate::schema::WITHOUT_NUL;
+use crate::tasks::{MAX_LIMIT, task_json};
 
 fn rendered() -> Value {
-    serde_json::to_value(document()).unwrap()
+    serde_json::to_value(openapi::document(&endpoints())).unwrap()
 }
 
-/// `(method, path)` of every operation, with it.
+/// Returns the method and path of every operation, with the operation.
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     let paths = document["paths"].as_object().unwrap();
     let operations = paths.iter().flat_map(|(path, item)| {
@@ -29,7 +29,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 }
 
 #[test]
-fn it_is_openapi_3_1_with_exactly_the_endpoints_of_the_route_table() {
+fn document_is_openapi_3_1_with_exactly_the_routes() {
     let document = rendered();
     assert_eq!(document["openapi"], "3.1.0");
     let described: BTreeSet<_> = operations(&document)
@@ -38,21 +38,13 @@ fn it_is_openapi_3_1_with_exactly_the_endpoints_of_the_route_table() {
         .collect();
     let routed: BTreeSet<_> = endpoints()
         .iter()
-        .map(|endpoint| (endpoint.method.to_string(), endpoint.path.to_owned()))
+        .map(|endpoint| (endpoint.method.to_string(), endpoint.path.clone()))
         .collect();
     assert_eq!(described, routed);
-    let descriptions = tasks::descriptions().len()
-        + accounts::descriptions().len()
-        + operating::descriptions().len();
-    assert_eq!(
-        descriptions,
-        routed.len(),
-        "none is of a route that is gone"
-    );
 }
 
 #[test]
-fn a_token_is_asked_for_where_the_route_table_says_so() {
+fn operations_require_a_token_as_the_route_table_says() {
     let document = rendered();
     for (method, path, operation) in operations(&document) {
         let endpoints = endpoints();
@@ -76,7 +68,7 @@ fn a_token_is_asked_for_where_the_route_table_says_so() {
 }
 
 #[test]
-fn limits_are_those_of_the_domain() {
+fn documented_limits_equal_the_domains() {
     let document = rendered();
     let components = &document["components"];
     let bounds = |schema: &str, member: &str| {
@@ -88,7 +80,10 @@ fn limits_are_those_of_the_domain() {
         };
         (bound("minLength"), bound("maxLength"))
     };
-    for schema in ["Task", "NewTask", "TaskUpdate", "TaskPatch"] {
+    let pattern = |schema: &str, member: &str| {
+        &components["schemas"][schema]["properties"][member]["pattern"]
+    };
+    for schema in ["Task", "NewTask", "TaskUpdate", "TaskPatch", "ExportedTask"] {
         let (title, description) = (bounds(schema, "title"), bounds(schema, "description"));
         assert_eq!(title, (Some(1), Some(Title::MAX_CHARS)), "{schema}");
         assert_eq!(
@@ -96,6 +91,16 @@ fn limits_are_those_of_the_domain() {
             (None, Some(Description::MAX_CHARS)),
             "{schema}"
         );
+        for member in ["title", "description"] {
+            assert_eq!(pattern(schema, member), WITHOUT_NUL, "{schema} {member}");
+        }
+    }
+    for (schema, member) in [
+        ("Task", "user_id"),
+        ("User", "id"),
+        ("Registration", "name"),
+    ] {
+        assert_eq!(pattern(schema, member), WITHOUT_NUL, "{schema} {member}");
     }
     for (schema, member, expected) in [
         ("Task", "user_id", (Some(1), Some(UserId::MAX_CHARS))),
@@ -128,11 +133,11 @@ fn limits_are_those_of_the_domain() {
         .iter()
         .find(|parameter| parameter["name"] == "limit")
         .unwrap();
-    assert_eq!(limit["schema"]["maximum"], crate::tasks::list::MAX_LIMIT);
+    assert_eq!(limit["schema"]["maximum"], MAX_LIMIT);
 }
 
 #[test]
-fn a_task_has_the_members_that_are_described() {
+fn written_task_has_the_documented_members() {
     let draft = TaskDraft {
         title: Title::parse("x").unwrap(),
         description: Description::default(),
@@ -141,7 +146,8 @@ fn a_task_has_the_members_that_are_described() {
     let now = Timestamp::from_micros(0).unwrap();
     let owner = UserId::parse("anna").unwrap();
     let task = Task::create(TaskId::from_uuid(Uuid::nil()), owner, draft, now);
-    let written = serde_json::to_value(TaskBody::from(&task)).unwrap();
+    let written = task_json(&task).unwrap();
+    let written: Value = serde_json::from_str(written.get()).unwrap();
     let written: BTreeSet<_> = written.as_object().unwrap().keys().cloned().collect();
     let document = rendered();
     let schema = &document["components"]["schemas"]["Task"];
@@ -157,7 +163,7 @@ fn a_task_has_the_members_that_are_described() {
 }
 
 #[test]
-fn every_kind_of_problem_is_told_with_its_status() {
+fn every_kind_of_problem_is_documented_with_its_status() {
     let document = rendered();
     let schemas = &document["components"]["schemas"];
     let codes = schemas["Problem"]["properties"]["error_code"]["examples"]
@@ -167,19 +173,19 @@ fn every_kind_of_problem_is_told_with_its_status() {
     for kind in Kind::ALL {
         let code = kind.names().0;
         assert!(codes.contains(&code.into()), "{code}");
-        let told = responses.values().find(|response| {
+        let documented = responses.values().find(|response| {
             response["description"]
                 .as_str()
                 .unwrap()
                 .contains(&format!("`{code}`"))
         });
-        let example = &told.unwrap()["content"]["application/problem+json"]["example"];
+        let example = &documented.unwrap()["content"]["application/problem+json"]["example"];
         assert_eq!(example["status"], kind.status().as_u16(), "{code}");
     }
 }
 
 #[test]
-fn every_reference_leads_somewhere_and_every_name_is_given_once() {
+fn references_resolve_and_operation_ids_are_unique() {
     let document = rendered();
     let mut references = Vec::new();
     collect(&document, &mut references);
@@ -220,10 +226,31 @@ fn collect<'a>(value: &'a Value, references: &mut Vec<&'a str>) {
 }
 
 #[test]
-fn the_copy_in_the_folder_docs_is_this_document() {
+fn committed_copy_equals_the_document() {
     let copy = include_str!("../../../../docs/openapi.json");
     assert!(
-        copy == format!("{}\n", pretty().unwrap()),
+        copy == format!("{}\n", openapi_document().unwrap()),
         "renew it with `make openapi`"
     );
+}
+
+#[test]
+fn rows_of_a_path_are_adjacent_and_methods_are_unique() {
+    let endpoints = endpoints();
+    let mut paths: Vec<_> = endpoints
+        .chunk_by(|one, next| one.path == next.path)
+        .map(|rows| &rows[0].path)
+        .collect();
+    let groups = paths.len();
+    paths.sort_unstable();
+    paths.dedup();
+    assert_eq!(paths.len(), groups);
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        let again =
+            |other: &&Endpoint| other.path == endpoint.path && other.method == endpoint.method;
+        assert_eq!(
+            endpoints.iter().position(|other| again(&other)),
+            Some(index)
+        );
+    }
 }

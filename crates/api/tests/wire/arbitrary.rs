@@ -1,5 +1,5 @@
-//! Requests that nobody thought of: whatever comes in, it is never a defect, and an error is always
-//! a problem in the form of the contract.
+//! Arbitrary requests: none of them returns a 5xx, and every error is a problem in the form of the
+//! contract.
 
 use actix_web::http::Method;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::wire::{Request, Wire, body, request};
 
-/// Asks for every value that `strategy` makes.
+/// Sends the requests that `make` builds from every value of `strategy`.
 fn for_all<T: std::fmt::Debug>(
     strategy: &impl Strategy<Value = T>,
     make: impl Fn(T, &str) -> Vec<Request>,
@@ -28,14 +28,14 @@ fn for_all<T: std::fmt::Debug>(
     };
     let outcome = TestRunner::new(config).run(strategy, |value| {
         for request in make(value, &path) {
-            system.block_on(is_well_answered(&wire, &request));
+            system.block_on(assert_no_defect(&wire, &request));
         }
         Ok(())
     });
-    outcome.expect("every request is well answered");
+    outcome.expect("no request shows a defect");
 }
 
-async fn is_well_answered(wire: &Wire, request: &Request) {
+async fn assert_no_defect(wire: &Wire, request: &Request) {
     let response = wire.answer(request).await;
     let status = response.status();
     assert!(!status.is_server_error(), "{status}");
@@ -86,25 +86,25 @@ fn every_write(body: &[u8], path: &str) -> Vec<Request> {
 }
 
 #[test]
-fn bytes_as_bodies() {
+fn arbitrary_bytes_as_body_never_return_500() {
     for_all(&any::<Vec<u8>>(), |bytes, path| every_write(&bytes, path));
 }
 
 #[test]
-fn any_json_as_bodies() {
+fn arbitrary_json_as_body_never_returns_500() {
     for_all(&json(), |value, path| {
         every_write(value.to_string().as_bytes(), path)
     });
 }
 
-/// Cut anywhere, with any byte replaced.
+/// The JSON is cut at any place, with any byte replaced.
 #[test]
-fn damaged_json_as_bodies() {
-    let sound =
+fn damaged_json_as_body_never_returns_500() {
+    let valid =
         r#"{"title":"a \u00e9\ud83d\ude00\n","description":null,"completed":true,"x":[1e5,{}]}"#;
-    let damage = (0..sound.len(), any::<u8>(), 0..=sound.len());
+    let damage = (0..valid.len(), any::<u8>(), 0..=valid.len());
     for_all(&damage, |(place, byte, length), path| {
-        let mut bytes = sound.as_bytes().to_vec();
+        let mut bytes = valid.as_bytes().to_vec();
         if let Some(damaged) = bytes.get_mut(place) {
             *damaged = byte;
         }
@@ -114,7 +114,7 @@ fn damaged_json_as_bodies() {
 }
 
 #[test]
-fn anything_as_query() {
+fn arbitrary_query_never_returns_500() {
     let names = prop_oneof![
         Just("limit"),
         Just("offset"),
@@ -146,7 +146,7 @@ fn anything_as_query() {
 }
 
 #[test]
-fn anything_as_a_condition() {
+fn arbitrary_condition_never_returns_500() {
     let header = prop_oneof![
         "[ -~]{0,40}",
         "(W/)?\"[0-9a-z]{0,20}\"(, ?(W/)?\"[0-9]{0,3}\"){0,3}"
@@ -162,7 +162,7 @@ fn anything_as_a_condition() {
 }
 
 #[test]
-fn anything_as_a_path_and_a_token() {
+fn arbitrary_path_and_token_never_return_500() {
     let path = "(/|[!-~&&[^?#<>\"\\\\^`{|}%]]|%[0-9A-Fa-f]{2}){0,40}";
     for_all(&(path, "[ -~]{0,60}"), |(path, token), _| {
         vec![

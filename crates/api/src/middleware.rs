@@ -1,11 +1,12 @@
-//! The outermost layer: what happens to every request, whatever becomes of it. It gives it an id,
-//! turns every error into a rendered [`Problem`], and logs it once. While the service is on its way out,
-//! it asks every client to let go of its connection.
+//! The request middleware, which is outside of all others. It gives every request an id, renders
+//! errors as [`Problem`]s, logs and counts the request once, and closes connections while the service
+//! is shutting down.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_cors::CorsError;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -19,18 +20,18 @@ use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
 use tracing::field::{self, Empty};
-use tracing::{Instrument as _, Level, Span};
+use tracing::{Instrument as _, Span};
 
-use crate::caller::Pseudonym;
-use crate::metrics;
-use crate::problem::{Occurrence, Problem};
+use crate::problem::{Problem, RequestContext};
+use crate::request_log::{self, Pseudonym};
 use crate::trace::{TraceParent, Traces};
+use crate::{body, metrics};
 
-/// The name of the header that carries a request's id, both ways.
+/// The header with the id of the request, in requests and responses.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Nothing here is to be guessed at, framed, run, leaked by a link or kept by a cache: every answer
-/// is somebody's own data, unless its handler says otherwise.
+/// Forbids sniffing, framing, running, referring and caching of a response, which is private data
+/// unless its handler sets another value.
 const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CACHE_CONTROL, "no-store"),
@@ -41,13 +42,13 @@ const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
     (REFERRER_POLICY, "no-referrer"),
 ];
 
-/// The longest request id that is taken from a caller.
+/// The length of the longest request id that is accepted from a client.
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
-/// The longest path that a problem repeats.
+/// The length of the longest path that a problem repeats.
 const MAX_INSTANCE_CHARS: usize = 512;
 
-pub(crate) async fn boundary(
+pub(crate) async fn handle(
     clock: web::Data<dyn Clock>,
     ids: web::Data<dyn Ids>,
     readiness: web::Data<Readiness>,
@@ -57,33 +58,32 @@ pub(crate) async fn boundary(
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
     let method = request.method().clone();
-    let occurrence = Occurrence {
+    let context = RequestContext {
         path: instance(request.path()),
         request_id: request_id(request.headers(), ids.as_ref()),
         timestamp: clock.now(),
     };
     let parent = TraceParent::of(request.headers());
-    let mut trace_id = parent.map(|parent| parent.trace_id);
-    let span = match traces.as_ref() {
+    let (span, trace_id) = match traces.as_ref() {
         Some(traces) => {
             let span = request_span(&method);
-            trace_id = Some(traces.join(&span, parent));
-            span
+            let trace_id = traces.join(&span, parent);
+            (span, Some(trace_id))
         }
-        None => Span::none(),
+        None => (Span::none(), parent.map(|parent| parent.trace_id)),
     };
     let mut outcome = match next.call(request).instrument(span.clone()).await {
-        Ok(response) => Ok(answered(response, &occurrence)),
-        Err(error) => Err(Unanswered {
-            problem: Problem::of_framework(&error),
-            occurrence: occurrence.clone(),
-            is_last: readiness.is_draining(),
+        Ok(response) => Ok(complete(response, &context)),
+        Err(error) => Err(FailedRequest {
+            problem: of_framework(&error),
+            context: context.clone(),
+            closes_connection: readiness.is_draining(),
         }),
     };
     if readiness.is_draining()
         && let Ok(response) = &mut outcome
     {
-        make_last(response.response_mut());
+        close_connection(response.response_mut());
     }
     let (route, status, user) = match &outcome {
         Ok(response) => {
@@ -91,16 +91,16 @@ pub(crate) async fn boundary(
             let user = request.extensions().get::<Pseudonym>().copied();
             (request.match_pattern(), response.status(), user)
         }
-        Err(unanswered) => (None, unanswered.status_code(), None),
+        Err(failed) => (None, failed.status_code(), None),
     };
     let duration = started.elapsed();
     tracing::info!(
-        target: "taskhold::request",
+        target: request_log::TARGET,
         method = method.as_str(),
         route = route.as_deref().unwrap_or("-"),
         status = status.as_u16(),
         duration_ms = duration.as_secs_f64() * 1e3,
-        request_id = occurrence.request_id,
+        request_id = context.request_id,
         user = user.map(field::display),
         trace_id = trace_id.map(field::display),
         parent_id = parent.map(|parent| field::display(parent.parent_id)),
@@ -111,19 +111,14 @@ pub(crate) async fn boundary(
             .as_deref()
             .map_or_else(|| method.to_string(), |route| format!("{method} {route}"));
         traces.name(&span, name);
-        conclude(&span, route.as_deref(), status);
+        record_outcome(&span, route.as_deref(), status);
     }
     metrics::record(&method, route, status, duration);
     outcome.map_err(Error::from)
 }
 
-/// Whether the line of a request is logged at all.
-pub(crate) fn logs_requests() -> bool {
-    tracing::event_enabled!(target: "taskhold::request", Level::INFO)
-}
-
-/// The names are those of OpenTelemetry's conventions for HTTP servers. There is no path: it may hold
-/// anything.
+/// Opens the span of a request, with the names of OpenTelemetry's conventions for HTTP servers. The
+/// path is left out because it may hold anything.
 fn request_span(method: &Method) -> Span {
     tracing::info_span!(
         "request",
@@ -135,8 +130,8 @@ fn request_span(method: &Method) -> Span {
     )
 }
 
-/// What is known of a request only when it was answered.
-fn conclude(span: &Span, route: Option<&str>, status: StatusCode) {
+/// Records what is known only after the request has been handled.
+fn record_outcome(span: &Span, route: Option<&str>, status: StatusCode) {
     if let Some(route) = route {
         span.record("http.route", route);
     }
@@ -146,117 +141,131 @@ fn conclude(span: &Span, route: Option<&str>, status: StatusCode) {
     }
 }
 
-fn answered(
+/// Renders the error of a response, and adds the headers of every response.
+fn complete(
     response: ServiceResponse<impl MessageBody + 'static>,
-    occurrence: &Occurrence,
+    context: &RequestContext,
 ) -> ServiceResponse {
     let problem = response
         .response()
         .error()
         .map(|error| match error.as_error::<Problem>() {
-            Some(problem) => render(problem, occurrence),
-            None => render(&Problem::of_framework(error), occurrence),
+            Some(problem) => render(problem, context),
+            None => render(&of_framework(error), context),
         });
     if let Some(mut problem) = problem {
-        // What layers within added for every response, such as CORS, is meant for this one too.
+        // Inner middlewares such as CORS added headers, which the problem needs too.
         for (name, value) in response.headers() {
             problem.headers_mut().append(name.clone(), value.clone());
         }
         return response.into_response(problem);
     }
     let mut response = response.map_into_boxed_body();
-    mark(response.headers_mut(), occurrence);
+    insert_common_headers(response.headers_mut(), context);
     response
 }
 
-fn render(problem: &Problem, occurrence: &Occurrence) -> HttpResponse {
-    if let Some(cause) = problem.cause() {
-        let request_id = occurrence.request_id.as_str();
-        tracing::error!(%problem, cause = %Chain(cause), request_id, "a request failed");
+/// Converts an error of the framework, by the status that the framework chose.
+fn of_framework(error: &Error) -> Problem {
+    if let Some(refused) = error.as_error::<CorsError>() {
+        return Problem::malformed(format!("{refused}."));
     }
-    let mut response = problem.render(occurrence);
-    mark(response.headers_mut(), occurrence);
+    match error.as_response_error().status_code() {
+        StatusCode::NOT_FOUND => Problem::no_such_route(),
+        StatusCode::PAYLOAD_TOO_LARGE => body::payload_too_large(),
+        StatusCode::REQUEST_TIMEOUT => body::request_timeout(),
+        status if status.is_client_error() => Problem::malformed("The request is malformed."),
+        _ => Problem::internal(error.to_string()),
+    }
+}
+
+fn render(problem: &Problem, context: &RequestContext) -> HttpResponse {
+    if let Some(cause) = problem.cause() {
+        let request_id = context.request_id.as_str();
+        tracing::error!(%problem, cause = %ErrorChain(cause), request_id, "a request failed");
+    }
+    let mut response = problem.render(context);
+    insert_common_headers(response.headers_mut(), context);
     response
 }
 
-/// What every response carries.
-fn mark(headers: &mut HeaderMap, occurrence: &Occurrence) {
+fn insert_common_headers(headers: &mut HeaderMap, context: &RequestContext) {
     for (name, value) in SECURITY_HEADERS {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    if let Ok(request_id) = HeaderValue::from_str(&occurrence.request_id) {
+    if let Ok(request_id) = HeaderValue::from_str(&context.request_id) {
         headers.insert(X_REQUEST_ID.clone(), request_id);
     }
 }
 
-/// Makes it the last response of its connection, and says so. While the service is on its way out, the
-/// next request has to go elsewhere: on this connection it could cross with its end, and be lost.
-fn make_last<B>(response: &mut HttpResponse<B>) {
+/// Announces that the connection is closed after this response. Otherwise the client could send its
+/// next request while the service closes the connection, and lose the request.
+fn close_connection<B>(response: &mut HttpResponse<B>) {
     let head = response.head_mut();
     head.set_connection_type(ConnectionType::Close);
 }
 
-/// A request that ended without a response, and so without itself: all that is left to answer it.
+/// A request that failed outside of a handler, so that only its context is left to render a response.
 #[derive(Debug)]
-struct Unanswered {
+struct FailedRequest {
     problem: Problem,
-    occurrence: Occurrence,
-    is_last: bool,
+    context: RequestContext,
+    closes_connection: bool,
 }
 
-impl fmt::Display for Unanswered {
+impl fmt::Display for FailedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problem.fmt(f)
     }
 }
 
-impl ResponseError for Unanswered {
+impl ResponseError for FailedRequest {
     fn status_code(&self) -> StatusCode {
         self.problem.status_code()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = render(&self.problem, &self.occurrence);
-        if self.is_last {
-            make_last(&mut response);
+        let mut response = render(&self.problem, &self.context);
+        if self.closes_connection {
+            close_connection(&mut response);
         }
         response
     }
 }
 
-/// The caller's id where it is a sane one, else one of ours.
+/// Returns the id that the client sent if it is valid, and a new id otherwise.
 fn request_id(headers: &HeaderMap, ids: &dyn Ids) -> String {
     let given = headers
         .get(&X_REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     match given {
-        Some(given) if is_sane(given) => given.to_owned(),
+        Some(given) if is_valid_request_id(given) => given.to_owned(),
         _ => ids.next().to_string(),
     }
 }
 
-fn is_sane(request_id: &str) -> bool {
+fn is_valid_request_id(request_id: &str) -> bool {
     (1..=MAX_REQUEST_ID_CHARS).contains(&request_id.len())
         && request_id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The path, cut where it is so long that repeating it would serve nobody.
+/// Cuts a long path.
 fn instance(path: &str) -> String {
     path.chars().take(MAX_INSTANCE_CHARS).collect()
 }
 
-/// An error with everything that led to it.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+/// An error together with all of its sources.
+struct ErrorChain<'a>(&'a (dyn std::error::Error + 'static));
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
         }
         Ok(())
     }

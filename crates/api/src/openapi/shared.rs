@@ -1,0 +1,164 @@
+//! Headers and parameters that several endpoints share.
+
+use serde_json::json;
+use taskhold_application::tasks::IdempotencyKey;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{
+    Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, SchemaFormat,
+};
+
+use crate::schema::SOME_ID;
+
+/// `*` or a list of entity tags (RFC 9110, section 8.8.3).
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#;
+
+const VISIBLE_ASCII: &str = "^[!-~]+$";
+
+pub(super) fn header_reference(name: &str) -> Ref {
+    Ref::new(format!("#/components/headers/{name}"))
+}
+
+/// Returns a reference to the shared parameter of this name, or `None` if there is none.
+pub(super) fn parameter_reference(name: &str) -> Option<Ref> {
+    parameters()
+        .into_iter()
+        .find(|(_, parameter)| matches!(parameter, RefOr::T(parameter) if parameter.name == name))
+        .map(|(component, _)| Ref::new(format!("#/components/parameters/{component}")))
+}
+
+pub(super) fn headers() -> [(String, RefOr<Header>); 10] {
+    let seconds = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0_u32))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+    [
+        (
+            "X-Request-Id",
+            true,
+            text().examples([SOME_ID]),
+            "What this request is known by in the log.",
+        ),
+        (
+            "ETag",
+            true,
+            text().pattern(Some(r#"^"[0-9]+"$"#)).examples(["\"1\""]),
+            "The version of the task; strong, and another one after each change.",
+        ),
+        (
+            "Location",
+            true,
+            formatted("uri-reference").examples([format!("/api/v1/tasks/{SOME_ID}")]),
+            "The path of the task.",
+        ),
+        (
+            "Link",
+            false,
+            text(),
+            "Where there are more tasks: the next page, with `rel=\"next\"` (RFC 8288).",
+        ),
+        (
+            "Idempotent-Replayed",
+            false,
+            text().enum_values(Some(["true"])),
+            "It is the first answer to this `Idempotency-Key` again.",
+        ),
+        ("Content-Disposition", true, text(), "The name of the file."),
+        (
+            "Retry-After",
+            true,
+            seconds.examples([5]),
+            "How many seconds to wait before trying again.",
+        ),
+        (
+            "RateLimit-Policy",
+            true,
+            text().examples(["\"default\";q=30;w=60"]),
+            "What is allowed: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers).",
+        ),
+        (
+            "RateLimit",
+            true,
+            text().examples(["\"default\";r=29;t=60"]),
+            "What is left of it: `r` requests in the next `t` seconds.",
+        ),
+        (
+            "WWW-Authenticate",
+            true,
+            text().examples(["Bearer realm=\"taskhold\", error=\"invalid_token\""]),
+            "What is needed (RFC 6750).",
+        ),
+    ]
+    .map(|(name, is_required, schema, description)| {
+        let required = is_required.then(|| [("required", json!(true))].into_iter().collect());
+        let header = HeaderBuilder::new()
+            .schema(Some(schema))
+            .description(Some(description))
+            .extensions(required)
+            .build();
+        (name.to_owned(), RefOr::T(header))
+    })
+}
+
+pub(super) fn parameters() -> [(String, RefOr<Parameter>); 4] {
+    [
+        (
+            "TaskId",
+            ParameterBuilder::new()
+                .name("id")
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .description(Some(
+                    "The id of the task. A malformed one is the id of no task.",
+                ))
+                .schema(Some(formatted("uuid"))),
+        ),
+        (
+            "IfMatch",
+            header_parameter(
+                "If-Match",
+                text().pattern(Some(ENTITY_TAGS)).examples(["*"]),
+                "Make the change only if the task has this `ETag`, or one of these; `*` is any. A weak tag \
+                 never matches. Without it the last writer wins.",
+            ),
+        ),
+        (
+            "IfNoneMatch",
+            header_parameter(
+                "If-None-Match",
+                text().pattern(Some(ENTITY_TAGS)).examples(["\"1\""]),
+                "Answer 304 if the task still has this `ETag`, or one of these.",
+            ),
+        ),
+        (
+            "IdempotencyKey",
+            header_parameter(
+                "Idempotency-Key",
+                text()
+                    .min_length(Some(1))
+                    .max_length(Some(IdempotencyKey::MAX_CHARS))
+                    .pattern(Some(VISIBLE_ASCII)),
+                "A name that the caller gives this one request, such as a random UUID. Within 24 h the same \
+                 request under the same key is not done again, and gets the first answer.",
+            ),
+        ),
+    ]
+    .map(|(name, parameter)| (name.to_owned(), RefOr::T(parameter.build())))
+}
+
+fn header_parameter(name: &str, schema: ObjectBuilder, description: &str) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn formatted(format: &str) -> ObjectBuilder {
+    text().format(Some(SchemaFormat::Custom(format.to_owned())))
+}

@@ -1,0 +1,111 @@
+//! A row of the route table, and how routing, `HEAD`, `OPTIONS` and `Allow` are made from the rows.
+
+use actix_web::http::Method;
+use actix_web::http::header::ALLOW;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Route};
+use utoipa::openapi::HttpMethod;
+use utoipa::openapi::path::Operation;
+
+use crate::panics;
+use crate::problem::Problem;
+
+/// A row of the route table.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{id}` in place of the id of a task.
+    pub path: String,
+    /// Who may send requests to the endpoint.
+    pub access: Access,
+    pub(crate) methods: fn() -> Vec<HttpMethod>,
+    pub(crate) operation: fn() -> Operation,
+    route: fn() -> Route,
+}
+
+/// Who may send requests to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone.
+    Public,
+    /// Users with a token, about their own tasks and account.
+    Owner,
+}
+
+impl Endpoint {
+    /// Returns a row for the handler that `#[utoipa::path]` describes as `P`.
+    pub(crate) fn new<P: utoipa::Path>(access: Access, route: fn() -> Route) -> Self {
+        let method = match P::methods().first() {
+            Some(HttpMethod::Post) => Method::POST,
+            Some(HttpMethod::Put) => Method::PUT,
+            Some(HttpMethod::Patch) => Method::PATCH,
+            Some(HttpMethod::Delete) => Method::DELETE,
+            _ => Method::GET,
+        };
+        Self {
+            method,
+            path: P::path(),
+            access,
+            methods: P::methods,
+            operation: P::operation,
+            route,
+        }
+    }
+}
+
+/// Adds the endpoints to an application. The rows of a path stand together; of two paths that
+/// match a request, the first one is taken.
+pub(crate) fn configure(config: &mut ServiceConfig, endpoints: &[Endpoint]) {
+    for endpoints in endpoints.chunk_by(|one, next| one.path == next.path) {
+        let Some(Endpoint { path, .. }) = endpoints.first() else {
+            continue;
+        };
+        let allow = allowed_methods(endpoints);
+        let other_method =
+            web::to(move |request: HttpRequest| other_method(request, allow.clone()));
+        let resource = endpoints
+            .iter()
+            .fold(web::resource(path.as_str()), |resource, endpoint| {
+                let resource = resource.route((endpoint.route)().method(endpoint.method.clone()));
+                if endpoint.method == Method::GET {
+                    // The server leaves out the body of a response to HEAD.
+                    resource.route((endpoint.route)().method(Method::HEAD))
+                } else {
+                    resource
+                }
+            });
+        config.service(
+            resource
+                .default_service(other_method)
+                .wrap(from_fn(panics::catch)),
+        );
+    }
+}
+
+fn allowed_methods(endpoints: &[Endpoint]) -> String {
+    let mut methods = Vec::new();
+    for endpoint in endpoints {
+        methods.push(endpoint.method.as_str());
+        if endpoint.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+async fn other_method(request: HttpRequest, allow: String) -> Result<HttpResponse, Problem> {
+    if request.method() == Method::OPTIONS {
+        Ok(HttpResponse::NoContent()
+            .insert_header((ALLOW, allow))
+            .finish())
+    } else {
+        Err(Problem::method_not_allowed(allow))
+    }
+}
+
+pub(crate) async fn no_such_route() -> Result<HttpResponse, Problem> {
+    Err(Problem::no_such_route())
+}

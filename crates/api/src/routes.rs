@@ -1,0 +1,67 @@
+//! The route table: every endpoint is a row. Routing, `HEAD`, `OPTIONS`, `Allow`, the OpenAPI document
+//! and the access tests are made from the rows, so that a route without a row does not exist.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, Bytes};
+
+use crate::body::JSON;
+use crate::problem::Problem;
+use crate::route::{Access, Endpoint};
+use crate::{accounts, docs_page, export, health, metrics, openapi, tasks};
+
+/// Returns every endpoint of the API.
+#[must_use]
+pub fn endpoints() -> Vec<Endpoint> {
+    [
+        tasks::endpoints(),
+        export::endpoints(),
+        accounts::endpoints(),
+        health::endpoints(),
+        metrics::endpoints(),
+        vec![Endpoint::new::<__path_read_document>(
+            Access::Public,
+            || web::to(read_document),
+        )],
+        docs_page::endpoints(),
+    ]
+    .concat()
+}
+
+/// Returns the OpenAPI document, indented.
+///
+/// # Errors
+/// None that is known: the document can always be written as JSON.
+pub fn openapi_document() -> serde_json::Result<String> {
+    openapi::document(&endpoints()).to_pretty_json()
+}
+
+static DOCUMENT: LazyLock<serde_json::Result<Bytes>> =
+    LazyLock::new(|| serde_json::to_vec(&openapi::document(&endpoints())).map(Bytes::from));
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    responses((
+        status = 200,
+        description = "The document.",
+        body = Object,
+        content_type = JSON,
+        example = json!({"openapi": "3.1.0"}),
+    )),
+)]
+async fn read_document() -> Result<HttpResponse, Problem> {
+    match &*DOCUMENT {
+        Ok(document) => Ok(HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, JSON))
+            .body(document.clone())),
+        Err(error) => Err(Problem::internal(error.to_string())),
+    }
+}

@@ -1,0 +1,52 @@
+//! What the descriptions of several modules share.
+
+use utoipa::PartialSchema;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema};
+
+/// An id for examples.
+pub(crate) const SOME_ID: &str = "01a1fd4a-394c-7699-8ad9-e4a650ecd070";
+
+/// An instant for examples.
+pub(crate) const SOME_TIME: &str = "2026-11-21T08:47:42.412957Z";
+
+/// The pattern of text without U+0000, which PostgreSQL cannot store. The macros of utoipa take a
+/// literal only, so that they repeat it.
+pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
+
+/// Declares a type that stands for a schema which no struct on the wire has.
+macro_rules! schema_type {
+    ($(#[$attribute:meta])* $name:ident = $schema:expr) => {
+        $(#[$attribute])*
+        pub(crate) struct $name;
+
+        impl utoipa::ToSchema for $name {}
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                $schema.into()
+            }
+        }
+    };
+}
+
+pub(crate) use schema_type;
+
+/// Returns the schema that was derived for a struct, to be varied.
+pub(crate) fn object_of<T: PartialSchema>() -> ObjectBuilder {
+    match T::schema() {
+        RefOr::T(Schema::Object(object)) => object.into(),
+        _ => ObjectBuilder::new(),
+    }
+}
+
+/// Returns an optional parameter of a query.
+pub(crate) fn query_parameter(name: &str, schema: ObjectBuilder, description: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
+}

@@ -1,0 +1,228 @@
+//! The bodies of requests and responses about tasks.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+use taskhold_domain::input::{Member, TaskInput};
+use taskhold_domain::task::{Task, TaskId};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
+
+use crate::body::{self, ReadBody, member};
+use crate::json::{WriteJson as _, json_object, to_raw};
+use crate::problem::Problem;
+use crate::schema::{SOME_ID, SOME_TIME, object_of, schema_type};
+
+json_object! {
+    // A task in a response. Existing clients read these seven members; more may be added.
+    #[derive(ToSchema)]
+    #[schema(as = Task)]
+    pub(crate) struct TaskBody<'a> {
+        #[schema(value_type = String, format = "uuid")]
+        id: TaskId,
+        /// What is to be done; kept exactly as given.
+        #[schema(min_length = 1, max_length = 100, pattern = r"^[^\u0000]*$")]
+        title: &'a str,
+        /// More about it; often empty.
+        #[schema(max_length = 500, pattern = r"^[^\u0000]*$")]
+        description: &'a str,
+        completed: bool,
+        #[schema(value_type = String, format = DateTime)]
+        created_at: Timestamp,
+        /// Later with every change.
+        #[schema(value_type = String, format = DateTime)]
+        updated_at: Timestamp,
+        /// The owner: the `sub` of the token.
+        #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
+        user_id: &'a RawValue,
+    }
+}
+
+impl<'a> TaskBody<'a> {
+    /// Takes the owner as JSON, so that a list of tasks escapes it once.
+    pub(crate) fn new(task: &'a Task, owner: &'a RawValue) -> Self {
+        Self {
+            id: task.id,
+            title: task.title.as_str(),
+            description: task.description.as_str(),
+            completed: task.completed,
+            created_at: task.created_at,
+            updated_at: task.updated_at,
+            user_id: owner,
+        }
+    }
+}
+
+/// Returns a task for examples.
+pub(crate) fn some_task() -> Value {
+    json!({
+        "id": SOME_ID,
+        "title": "Buy milk",
+        "description": "2 litres",
+        "completed": false,
+        "created_at": SOME_TIME,
+        "updated_at": SOME_TIME,
+        "user_id": "anna",
+    })
+}
+
+json_object! {
+    #[derive(ToSchema)]
+    #[schema(as = TaskAnswer)]
+    pub(crate) struct OneTask<'a> {
+        task: TaskBody<'a>,
+    }
+}
+
+/// Returns the body of a response with one task.
+pub(super) fn one_task(task: &Task) -> serde_json::Result<Vec<u8>> {
+    let owner = owner_json(&task.owner)?;
+    let task = TaskBody::new(task, &owner);
+    let mut body = Vec::new();
+    OneTask { task }.write_json(&mut body)?;
+    Ok(body)
+}
+
+/// Returns a task as JSON.
+pub(crate) fn task_json(task: &Task) -> serde_json::Result<Box<RawValue>> {
+    to_raw(&TaskBody::new(task, &owner_json(&task.owner)?))
+}
+
+pub(super) fn owner_json(owner: &UserId) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(owner.as_str())
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = TaskStats)]
+pub(crate) struct Stats {
+    pub(super) total: u64,
+    pub(super) completed: u64,
+    pub(super) pending: u64,
+}
+
+// What a request says of a task. Other members are ignored, so that an `id`, a `user_id` or a time in
+// a body never has an effect.
+#[derive(Default, Deserialize, ToSchema)]
+struct TaskMembers {
+    /// What is to be done; kept exactly as given.
+    #[serde(default, deserialize_with = "member")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"^[^\u0000]*$")]
+    title: Member<String>,
+    /// More about it; left out or null it is empty.
+    #[serde(default, deserialize_with = "member")]
+    #[schema(value_type = Option<String>, max_length = 500, pattern = r"^[^\u0000]*$")]
+    description: Member<String>,
+    /// Whether it is done.
+    #[serde(default, deserialize_with = "member")]
+    #[schema(value_type = bool)]
+    completed: Member<bool>,
+}
+
+impl From<TaskMembers> for TaskInput {
+    fn from(members: TaskMembers) -> Self {
+        Self {
+            title: members.title,
+            description: members.description,
+            completed: members.completed,
+        }
+    }
+}
+
+/// Reads what a request says of a task.
+pub(super) fn task_input(body: &ReadBody) -> Result<TaskInput, Problem> {
+    Ok(body.object::<TaskMembers>()?.into())
+}
+
+/// Reads what a request to complete a task says, where null means the same as an empty object.
+pub(super) fn completion_input(body: &ReadBody) -> Result<TaskInput, Problem> {
+    let members: TaskMembers = match body.json()? {
+        Value::Null => TaskMembers::default(),
+        value => body::object(value)?,
+    };
+    Ok(members.into())
+}
+
+schema_type!(
+    NewTask = {
+        let completed = member_schema("completed").default(Some(json!(false)));
+        titled().property("completed", completed)
+    }
+);
+
+schema_type!(
+    TaskUpdate = {
+        let completed = SchemaType::from_iter([Type::Boolean, Type::Null]);
+        titled().property("completed", ObjectBuilder::new().schema_type(completed))
+    }
+);
+
+schema_type!(
+    TaskPatch = {
+        let members = Object::from(object_of::<TaskMembers>());
+        let any_of = members.properties.keys();
+        let any_of: Value = any_of.map(|name| json!({"required": [name]})).collect();
+        ObjectBuilder::from(members)
+            .description(Some("One of these at least."))
+            .extensions(Some([("anyOf", any_of)].into_iter().collect()))
+    }
+);
+
+schema_type!(
+    Completion = {
+        ObjectBuilder::new()
+            .property("completed", member_schema("completed"))
+            .required("completed")
+    }
+);
+
+/// Returns the schema of a body in which `title` is required.
+fn titled() -> ObjectBuilder {
+    object_of::<TaskMembers>().required("title")
+}
+
+fn member_schema(name: &str) -> ObjectBuilder {
+    let mut members = Object::from(object_of::<TaskMembers>()).properties;
+    match members.swap_remove(name) {
+        Some(RefOr::T(Schema::Object(member))) => member.into(),
+        _ => ObjectBuilder::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taskhold_domain::task::{Description, TaskDraft, Title};
+
+    use super::*;
+
+    #[test]
+    fn task_is_written_as_serde_json_writes_its_values() {
+        let created = Timestamp::from_micros(1_767_346_202_323_456).expect("in range");
+        for (text, completed) in [
+            ("Buy milk", false),
+            ("\"quoted\", \\ and \u{1}\n\t\u{7f}\u{2028}", true),
+            ("牛乳 🥛 </script>", false),
+        ] {
+            let owner = UserId::parse(text).expect("a user");
+            let id = TaskId::parse("0199a3b0-1111-7000-8000-00000000000f").expect("an id");
+            let draft = TaskDraft {
+                title: Title::parse(text).expect("a title"),
+                description: Description::parse(text).expect("a description"),
+                completed,
+            };
+            let mut task = Task::create(id, owner, draft, created);
+            task.updated_at = Timestamp::LAST;
+            let written = task_json(&task).expect("written");
+            let text = serde_json::to_string(text).expect("serialized");
+            let expected = format!(
+                "{{\"id\":\"0199a3b0-1111-7000-8000-00000000000f\",\"title\":{text},\
+                 \"description\":{text},\"completed\":{completed},\
+                 \"created_at\":\"2026-01-02T09:30:02.323456Z\",\
+                 \"updated_at\":\"9999-12-31T23:59:59.999999Z\",\"user_id\":{text}}}"
+            );
+            assert_eq!(written.get(), expected);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The problems that the use cases of tasks end in.
+
+use actix_web::http::header::{ETAG, RETRY_AFTER};
+use serde_json::value::RawValue;
+use taskhold_application::tasks::TaskError;
+
+use super::task_json;
+use crate::conditional::etag;
+use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem, RETRY_AFTER_SECONDS};
+
+impl From<TaskError> for Problem {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::NotFound => Self::no_such_task(),
+            TaskError::Forbidden => Self::new(Kind::Forbidden, "The task belongs to another user."),
+            TaskError::Stale(current) => match task_json(&current) {
+                Ok(task) => stale(Some(task)).with_header(ETAG, etag(&current)),
+                Err(error) => Self::internal(error),
+            },
+            TaskError::QuotaExceeded { quota } => Self::new(
+                Kind::QuotaExceeded,
+                format!("You have as many tasks as one user may have: {quota}. Delete some to create others."),
+            ),
+            TaskError::KeyReused => {
+                let detail = "This Idempotency-Key was used for another request; nothing was done.";
+                Self::new(Kind::ValidationError, detail).with_error("Idempotency-Key", detail)
+            }
+            TaskError::KeyInFlight => Self::new(
+                Kind::Conflict,
+                "A request with this Idempotency-Key is still running. Repeat it in a second.",
+            )
+            .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS),
+            TaskError::UnknownCaller => Self::invalid_token(),
+            TaskError::Busy => Self::busy(),
+            TaskError::Unavailable(cause) => Self::unavailable(cause),
+            TaskError::OutcomeUnknown(cause) => Self::outcome_unknown(
+                "The store was lost while it wrote. Read the task again to see what came of it.",
+                cause,
+            ),
+            TaskError::Repeatable(cause) => Self::new(
+                Kind::ServiceUnavailable,
+                "The store was lost while it wrote. Repeat the request with the same Idempotency-Key: \
+                 it is done once, and the answer tells what came of it.",
+            )
+            .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            .caused_by(cause),
+            TaskError::Defect(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// Returns the problem of a change that expected another version than the current one.
+pub(crate) fn stale(current: Option<Box<RawValue>>) -> Problem {
+    Problem::new(
+        Kind::PreconditionFailed,
+        "The task has changed since it was read; nothing was done. This is what it is now.",
+    )
+    .with_task(current)
+}

@@ -1,0 +1,198 @@
+//! The query parameters of a list of tasks.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use taskhold_application::tasks::{Position, Sort, SortKey, Start, TaskQuery};
+use taskhold_domain::user::UserId;
+use url::form_urlencoded;
+use utoipa::IntoParams;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::Type;
+
+use super::{COLLECTION, cursor};
+use crate::problem::Problem;
+use crate::schema::{WITHOUT_NUL, query_parameter};
+
+/// The number of tasks on the longest page.
+pub(crate) const MAX_LIMIT: u32 = 1000;
+
+const PARAMETERS: [&str; 6] = ["limit", "cursor", "offset", "completed", "q", "sort"];
+
+/// The orders by their names. A minus before a name reverses the order.
+const SORTS: [(&str, SortKey); 3] = [
+    ("created_at", SortKey::CreatedAt),
+    ("updated_at", SortKey::UpdatedAt),
+    ("title", SortKey::Title),
+];
+
+/// The query parameters of a list, for its description.
+pub(super) struct ListParameters;
+
+impl IntoParams for ListParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let of_type = |schema_type| ObjectBuilder::new().schema_type(schema_type);
+        let number =
+            |min: u64, max: u64| of_type(Type::Integer).minimum(Some(min)).maximum(Some(max));
+        let sorts = SORTS
+            .iter()
+            .flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]);
+        let parameters = [
+            ("completed", of_type(Type::Boolean), "Only these."),
+            (
+                "q",
+                of_type(Type::String).pattern(Some(WITHOUT_NUL)),
+                "Only tasks with this text in title or description, without regard to case; `%` and `_` mean \
+                 themselves.",
+            ),
+            (
+                "sort",
+                of_type(Type::String)
+                    .enum_values(Some(sorts))
+                    .default(Some(json!("-created_at"))),
+                "The order; a minus reverses it. Titles are compared code point by code point, and ties are \
+                 broken by id.",
+            ),
+            ("limit", number(1, MAX_LIMIT.into()), "A page of so many."),
+            (
+                "cursor",
+                of_type(Type::String),
+                "The page after the one that gave this `next_cursor`; with `limit`, and the same `sort`, \
+                 `completed` and `q`.",
+            ),
+            (
+                "offset",
+                number(0, u64::MAX),
+                "Leave out so many; with `limit`, and not with `cursor`.",
+            ),
+        ];
+        parameters
+            .map(|(name, schema, text)| query_parameter(name, schema, text))
+            .into()
+    }
+}
+
+/// Parses the query parameters of a list. Unknown ones are ignored.
+pub(super) fn parse(query_string: &str, owner: &UserId) -> Result<TaskQuery, Problem> {
+    let mut given = parameters(query_string)?;
+    let mut query = TaskQuery {
+        completed: match given.remove("completed").as_deref() {
+            None => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => return Err(bad("completed", "true or false")),
+        },
+        text: given.remove("q"),
+        sort: given
+            .remove("sort")
+            .map_or(Ok(Sort::default()), |sort| parse_sort(&sort))?,
+        start: Start::First,
+        limit: match given.remove("limit").map(|limit| limit.parse::<u32>()) {
+            None => None,
+            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => Some(limit),
+            Some(_) => {
+                return Err(bad(
+                    "limit",
+                    &format!("a whole number from 1 to {MAX_LIMIT}"),
+                ));
+            }
+        },
+    };
+    if query.text.as_ref().is_some_and(|text| text.contains('\0')) {
+        return Err(bad("q", "text without NUL characters"));
+    }
+    query.start = match (given.remove("cursor"), given.remove("offset")) {
+        (None, None) => Start::First,
+        (Some(_), Some(_)) => {
+            return Err(Problem::malformed("cursor and offset exclude each other."));
+        }
+        _ if query.limit.is_none() => {
+            return Err(Problem::malformed("cursor and offset go with a limit."));
+        }
+        (Some(cursor), None) => Start::After(place(&cursor, owner, &query)?),
+        (None, Some(offset)) => Start::Offset(parse_offset(&offset)?),
+    };
+    Ok(query)
+}
+
+fn place(cursor: &str, owner: &UserId, query: &TaskQuery) -> Result<Position, Problem> {
+    cursor::decode(cursor, owner, query).map_err(|error| Problem::malformed(error.to_string()))
+}
+
+fn parse_sort(raw: &str) -> Result<Sort, Problem> {
+    let (descending, name) = match raw.strip_prefix('-') {
+        Some(name) => (true, name),
+        None => (false, raw),
+    };
+    match SORTS.iter().find(|(known, _)| *known == name) {
+        Some((_, key)) => Ok(Sort {
+            key: *key,
+            descending,
+        }),
+        None => Err(bad(
+            "sort",
+            "created_at, updated_at or title, or one of them after a minus",
+        )),
+    }
+}
+
+/// Parses an offset. A number that is too large is past the last task in any case.
+fn parse_offset(raw: &str) -> Result<u32, Problem> {
+    match raw.parse::<u64>() {
+        Ok(offset) => Ok(u32::try_from(offset).unwrap_or(u32::MAX)),
+        Err(_) => Err(bad("offset", "a whole number from 0")),
+    }
+}
+
+/// Returns the values of the known query parameters.
+fn parameters(query_string: &str) -> Result<HashMap<&'static str, String>, Problem> {
+    if percent_encoding::percent_decode_str(query_string)
+        .decode_utf8()
+        .is_err()
+    {
+        return Err(Problem::malformed("The query is not UTF-8."));
+    }
+    let mut parameters = HashMap::new();
+    for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
+        let Some(known) = PARAMETERS.into_iter().find(|known| *known == name) else {
+            continue;
+        };
+        if parameters.insert(known, value.into_owned()).is_some() {
+            return Err(Problem::malformed(format!(
+                "The query parameter {known} is given twice."
+            )));
+        }
+    }
+    Ok(parameters)
+}
+
+fn bad(parameter: &str, expected: &str) -> Problem {
+    Problem::malformed(format!(
+        "The query parameter {parameter} must be {expected}."
+    ))
+}
+
+/// Returns the path and query of the next page of the same list.
+pub(super) fn next_page(query: &TaskQuery, cursor: &str) -> String {
+    let mut parameters = form_urlencoded::Serializer::new(String::new());
+    if let Some(limit) = query.limit {
+        parameters.append_pair("limit", &limit.to_string());
+    }
+    if let Some(completed) = query.completed {
+        parameters.append_pair("completed", if completed { "true" } else { "false" });
+    }
+    if let Some(text) = &query.text {
+        parameters.append_pair("q", text);
+    }
+    if query.sort != Sort::default() {
+        let name = SORTS
+            .iter()
+            .find(|(_, key)| *key == query.sort.key)
+            .map_or("", |(name, _)| name);
+        let minus = if query.sort.descending { "-" } else { "" };
+        parameters.append_pair("sort", &format!("{minus}{name}"));
+    }
+    parameters.append_pair("cursor", cursor);
+    format!("{COLLECTION}?{}", parameters.finish())
+}
