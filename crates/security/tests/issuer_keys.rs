@@ -38,7 +38,7 @@ async fn tokens_of(keys: &[Value], required_claims: RequiredClaims) -> JwtTokens
     issuer_keys.refresh().await.expect("keys");
     JwtTokens::new(
         &Secret::new(SECRET),
-        origin,
+        required_claims,
         TokenLifetimes {
             own: Duration::from_hours(1),
             max_accepted: Duration::from_hours(24),

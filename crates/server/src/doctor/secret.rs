@@ -35,7 +35,7 @@ pub async fn check(settings: &Settings, report: &mut Report) {
 
 async fn issuer(source: KeySource) -> Finding {
     match IssuerKeys::new(source, RefreshIntervals::default())
-        .read()
+        .refresh()
         .await
     {
         Ok(count @ 1..) => Finding::ok(format!("{count} keys that can verify tokens")),

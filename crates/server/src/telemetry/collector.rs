@@ -1,5 +1,4 @@
-//! The way to the collector: the same HTTP client as for an issuer's keys, and a word in the log when
-//! the collector goes away or comes back.
+//! The HTTP client of the exporter, which logs when the collector goes away and when it comes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +7,7 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use taskhold_security::http_client;
 use tokio::runtime::Handle;
 
-/// The longest answer that is read.
+/// The largest response that is read.
 const MAX_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Talks to it on the runtime that this is called on.
+    /// Returns a client that sends requests on the current runtime.
     pub fn new() -> reqwest::Result<Self> {
         Ok(Self {
             client: http_client::builder().build()?,
@@ -28,10 +27,10 @@ impl Collector {
         })
     }
 
-    fn note(&self, answer: &Result<Response<Bytes>, HttpError>) {
-        let failure = match answer {
-            Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(format!("it answers {}", answer.status())),
+    fn log_changes(&self, outcome: &Result<Response<Bytes>, HttpError>) {
+        let failure = match outcome {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("it answers {}", response.status())),
             Err(error) => Some(error.to_string()),
         };
         let was_away = self.is_away.swap(failure.is_some(), Ordering::Relaxed);
@@ -51,23 +50,23 @@ impl Collector {
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // The exporter has a thread of its own, outside any runtime.
-        let exchange = self.runtime.spawn(exchange(self.client.clone(), request));
-        let answer = exchange.await.unwrap_or_else(|ended| Err(ended.into()));
-        self.note(&answer);
-        answer
+        // The exporter runs on a thread outside the runtime.
+        let exchange = self.runtime.spawn(send(self.client.clone(), request));
+        let outcome = exchange.await.unwrap_or_else(|error| Err(error.into()));
+        self.log_changes(&outcome);
+        outcome
     }
 }
 
-async fn exchange(
+async fn send(
     client: reqwest::Client,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, HttpError> {
-    let mut answer = client.execute(request.try_into()?).await?;
-    let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
-    let body = http_client::read_body(answer, MAX_BYTES).await?;
-    let mut answer = Response::new(Bytes::from(body));
-    *answer.status_mut() = status;
-    *answer.headers_mut() = headers;
-    Ok(answer)
+    let mut response = client.execute(request.try_into()?).await?;
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let body = http_client::read_body(response, MAX_BYTES).await?;
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
 }
