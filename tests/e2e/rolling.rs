@@ -38,7 +38,7 @@ impl Balancer {
     async fn start(instances: [u16; 2]) -> Self {
         let port = lasting_port();
         let folder = tempfile::tempdir().expect("a folder");
-        let documented = include_str!("../../docs/operations.md");
+        let documented = include_str!("../../docs/operations/instances.md");
         let (_, rest) = documented.split_once("```haproxy\n").expect("documented");
         let (configuration, _) = rest.split_once("```").expect("a block");
         // The same in all but addresses, and in how often it asks: these instances wait for a second.

@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput};
 use taskhold_api::Services;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_application::accounts::{AccountService, Lifetimes};
-use taskhold_application::rate_limits::{Allowed, RateLimiter};
+use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
@@ -180,7 +180,7 @@ fn services(store: &MemoryStore) -> Services {
     let clock = Arc::new(ManualClock::default());
     let ids = Arc::new(CountedIds::default());
     let revocations = Arc::new(Revocations::new(people.clone(), clock.clone()));
-    let allowed = Allowed {
+    let allowed = RateLimits {
         requests: u32::MAX,
         failures_per_address: u32::MAX,
         failures: u32::MAX,

@@ -67,7 +67,7 @@ async fn register(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let allowance = accounts.admit(address).await?;
+    let allowance = accounts.count_request(address).await?;
     let body: RegistrationBody = body.read(&[JSON]).await?.object()?;
     let input = RegistrationInput {
         email: body.email,
@@ -108,7 +108,7 @@ async fn log_in(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let allowance = accounts.admit(address).await?;
+    let allowance = accounts.count_request(address).await?;
     let body: CredentialsBody = body.read(&[JSON]).await?.object()?;
     let input = CredentialsInput {
         email: body.email,
@@ -275,10 +275,10 @@ fn rate_limit_headers(allowance: &Allowance) -> [(HeaderName, String); 2] {
     let Allowance {
         quota,
         window,
-        left,
-        renewed_in,
+        remaining,
+        reset_in,
     } = allowance;
-    let (window, renewed_in) = (window.as_secs(), whole_seconds(*renewed_in));
+    let (window, reset_in) = (window.as_secs(), whole_seconds(*reset_in));
     [
         (
             RATE_LIMIT_POLICY.clone(),
@@ -286,7 +286,7 @@ fn rate_limit_headers(allowance: &Allowance) -> [(HeaderName, String); 2] {
         ),
         (
             RATE_LIMIT.clone(),
-            format!("\"default\";r={left};t={renewed_in}"),
+            format!("\"default\";r={remaining};t={reset_in}"),
         ),
     ]
 }

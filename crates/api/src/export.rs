@@ -67,7 +67,7 @@ async fn export(
 ) -> Result<HttpResponse, Problem> {
     let (format, zone) = parameters(request.query_string())?;
     // The first page is read before the response begins, so that a failure has its own status.
-    let page = tasks.oldest_first(&caller.id, None).await?;
+    let page = tasks.export_page(&caller.id, None).await?;
     let sending = Sending {
         tasks,
         owner: caller.id,
@@ -99,7 +99,7 @@ impl Sending {
         }
         match page.next {
             Some(position) => {
-                let next = self.tasks.oldest_first(&self.owner, Some(position));
+                let next = self.tasks.export_page(&self.owner, Some(position));
                 self.page = Some(next.await?);
             }
             None => part.push_str(self.writer.end()),

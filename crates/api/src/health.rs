@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
-use taskhold_application::readiness::Readiness;
+use taskhold_application::readiness::{NotReady, Readiness};
 use utoipa::ToSchema;
 
 use crate::route::{Access, Endpoint};
@@ -82,7 +82,11 @@ async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
     match readiness.check().await {
         Ok(()) => respond(&mut HttpResponse::Ok(), "ready", None),
         Err(reason) => {
-            tracing::warn!(%reason, "not ready");
+            let action = match reason {
+                NotReady::SchemaOutdated => "; run `taskhold migrate up`",
+                _ => "",
+            };
+            tracing::warn!(reason = %format_args!("{reason}{action}"), "not ready");
             respond(&mut HttpResponse::ServiceUnavailable(), "not ready", None)
         }
     }

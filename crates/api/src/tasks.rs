@@ -9,7 +9,7 @@ mod query;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde_json::{Value, json};
-use taskhold_application::tasks::{TaskService, Written};
+use taskhold_application::tasks::{TaskService, WriteResult};
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 
 pub(crate) use self::body::{
@@ -288,7 +288,7 @@ async fn change(
 
 fn written(
     response: &mut HttpResponseBuilder,
-    written: &Written<Task>,
+    written: &WriteResult<Task>,
 ) -> Result<HttpResponse, Problem> {
     mark_replayed(response, written.replayed);
     one(response, &written.outcome)

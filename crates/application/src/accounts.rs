@@ -1,4 +1,4 @@
-//! What a person can do with an account: register, log in, stay logged in, and leave.
+//! What a user can do with an account: register, log in, refresh tokens, and leave.
 
 mod error;
 mod grant;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskhold_domain::account::{Email, Password};
+use taskhold_domain::account::{Email, Password, PasswordHash};
 use taskhold_domain::input::{Credentials, PasswordChange, Registration};
 use taskhold_domain::revocation::Revocation;
 use taskhold_domain::session::{Rotation, Session, Successor};
@@ -22,58 +22,59 @@ pub use self::error::AccountError;
 pub use self::grant::{Grant, RefreshToken};
 use crate::clock::Clock;
 use crate::ids::Ids;
-use crate::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
+use crate::passwords::{HashingError, PasswordHasher, Verification};
 pub use crate::rate_limits::Allowance;
 use crate::rate_limits::RateLimiter;
 use crate::revocations::Revocations;
 use crate::tokens::TokenSigner;
 
-/// How young a token must be to delete an account that has no password.
-pub const FRESH_FOR: Duration = Duration::from_mins(5);
+/// The greatest age of a token that may delete an account without a password.
+pub const MAX_FRESH_AGE: Duration = Duration::from_mins(5);
 
-/// How long what is given out lives.
+/// The lifetimes of tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
-    /// A refresh token.
+    /// The lifetime of a refresh token.
     pub refresh_token: Duration,
-    /// The longest that any token lives which this service takes, also those of another issuer: for so
-    /// long it is remembered that they were revoked.
+    /// The longest lifetime of an access token that the service accepts, also of another issuer.
+    /// Revocations are kept for as long.
     pub max_token_lifetime: Duration,
 }
 
-/// People's accounts.
+/// The accounts of users.
 #[derive(Clone)]
 pub struct AccountService {
-    /// The users port.
+    /// The users.
     pub users: Arc<dyn UserRepository>,
-    /// The sessions port.
+    /// The refresh tokens.
     pub sessions: Arc<dyn SessionRepository>,
-    /// Hashes passwords.
+    /// The password hasher.
     pub passwords: Arc<dyn PasswordHasher>,
-    /// Makes access tokens.
+    /// The signer of access tokens.
     pub tokens: Arc<dyn TokenSigner>,
-    /// What is told at once of a revocation.
+    /// The cache that learns of each revocation at once.
     pub revocations: Arc<Revocations>,
-    /// How often somebody may try.
+    /// The limits on registration and login.
     pub limits: RateLimiter,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The ids of users and of logins.
+    /// The generator of the ids of users and logins.
     pub ids: Arc<dyn Ids>,
-    /// How long what is given out lives.
+    /// The lifetimes of tokens.
     pub lifetimes: Lifetimes,
 }
 
 impl AccountService {
-    /// Counts a request of an address that wants to register or log in.
+    /// Counts a request of an address to register or log in.
     ///
     /// # Errors
-    /// [`AccountError::TooOften`], and those of the store.
-    pub async fn admit(&self, address: IpAddr) -> Result<Allowance, AccountError> {
-        Ok(self.limits.request(address, self.clock.now()).await?)
+    /// [`AccountError::RateLimited`], and those of the store.
+    pub async fn count_request(&self, address: IpAddr) -> Result<Allowance, AccountError> {
+        let now = self.clock.now();
+        Ok(self.limits.count_request(address, now).await?)
     }
 
-    /// Makes an account.
+    /// Creates an account.
     ///
     /// # Errors
     /// [`AccountError`]: `EmailTaken`, `Busy`, and those of the store.
@@ -102,10 +103,10 @@ impl AccountService {
         }
     }
 
-    /// Lets somebody in. What is wrong costs as much as what is right, whatever is wrong about it.
+    /// Logs a user in. Wrong credentials take as long as right ones, whatever is wrong about them.
     ///
     /// # Errors
-    /// [`AccountError`]: `WrongCredentials`, `TooOften`, `Busy`, and those of the store.
+    /// [`AccountError`]: `WrongCredentials`, `RateLimited`, `Busy`, and those of the store.
     pub async fn log_in(
         &self,
         credentials: &Credentials,
@@ -113,19 +114,19 @@ impl AccountService {
     ) -> Result<Grant, AccountError> {
         let now = self.clock.now();
         self.limits
-            .failure(&credentials.email, address, now)
+            .count_failure(&credentials.email, address, now)
             .await?;
-        // Twice, since another login may make the hash anew while the password is compared with it.
+        // Twice, since a concurrent login may replace the hash while it is compared with the password.
         for _ in 0..2 {
-            if let Some(grant) = self.let_in(credentials, address).await? {
+            if let Some(grant) = self.try_log_in(credentials, address).await? {
                 return Ok(grant);
             }
         }
         Err(AccountError::WrongCredentials)
     }
 
-    /// `None` where the account has changed while the password was compared.
-    async fn let_in(
+    /// Logs a user in; returns `None` if the account changed while the password was verified.
+    async fn try_log_in(
         &self,
         credentials: &Credentials,
         address: IpAddr,
@@ -140,46 +141,46 @@ impl AccountService {
         let (Some(user), Some(hash)) = (user, hash) else {
             return Err(AccountError::WrongCredentials);
         };
-        if verified == Verified::Wrong || !user.is_active {
+        if verified == Verification::Mismatch || !user.is_active {
             return Err(AccountError::WrongCredentials);
         }
-        self.limits.success(email, address).await?;
+        self.limits.clear_failures(email, address).await?;
         let now = self.clock.now();
         let (session, refresh_token) = self.new_session(&user.id, now)?;
         if !self.sessions.start(&session, &hash).await? {
             return Ok(None);
         }
-        if verified == Verified::RightButOutdated
+        if verified == Verification::MatchOutdatedHash
             && let Err(error) = self.rehash(&user.id, &hash, password).await
         {
-            // There will be another login.
+            // The next login tries again.
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "could not make an outdated hash anew"
+                "could not replace an outdated password hash"
             );
         }
         self.grant(user, refresh_token, now).map(Some)
     }
 
-    /// Compares a password. Where there is no time for that, the attempt does not count: a storm of
-    /// logins must not lock out who was right.
+    /// Verifies a password. If the hasher is too busy, the attempt does not count: a storm of logins must
+    /// not lock users out.
     async fn verify(
         &self,
         email: &str,
         password: &str,
         hash: Option<&PasswordHash>,
         address: IpAddr,
-    ) -> Result<Verified, AccountError> {
+    ) -> Result<Verification, AccountError> {
         match self.passwords.verify(password, hash).await {
             Err(HashingError::Busy) => {
-                self.limits.refund(email, address).await?;
+                self.limits.refund_failure(email, address).await?;
                 Err(AccountError::Busy)
             }
             verified => Ok(verified?),
         }
     }
 
-    /// Gives new tokens for a refresh token, which is used up by that.
+    /// Exchanges a refresh token, which is used up, for new tokens.
     ///
     /// # Errors
     /// [`AccountError`]: `InvalidRefreshToken`, and those of the store.
@@ -201,8 +202,8 @@ impl AccountService {
         }
     }
 
-    /// Ends what came of the login that this refresh token came of, or of every login, and every access
-    /// token until now.
+    /// Ends the login that this refresh token descends from, or every login of the caller without one,
+    /// and revokes the caller's access tokens.
     ///
     /// # Errors
     /// [`AccountError`]: those of the store.
@@ -214,11 +215,11 @@ impl AccountService {
         let revocation = self.revocation_of(caller, self.clock.now());
         let token = token.map(RefreshToken::hash);
         self.sessions.end(token, &revocation).await?;
-        self.revocations.note(&revocation);
+        self.revocations.add(&revocation);
         Ok(())
     }
 
-    /// Who the caller is; `None` where the store does not know the user yet.
+    /// Returns the caller's account, or `None` if the store does not know the user yet.
     ///
     /// # Errors
     /// [`AccountError`]: those of the store.
@@ -226,11 +227,11 @@ impl AccountService {
         Ok(self.users.find(caller).await?)
     }
 
-    /// Gives the caller another password, ends everything that was given out before, and lets the
-    /// caller in anew.
+    /// Changes the caller's password, ends every session and token from before, and logs the caller in
+    /// again.
     ///
     /// # Errors
-    /// [`AccountError`]: `WrongPassword`, `NoPassword`, `TooOften`, `NotFound`, `Busy`, and those of the
+    /// [`AccountError`]: `WrongPassword`, `NoPassword`, `RateLimited`, `NotFound`, `Busy`, and those of the
     /// store.
     pub async fn change_password(
         &self,
@@ -240,7 +241,9 @@ impl AccountService {
     ) -> Result<Grant, AccountError> {
         let user = self.account(caller).await?;
         let user = user.ok_or(AccountError::NoPassword)?;
-        let verified = self.ask_password(&user, &change.current, address).await?;
+        let verified = self
+            .confirm_password(&user, &change.current, address)
+            .await?;
         let password = self.passwords.hash(&change.new).await?;
         let now = self.clock.now();
         let revocation = self.revocation_of(caller, now);
@@ -250,21 +253,22 @@ impl AccountService {
             .change_password(verified, &password, &revocation, &session)
             .await?;
         if !is_changed {
-            // The account has changed while the passwords were hashed.
+            // The account changed while the passwords were hashed.
             return Err(match self.account(caller).await? {
                 Some(_) => AccountError::WrongPassword,
                 None => AccountError::NotFound,
             });
         }
-        self.revocations.note(&revocation);
+        self.revocations.add(&revocation);
         self.grant(user, refresh_token, now)
     }
 
-    /// Deletes the caller's account with all that is the caller's. Asks for the password, or where there
-    /// is none for a token that was `issued` a moment ago.
+    /// Deletes the caller's account with all of the caller's data. Requires the password or, if the
+    /// account has none, a token that was `issued` within [`MAX_FRESH_AGE`].
     ///
     /// # Errors
-    /// [`AccountError`]: `WrongPassword`, `StaleToken`, `TooOften`, `Busy`, and those of the store.
+    /// [`AccountError`]: `WrongPassword`, `FreshTokenRequired`, `RateLimited`, `Busy`, and those of the
+    /// store.
     pub async fn delete(
         &self,
         caller: &UserId,
@@ -275,23 +279,23 @@ impl AccountService {
         match self.account(caller).await? {
             Some(user) if user.password.is_some() => {
                 let password = password.ok_or(AccountError::WrongPassword)?;
-                self.ask_password(&user, password, address).await?;
+                self.confirm_password(&user, password, address).await?;
             }
             _ => {
                 let now = self.clock.now();
-                if issued.is_none_or(|issued| issued.saturating_add(FRESH_FOR) < now) {
-                    return Err(AccountError::StaleToken);
+                if issued.is_none_or(|issued| issued.saturating_add(MAX_FRESH_AGE) < now) {
+                    return Err(AccountError::FreshTokenRequired);
                 }
             }
         }
         let revocation = self.revocation_of(caller, self.clock.now());
         self.users.remove(&revocation).await?;
-        self.revocations.note(&revocation);
+        self.revocations.add(&revocation);
         Ok(())
     }
 
-    /// The caller's account, where the store knows it. The caller's token may have been taken only because
-    /// this instance has not heard yet that the account is deactivated.
+    /// Returns the caller's account, if the store knows it. An account that was just deactivated is not
+    /// found: this instance may not know of the revocation yet.
     async fn account(&self, caller: &UserId) -> Result<Option<User>, AccountError> {
         match self.users.find(caller).await? {
             Some(user) if !user.is_active => Err(AccountError::NotFound),
@@ -299,8 +303,8 @@ impl AccountService {
         }
     }
 
-    /// The hash of the right password.
-    async fn ask_password<'a>(
+    /// Verifies the caller's password and returns its hash.
+    async fn confirm_password<'a>(
         &self,
         user: &'a User,
         password: &str,
@@ -309,14 +313,16 @@ impl AccountService {
         let (Some(email), Some(hash)) = (&user.email, &user.password) else {
             return Err(AccountError::NoPassword);
         };
-        // Who has stolen a token must not be able to guess.
+        // A stolen token must not help to guess the password.
         let now = self.clock.now();
-        self.limits.failure(email.as_str(), address, now).await?;
+        self.limits
+            .count_failure(email.as_str(), address, now)
+            .await?;
         let verified = self.verify(email.as_str(), password, Some(hash), address);
         match verified.await? {
-            Verified::Wrong => Err(AccountError::WrongPassword),
-            Verified::Right | Verified::RightButOutdated => {
-                self.limits.success(email.as_str(), address).await?;
+            Verification::Mismatch => Err(AccountError::WrongPassword),
+            Verification::Match | Verification::MatchOutdatedHash => {
+                self.limits.clear_failures(email.as_str(), address).await?;
                 Ok(hash)
             }
         }
@@ -328,7 +334,7 @@ impl AccountService {
         outdated: &PasswordHash,
         password: &str,
     ) -> Result<(), AccountError> {
-        // Rules that came later are no reason to keep an outdated hash, but nothing is lost by it.
+        // A password that breaks a newer rule keeps its hash, which still works.
         if let Ok(password) = Password::parse(password) {
             let hash = self.passwords.hash(&password).await?;
             self.users.rehash(user, outdated, &hash).await?;
@@ -352,8 +358,8 @@ impl AccountService {
         Ok((session, token))
     }
 
-    /// `now` is from before the refresh token was kept: what ends that one since, ends the access token
-    /// too.
+    /// Issues an access token at `now`, which is before the refresh token was stored: whatever ended the
+    /// session since then revokes the access token too.
     fn grant(
         &self,
         user: User,
@@ -367,7 +373,7 @@ impl AccountService {
         })
     }
 
-    /// That no token counts which was issued before now.
+    /// The revocation of all tokens that were issued before `now`.
     fn revocation_of(&self, user: &UserId, now: Timestamp) -> Revocation {
         Revocation::issued_before(user, now, self.lifetimes.max_token_lifetime)
     }

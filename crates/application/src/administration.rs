@@ -1,4 +1,4 @@
-//! What an operator can do with people's accounts.
+//! What an operator can do with accounts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use crate::accounts::AccountError;
 use crate::clock::Clock;
 use crate::passwords::PasswordHasher;
 
-/// How many users are read at once.
+/// The number of users that are read at once.
 const PAGE: u32 = 500;
 
-/// The accounts of everybody. What it changes takes effect on every running instance within
+/// The accounts of all users. Changes take effect on every running instance within
 /// [`MAX_PROPAGATION`](taskhold_domain::revocation::MAX_PROPAGATION).
 pub struct Administration {
-    /// The users port.
+    /// The users.
     pub users: Arc<dyn UserRepository>,
-    /// Hashes passwords.
+    /// The password hasher.
     pub passwords: Arc<dyn PasswordHasher>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The longest that any token lives which the service takes.
+    /// The longest lifetime of a token that the service accepts.
     pub max_token_lifetime: Duration,
 }
 
 impl Administration {
-    /// Shows every user, by id.
+    /// Calls `show` with every user, in the order of their ids.
     ///
     /// # Errors
     /// [`AccountError`]: those of the store.
@@ -45,8 +45,8 @@ impl Administration {
         }
     }
 
-    /// The user of this id or, where there is none, of this e-mail address. Ids of another service may
-    /// look like addresses, and can only be named in this way.
+    /// Returns the user of this id or, if there is none, of this e-mail address. The id goes first, since
+    /// ids of another service may look like addresses.
     ///
     /// # Errors
     /// [`AccountError`]: `NotFound`, and those of the store.
@@ -61,7 +61,7 @@ impl Administration {
         user.ok_or(AccountError::NotFound)
     }
 
-    /// Keeps a user out: no token of theirs counts, whoever issued it and when.
+    /// Deactivates a user: none of the user's tokens counts, whatever their issuer and time.
     ///
     /// # Errors
     /// [`AccountError`]: `NotFound`, and those of the store.
@@ -70,26 +70,26 @@ impl Administration {
         found(self.users.set_active(false, &revocation).await?)
     }
 
-    /// Lets a user in again, with tokens that are issued from now on.
+    /// Activates a user. Only tokens that are issued from now on count.
     ///
     /// # Errors
     /// [`AccountError`]: `NotFound`, and those of the store.
     pub async fn activate(&self, user: &UserId) -> Result<(), AccountError> {
-        found(self.users.set_active(true, &self.since_now(user)).await?)
+        found(self.users.set_active(true, &self.revocation(user)).await?)
     }
 
-    /// Deletes a user with all that is theirs.
+    /// Deletes a user with all of the user's data.
     ///
     /// # Errors
     /// [`AccountError`]: `NotFound`, and those of the store.
     pub async fn delete(&self, user: &UserId) -> Result<(), AccountError> {
-        found(self.users.remove(&self.since_now(user)).await?)
+        found(self.users.remove(&self.revocation(user)).await?)
     }
 
-    /// Gives a user who forgot theirs another password, and ends every session.
+    /// Sets the password of a user, and ends every session.
     ///
     /// # Errors
-    /// [`AccountError`]: `NotFound`, `NoPassword` where the user has no e-mail address to log in with,
+    /// [`AccountError`]: `NotFound`, `NoPassword` if the user has no e-mail address to log in with,
     /// and those of the store.
     pub async fn set_password(&self, user: &User, password: &Password) -> Result<(), AccountError> {
         if user.email.is_none() {
@@ -98,18 +98,18 @@ impl Administration {
         let hash = self.passwords.hash(password).await?;
         found(
             self.users
-                .set_password(&hash, &self.since_now(&user.id))
+                .set_password(&hash, &self.revocation(&user.id))
                 .await?,
         )
     }
 
-    fn since_now(&self, user: &UserId) -> Revocation {
+    fn revocation(&self, user: &UserId) -> Revocation {
         Revocation::issued_before(user, self.clock.now(), self.max_token_lifetime)
     }
 }
 
-fn found(found: bool) -> Result<(), AccountError> {
-    if found {
+fn found(is_found: bool) -> Result<(), AccountError> {
+    if is_found {
         Ok(())
     } else {
         Err(AccountError::NotFound)

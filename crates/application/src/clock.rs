@@ -1,16 +1,16 @@
-//! Where the time comes from.
+//! The port for the time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use taskhold_domain::timestamp::Timestamp;
 
-/// Tells the time, cut to microseconds.
+/// A clock, truncated to microseconds.
 pub trait Clock: Send + Sync {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -18,7 +18,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         #[expect(
             clippy::disallowed_methods,
-            reason = "this is the one place that asks the machine"
+            reason = "this is the one place that reads the system clock"
         )]
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)

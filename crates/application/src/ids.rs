@@ -1,15 +1,15 @@
-//! Where new ids come from.
+//! The port for new ids.
 
 use uuid::Uuid;
 
-/// Makes ids that nobody has had before.
+/// A generator of unique ids.
 pub trait Ids: Send + Sync {
-    /// A new one.
+    /// Returns a new id.
     fn next(&self) -> Uuid;
 }
 
-/// UUIDs of version 7: random, and in the order of their making, so that an index of them grows
-/// at its end.
+/// Generates UUIDs of version 7, which sort by time of creation, so that an index of them grows at
+/// its end.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TimeOrderedIds;
 
@@ -17,7 +17,7 @@ impl Ids for TimeOrderedIds {
     fn next(&self) -> Uuid {
         #[expect(
             clippy::disallowed_methods,
-            reason = "this is the one place that makes ids"
+            reason = "this is the one place that generates ids"
         )]
         Uuid::now_v7()
     }

@@ -1,19 +1,46 @@
-//! The use cases of Taskhold, and the decisions that belong to no single task: who may do what,
-//! and what a miss means. It knows the storage ports and nothing of databases or HTTP.
+//! The use cases of Taskhold: who may do what, and what it means that a change finds nothing. The
+//! crate knows the storage ports, and nothing of databases, HTTP, file formats or command lines.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`tasks`] | [`TaskService`](tasks::TaskService): create, read, change and delete one's tasks |
-//! | [`accounts`] | [`AccountService`](accounts::AccountService): register, log in, stay logged in, leave |
+//! | [`tasks`] | [`TaskService`](tasks::TaskService): create, read, change, delete and export one's tasks |
+//! | [`accounts`] | [`AccountService`](accounts::AccountService): register, log in, refresh tokens, leave |
 //! | [`administration`] | [`Administration`](administration::Administration): what an operator can do with accounts |
-//! | [`import`] | [`Importer`](import::Importer): tasks out of a file, all or none |
-//! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): how often somebody may try |
-//! | [`revocations`] | [`Revocations`](revocations::Revocations): which sound tokens count |
-//! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): removes what need not be kept |
-//! | [`readiness`] | [`Readiness`](readiness::Readiness): whether the store answers in time |
-//! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): who is asking |
-//! | [`passwords`] | [`PasswordHasher`](passwords::PasswordHasher): how passwords are kept |
-//! | [`clock`], [`ids`] | the ports for time and new ids, with the system's own |
+//! | [`import`] | [`Importer`](import::Importer): imports the rows of a file, all or none |
+//! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): limits registrations and logins |
+//! | [`revocations`] | [`Revocations`](revocations::Revocations): which valid tokens were revoked |
+//! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
+//! | [`readiness`] | [`Readiness`](readiness::Readiness): whether requests can be served |
+//! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
+//! | [`passwords`] | [`PasswordHasher`](passwords::PasswordHasher): the port for password hashing |
+//! | [`clock`], [`ids`] | the ports for the time and for new ids, with those of the system |
+//!
+//! A service is a struct of ports, and a program chooses the adapters:
+//!
+//! ```
+//! # use taskhold_application::{clock::SystemClock, ids::TimeOrderedIds, tasks::{TaskError, TaskService}};
+//! # use taskhold_domain::{task::{Description, TaskDraft, Title}, user::UserId};
+//! # use std::{num::NonZeroU64, sync::Arc};
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = Arc::new(taskhold_testkit::memory::MemoryStore::default());
+//! let quota = NonZeroU64::new(1).expect("not zero");
+//! let tasks = TaskService::new(store, Arc::new(SystemClock), Arc::new(TimeOrderedIds), quota);
+//!
+//! let anna = UserId::parse("anna")?;
+//! let draft = TaskDraft {
+//!     title: Title::parse("Buy milk")?,
+//!     description: Description::default(),
+//!     completed: false,
+//! };
+//! let task = tasks.create(&anna, draft.clone(), None).await?.outcome;
+//! assert_eq!(tasks.find(&anna, task.id).await?, task);
+//!
+//! let second = tasks.create(&anna, draft, None).await;
+//! assert!(matches!(second, Err(TaskError::QuotaExceeded { quota: 1 })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod accounts;
 pub mod administration;

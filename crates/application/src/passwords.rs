@@ -1,23 +1,22 @@
-//! How passwords are kept: as hashes that cost time to guess at.
+//! The port that hashes passwords.
 
 use std::error::Error;
 
 use async_trait::async_trait;
-use taskhold_domain::account::Password;
-pub use taskhold_domain::account::PasswordHash;
+use taskhold_domain::account::{Password, PasswordHash};
 
-/// Hashes passwords and compares them with their hashes, without holding up anything else.
+/// Hashes and verifies passwords without blocking the async threads.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
-    /// A hash of `password`, different each time.
+    /// Returns a salted hash of `password`.
     ///
     /// # Errors
     /// [`HashingError`].
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError>;
 
-    /// Whether `password`, as somebody claims it to be, is the one of `hash`. Without a hash it is
-    /// wrong, after the same work: how long an answer takes must not tell whether there is an
-    /// account. So it is where `password` is too long to be one.
+    /// Compares `password` with `hash`. Without a hash, or with a password that is too long to be one,
+    /// the result is [`Verification::Mismatch`] after the same work: the time of an answer must not
+    /// reveal whether an account exists.
     ///
     /// # Errors
     /// [`HashingError`].
@@ -25,28 +24,27 @@ pub trait PasswordHasher: Send + Sync {
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
-    ) -> Result<Verified, HashingError>;
+    ) -> Result<Verification, HashingError>;
 }
 
-/// What came of comparing a password with a hash.
+/// The result of comparing a password with a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verified {
-    /// It is another password.
-    Wrong,
-    /// It is the password.
-    Right,
-    /// It is the password, but its hash is weaker than those that are made now: time to make a new
-    /// one, while the password is at hand.
-    RightButOutdated,
+pub enum Verification {
+    /// The password is wrong.
+    Mismatch,
+    /// The password is right.
+    Match,
+    /// The password is right, but its hash is weaker than new ones and should be replaced.
+    MatchOutdatedHash,
 }
 
-/// A password could not be hashed.
+/// Why a password could not be hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum HashingError {
-    /// Too many passwords wait to be hashed. Nothing was done; it may work in a second.
+    /// Too many passwords wait to be hashed; nothing was done.
     #[error("too many passwords wait to be hashed")]
     Busy,
-    /// A defect, such as a stored hash that is none.
+    /// A defect, such as a stored hash that is malformed.
     #[error("cannot hash a password")]
     Defect(#[source] Box<dyn Error + Send + Sync>),
 }

@@ -1,4 +1,4 @@
-//! How many tasks one person may have.
+//! The limit on the number of tasks of a user.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -10,26 +10,26 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::TaskRepository;
 
-/// How many owners are remembered. Forgetting them costs a count each, no more.
+/// The number of owners that are remembered. An owner who is forgotten costs one more count.
 const REMEMBERED_OWNERS: usize = 10_000;
 
-/// How long a full quota is believed: who is refused may try again and again.
+/// How long a full quota is cached, so that repeated attempts do not count each time.
 const FULL_FOR: Duration = Duration::from_secs(1);
 
-/// A limit that is kept without counting on each write: an owner's tasks are counted once, and
-/// that admits the next thousandth of the limit. So an instance overruns it by a thousandth at
-/// most, and by the creations that are under way.
+/// A limit that is enforced without counting on each write: an owner's tasks are counted once per
+/// thousandth of the limit. An instance may exceed the limit by a thousandth, and by the creations in
+/// progress.
 pub(crate) struct Quota {
     limit: NonZeroU64,
     owners: Mutex<HashMap<UserId, Standing>>,
 }
 
-/// What is known of an owner.
+/// What is cached about an owner.
 #[derive(Debug, Clone, Copy)]
 enum Standing {
-    /// So many more are admitted without counting.
+    /// This many more tasks are admitted without counting.
     Admitted(u64),
-    /// None is admitted before this time.
+    /// No task is admitted before this time.
     FullUntil(Timestamp),
 }
 
@@ -45,21 +45,21 @@ impl Quota {
         self.limit.get()
     }
 
-    /// Whether the owner may have one more.
+    /// Returns whether the owner may create one more task.
     pub(crate) async fn admits(
         &self,
         owner: &UserId,
         tasks: &dyn TaskRepository,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        if let Some(known) = self.admits_by_memory(owner, now) {
+        if let Some(known) = self.admits_by_cache(owner, now) {
             return Ok(known);
         }
         let left = self.limit().saturating_sub(tasks.count(owner).await?.total);
         let standing = if left == 0 {
             Standing::FullUntil(now.saturating_add(FULL_FOR))
         } else {
-            // One of them is the creation that asks.
+            // The creation in progress is one of them.
             Standing::Admitted(left.min((self.limit() / 1000).max(1)) - 1)
         };
         let mut owners = self.owners();
@@ -70,7 +70,7 @@ impl Quota {
         Ok(left > 0)
     }
 
-    /// The owner has one task fewer.
+    /// Notes that the owner has deleted a task.
     pub(crate) fn freed(&self, owner: &UserId) {
         let mut owners = self.owners();
         if let Some(Standing::FullUntil(_)) = owners.get(owner) {
@@ -78,7 +78,7 @@ impl Quota {
         }
     }
 
-    fn admits_by_memory(&self, owner: &UserId, now: Timestamp) -> Option<bool> {
+    fn admits_by_cache(&self, owner: &UserId, now: Timestamp) -> Option<bool> {
         match self.owners().get_mut(owner)? {
             Standing::Admitted(0) => None,
             Standing::Admitted(left) => {

@@ -1,5 +1,4 @@
-//! How often somebody may try to log in or register: counted in the store, so that all instances
-//! count together.
+//! Rate limits of registration and login, counted in the store so that all instances count together.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,145 +9,149 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::rate_limits::{RateLimitKey, RateLimitRepository};
 
-/// In what time requests of one address are counted.
+/// The window in which requests of an address are counted.
 pub const REQUESTS_WINDOW: Duration = Duration::from_mins(1);
-/// In what time failures are counted.
+/// The window in which failed logins are counted.
 pub const FAILURES_WINDOW: Duration = Duration::from_mins(15);
 
-/// How many of each are allowed.
+/// The limits.
 #[derive(Debug, Clone, Copy)]
-pub struct Allowed {
+pub struct RateLimits {
     /// Requests from one address within [`REQUESTS_WINDOW`].
     pub requests: u32,
-    /// Failures to log in to one account from one address within [`FAILURES_WINDOW`].
+    /// Failed logins to one account from one address within [`FAILURES_WINDOW`].
     pub failures_per_address: u32,
-    /// Failures to log in to one account from anywhere within [`FAILURES_WINDOW`].
+    /// Failed logins to one account from anywhere within [`FAILURES_WINDOW`].
     pub failures: u32,
 }
 
-/// What is left of an allowance.
+/// How much of a limit is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// How many are allowed in a window.
+    /// The number of requests that are allowed in a window.
     pub quota: u32,
-    /// How long a window lasts.
+    /// The length of a window.
     pub window: Duration,
-    /// How many are left in this one.
-    pub left: u32,
-    /// When the next one begins.
-    pub renewed_in: Duration,
+    /// The number of requests that are left in the current window.
+    pub remaining: u32,
+    /// The time until the next window begins.
+    pub reset_in: Duration,
 }
 
-/// Counts and refuses.
+/// Counts requests and failed logins, and refuses those over the limits.
 #[derive(Clone)]
 pub struct RateLimiter {
-    attempts: Arc<dyn RateLimitRepository>,
-    allowed: Allowed,
+    counters: Arc<dyn RateLimitRepository>,
+    limits: RateLimits,
 }
 
-/// Nothing more is allowed for now, or it cannot be counted.
+/// Why a request was not counted as allowed.
 #[derive(Debug)]
-pub enum Refused {
-    /// It was done too often; nothing is left.
-    TooOften(Allowance),
+pub enum RateLimitError {
+    /// The limit is exceeded; nothing is left of the allowance.
+    Exceeded(Allowance),
     /// The store failed.
     Store(StoreError),
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for RateLimitError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
 impl RateLimiter {
-    /// These limits, counted here.
+    /// Creates a limiter that counts in this store.
     #[must_use]
-    pub fn new(attempts: Arc<dyn RateLimitRepository>, allowed: Allowed) -> Self {
-        Self { attempts, allowed }
+    pub fn new(counters: Arc<dyn RateLimitRepository>, limits: RateLimits) -> Self {
+        Self { counters, limits }
     }
 
     /// Counts a request of an address.
     ///
     /// # Errors
-    /// [`Refused`].
-    pub async fn request(&self, address: IpAddr, now: Timestamp) -> Result<Allowance, Refused> {
-        let bucket = RateLimitKey::of("requests", &[&block(address)]);
-        self.count(bucket, self.allowed.requests, REQUESTS_WINDOW, now)
+    /// [`RateLimitError`].
+    pub async fn count_request(
+        &self,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Allowance, RateLimitError> {
+        let key = RateLimitKey::of("requests", &[&network(address)]);
+        self.count(key, self.limits.requests, REQUESTS_WINDOW, now)
             .await
     }
 
-    /// Counts a failure to log in, before it is known whether it is one: of many at the same time,
-    /// each must count.
+    /// Counts a failed login before the password is verified, so that each of many concurrent attempts
+    /// counts.
     ///
     /// # Errors
-    /// [`Refused`]; then the password must not even be looked at.
-    pub async fn failure(
+    /// [`RateLimitError`]; the password must not be verified then.
+    pub async fn count_failure(
         &self,
         email: &str,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<(), Refused> {
-        let [here, anywhere] = failures(email, address);
+    ) -> Result<(), RateLimitError> {
+        let [here, anywhere] = failure_keys(email, address);
         let window = FAILURES_WINDOW;
-        self.count(here, self.allowed.failures_per_address, window, now)
+        self.count(here, self.limits.failures_per_address, window, now)
             .await?;
-        self.count(anywhere, self.allowed.failures, window, now)
+        self.count(anywhere, self.limits.failures, window, now)
             .await?;
         Ok(())
     }
 
-    /// It was neither a failure nor a success: nobody has looked at the password.
+    /// Takes a counted failure back, because the password was not verified.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn refund(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
-        self.attempts.refund(&failures(email, address)).await
+    pub async fn refund_failure(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
+        self.counters.refund(&failure_keys(email, address)).await
     }
 
-    /// It was none: the account's failures are forgotten.
+    /// Resets the failures of an account after a successful login.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn success(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
-        self.attempts.clear(&failures(email, address)).await
+    pub async fn clear_failures(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
+        self.counters.clear(&failure_keys(email, address)).await
     }
 
     async fn count(
         &self,
-        bucket: RateLimitKey,
+        key: RateLimitKey,
         quota: u32,
         window: Duration,
         now: Timestamp,
-    ) -> Result<Allowance, Refused> {
-        let counted = self.attempts.count(bucket, window, now).await?;
+    ) -> Result<Allowance, RateLimitError> {
+        let counted = self.counters.count(key, window, now).await?;
         let passed = now.as_micros().saturating_sub(counted.since.as_micros());
         let passed = Duration::from_micros(u64::try_from(passed).unwrap_or_default());
         let allowance = Allowance {
             quota,
             window,
-            left: quota.saturating_sub(counted.count),
-            renewed_in: window.saturating_sub(passed),
+            remaining: quota.saturating_sub(counted.count),
+            reset_in: window.saturating_sub(passed),
         };
         if counted.count > quota {
-            Err(Refused::TooOften(allowance))
+            Err(RateLimitError::Exceeded(allowance))
         } else {
             Ok(allowance)
         }
     }
 }
 
-fn failures(email: &str, address: IpAddr) -> [RateLimitKey; 2] {
+fn failure_keys(email: &str, address: IpAddr) -> [RateLimitKey; 2] {
     let email = fold(email);
     [
-        RateLimitKey::of("failures", &[&email, &block(address)]),
+        RateLimitKey::of("failures", &[&email, &network(address)]),
         RateLimitKey::of("failures", &[&email]),
     ]
 }
 
-/// The part of an address that one customer of a provider cannot change at will: of IPv6, the first
-/// 64 bits.
-fn block(address: IpAddr) -> String {
+/// Returns the part of an address that a customer of a provider cannot change at will: an IPv4
+/// address, or the first 64 bits of an IPv6 address.
+fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
@@ -163,15 +166,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_customer_is_one_address() {
+    fn addresses_of_one_customer_share_a_network() {
         for (one, other, same) in [
             ("192.0.2.1", "192.0.2.2", false),
             ("192.0.2.1", "::ffff:192.0.2.1", true),
             ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
             ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
         ] {
-            let block = |text: &str| block(text.parse().unwrap());
-            assert_eq!(block(one) == block(other), same, "{one} {other}");
+            let network = |text: &str| network(text.parse().unwrap());
+            assert_eq!(network(one) == network(other), same, "{one} {other}");
         }
     }
 }

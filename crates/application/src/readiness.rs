@@ -1,4 +1,4 @@
-//! Whether the service can do its work.
+//! Whether the service can serve requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,13 +9,13 @@ use taskhold_repository::health::StoreHealth;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long the store may take to answer before it counts as away.
+/// How long the store may take to answer before it counts as unavailable.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long an answer of the store is good for: many may ask, and one query tells them all.
-const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+/// How long an answer of the store is cached: one query serves many health checks.
+const CACHED_FOR: Duration = Duration::from_secs(1);
 
-/// Asks after the store, and knows whether the service is on its way out.
+/// Checks the health of the store, and knows whether the service is shutting down.
 pub struct Readiness {
     store: Arc<dyn StoreHealth>,
     last: Mutex<Option<(Instant, bool)>>,
@@ -35,7 +35,7 @@ pub enum NotReady {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Migrations are missing.
-    #[error("the schema of the store is not the one of this program; run `taskhold migrate up`")]
+    #[error("the schema of the store is not the one of this program")]
     SchemaOutdated,
     /// The service is shutting down.
     #[error("the service is shutting down")]
@@ -43,7 +43,7 @@ pub enum NotReady {
 }
 
 impl Readiness {
-    /// Nothing is asked yet.
+    /// Creates the check, which queries nothing yet.
     #[must_use]
     pub fn new(store: Arc<dyn StoreHealth>) -> Self {
         Self {
@@ -53,39 +53,28 @@ impl Readiness {
         }
     }
 
-    /// From now on the service is not ready: it is on its way out.
+    /// Makes the service not ready, for good: it is shutting down.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the service is on its way out.
+    /// Returns whether the service is shutting down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether the store answers, or did within the last second.
+    /// Checks that the store answers, or did so within the last second.
     ///
     /// # Errors
     /// [`NotReady::StoreAway`].
     pub async fn store_answers(&self) -> Result<(), NotReady> {
-        // Whoever comes meanwhile waits for the one who asks, and takes the same answer.
+        // Concurrent callers wait for the one that queries the store, and share its answer.
         let mut last = self.last.lock().await;
         let answers = match *last {
-            Some((asked, answers)) if asked.elapsed() < REMEMBERED_FOR => answers,
+            Some((at, answers)) if at.elapsed() < CACHED_FOR => answers,
             _ => {
-                let answers = match in_time(self.store.ping()).await {
-                    Ok(Ok(())) => true,
-                    Ok(Err(error)) => {
-                        let cause = std::error::Error::source(&error).map(ToString::to_string);
-                        tracing::warn!(%error, cause, "the store does not answer");
-                        false
-                    }
-                    Err(late) => {
-                        tracing::warn!(error = %late, "the store does not answer");
-                        false
-                    }
-                };
+                let answers = self.ping().await;
                 *last = Some((Instant::now(), answers));
                 answers
             }
@@ -97,8 +86,20 @@ impl Readiness {
         }
     }
 
-    /// Whether requests can be served: the store answers, its schema is current, and the service
-    /// is not shutting down.
+    async fn ping(&self) -> bool {
+        match in_time(self.store.ping()).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "the store does not answer");
+            }
+            Err(late) => tracing::warn!(error = %late, "the store does not answer"),
+        }
+        false
+    }
+
+    /// Checks that requests can be served: the store answers, its schema is current, and the service is
+    /// not shutting down.
     ///
     /// # Errors
     /// [`NotReady`].

@@ -1,9 +1,10 @@
-//! What a person can do with tasks.
+//! What a user can do with tasks.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use taskhold_domain::task::{Task, TaskChange, TaskDraft, TaskId};
+use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::{Source, StoreError};
 use taskhold_repository::idempotency::IdempotentOutcome;
@@ -19,13 +20,13 @@ use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::quota::Quota;
 
-/// How many tasks a page of an export has.
-const EXPORTED_AT_ONCE: u32 = 1000;
+/// The number of tasks in a page of an export.
+const EXPORT_PAGE: u32 = 1000;
 
-/// A person's tasks: each method acts for `caller` and on nobody else's tasks.
+/// The tasks of a user. Every method acts for `caller` on the caller's own tasks.
 ///
-/// Another's task cannot be told from one that never was, with one exception: who tries to change
-/// or delete it is told that it is not theirs ([`TaskError::Forbidden`]).
+/// A task of another user is reported like one that does not exist, except to a caller who tries to
+/// change or delete it ([`TaskError::Forbidden`]).
 #[derive(Clone)]
 pub struct TaskService {
     tasks: Arc<dyn TaskRepository>,
@@ -34,65 +35,56 @@ pub struct TaskService {
     quota: Arc<Quota>,
 }
 
-/// What came of a write.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written<T> {
-    /// The task as it is afterwards, or nothing.
+pub struct WriteResult<T> {
+    /// The task after the write, if there is one.
     pub outcome: T,
-    /// Whether it was not done now: this is what came of it the first time.
+    /// Whether this is the stored result of an earlier request with the same idempotency key.
     pub replayed: bool,
-}
-
-impl<T> Written<T> {
-    fn now(outcome: T) -> Self {
-        Self {
-            outcome,
-            replayed: false,
-        }
-    }
 }
 
 /// Why a use case of tasks failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// The caller has no such task, or for a reader: it is another's.
+    /// The caller has no such task.
     #[error("there is no such task")]
     NotFound,
-    /// It is another's, and was to be changed or deleted.
+    /// The task that was to be changed or deleted belongs to another user.
     #[error("the task belongs to another user")]
     Forbidden,
-    /// It has changed since the caller read it; this is what it is now.
+    /// The task has changed since the caller read it; this is the current one.
     #[error("the task has changed since it was read")]
     Stale(Box<Task>),
-    /// The caller's account was deleted a moment ago.
+    /// The caller's account was just deleted.
     #[error("the caller's account was deleted")]
     UnknownCaller,
-    /// The caller has as many tasks as anybody may have.
+    /// The caller has as many tasks as a user may have.
     #[error("the quota of {quota} tasks is used up")]
     QuotaExceeded {
-        /// How many that is.
+        /// The number of tasks that a user may have.
         quota: u64,
     },
-    /// The key of the request belongs to another one; nothing was done.
+    /// The idempotency key belongs to another request; nothing was done.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// A request under the same key is under way; nothing was done.
+    /// A request with the same idempotency key is in progress; nothing was done.
     #[error("a request under this idempotency key is under way")]
     KeyInFlight,
-    /// Too many requests wait for the store already; nothing was done.
+    /// Too many requests wait for the store; nothing was done.
     #[error("too many requests wait for the store")]
     Busy,
-    /// The store is away; nothing was done.
+    /// The store is unavailable; nothing was done.
     #[error("the store is not available")]
     Unavailable(#[source] Source),
     /// The store was lost during a write, which may or may not have been done.
     #[error("the outcome of the write is unknown")]
     OutcomeUnknown(#[source] Source),
-    /// The store was lost during a write under a key: repeating the request under the same key is
-    /// safe, and tells.
+    /// The store was lost during a write with an idempotency key. Repeating the request with the same
+    /// key is safe and returns the outcome.
     #[error("the outcome of the write is unknown, and it can be repeated")]
-    Repeatable(#[source] Source),
-    /// A fault of ours.
+    RetryWithKey(#[source] Source),
+    /// A defect of the service or of the stored data.
     #[error("there is a defect in this service")]
     Defect(#[source] Source),
 }
@@ -104,16 +96,16 @@ impl From<StoreError> for TaskError {
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::OutcomeUnknown(source) => Self::OutcomeUnknown(source),
-            StoreError::RetryWithKey(source) => Self::Repeatable(source),
+            StoreError::RetryWithKey(source) => Self::RetryWithKey(source),
             StoreError::Defect(source) => Self::Defect(source),
-            // Ids are made here and made once: meeting one again is a fault of ours.
+            // Ids are generated here, each once: a duplicate is a defect of the service.
             duplicate @ StoreError::Duplicate => Self::Defect(duplicate.into()),
         }
     }
 }
 
 impl TaskService {
-    /// A service on these ports, which lets everybody have about `quota` tasks.
+    /// Creates the service on its ports. Each user may have about `quota` tasks.
     #[must_use]
     pub fn new(
         tasks: Arc<dyn TaskRepository>,
@@ -130,7 +122,7 @@ impl TaskService {
         }
     }
 
-    /// Creates a task; once, where the request has a key.
+    /// Creates a task; at most once if the request has an idempotency key.
     ///
     /// # Errors
     /// [`TaskError`]: every variant but `NotFound`, `Forbidden`, `Stale`.
@@ -139,46 +131,35 @@ impl TaskService {
         caller: &UserId,
         draft: TaskDraft,
         request: Option<&KeyedRequest>,
-    ) -> Result<Written<Task>, TaskError> {
+    ) -> Result<WriteResult<Task>, TaskError> {
         let now = self.clock.now();
-        if !self.quota.admits(caller, &*self.tasks, now).await? {
-            // What was done before is told again, also when there is no room for more by now.
-            if let Some(request) = request
-                && let Some(before) = self.tasks.recall(caller, request, now).await?
-                && let Some(written) = told(before)?
-            {
-                return with_task(written);
-            }
-            return Err(TaskError::QuotaExceeded {
-                quota: self.quota.limit(),
-            });
-        }
-        let id = TaskId::from_uuid(self.ids.next());
-        let task = Task::create(id, caller.clone(), draft, now);
-        let Some(request) = request else {
-            self.tasks.add(&task).await?;
-            return Ok(Written::now(task));
+        let written = if self.quota.admits(caller, &*self.tasks, now).await? {
+            let id = TaskId::from_uuid(self.ids.next());
+            let task = Task::create(id, caller.clone(), draft, now);
+            let write = TaskWrite::Add(task);
+            self.write(caller, write, request, now).await?
+        } else {
+            // A request that succeeded is replayed even if the quota is used up by now.
+            let replayed = match request {
+                Some(request) => self.tasks.recall(caller, request, now).await?,
+                None => None,
+            };
+            let quota = self.quota.limit();
+            into_result(replayed.ok_or(TaskError::QuotaExceeded { quota })?)?
         };
-        let write = TaskWrite::Add(task);
-        let once = self
-            .tasks
-            .write_idempotent(caller, request, &write, now)
-            .await?;
-        told(once)?.map_or(Err(incomplete()), with_task)
+        with_task(written.ok_or_else(missing_task)?)
     }
 
-    /// One task.
+    /// Returns one task.
     ///
     /// # Errors
     /// [`TaskError`]: `NotFound`, `Unavailable`, `Defect`.
     pub async fn find(&self, caller: &UserId, id: TaskId) -> Result<Task, TaskError> {
-        self.tasks
-            .find(caller, id)
-            .await?
-            .ok_or(TaskError::NotFound)
+        let task = self.tasks.find(caller, id).await?;
+        task.ok_or(TaskError::NotFound)
     }
 
-    /// The tasks that `query` asks for.
+    /// Returns the tasks that match `query`.
     ///
     /// # Errors
     /// [`TaskError`]: `Unavailable`, `Defect`.
@@ -186,12 +167,12 @@ impl TaskService {
         Ok(self.tasks.list(caller, query).await?)
     }
 
-    /// The next page of all tasks, those that were created first coming first: all of them or an error.
+    /// Returns a page of all tasks, oldest first, without leaving any out.
     ///
     /// # Errors
-    /// [`TaskError`]: `Unavailable`; `Defect` also where a stored task is damaged: what lacks it must not
-    /// be taken for everything.
-    pub async fn oldest_first(
+    /// [`TaskError`]: `Unavailable`; `Defect` also if a stored task is corrupt, since an export without
+    /// it would look complete.
+    pub async fn export_page(
         &self,
         caller: &UserId,
         from: Option<Position>,
@@ -202,7 +183,7 @@ impl TaskService {
                 descending: false,
             },
             start: from.map_or(Start::First, Start::After),
-            limit: Some(EXPORTED_AT_ONCE),
+            limit: Some(EXPORT_PAGE),
             ..TaskQuery::default()
         };
         let page = self.list(caller, &query).await?;
@@ -214,7 +195,7 @@ impl TaskService {
         Ok(page)
     }
 
-    /// How many tasks there are.
+    /// Returns the number of tasks.
     ///
     /// # Errors
     /// [`TaskError`]: `Unavailable`, `Defect`.
@@ -222,7 +203,7 @@ impl TaskService {
         Ok(self.tasks.count(caller).await?)
     }
 
-    /// Changes a task; once, where the request has a key.
+    /// Changes a task; at most once if the request has an idempotency key.
     ///
     /// # Errors
     /// [`TaskError`]: every variant but `QuotaExceeded`.
@@ -233,30 +214,20 @@ impl TaskService {
         change: &TaskChange,
         precondition: &Precondition,
         request: Option<&KeyedRequest>,
-    ) -> Result<Written<Task>, TaskError> {
-        let now = self.clock.now();
-        let written = if let Some(request) = request {
-            let write = TaskWrite::Change {
-                id,
-                change: change.clone(),
-                precondition: precondition.clone(),
-            };
-            let once = self
-                .tasks
-                .write_idempotent(caller, request, &write, now)
-                .await?;
-            told(once)?.map(with_task).transpose()?
-        } else {
-            let changed = self.tasks.change(caller, id, change, precondition, now);
-            changed.await?.map(Written::now)
+    ) -> Result<WriteResult<Task>, TaskError> {
+        let write = TaskWrite::Change {
+            id,
+            change: change.clone(),
+            precondition: precondition.clone(),
         };
+        let written = self.write(caller, write, request, self.clock.now()).await?;
         match written {
-            Some(written) => Ok(written),
+            Some(written) => with_task(written),
             None => Err(self.why_missed(caller, id, precondition).await?),
         }
     }
 
-    /// Deletes a task; once, where the request has a key.
+    /// Deletes a task; at most once if the request has an idempotency key.
     ///
     /// # Errors
     /// [`TaskError`]: every variant but `QuotaExceeded`.
@@ -266,36 +237,61 @@ impl TaskService {
         id: TaskId,
         precondition: &Precondition,
         request: Option<&KeyedRequest>,
-    ) -> Result<Written<()>, TaskError> {
-        let written = if let Some(request) = request {
-            let write = TaskWrite::Remove {
-                id,
-                precondition: precondition.clone(),
-            };
-            let now = self.clock.now();
-            let once = self
-                .tasks
-                .write_idempotent(caller, request, &write, now)
-                .await?;
-            told(once)?.map(|written| Written {
-                outcome: (),
-                replayed: written.replayed,
-            })
-        } else {
-            let removed = self.tasks.remove(caller, id, precondition).await?;
-            removed.then(|| Written::now(()))
+    ) -> Result<WriteResult<()>, TaskError> {
+        let write = TaskWrite::Remove {
+            id,
+            precondition: precondition.clone(),
         };
-        match written {
-            Some(written) => {
-                self.quota.freed(caller);
-                Ok(written)
-            }
-            None => Err(self.why_missed(caller, id, precondition).await?),
-        }
+        let written = self.write(caller, write, request, self.clock.now()).await?;
+        let Some(WriteResult { replayed, .. }) = written else {
+            return Err(self.why_missed(caller, id, precondition).await?);
+        };
+        self.quota.freed(caller);
+        Ok(WriteResult {
+            outcome: (),
+            replayed,
+        })
     }
 
-    /// What it means that a change found nothing. Asked only then, so that a change that succeeds
-    /// is one statement.
+    /// Makes a write; returns `None` if there is no task that it applies to.
+    async fn write(
+        &self,
+        caller: &UserId,
+        write: TaskWrite,
+        request: Option<&KeyedRequest>,
+        now: Timestamp,
+    ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+        let tasks = &self.tasks;
+        if let Some(request) = request {
+            let outcome = tasks.write_idempotent(caller, request, &write, now).await?;
+            return into_result(outcome);
+        }
+        let written = match write {
+            TaskWrite::Add(task) => {
+                tasks.add(&task).await?;
+                Some(Some(task))
+            }
+            TaskWrite::Change {
+                id,
+                change,
+                precondition,
+            } => {
+                let changed = tasks.change(caller, id, &change, &precondition, now);
+                changed.await?.map(Some)
+            }
+            TaskWrite::Remove { id, precondition } => {
+                let is_removed = tasks.remove(caller, id, &precondition).await?;
+                is_removed.then_some(None)
+            }
+        };
+        Ok(written.map(|outcome| WriteResult {
+            outcome,
+            replayed: false,
+        }))
+    }
+
+    /// Returns why a change found nothing. Queried only then, so that a successful change is one
+    /// statement.
     async fn why_missed(
         &self,
         caller: &UserId,
@@ -313,28 +309,25 @@ impl TaskService {
     }
 }
 
-/// What a write under a key means to its caller; `None` where it found nothing.
-fn told(once: IdempotentOutcome) -> Result<Option<Written<Option<Task>>>, TaskError> {
-    match once {
-        IdempotentOutcome::Done(outcome) => Ok(Some(Written::now(outcome))),
-        IdempotentOutcome::Replayed(outcome) => Ok(Some(Written {
-            outcome,
-            replayed: true,
-        })),
-        IdempotentOutcome::Missed => Ok(None),
-        IdempotentOutcome::KeyReused => Err(TaskError::KeyReused),
-        IdempotentOutcome::KeyInFlight => Err(TaskError::KeyInFlight),
-    }
+/// Converts the outcome of an idempotent write; `None` if there is no task that it applies to.
+fn into_result(outcome: IdempotentOutcome) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+    let (outcome, replayed) = match outcome {
+        IdempotentOutcome::Done(outcome) => (outcome, false),
+        IdempotentOutcome::Replayed(outcome) => (outcome, true),
+        IdempotentOutcome::Missed => return Ok(None),
+        IdempotentOutcome::KeyReused => return Err(TaskError::KeyReused),
+        IdempotentOutcome::KeyInFlight => return Err(TaskError::KeyInFlight),
+    };
+    Ok(Some(WriteResult { outcome, replayed }))
 }
 
-/// What came of a creation or a change.
-fn with_task(written: Written<Option<Task>>) -> Result<Written<Task>, TaskError> {
-    let Written { outcome, replayed } = written;
-    let outcome = outcome.ok_or_else(incomplete)?;
-    Ok(Written { outcome, replayed })
+fn with_task(written: WriteResult<Option<Task>>) -> Result<WriteResult<Task>, TaskError> {
+    let WriteResult { outcome, replayed } = written;
+    let outcome = outcome.ok_or_else(missing_task)?;
+    Ok(WriteResult { outcome, replayed })
 }
 
-/// No adapter of the port tells that.
-fn incomplete() -> TaskError {
+/// The error of an adapter that breaks the contract of its port.
+fn missing_task() -> TaskError {
     TaskError::Defect("the store told of a creation or change without its task".into())
 }

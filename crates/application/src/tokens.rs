@@ -1,4 +1,4 @@
-//! Who is asking, and how long the service vouches for it.
+//! Access tokens: the ports that verify and sign them.
 
 use std::error::Error;
 use std::time::Duration;
@@ -7,51 +7,50 @@ use async_trait::async_trait;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
-/// What a sound token says.
+/// What a valid token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Whom it names.
+    /// The user whom the token names.
     pub user: UserId,
-    /// When it was issued, to the microsecond where its issuer told it; `None` where it did not.
+    /// When the token was issued, if its issuer says so.
     pub issued: Option<Timestamp>,
 }
 
-/// Tells whose token it is.
+/// Verifies tokens.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
-    /// What a sound token says. It may have to wait for the keys of another issuer.
+    /// Returns what a valid token says. May wait for the keys of another issuer.
     ///
     /// # Errors
-    /// [`InvalidToken`] for every other token. It does not say why: who forges tokens should not
-    /// learn how close they came.
+    /// [`InvalidToken`], without a reason: a forger must not learn how close a forgery came.
     async fn verify(&self, token: &str) -> Result<Identity, InvalidToken>;
 }
 
-/// The token is not one that this service takes.
+/// The token is not accepted by this service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the token is not valid")]
 pub struct InvalidToken;
 
-/// Makes tokens of the service's own.
+/// Signs the service's own tokens.
 pub trait TokenSigner: Send + Sync {
-    /// A token of `user`, issued `now`. How long it lives is the signer's own matter.
+    /// Issues a token for `user`. The signer decides on its lifetime.
     ///
     /// # Errors
     /// [`SigningError`].
     fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError>;
 }
 
-/// A token of the service's own.
+/// A token that this service issued.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedToken {
-    /// The token, for whom it names and nobody else.
+    /// The token, which is a secret of its user.
     pub token: String,
-    /// How long it lives.
+    /// The lifetime of the token.
     pub expires_in: Duration,
 }
 
 impl std::fmt::Debug for SignedToken {
-    /// Who has a token is its user, so no log has one.
+    /// Omits the token: a log must not let its readers act as the user.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SignedToken")
             .field("expires_in", &self.expires_in)
@@ -65,7 +64,7 @@ impl std::fmt::Debug for SignedToken {
 pub struct SigningError(#[source] Box<dyn Error + Send + Sync>);
 
 impl SigningError {
-    /// With what went wrong underneath.
+    /// Wraps the underlying error.
     #[must_use]
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())

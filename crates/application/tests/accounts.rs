@@ -1,7 +1,7 @@
-//! What the use cases of accounts do when hashing is short of time or has become cheaper, and when
-//! an account changes while a password is compared.
+//! The use cases of accounts when the hasher is busy, a hash is outdated, or an account changes while a
+//! password is verified.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "a test states what it expects")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskhold_application::accounts::{AccountError, AccountService, Grant, Lifetimes};
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
-use taskhold_application::rate_limits::{Allowed, RateLimiter};
+use taskhold_application::passwords::{HashingError, PasswordHasher, Verification};
+use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::revocations::Revocations;
-use taskhold_domain::account::{Email, Password};
+use taskhold_domain::account::{Email, Password, PasswordHash};
 use taskhold_domain::input::{Credentials, PasswordChange, Registration};
 use taskhold_domain::revocation::Revocation;
 use taskhold_repository::users::UserRepository;
@@ -27,14 +27,14 @@ use taskhold_testkit::tokens::PlainTokens;
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PASSWORD: &str = "correct horse";
 
-/// What somebody else does.
+/// A concurrent operation.
 type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Hashes while there is time.
+/// A hasher that can be busy, and lets another operation happen while it verifies.
 #[derive(Default)]
 struct Hasher {
     is_busy: AtomicBool,
-    /// What happens while the next password is compared.
+    /// Happens while the next password is verified.
     meanwhile: Mutex<Option<Meanwhile>>,
 }
 
@@ -57,7 +57,7 @@ impl PasswordHasher for Hasher {
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
-    ) -> Result<Verified, HashingError> {
+    ) -> Result<Verification, HashingError> {
         if self.is_busy.load(Ordering::Relaxed) {
             return Err(HashingError::Busy);
         }
@@ -83,7 +83,7 @@ impl World {
         user.expect("answered").expect("found").password
     }
 
-    /// As if the password had been hashed long ago. What it is now is given back.
+    /// Replaces the hash with an outdated one of the same password, and returns the current one.
     async fn outdate(&self) -> PasswordHash {
         let (id, new) = (&self.anna.user.id, self.password().await.expect("a hash"));
         let changed = self.store.rehash(id, &new, &outdated()).await;
@@ -104,7 +104,7 @@ async fn world() -> World {
         revocations: Arc::new(Revocations::new(store.clone(), clock.clone())),
         limits: RateLimiter::new(
             store.clone(),
-            Allowed {
+            RateLimits {
                 requests: 100,
                 failures_per_address: 5,
                 failures: 50,
@@ -154,7 +154,7 @@ fn change_to(new: &str) -> PasswordChange {
 }
 
 #[tokio::test]
-async fn a_login_that_nobody_had_time_for_is_no_failure() {
+async fn busy_hasher_does_not_count_a_failed_login() {
     let world = world().await;
     world.hasher.is_busy.store(true, Ordering::Relaxed);
     for _ in 0..20 {
@@ -167,7 +167,7 @@ async fn a_login_that_nobody_had_time_for_is_no_failure() {
 }
 
 #[tokio::test]
-async fn an_outdated_hash_is_made_anew_at_the_next_login() {
+async fn login_replaces_an_outdated_hash() {
     let world = world().await;
     let new = world.outdate().await;
     let login = world.accounts.log_in(&credentials(), HOME).await;
@@ -176,7 +176,7 @@ async fn an_outdated_hash_is_made_anew_at_the_next_login() {
 }
 
 #[tokio::test]
-async fn of_two_logins_that_find_an_outdated_hash_both_get_in() {
+async fn concurrent_logins_with_an_outdated_hash_both_succeed() {
     let world = world().await;
     let new = world.outdate().await;
     let accounts = world.accounts.clone();
@@ -190,7 +190,7 @@ async fn of_two_logins_that_find_an_outdated_hash_both_get_in() {
 }
 
 #[tokio::test]
-async fn a_login_does_not_outlive_a_change_of_its_password() {
+async fn password_change_during_login_fails_the_login() {
     let world = world().await;
     let (accounts, id) = (world.accounts.clone(), world.anna.user.id.clone());
     world.hasher.meanwhile(async move {
@@ -206,7 +206,7 @@ async fn a_login_does_not_outlive_a_change_of_its_password() {
 }
 
 #[tokio::test]
-async fn nobody_logs_in_who_is_kept_out_meanwhile() {
+async fn deactivation_during_login_fails_the_login() {
     let world = world().await;
     let (store, id) = (world.store.clone(), world.anna.user.id.clone());
     world.hasher.meanwhile(async move {
@@ -221,7 +221,7 @@ async fn nobody_logs_in_who_is_kept_out_meanwhile() {
 }
 
 #[tokio::test]
-async fn of_two_changes_of_a_password_one_is_made() {
+async fn concurrent_password_changes_succeed_once() {
     let world = world().await;
     let (accounts, id) = (world.accounts.clone(), world.anna.user.id.clone());
     world.hasher.meanwhile(async move {
@@ -243,7 +243,7 @@ async fn of_two_changes_of_a_password_one_is_made() {
 }
 
 #[tokio::test]
-async fn no_password_is_changed_of_who_is_kept_out_meanwhile() {
+async fn deactivation_during_password_change_fails_the_change() {
     let world = world().await;
     let before = world.password().await;
     let (store, id) = (world.store.clone(), world.anna.user.id.clone());

@@ -1,6 +1,6 @@
-//! Whom an operator means and sees.
+//! Users as an operator names and lists them.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "a test states what it expects")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn token(number: u64) -> TokenHash {
     TokenHash(digest)
 }
 
-/// An administration of users of these ids and e-mail addresses.
+/// Creates an administration of users with these ids and e-mail addresses.
 async fn administration(users: &[(&str, Option<&str>)]) -> Administration {
     let (store, clock) = (
         Arc::new(MemoryStore::default()),
@@ -56,7 +56,7 @@ async fn administration(users: &[(&str, Option<&str>)]) -> Administration {
 }
 
 #[tokio::test]
-async fn an_id_that_looks_like_an_address_is_an_id() {
+async fn id_that_looks_like_an_address_is_found_as_id() {
     let address = "anna@example.org";
     let administration = administration(&[("1", Some(address)), (address, None)]).await;
     for (named, expected) in [(address, address), ("Anna@example.org", "1"), ("1", "1")] {
@@ -66,7 +66,7 @@ async fn an_id_that_looks_like_an_address_is_an_id() {
 }
 
 #[tokio::test]
-async fn every_user_is_shown_once_however_many_pages_they_fill() {
+async fn every_user_is_listed_once_over_all_pages() {
     for count in [0, 1, 499, 500, 501, 1000] {
         let ids: Vec<_> = (0..count).map(|number| format!("{number:04}")).collect();
         let users: Vec<_> = ids.iter().map(|id| (id.as_str(), None)).collect();

@@ -1,6 +1,6 @@
-//! An import that cannot be verified, or must not last.
+//! Imports that cannot be verified, and dry runs.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "a test states what it expects")]
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -21,7 +21,7 @@ use taskhold_repository::users::UserRepository;
 use taskhold_testkit::ids::CountedIds;
 use taskhold_testkit::memory::MemoryStore;
 
-/// An import that reads back something else than was imported.
+/// An import that reads back a number of rows of its own.
 struct Misread {
     run: Box<dyn ImportRun>,
     found: fn(u64) -> Result<u64, StoreError>,
@@ -91,7 +91,7 @@ async fn number_of_tasks(store: &MemoryStore) -> u64 {
 }
 
 #[tokio::test]
-async fn what_was_not_read_back_is_not_kept() {
+async fn unverified_import_is_not_committed() {
     let store = MemoryStore::default();
     for (found, expected) in [
         (

@@ -1,6 +1,7 @@
-//! Every case recorded from the console, against the use cases over memory.
+//! The cases recorded from the original command-line app (the *console*), replayed against the use
+//! cases over memory.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "a test states what it expects")]
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl Service {
 impl Console for Service {
     async fn run(&self, owner: &str, operation: Operation) -> Outcome {
         self.clock.advance(1);
-        // The console checks the owner last, and only of a task that it is about to keep.
+        // The console checks the owner last, and only of a task that it is about to store.
         let owner = UserId::parse(owner);
         if let (Err(refused), Operation::Add { title, description }) = (&owner, &operation) {
             let first = input(title, description.as_deref())
@@ -51,7 +52,7 @@ impl Console for Service {
             };
         };
         let change = async |id: &str, change: TaskChange| {
-            let id = TaskId::parse(id).expect("an id that we made");
+            let id = TaskId::parse(id).expect("an id from this service");
             one(self
                 .tasks
                 .change(&owner, id, &change, &Precondition::None, None)
@@ -81,7 +82,7 @@ impl Console for Service {
             }
             Operation::Toggle { id } => change(&id, TaskChange::toggle()).await,
             Operation::Delete { id } => {
-                let id = TaskId::parse(&id).expect("an id that we made");
+                let id = TaskId::parse(&id).expect("an id from this service");
                 match self
                     .tasks
                     .delete(&owner, id, &Precondition::None, None)
@@ -92,7 +93,7 @@ impl Console for Service {
                 }
             }
             Operation::Get { id } => {
-                let id = TaskId::parse(&id).expect("an id that we made");
+                let id = TaskId::parse(&id).expect("an id from this service");
                 one(self.tasks.find(&owner, id).await)
             }
             Operation::List => {

@@ -1,6 +1,6 @@
-//! What an instance remembers of revocations.
+//! The cache of revocations.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "a test states what it expects")]
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use taskhold_repository::sessions::SessionRepository as _;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::memory::MemoryStore;
 
-/// A store that something happens to while its answer is on the way.
+/// A store that lets another operation happen before its answer arrives.
 #[derive(Default)]
 struct Slow {
     store: MemoryStore,
@@ -43,7 +43,7 @@ impl RevocationRepository for Slow {
 }
 
 #[tokio::test]
-async fn what_is_revoked_while_the_store_is_asked_stays_revoked() {
+async fn revocation_during_refresh_stays_in_effect() {
     let (store, clock) = (Arc::new(Slow::default()), Arc::new(ManualClock::default()));
     let revocations = Arc::new(Revocations::new(store.clone(), clock.clone()));
     revocations.refresh().await.expect("answered");
@@ -53,14 +53,14 @@ async fn what_is_revoked_while_the_store_is_asked_stays_revoked() {
         issued: Some(clock.now()),
     };
     clock.advance(1);
-    // Its time is taken before the store is asked, and its change kept after that.
+    // Its time is from before the cache reads the store, and it is stored afterwards.
     let revocation = Revocation::issued_before(&anna, clock.now(), Duration::from_hours(1));
     clock.advance(1);
     let meanwhile = {
         let (store, revocations) = (store.clone(), revocations.clone());
         async move {
             store.store.end(None, &revocation).await.expect("ended");
-            revocations.note(&revocation);
+            revocations.add(&revocation);
         }
     };
     *store.meanwhile.lock().expect("unpoisoned") = Some(Box::pin(meanwhile));

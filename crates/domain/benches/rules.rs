@@ -1,6 +1,6 @@
-//! What the rules of the domain cost: checking texts, making and changing tasks, folding for a search.
+//! Benchmarks of the domain: parsing texts, creating and changing tasks, folding texts for a search.
 
-#![expect(clippy::expect_used, reason = "the inputs are sound")]
+#![expect(clippy::expect_used, reason = "the inputs are valid")]
 
 use std::hint::black_box;
 
@@ -25,7 +25,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The longest text of so many code points; each takes two bytes.
+/// Returns a text of `chars` code points of two bytes each.
 fn longest(chars: usize) -> String {
     "Ä".repeat(chars)
 }
@@ -46,7 +46,7 @@ fn task() -> Task {
     let owner = UserId::parse("anna").expect("a user id");
     let draft = input(USUAL_TITLE, USUAL_DESCRIPTION).into_draft();
     let id = TaskId::from_uuid(Uuid::from_u128(1));
-    Task::create(id, owner, draft.expect("sound"), now(1))
+    Task::create(id, owner, draft.expect("valid"), now(1))
 }
 
 fn texts(criterion: &mut Criterion) {
@@ -100,7 +100,7 @@ fn changes(criterion: &mut Criterion) {
         let parts = || {
             let Task { id, owner, .. } = task();
             let draft = input(USUAL_TITLE, USUAL_DESCRIPTION).into_draft();
-            (id, owner, draft.expect("sound"))
+            (id, owner, draft.expect("valid"))
         };
         bencher.iter_batched(
             parts,
@@ -111,7 +111,7 @@ fn changes(criterion: &mut Criterion) {
     let update = input(USUAL_TITLE, USUAL_DESCRIPTION).into_update();
     let changes = [
         ("toggle", TaskChange::toggle()),
-        ("update", update.expect("sound")),
+        ("update", update.expect("valid")),
     ];
     for (name, change) in changes {
         group.bench_function(format!("apply/{name}"), |bencher| {

@@ -1,4 +1,4 @@
-//! Accounts: how people who register here are known.
+//! Parts of an account: e-mail address, password and name.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use email_address::{EmailAddress, Options};
 use crate::length::exceeds;
 use crate::search::fold;
 
-/// An e-mail address (RFC 5321 and 6531, without a display name or an address literal) of at most
-/// [`MAX_CHARS`](Self::MAX_CHARS) code points, kept as typed and compared without regard to case.
+/// An e-mail address (RFC 5321 and 6531, without display name and address literal) of at most
+/// [`MAX_CHARS`](Self::MAX_CHARS) code points. It is kept as typed and compared case-insensitively.
 ///
 /// ```
 /// use taskhold_domain::account::Email;
@@ -21,25 +21,25 @@ use crate::search::fold;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
-/// Why a string is no [`Email`].
+/// Why a string is not an [`Email`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
-    /// It is no e-mail address, or missing.
+    /// The address is missing or malformed.
     #[error("Email must be a valid e-mail address")]
     Invalid,
-    /// It is longer than [`Email::MAX_CHARS`].
+    /// The address is longer than [`Email::MAX_CHARS`].
     #[error("Email must not exceed {} characters", Email::MAX_CHARS)]
     TooLong,
 }
 
 impl Email {
-    /// The longest address, in code points.
+    /// The greatest length, in code points.
     pub const MAX_CHARS: usize = 255;
 
-    /// Takes an address as it is.
+    /// Checks the rules and keeps the address as it is.
     ///
     /// # Errors
-    /// [`EmailError`], the first rule that is broken.
+    /// [`EmailError`]: the first broken rule.
     pub fn parse(raw: impl Into<String>) -> Result<Self, EmailError> {
         let raw = raw.into();
         if exceeds(&raw, Self::MAX_CHARS) {
@@ -54,13 +54,13 @@ impl Email {
         }
     }
 
-    /// The address as it was given.
+    /// Returns the address as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What is compared: two addresses of one key are one account's.
+    /// Returns the form that is compared: addresses with equal keys belong to the same account.
     #[must_use]
     pub fn key(&self) -> String {
         fold(&self.0)
@@ -68,35 +68,35 @@ impl Email {
 }
 
 impl fmt::Debug for Email {
-    /// Addresses are nobody's business in a log.
+    /// Keeps addresses out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Email(…)")
     }
 }
 
-/// A password of [`MIN_CHARS`](Self::MIN_CHARS) to [`MAX_CHARS`](Self::MAX_CHARS) code points; any
-/// will do (NIST SP 800-63B: no rules of composition, nothing trimmed). Its `Debug` shows nothing.
+/// A password of [`MIN_CHARS`](Self::MIN_CHARS) to [`MAX_CHARS`](Self::MAX_CHARS) code points. There are no
+/// rules of composition and nothing is trimmed (NIST SP 800-63B). Its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
-/// Why a string is no [`Password`].
+/// Why a string is not a [`Password`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// It is shorter than [`Password::MIN_CHARS`], or missing.
+    /// The password is missing or shorter than [`Password::MIN_CHARS`].
     #[error("Password must have at least {} characters", Password::MIN_CHARS)]
     TooShort,
-    /// It is longer than [`Password::MAX_CHARS`].
+    /// The password is longer than [`Password::MAX_CHARS`].
     #[error("Password must not exceed {} characters", Password::MAX_CHARS)]
     TooLong,
 }
 
 impl Password {
-    /// The shortest password, in code points.
+    /// The smallest length, in code points.
     pub const MIN_CHARS: usize = 8;
-    /// The longest password, in code points.
+    /// The greatest length, in code points.
     pub const MAX_CHARS: usize = 128;
 
-    /// Takes a password as it is.
+    /// Checks the rules and keeps the password as it is.
     ///
     /// # Errors
     /// [`PasswordError`].
@@ -111,7 +111,7 @@ impl Password {
         }
     }
 
-    /// The password as it was given.
+    /// Returns the password as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -128,7 +128,7 @@ impl fmt::Debug for Password {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
-/// The text is no hash of a password.
+/// The error of a text that is not a password hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a password hash is a PHC string, which starts with a $")]
 pub struct PasswordHashError;
@@ -147,7 +147,7 @@ impl PasswordHash {
         }
     }
 
-    /// The text to store.
+    /// Returns the text to store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -161,32 +161,32 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// What somebody wants to be called: 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept as given.
+/// The name that a user chose: 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept as given.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DisplayName(String);
 
-/// Why a string is no [`DisplayName`].
+/// Why a string is not a [`DisplayName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DisplayNameError {
-    /// It is empty, or no string.
+    /// The name is empty or not a string.
     #[error("Name must be a non-empty string")]
     Empty,
-    /// It is longer than [`DisplayName::MAX_CHARS`].
+    /// The name is longer than [`DisplayName::MAX_CHARS`].
     #[error("Name must not exceed {} characters", DisplayName::MAX_CHARS)]
     TooLong,
-    /// It holds U+0000, which PostgreSQL cannot keep.
+    /// The name contains U+0000, which PostgreSQL cannot store.
     #[error("Name must not contain NUL characters")]
     Nul,
 }
 
 impl DisplayName {
-    /// The longest name, in code points.
+    /// The greatest length, in code points.
     pub const MAX_CHARS: usize = 100;
 
-    /// Takes a name as it is.
+    /// Checks the rules and keeps the name as it is.
     ///
     /// # Errors
-    /// [`DisplayNameError`], the first rule that is broken.
+    /// [`DisplayNameError`]: the first broken rule.
     pub fn parse(raw: impl Into<String>) -> Result<Self, DisplayNameError> {
         let raw = raw.into();
         if raw.is_empty() {
@@ -200,7 +200,7 @@ impl DisplayName {
         }
     }
 
-    /// The name as it was given.
+    /// Returns the name as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -218,9 +218,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn only_plain_addresses_are_accepted() {
         let longest = format!("{}@{}.example", "a".repeat(64), "b".repeat(60));
-        for sound in [
+        for valid in [
             "a@b.example",
             "Anna.Ivanova+tasks@Mail.Example.org",
             "o'neil@example.org",
@@ -228,7 +228,7 @@ mod tests {
             "x@localhost",
             &longest,
         ] {
-            assert_eq!(Email::parse(sound).as_ref().map(Email::as_str), Ok(sound));
+            assert_eq!(Email::parse(valid).as_ref().map(Email::as_str), Ok(valid));
         }
         for raw in [
             "",
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_them_is_shown() {
+    fn debug_output_reveals_nothing() {
         let shown = format!(
             "{:?} {:?} {:?}",
             Email::parse("anna@example.org"),

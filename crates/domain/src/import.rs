@@ -1,7 +1,8 @@
-//! Tasks that come out of a file: what a row must be.
+//! Rows of files of tasks, and their rules.
 //!
-//! A row is sound or bad by itself. [`ConsoleRow`] is a row of the console's file, current or old;
-//! [`NativeRow`] is a row that Taskhold wrote, with all that it knows of a task.
+//! Each row is valid or invalid by itself. [`ConsoleRow`] is a row of a file of the original command-line
+//! app (the *console*), of its current or its old format; [`NativeRow`] is a row that Taskhold wrote, with
+//! all that Taskhold knows of a task.
 
 mod parsed_time;
 
@@ -13,17 +14,17 @@ use crate::violation::Violations;
 
 pub use self::parsed_time::{LocalDateTime, ParsedTime, ParsedTimeError};
 
-/// What a task is known by on the console: a whole number from 1 on, unique for each owner.
+/// The id of a task on the console: a whole number from 1, unique for each owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsoleId(i64);
 
-/// A number that is no [`ConsoleId`].
+/// The error of a value that is not a [`ConsoleId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("id must be a whole number from 1 to 9223372036854775807")]
 pub struct ConsoleIdError;
 
 impl ConsoleId {
-    /// Takes a number.
+    /// Checks the range.
     ///
     /// # Errors
     /// [`ConsoleIdError`] below 1.
@@ -35,77 +36,77 @@ impl ConsoleId {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> i64 {
         self.0
     }
 }
 
-/// Why a row is bad: the first rule that it breaks.
+/// Why a row is invalid: the first broken rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
-    /// It is something else.
+    /// The row is not an object.
     #[error("a row must be an object")]
     NotObject,
-    /// A text of it is none: half of a surrogate pair, which no store can keep.
+    /// A member cannot be read, such as a text with half a surrogate pair.
     #[error("{0}")]
     Unreadable(String),
-    /// It has no id of the console.
+    /// The id is not one of the console.
     #[error(transparent)]
     ConsoleId(#[from] ConsoleIdError),
-    /// It has no id of Taskhold.
+    /// The id is not one of Taskhold.
     #[error("id must be a UUID")]
     TaskId,
-    /// Its version is no whole number from 1 on.
+    /// The version is not a whole number from 1.
     #[error("version must be a whole number from 1 to 9223372036854775807")]
     Version,
-    /// A rule of tasks.
+    /// The task breaks a rule.
     #[error(transparent)]
     Task(#[from] Violations),
-    /// A rule of owners.
+    /// The owner breaks a rule.
     #[error(transparent)]
     Owner(#[from] UserIdError),
-    /// A time that cannot be read.
+    /// A time cannot be parsed.
     #[error("{member} {error}")]
     Time {
-        /// Which one.
+        /// The member with the time.
         member: &'static str,
-        /// Why.
+        /// Why it cannot be parsed.
         error: ParsedTimeError,
     },
 }
 
-/// The members of a row that both kinds have, before any rule was asked.
+/// The members that both kinds of rows have, before their rules are checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowInput {
-    /// What the task says.
+    /// Title, description and flag.
     pub task: TaskInput,
-    /// Where a row of the old kind has its title.
+    /// The title in the console's old format.
     pub content: Member<String>,
-    /// Whose it is.
+    /// The owner.
     pub owner: Member<String>,
-    /// When it was created.
+    /// When the task was created.
     pub created_at: Member<String>,
-    /// When it was last changed.
+    /// When the task was last changed.
     pub updated_at: Member<String>,
 }
 
-/// What a sound row says.
+/// The content of a valid row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowTask {
-    /// What the task says.
+    /// Title, description and flag.
     pub draft: TaskDraft,
-    /// Whose it is, where the row tells.
+    /// The owner, if the row names one.
     pub owner: Option<UserId>,
-    /// When it was created, where the row tells.
+    /// When the task was created, if the row says so.
     pub created_at: Option<ParsedTime>,
-    /// When it was last changed, where the row tells.
+    /// When the task was last changed, if the row says so.
     pub updated_at: Option<ParsedTime>,
 }
 
 impl RowInput {
-    /// Asks the rules.
+    /// Checks the rules.
     fn into_task(self) -> Result<RowTask, RowError> {
         let Self {
             mut task,
@@ -132,8 +133,8 @@ impl RowInput {
     }
 }
 
-fn time(member: &'static str, written: Member<String>) -> Result<Option<ParsedTime>, RowError> {
-    let time = match written {
+fn time(member: &'static str, given: Member<String>) -> Result<Option<ParsedTime>, RowError> {
+    let time = match given {
         Member::Absent | Member::Null => return Ok(None),
         Member::Given(text) => ParsedTime::parse(&text),
         Member::WrongType => Err(ParsedTimeError),
@@ -145,17 +146,17 @@ fn time(member: &'static str, written: Member<String>) -> Result<Option<ParsedTi
 /// A row of the console's file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsoleRow {
-    /// Its number.
+    /// The id.
     pub id: Member<i64>,
-    /// All else.
+    /// The other members.
     pub rest: RowInput,
 }
 
 impl ConsoleRow {
-    /// Asks the rules, the id first.
+    /// Checks the rules, the id first.
     ///
     /// # Errors
-    /// [`RowError`], the first rule that is broken.
+    /// [`RowError`]: the first broken rule.
     pub fn into_task(self) -> Result<(ConsoleId, RowTask), RowError> {
         let Member::Given(id) = self.id else {
             return Err(ConsoleIdError.into());
@@ -167,19 +168,19 @@ impl ConsoleRow {
 /// A row that Taskhold wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NativeRow {
-    /// Its id.
+    /// The id.
     pub id: Member<String>,
-    /// How often it was changed, counted from 1; 1 where it is absent.
+    /// The version; 1 if absent.
     pub version: Member<i64>,
-    /// All else.
+    /// The other members.
     pub rest: RowInput,
 }
 
 impl NativeRow {
-    /// Asks the rules, the id first.
+    /// Checks the rules, the id first.
     ///
     /// # Errors
-    /// [`RowError`], the first rule that is broken.
+    /// [`RowError`]: the first broken rule.
     pub fn into_task(self) -> Result<(TaskId, Version, RowTask), RowError> {
         let Member::Given(id) = self.id else {
             return Err(RowError::TaskId);
@@ -195,8 +196,8 @@ impl NativeRow {
 }
 
 impl RowTask {
-    /// The task that the row becomes. A time that the row does not tell is `now`; a last change
-    /// before the creation is moved to it, since no task can be changed before it is there.
+    /// Converts the row to a task. A missing time becomes `now`, and `zone` converts local times. The last
+    /// change is not before the creation.
     #[must_use]
     pub fn task(
         self,
@@ -206,10 +207,10 @@ impl RowTask {
         now: Timestamp,
         zone: impl Fn(LocalDateTime) -> Timestamp,
     ) -> Task {
-        let instant = |written: Option<ParsedTime>| match written {
+        let instant = |time: Option<ParsedTime>| match time {
             None => now,
             Some(ParsedTime::Instant(instant)) => instant,
-            Some(ParsedTime::Local(wall)) => zone(wall),
+            Some(ParsedTime::Local(local)) => zone(local),
         };
         let created_at = instant(self.created_at);
         Task {

@@ -1,7 +1,7 @@
-//! How long a text is.
+//! Length limits.
 
-/// Whether a text has more code points than so many.
+/// Returns whether `text` has more than `max_chars` code points.
 pub(crate) fn exceeds(text: &str, max_chars: usize) -> bool {
-    // A code point has at least one byte, so most texts need not be counted.
+    // A code point takes at least one byte, so a short text need not be counted.
     text.len() > max_chars && text.chars().nth(max_chars).is_some()
 }

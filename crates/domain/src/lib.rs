@@ -1,31 +1,28 @@
-//! Tasks and the rules they obey, apart from any database, web framework or async runtime.
+//! Tasks, accounts and their rules, without a database, a web framework or an async runtime.
 //!
-//! The rules are those of the console to-do app that Taskhold grew out of; this crate is the
-//! only place that decides them, and its messages are the console's own. Add it to a program
-//! of your own and you get the same behaviour on whatever storage you like.
-//!
-//! # Map
+//! Taskhold grew out of a command-line to-do app, the *console*. Its rules for tasks and their messages are
+//! kept here to the letter, and no other crate repeats them. Add this crate to a program of your own to get
+//! the same behaviour on any storage.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`task`] | [`Task`](task::Task), its parts, and what can be done to it |
-//! | [`input`] | [`TaskInput`](input::TaskInput) and its like: input of unknown shape, and the rules that it broke |
-//! | [`account`] | [`Email`](account::Email), [`Password`](account::Password): how people who register are known |
-//! | [`import`] | [`ConsoleRow`](import::ConsoleRow), [`NativeRow`](import::NativeRow): tasks that come out of a file |
-//! | [`search`] | [`fold`](search::fold), how texts are compared when tasks are looked for |
+//! | [`task`] | [`Task`](task::Task), its parts and its changes |
 //! | [`user`] | [`User`](user::User), [`UserId`](user::UserId): the owner of tasks |
-//! | [`session`] | [`Session`](session::Session), a refresh token and its successor |
-//! | [`revocation`] | [`Revocation`](revocation::Revocation), from when on a user's tokens count |
-//! | [`timestamp`] | [`Timestamp`](timestamp::Timestamp), an instant in whole microseconds |
-//! | [`violation`] | [`Violations`](violation::Violations), the rules that an input broke, in the order of the checks |
+//! | [`account`] | [`Email`](account::Email), [`Password`](account::Password): the parts of an account |
+//! | [`session`] | [`Session`](session::Session): a refresh token and its successor |
+//! | [`revocation`] | [`Revocation`](revocation::Revocation): from when on a user's tokens count |
+//! | [`input`] | [`TaskInput`](input::TaskInput) and others: input of unknown shape |
+//! | [`violation`] | [`Violations`](violation::Violations): the broken rules of an input |
+//! | [`import`] | [`ConsoleRow`](import::ConsoleRow), [`NativeRow`](import::NativeRow): rows of files of tasks |
+//! | [`search`] | [`fold`](search::fold): how a search compares texts |
+//! | [`timestamp`] | [`Timestamp`](timestamp::Timestamp): an instant with microsecond precision |
 //!
-//! # Two ways in
+//! A text goes through `parse` of its type. Input of unknown shape (JSON, a form) goes through a type of
+//! [`input`], which handles missing members, nulls and wrong types and reports every broken rule at once.
 //!
-//! Text that is known to be text goes through `parse` of its type. Input of unknown shape (JSON,
-//! a form) goes through [`TaskInput`](input::TaskInput), which knows about missing members, nulls
-//! and wrong types and reports every broken rule at once.
+//! # Example
 //!
-//! # A console in a few lines
+//! A small console:
 //!
 //! ```
 //! use taskhold_domain::input::{Member, TaskInput};

@@ -1,8 +1,8 @@
-//! Finding tasks by their text.
+//! Comparison of texts in a search.
 
-/// Text as it is compared in a search: every character in Unicode lower case by itself, without
-/// regard to its neighbours, so that the folded form of a part is a part of the folded form. The
-/// two lower-case sigmas, which differ only by their place in a word, count as one.
+/// Returns `text` as a search compares it: each character in Unicode lower case, independent of its
+/// neighbours, so that the folded form of a substring is a substring of the folded form. The two
+/// lower-case sigmas, which differ only by their place in a word, are equal.
 ///
 /// ```
 /// use taskhold_domain::search::fold;
@@ -12,7 +12,7 @@
 /// ```
 #[must_use]
 pub fn fold(text: &str) -> String {
-    // The same and much faster, for most texts there are.
+    // The same result, and much faster for most texts.
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -30,7 +30,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_of_a_text_is_found_in_it_in_upper_and_lower_case(
+        fn every_substring_is_found(
             before in any::<String>(), part in any::<String>(), after in any::<String>(),
         ) {
             let whole = fold(&format!("{before}{part}{after}"));
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_with_case_are_folded_and_others_stay() {
+    fn only_scripts_with_case_are_folded() {
         for (text, folded) in [
             ("Buy MILK, 2 l", "buy milk, 2 l"),
             ("МОЛОКО Ёж", "молоко ёж"),

@@ -1,4 +1,5 @@
-//! Tasks: what one is, what can be done to it, and how input from outside becomes either.
+//! Tasks and their changes. The operations and their effects are those of the original command-line app
+//! (the *console*).
 
 mod change;
 mod description;
@@ -14,41 +15,40 @@ pub use self::title::{Title, TitleError};
 use crate::timestamp::Timestamp;
 use crate::user::UserId;
 
-/// A task. Each part's type carries its own rules, so every value of this type keeps them all;
-/// [`create`](Self::create) and [`apply`](Self::apply) are the console's operations.
+/// A task. The types of its parts enforce their rules, so every task is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// What it is known by.
+    /// The id.
     pub id: TaskId,
-    /// Whom it belongs to; never changes.
+    /// The owner; never changes.
     pub owner: UserId,
-    /// What is to be done.
+    /// The title.
     pub title: Title,
-    /// More about it; often empty.
+    /// The description; often empty.
     pub description: Description,
-    /// Whether it is done.
+    /// Whether the task is done.
     pub completed: bool,
-    /// Counts its changes.
+    /// The version, which counts the changes.
     pub version: Version,
-    /// When it was created; never changes.
+    /// When the task was created; never changes.
     pub created_at: Timestamp,
-    /// When it was last changed; at first the same as `created_at`.
+    /// When the task was last changed; initially `created_at`.
     pub updated_at: Timestamp,
 }
 
-/// A task that is yet to be created: all that its owner decides.
+/// The parts of a new task that its owner decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDraft {
-    /// What is to be done.
+    /// The title.
     pub title: Title,
-    /// More about it.
+    /// The description.
     pub description: Description,
-    /// Whether it is done already; the console always starts with `false`.
+    /// Whether the task is done already.
     pub completed: bool,
 }
 
 impl Task {
-    /// The console's `add`: a task of `owner`, created and last changed `now`.
+    /// Creates a task at `now` (the console's `add`).
     #[must_use]
     pub fn create(id: TaskId, owner: UserId, draft: TaskDraft, now: Timestamp) -> Self {
         Self {
@@ -63,8 +63,8 @@ impl Task {
         }
     }
 
-    /// Makes `change` at `now`. Whatever the change, `updated_at` advances and the version goes up
-    /// by one, also where the parts end up as they were: so does the console.
+    /// Applies `change` at `now`. `updated_at` advances and the version goes up by one even if no part
+    /// changes, as on the console.
     pub fn apply(&mut self, change: &TaskChange, now: Timestamp) {
         if let Some(title) = &change.title {
             self.title.clone_from(title);
@@ -82,11 +82,11 @@ impl Task {
     }
 }
 
-/// What a task is known by: a UUID. Its text is the hyphenated lower-case form.
+/// The id of a task: a UUID. It is displayed in the hyphenated lower-case form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(Uuid);
 
-/// A string that is no [`TaskId`].
+/// The error of a string that is not a [`TaskId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a task id is a UUID of 32 hexadecimal digits in five groups")]
 pub struct TaskIdError;
@@ -94,7 +94,7 @@ pub struct TaskIdError;
 impl TaskId {
     const TEXT_LENGTH: usize = 36;
 
-    /// Reads the hyphenated form, in upper or lower case; no braces, no URN.
+    /// Parses the hyphenated form, in upper or lower case, without braces and URN prefix.
     ///
     /// # Errors
     /// [`TaskIdError`] for anything else.
@@ -105,13 +105,13 @@ impl TaskId {
         Uuid::try_parse(raw).map(Self).map_err(|_| TaskIdError)
     }
 
-    /// Any UUID is an id.
+    /// Wraps a UUID; every UUID is an id.
     #[must_use]
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
-    /// The UUID.
+    /// Returns the UUID.
     #[must_use]
     pub fn as_uuid(self) -> Uuid {
         self.0
@@ -124,20 +124,20 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// Counts the changes of a task, from 1: two readings with the same version are the same task.
+/// The number of changes of a task plus one: two reads with the same version return the same task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(i64);
 
-/// A number that is no [`Version`].
+/// The error of a number that is not a [`Version`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a version is at least 1, not {0}")]
 pub struct VersionError(i64);
 
 impl Version {
-    /// A task that was just created.
+    /// The version of a new task.
     pub const FIRST: Self = Self(1);
 
-    /// Reads a stored version.
+    /// Parses a stored version.
     ///
     /// # Errors
     /// [`VersionError`] below 1.
@@ -148,13 +148,13 @@ impl Version {
         Ok(Self(raw))
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> i64 {
         self.0
     }
 
-    /// The version after one more change.
+    /// Returns the version after one more change.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_hyphenated_uuids_and_nothing_else() {
+    fn only_hyphenated_uuids_are_ids() {
         let text = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
         let id = TaskId::parse(text).expect("a UUID");
         assert_eq!(id.to_string(), text);

@@ -1,12 +1,12 @@
-//! Instants.
+//! Instants in time.
 
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-/// An instant in UTC, to the microsecond (the console's precision), between the years 1 and 9999
-/// (what RFC 3339 can write). Its text is RFC 3339 with six digits of fraction and `Z`.
+/// An instant in UTC with microsecond precision, in the years 1 to 9999 that RFC 3339 can express. It is
+/// displayed as RFC 3339 with six fractional digits and `Z`.
 ///
 /// ```
 /// use taskhold_domain::timestamp::Timestamp;
@@ -18,7 +18,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
 
-/// Why a number is no [`Timestamp`].
+/// The error of a number that is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} microseconds since 1970 is outside of the years 1 to 9999")]
 pub struct TimestampError(i64);
@@ -40,7 +40,7 @@ impl Timestamp {
         },
     );
 
-    /// The instant `micros` microseconds after 1970-01-01T00:00:00Z.
+    /// Returns the instant `micros` microseconds after 1970-01-01T00:00:00Z.
     ///
     /// # Errors
     /// [`TimestampError`] outside of the years 1 to 9999.
@@ -51,29 +51,28 @@ impl Timestamp {
             .ok_or(TimestampError(micros))
     }
 
-    /// Microseconds since 1970-01-01T00:00:00Z.
+    /// Returns the microseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn as_micros(self) -> i64 {
         self.0.timestamp_micros()
     }
 
-    /// So much later, or [`LAST`](Self::LAST).
+    /// Adds a duration, up to [`LAST`](Self::LAST).
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.as_micros().saturating_add(micros)).unwrap_or(Self::LAST)
     }
 
-    /// So much earlier, or the first instant of the year 1.
+    /// Subtracts a duration, down to [`FIRST`](Self::FIRST).
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.as_micros().saturating_sub(micros)).unwrap_or(Self::FIRST)
     }
 
-    /// The time of a change that happens now to something last changed at `previous`: now, or one
-    /// microsecond after `previous` where the clock has not passed it. So `updated_at` always
-    /// advances, as on the console, also when the clock stands still or is set back.
+    /// Returns this instant, or one microsecond after `previous` if this is not later. The time of a
+    /// change thus always advances, even if the clock stands still or is set back.
     #[must_use]
     pub fn strictly_after(self, previous: Self) -> Self {
         let earliest = previous.0 + chrono::TimeDelta::microseconds(1);
@@ -82,8 +81,8 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Digit by digit: a list of tasks has thousands of instants, and chrono's own way took a tenth of
-    /// the time that a list takes.
+    /// Writes digit by digit: a list of tasks has thousands of instants, and chrono's formatting took a
+    /// tenth of the time of a list.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         let instant = self.0.naive_utc();
@@ -117,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_is_that_of_chrono(
+        fn display_equals_that_of_chrono(
             micros in Timestamp::FIRST.as_micros()..=Timestamp::LAST.as_micros(),
         ) {
             let instant = Timestamp::from_micros(micros).unwrap();
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_stay_within_the_years_that_can_be_written() {
+    fn sums_saturate_at_the_years_1_and_9999() {
         let instant = Timestamp::from_micros(1).unwrap();
         let second = Duration::from_secs(1);
         assert_eq!(instant.saturating_add(second).as_micros(), 1_000_001);
@@ -138,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn text_has_six_digits_of_fraction_also_when_they_are_zero() {
+    fn display_has_six_fractional_digits_even_if_zero() {
         let whole_second = Timestamp::from_micros(0).expect("1970 is in range");
         assert_eq!(whole_second.to_string(), "1970-01-01T00:00:00.000000Z");
     }
 
     #[test]
-    fn years_that_rfc_3339_cannot_write_are_refused() {
+    fn years_after_9999_are_refused() {
         let last = Timestamp::LAST.as_micros();
         assert_eq!(Timestamp::from_micros(last), Ok(Timestamp::LAST));
         assert_eq!(Timestamp::LAST.to_string(), "9999-12-31T23:59:59.999999Z");
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_always_later_than_the_one_before() {
+    fn change_is_always_later_than_the_previous_one() {
         let at = |micros| Timestamp::from_micros(micros).expect("in range");
         assert_eq!(at(9).strictly_after(at(5)), at(9), "the clock has moved on");
         assert_eq!(at(5).strictly_after(at(5)), at(6), "the clock stands still");

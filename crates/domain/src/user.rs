@@ -25,34 +25,33 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-/// Who a task belongs to: an opaque string of 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points
-/// that some authority gave out. Nothing is read into it and nothing is trimmed. Cloning it is cheap:
-/// every task of a list has its owner's.
+/// The id of a user: an opaque string of 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as
+/// given. Cloning is cheap, since every task of a list holds the id of its owner.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(Arc<str>);
 
-/// Why a string is no [`UserId`].
+/// Why a string is not a [`UserId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UserIdError {
-    /// It is empty. The console's message.
+    /// The id is empty.
     #[error("Task user_id must be a non-empty string")]
     Empty,
-    /// It is longer than [`UserId::MAX_CHARS`]. The console has no such limit.
+    /// The id is longer than [`UserId::MAX_CHARS`].
     #[error("Task user_id must not exceed {} characters", UserId::MAX_CHARS)]
     TooLong,
-    /// It holds U+0000, which PostgreSQL cannot keep.
+    /// The id contains U+0000, which PostgreSQL cannot store.
     #[error("Task user_id must not contain NUL characters")]
     Nul,
 }
 
 impl UserId {
-    /// The longest id, in code points.
+    /// The greatest length, in code points.
     pub const MAX_CHARS: usize = 255;
 
-    /// Takes a string that is a user's id as it is.
+    /// Checks the rules and keeps the string as it is.
     ///
     /// # Errors
-    /// [`UserIdError`], the first rule that is broken.
+    /// [`UserIdError`]: the first broken rule.
     pub fn parse(raw: impl Into<Arc<str>>) -> Result<Self, UserIdError> {
         let raw = raw.into();
         if raw.is_empty() {
@@ -66,7 +65,7 @@ impl UserId {
         }
     }
 
-    /// The id as it was given.
+    /// Returns the id as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,50 +1,51 @@
-//! The rules that an input broke.
+//! Broken rules of an input.
 
 use std::fmt;
 
 use crate::account::{DisplayNameError, EmailError, PasswordError};
 use crate::task::{DescriptionError, TitleError};
 
-/// One broken rule. Its text is a sentence for people, the console's own where it has one.
+/// A broken rule. It is displayed as a message for people: that of the original command-line app (the
+/// *console*) if it has the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// A rule of titles.
+    /// The title breaks a rule.
     #[error(transparent)]
     Title(#[from] TitleError),
-    /// A rule of descriptions.
+    /// The description breaks a rule.
     #[error(transparent)]
     Description(#[from] DescriptionError),
-    /// `completed` was given and is no boolean.
+    /// `completed` is not a boolean.
     #[error("Task completed status must be a boolean")]
     CompletedNotBoolean,
-    /// A rule of e-mail addresses.
+    /// The e-mail address breaks a rule.
     #[error(transparent)]
     Email(EmailError),
-    /// A rule of passwords.
+    /// The password breaks a rule.
     #[error(transparent)]
     Password(PasswordError),
-    /// The same, of a new password.
+    /// The new password breaks a rule.
     #[error(transparent)]
     NewPassword(PasswordError),
-    /// No password was given to log in with.
+    /// The password of a login is missing.
     #[error("Password must be a string")]
     PasswordMissing,
-    /// The password until now was not given.
+    /// The current password is missing.
     #[error("Current password must be a string")]
     CurrentPasswordMissing,
-    /// No refresh token was given.
+    /// The refresh token is missing.
     #[error("Refresh token must be a string")]
     RefreshTokenMissing,
-    /// A rule of names.
+    /// The name breaks a rule.
     #[error(transparent)]
     Name(DisplayNameError),
-    /// A merge patch names nothing that it could change.
+    /// A merge patch names no member of a task.
     #[error("Task patch must have at least one of title, description and completed")]
     EmptyPatch,
 }
 
 impl Violation {
-    /// The member of the input that broke the rule; `None` where it is the input as a whole.
+    /// Returns the member that breaks the rule, or `None` if the input as a whole does.
     #[must_use]
     pub fn field(self) -> Option<&'static str> {
         match self {
@@ -62,8 +63,8 @@ impl Violation {
     }
 }
 
-/// Every rule that an input broke, at least one, in the order of the console's checks: title,
-/// description, completed. Its text is that of the first, which is all that the console says.
+/// All rules that an input breaks, at least one, in the order of the checks: title, description,
+/// completed. It is displayed as the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violations {
     first: Violation,
@@ -71,7 +72,7 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// Passes where nothing is broken.
+    /// Returns an error if any rule is broken.
     pub(crate) fn check(broken: impl Iterator<Item = impl Into<Violation>>) -> Result<(), Self> {
         let mut broken = broken.map(Into::into);
         match broken.next() {
@@ -88,13 +89,13 @@ impl Violations {
         self
     }
 
-    /// The rule that the console would name.
+    /// Returns the first broken rule.
     #[must_use]
     pub fn first(&self) -> Violation {
         self.first
     }
 
-    /// All of them, in the order of the checks.
+    /// Returns the broken rules in the order of the checks.
     pub fn iter(&self) -> impl Iterator<Item = Violation> {
         std::iter::once(self.first).chain(self.rest.iter().copied())
     }
@@ -117,7 +118,7 @@ impl fmt::Display for Violations {
 
 impl std::error::Error for Violations {}
 
-/// Both, or everything that is wrong with either, in their order.
+/// Returns both values, or the violations of both in order.
 pub(crate) fn both<A, B>(
     first: Result<A, Violations>,
     second: Result<B, Violations>,

@@ -1,21 +1,21 @@
-//! The port for asking after the store itself.
+//! The port for the health of the store.
 
 use async_trait::async_trait;
 
 use crate::error::StoreError;
 
-/// Whether the store is there and fit for use. Both methods really ask it.
+/// Checks the health of the store. Both methods query it.
 #[async_trait]
 pub trait StoreHealth: Send + Sync {
-    /// Does the least that shows that the store answers.
+    /// Checks that the store answers, with the cheapest query.
     ///
     /// # Errors
-    /// [`StoreError`] when it does not.
+    /// [`StoreError`] if it does not.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Whether every migration that this program knows has been applied.
+    /// Returns whether every migration of this program was applied.
     ///
     /// # Errors
-    /// [`StoreError`] when the store does not answer.
+    /// [`StoreError`] if the store does not answer.
     async fn schema_is_current(&self) -> Result<bool, StoreError>;
 }

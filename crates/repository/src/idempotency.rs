@@ -1,5 +1,5 @@
-//! Writes that are done once, however often they are asked for: whoever sends a request names it by
-//! a key, and may send it again until there is an answer.
+//! Idempotent writes. A client names a request by a key, and may repeat the request until it gets an
+//! answer; the write is done once.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use taskhold_domain::timestamp::Timestamp;
 
 use crate::error::StoreError;
 
-/// How long a key and the first answer under it are kept.
+/// How long a key and its outcome are kept.
 pub const RETENTION: Duration = Duration::from_hours(24);
 
-/// The name that a caller gave a request: 1 to 255 visible ASCII characters.
+/// The name that a client gave a request: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 
-/// The text is no key.
+/// The error of a text that is not an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an idempotency key has 1 to {} visible ASCII characters",
@@ -26,78 +26,78 @@ pub struct IdempotencyKey(String);
 pub struct IdempotencyKeyError;
 
 impl IdempotencyKey {
-    /// The longest key.
+    /// The greatest length.
     pub const MAX_CHARS: usize = 255;
 
-    /// A key of this text.
+    /// Checks the rules.
     ///
     /// # Errors
     /// [`IdempotencyKeyError`].
     pub fn parse(text: impl Into<String>) -> Result<Self, IdempotencyKeyError> {
         let text = text.into();
-        let sound = (1..=Self::MAX_CHARS).contains(&text.len())
+        let is_valid = (1..=Self::MAX_CHARS).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if sound {
+        if is_valid {
             Ok(Self(text))
         } else {
             Err(IdempotencyKeyError)
         }
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What tells one request from another: a digest of all that it asks for.
+/// A digest of a request, which tells it from other requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
 impl fmt::Debug for Fingerprint {
-    /// Not worth a line of a log.
+    /// Keeps the digest out of logs, where it is of no use.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Fingerprint(..)")
     }
 }
 
-/// A request under a key.
+/// A request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedRequest {
-    /// The key; every user has their own.
+    /// The key, which is unique for each user.
     pub key: IdempotencyKey,
-    /// What it asks for.
+    /// The digest of the request.
     pub fingerprint: Fingerprint,
 }
 
-/// What became of a write under a key.
+/// The outcome of an idempotent write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdempotentOutcome {
-    /// It was done now; the task as it is afterwards, where there is one.
+    /// The write was done; the task after it, if there is one.
     Done(Option<Task>),
-    /// It was done before; the task as it was afterwards.
+    /// The write was done by an earlier request; the task after it.
     Replayed(Option<Task>),
-    /// There was nothing to be done it to. The key is as free as before.
+    /// There is no task that the write applies to; the key stays free.
     Missed,
     /// The key belongs to another request; nothing was done.
     KeyReused,
-    /// A request under this key is under way; nothing was done.
+    /// A request with this key is in progress; nothing was done.
     KeyInFlight,
 }
 
-/// The keys that the store remembers. They are taken by
+/// The stored idempotency keys. They are stored by
 /// [`TaskRepository::write_idempotent`](crate::tasks::TaskRepository::write_idempotent).
 #[async_trait]
 pub trait IdempotencyKeyRepository: Send + Sync {
-    /// Forgets at most `most` keys of those that were taken before `time`. How many it were.
+    /// Deletes at most `most` keys that were stored before `time`, and returns their number.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError>;
 }
 
-/// When a key must have been taken to be remembered at `now`: later than this.
+/// Returns the time before which keys are out of date at `now`: a key counts if it was stored later.
 #[must_use]
 pub fn retention_start(now: Timestamp) -> Timestamp {
     now.saturating_sub(RETENTION)
@@ -108,16 +108,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_visible_ascii() {
+    fn only_visible_ascii_is_a_key() {
         let longest = "k".repeat(255);
-        for sound in [
+        for valid in [
             "a",
             "\"quoted\"",
             "8e03978e-40d5-43dd-bc93-6894a57f9324",
             "~!",
             &longest,
         ] {
-            assert_eq!(IdempotencyKey::parse(sound).unwrap().as_str(), sound);
+            assert_eq!(IdempotencyKey::parse(valid).unwrap().as_str(), valid);
         }
         let too_long = "k".repeat(256);
         for text in ["", " ", "a b", "a\t", "ключ", "\u{7f}", &too_long] {

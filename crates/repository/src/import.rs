@@ -1,4 +1,4 @@
-//! The port for the import of a file.
+//! The port for imports.
 
 use std::collections::BTreeMap;
 
@@ -10,53 +10,53 @@ use taskhold_domain::user::UserId;
 
 use crate::error::StoreError;
 
-/// A sound row of a file, and the task that it becomes.
+/// A valid row of a file, as the task that it becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedRow {
-    /// Where it stands in the file, from 1 on.
+    /// The number of the row in the file, from 1.
     pub position: u64,
-    /// By what it is known again.
+    /// What identifies the row in later imports.
     pub identity: RowIdentity,
-    /// The task, under the owner whom it is to belong to.
+    /// The task, with its owner in the store.
     pub task: Task,
 }
 
-/// By what a row is known again, in the same file and when that is imported again.
+/// What identifies a row in its file and in later imports of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowIdentity {
-    /// A row of the console.
+    /// A row of the original command-line app (the *console*).
     Console {
-        /// Its owner there.
+        /// The owner in the file.
         owner: UserId,
-        /// Its id there. Of several rows of one owner and id in a file, the last counts.
+        /// The id in the file. Of rows with the same owner and id, the last counts.
         id: ConsoleId,
-        /// When it was created, as the file says it: what a later run takes for the time zone makes
-        /// no other row of it.
+        /// When the task was created, as written in the file, so that an import with another time zone
+        /// recognizes the row.
         created_at: Option<ParsedTime>,
     },
-    /// A task of Taskhold, known by its id, which it keeps.
+    /// A row that Taskhold wrote, identified by the id of its task.
     Native,
 }
 
-/// What becomes of a number of rows.
+/// The numbers of rows with each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// They were not there, and are now.
+    /// New rows, which were imported.
     pub imported: u64,
-    /// They were imported before and are there, changed since or not; they stay as they are.
+    /// Rows that were imported before and whose tasks exist, changed or not; they stay.
     pub already_there: u64,
-    /// They were imported before and deleted since; they stay away.
+    /// Rows that were imported before and whose tasks were deleted; they stay deleted.
     pub deleted_since: u64,
-    /// A later row of the file takes their place.
+    /// Rows that a later row of the file replaces.
     pub duplicates: u64,
 }
 
-/// What becomes of all rows.
+/// The outcome of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportOutcome {
-    /// By owner.
+    /// The counts of each owner.
     pub owners: BTreeMap<UserId, Counts>,
-    /// Rows that were not imported because another user has a task of their id.
+    /// The positions and ids of rows that were not imported because another user has a task of their id.
     pub taken: Vec<(u64, TaskId)>,
 }
 
@@ -70,32 +70,31 @@ pub trait ImportRepository: Send + Sync {
     async fn begin_import(&self) -> Result<Box<dyn ImportRun>, StoreError>;
 }
 
-/// One import: rows are set aside, then all of them are imported at once, or none. Until
-/// [`commit`](Self::commit) nobody else sees anything of it, and an import that is dropped before
-/// never was.
+/// An import: rows are staged, then all of them are imported, or none. Nothing is visible to others
+/// before [`commit`](Self::commit), and an import that is dropped before has no effect.
 #[async_trait]
 pub trait ImportRun: Send {
-    /// Sets rows aside, in the order of the file. Holds nothing that others want.
+    /// Stages rows, in the order of the file. Holds no lock that others wait for.
     ///
     /// # Errors
-    /// `Unavailable`, `Defect`; the import is of no use then.
+    /// `Unavailable`, `Defect`; the import cannot go on then.
     async fn stage(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError>;
 
-    /// Imports what was set aside, at `now`: makes owners known who are not, keeps the tasks that are
-    /// not there, and remembers them. Of several imports at once, one does this at a time.
+    /// Imports the staged rows at `now`: creates missing owners and missing tasks, and records the rows.
+    /// Concurrent imports do this one at a time.
     ///
     /// # Errors
     /// As [`stage`](Self::stage).
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError>;
 
-    /// Reads every imported task back and compares it with what was read from the file, field by
-    /// field. How many they are, all alike.
+    /// Reads every imported task back, compares it with its row field by field, and returns the number of
+    /// tasks, which all are equal.
     ///
     /// # Errors
-    /// As [`stage`](Self::stage); `Defect` where one differs, with its position and the field.
+    /// As [`stage`](Self::stage); `Defect` if one differs, with its position and the field.
     async fn verify(&mut self) -> Result<u64, StoreError>;
 
-    /// Makes it last.
+    /// Commits the import.
     ///
     /// # Errors
     /// `Unavailable` and `Defect`: nothing was imported; `OutcomeUnknown`: all or nothing was.

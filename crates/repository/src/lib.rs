@@ -1,22 +1,44 @@
-//! The storage ports of Taskhold: what the use cases ask of a store, and nothing about how it is
-//! done. An adapter implements these traits and shows with the contract suite of
-//! `taskhold-testkit` that it keeps every obligation written here.
+//! The storage ports of Taskhold: what the use cases need of a store. An adapter implements these traits
+//! and passes the contract suite of `taskhold-testkit`, which tests every obligation stated here.
 //!
 //! | module | port |
 //! | --- | --- |
-//! | [`tasks`] | [`TaskRepository`](tasks::TaskRepository), one person's tasks |
-//! | [`users`] | [`UserRepository`](users::UserRepository), the owners and their accounts |
-//! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository), refresh tokens |
-//! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository), since when tokens count |
-//! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository), what is limited by all instances together |
-//! | [`import`] | [`ImportRepository`](import::ImportRepository), the import of a file |
-//! | [`health`] | [`StoreHealth`](health::StoreHealth), whether the store is there |
-//! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository), writes that are done once |
-//! | [`error`] | [`StoreError`](error::StoreError), the one error of them all |
+//! | [`tasks`] | [`TaskRepository`](tasks::TaskRepository): the tasks of an owner |
+//! | [`users`] | [`UserRepository`](users::UserRepository): users and their accounts |
+//! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository): refresh tokens |
+//! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository): revoked tokens |
+//! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository): counters of all instances |
+//! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository): keys of idempotent writes |
+//! | [`import`] | [`ImportRepository`](import::ImportRepository): imports of files |
+//! | [`health`] | [`StoreHealth`](health::StoreHealth): whether the store can be used |
+//! | [`error`] | [`StoreError`](error::StoreError): the error of all ports |
 //!
-//! Three promises hold for every method: it is one atomic change or one consistent reading; on
-//! data that somebody owns it takes the owner, so that no query can forget it; and what is absent
-//! is no error.
+//! Every method
+//! - is one atomic change or one consistent read,
+//! - takes the owner of the data that it touches, so that no query can forget the owner,
+//! - treats absent data as a result, not as an error.
+//!
+//! Use cases depend on a port, and never on an adapter:
+//!
+//! ```
+//! use taskhold_domain::task::{TaskChange, TaskId};
+//! use taskhold_domain::timestamp::Timestamp;
+//! use taskhold_domain::user::UserId;
+//! use taskhold_repository::error::StoreError;
+//! use taskhold_repository::tasks::{Precondition, TaskRepository};
+//!
+//! /// Completes a task and returns whether the owner has it.
+//! async fn complete(
+//!     tasks: &dyn TaskRepository,
+//!     owner: &UserId,
+//!     id: TaskId,
+//!     now: Timestamp,
+//! ) -> Result<bool, StoreError> {
+//!     let change = TaskChange::complete(true);
+//!     let task = tasks.change(owner, id, &change, &Precondition::None, now).await?;
+//!     Ok(task.is_some())
+//! }
+//! ```
 
 pub mod error;
 pub mod health;

@@ -1,4 +1,4 @@
-//! The port for counting what must not be done too often, by all instances together.
+//! The port for rate limits, which all instances count together.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,24 +9,24 @@ use taskhold_domain::timestamp::Timestamp;
 
 use crate::error::StoreError;
 
-/// What is counted: a digest, so that neither addresses nor e-mail addresses are kept.
+/// What a counter counts: a digest, so that no network or e-mail address is stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RateLimitKey([u8; 32]);
 
 impl RateLimitKey {
-    /// The bucket of this kind and these parts.
+    /// Computes the key of a kind of limit and the parts that it counts by.
     #[must_use]
     pub fn of(kind: &str, parts: &[&str]) -> Self {
         let mut digest = Sha256::new().chain_update(kind);
         for part in parts {
-            // With its length, so that no two lists of parts are the same bytes.
+            // With the length, so that different lists of parts have different bytes.
             digest.update(part.len().to_be_bytes());
             digest.update(part);
         }
         Self(digest.finalize().into())
     }
 
-    /// The digest.
+    /// Returns the digest.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -39,10 +39,10 @@ impl fmt::Debug for RateLimitKey {
     }
 }
 
-/// How often it was done in a window of time.
+/// A counter in its current window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// How often, this time included.
+    /// The count, including the current call.
     pub count: u32,
     /// When the window began.
     pub since: Timestamp,
@@ -51,31 +51,31 @@ pub struct Count {
 /// The counters of all instances.
 #[async_trait]
 pub trait RateLimitRepository: Send + Sync {
-    /// Counts once more at `now`. A window begins with the first count after the one before has
-    /// lasted for `window`.
+    /// Increments a counter at `now`. A window lasts for `window`; the first count after its end begins the
+    /// next one.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn count(
         &self,
-        bucket: RateLimitKey,
+        key: RateLimitKey,
         window: Duration,
         now: Timestamp,
     ) -> Result<Count, StoreError>;
 
-    /// Counts once less in each of these, in one step: it was not done after all.
+    /// Decrements these counters, atomically.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn refund(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError>;
+    async fn refund(&self, keys: &[RateLimitKey]) -> Result<(), StoreError>;
 
-    /// Forgets these counters, in one step.
+    /// Deletes these counters, atomically.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn clear(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError>;
+    async fn clear(&self, keys: &[RateLimitKey]) -> Result<(), StoreError>;
 
-    /// Forgets at most `most` counters whose window began before `time`. How many it were.
+    /// Deletes at most `most` counters whose window began before `time`, and returns their number.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.

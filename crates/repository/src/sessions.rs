@@ -1,4 +1,4 @@
-//! The port for sessions: refresh tokens, of which each is good for one use.
+//! The port for sessions: refresh tokens, each good for one use.
 
 use async_trait::async_trait;
 use taskhold_domain::account::PasswordHash;
@@ -11,23 +11,23 @@ use crate::error::StoreError;
 /// The sessions of all users.
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
-    /// Keeps a new session of a user whose password is still the one that was `verified` and who is not
-    /// kept out. Whether it was so.
+    /// Stores a new session if the user is active and the password is still the `verified` one, and returns
+    /// whether it did.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn start(&self, session: &Session, verified: &PasswordHash) -> Result<bool, StoreError>;
 
-    /// Uses a refresh token up and keeps its successor, in one step. Of several uses at once exactly one
-    /// is the first; each of the others ends the family.
+    /// Uses up a refresh token and stores its successor, atomically. Exactly one of several concurrent uses
+    /// succeeds; each of the others ends the family.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn rotate(&self, token: TokenHash, successor: &Successor)
     -> Result<Rotation, StoreError>;
 
-    /// Ends the family of this token of the user of the revocation, or all families without one, and
-    /// keeps the revocation, in one step.
+    /// Ends the token's family if it belongs to the user of the revocation, or all families of the user
+    /// without a token, and stores the revocation, atomically.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -37,7 +37,7 @@ pub trait SessionRepository: Send + Sync {
         revocation: &Revocation,
     ) -> Result<(), StoreError>;
 
-    /// Forgets at most `most` tokens that were good until `time`. How many it were.
+    /// Deletes at most `most` tokens that expired before `time`, and returns their number.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.

@@ -8,17 +8,17 @@ use taskhold_domain::user::UserId;
 use crate::error::StoreError;
 use crate::idempotency::{IdempotentOutcome, KeyedRequest};
 
-/// Which readings of a task a change may be based on.
+/// The versions of a task that a change may be based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Whatever is there: the last writer wins.
+    /// Any version: the last writer wins.
     None,
     /// One of these versions. An empty list never matches.
     VersionIn(Vec<Version>),
 }
 
 impl Precondition {
-    /// Whether a task of `version` may be changed.
+    /// Returns whether a task of `version` may be changed.
     #[must_use]
     pub fn allows(&self, version: Version) -> bool {
         match self {
@@ -28,28 +28,28 @@ impl Precondition {
     }
 }
 
-/// Which of one person's tasks, in which order, and how many of them.
+/// A query of the tasks of an owner.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskQuery {
-    /// Only tasks that are done (`true`) or to be done (`false`).
+    /// Only tasks that are done (`true`) or not (`false`).
     pub completed: Option<bool>,
-    /// Only tasks that have this in their title or description, compared as
-    /// [`fold`](taskhold_domain::search::fold) does.
+    /// Only tasks with this text in their title or description, compared by
+    /// [`fold`](taskhold_domain::search::fold).
     pub text: Option<String>,
     /// The order.
     pub sort: Sort,
-    /// Where to begin.
+    /// Where the result begins.
     pub start: Start,
-    /// How many at most; all where it is `None`.
+    /// The greatest number of tasks; `None` for all.
     pub limit: Option<u32>,
 }
 
-/// An order of tasks. Where the keys are equal, the ids decide, in the same direction.
+/// An order of tasks. Equal keys are ordered by id, in the same direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// What is compared.
+    /// The key that is compared.
     pub key: SortKey,
-    /// Whether the highest comes first.
+    /// Whether the greatest comes first.
     pub descending: bool,
 }
 
@@ -63,32 +63,32 @@ impl Default for Sort {
     }
 }
 
-/// What is compared when tasks are put in order.
+/// The key of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortKey {
-    /// When they were created.
+    /// The time of creation.
     CreatedAt,
-    /// When they were last changed.
+    /// The time of the last change.
     UpdatedAt,
-    /// Their titles, code point by code point.
+    /// The title, compared by code points.
     Title,
 }
 
-/// Where in the order to begin.
+/// Where the result of a query begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With the first.
+    /// At the first task.
     #[default]
     First,
-    /// After so many.
+    /// After this number of tasks.
     Offset(u32),
-    /// After this place, whether or not the task that marked it is still there: what others
-    /// insert, change and delete moves nothing past it.
+    /// After this position, whether or not the task that marked it still exists. Concurrent insertions,
+    /// changes and deletions do not shift it.
     After(Position),
 }
 
-/// A place in an order: the key and the id of the task that stood there. The variant must fit
-/// the [`SortKey`] of the query; adapters treat another one as a defect.
+/// A position in an order: the key and the id of the task there. The variant of the key must match the
+/// [`SortKey`] of the query; otherwise adapters report a defect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The key.
@@ -97,7 +97,7 @@ pub struct Position {
     pub id: TaskId,
 }
 
-/// The key of one task.
+/// The key of a task in an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// For [`SortKey::CreatedAt`] and [`SortKey::UpdatedAt`].
@@ -106,82 +106,82 @@ pub enum Key {
     Title(String),
 }
 
-/// What a query found.
+/// The result of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskPage {
     /// The tasks, in order.
     pub tasks: Vec<Task>,
-    /// Where the next page begins, if there is more.
+    /// The position after which the next page begins, if there is one.
     pub next: Option<Position>,
-    /// How many stored rows were left out, since they break a rule of the domain.
+    /// The number of stored rows that were left out because they break a rule of the domain.
     pub corrupt_rows: usize,
 }
 
-/// How many tasks somebody has.
+/// The number of tasks of an owner.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TaskCounts {
-    /// All of them.
+    /// All tasks.
     pub total: u64,
-    /// Those that are done.
+    /// The tasks that are done.
     pub completed: u64,
 }
 
-/// A write of one task, as a value.
+/// A write of a task as a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskWrite {
     /// As [`add`](TaskRepository::add).
     Add(Task),
     /// As [`change`](TaskRepository::change).
     Change {
-        /// The task.
+        /// The id of the task.
         id: TaskId,
-        /// What changes.
+        /// The change.
         change: TaskChange,
-        /// What it must be based on.
+        /// The versions that may be changed.
         precondition: Precondition,
     },
     /// As [`remove`](TaskRepository::remove).
     Remove {
-        /// The task.
+        /// The id of the task.
         id: TaskId,
-        /// What it must be based on.
+        /// The versions that may be removed.
         precondition: Precondition,
     },
 }
 
-/// One person's tasks. Another person's are as absent as those that never were; only
-/// [`belongs_to_another`](Self::belongs_to_another) tells the two apart.
+/// The tasks of an owner. A task of another owner is treated like one that does not exist; only
+/// [`belongs_to_another`](Self::belongs_to_another) distinguishes the two.
 #[async_trait]
 pub trait TaskRepository: Send + Sync {
-    /// Keeps a new task. An owner whom the store does not know becomes known by it, once, also
-    /// when several first tasks arrive at the same time.
+    /// Stores a new task. Creates the owner if the store does not know them, once even if several first
+    /// tasks arrive concurrently.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when a task of this id is there, whosever it is;
-    /// [`StoreError::UnknownOwner`] when the owner was removed a moment ago; otherwise as every method: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    /// `Duplicate` if there is a task of this id, of any owner; `UnknownOwner` if the owner was just
+    /// removed; `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn add(&self, task: &Task) -> Result<(), StoreError>;
 
-    /// The owner's task of this id.
+    /// Returns the owner's task of this id.
     ///
     /// # Errors
-    /// `Unavailable`; `Defect` also where the stored row breaks a rule of the domain.
+    /// `Unavailable`; `Defect` also if the stored row breaks a rule of the domain.
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError>;
 
-    /// The owner's tasks that `query` asks for. A stored row that breaks a rule of the domain is
-    /// left out and logged: one damaged row must not hide all others.
+    /// Returns the owner's tasks that match `query`. A stored row that breaks a rule of the domain is left
+    /// out and logged: one corrupt row must not hide the others.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
     async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError>;
 
-    /// How many tasks the owner has.
+    /// Returns the number of the owner's tasks.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
     async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError>;
 
-    /// Makes `change` at `now`, just as [`Task::apply`] would, if the owner has this task and its
-    /// version is allowed. The task as it is afterwards, or `None` when nothing was changed.
+    /// Applies `change` at `now`, as [`Task::apply`] does, if the owner has this task and its version is
+    /// allowed. Returns the task after the change, or `None` if nothing was changed.
     ///
     /// # Errors
     /// `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -194,7 +194,7 @@ pub trait TaskRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError>;
 
-    /// Removes the owner's task of this id, if its version is allowed. Whether it did.
+    /// Removes the owner's task of this id if its version is allowed, and returns whether it did.
     ///
     /// # Errors
     /// `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -205,13 +205,13 @@ pub trait TaskRepository: Send + Sync {
         precondition: &Precondition,
     ) -> Result<bool, StoreError>;
 
-    /// Makes `write` for `owner` at `now`, unless it was made under the key of `request` within
-    /// [`RETENTION`](crate::idempotency::RETENTION) before. The effect and the key with what came of it
-    /// are one change of the store: both are there or neither is. Of several at once, whoever makes
-    /// them, exactly one is done; the others wait for it, or are told that it is under way.
+    /// Makes `write` for `owner` at `now`, unless it was made with the key of `request` within
+    /// [`RETENTION`](crate::idempotency::RETENTION). The write and the key with its outcome are stored
+    /// atomically. Of concurrent writes with one key, exactly one is done; the others wait for it or return
+    /// [`IdempotentOutcome::KeyInFlight`].
     ///
     /// # Errors
-    /// `Duplicate` and `UnknownOwner` as [`add`](Self::add); `Unavailable`, `Repeatable`, `Defect`.
+    /// `Duplicate` and `UnknownOwner` as [`add`](Self::add); `Unavailable`, `RetryWithKey`, `Defect`.
     async fn write_idempotent(
         &self,
         owner: &UserId,
@@ -220,8 +220,8 @@ pub trait TaskRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<IdempotentOutcome, StoreError>;
 
-    /// What `write_idempotent` would tell of a request that was made before ([`IdempotentOutcome::Replayed`] or
-    /// [`IdempotentOutcome::KeyReused`]); `None` where its key is free.
+    /// Returns the outcome of an earlier request with this key ([`IdempotentOutcome::Replayed`] or
+    /// [`IdempotentOutcome::KeyReused`]), or `None` if the key is free.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
@@ -232,8 +232,8 @@ pub trait TaskRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<IdempotentOutcome>, StoreError>;
 
-    /// Whether there is a task of this id that belongs to somebody other than `caller`. Asked
-    /// only after a change found nothing, to tell "not yours" from "not there".
+    /// Returns whether a task of this id belongs to a user other than `caller`. Queried only after a change
+    /// found nothing, to tell a forbidden change from a missing task.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.

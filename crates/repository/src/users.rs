@@ -8,36 +8,37 @@ use taskhold_domain::user::{User, UserId};
 
 use crate::error::StoreError;
 
-/// The people who own tasks.
+/// The users and their accounts.
 #[async_trait]
 pub trait UserRepository: Send + Sync {
-    /// The user of this id.
+    /// Returns the user of this id.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `Defect`.
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
-    /// The user of this e-mail address, compared by its [key](Email::key).
+    /// Returns the user of this e-mail address, compared by its [key](Email::key).
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `Defect`.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
-    /// At most `most` users, by id, after this one.
+    /// Returns at most `most` users after this one, in the order of their ids.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `Defect`.
     async fn list(&self, after: Option<&UserId>, most: u32) -> Result<Vec<User>, StoreError>;
 
-    /// Keeps a new user with a first session. Of several with one e-mail address at once, one is kept.
+    /// Stores a new user with a first session. Of concurrent registrations of one e-mail address, one
+    /// succeeds.
     ///
     /// # Errors
-    /// [`StoreError`]: `Duplicate` where the id or the e-mail address is taken; `Unavailable`,
+    /// [`StoreError`]: `Duplicate` if the id or the e-mail address is taken; `Unavailable`,
     /// `OutcomeUnknown`, `Defect`.
     async fn register(&self, user: &User, session: &Session) -> Result<(), StoreError>;
 
-    /// Gives the user of the revocation another password, and in the same step ends every session and
-    /// every token from before. Whether there is such a user.
+    /// Sets the password of the revocation's user, ends every session and stores the revocation, atomically.
+    /// Returns whether the user exists.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -47,10 +48,9 @@ pub trait UserRepository: Send + Sync {
         revocation: &Revocation,
     ) -> Result<bool, StoreError>;
 
-    /// Gives the user of the revocation another password where theirs is still the one that was
-    /// `verified` and they are not kept out; in the same step ends every session and every token from
-    /// before, and keeps a new session. Whether it was so: of several changes of one password at once,
-    /// one is made.
+    /// Sets the password of the revocation's user if the user is active and the password is still the
+    /// `verified` one; ends every session, stores the revocation and a new session, atomically. Returns
+    /// whether it did: of concurrent changes of one password, one succeeds.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -62,7 +62,7 @@ pub trait UserRepository: Send + Sync {
         session: &Session,
     ) -> Result<bool, StoreError>;
 
-    /// Puts a new hash of the same password in the place of `outdated`, if that is still there.
+    /// Replaces the hash `outdated` by a new one of the same password, unless the password has changed.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -73,9 +73,8 @@ pub trait UserRepository: Send + Sync {
         password: &PasswordHash,
     ) -> Result<(), StoreError>;
 
-    /// Lets the user of the revocation in again (`true`), or in the same step ends every session and
-    /// token and keeps the user out. The revocation replaces the one before. Whether there is such a
-    /// user.
+    /// Activates or deactivates the revocation's user, ends every session and replaces the user's
+    /// revocation, atomically. Returns whether the user exists.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -85,8 +84,8 @@ pub trait UserRepository: Send + Sync {
         revocation: &Revocation,
     ) -> Result<bool, StoreError>;
 
-    /// Removes the user of the revocation with all that is theirs, and keeps the revocation in the place
-    /// of the one before, in one step. Whether there was one; the revocation is kept either way.
+    /// Removes the revocation's user with all of the user's data and replaces the user's revocation,
+    /// atomically. Returns whether the user existed; the revocation is stored either way.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.

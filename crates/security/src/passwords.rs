@@ -10,8 +10,8 @@ use argon2::password_hash::phc;
 use argon2::password_hash::{Error, PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
-use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
-use taskhold_domain::account::Password;
+use taskhold_application::passwords::{HashingError, PasswordHasher, Verification};
+use taskhold_domain::account::{Password, PasswordHash};
 use tokio::sync::{Semaphore, oneshot};
 
 /// The number of passwords that may wait to be hashed; the last one waits for about a second.
@@ -125,14 +125,14 @@ impl PasswordHasher for Argon2Passwords {
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
-    ) -> Result<Verified, HashingError> {
+    ) -> Result<Verification, HashingError> {
         let is_too_long = password.chars().nth(Password::MAX_CHARS).is_some();
         let Some(hash) = hash.filter(|_| !is_too_long) else {
             // Hashing any password takes as long as verifying one.
             return self
                 .run(|argon2| argon2.hash_password(b"nobody's"))
                 .await
-                .map(|_: phc::PasswordHash| Verified::Wrong);
+                .map(|_: phc::PasswordHash| Verification::Mismatch);
         };
         let hash = phc::PasswordHash::new(hash.as_str()).map_err(defect)?;
         if hash.hash.is_none() {
@@ -141,9 +141,9 @@ impl PasswordHasher for Argon2Passwords {
         let password = password.to_owned();
         self.run(
             move |argon2| match argon2.verify_password(password.as_bytes(), &hash) {
-                Ok(()) if is_outdated(&hash, argon2)? => Ok(Verified::RightButOutdated),
-                Ok(()) => Ok(Verified::Right),
-                Err(Error::PasswordInvalid) => Ok(Verified::Wrong),
+                Ok(()) if is_outdated(&hash, argon2)? => Ok(Verification::MatchOutdatedHash),
+                Ok(()) => Ok(Verification::Match),
+                Err(Error::PasswordInvalid) => Ok(Verification::Mismatch),
                 Err(error) => Err(error),
             },
         )

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use argon2::Params;
-use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher as _, Verified};
-use taskhold_domain::account::Password;
+use taskhold_application::passwords::{HashingError, PasswordHasher as _, Verification};
+use taskhold_domain::account::{Password, PasswordHash};
 use taskhold_security::passwords::Argon2Passwords;
 
 /// Returns a single-threaded hasher that uses this much memory.
@@ -41,7 +41,7 @@ async fn production_hashers_use_the_owasp_parameters() {
                 .verify("correct horse", Some(&hash))
                 .await
                 .expect("verified"),
-            Verified::Right
+            Verification::Match
         );
     }
 }
@@ -54,17 +54,21 @@ async fn only_the_exact_password_is_right() {
         .await
         .expect("hashed");
     for (claimed, expected) in [
-        ("pässword ", Verified::Right),
-        ("pässword", Verified::Wrong),
-        ("Pässword ", Verified::Wrong),
-        ("pa\u{308}ssword ", Verified::Wrong),
-        ("", Verified::Wrong),
-        ("pässword \0", Verified::Wrong),
+        ("pässword ", Verification::Match),
+        ("pässword", Verification::Mismatch),
+        ("Pässword ", Verification::Mismatch),
+        ("pa\u{308}ssword ", Verification::Mismatch),
+        ("", Verification::Mismatch),
+        ("pässword \0", Verification::Mismatch),
     ] {
         let verified = passwords.verify(claimed, Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected, "{claimed:?}");
         let verified = passwords.verify(claimed, None).await;
-        assert_eq!(verified.expect("verified"), Verified::Wrong, "{claimed:?}");
+        assert_eq!(
+            verified.expect("verified"),
+            Verification::Mismatch,
+            "{claimed:?}"
+        );
     }
 }
 
@@ -84,20 +88,20 @@ async fn cheaper_hash_is_reported_as_outdated() {
         .await
         .expect("hashed");
     for (passwords, expected) in [
-        (costing(64), Verified::Right),
-        (costing(128), Verified::RightButOutdated),
-        (costing(32), Verified::Right),
+        (costing(64), Verification::Match),
+        (costing(128), Verification::MatchOutdatedHash),
+        (costing(32), Verification::Match),
     ] {
         let verified = passwords.verify("password", Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected);
         let verified = passwords.verify("passw0rd", Some(&hash)).await;
-        assert_eq!(verified.expect("verified"), Verified::Wrong);
+        assert_eq!(verified.expect("verified"), Verification::Mismatch);
     }
     let argon2i = "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$\
                    9tOTt21rZp7tEnPuWVbAJIZXn1ipFP3oUIqCgYBcGFM";
     let argon2i = PasswordHash::parse(argon2i).expect("a hash");
     let verified = costing(64).verify("password", Some(&argon2i)).await;
-    assert_eq!(verified.expect("verified"), Verified::Wrong);
+    assert_eq!(verified.expect("verified"), Verification::Mismatch);
 }
 
 #[tokio::test]
@@ -168,7 +172,7 @@ async fn fault_12_login_storm_blocks_no_other_task() {
     let (mut done, mut busy) = (0, 0);
     for login in storm {
         match login.await.expect("no panic") {
-            Ok(Verified::Wrong) => done += 1,
+            Ok(Verification::Mismatch) => done += 1,
             Err(HashingError::Busy) => busy += 1,
             other => panic!("{other:?}"),
         }

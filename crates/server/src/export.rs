@@ -42,7 +42,7 @@ async fn write(tasks: &TaskService, options: &Export, out: impl Write) -> anyhow
     let mut from = None;
     loop {
         let page = tasks
-            .oldest_first(&options.user, from)
+            .export_page(&options.user, from)
             .await
             .context("cannot read the tasks")?;
         for task in &page.tasks {

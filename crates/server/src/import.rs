@@ -5,6 +5,7 @@ mod report;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::import::ImportRepository as _;
 use taskhold_application::import::{ImportOptions, Importer, RejectedRow, Row, Summary};
-use taskhold_repository::import::ImportRepository as _;
 use taskhold_transfer::Format;
-use taskhold_transfer::reader::{FileError, Rows};
+use taskhold_transfer::reader::{FileError, read_rows};
 use tokio::sync::mpsc;
 
 use self::progress::Progress;
@@ -113,25 +114,21 @@ fn read(
     let (sender, receiver) = mpsc::channel(BATCHES);
     // Not a thread of the runtime: waiting for input must not keep the program from ending.
     std::thread::spawn(move || {
-        let rows = match Rows::open(BufReader::with_capacity(BUFFER, input), format) {
-            Ok(rows) => rows,
-            Err(error) => return drop(sender.blocking_send(Err(error))),
-        };
+        let input = BufReader::with_capacity(BUFFER, input);
         let mut batch = Vec::with_capacity(BATCH);
-        for row in rows {
-            match row {
-                Ok(row) => batch.push(row),
-                Err(error) => return drop(sender.blocking_send(Err(error))),
+        let read = read_rows(input, format, |row| {
+            batch.push(row);
+            if batch.len() < BATCH {
+                return ControlFlow::Continue(());
             }
-            if batch.len() == BATCH {
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                // The receiver is gone: the import has failed.
-                if sender.blocking_send(Ok(full)).is_err() {
-                    return;
-                }
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            match sender.blocking_send(Ok(full)) {
+                Ok(()) => ControlFlow::Continue(()),
+                // The import has failed, so the receiver is gone.
+                Err(_) => ControlFlow::Break(()),
             }
-        }
-        drop(sender.blocking_send(Ok(batch)));
+        });
+        drop(sender.blocking_send(read.map(|()| batch)));
     });
     receiver
 }

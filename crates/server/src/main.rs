@@ -9,6 +9,7 @@
 //! | `issuer` | the keys of another issuer of tokens |
 //! | `logging`, `metrics`, `telemetry` | logs, metrics and traces |
 //! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi`, `doctor` | a command each |
+//! | `background` | housekeeping, and the refresh of revocations |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | constructs the services on a store |
 //! | `output`, `new_file` | the output of commands |
@@ -20,6 +21,7 @@
     reason = "they panic if the reader is gone: `output` does not"
 )]
 
+mod background;
 mod backup;
 mod cli;
 mod connection;

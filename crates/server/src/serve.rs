@@ -14,7 +14,7 @@ use crate::output::say;
 use crate::schedule::Schedule;
 use crate::settings::{Profile, Settings};
 use crate::telemetry::Export;
-use crate::{issuer, listener, metrics, migrate, open_files, secret, services};
+use crate::{background, issuer, listener, metrics, migrate, open_files, secret, services};
 
 /// How long the store's connections may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,8 +67,8 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         .map(|address| metrics::serve(address, metrics))
         .transpose()?;
     let housekeeping = services::housekeeping(&database);
-    tokio::spawn(async move { housekeeping.run().await });
-    tokio::spawn(async move { revocations.keep_up().await });
+    tokio::spawn(background::run_housekeeping_loop(housekeeping));
+    tokio::spawn(background::run_refresh_loop(revocations));
     let schedule = Schedule {
         store: settings.database.direct_options().clone(),
         folder: BackupFolder::new(settings.backup.folder),

@@ -78,7 +78,7 @@ pub fn housekeeping(database: &Database) -> Housekeeping {
         keys: store.clone(),
         sessions: store.clone(),
         revocations: store.clone(),
-        attempts: store,
+        rate_limits: store,
         clock: Arc::new(SystemClock),
     }
 }

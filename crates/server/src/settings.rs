@@ -17,7 +17,7 @@ use config::ConfigError;
 use serde::{Deserialize, Deserializer};
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
-use taskhold_application::rate_limits::Allowed;
+use taskhold_application::rate_limits::RateLimits;
 use url::Url;
 
 pub use self::auth::Auth;
@@ -79,7 +79,7 @@ pub struct Settings {
     pub auth: Auth,
     pub backup: Backup,
     pub cors: Cors,
-    pub limits: Allowed,
+    pub limits: RateLimits,
     pub tasks: Tasks,
     pub metrics: Metrics,
 }
@@ -213,7 +213,7 @@ impl Draft {
             auth: Auth::of(self.sections.auth)?,
             backup: self.sections.backup,
             cors: self.sections.cors,
-            limits: Allowed {
+            limits: RateLimits {
                 requests: limits.login_requests_per_minute.get(),
                 failures_per_address: limits.login_failures_per_address.get(),
                 failures: limits.login_failures.get(),

@@ -1,4 +1,4 @@
-//! The storage ports without a database: the shortest thing that keeps their contract.
+//! The storage ports in memory: the shortest implementation that fulfils their contract.
 
 mod accounts;
 mod import;
@@ -20,27 +20,27 @@ use taskhold_repository::idempotency::IdempotencyKey;
 use taskhold_repository::rate_limits::{Count, RateLimitKey};
 use taskhold_repository::revocations::SubjectHash;
 
-use self::import::Imported;
-use self::sessions::Started;
-use self::tasks::Kept;
+use self::import::ImportKey;
+use self::sessions::StoredSession;
+use self::tasks::StoredOutcome;
 
-/// Users, with all that is theirs, in memory. A clone is the same store.
+/// A store in memory. Clones share their content.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     rows: Arc<Mutex<Rows>>,
-    /// Held by the import whose turn it is.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held by the import that is being made, since concurrent imports do this one at a time.
+    import_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Rows {
     users: BTreeMap<UserId, User>,
     tasks: BTreeMap<TaskId, Task>,
-    keys: BTreeMap<(UserId, IdempotencyKey), Kept>,
-    sessions: BTreeMap<TokenHash, Started>,
+    keys: BTreeMap<(UserId, IdempotencyKey), StoredOutcome>,
+    sessions: BTreeMap<TokenHash, StoredSession>,
     revocations: BTreeMap<SubjectHash, Revocation>,
-    attempts: BTreeMap<RateLimitKey, Count>,
-    imports: BTreeMap<Imported, TaskId>,
+    rate_limits: BTreeMap<RateLimitKey, Count>,
+    imports: BTreeMap<ImportKey, TaskId>,
 }
 
 impl MemoryStore {
@@ -49,8 +49,8 @@ impl MemoryStore {
     }
 }
 
-/// Removes at most `most` rows that are out of date. How many it were.
-fn forget<K: Clone + Ord, V>(
+/// Deletes at most `most` rows that are out of date, and returns their number.
+fn purge<K: Clone + Ord, V>(
     rows: &mut BTreeMap<K, V>,
     most: u32,
     is_old: impl Fn(&V) -> bool,

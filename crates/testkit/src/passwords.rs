@@ -1,8 +1,8 @@
 //! Password hashes that cost nothing.
 
 use async_trait::async_trait;
-use taskhold_application::passwords::{HashingError, PasswordHash, PasswordHasher, Verified};
-use taskhold_domain::account::Password;
+use taskhold_application::passwords::{HashingError, PasswordHasher, Verification};
+use taskhold_domain::account::{Password, PasswordHash};
 
 /// Keeps a password as `$plain$PASSWORD`. One that is kept as `$old$PASSWORD` is outdated.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,11 +18,11 @@ impl PasswordHasher for PlainPasswords {
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
-    ) -> Result<Verified, HashingError> {
+    ) -> Result<Verification, HashingError> {
         Ok(match hash {
-            Some(hash) if *hash == kept("plain", password) => Verified::Right,
-            Some(hash) if *hash == kept("old", password) => Verified::RightButOutdated,
-            _ => Verified::Wrong,
+            Some(hash) if *hash == kept("plain", password) => Verification::Match,
+            Some(hash) if *hash == kept("old", password) => Verification::MatchOutdatedHash,
+            _ => Verification::Mismatch,
         })
     }
 }

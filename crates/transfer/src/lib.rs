@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`reader`] | [`Rows`](reader::Rows), which reads a file row by row |
+//! | [`reader`] | [`read_rows`](reader::read_rows), which reads a file row by row |
 //! | [`writer`] | [`Writer`](writer::Writer), which writes a file task by task |
 //! | [`zone`] | [`Zone`](zone::Zone), the time zone of times without an offset |
 //!
@@ -10,14 +10,18 @@
 //! and leaving; NDJSON is for moving tasks between stores of Taskhold.
 //!
 //! ```
-//! use taskhold_transfer::reader::Rows;
+//! use std::ops::ControlFlow;
+//! use taskhold_transfer::reader::read_rows;
 //!
 //! let file = r#"[{"id": 1, "title": "Buy milk"}, {"id": 2, "title": ""}]"#;
-//! let rows = Rows::open(file.as_bytes(), None)?.collect::<Result<Vec<_>, _>>()?;
-//! let rejected = rows.iter().find_map(|row| Some((row.position, row.content.as_ref().err()?)));
-//! let (position, reason) = rejected.expect("a row without a title");
-//! assert_eq!(position, 2);
-//! assert_eq!(reason.to_string(), "Task title must be a non-empty string");
+//! let mut rejected = Vec::new();
+//! read_rows(file.as_bytes(), None, |row| {
+//!     if let Err(reason) = row.content {
+//!         rejected.push((row.position, reason.to_string()));
+//!     }
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert_eq!(rejected, [(2, "Task title must be a non-empty string".to_owned())]);
 //! # Ok::<(), taskhold_transfer::reader::FileError>(())
 //! ```
 

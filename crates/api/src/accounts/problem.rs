@@ -1,7 +1,7 @@
 //! The problems that the use cases of accounts end in.
 
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use taskhold_application::accounts::{AccountError, FRESH_FOR};
+use taskhold_application::accounts::{AccountError, MAX_FRESH_AGE};
 
 use super::{rate_limit_headers, whole_seconds};
 use crate::problem::{CHALLENGE, INVALID_TOKEN_CHALLENGE, Kind, Problem};
@@ -34,8 +34,8 @@ impl Problem {
                 "The refresh token is not valid, or not any more.",
             )
             .with_header(WWW_AUTHENTICATE, INVALID_TOKEN_CHALLENGE),
-            AccountError::StaleToken => {
-                let seconds = FRESH_FOR.as_secs();
+            AccountError::FreshTokenRequired => {
+                let seconds = MAX_FRESH_AGE.as_secs();
                 Self::new(
                     Kind::Unauthorized,
                     format!("This needs a token that was issued within the last {seconds} s."),
@@ -48,8 +48,8 @@ impl Problem {
                     ),
                 )
             }
-            AccountError::TooOften(allowance) => {
-                let wait = whole_seconds(allowance.renewed_in).max(1);
+            AccountError::RateLimited(allowance) => {
+                let wait = whole_seconds(allowance.reset_in).max(1);
                 let problem = Self::new(
                     Kind::RateLimited,
                     format!("That was tried too often. Try again in {wait} s."),

@@ -113,8 +113,8 @@ fn examples() -> [(Problem, &'static str); 15] {
     let allowance = Allowance {
         quota: 30,
         window: Duration::from_mins(1),
-        left: 0,
-        renewed_in: Duration::from_secs(42),
+        remaining: 0,
+        reset_in: Duration::from_secs(42),
     };
     [
         (
@@ -153,7 +153,7 @@ fn examples() -> [(Problem, &'static str); 15] {
              password; the caller has as many tasks as one user may have. With `Retry-After` where waiting helps.",
         ),
         (
-            AccountError::TooOften(allowance).into(),
+            AccountError::RateLimited(allowance).into(),
             "too many registrations, logins or wrong passwords.",
         ),
         (

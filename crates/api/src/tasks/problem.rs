@@ -37,7 +37,7 @@ impl From<TaskError> for Problem {
                 "The store was lost while it wrote. Read the task again to see what came of it.",
                 cause,
             ),
-            TaskError::Repeatable(cause) => Self::new(
+            TaskError::RetryWithKey(cause) => Self::new(
                 Kind::ServiceUnavailable,
                 "The store was lost while it wrote. Repeat the request with the same Idempotency-Key: \
                  it is done once, and the answer tells what came of it.",

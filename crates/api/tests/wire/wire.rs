@@ -15,7 +15,7 @@ use taskhold_api::Services;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::accounts::{AccountService, Lifetimes};
-use taskhold_application::rate_limits::{Allowed, RateLimiter};
+use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
@@ -81,7 +81,7 @@ pub async fn body(response: HttpResponse) -> Bytes {
 }
 
 /// Limits that a transcript can reach.
-const ALLOWED: Allowed = Allowed {
+const ALLOWED: RateLimits = RateLimits {
     requests: 10,
     failures_per_address: 2,
     failures: 5,

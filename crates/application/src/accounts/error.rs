@@ -1,9 +1,9 @@
-//! Why a use case of accounts failed.
+//! Errors of the use cases of accounts.
 
 use taskhold_repository::error::{Source, StoreError};
 
 use crate::passwords::HashingError;
-use crate::rate_limits::{Allowance, Refused};
+use crate::rate_limits::{Allowance, RateLimitError};
 use crate::tokens::SigningError;
 
 /// Why a use case of accounts failed.
@@ -12,39 +12,39 @@ pub enum AccountError {
     /// Another account has this e-mail address.
     #[error("the e-mail address is taken")]
     EmailTaken,
-    /// No account that is active has this e-mail address and this password. Which of them is wrong is
-    /// told to nobody.
+    /// No active account has this e-mail address and this password. Which of the two is wrong is not
+    /// revealed.
     #[error("the e-mail address or the password is wrong")]
     WrongCredentials,
-    /// The password of the account is another one.
+    /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
-    /// The account has no password that could be changed: another service lets its user in.
+    /// The account has no password: another service authenticates its user.
     #[error("the account has no password")]
     NoPassword,
-    /// The refresh token is not good, or not any more.
+    /// The refresh token is unknown, used or expired.
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,
-    /// The account has no password to ask for, so the token must be younger than
-    /// [`FRESH_FOR`](super::FRESH_FOR).
+    /// The account has no password to confirm with, so the token must be younger than
+    /// [`MAX_FRESH_AGE`](super::MAX_FRESH_AGE).
     #[error("a fresh token is needed")]
-    StaleToken,
-    /// It was tried too often.
+    FreshTokenRequired,
+    /// A rate limit is exceeded.
     #[error("too many attempts")]
-    TooOften(Allowance),
-    /// There is no such account any more, or it is deactivated.
+    RateLimited(Allowance),
+    /// The account was deleted or deactivated.
     #[error("there is no such account")]
     NotFound,
-    /// Too many requests wait for the store or for their passwords; nothing was done.
+    /// Too many requests wait for the store or for password hashing; nothing was done.
     #[error("too many requests wait")]
     Busy,
-    /// The store is away; nothing was done.
+    /// The store is unavailable; nothing was done.
     #[error("the store is not available")]
     Unavailable(#[source] Source),
     /// The store was lost during a write, which may or may not have been done.
     #[error("the outcome of the write is unknown")]
     OutcomeUnknown(#[source] Source),
-    /// A fault of ours.
+    /// A defect of the service or of the stored data.
     #[error("there is a defect in this service")]
     Defect(#[source] Source),
 }
@@ -58,7 +58,7 @@ impl From<StoreError> for AccountError {
                 Self::OutcomeUnknown(source)
             }
             StoreError::Defect(source) => Self::Defect(source),
-            // Where they are expected they are told apart before.
+            // Handled by the use cases that expect them.
             error @ (StoreError::Duplicate | StoreError::UnknownOwner) => {
                 Self::Defect(error.into())
             }
@@ -81,11 +81,11 @@ impl From<SigningError> for AccountError {
     }
 }
 
-impl From<Refused> for AccountError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::TooOften(allowance) => Self::TooOften(allowance),
-            Refused::Store(error) => error.into(),
+impl From<RateLimitError> for AccountError {
+    fn from(error: RateLimitError) -> Self {
+        match error {
+            RateLimitError::Exceeded(allowance) => Self::RateLimited(allowance),
+            RateLimitError::Store(error) => error.into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What somebody gets who logs in.
+//! Tokens that are issued at login.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use taskhold_domain::user::User;
 use super::AccountError;
 use crate::tokens::SignedToken;
 
-/// What somebody gets who logs in.
+/// The result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Who it is.
+    /// The user who logged in.
     pub user: User,
-    /// With what to ask.
+    /// The token that authorizes requests.
     pub access_token: SignedToken,
-    /// With what to get the next of both.
+    /// The token that is exchanged for the next grant.
     pub refresh_token: RefreshToken,
 }
 
@@ -27,13 +27,13 @@ pub struct Grant {
 pub struct RefreshToken(String);
 
 impl RefreshToken {
-    /// Takes what may be one.
+    /// Wraps a text that may be a refresh token.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The token.
+    /// Returns the text of the token.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

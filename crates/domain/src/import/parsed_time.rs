@@ -1,35 +1,35 @@
-//! Times as the console's files have them.
+//! Times in files of the original command-line app (the *console*).
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
 
 use crate::timestamp::Timestamp;
 
-/// A time as somebody wrote it down.
+/// A time as written in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParsedTime {
-    /// What a clock on a wall somewhere showed: which instant that was depends on the time zone.
+    /// A time without an offset from UTC: the instant depends on the time zone.
     Local(LocalDateTime),
-    /// With an offset from UTC: an instant.
+    /// A time with an offset from UTC: an instant.
     Instant(Timestamp),
 }
 
-/// A date and a time of day without a zone, to the microsecond, in the years 1 to 9999.
+/// A date and a time of day without a time zone, with microsecond precision, in the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalDateTime(NaiveDateTime);
 
-/// The text is no time that Python's `datetime.fromisoformat` reads.
+/// The error of a text that Python's `datetime.fromisoformat` does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no time in ISO 8601")]
 pub struct ParsedTimeError;
 
 impl LocalDateTime {
-    /// Microseconds since 1970, had the clock shown UTC.
+    /// Returns the microseconds since 1970-01-01T00:00:00 of the same local clock.
     #[must_use]
     pub fn as_micros(self) -> i64 {
         self.0.and_utc().timestamp_micros()
     }
 
-    /// For arithmetic with time zones.
+    /// Returns the time for arithmetic with time zones.
     #[must_use]
     pub fn as_naive(self) -> NaiveDateTime {
         self.0
@@ -37,11 +37,10 @@ impl LocalDateTime {
 }
 
 impl ParsedTime {
-    /// Reads what `datetime.fromisoformat` of Python 3.11 reads, the console's own reader, in the
-    /// same way: dates of the calendar or of weeks, extended or basic; any character before the time
-    /// of day; a fraction after a point or a comma, of which six digits count; `Z` or an offset. What
-    /// it takes beyond the standard (a letter before an offset, a fraction of nothing but an hour) is
-    /// taken too: a row that the console reads must not be lost.
+    /// Parses what `datetime.fromisoformat` of Python 3.11 accepts, which is what the console reads:
+    /// calendar or week dates, extended or basic; any character before the time of day; a fraction after
+    /// a point or a comma, of which six digits count; `Z` or an offset. Like Python it accepts more than
+    /// ISO 8601 (a letter before an offset, a fraction of an hour), so that no row of the console is lost.
     ///
     /// ```
     /// use taskhold_domain::import::ParsedTime;
@@ -55,14 +54,14 @@ impl ParsedTime {
     /// ```
     ///
     /// # Errors
-    /// [`ParsedTimeError`]; also where the offset leads out of the years 1 to 9999.
+    /// [`ParsedTimeError`], also if the offset leads out of the years 1 to 9999.
     pub fn parse(text: &str) -> Result<Self, ParsedTimeError> {
         parse(text).ok_or(ParsedTimeError)
     }
 }
 
 fn parse(text: &str) -> Option<ParsedTime> {
-    // No form is shorter, and all of this length are dates.
+    // No format is shorter, and those of this length are dates.
     if text.len() < 7 {
         return None;
     }
@@ -70,9 +69,9 @@ fn parse(text: &str) -> Option<ParsedTime> {
     let (date, rest) = bytes.split_at_checked(end_of_date(bytes)?)?;
     let date = parse_date(date)?;
     if rest.is_empty() {
-        return Some(wall(date.and_time(NaiveTime::MIN)));
+        return Some(local(date.and_time(NaiveTime::MIN)));
     }
-    // The separator may be any character, of several bytes too.
+    // The separator may be any character, also of several bytes.
     let separator = std::str::from_utf8(rest).ok()?.chars().next()?;
     let time = rest.get(separator.len_utf8()..)?;
     let zone = time
@@ -82,9 +81,9 @@ fn parse(text: &str) -> Option<ParsedTime> {
         let (time, Ended::Whole) = parse_clock(time, time.len())? else {
             return None;
         };
-        return Some(wall(date.and_time(time.of_day()?)));
+        return Some(local(date.and_time(time.of_day()?)));
     };
-    // Python minds nothing that stands between a complete time of day and its zone.
+    // Python ignores whatever is between a complete time of day and its offset.
     let (clock, _) = parse_clock(time, zone)?;
     let offset = match time.get(zone..)? {
         b"Z" => TimeDelta::zero(),
@@ -101,12 +100,11 @@ fn parse(text: &str) -> Option<ParsedTime> {
     Some(ParsedTime::Instant(instant))
 }
 
-fn wall(time: NaiveDateTime) -> ParsedTime {
+fn local(time: NaiveDateTime) -> ParsedTime {
     ParsedTime::Local(LocalDateTime(time))
 }
 
-/// Where the date ends: told by where it has a hyphen and a `W`, and where that leaves a doubt, by
-/// the number of digits that follow.
+/// Returns where the date ends, by its hyphens and `W`, and in doubt by the number of digits that follow.
 fn end_of_date(text: &[u8]) -> Option<usize> {
     let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     if text.len() == 7 {
@@ -115,7 +113,7 @@ fn end_of_date(text: &[u8]) -> Option<usize> {
     match (text.get(4)?, text.get(5)?) {
         (b'-', b'W') if text.get(8) == Some(&b'-') => match text.len() {
             9 => None,
-            // A week and an hour after a hyphen, rather than a day and an hour after a digit.
+            // A week and an hour after a hyphen, not a day and an hour after a digit.
             _ if is_digit(10) => Some(8),
             _ => Some(10),
         },
@@ -176,7 +174,7 @@ fn parse_date(text: &[u8]) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, month, day)
 }
 
-/// Hours, minutes, seconds and microseconds: of a day, or of an offset.
+/// Hours, minutes, seconds and microseconds of a time of day or an offset.
 #[derive(Default)]
 struct Clock {
     parts: [u32; 3],
@@ -195,11 +193,11 @@ impl Clock {
         NaiveTime::from_hms_micro_opt(hour, minute, second, self.micros)
     }
 
-    /// Shorter than a day, and nothing else is asked of it.
+    /// Returns the offset if it is shorter than a day, which is the only rule.
     fn offset(&self, negative: bool) -> Option<TimeDelta> {
         let [hours, minutes, seconds] = self.parts.map(i64::from);
         let seconds = TimeDelta::seconds(hours * 3600 + minutes * 60 + seconds);
-        // Python takes an offset of less than a second for none.
+        // Python treats an offset of less than a second as zero.
         let micros = if seconds.is_zero() { 0 } else { self.micros };
         let offset = seconds + TimeDelta::microseconds(micros.into());
         let offset = (offset < TimeDelta::days(1)).then_some(offset)?;
@@ -207,8 +205,7 @@ impl Clock {
     }
 }
 
-/// `HH[:MM[:SS]]` or `HH[MM[SS]]`, then a fraction, in the first `end` bytes; whether something is
-/// left over.
+/// Parses `HH[:MM[:SS]]` or `HH[MM[SS]]` and a fraction in the first `end` bytes.
 fn parse_clock(text: &[u8], end: usize) -> Option<(Clock, Ended)> {
     let mut clock = Clock::default();
     let mut digits = Digits(text.get(..end)?);
@@ -241,11 +238,11 @@ fn parse_clock(text: &[u8], end: usize) -> Option<(Clock, Ended)> {
     Some((clock, if left { Ended::WithMore } else { Ended::Whole }))
 }
 
-/// The rest of a text, read from its beginning.
+/// The unparsed rest of a text.
 struct Digits<'a>(&'a [u8]);
 
 impl Digits<'_> {
-    /// So many digits, as a number.
+    /// Takes a number of `count` digits.
     fn take(&mut self, count: usize) -> Option<u32> {
         let (digits, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -256,7 +253,7 @@ impl Digits<'_> {
         })
     }
 
-    /// Whether this came next.
+    /// Skips `byte` and returns whether it came next.
     fn skip(&mut self, byte: u8) -> bool {
         let Some(rest) = self.0.strip_prefix(&[byte]) else {
             return false;
@@ -272,38 +269,38 @@ mod tests {
 
     use super::*;
 
-    fn told(text: &str) -> String {
+    fn shown(text: &str) -> String {
         match ParsedTime::parse(text) {
             Err(ParsedTimeError) => "refused".into(),
-            Ok(ParsedTime::Local(wall)) => format!("{} here", wall.0),
+            Ok(ParsedTime::Local(local)) => format!("{} local", local.0),
             Ok(ParsedTime::Instant(instant)) => instant.to_string(),
         }
     }
 
     #[test]
-    fn the_forms_of_the_standard_that_python_reads() {
+    fn standard_formats_are_parsed() {
         for (text, expected) in [
-            ("2026-01-02", "2026-01-02 00:00:00 here"),
-            ("20260102", "2026-01-02 00:00:00 here"),
-            ("2026-W01-5", "2026-01-02 00:00:00 here"),
-            ("2026-01-02T03:04", "2026-01-02 03:04:00 here"),
-            ("2026-01-02 03:04:05", "2026-01-02 03:04:05 here"),
-            ("20260102T030405", "2026-01-02 03:04:05 here"),
-            ("2026-01-02T03:04:05.1", "2026-01-02 03:04:05.100 here"),
+            ("2026-01-02", "2026-01-02 00:00:00 local"),
+            ("20260102", "2026-01-02 00:00:00 local"),
+            ("2026-W01-5", "2026-01-02 00:00:00 local"),
+            ("2026-01-02T03:04", "2026-01-02 03:04:00 local"),
+            ("2026-01-02 03:04:05", "2026-01-02 03:04:05 local"),
+            ("20260102T030405", "2026-01-02 03:04:05 local"),
+            ("2026-01-02T03:04:05.1", "2026-01-02 03:04:05.100 local"),
             (
                 "2026-01-02T03:04:05,123456789",
-                "2026-01-02 03:04:05.123456 here",
+                "2026-01-02 03:04:05.123456 local",
             ),
             ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000000Z"),
             ("2026-01-02T03:04:05+05:30", "2026-01-01T21:34:05.000000Z"),
             ("2026-01-02T03:04:05-0800", "2026-01-02T11:04:05.000000Z"),
         ] {
-            assert_eq!(told(text), expected, "{text}");
+            assert_eq!(shown(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "today",
@@ -315,13 +312,13 @@ mod tests {
             "0001-01-01T00:00:00+01:00",
             "1767323045",
         ] {
-            assert_eq!(told(text), "refused", "{text}");
+            assert_eq!(shown(text), "refused", "{text}");
         }
     }
 
-    /// Recorded from Python 3.11.7, for hand-picked and random texts.
+    /// The texts are hand-picked and random; the results were recorded from Python 3.11.7.
     #[test]
-    fn every_recorded_text_means_what_it_means_to_python() {
+    fn recorded_texts_are_parsed_as_by_python() {
         let recorded = include_str!("../../../../tests/fixtures/python-isoformat.tsv");
         let mut lines = 0;
         for line in recorded.lines() {
@@ -338,7 +335,7 @@ mod tests {
                 }
             };
             let read = ParsedTime::parse(text).ok().map(|time| match time {
-                ParsedTime::Local(wall) => (wall.as_micros(), false),
+                ParsedTime::Local(local) => (local.as_micros(), false),
                 ParsedTime::Instant(instant) => (instant.as_micros(), true),
             });
             assert_eq!(read, expected, "{text:?}");
@@ -349,7 +346,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_brings_it_down(text in any::<String>(), digits in "[0-9W:.,+Z -]{7,40}") {
+        fn no_text_panics(text in any::<String>(), digits in "[0-9W:.,+Z -]{7,40}") {
             let _ = ParsedTime::parse(&text);
             let _ = ParsedTime::parse(&digits);
         }

@@ -4,8 +4,8 @@ fn text(raw: &str) -> Member<String> {
     Member::Given(raw.to_owned())
 }
 
-/// Sound, with nothing that could be left out.
-fn least() -> ConsoleRow {
+/// A valid row without optional members.
+fn minimal() -> ConsoleRow {
     let mut row = ConsoleRow {
         id: Member::Given(1),
         ..ConsoleRow::default()
@@ -15,7 +15,7 @@ fn least() -> ConsoleRow {
 }
 
 fn read(change: impl FnOnce(&mut ConsoleRow)) -> Result<RowTask, String> {
-    let mut row = least();
+    let mut row = minimal();
     change(&mut row);
     row.into_task()
         .map(|(_, task)| task)
@@ -23,8 +23,8 @@ fn read(change: impl FnOnce(&mut ConsoleRow)) -> Result<RowTask, String> {
 }
 
 #[test]
-fn ids_are_whole_numbers_from_one_on() {
-    for (id, sound) in [
+fn console_ids_are_whole_numbers_from_1() {
+    for (id, is_valid) in [
         (Member::Given(1), true),
         (Member::Given(i64::MAX), true),
         (Member::Given(0), false),
@@ -33,14 +33,14 @@ fn ids_are_whole_numbers_from_one_on() {
         (Member::Null, false),
         (Member::WrongType, false),
     ] {
-        let row = ConsoleRow { id, ..least() };
-        assert_eq!(row.into_task().is_ok(), sound, "{id:?}");
+        let row = ConsoleRow { id, ..minimal() };
+        assert_eq!(row.into_task().is_ok(), is_valid, "{id:?}");
     }
 }
 
 #[test]
-fn what_may_be_left_out() {
-    let task = read(|_| ()).expect("sound");
+fn missing_and_null_members_get_defaults() {
+    let task = read(|_| ()).expect("a valid row");
     assert_eq!(task.draft.description.as_str(), "");
     assert!(!task.draft.completed);
     assert_eq!(
@@ -54,23 +54,23 @@ fn what_may_be_left_out() {
         row.rest.updated_at = Member::Null;
     });
     assert!(task.is_ok());
-    let task = read(|row| row.rest.owner = text("")).expect("sound");
+    let task = read(|row| row.rest.owner = text("")).expect("a valid row");
     assert_eq!(task.owner, None);
 }
 
 #[test]
-fn the_old_kind_has_its_title_in_content() {
+fn content_is_the_title_of_old_rows() {
     let old = read(|row| {
         row.rest.task.title = Member::Absent;
         row.rest.content = text("Old one");
     });
-    assert_eq!(old.expect("sound").draft.title.as_str(), "Old one");
+    assert_eq!(old.expect("a valid row").draft.title.as_str(), "Old one");
     let both = read(|row| row.rest.content = text("Old one"));
-    assert_eq!(both.expect("sound").draft.title.as_str(), "Buy milk");
+    assert_eq!(both.expect("a valid row").draft.title.as_str(), "Buy milk");
 }
 
 #[test]
-fn what_is_bad_is_told_in_a_sentence() {
+fn broken_rules_have_messages() {
     type Change = fn(&mut ConsoleRow);
     let cases: [(Change, &str); 11] = [
         (
@@ -124,7 +124,7 @@ fn what_is_bad_is_told_in_a_sentence() {
 }
 
 #[test]
-fn times_that_are_missing_are_now_and_none_is_before_the_creation() {
+fn missing_times_are_now_and_updated_at_is_not_before_created_at() {
     let at = |micros| Timestamp::from_micros(micros).expect("in range");
     let times = |created: &str, updated: &str| {
         let given = |raw: &str| {
@@ -140,9 +140,9 @@ fn times_that_are_missing_are_now_and_none_is_before_the_creation() {
         });
         let owner = UserId::parse("u").expect("an id");
         let id = TaskId::from_uuid(uuid::Uuid::nil());
-        let zone = |wall: LocalDateTime| at(wall.as_micros() - 1);
+        let zone = |local: LocalDateTime| at(local.as_micros() - 1);
         let task = row
-            .expect("sound")
+            .expect("a valid row")
             .task(id, Version::FIRST, owner, at(5_000_000), zone);
         (task.created_at.as_micros(), task.updated_at.as_micros())
     };
@@ -156,21 +156,25 @@ fn times_that_are_missing_are_now_and_none_is_before_the_creation() {
 }
 
 #[test]
-fn rows_of_our_own_keep_id_and_version() {
+fn native_rows_keep_id_and_version() {
     let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
     let row = |id: Member<String>, version| NativeRow {
         id,
         version,
-        rest: least().rest,
+        rest: minimal().rest,
     };
-    let (kept, version, _) = row(text(id), Member::Given(7)).into_task().expect("sound");
+    let (kept, version, _) = row(text(id), Member::Given(7))
+        .into_task()
+        .expect("a valid row");
     assert_eq!((kept.to_string().as_str(), version.get()), (id, 7));
-    let (_, version, _) = row(text(id), Member::Absent).into_task().expect("sound");
+    let (_, version, _) = row(text(id), Member::Absent)
+        .into_task()
+        .expect("a valid row");
     assert_eq!(version, Version::FIRST);
-    let bad = row(text("7"), Member::Absent).into_task();
-    assert_eq!(bad, Err(RowError::TaskId));
+    let invalid = row(text("7"), Member::Absent).into_task();
+    assert_eq!(invalid, Err(RowError::TaskId));
     for version in [Member::Given(0), Member::Null, Member::WrongType] {
-        let bad = row(text(id), version).into_task();
-        assert_eq!(bad, Err(RowError::Version));
+        let invalid = row(text(id), version).into_task();
+        assert_eq!(invalid, Err(RowError::Version));
     }
 }

@@ -4,30 +4,30 @@ use super::Member;
 use crate::account::{DisplayName, DisplayNameError, Email, EmailError, Password, PasswordError};
 use crate::violation::{Violation, Violations, both};
 
-/// What somebody says who registers. Every broken rule is reported: e-mail, password, name.
+/// Input of a registration. Every broken rule is reported, in the order e-mail, password, name.
 #[derive(Clone, Default)]
 pub struct RegistrationInput {
     /// Required.
     pub email: Member<String>,
     /// Required.
     pub password: Member<String>,
-    /// Null is none.
+    /// Optional; may be null.
     pub name: Member<String>,
 }
 
-/// An account to be made.
+/// A valid registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// How its owner logs in.
+    /// The e-mail address to log in with.
     pub email: Email,
-    /// With what.
+    /// The password to log in with.
     pub password: Password,
-    /// What its owner wants to be called.
+    /// The name that the user chose.
     pub name: Option<DisplayName>,
 }
 
 impl RegistrationInput {
-    /// The account to be made.
+    /// Checks the rules.
     ///
     /// # Errors
     /// Every broken rule.
@@ -53,7 +53,7 @@ impl RegistrationInput {
     }
 }
 
-/// What somebody says who logs in.
+/// Input of a login.
 #[derive(Clone, Default)]
 pub struct CredentialsInput {
     /// Required.
@@ -62,21 +62,21 @@ pub struct CredentialsInput {
     pub password: Member<String>,
 }
 
-/// With what somebody logs in. Not asked by the rules of accounts: what breaks them is wrong, and
-/// nobody is told more.
+/// The credentials of a login. The rules of accounts are not checked: credentials that break them are
+/// merely wrong.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// What may be an e-mail address.
+    /// The presumed e-mail address.
     pub email: String,
-    /// What may be its account's password.
+    /// The presumed password.
     pub password: String,
 }
 
 impl CredentialsInput {
-    /// The credentials.
+    /// Checks that both members are strings.
     ///
     /// # Errors
-    /// What is missing or no string.
+    /// Each member that is missing or not a string.
     pub fn into_credentials(self) -> Result<Credentials, Violations> {
         let (email, password) = both(
             text(self.email, Violation::Email(EmailError::Invalid)),
@@ -86,7 +86,7 @@ impl CredentialsInput {
     }
 }
 
-/// What somebody says who wants another password.
+/// Input of a password change.
 #[derive(Clone, Default)]
 pub struct PasswordChangeInput {
     /// Required.
@@ -95,17 +95,17 @@ pub struct PasswordChangeInput {
     pub new: Member<String>,
 }
 
-/// Another password, and the one until now.
+/// A password change.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordChange {
-    /// What may be the password until now.
+    /// The presumed current password.
     pub current: String,
-    /// The one from now on.
+    /// The new password.
     pub new: Password,
 }
 
 impl PasswordChangeInput {
-    /// The change.
+    /// Checks the rules.
     ///
     /// # Errors
     /// Every broken rule.
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_is_named() {
+    fn every_broken_rule_is_reported() {
         let input = RegistrationInput {
             email: Member::WrongType,
             password: Member::Given("short".into()),

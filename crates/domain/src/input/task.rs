@@ -6,9 +6,8 @@ use crate::task::{
 };
 use crate::violation::{Violation, Violations, both};
 
-/// What somebody outside says of a task: the one door through which a request body, a form or a
-/// row of a file becomes a [`TaskDraft`] or a [`TaskChange`]. Every broken rule is reported, in
-/// the order of the console's checks.
+/// Input about a task, such as a request body, a form or a row of a file. It becomes a [`TaskDraft`] or a
+/// [`TaskChange`], or reports every broken rule in the order title, description, completed.
 ///
 /// ```
 /// use taskhold_domain::input::{Member, TaskInput};
@@ -27,16 +26,16 @@ use crate::violation::{Violation, Violations, both};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskInput {
-    /// Required to create and to update.
+    /// The title; required except in a patch.
     pub title: Member<String>,
-    /// Null is the empty description everywhere; absent too, but in a patch, where it stays.
+    /// The description. Null means empty; so does absent, except in a patch.
     pub description: Member<String>,
-    /// Absent is `false` in a draft, and "as it is" in a change.
+    /// The flag. Absent means `false` in a draft, and unchanged otherwise.
     pub completed: Member<bool>,
 }
 
 impl TaskInput {
-    /// A task to be created: title required, description `""` and completed `false` where absent.
+    /// Converts the input for creating a task.
     ///
     /// # Errors
     /// Every broken rule.
@@ -54,8 +53,7 @@ impl TaskInput {
         })
     }
 
-    /// The console's update: title required, description `""` where absent; completed stays where
-    /// it is absent or null.
+    /// Converts the input for replacing title and description. The flag stays if it is absent or null.
     ///
     /// # Errors
     /// Every broken rule.
@@ -72,10 +70,10 @@ impl TaskInput {
         })
     }
 
-    /// A merge patch: what is absent stays; a null description becomes `""`.
+    /// Converts the input of a merge patch: absent members stay, a null description becomes empty.
     ///
     /// # Errors
-    /// Every broken rule; [`Violation::EmptyPatch`] where nothing is given at all.
+    /// Every broken rule; [`Violation::EmptyPatch`] if every member is absent.
     pub fn into_patch(self) -> Result<TaskChange, Violations> {
         if self == Self::default() {
             return Err(Violation::EmptyPatch.into());
@@ -92,10 +90,10 @@ impl TaskInput {
         })
     }
 
-    /// The flag alone, which is required.
+    /// Converts the flag alone, which is required.
     ///
     /// # Errors
-    /// [`Violation::CompletedNotBoolean`] where it is absent, null or no boolean.
+    /// [`Violation::CompletedNotBoolean`] if it is absent, null or not a boolean.
     pub fn into_completion(self) -> Result<TaskChange, Violations> {
         match self.completed {
             Member::Given(completed) => Ok(TaskChange::complete(completed)),
@@ -107,7 +105,7 @@ impl TaskInput {
 }
 
 impl<T> Member<T> {
-    /// Asks the rules only where the member was given at all.
+    /// Checks the rules unless the member is absent.
     fn if_given<U>(
         self,
         rules: fn(Self) -> Result<U, Violations>,
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_is_named_in_the_order_of_the_consoles_checks() {
+    fn every_broken_rule_is_reported_in_the_order_of_the_console() {
         let input = TaskInput {
             title: Member::Null,
             description: text(&"\0".repeat(501)),
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_that_is_missing_null_or_no_string_gets_the_empty_title_message() {
+    fn missing_null_or_mistyped_title_gets_the_empty_title_message() {
         for title in [Member::Absent, Member::Null, Member::WrongType, text("")] {
             let input = TaskInput {
                 title,
@@ -191,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_takes_the_consoles_defaults() {
+    fn draft_has_the_defaults_of_the_console() {
         for description in [Member::Absent, Member::Null, text("")] {
             let input = TaskInput {
                 title: text(" "),
                 description,
                 completed: Member::Absent,
             };
-            let draft = input.into_draft().expect("a sound draft");
+            let draft = input.into_draft().expect("a valid draft");
             assert_eq!(draft.title.as_str(), " ");
             assert_eq!(draft.description, Description::default());
             assert!(!draft.completed);
@@ -215,14 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn an_update_replaces_both_texts_and_leaves_the_flag_unless_it_is_given() {
+    fn update_replaces_both_texts_and_keeps_a_missing_flag() {
         for completed in [Member::Absent, Member::Null] {
             let input = TaskInput {
                 title: text("new"),
                 completed,
                 ..TaskInput::default()
             };
-            let change = input.into_update().expect("a sound update");
+            let change = input.into_update().expect("a valid update");
             assert_eq!(change.description, Some(Description::default()));
             assert_eq!(change.completion, None);
         }
@@ -231,18 +229,18 @@ mod tests {
             completed: Member::Given(true),
             ..TaskInput::default()
         };
-        let change = with_flag.into_update().expect("a sound update");
+        let change = with_flag.into_update().expect("a valid update");
         assert_eq!(change.completion, Some(Completion::Set(true)));
     }
 
     #[test]
-    fn a_patch_changes_what_is_given_and_nothing_else() {
+    fn patch_changes_only_given_members() {
         let cleared = TaskInput {
             description: Member::Null,
             ..TaskInput::default()
         };
         assert_eq!(
-            cleared.into_patch().expect("a sound patch"),
+            cleared.into_patch().expect("a valid patch"),
             TaskChange {
                 description: Some(Description::default()),
                 ..TaskChange::default()
@@ -278,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_alone_must_be_a_boolean() {
+    fn completion_requires_a_boolean() {
         let set = TaskInput {
             completed: Member::Given(false),
             ..TaskInput::default()

@@ -1,31 +1,30 @@
-//! Changes of tasks.
+//! Changes of tasks, as the original command-line app (the *console*) makes them.
 
 use super::{Description, Title};
 
-/// A change of a task, as a value: [`Task::apply`](super::Task::apply) makes it in memory, and a
-/// store can turn it into one statement. What is `None` stays as it is.
+/// A change of a task as a value: [`Task::apply`](super::Task::apply) applies it in memory, and a store can
+/// turn it into one statement. Parts that are `None` stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TaskChange {
     /// The new title.
     pub title: Option<Title>,
     /// The new description.
     pub description: Option<Description>,
-    /// What happens to the flag.
+    /// The change of the `completed` flag.
     pub completion: Option<Completion>,
 }
 
-/// What a change does to the `completed` flag.
+/// A change of the `completed` flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
-    /// It becomes this, also when it is this already.
+    /// Sets the flag.
     Set(bool),
-    /// It becomes what it was not.
+    /// Inverts the flag.
     Toggle,
 }
 
 impl TaskChange {
-    /// The console's `update`: title **and** description are replaced (pass the empty description
-    /// where none was given), all else stays.
+    /// Replaces title **and** description (the console's `update`).
     #[must_use]
     pub fn update(title: Title, description: Description) -> Self {
         Self {
@@ -35,7 +34,7 @@ impl TaskChange {
         }
     }
 
-    /// The console's `complete` (`true`) and `incomplete` (`false`).
+    /// Sets the flag (the console's `complete` and `incomplete`).
     #[must_use]
     pub fn complete(completed: bool) -> Self {
         Self {
@@ -44,7 +43,7 @@ impl TaskChange {
         }
     }
 
-    /// The console's `toggle`.
+    /// Inverts the flag (the console's `toggle`).
     #[must_use]
     pub fn toggle() -> Self {
         Self {

@@ -1,37 +1,37 @@
-//! Descriptions.
+//! Descriptions. The rules are those of the original command-line app (the *console*) unless noted.
 
 use crate::length::exceeds;
 
-/// More about a task: up to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given.
-/// The empty one is the default.
+/// The description of a task: up to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given;
+/// empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Description(String);
 
-/// A rule of descriptions, in the order of the checks.
+/// A broken rule of descriptions, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DescriptionError {
-    /// It is no string. (Null and missing are the empty description.)
+    /// The description is not a string. (Null and missing mean empty.)
     #[error("Task description must be a string")]
     NotText,
-    /// It is longer than [`Description::MAX_CHARS`]. The console's message.
+    /// The description is longer than [`Description::MAX_CHARS`].
     #[error(
         "Task description must not exceed {} characters",
         Description::MAX_CHARS
     )]
     TooLong,
-    /// It holds U+0000, which PostgreSQL cannot keep. The console has no such rule.
+    /// The description contains U+0000, which PostgreSQL cannot store. The console has no such rule.
     #[error("Task description must not contain NUL characters")]
     Nul,
 }
 
 impl Description {
-    /// The longest description, in code points (Unicode scalar values, neither bytes nor graphemes).
+    /// The greatest length, in code points (Unicode scalar values, not bytes or graphemes).
     pub const MAX_CHARS: usize = 500;
 
-    /// Takes a string that is a description as it is.
+    /// Checks the rules and keeps the string as it is.
     ///
     /// # Errors
-    /// [`DescriptionError`], the first rule that is broken.
+    /// [`DescriptionError`]: the first broken rule.
     pub fn parse(raw: impl Into<String>) -> Result<Self, DescriptionError> {
         let raw = raw.into();
         match Self::broken_rules(&raw).next() {
@@ -40,7 +40,7 @@ impl Description {
         }
     }
 
-    /// Every rule that `raw` breaks, in the order of the checks; none for a description.
+    /// Returns every rule that `raw` breaks, in the order of the checks.
     pub fn broken_rules(raw: &str) -> impl Iterator<Item = DescriptionError> + use<> {
         [
             (exceeds(raw, Self::MAX_CHARS), DescriptionError::TooLong),
@@ -50,7 +50,7 @@ impl Description {
         .filter_map(|(broken, rule)| broken.then_some(rule))
     }
 
-    /// The description as it was given.
+    /// Returns the description as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_count_code_points_and_messages_are_the_consoles() {
+    fn limits_count_code_points_and_messages_are_those_of_the_console() {
         let message = |raw: String| {
             Description::parse(raw)
                 .map_err(|e| e.to_string())

@@ -1,34 +1,34 @@
-//! Titles.
+//! Titles. The rules are those of the original command-line app (the *console*) unless noted.
 
 use crate::length::exceeds;
 
-/// What is to be done: 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given.
-/// Nothing is trimmed, and a title of blanks only is a title: so does the console.
+/// The title of a task: 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given. Nothing is
+/// trimmed, and a title may consist of blanks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Title(String);
 
-/// A rule of titles, in the order of the checks.
+/// A broken rule of titles, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TitleError {
-    /// It is empty, missing, or no string at all: the console says the same of all three.
+    /// The title is empty, missing or not a string.
     #[error("Task title must be a non-empty string")]
     Empty,
-    /// It is longer than [`Title::MAX_CHARS`]. The console's message.
+    /// The title is longer than [`Title::MAX_CHARS`].
     #[error("Task title must not exceed {} characters", Title::MAX_CHARS)]
     TooLong,
-    /// It holds U+0000, which PostgreSQL cannot keep. The console has no such rule.
+    /// The title contains U+0000, which PostgreSQL cannot store. The console has no such rule.
     #[error("Task title must not contain NUL characters")]
     Nul,
 }
 
 impl Title {
-    /// The longest title, in code points (Unicode scalar values, neither bytes nor graphemes).
+    /// The greatest length, in code points (Unicode scalar values, not bytes or graphemes).
     pub const MAX_CHARS: usize = 100;
 
-    /// Takes a string that is a title as it is.
+    /// Checks the rules and keeps the string as it is.
     ///
     /// # Errors
-    /// [`TitleError`], the first rule that is broken.
+    /// [`TitleError`]: the first broken rule.
     pub fn parse(raw: impl Into<String>) -> Result<Self, TitleError> {
         let raw = raw.into();
         match Self::broken_rules(&raw).next() {
@@ -37,7 +37,7 @@ impl Title {
         }
     }
 
-    /// Every rule that `raw` breaks, in the order of the checks; none for a title.
+    /// Returns every rule that `raw` breaks, in the order of the checks.
     pub fn broken_rules(raw: &str) -> impl Iterator<Item = TitleError> + use<> {
         [
             (raw.is_empty(), TitleError::Empty),
@@ -48,7 +48,7 @@ impl Title {
         .filter_map(|(broken, rule)| broken.then_some(rule))
     }
 
-    /// The title as it was given.
+    /// Returns the title as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_the_consoles() {
+    fn messages_are_those_of_the_console() {
         let message = |raw: &str| Title::parse(raw).map_err(|e| e.to_string()).map(|_| ());
         assert_eq!(
             message(""),
@@ -79,27 +79,27 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_is_named_in_order() {
+    fn every_broken_rule_is_reported_in_order() {
         let broken: Vec<_> = Title::broken_rules(&"\0".repeat(101)).collect();
         assert_eq!(broken, [TitleError::TooLong, TitleError::Nul]);
     }
 
     proptest! {
         #[test]
-        fn what_is_taken_is_kept_to_the_letter_and_the_limit_counts_code_points(raw in any::<String>()) {
+        fn valid_titles_are_kept_to_the_letter(raw in any::<String>()) {
             let chars = raw.chars().count();
-            let sound = (1..=100).contains(&chars) && !raw.contains('\0');
+            let is_valid = (1..=100).contains(&chars) && !raw.contains('\0');
             match Title::parse(raw.clone()) {
                 Ok(title) => {
-                    prop_assert!(sound);
+                    prop_assert!(is_valid);
                     prop_assert_eq!(title.as_str(), raw);
                 }
-                Err(_) => prop_assert!(!sound),
+                Err(_) => prop_assert!(!is_valid),
             }
         }
 
         #[test]
-        fn long_text_of_any_script_is_refused_from_101_on(unit in any::<char>(), length in 95_usize..106) {
+        fn limit_is_100_code_points_of_any_script(unit in any::<char>(), length in 95_usize..106) {
             prop_assume!(unit != '\0');
             let raw: String = std::iter::repeat_n(unit, length).collect();
             prop_assert_eq!(Title::parse(raw).is_ok(), length <= 100);

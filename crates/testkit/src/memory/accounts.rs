@@ -12,11 +12,15 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
 use taskhold_repository::users::UserRepository;
 
-use super::{MemoryStore, Rows, forget};
+use super::{MemoryStore, Rows, purge};
 
 impl Rows {
-    /// Makes a user whom the store knows by a token only, where there is none.
-    pub(super) fn make_known(&mut self, id: &UserId, now: Timestamp) -> Result<(), StoreError> {
+    /// Creates the user, without an account, unless the user exists.
+    pub(super) fn ensure_user_exists(
+        &mut self,
+        id: &UserId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if self.users.contains_key(id) {
             return Ok(());
         }
@@ -25,12 +29,16 @@ impl Rows {
         if revocation.is_some_and(|revocation| revocation.not_before > recent) {
             return Err(StoreError::UnknownOwner);
         }
-        self.users.insert(id.clone(), known_by_id(id, now));
+        self.users.insert(id.clone(), user_without_account(id, now));
         Ok(())
     }
 
-    /// The user whom this password still lets in.
-    pub(super) fn let_in(&mut self, id: &UserId, password: &PasswordHash) -> Option<&mut User> {
+    /// Returns the user if the user is active and has this password.
+    pub(super) fn verify_password(
+        &mut self,
+        id: &UserId,
+        password: &PasswordHash,
+    ) -> Option<&mut User> {
         let user = self.users.get_mut(id)?;
         (user.is_active && user.password.as_ref() == Some(password)).then_some(user)
     }
@@ -41,13 +49,13 @@ impl Rows {
         self.users.values().find(has_it)
     }
 
-    /// Keeps a revocation in the place of the one before.
+    /// Replaces the revocation of a user.
     fn replace_revocation(&mut self, revocation: &Revocation) {
         let subject = SubjectHash::of(&revocation.user);
         self.revocations.insert(subject, revocation.clone());
     }
 
-    /// Keeps a revocation, unless the one before goes further.
+    /// Adds a revocation unless the user has a stricter one.
     pub(super) fn add_revocation(&mut self, revocation: &Revocation) {
         let before = self.revocations.get(&SubjectHash::of(&revocation.user));
         if before.is_none_or(|before| before.not_before <= revocation.not_before) {
@@ -56,8 +64,7 @@ impl Rows {
     }
 }
 
-/// A user without an account.
-pub(super) fn known_by_id(id: &UserId, now: Timestamp) -> User {
+pub(super) fn user_without_account(id: &UserId, now: Timestamp) -> User {
     User {
         id: id.clone(),
         email: None,
@@ -125,7 +132,7 @@ impl UserRepository for MemoryStore {
         session: &Session,
     ) -> Result<bool, StoreError> {
         let mut rows = self.rows();
-        let Some(user) = rows.let_in(&revocation.user, verified) else {
+        let Some(user) = rows.verify_password(&revocation.user, verified) else {
             return Ok(false);
         };
         user.password = Some(password.clone());
@@ -169,7 +176,7 @@ impl UserRepository for MemoryStore {
         let mut rows = self.rows();
         rows.tasks.retain(|_, task| task.owner != *id);
         rows.keys.retain(|(owner, _), _| owner != id);
-        rows.forget_imports(id);
+        rows.delete_imports_of(id);
         rows.end_all(id);
         rows.replace_revocation(revocation);
         Ok(rows.users.remove(id).is_some())
@@ -191,7 +198,7 @@ impl RevocationRepository for MemoryStore {
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let revocations = &mut self.rows().revocations;
-        Ok(forget(revocations, most, |revocation| {
+        Ok(purge(revocations, most, |revocation| {
             revocation.kept_until < time
         }))
     }

@@ -13,19 +13,19 @@ use taskhold_repository::import::{
 };
 use tokio::sync::OwnedMutexGuard;
 
-use super::accounts::known_by_id;
+use super::accounts::user_without_account;
 use super::{MemoryStore, Rows};
 
-/// By what a row is known in later imports: whose its task is, its number in the file, and when it
-/// was created, as the file says it.
+/// What identifies a row in later imports: the owner of its task, its id in the file, and its time of
+/// creation as written in the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Imported(UserId, Number, Option<i64>);
+pub(super) struct ImportKey(UserId, IdInFile, Option<i64>);
 
-/// By what a row is known in its file.
+/// What identifies a row in its file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Number {
+enum IdInFile {
     Console(UserId, ConsoleId),
-    Kept(TaskId),
+    Native(TaskId),
 }
 
 /// An import into a [`MemoryStore`].
@@ -33,8 +33,8 @@ enum Number {
 struct MemoryImport {
     store: MemoryStore,
     staged: Vec<ImportedRow>,
-    /// What is to be kept, since when, and the right to keep it.
-    turn: Option<(Timestamp, OwnedMutexGuard<()>)>,
+    /// The time of the import and the lock that it holds, once the staged rows were imported.
+    importing: Option<(Timestamp, OwnedMutexGuard<()>)>,
 }
 
 #[async_trait]
@@ -43,33 +43,33 @@ impl ImportRepository for MemoryStore {
         Ok(Box::new(MemoryImport {
             store: self.clone(),
             staged: Vec::new(),
-            turn: None,
+            importing: None,
         }))
     }
 }
 
 impl Rows {
-    pub(super) fn forget_imports(&mut self, user: &UserId) {
-        self.imports.retain(|Imported(owner, ..), _| owner != user);
+    pub(super) fn delete_imports_of(&mut self, user: &UserId) {
+        self.imports.retain(|ImportKey(owner, ..), _| owner != user);
     }
 }
 
-fn number(row: &ImportedRow) -> Number {
+fn id_in_file(row: &ImportedRow) -> IdInFile {
     match &row.identity {
-        RowIdentity::Console { owner, id, .. } => Number::Console(owner.clone(), *id),
-        RowIdentity::Native => Number::Kept(row.task.id),
+        RowIdentity::Console { owner, id, .. } => IdInFile::Console(owner.clone(), *id),
+        RowIdentity::Native => IdInFile::Native(row.task.id),
     }
 }
 
-fn remembered(row: &ImportedRow) -> Imported {
+fn import_key(row: &ImportedRow) -> ImportKey {
     let created_at = match &row.identity {
-        RowIdentity::Console { created_at, .. } => created_at.map(|written| match written {
-            ParsedTime::Local(wall) => wall.as_micros(),
+        RowIdentity::Console { created_at, .. } => created_at.map(|time| match time {
+            ParsedTime::Local(local) => local.as_micros(),
             ParsedTime::Instant(instant) => instant.as_micros(),
         }),
         RowIdentity::Native => None,
     };
-    Imported(row.task.owner.clone(), number(row), created_at)
+    ImportKey(row.task.owner.clone(), id_in_file(row), created_at)
 }
 
 #[async_trait]
@@ -80,18 +80,18 @@ impl ImportRun for MemoryImport {
     }
 
     async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
-        let turn = self.store.turn.clone().lock_owned().await;
+        let lock = self.store.import_lock.clone().lock_owned().await;
         let rows = self.store.rows();
         let mut owners = BTreeMap::<_, Counts>::new();
-        let (mut numbers, mut taken, mut imported) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let (mut ids, mut taken, mut imported) = (BTreeSet::new(), Vec::new(), Vec::new());
         for row in self.staged.drain(..).rev() {
             let owner = &row.task.owner;
             let outcome = owners.entry(owner.clone()).or_default();
-            if !numbers.insert(number(&row)) {
+            if !ids.insert(id_in_file(&row)) {
                 outcome.duplicates += 1;
                 continue;
             }
-            let before = rows.imports.get(&remembered(&row));
+            let before = rows.imports.get(&import_key(&row));
             match rows.tasks.get(before.unwrap_or(&row.task.id)) {
                 Some(task) if task.owner == *owner => outcome.already_there += 1,
                 Some(task) => taken.push((row.position, task.id)),
@@ -105,18 +105,18 @@ impl ImportRun for MemoryImport {
         drop(rows);
         taken.reverse();
         self.staged = imported;
-        self.turn = Some((now, turn));
+        self.importing = Some((now, lock));
         Ok(ImportOutcome { owners, taken })
     }
 
     async fn verify(&mut self) -> Result<u64, StoreError> {
-        // What is to be kept is what was set aside.
+        // The tasks are those of the staged rows themselves.
         Ok(self.staged.len() as u64)
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         let mut rows = self.store.rows();
-        if let Some((now, _)) = &self.turn {
+        if let Some((now, _)) = &self.importing {
             if self
                 .staged
                 .iter()
@@ -128,8 +128,8 @@ impl ImportRun for MemoryImport {
                 let owner = &row.task.owner;
                 rows.users
                     .entry(owner.clone())
-                    .or_insert_with(|| known_by_id(owner, *now));
-                rows.imports.insert(remembered(row), row.task.id);
+                    .or_insert_with(|| user_without_account(owner, *now));
+                rows.imports.insert(import_key(row), row.task.id);
                 rows.tasks.insert(row.task.id, row.task.clone());
             }
         }

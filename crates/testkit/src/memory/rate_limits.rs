@@ -1,4 +1,4 @@
-//! Counters.
+//! Counters of rate limits.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::rate_limits::{Count, RateLimitKey, RateLimitRepository};
 
-use super::{MemoryStore, forget};
+use super::{MemoryStore, purge};
 
 #[async_trait]
 impl RateLimitRepository for MemoryStore {
     async fn count(
         &self,
-        bucket: RateLimitKey,
+        key: RateLimitKey,
         window: Duration,
         now: Timestamp,
     ) -> Result<Count, StoreError> {
@@ -22,7 +22,7 @@ impl RateLimitRepository for MemoryStore {
             count: 0,
             since: now,
         };
-        let counted = rows.attempts.entry(bucket).or_insert(none);
+        let counted = rows.rate_limits.entry(key).or_insert(none);
         if counted.since <= now.saturating_sub(window) {
             *counted = none;
         }
@@ -30,25 +30,25 @@ impl RateLimitRepository for MemoryStore {
         Ok(*counted)
     }
 
-    async fn refund(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError> {
+    async fn refund(&self, keys: &[RateLimitKey]) -> Result<(), StoreError> {
         let mut rows = self.rows();
-        for bucket in buckets {
-            match rows.attempts.get_mut(bucket) {
+        for key in keys {
+            match rows.rate_limits.get_mut(key) {
                 Some(counted) if counted.count > 1 => counted.count -= 1,
-                _ => drop(rows.attempts.remove(bucket)),
+                _ => drop(rows.rate_limits.remove(key)),
             }
         }
         Ok(())
     }
 
-    async fn clear(&self, buckets: &[RateLimitKey]) -> Result<(), StoreError> {
+    async fn clear(&self, keys: &[RateLimitKey]) -> Result<(), StoreError> {
         let mut rows = self.rows();
-        rows.attempts.retain(|bucket, _| !buckets.contains(bucket));
+        rows.rate_limits.retain(|key, _| !keys.contains(key));
         Ok(())
     }
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
-        Ok(forget(&mut self.rows().attempts, most, |count| {
+        Ok(purge(&mut self.rows().rate_limits, most, |count| {
             count.since < time
         }))
     }

@@ -10,32 +10,32 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::sessions::SessionRepository;
 use uuid::Uuid;
 
-use super::{MemoryStore, Rows, forget};
+use super::{MemoryStore, Rows, purge};
 
 /// A session, and whether its token was used.
 #[derive(Debug)]
-pub(super) struct Started {
+pub(super) struct StoredSession {
     session: Session,
     is_used: bool,
 }
 
 impl Rows {
     pub(super) fn start(&mut self, session: &Session) {
-        let started = Started {
+        let stored = StoredSession {
             session: session.clone(),
             is_used: false,
         };
-        self.sessions.insert(session.token, started);
+        self.sessions.insert(session.token, stored);
     }
 
     pub(super) fn end_all(&mut self, user: &UserId) {
         self.sessions
-            .retain(|_, started| started.session.user != *user);
+            .retain(|_, stored| stored.session.user != *user);
     }
 
     fn end_family(&mut self, family: Uuid) {
         self.sessions
-            .retain(|_, started| started.session.family != family);
+            .retain(|_, stored| stored.session.family != family);
     }
 }
 
@@ -43,11 +43,11 @@ impl Rows {
 impl SessionRepository for MemoryStore {
     async fn start(&self, session: &Session, verified: &PasswordHash) -> Result<bool, StoreError> {
         let mut rows = self.rows();
-        let is_let_in = rows.let_in(&session.user, verified).is_some();
-        if is_let_in {
+        let is_verified = rows.verify_password(&session.user, verified).is_some();
+        if is_verified {
             rows.start(session);
         }
-        Ok(is_let_in)
+        Ok(is_verified)
     }
 
     async fn rotate(
@@ -59,27 +59,27 @@ impl SessionRepository for MemoryStore {
         let Rows {
             users, sessions, ..
         } = &mut *rows;
-        let Some(started) = sessions.get_mut(&token) else {
+        let Some(stored) = sessions.get_mut(&token) else {
             return Ok(Rotation::Refused);
         };
-        if started.is_used {
-            let family = started.session.family;
+        if stored.is_used {
+            let family = stored.session.family;
             rows.end_family(family);
             return Ok(Rotation::Reused);
         }
-        let owner = users.get(&started.session.user);
+        let owner = users.get(&stored.session.user);
         let Some(owner) = owner.filter(|owner| owner.is_active).cloned() else {
             return Ok(Rotation::Refused);
         };
-        if started.session.expires_at <= successor.created_at {
+        if stored.session.expires_at <= successor.created_at {
             return Ok(Rotation::Refused);
         }
-        started.is_used = true;
+        stored.is_used = true;
         let next = Session {
             token: successor.token,
             created_at: successor.created_at,
             expires_at: successor.expires_at,
-            ..started.session.clone()
+            ..stored.session.clone()
         };
         rows.start(&next);
         Ok(Rotation::Rotated(owner))
@@ -94,7 +94,7 @@ impl SessionRepository for MemoryStore {
         match token {
             None => rows.end_all(&revocation.user),
             Some(token) => {
-                let shown = rows.sessions.get(&token).map(|started| &started.session);
+                let shown = rows.sessions.get(&token).map(|stored| &stored.session);
                 let theirs = shown.filter(|session| session.user == revocation.user);
                 if let Some(family) = theirs.map(|session| session.family) {
                     rows.end_family(family);
@@ -107,8 +107,8 @@ impl SessionRepository for MemoryStore {
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
         let sessions = &mut self.rows().sessions;
-        Ok(forget(sessions, most, |started| {
-            started.session.expires_at < time
+        Ok(purge(sessions, most, |stored| {
+            stored.session.expires_at < time
         }))
     }
 }

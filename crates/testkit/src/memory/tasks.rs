@@ -1,4 +1,4 @@
-//! Tasks, and what was written under a key.
+//! Tasks, and the outcomes of idempotent writes.
 
 use async_trait::async_trait;
 use taskhold_domain::search::fold;
@@ -14,11 +14,11 @@ use taskhold_repository::tasks::{
     TaskWrite,
 };
 
-use super::{MemoryStore, Rows, forget};
+use super::{MemoryStore, Rows, purge};
 
-/// A request under a key, and what came of it.
+/// The stored outcome of an idempotent write.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct StoredOutcome {
     fingerprint: Fingerprint,
     task: Option<Task>,
     at: Timestamp,
@@ -29,7 +29,7 @@ impl Rows {
         if self.tasks.contains_key(&task.id) {
             return Err(StoreError::Duplicate);
         }
-        self.make_known(&task.owner, task.created_at)?;
+        self.ensure_user_exists(&task.owner, task.created_at)?;
         self.tasks.insert(task.id, task.clone());
         Ok(())
     }
@@ -62,11 +62,11 @@ impl Rows {
         request: &KeyedRequest,
         now: Timestamp,
     ) -> Option<IdempotentOutcome> {
-        let kept = self.keys.get(&(owner.clone(), request.key.clone()))?;
-        if kept.at <= retention_start(now) {
+        let stored = self.keys.get(&(owner.clone(), request.key.clone()))?;
+        if stored.at <= retention_start(now) {
             None
-        } else if kept.fingerprint == request.fingerprint {
-            Some(IdempotentOutcome::Replayed(kept.task.clone()))
+        } else if stored.fingerprint == request.fingerprint {
+            Some(IdempotentOutcome::Replayed(stored.task.clone()))
         } else {
             Some(IdempotentOutcome::KeyReused)
         }
@@ -215,12 +215,13 @@ impl TaskRepository for MemoryStore {
                 None
             }
         };
-        let kept = Kept {
+        let stored = StoredOutcome {
             fingerprint: request.fingerprint,
             task: task.clone(),
             at: now,
         };
-        rows.keys.insert((owner.clone(), request.key.clone()), kept);
+        rows.keys
+            .insert((owner.clone(), request.key.clone()), stored);
         Ok(IdempotentOutcome::Done(task))
     }
 
@@ -245,6 +246,8 @@ impl TaskRepository for MemoryStore {
 #[async_trait]
 impl IdempotencyKeyRepository for MemoryStore {
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
-        Ok(forget(&mut self.rows().keys, most, |kept| kept.at < time))
+        Ok(purge(&mut self.rows().keys, most, |stored| {
+            stored.at < time
+        }))
     }
 }

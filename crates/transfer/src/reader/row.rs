@@ -8,14 +8,14 @@ use taskhold_application::import::{Row, RowContent};
 use taskhold_domain::import::{ConsoleRow, NativeRow, RowError, RowInput};
 use taskhold_domain::input::{Member, TaskInput};
 
-use super::values::message;
+use super::source::message;
 use crate::Format;
 
 /// How much of an id is shown, in code points.
 const SHOWN_ID_CHARS: usize = 64;
 
 /// Reads a row from `json`, which is known to be JSON.
-pub(super) fn read(position: u64, format: Format, json: &[u8]) -> Row {
+pub(super) fn read(position: u64, format: Format, json: &str) -> Row {
     let (id, content) = match Members::parse(json) {
         Ok(members) => (members.shown_id(), members.content(format)),
         Err(error) => (None, Err(error)),
@@ -27,9 +27,9 @@ pub(super) fn read(position: u64, format: Format, json: &[u8]) -> Row {
     }
 }
 
-/// Returns whether `line` is an object whose id can be that of a task.
-pub(super) fn has_task_id(line: &[u8]) -> bool {
-    Members::parse(line).is_ok_and(|members| matches!(members.id, Some(Value::String(_))))
+/// Returns whether `json` is an object whose id can be that of a task.
+pub(super) fn has_task_id(json: &str) -> bool {
+    Members::parse(json).is_ok_and(|members| matches!(members.id, Some(Value::String(_))))
 }
 
 /// The members of a row that mean something; others are ignored, whatever their values.
@@ -47,13 +47,12 @@ struct Members {
 }
 
 impl Members {
-    fn parse(json: &[u8]) -> Result<Self, RowError> {
+    fn parse(json: &str) -> Result<Self, RowError> {
         let unreadable = |error: serde_json::Error| RowError::Unreadable(message(&error));
-        if !json.starts_with(b"{") {
+        if !json.starts_with('{') {
             return Err(RowError::NotObject);
         }
-        let given: BTreeMap<String, &RawValue> =
-            serde_json::from_slice(json).map_err(unreadable)?;
+        let given: BTreeMap<String, &RawValue> = serde_json::from_str(json).map_err(unreadable)?;
         let member = |name: &str| {
             let value = given.get(name).map(|value| match value.get() {
                 // Of the wrong type, whatever it contains.

@@ -8,15 +8,18 @@ fn rows(file: impl AsRef<[u8]>) -> Result<Vec<Row>, String> {
     rows_of(file, None)
 }
 
-fn rows_of(file: impl AsRef<[u8]>, kind: Option<Format>) -> Result<Vec<Row>, String> {
-    // Small parts, so that everything is cut somewhere.
-    let parts = std::io::BufReader::with_capacity(3, file.as_ref());
-    Rows::open(parts, kind)
-        .and_then(Iterator::collect)
-        .map_err(|error| error.to_string())
+fn rows_of(file: impl AsRef<[u8]>, format: Option<Format>) -> Result<Vec<Row>, String> {
+    // In small chunks, so that every value is cut somewhere.
+    let chunks = std::io::BufReader::with_capacity(3, file.as_ref());
+    let mut rows = Vec::new();
+    let read = read_rows(chunks, format, |row| {
+        rows.push(row);
+        ControlFlow::Continue(())
+    });
+    read.map(|()| rows).map_err(|error| error.to_string())
 }
 
-fn bad(file: impl AsRef<[u8]>) -> Vec<(u64, Option<RowError>)> {
+fn errors(file: impl AsRef<[u8]>) -> Vec<(u64, Option<RowError>)> {
     let rows = rows(file).expect("a file");
     rows.into_iter()
         .map(|row| (row.position, row.content.err()))
@@ -26,21 +29,21 @@ fn bad(file: impl AsRef<[u8]>) -> Vec<(u64, Option<RowError>)> {
 const GOOD: &str = r#"{"id": 1, "title": "t"}"#;
 
 #[test]
-fn arrays_of_any_layout() {
+fn arrays_of_any_layout_are_read() {
     for file in [
         format!("[{GOOD},{GOOD}]"),
         format!(" \n[\r\n\t{GOOD} ,\n{GOOD}\n]\n\n"),
         format!("\u{FEFF}[{GOOD},{GOOD}]"),
         r#"[{"title":"a]}\",[","id":1,"x":{"y":[[],{}]}},{"id":1,"title":"\\"}]"#.to_owned(),
     ] {
-        assert_eq!(bad(&file), [(1, None), (2, None)], "{file}");
+        assert_eq!(errors(&file), [(1, None), (2, None)], "{file}");
     }
-    assert_eq!(bad("[]"), []);
-    assert_eq!(bad(" [ ] "), []);
+    assert_eq!(errors("[]"), []);
+    assert_eq!(errors(" [ ] "), []);
 }
 
 #[test]
-fn a_bad_row_leaves_the_others() {
+fn invalid_row_does_not_affect_others() {
     let cases = [
         ("1", "a row must be an object"),
         ("null", "a row must be an object"),
@@ -70,7 +73,7 @@ fn a_bad_row_leaves_the_others() {
         ),
     ];
     for (row, reason) in cases {
-        let found = bad(format!("[{GOOD}, {row}, {GOOD}]"));
+        let found = errors(format!("[{GOOD}, {row}, {GOOD}]"));
         let [(1, None), (2, Some(error)), (3, None)] = found.as_slice() else {
             panic!("{row}: {found:?}")
         };
@@ -79,8 +82,8 @@ fn a_bad_row_leaves_the_others() {
 }
 
 #[test]
-fn a_member_twice_counts_the_last_time_and_unknown_ones_not_at_all() {
-    for (row, sound) in [
+fn last_duplicate_member_counts_and_unknown_members_are_ignored() {
+    for (row, is_valid) in [
         (r#"{"id": "x", "title": "t", "id": 1}"#, true),
         (r#"{"id": 1, "title": "t", "id": "x"}"#, false),
         (
@@ -89,12 +92,12 @@ fn a_member_twice_counts_the_last_time_and_unknown_ones_not_at_all() {
         ),
         (r#"{"id": 1, "title": "t", "note": "\ud800"}"#, true),
     ] {
-        assert_eq!(bad(format!("[{row}]"))[0].1.is_none(), sound, "{row}");
+        assert_eq!(errors(format!("[{row}]"))[0].1.is_none(), is_valid, "{row}");
     }
 }
 
 #[test]
-fn what_is_no_file_is_told_with_line_and_column() {
+fn invalid_files_are_reported_with_line_and_column() {
     for (file, expected) in [
         ("", "line 1, column 1: the file is empty"),
         (" \n ", "line 2, column 2: the file is empty"),
@@ -127,6 +130,8 @@ fn what_is_no_file_is_told_with_line_and_column() {
         ("[1]x", "line 1, column 4: the file is not JSON"),
         ("[1][2]", "line 1, column 4: the file is not JSON"),
         ("[NaN]", "line 1, column 2: the file is not JSON"),
+        ("[-]", "line 1, column 3: the file is not JSON"),
+        ("[1e5", "line 1, column 5: the file is cut short"),
         (
             "[{\"id\": Infinity}]",
             "line 1, column 9: the file is not JSON",
@@ -135,32 +140,35 @@ fn what_is_no_file_is_told_with_line_and_column() {
         ("['a']", "line 1, column 2: the file is not JSON"),
         ("[\"a\nb\"]", "the file is not JSON"),
     ] {
-        let told = rows(file).expect_err(file);
-        assert!(told.contains(expected), "{file:?}: {told}");
+        let error = rows(file).expect_err(file);
+        assert!(error.contains(expected), "{file:?}: {error}");
     }
     let not_utf8 = rows(b"[\"\xC3\xA9\xFF\"]").expect_err("bytes");
     assert_eq!(not_utf8, "line 1, column 4: the file is not UTF-8");
     let not_utf8 = rows(b"\xFF\xFE[\0").expect_err("UTF-16");
     assert!(not_utf8.starts_with("line 1, column 1"), "{not_utf8}");
-    let huge = format!("[\"{}\"]", "x".repeat(2 << 20));
-    assert!(rows(huge).expect_err("huge").contains("larger than 1 MiB"));
+    let huge = "x".repeat(2 << 20);
+    let array = rows(format!("[\"{huge}\"]")).expect_err("huge");
+    assert!(array.contains("larger than 1 MiB"), "{array}");
+    let object = rows(format!("{{\"tasks\": \"{huge}\"}}")).expect_err("huge");
+    assert!(object.contains("the file is neither"), "{object}");
 }
 
 #[test]
-fn brackets_nested_without_end_bring_nothing_down() {
+fn deeply_nested_brackets_do_not_overflow_the_stack() {
     let nested = "[".repeat(100_000);
     assert!(rows(&nested).expect_err("cut").contains("cut short"));
     let nested = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(bad(nested), [(1, Some(RowError::NotObject))]);
+    assert_eq!(errors(nested), [(1, Some(RowError::NotObject))]);
 }
 
 #[test]
-fn lines_of_our_own() {
+fn ndjson_is_read_line_by_line() {
     let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
     let line = format!(r#"{{"id":"{id}","title":"t","version":3}}"#);
     let file = format!("{line}\n\n{line}\r\n{{\"id\":7,\"title\":\"t\"}}\n{line}");
     assert_eq!(
-        bad(&file),
+        errors(&file),
         [(1, None), (2, None), (3, Some(RowError::TaskId)), (4, None)]
     );
     let torn = format!("{line}\n{}", line.get(..20).expect("longer"));
@@ -171,34 +179,72 @@ fn lines_of_our_own() {
 }
 
 #[test]
-fn a_file_is_of_the_kind_that_it_is_said_to_be() {
+fn given_format_is_required() {
     let id = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
     let (array, lines) = (
         format!("[{GOOD}]"),
         format!(r#"{{"id":"{id}","title":"t"}}"#),
     );
     let console = |file: &str| rows_of(file, Some(Format::Console)).map(|rows| rows.len());
-    let kept = |file: &str| rows_of(file, Some(Format::Ndjson)).map(|rows| rows.len());
+    let ndjson = |file: &str| rows_of(file, Some(Format::Ndjson)).map(|rows| rows.len());
     assert_eq!(console(&array), Ok(1));
-    assert_eq!(kept(&lines), Ok(1));
-    // What its first line says decides nothing then.
+    assert_eq!(ndjson(&lines), Ok(1));
+    // The first line is not used to detect the format then.
     let rows = rows_of(GOOD, Some(Format::Ndjson)).expect("a file");
     assert_eq!(rows[0].content, Err(RowError::TaskId));
     for nothing in ["", " \n\r\n\t", "\u{FEFF}", "\u{FEFF}\n"] {
-        assert_eq!(kept(nothing), Ok(0), "{nothing:?}");
+        assert_eq!(ndjson(nothing), Ok(0), "{nothing:?}");
         assert!(console(nothing).expect_err("empty").contains("is empty"));
     }
-    let told = console(&lines).expect_err("lines");
+    let error = console(&lines).expect_err("lines");
     assert_eq!(
-        told,
+        error,
         "line 1, column 1: the file is no array of tasks, as the console writes it"
     );
     for other in [&array, "nonsense", "null"] {
-        let told = kept(other).expect_err(other);
+        let error = ndjson(other).expect_err(other);
         assert_eq!(
-            told,
+            error,
             "line 1, column 1: the file does not have a task on each line"
         );
     }
-    assert!(kept("{").expect_err("torn").contains("cut short"));
+    assert!(ndjson("{").expect_err("torn").contains("cut short"));
+}
+
+/// An array that never ends.
+#[derive(Default)]
+struct EndlessArray {
+    position: usize,
+}
+
+impl io::Read for EndlessArray {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let row = format!(",\n{GOOD}");
+        for byte in out.iter_mut() {
+            // The first comma is the opening bracket.
+            *byte = match self.position {
+                0 => b'[',
+                position => row.as_bytes()[position % row.len()],
+            };
+            self.position += 1;
+        }
+        Ok(out.len())
+    }
+}
+
+#[test]
+fn rows_are_read_one_by_one_until_told_to_stop() {
+    let array = io::BufReader::new(EndlessArray::default());
+    let mut last = 0;
+    let read = read_rows(array, None, |row| {
+        assert_eq!(row.content.err(), None);
+        last = row.position;
+        if last < 100_000 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    read.expect("stopped");
+    assert_eq!(last, 100_000);
 }

@@ -1,0 +1,39 @@
+//! Work that the service does at intervals, independent of requests.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskhold_application::housekeeping::Housekeeping;
+use taskhold_application::revocations::Revocations;
+
+/// The interval of housekeeping. Nothing waits for it: what is out of date has no effect even before.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Deletes what is out of date now and every hour; never returns.
+pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
+    loop {
+        match housekeeping.purge().await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "deleted rows that are out of date"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn Error,
+                "could not delete rows that are out of date"
+            ),
+        }
+        tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+    }
+}
+
+/// Reads the revocations of other instances at an interval; never returns.
+pub async fn run_refresh_loop(revocations: Arc<Revocations>) {
+    loop {
+        tokio::time::sleep(Revocations::REFRESH_INTERVAL).await;
+        if let Err(error) = revocations.refresh().await {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "cannot learn which tokens were revoked elsewhere"
+            );
+        }
+    }
+}
