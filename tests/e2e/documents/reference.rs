@@ -310,10 +310,7 @@ async fn metrics_with_types_and_labels_are_those_of_the_service() {
     let database = Database::sqlite();
     let service =
         Service::start_with(&database, &[("TASKHOLD__BACKUP__EVERY_MINUTES", "60")]).await;
-    service
-        .client("anna")
-        .create(json!({"title": "One"}))
-        .await;
+    service.client("anna").create(json!({"title": "One"})).await;
     let there = crate::service::eventually("a backup is made", async || {
         let there = metrics(&service.text("/metrics").await);
         there
