@@ -9,7 +9,7 @@ mod spans;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{Database, Service, eventually, path, token};
+use crate::service::{Database, Service, eventually, http, path, token};
 
 /// Returns the value of the only series with this name and all of these labels, or `None` without one.
 fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
@@ -152,7 +152,7 @@ async fn metrics_address_moves_the_metrics_to_their_own_listener(database: Datab
     let log = service.log();
     let (_, after) = log.split_once("metrics_url=").expect("the URL is logged");
     let url = after.split_whitespace().next().expect("a URL");
-    let answer = reqwest::get(url).await.expect("an answer");
+    let answer = http().get(url).send().await.expect("an answer");
     assert!(
         answer.headers()["content-type"]
             .to_str()

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 use tempfile::TempDir;
 
-pub use self::client::{Answer, Client, TASKS, path, signed, token, tomorrow};
+pub use self::client::{Answer, Client, TASKS, http, path, signed, token, tomorrow};
 
 /// The longest that a test waits for a condition: long enough for a loaded machine.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -234,9 +234,8 @@ impl Service {
 
     /// Returns the body of the answer to an anonymous GET request.
     pub async fn text(&self, path: &str) -> String {
-        let answer = reqwest::get(format!("{}{path}", self.url))
-            .await
-            .expect("an answer");
+        let request = http().get(format!("{}{path}", self.url));
+        let answer = request.send().await.expect("an answer");
         answer.text().await.expect("text")
     }
 
@@ -248,7 +247,7 @@ impl Service {
     /// Returns a client with this token, or without one.
     pub fn client_with(&self, token: Option<String>) -> Client {
         Client {
-            http: reqwest::Client::new(),
+            http: http(),
             url: self.url.clone(),
             token,
         }

@@ -1,4 +1,4 @@
-//! Verification of tokens signed by an external issuer's keys, and the selection of those keys.
+//! Tokens of another issuer, and the keys that verify them.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -11,9 +11,10 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use taskhold_application::clock::Clock as _;
 use taskhold_application::tokens::{Identity, InvalidToken, TokenVerifier as _};
-use taskhold_security::issuer::{IssuerKeys, KeySource, Pace};
+use taskhold_security::claims::RequiredClaims;
+use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 use taskhold_security::jwks::KeySet;
-use taskhold_security::jwt::{JwtTokens, Lifetimes, Origin};
+use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::issuer::{IssuerKey, key_set};
@@ -28,19 +29,19 @@ fn claims() -> Value {
     json!({"sub": "a", "exp": later()})
 }
 
-/// Returns a verifier that also accepts tokens signed by these keys.
-async fn tokens_of(keys: &[Value], origin: Origin) -> JwtTokens {
+/// Returns a verifier that also accepts tokens of these keys.
+async fn tokens_of(keys: &[Value], required_claims: RequiredClaims) -> JwtTokens {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     write!(file, "{}", key_set(keys)).expect("written");
     let source = KeySource::File(file.path().to_owned());
-    let issuer_keys = Arc::new(IssuerKeys::new(source, Pace::default()));
-    issuer_keys.read().await.expect("keys");
+    let issuer_keys = Arc::new(IssuerKeys::new(source, RefreshIntervals::default()));
+    issuer_keys.refresh().await.expect("keys");
     JwtTokens::new(
         &Secret::new(SECRET),
-        origin,
-        Lifetimes {
+        required_claims,
+        TokenLifetimes {
             own: Duration::from_hours(1),
-            longest: Duration::from_hours(24),
+            max_accepted: Duration::from_hours(24),
         },
         Arc::new(ManualClock::default()),
     )
@@ -48,7 +49,7 @@ async fn tokens_of(keys: &[Value], origin: Origin) -> JwtTokens {
 }
 
 async fn tokens(keys: &[Value]) -> JwtTokens {
-    tokens_of(keys, Origin::default()).await
+    tokens_of(keys, RequiredClaims::default()).await
 }
 
 async fn verify(tokens: &JwtTokens, token: &str) -> Result<Identity, InvalidToken> {
@@ -63,7 +64,7 @@ fn every_kind() -> [IssuerKey; 3] {
     ]
 }
 
-/// Returns a token with this header, signed with HS256 regardless of the header.
+/// Returns a token with this header that is signed with HS256, whatever the header says.
 fn signed_with_secret(header: &Value, secret: &[u8]) -> String {
     let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let message = format!("{}.{}", part(header), part(&claims()));
@@ -73,7 +74,7 @@ fn signed_with_secret(header: &Value, secret: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn each_kind_of_key_verifies_its_own_tokens_and_no_others() {
+async fn each_key_verifies_only_its_own_tokens() {
     let keys = every_kind();
     let ids = ["first", "second", "third"];
     let published: Vec<_> = keys
@@ -124,17 +125,18 @@ async fn each_kind_of_key_verifies_its_own_tokens_and_no_others() {
     assert_eq!(verify(&tokens, &forged).await, Err(InvalidToken));
 }
 
-/// Better Auth's plugin sends no `typ`, keys without `use`, a `sub` that is not a UUID, and unrelated claims.
+/// Better Auth's plugin sends no `typ`, keys without `use`, a `sub` that is not a UUID, and many other
+/// claims.
 #[tokio::test]
 async fn better_auth_token_is_accepted() {
     let key = IssuerKey::ed25519();
     let mut published = key.jwk_with_id("c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11");
     published["alg"] = json!("EdDSA");
-    let origin = Origin {
+    let required = RequiredClaims {
         issuer: Some("http://localhost:3000".to_owned()),
         audience: Some("http://localhost:3000".to_owned()),
     };
-    let tokens = tokens_of(&[published], origin).await;
+    let tokens = tokens_of(&[published], required).await;
     let header = json!({"alg": "EdDSA", "kid": "c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11"});
     let payload = json!({
         "iat": later() - 60, "name": "Anna", "email": "anna@example.org", "emailVerified": false,
@@ -162,7 +164,7 @@ async fn better_auth_token_is_accepted() {
 }
 
 #[tokio::test]
-async fn external_token_with_our_issuer_is_refused() {
+async fn issuer_token_with_own_iss_is_rejected() {
     let key = IssuerKey::ed25519();
     let tokens = tokens(&[key.jwk_with_id("k")]).await;
     let ours = json!({"sub": "a", "exp": later(), "iss": "taskhold"});
@@ -175,7 +177,7 @@ async fn external_token_with_our_issuer_is_refused() {
 }
 
 #[tokio::test]
-async fn public_key_as_hmac_secret_is_refused() {
+async fn public_key_as_hmac_secret_is_rejected() {
     let keys = every_kind();
     let published: Vec<_> = keys.iter().map(|key| key.jwk_with_id("k")).collect();
     let tokens = tokens(&published).await;
@@ -211,9 +213,9 @@ async fn public_key_as_hmac_secret_is_refused() {
     }
 }
 
-/// An attacker can use a public key in any of the formats that `openssl` writes as an HMAC secret.
+/// Attackers have the public key in the formats that `openssl` writes.
 #[tokio::test]
-async fn pem_and_der_public_key_as_hmac_secret_are_refused() {
+async fn public_key_file_as_hmac_secret_is_rejected() {
     let key = IssuerKey::rsa(2048);
     let tokens = tokens(&[key.jwk_with_id("k")]).await;
     for public in key.public_files() {
@@ -232,7 +234,7 @@ async fn pem_and_der_public_key_as_hmac_secret_are_refused() {
 }
 
 #[tokio::test]
-async fn keys_in_or_referenced_by_the_header_are_ignored() {
+async fn keys_in_the_header_are_ignored() {
     let (ours, attackers) = (IssuerKey::ed25519(), IssuerKey::ed25519());
     let tokens = tokens(&[ours.jwk_with_id("k")]).await;
     for (member, value) in [
@@ -256,7 +258,7 @@ async fn keys_in_or_referenced_by_the_header_are_ignored() {
 }
 
 #[tokio::test]
-async fn critical_header_extension_is_refused() {
+async fn critical_extension_is_rejected() {
     let key = IssuerKey::ed25519();
     let tokens = tokens(&[key.jwk_with_id("k")]).await;
     for extension in [json!(["b64"]), json!(["exp"]), json!([]), json!("x")] {
@@ -266,9 +268,9 @@ async fn critical_header_extension_is_refused() {
     }
 }
 
-/// With two keys of one kind, the right one for a token without a key id cannot be determined.
+/// A token without a key id could belong to either of two keys of one type.
 #[tokio::test]
-async fn token_without_key_id_needs_a_single_candidate() {
+async fn token_without_key_id_needs_an_unambiguous_key() {
     let (first, second) = (IssuerKey::ed25519(), IssuerKey::ed25519());
     let nameless = first.sign(&json!({"alg": "EdDSA"}), &claims());
     let alone = tokens(&[first.jwk(), IssuerKey::p256().jwk()]).await;
@@ -292,7 +294,7 @@ fn usable(keys: &[Value]) -> usize {
 }
 
 #[test]
-fn keys_not_meant_for_verification_are_ignored() {
+fn keys_for_other_uses_are_skipped() {
     let with = |key: &IssuerKey, member: &str, value: Value| {
         let mut jwk = key.jwk_with_id("k");
         jwk[member] = value;
@@ -320,7 +322,7 @@ fn keys_not_meant_for_verification_are_ignored() {
             ("kty", json!("oct")),
             ("kty", json!("rsa")),
             ("kid", json!(7)),
-            ("d", json!("a private key is not published")),
+            ("d", json!("a private key is nobody's")),
         ] {
             let excluded = with(key, member, value);
             assert_eq!(usable(std::slice::from_ref(&excluded)), 0, "{excluded}");
@@ -335,7 +337,7 @@ fn keys_not_meant_for_verification_are_ignored() {
 }
 
 #[test]
-fn damaged_and_weak_keys_are_ignored() {
+fn damaged_and_weak_keys_are_skipped() {
     let without_last_bytes = |text: &str| text[..text.len() - 4].to_owned();
     for (key, members) in [
         (IssuerKey::ed25519(), &["x"][..]),
@@ -375,15 +377,11 @@ fn damaged_and_weak_keys_are_ignored() {
     let small = BASE64_URL_SAFE_NO_PAD.decode(padded["n"].as_str().expect("a string"));
     let zeros = [vec![0; 128], small.expect("base64url")].concat();
     padded["n"] = json!(BASE64_URL_SAFE_NO_PAD.encode(zeros));
-    assert_eq!(
-        usable(&[padded]),
-        0,
-        "leading zeros do not make a key longer"
-    );
+    assert_eq!(usable(&[padded]), 0, "zeros in front are no strength");
 }
 
 #[test]
-fn malformed_key_set_is_refused() {
+fn other_json_is_a_malformed_key_set() {
     for text in [
         "",
         "{}",
@@ -402,9 +400,9 @@ fn malformed_key_set_is_refused() {
     );
 }
 
-/// A refused token may be valid for another service, and a log is kept for long.
+/// A rejected token may be valid for another service, and a log outlives it.
 #[tokio::test]
-async fn refused_token_is_not_logged() {
+async fn rejected_token_is_never_logged() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&log);
     let subscriber = tracing_subscriber::fmt()
@@ -430,7 +428,6 @@ async fn refused_token_is_not_logged() {
     }
 }
 
-/// A writer that appends to a shared buffer.
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Sink {

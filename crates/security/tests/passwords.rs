@@ -1,4 +1,4 @@
-//! Password hashing, and its cost for the service.
+//! Hashing of passwords, and its cost for the service.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -11,8 +11,8 @@ use taskhold_application::passwords::{HashingError, PasswordHasher as _, Verific
 use taskhold_domain::account::{Password, PasswordHash};
 use taskhold_security::passwords::Argon2Passwords;
 
-/// Returns a hasher that uses this much memory and computes one hash at a time.
-fn hasher(kibibytes: u32) -> Argon2Passwords {
+/// Returns a single-threaded hasher that uses this much memory.
+fn costing(kibibytes: u32) -> Argon2Passwords {
     let cost = Params::new(kibibytes, 1, 1, None).expect("a cost");
     Argon2Passwords::new(cost, NonZeroUsize::MIN)
 }
@@ -22,10 +22,10 @@ fn password(text: &str) -> Password {
 }
 
 #[tokio::test]
-async fn production_cost_is_what_owasp_recommends() {
+async fn production_hashers_use_the_owasp_parameters() {
     for passwords in [
         Argon2Passwords::recommended(),
-        Argon2Passwords::one_by_one(),
+        Argon2Passwords::single_threaded(),
     ] {
         let hash = passwords
             .hash(&password("correct horse"))
@@ -47,8 +47,8 @@ async fn production_cost_is_what_owasp_recommends() {
 }
 
 #[tokio::test]
-async fn only_the_exact_password_verifies() {
-    let passwords = hasher(64);
+async fn only_the_exact_password_is_right() {
+    let passwords = costing(64);
     let hash = passwords
         .hash(&password("pässword "))
         .await
@@ -73,8 +73,8 @@ async fn only_the_exact_password_verifies() {
 }
 
 #[tokio::test]
-async fn same_password_hashes_differently_each_time() {
-    let passwords = hasher(64);
+async fn same_password_has_a_new_hash_each_time() {
+    let passwords = costing(64);
     let first = passwords.hash(&password("password")).await.expect("hashed");
     let second = passwords.hash(&password("password")).await.expect("hashed");
     assert_ne!(first, second);
@@ -82,15 +82,15 @@ async fn same_password_hashes_differently_each_time() {
 }
 
 #[tokio::test]
-async fn cheaper_hash_is_outdated_after_a_correct_password() {
-    let hash = hasher(64)
+async fn cheaper_hash_is_reported_as_outdated() {
+    let hash = costing(64)
         .hash(&password("password"))
         .await
         .expect("hashed");
     for (passwords, expected) in [
-        (hasher(64), Verification::Match),
-        (hasher(128), Verification::MatchOutdatedHash),
-        (hasher(32), Verification::Match),
+        (costing(64), Verification::Match),
+        (costing(128), Verification::MatchOutdatedHash),
+        (costing(32), Verification::Match),
     ] {
         let verified = passwords.verify("password", Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected);
@@ -100,20 +100,20 @@ async fn cheaper_hash_is_outdated_after_a_correct_password() {
     let argon2i = "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$\
                    9tOTt21rZp7tEnPuWVbAJIZXn1ipFP3oUIqCgYBcGFM";
     let argon2i = PasswordHash::parse(argon2i).expect("a hash");
-    let verified = hasher(64).verify("password", Some(&argon2i)).await;
+    let verified = costing(64).verify("password", Some(&argon2i)).await;
     assert_eq!(verified.expect("verified"), Verification::Mismatch);
 }
 
 #[tokio::test]
-async fn malformed_stored_hash_is_a_defect() {
+async fn damaged_stored_hash_is_a_defect() {
     for damaged in [
         "$",
         "$argon2id$",
         "$argon2id$v=19$m=64,t=1,p=1",
         "$2b$12$abc",
     ] {
-        let hash = PasswordHash::parse(damaged).expect("a text that starts with $");
-        let outcome = hasher(64).verify("password", Some(&hash)).await;
+        let hash = PasswordHash::parse(damaged).expect("it starts with a $");
+        let outcome = costing(64).verify("password", Some(&hash)).await;
         assert!(
             matches!(outcome, Err(HashingError::Defect(_))),
             "{damaged}: {outcome:?}"
@@ -123,8 +123,8 @@ async fn malformed_stored_hash_is_a_defect() {
 }
 
 #[tokio::test]
-async fn missing_account_and_huge_password_cost_as_much_as_a_wrong_one() {
-    let passwords = hasher(16 * 1024);
+async fn fault_12_unknown_account_and_huge_password_cost_as_much_as_a_wrong_one() {
+    let passwords = costing(16 * 1024);
     let hash = passwords.hash(&password("password")).await.expect("hashed");
     let huge = "x".repeat(16 * 1024 * 1024);
     let attempts = [
@@ -133,7 +133,7 @@ async fn missing_account_and_huge_password_cost_as_much_as_a_wrong_one() {
         ("too long", huge.as_str(), Some(&hash)),
         ("neither", huge.as_str(), None),
     ];
-    // The fastest of at least nine rounds counts, because other load on the machine only adds to a time.
+    // Other load on the machine only adds time, so the fastest of at least nine rounds is compared.
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut fastest = [Duration::MAX; 4];
     for round in 1.. {
@@ -155,37 +155,37 @@ async fn missing_account_and_huge_password_cost_as_much_as_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn login_burst_does_not_block_other_work() {
-    let passwords = Arc::new(hasher(16 * 1024));
-    let burst: Vec<_> = (0..100)
+async fn fault_12_login_storm_blocks_no_other_task() {
+    let passwords = Arc::new(costing(16 * 1024));
+    let storm: Vec<_> = (0..100)
         .map(|_| {
             let passwords = Arc::clone(&passwords);
             tokio::spawn(async move { passwords.verify("password", None).await })
         })
         .collect();
-    // This runtime has one thread: if it computed the hashes, it would yield only once per hash.
+    // This runtime has one thread: hashes on it would leave one turn between two of them.
     let mut turns = 0;
-    while !burst.iter().all(tokio::task::JoinHandle::is_finished) {
+    while !storm.iter().all(tokio::task::JoinHandle::is_finished) {
         tokio::task::yield_now().await;
         turns += 1;
     }
     let (mut done, mut busy) = (0, 0);
-    for login in burst {
+    for login in storm {
         match login.await.expect("no panic") {
             Ok(Verification::Mismatch) => done += 1,
             Err(HashingError::Busy) => busy += 1,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((done, busy), (17, 83), "one running, and a queue of 16");
+    assert_eq!((done, busy), (17, 83), "one at work, and a queue of 16");
     assert!(turns > 1_000, "{turns} turns");
 }
 
 #[tokio::test]
-async fn cancelled_login_keeps_its_slot_until_hashed() {
+async fn cancelled_login_keeps_its_place_until_its_hash_is_done() {
     let cost = Params::new(64 * 1024, 4, 1, None).expect("a cost");
     let passwords = Argon2Passwords::new(cost, NonZeroUsize::MIN);
-    // The hash starts, and its future is dropped.
+    // The hash starts, and its request is cancelled.
     tokio::select! {
         biased;
         _ = passwords.verify("password", None) => panic!("a hash takes longer"),
@@ -202,7 +202,7 @@ async fn cancelled_login_keeps_its_slot_until_hashed() {
         .into_iter()
         .partition(tokio::task::JoinHandle::is_finished);
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
-    assert_eq!(refused.len(), 1, "the first still has its slot");
+    assert_eq!(refused.len(), 1, "the first still has its place");
     for login in refused {
         let outcome = login.await.expect("no panic");
         assert!(matches!(outcome, Err(HashingError::Busy)), "{outcome:?}");

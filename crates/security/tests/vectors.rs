@@ -1,12 +1,12 @@
-//! The Wycheproof test vectors for each supported algorithm, including signatures that other implementations
-//! once accepted by mistake.
+//! Wycheproof's test vectors for each algorithm of tokens, among them signatures that other
+//! implementations accepted by mistake.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use wycheproof::TestResult::{Acceptable, Invalid, Valid};
 use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify};
 
-/// The number of vectors that must be accepted, and of those that must be refused.
+/// The number of signatures that must be accepted and that must be rejected.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     valid: usize,
@@ -27,7 +27,7 @@ impl Count {
         match expected {
             Valid => self.valid += 1,
             Invalid => self.invalid += 1,
-            // Both results are correct.
+            // Implementations may differ.
             Acceptable => return,
         }
         assert_eq!(is_accepted, expected == Valid, "{algorithm:?}: {about}");
@@ -39,7 +39,7 @@ fn base64url(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn eddsa_vectors_verify_as_expected() {
+fn eddsa_with_ed25519() {
     let mut count = Count::default();
     let vectors = eddsa::TestSet::load(eddsa::TestName::Ed25519).expect("vectors");
     for group in vectors.test_groups {
@@ -53,7 +53,7 @@ fn eddsa_vectors_verify_as_expected() {
 }
 
 #[test]
-fn es256_vectors_verify_as_expected() {
+fn es256() {
     let mut count = Count::default();
     let name = ecdsa::TestName::EcdsaSecp256r1Sha256P1363;
     let vectors = ecdsa::TestSet::load(name).expect("vectors");
@@ -70,7 +70,7 @@ fn es256_vectors_verify_as_expected() {
 }
 
 #[test]
-fn rs256_vectors_verify_as_expected() {
+fn rs256() {
     let mut count = Count::default();
     let name = rsa_pkcs1_verify::TestName::Rsa2048Sha256;
     let vectors = rsa_pkcs1_verify::TestSet::load(name).expect("vectors");
@@ -85,15 +85,15 @@ fn rs256_vectors_verify_as_expected() {
 }
 
 #[test]
-fn hs256_vectors_verify_as_expected() {
+fn hs256() {
     let mut count = Count::default();
     let vectors = mac::TestSet::load(mac::TestName::HmacSha256).expect("vectors");
     for group in vectors.test_groups {
-        // Some implementations accept a truncated tag; this one must not.
-        let is_untruncated = group.tag_size == 256;
+        // Truncated tags are valid for some implementations, and never here.
+        let is_whole = group.tag_size == 256;
         for test in group.tests {
             let key = DecodingKey::from_secret(&test.key);
-            let expected = if is_untruncated { test.result } else { Invalid };
+            let expected = if is_whole { test.result } else { Invalid };
             let about = (expected, test.comment.as_str());
             count.check((&key, Algorithm::HS256), &test.msg, &test.tag, about);
         }

@@ -1,10 +1,11 @@
 //! An HTTP client of the service, and its answers.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use taskhold_security::http_client;
 
 use super::SECRET;
 
@@ -35,6 +36,12 @@ pub fn tomorrow() -> u64 {
 pub fn signed(claims: &Value, secret: &str) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("signed")
+}
+
+/// Returns the program's own HTTP client, but one that waits for as long as the slowest test needs.
+pub fn http() -> reqwest::Client {
+    let client = http_client::builder().timeout(Duration::from_mins(5));
+    client.build().expect("a client")
 }
 
 /// An HTTP client with a token.
