@@ -1,4 +1,4 @@
-//! A hundred clients at once: nothing is lost, nothing happens twice.
+//! A hundred concurrent clients: no write is lost or applied twice.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::service::{Answer, Database, Service, path};
 
 const CLIENTS: usize = 100;
 
-async fn a_hundred_clients_write_at_once(database: Database) {
+async fn hundred_concurrent_clients_lose_no_write(database: Database) {
     let service = Service::start(&database).await;
     let work = (0..CLIENTS).map(|number| {
-        // Ten users with ten clients each.
+        // Each of ten users has ten clients.
         let client = service.client(&format!("user {}", number % 10));
         async move {
             for round in 0..5 {
@@ -49,7 +49,7 @@ async fn a_hundred_clients_write_at_once(database: Database) {
     }
 }
 
-async fn of_writers_with_the_same_tag_exactly_one_wins(database: Database) {
+async fn concurrent_writers_with_one_etag_have_one_winner(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice.create(json!({"title": "before"})).await;
@@ -79,7 +79,7 @@ async fn of_writers_with_the_same_tag_exactly_one_wins(database: Database) {
     }
 }
 
-async fn the_quota_holds(database: Database) {
+async fn create_beyond_the_quota_returns_409(database: Database) {
     let service = Service::start_with(&database, &[("TASKHOLD__TASKS__MAX_PER_USER", "5")]).await;
     let alice = service.client("alice");
     for number in 0..5 {
@@ -102,7 +102,7 @@ async fn the_quota_holds(database: Database) {
 }
 
 on_both_stores! {
-    a_hundred_clients_write_at_once
-    of_writers_with_the_same_tag_exactly_one_wins
-    the_quota_holds
+    hundred_concurrent_clients_lose_no_write
+    concurrent_writers_with_one_etag_have_one_winner
+    create_beyond_the_quota_returns_409
 }

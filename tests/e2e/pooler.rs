@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 
 use self::pgbouncer::Pooler;
-use crate::connecting::refused;
+use crate::connecting::assert_serve_fails;
 use crate::service::{Client, Database, Service, path};
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn pooler_without_prepared_statements_is_refused() {
     let database = PostgresDatabase::empty().await;
     let pooler = Pooler::without_prepared_statements(database.url()).await;
     for _ in 0..5 {
-        refused(
+        assert_serve_fails(
             &pooler.url(),
             78,
             "mixes up prepared statements",
