@@ -1,10 +1,10 @@
-//! The architecture is checked, not hoped for: which crate may depend on which.
+//! The allowed dependencies between crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-/// `(crate, what it may use, what its tests may use beside that)`.
+/// A crate, its allowed dependencies, and the further ones of its tests.
 const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
     ("domain", &[], &[]),
     ("repository", &["domain"], &[]),
@@ -73,7 +73,7 @@ fn crates_depend_in_one_direction_only() {
     assert_eq!(
         edges.keys().cloned().collect::<BTreeSet<_>>(),
         named,
-        "every crate has its row"
+        "every crate is listed"
     );
     for (name, may_use, tests_may_use) in ALLOWED {
         let (uses, tests_use) = &edges[name];
@@ -98,7 +98,7 @@ fn crates_depend_in_one_direction_only() {
     }
 }
 
-/// What others reuse must not drag in a runtime, a database or a web framework.
+/// Other programs can use the domain without a runtime, a database or a web framework.
 #[test]
 fn the_domain_stands_alone() {
     let manifest = include_str!("../../crates/domain/Cargo.toml");

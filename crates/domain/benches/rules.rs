@@ -83,7 +83,7 @@ fn inputs(criterion: &mut Criterion) {
             bencher.iter_batched(input, TaskInput::into_patch, BatchSize::SmallInput);
         });
     }
-    // Every rule is broken, so that every message is there to be told.
+    // Every rule is broken, so that every message is built.
     let broken = || TaskInput {
         completed: Member::WrongType,
         ..input("", &longest(Description::MAX_CHARS + 1))

@@ -30,7 +30,7 @@ pub trait RevocationRepository: Send + Sync {
     /// [`StoreError`]: `Unavailable`, `Defect`.
     async fn current(&self, now: Timestamp) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError>;
 
-    /// Deletes at most `most` revocations that were kept until before `time`, and returns their number.
+    /// Deletes at most `most` revocations whose `kept_until` is before `time`, and returns their number.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.

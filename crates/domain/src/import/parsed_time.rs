@@ -323,13 +323,13 @@ mod tests {
         let mut lines = 0;
         for line in recorded.lines() {
             let mut cells = line.split('\t');
-            let (text, wall) = (cells.next().unwrap(), cells.next().unwrap());
-            let expected = match (wall, cells.next()) {
+            let (text, local) = (cells.next().unwrap(), cells.next().unwrap());
+            let expected = match (local, cells.next()) {
                 ("refused", _) => None,
-                (wall, Some("-")) => Some((wall.parse().unwrap(), false)),
-                (wall, offset) => {
+                (local, Some("-")) => Some((local.parse().unwrap(), false)),
+                (local, offset) => {
                     let offset: i64 = offset.unwrap().parse().unwrap();
-                    let instant: i64 = wall.parse::<i64>().unwrap() - offset;
+                    let instant: i64 = local.parse::<i64>().unwrap() - offset;
                     let in_range = Timestamp::from_micros(instant).is_ok();
                     in_range.then_some((instant, true))
                 }
