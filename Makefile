@@ -81,7 +81,7 @@ client-check: ## Generate a client from the OpenAPI document and use it, on both
 	scripts/client-check
 
 # Modules of tests/e2e whose tests read the documents or run what stands there.
-DOCUMENTED = documents:: requirements:: guide:: runbook:: roles:: doctor::the_documented
+DOCUMENTED = documents:: requirements:: guide:: runbook:: roles:: doctor::documented
 
 .PHONY: docs
 docs: test-programs ## Build the documentation, check its links and run its examples

@@ -1,13 +1,12 @@
--- The requests that wrk sends for scripts/bench, each for another user and another task:
+-- The requests that wrk sends for scripts/bench, each as a random user:
 --
 --   wrk ... URL -- CELL TOKENS TASKS_PER_USER KEPT ID_PREFIX THREADS [STATUS,...]
 --
 -- TOKENS is a file with one token a line. The tasks of the token on line u (counted from 0) are
 -- those whose ids are ID_PREFIX and the number 100000000000 + u * TASKS_PER_USER + n. The last line is
--- for the user with the long list. KEPT of the tasks of each user are there all the time, others may be
--- deleted. THREADS is how many wrk has.
--- With statuses, every answer must have one of them, and requests take their time.
--- The requests are put together by hand: wrk.format would make wrk itself the limit.
+-- for the user with the long list. The first KEPT tasks of each user are never deleted. THREADS is the number
+-- of wrk's threads. With STATUS, every answer must have one of these statuses, and requests are delayed.
+-- The requests are concatenated here, since wrk.format would make wrk itself the bottleneck.
 
 local threads = {}
 
@@ -67,7 +66,7 @@ function cells.complete()
         math.random() < 0.5 and '{"completed":true}' or '{"completed":false}')
 end
 
--- Each task once: the threads take turns, and begin with the last tasks of every user.
+-- Each task is deleted once: threads take turns, and begin with the last tasks of every user.
 local deleted = 0
 
 function cells.delete()
@@ -87,10 +86,10 @@ function cells.mix()
     return cells.delete()
 end
 
--- Looking at each answer costs wrk much, so this is not done while it measures.
-local function look_at_answers(statuses)
-    -- Milliseconds before each request: at most 5,000 a second on 100 connections, so that there are
-    -- tasks to delete for as long as it takes, however fast the service is.
+-- Checking answers slows wrk down, so measurements do without.
+local function check_statuses(statuses)
+    -- Milliseconds before each request. At most 5,000 requests a second on 100 connections leave enough tasks
+    -- to delete, however fast the service is.
     function delay()
         return 20
     end
@@ -115,7 +114,7 @@ function init(args)
     thread_count = tonumber(args[6])
     head = " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\nAuthorization: Bearer "
     request = cells[args[1]]
-    if args[7] then look_at_answers(args[7]) end
+    if args[7] then check_statuses(args[7]) end
 end
 
 function done(summary, latency)

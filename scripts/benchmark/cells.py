@@ -1,25 +1,25 @@
-"""What is measured, and the data that it is measured on, alike on both stores."""
+"""The measured requests and the seeded data, the same on both stores."""
 
 from dataclasses import dataclass
 from typing import Optional
 
-# The first user's id; those of the others follow.
+# The id of the first user; the other users have the following ids.
 FIRST_USER = 1000
 
 # Task number n has the id PREFIX and 100000000000 + n: a version 7 UUID whose last twelve digits
-# are decimal, so that pgbench, which calculates only with whole numbers, can name it.
+# are decimal, so that pgbench, which has only integers, can compute it.
 FIRST_ID = 100_000_000_000
-# Seeded tasks were made in 2020; those of a yardstick in 2021, and those of the service later still.
+# Seeded tasks are from 2020, those of a yardstick from 2021, and those of the service from today.
 SEED_MICROS = 1_577_836_800_000_000
 ADDED_MICROS = 1_609_459_200_000_000
 
 DESCRIPTION = "Twice a week, those on the balcony too."
-# What the mix is of, in hundredths.
+# The shares of the mix, in percent.
 MIX = {"get": 50, "page": 20, "create": 10, "complete": 15, "delete": 5}
 
-# What a read of a task asks for.
+# The columns that a read of a task selects.
 COLUMNS = "id, user_id, title, description, is_completed, version, created_at, updated_at"
-# What a list and a change ask for, whose owner is known.
+# The columns that a list and a change select, since the owner is known.
 OF_OWNER = "id, title, description, is_completed, version, created_at, updated_at"
 
 
@@ -30,7 +30,7 @@ def id_prefix(micros):
 
 @dataclass(frozen=True)
 class Data:
-    """Whose tasks there are: those of many users, and those of one more, who has a long list."""
+    """The number of users and tasks: many users with equally many tasks, and one with a long list."""
 
     users: int = 200
     tasks_per_user: int = 1000
@@ -38,7 +38,7 @@ class Data:
 
     @property
     def tasks(self):
-        """How many there are, those of the many numbered before those of the one."""
+        """The number of tasks. Tasks of the user with the long list are numbered last."""
         return self.users * self.tasks_per_user + self.listed
 
     @property
@@ -47,15 +47,15 @@ class Data:
         return FIRST_USER + self.users
 
     def owner(self, number):
-        """Whose a task is."""
+        """Returns the owner of a task."""
         return FIRST_USER + min(number // self.tasks_per_user, self.users)
 
     def deleted(self, cell):
-        """How many of the last tasks of each user may be deleted."""
+        """Returns how many of the last tasks of each user a cell may delete."""
         return self.tasks_per_user // 10 if cell.name == "mix" else self.tasks_per_user
 
     def kept(self, cell):
-        """How many of the first tasks of each user are asked for: in the mix, none that may be deleted."""
+        """Returns how many of the first tasks of each user a cell reads: in the mix, only those never deleted."""
         return self.tasks_per_user - self.deleted(cell) or self.tasks_per_user
 
     def __str__(self):
@@ -67,26 +67,26 @@ class Data:
 class Cell:
     """A kind of request."""
 
-    # Also the name of its function in bench.lua and of the statement in a store's module.
+    # The name of the cell, of its function in bench.lua and of its statement for each store.
     name: str
-    # A request like those of bench.lua, tried once, and the status that it must have.
+    # A request like those of bench.lua, sent once before the measurement, and its expected status.
     request: tuple
     status: int
-    # How many tasks must be in the answer, where it is a list of them.
+    # The expected number of tasks in the answer, if it is a list.
     answered: Optional[int] = None
-    # Whether it writes: what it wrote is taken back before the next measurement.
+    # Whether the cell writes; the data is then reset before the next measurement.
     writes: bool = False
-    # Whether the user with the long list asks, who is none of the others.
-    of_lister: bool = False
-    # How many ask at once: the service by wrk, PostgreSQL by pgbench.
+    # Whether the user with the long list sends the request, instead of the others.
+    by_lister: bool = False
+    # The concurrency: connections of wrk to the service, and clients of pgbench.
     connections: int = 100
     clients: int = 16
-    # The other statuses that its requests may have.
+    # Other statuses that its requests may have.
     also: tuple = ()
 
 
 def cells(data):
-    """Each kind of request to these tasks."""
+    """Returns the cells for this data."""
     first = f"/api/v1/tasks/{id_prefix(SEED_MICROS)}{FIRST_ID}"
     last = f"/api/v1/tasks/{id_prefix(SEED_MICROS)}{FIRST_ID + data.tasks_per_user - 1}"
     tried = '{"title": "Try it", "description": "Once, before anything is measured."}'
@@ -97,6 +97,6 @@ def cells(data):
         Cell("complete", ("PATCH", f"{first}/complete", '{"completed": true}'), 200, writes=True),
         Cell("delete", ("DELETE", last, None), 204, writes=True),
         Cell("mix", ("GET", first, None), 200, writes=True, also=(201, 204)),
-        Cell("list", ("GET", "/api/v1/tasks", None), 200, answered=data.listed, of_lister=True,
+        Cell("list", ("GET", "/api/v1/tasks", None), 200, answered=data.listed, by_lister=True,
              connections=1, clients=1),
     ]

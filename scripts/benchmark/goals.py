@@ -1,13 +1,13 @@
-"""What a measurement should reach, and whether it did."""
+"""Goals of a measurement."""
 
 from collections import namedtuple
 from dataclasses import dataclass
 from typing import Callable
 
-# The medians of a row.
+# The medians of a row of the table.
 Figures = namedtuple("Figures", "ratio rate p50 p99 memory")
 
-# From starting the program until it is ready.
+# The goal for the time from the start of the program until it is ready.
 START_MS = 100
 
 
@@ -15,7 +15,7 @@ START_MS = 100
 class Goal:
     """A bound for one figure of a row."""
 
-    words: str
+    text: str
     is_reached: Callable[[Figures], bool]
 
 
@@ -39,10 +39,10 @@ def memory(most):
     return Goal(f"RSS {most} MiB", lambda figures: figures.memory <= most)
 
 
-def marked(words, is_reached):
-    """The words of a goal, with a mark where it was missed."""
-    return words if is_reached else f"{words} MISSED"
+def marked(text, is_reached):
+    """Returns the text of a goal, marked if the goal is missed."""
+    return text if is_reached else f"{text} MISSED"
 
 
 def compared(goals, figures):
-    return ", ".join(marked(goal.words, goal.is_reached(figures)) for goal in goals)
+    return ", ".join(marked(goal.text, goal.is_reached(figures)) for goal in goals)

@@ -1,4 +1,4 @@
-"""pgbench, the yardstick of the service on PostgreSQL, and the data that both are asked for."""
+"""pgbench, the yardstick on PostgreSQL, and the seeded data."""
 
 import re
 
@@ -12,7 +12,7 @@ INSERT INTO users (id, is_active, created_at, updated_at)
 SELECT {first_user} + u, true, {at}, {at} FROM generate_series(0, {users}) AS u;
 """
 
-# `least` gives all that is left to the user with the long list.
+# `least` assigns all remaining tasks to the user with the long list.
 SEED_TASKS = """
 INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
                    is_completed, version, created_at, updated_at)
@@ -34,22 +34,22 @@ ANY_USER = f"""
 ANY_TASK = f"""{ANY_USER}
         \\set id {FIRST_ID} + :u * :tasks_per_user + random(0, :kept - 1)
 """
-THAT_TASK = f"id = ('{id_prefix(SEED_MICROS)}' || :id)::uuid AND user_id = :user"
+IS_TASK = f"id = ('{id_prefix(SEED_MICROS)}' || :id)::uuid AND user_id = :user"
 NEWEST_FIRST = "ORDER BY created_at DESC, id DESC"
 
-# pgbench's script of each cell, and its variables.
+# The pgbench script of each cell, and its variables.
 STATEMENTS = {
     "get": (f"""{ANY_TASK}
-        SELECT {COLUMNS} FROM tasks WHERE {THAT_TASK} LIMIT 1;
+        SELECT {COLUMNS} FROM tasks WHERE {IS_TASK} LIMIT 1;
     """, {}),
-    # One more than asked for tells whether there is more.
+    # One more row than the page has shows whether there is another page.
     "page": (f"""{ANY_USER}
         SELECT {OF_OWNER} FROM tasks WHERE user_id = :user {NEWEST_FIRST} LIMIT 21;
     """, {}),
     "list": (f"""
         SELECT {OF_OWNER} FROM tasks WHERE user_id = :lister {NEWEST_FIRST};
     """, {}),
-    # Ids grow with time, as those of the service do.
+    # Ids increase with time, like those of the service.
     "create": (f"""{ANY_USER}
         \\set n :n + 1
         \\set id {FIRST_ID} + :n * :clients + :client_id
@@ -71,7 +71,7 @@ STATEMENTS = {
         \\set at :at + 1
         UPDATE tasks SET version = version + 1, is_completed = random() < 0.5,
                updated_at = CASE WHEN updated_at >= :at THEN updated_at + 1 ELSE :at END
-        WHERE {THAT_TASK} RETURNING {OF_OWNER};
+        WHERE {IS_TASK} RETURNING {OF_OWNER};
     """, {"at": str(ADDED_MICROS)}),
     "delete": (f"""
         \\set deleted :deleted + 1
@@ -80,24 +80,24 @@ STATEMENTS = {
         \\set index :tasks_per_user - 1 - (:victim / :users) % :last
         \\set id {FIRST_ID} + :u * :tasks_per_user + :index
         \\set user {FIRST_USER} + :u
-        DELETE FROM tasks WHERE {THAT_TASK};
+        DELETE FROM tasks WHERE {IS_TASK};
     """, {"deleted": "-1"}),
 }
 
 
 class SeededDatabase(PostgresDatabase):
-    """A database with the data that is asked for."""
+    """A database with the seeded data."""
 
     def __init__(self, server, name, data):
         super().__init__(server, name)
         self.data = data
-        self.was_written = False
+        self.is_modified = False
 
     def seed(self):
         self._fill(SEED_USERS + SEED_TASKS)
 
-    def take_back(self):
-        """Takes back what a cell wrote, so that every measurement starts from the same data."""
+    def reset(self):
+        """Restores the seeded tasks, so that every measurement starts from the same data."""
         self._fill("TRUNCATE tasks;" + SEED_TASKS)
 
     def _fill(self, statements):
@@ -107,12 +107,12 @@ class SeededDatabase(PostgresDatabase):
             at=SEED_MICROS, description=DESCRIPTION))
 
     def cpu_seconds(self):
-        """What the database has used so far, outside of the program that asks it."""
+        """Returns the processor time of the database so far, outside of its client."""
         return self.server.cpu_seconds()
 
     def yardstick(self, cell, seconds, each=None):
-        """Statements, statements a second, and what the database used within the asking program: of so many
-        seconds, or of `each` client so many statements."""
+        """Runs the statements of a cell for `seconds`, or `each` statements per client. Returns the number of
+        statements, statements per second, and the processor time of the database within the client."""
         shares = MIX if cell.name == "mix" else {cell.name: 1}
         variables = {"users": self.data.users, "tasks_per_user": self.data.tasks_per_user,
                      "kept": self.data.kept(cell), "last": self.data.deleted(cell),
@@ -122,16 +122,17 @@ class SeededDatabase(PostgresDatabase):
             statement, needed = STATEMENTS[name]
             variables.update(needed)
             script = self.server.folder / f"{name}.sql"
-            # A line ends pgbench's own commands, a semicolon those of SQL.
+            # A command of pgbench ends with the line, an SQL statement with a semicolon.
             script.write_text("\n".join(line.strip() for line in statement.strip().splitlines()))
             scripts += ["-f", f"{script}@{share}"]
         output = self.server.client(
             "pgbench", "-n", "-M", "prepared", "-c", cell.clients, "-j", min(2, cell.clients),
-            *(["-t", each] if each else ["-T", seconds]), *scripts, *(f"-D{name}={value}" for name, value in variables.items()),
+            *(["-t", each] if each else ["-T", seconds]), *scripts,
+            *(f"-D{name}={value}" for name, value in variables.items()),
             self.name,
         )
         count = re.search(r"transactions actually processed: (\d+)", output)
         rate = re.search(r"tps = ([\d.]+) \(without initial", output)
         if not count or not rate:
-            raise Failed(f"pgbench said something else than usual: {output}")
+            raise Failed(f"pgbench printed an unexpected report: {output}")
         return int(count[1]), float(rate[1]), 0.0

@@ -11,7 +11,7 @@ from .processes import Failed, cpu_seconds, free_port, run
 
 
 def programs():
-    """The folder of PostgreSQL's programs, the highest version of those installed."""
+    """Returns the folder with the programs of the newest installed PostgreSQL."""
     versions = Path("/usr/lib/postgresql").glob("*/bin")
     versions = sorted(versions, key=lambda folder: -int(re.sub(r"\D", "", folder.parent.name) or 0))
     named = [Path(os.environ["PG_BIN_DIR"])] if os.environ.get("PG_BIN_DIR") else []
@@ -23,7 +23,7 @@ def programs():
 
 
 class Postgres:
-    """A server with data of its own that syncs to disk as it does in production."""
+    """A server with its own data folder that syncs to disk as in production."""
 
     OPTIONS = {
         "listen_addresses": "127.0.0.1",
@@ -32,7 +32,7 @@ class Postgres:
         "fsync": "on",
         "synchronous_commit": "on",
         "full_page_writes": "on",
-        # Neither may begin by itself in the midst of a measurement.
+        # Neither vacuum nor checkpoints may start during a measurement.
         "autovacuum": "off",
         "max_wal_size": "4GB",
         "checkpoint_timeout": "1h",
@@ -46,24 +46,24 @@ class Postgres:
 
     def start(self):
         self.folder.mkdir()
-        self.give(self.folder)
-        self.make_data()
+        self.give_to_server(self.folder)
+        self.create_data()
         settings = {**self.OPTIONS, "port": self.port, "unix_socket_directories": self.folder}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         log = self.folder / "log"
         try:
             self._run("pg_ctl", "start", "--wait", "--log", log, "--options", options)
         except Failed as problem:
-            said = log.read_text(errors="replace") if log.exists() else "nothing"
-            raise Failed(f"{problem}\nIts log ends with\n{said[-2000:]}") from problem
+            text = log.read_text(errors="replace") if log.exists() else "nothing"
+            raise Failed(f"{problem}\nIts log ends with\n{text[-2000:]}") from problem
         self.pid = int((self.folder / "data/postmaster.pid").read_text().split()[0])
 
-    def make_data(self):
+    def create_data(self):
         self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres",
                   "--encoding=UTF8", "--no-locale")
 
-    def give(self, path):
-        """The server refuses to run as root, so what root makes must be given to it."""
+    def give_to_server(self, path):
+        """Gives a file to the user of the server, which refuses to run as root."""
         if os.geteuid() == 0:
             shutil.chown(path, "postgres")
 
@@ -73,7 +73,7 @@ class Postgres:
 
     def _run(self, program, *arguments):
         user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        # Not into pipes: the server inherits them, and they would not end before it does.
+        # A pipe would be inherited by the server and stay open until it exits.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 [*user, str(self.programs / program), *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""Programs, and what they and the machine have used."""
+"""Running programs, and the processor time of programs and of the machine."""
 
 import os
 import resource
@@ -12,11 +12,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Failed(Exception):
-    """Ends the run with a sentence."""
+    """Ends the run with a message."""
 
 
 def run(command, **options):
-    """Runs a program to its end and returns its standard output."""
+    """Runs a program until it exits and returns its standard output."""
     done = subprocess.run(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -28,8 +28,8 @@ def run(command, **options):
 
 
 def measured(command, report, stdin=subprocess.DEVNULL, **options):
-    """Runs a program, named by its path, to its end: its standard output, how many seconds that took, and
-    the MB of the largest of its processes. `report` is where that may be written down meanwhile."""
+    """Runs a program, named by its path, until it exits. Returns its standard output, its seconds, and the memory
+    of its largest process in MB. `report` is the path of a temporary file."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", USED, report, *(str(word) for word in command)],
         stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
@@ -40,7 +40,7 @@ def measured(command, report, stdin=subprocess.DEVNULL, **options):
 
 
 def cpu_seconds(pid, with_dead_children=False):
-    """What a process has used so far, all threads together; nothing where it has ended."""
+    """Returns the processor time of all threads of a process so far, or 0 if the process has exited."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -50,7 +50,7 @@ def cpu_seconds(pid, with_dead_children=False):
 
 
 def busy_seconds():
-    """What the whole machine has used so far, all cores together."""
+    """Returns the processor time of all cores of the machine so far."""
     fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     user, nice, system, _idle, _wait, irq, softirq, steal = (int(ticks) for ticks in fields)
     return (user + nice + system + irq + softirq + steal) / TICKS

@@ -1,4 +1,4 @@
-"""A build of the service: started, asked, ended."""
+"""A build of the service: starts and stops it, and sends requests."""
 
 import contextlib
 import http.client
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from .processes import Failed, free_port, run
 
-# How long it may take to become ready, and how often it is asked.
-PATIENCE_SECONDS = 60
+# The longest time until the service is ready, and the interval of the checks.
+TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.001
 
 
 class Program:
-    """The program in a folder without any settings, with these variables and no others."""
+    """Runs the program in a folder without settings, with a minimal environment."""
 
     def __init__(self, binary, folder, variables):
         self.binary, self.folder, self.port, self.process = str(binary), folder, None, None
@@ -27,19 +27,19 @@ class Program:
         return run([self.binary, *arguments], cwd=self.folder, env=self.environment)
 
     def serve(self):
-        """Starts it, waits until it is ready, and returns how many seconds that took."""
+        """Starts the service and waits until it is ready. Returns the seconds until then."""
         self.port = free_port()
         started = time.monotonic()
-        # It logs every request, but to nowhere: a file would share the disk with the database.
+        # The log is discarded: a file would share the disk with the database.
         self.process = subprocess.Popen(
             [self.binary, "serve"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True, cwd=self.folder,
             env={**self.environment, "PORT": str(self.port)},
         )
-        while self.process.poll() is None and time.monotonic() < started + PATIENCE_SECONDS:
+        while self.process.poll() is None and time.monotonic() < started + TIMEOUT_SECONDS:
             with contextlib.suppress(OSError, http.client.HTTPException), \
                     contextlib.closing(self.client()) as client:
-                if ask(client, "GET", "/health/ready")[0] == 200:
+                if send(client, "GET", "/health/ready")[0] == 200:
                     return time.monotonic() - started
             time.sleep(POLL_SECONDS)
         raise Failed(f"{self.binary} does not serve")
@@ -62,8 +62,8 @@ class Program:
         return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
 
 
-def ask(client, method, path, body=None, headers=None):
-    """Sends a request; the status and the text of its answer."""
+def send(client, method, path, body=None, headers=None):
+    """Sends a request and returns the status and the text of its answer."""
     headers = dict(headers or {})
     if body is not None:
         headers["Content-Type"] = "application/json"

@@ -1,4 +1,4 @@
-"""What is printed."""
+"""The printed report."""
 
 import math
 import os
@@ -17,7 +17,7 @@ def median(values):
 
 
 def quotient(ours, theirs):
-    """Where a machine was too busy to run anything there is none."""
+    """Returns the quotient, or NaN if the machine was too busy to run anything."""
     return ours / theirs if theirs else math.nan
 
 
@@ -32,8 +32,8 @@ def machine():
 
 
 def wrk_version():
-    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.split()
-    return said[1] if len(said) > 1 else "?"
+    words = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.split()
+    return words[1] if len(words) > 1 else "?"
 
 
 def load_average():
@@ -41,18 +41,18 @@ def load_average():
 
 
 def headings(trial):
-    # What is in the service's own process cannot be told from it.
-    apart = ["database us"] if trial.database_is_apart else []
+    # A database within the process of the service cannot be measured separately.
+    separate = ["database us"] if trial.database_is_separate else []
     return ["cell", f"{trial.yardstick}/s", "service/s", "ratio", "lowest-highest", "p50 ms", "p99 ms",
-            "errors", "service us", *apart, f"{trial.yardstick}'s us", "RSS MiB", "goal"]
+            "errors", "service us", *separate, f"{trial.yardstick}'s us", "RSS MiB", "goal"]
 
 
 def row(trial, name, goals, statements, answers):
-    """A line of the table, of the measurements of each repetition."""
+    """Returns a row of the table from the measurements of all repetitions."""
     ratios = [quotient(ours.rate, theirs.rate) for ours, theirs in zip(answers, statements)]
     statements, answers = Statements(*zip(*statements)), Answers(*zip(*answers))
     figures = Figures(median(ratios), *map(median, (answers.rate, answers.p50, answers.p99, answers.memory)))
-    apart = [f"{median(answers.database_cpu):.0f}"] if trial.database_is_apart else []
+    separate = [f"{median(answers.database_cpu):.0f}"] if trial.database_is_separate else []
     return [
         name,
         f"{median(statements.rate):,.0f}",
@@ -63,22 +63,22 @@ def row(trial, name, goals, statements, answers):
         f"{figures.p99:.1f}",
         f"{sum(answers.errors)}",
         f"{median(answers.service_cpu):.0f}",
-        *apart,
+        *separate,
         f"{median(statements.cpu):.0f}",
         f"{figures.memory:.0f}",
         compared(goals, figures),
     ]
 
 
-def gain(name, way, default, one):
-    """How many times as many answers of a cell there were as with another way to run the service."""
-    times = [quotient(ours.rate, theirs.rate) for ours, theirs in zip(default, one)]
-    return (f"{name}: {median(times):.2f} times as many as with {way} "
+def gain(name, variant, default, other):
+    """Compares the default settings of the service with a variant, as a line of text."""
+    times = [quotient(ours.rate, theirs.rate) for ours, theirs in zip(default, other)]
+    return (f"{name}: {median(times):.2f} times as many as with {variant} "
             f"({min(times):.2f}-{max(times):.2f})")
 
 
 def start(seconds):
-    """How long the program took to be ready, of some starts."""
+    """Describes the time from the start of the program until it is ready, over several starts."""
     taken = [each * 1000 for each in seconds]
     goal = marked(f"goal {START_MS} ms", median(taken) <= START_MS)
     return (f"Start: ready after {median(taken):.0f} ms ({min(taken):.0f}-{max(taken):.0f}, "

@@ -1,4 +1,4 @@
-"""A build of the service on a seeded store, and how much it is asked."""
+"""A build of the service on a seeded store, and its load from wrk."""
 
 import base64
 import contextlib
@@ -13,36 +13,35 @@ from pathlib import Path
 
 from .cells import FIRST_USER, SEED_MICROS, id_prefix
 from .processes import Failed, cpu_seconds, run
-from .program import PATIENCE_SECONDS, Program, ask, bearer
+from .program import TIMEOUT_SECONDS, Program, send, bearer
 
 REQUESTS = Path(__file__).resolve().parent.parent / "bench.lua"
 
-
-# Calls to the store.
-UNDER_WAY = re.compile(
+# Store calls that are running or waiting.
+IN_FLIGHT = re.compile(
     r'^taskhold_store_(?:connections\{state="in_use"\}|calls_waiting) (\S+)$', re.MULTILINE)
 
 
 class Service(Program):
-    """A build of the service with a seeded store of its own."""
+    """The service with its own seeded store."""
 
-    def __init__(self, binary, store, folder, way, tried):
+    def __init__(self, binary, store, folder, variant, smoke):
         self.secret = secrets.token_hex(32)
-        variables = {"DATABASE_URL": store.url, "JWT_SECRET": self.secret, **way.settings}
+        variables = {"DATABASE_URL": store.url, "JWT_SECRET": self.secret, **variant.settings}
         super().__init__(binary, folder, variables)
-        self.store, self.way = store, way
-        # Whether each answer is looked at, and none is hurried.
-        self.tried = tried
-        self.title = ", ".join(filter(None, (self.binary, way.name)))
+        self.store, self.variant = store, variant
+        # Whether every status is checked, and requests are delayed.
+        self.smoke = smoke
+        self.title = ", ".join(filter(None, (self.binary, variant.name)))
         self.tokens = folder / f"{store.name}.tokens"
 
     def start(self, times):
-        """Makes the store, and starts on it so many times: how many seconds that took each."""
-        # That of the user with the long list is the last.
+        """Creates the store and starts the service `times` times. Returns the seconds of each start."""
+        # The last token belongs to the user with the long list.
         users = range(FIRST_USER, self.store.data.lister + 1)
         tokens = [token(self.secret, str(user)) for user in users]
         self.tokens.write_text("\n".join(tokens) + "\n")
-        self.first_token, self.listers_token = tokens[0], tokens[-1]
+        self.first_token, self.lister_token = tokens[0], tokens[-1]
         self.store.create()
         self.run("migrate", "up")
         self.store.seed()
@@ -53,26 +52,25 @@ class Service(Program):
         return taken
 
     def try_once(self, cell):
-        whose = self.listers_token if cell.of_lister else self.first_token
+        bearer_token = self.lister_token if cell.by_lister else self.first_token
         with contextlib.closing(self.client()) as client:
-            status, answer = ask(client, *cell.request, headers=bearer(whose))
+            status, answer = send(client, *cell.request, headers=bearer(bearer_token))
         if status != cell.status:
             raise Failed(f"{cell.name}: {status} instead of {cell.status}: {answer}")
         if cell.answered is not None and len(json.loads(answer)["tasks"]) != cell.answered:
             raise Failed(f"{cell.name}: not {cell.answered} tasks: {answer[:200]}")
 
-    def rest(self):
-        """Waits until nothing is under way that was asked of the store: else it could do that to tasks that
-        were put back."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def wait_until_idle(self):
+        """Waits until no store call is running, which could change the data after a reset."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError, http.client.HTTPException), \
                     contextlib.closing(self.client()) as client:
-                status, metrics = ask(client, "GET", "/metrics")
-                if status == 200 and not any(map(float, UNDER_WAY.findall(metrics))):
+                status, metrics = send(client, "GET", "/metrics")
+                if status == 200 and not any(map(float, IN_FLIGHT.findall(metrics))):
                     return
             time.sleep(0.01)
-        raise Failed(f"{self.binary} has ended, or does not come to rest")
+        raise Failed(f"{self.binary} has exited, or does not become idle")
 
     def cpu_seconds(self):
         return cpu_seconds(self.process.pid)
@@ -84,11 +82,11 @@ class Service(Program):
             "wrk", "-t", threads, "-c", cell.connections, "-d", f"{seconds}s", "--timeout", "10s",
             "-s", REQUESTS, f"http://127.0.0.1:{self.port}",
             "--", cell.name, self.tokens, data.tasks_per_user, data.kept(cell), id_prefix(SEED_MICROS),
-            threads, *([statuses] if self.tried else []),
+            threads, *([statuses] if self.smoke else []),
         ])
         result = re.search(r"^result (.*)$", output, re.MULTILINE)
         if not result:
-            raise Failed(f"wrk said something else than usual: {output}")
+            raise Failed(f"wrk printed an unexpected report: {output}")
         return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", result[1])}
 
 

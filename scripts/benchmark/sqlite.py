@@ -14,7 +14,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 
 def connect(path):
-    """Durable as the service is; a statement outside of a transaction is one of its own."""
+    """Opens a file with the durability of the service. Statements outside of a transaction commit at once."""
     connection = sqlite3.connect(path, timeout=10, isolation_level=None)
     for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {setting}")
@@ -33,11 +33,11 @@ class SqliteFile:
         self.url = f"sqlite://{self.path}"
 
     def create(self):
-        """The service makes it."""
+        """Does nothing: the service creates the file."""
 
-    def _tidy(self, connection):
+    def _vacuum(self, connection):
         connection.execute("VACUUM")
         connection.execute("ANALYZE")
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
-            raise Failed(f"somebody else uses {self.path}")
+            raise Failed(f"another process uses {self.path}")

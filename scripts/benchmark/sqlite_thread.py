@@ -1,4 +1,4 @@
-"""One thread of statements, the yardstick of the service on SQLite, and the data that both are asked for."""
+"""A thread that executes statements, the yardstick on SQLite, and the seeded data."""
 
 import itertools
 import random
@@ -17,17 +17,17 @@ NEWEST_FIRST = "ORDER BY created_at DESC, id DESC"
 
 
 def row(id, user, title, at, completed=False):
-    """The values of a new task."""
+    """Returns the values of a new task."""
     return (id, str(user), title, DESCRIPTION, title.lower(), DESCRIPTION.lower(), completed, 1, at, at)
 
 
 class SeededFile(SqliteFile):
-    """A file with the data that is asked for."""
+    """A file with the seeded data."""
 
     def __init__(self, folder, name, data):
         super().__init__(folder, name)
         self.data = data
-        self.was_written = False
+        self.is_modified = False
 
     def seed(self):
         with connect(self.path) as connection:
@@ -37,8 +37,8 @@ class SeededFile(SqliteFile):
                 ((str(FIRST_USER + user), SEED_MICROS, SEED_MICROS) for user in range(self.data.users + 1)))
             self._fill(connection)
 
-    def take_back(self):
-        """Takes back what a cell wrote, so that every measurement starts from the same data."""
+    def reset(self):
+        """Restores the seeded tasks, so that every measurement starts from the same data."""
         with connect(self.path) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM tasks")
@@ -47,7 +47,7 @@ class SeededFile(SqliteFile):
     def _fill(self, connection):
         connection.executemany(INSERT, map(self._seeded, range(self.data.tasks)))
         connection.execute("COMMIT")
-        self._tidy(connection)
+        self._vacuum(connection)
 
     def _seeded(self, number):
         return row(task_id(SEED_MICROS, number), self.data.owner(number),
@@ -55,13 +55,13 @@ class SeededFile(SqliteFile):
                    number % 4 == 0)
 
     def cpu_seconds(self):
-        """What the database has used so far, outside of the program that asks it."""
+        """Returns the processor time of the database so far, outside of its client."""
         return 0.0
 
     def yardstick(self, cell, seconds, each=None):
-        """Statements, statements a second, and what the database used within the asking program: of so many
-        seconds, or of at most `each` statements."""
-        # In a program of its own, like that of every other load.
+        """Runs the statements of a cell for `seconds`, or at most `each` statements. Returns the number of
+        statements, statements per second, and the processor time of the database within the client."""
+        # The statements run in a separate process, like every other load generator.
         output = run([sys.executable, "-B", "-m", __name__, self.path, cell.name, seconds, each or 0,
                       *astuple(self.data)],
                      cwd=Path(__file__).resolve().parent.parent)
@@ -70,7 +70,7 @@ class SeededFile(SqliteFile):
 
 
 class Statements:
-    """The statements of each cell: each step of an iterator runs one."""
+    """The statements of a cell: each step of the iterator executes one."""
 
     def __init__(self, connection, data, cell):
         self.connection, self.data, self.cell = connection, data, cell
@@ -95,7 +95,7 @@ class Statements:
             yield
 
     def page(self):
-        # One more than asked for tells whether there is more.
+        # One more row than the page has shows whether there is another page.
         select = f"SELECT {OF_OWNER} FROM tasks WHERE user_id = ? {NEWEST_FIRST} LIMIT 21"
         while True:
             self.connection.execute(select, (str(self._any_user()),)).fetchall()
@@ -110,7 +110,7 @@ class Statements:
             yield
 
     def create(self):
-        # Ids grow with time, as those of the service do.
+        # Ids increase with time, like those of the service.
         for number in itertools.count():
             self.connection.execute(INSERT, row(task_id(ADDED_MICROS, number), self._any_user(),
                                                 "Task 100000: water the plants", ADDED_MICROS + number))
@@ -136,15 +136,15 @@ class Statements:
             yield
 
     def mix(self):
-        ways = {name: getattr(self, name)() for name in MIX}
+        iterators = {name: getattr(self, name)() for name in MIX}
         while True:
             [name] = random.choices(list(MIX), list(MIX.values()))
-            next(ways[name])
+            next(iterators[name])
             yield
 
 
 def main(path, name, seconds, most, *sizes):
-    """One thread of statements, for so long and, where that is not 0, at most so many: prints how many, the
+    """Executes statements for `seconds` and, unless `most` is 0, at most `most` of them. Prints their number, the
     time and the processor time."""
     seconds, most, data = float(seconds), int(most), Data(*map(int, sizes))
     [cell] = (cell for cell in cells(data) if cell.name == name)

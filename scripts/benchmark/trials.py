@@ -1,4 +1,4 @@
-"""How the service is measured on each store."""
+"""The setup of the measurements for each store."""
 
 import sqlite3
 from dataclasses import dataclass, field
@@ -10,21 +10,21 @@ from .sqlite_thread import SeededFile
 
 
 @dataclass
-class Way:
-    """A way to run the service, by its settings; the first of a store is the default."""
+class Variant:
+    """Settings to run the service with; the first variant of a store is the default."""
 
     name: str = ""
     settings: dict = field(default_factory=dict)
-    # Whether it makes a difference to writes alone.
+    # Whether the settings affect only writes.
     for_writes: bool = False
 
 
 class PostgresTrial:
     title = "PostgreSQL"
     yardstick = "pgbench"
-    # Whether the database is a program of its own.
-    database_is_apart = True
-    ways = [Way()]
+    # Whether the database is a separate process.
+    database_is_separate = True
+    variants = [Variant()]
     goals = {
         ("get", ""): [ratio(0.45)],
         ("page", ""): [ratio(0.45)],
@@ -35,9 +35,9 @@ class PostgresTrial:
         ("mix", ""): [ratio(0.50), p99(25), memory(40)],
     }
 
-    def __init__(self, folder, undo):
+    def __init__(self, folder, cleanup):
         self.server = Postgres(folder)
-        undo.callback(self.server.stop)
+        cleanup.callback(self.server.stop)
         self.server.start()
 
     def version(self):
@@ -50,10 +50,10 @@ class PostgresTrial:
 class SqliteTrial:
     title = "SQLite"
     yardstick = "sqlite3"
-    database_is_apart = False
-    ways = [
-        Way(),
-        Way("a commit each", {"TASKHOLD__DATABASE__WRITES_PER_COMMIT": "1"}, for_writes=True),
+    database_is_separate = False
+    variants = [
+        Variant(),
+        Variant("a commit each", {"TASKHOLD__DATABASE__WRITES_PER_COMMIT": "1"}, for_writes=True),
     ]
     goals = {
         ("get", ""): [rate(20_000)],
@@ -62,11 +62,11 @@ class SqliteTrial:
         ("mix", ""): [memory(40)],
     }
 
-    def __init__(self, folder, _undo):
+    def __init__(self, folder, _cleanup):
         self.folder = folder
 
     def version(self):
-        """Of the yardstick; the service has its own compiled in."""
+        """Returns the version of the yardstick; the service has another one compiled in."""
         return sqlite3.sqlite_version
 
     def store(self, name, data):

@@ -1,7 +1,7 @@
-"""Runs a command and writes down what it used: its seconds, and the memory of its largest process in MB.
+"""Runs a command and reports its seconds and the memory of its largest process in MB.
 
-A program by itself, with as few modules as can be: of a process the system tells at least the memory that
-the one had which forked it, and this one must have less than any command.
+This is a separate program with few modules: a process is reported with at least the memory of the process that
+forked it, so the parent must be smaller than any command.
 """
 
 import os

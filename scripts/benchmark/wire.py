@@ -1,13 +1,13 @@
-"""A connection to the service that is kept, with as little of Python as can be in the time of a request."""
+"""A persistent connection to the service, with little overhead per request."""
 
 import socket
 
-# Longer than the service itself takes to give up.
-PATIENCE_SECONDS = 30
+# Longer than the request timeout of the service.
+TIMEOUT_SECONDS = 30
 
 
-class Wire:
-    """One request after the other, as one user."""
+class Connection:
+    """Sends requests one at a time, as one user."""
 
     def __init__(self, port, token):
         self.address = ("127.0.0.1", port)
@@ -15,7 +15,7 @@ class Wire:
         self.socket = None
 
     def connect(self):
-        self.socket = socket.create_connection(self.address, timeout=PATIENCE_SECONDS)
+        self.socket = socket.create_connection(self.address, timeout=TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.answers = self.socket.makefile("rb")
 
@@ -25,8 +25,8 @@ class Wire:
             self.socket.close()
             self.socket = None
 
-    def ask(self, method, path, body=None):
-        """The status of the answer, and its body. After an OSError the next request connects anew."""
+    def request(self, method, path, body=None):
+        """Returns the status and the body of the answer. After an OSError the next request reconnects."""
         try:
             if self.socket is None:
                 self.connect()
@@ -40,8 +40,8 @@ class Wire:
         if body is None:
             return f"{method} {path}{self.head}\r\n".encode()
         body = body.encode()
-        described = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        return f"{method} {path}{self.head}{described}".encode() + body
+        headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return f"{method} {path}{self.head}{headers}".encode() + body
 
     def _answer(self):
         status, length, chunked = int(self._line().split()[1]), 0, False

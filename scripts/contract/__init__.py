@@ -1,1 +1,1 @@
-"""Holds the running service against its own OpenAPI document."""
+"""Checks the running service against its OpenAPI document."""

@@ -1,5 +1,5 @@
-"""Uses a client that was generated from the OpenAPI document as its user would: `client.py URL TOKEN`, with the
-package `taskhold_client` on the path."""
+"""Creates, lists, completes and deletes a task with a generated client: `client.py URL TOKEN`, with the package
+`taskhold_client` on the path."""
 
 import sys
 
@@ -8,7 +8,7 @@ from taskhold_client.api.tasks import complete_task, create_task, delete_task, l
 from taskhold_client.models import Completion, NewTask, Problem, TaskAnswer, TaskList
 
 
-def life_of_a_task(client):
+def check_task_lifecycle(client):
     created = create_task.sync(client=client, body=NewTask(title="Buy milk", description="2 litres"))
     assert isinstance(created, TaskAnswer), created
     task = created.task
@@ -31,7 +31,7 @@ def life_of_a_task(client):
 def main():
     url, token = sys.argv[1:]
     with AuthenticatedClient(base_url=url, token=token) as client:
-        life_of_a_task(client)
+        check_task_lifecycle(client)
     print("created, listed, completed, deleted")
 
 

@@ -1,4 +1,4 @@
-"""What both checks need: a tool of Python's in a folder of its own, and the service on a new store."""
+"""The environment of the checks: Python tools in virtual environments, and the service on a new store."""
 
 import contextlib
 import secrets
@@ -14,13 +14,13 @@ from benchmark.program import Program
 ROOT = Path(__file__).resolve().parent.parent.parent
 STORES = ("sqlite", "postgres")
 
-# So many that no request is ever one too many: it is not the limits that are checked.
+# Limits that no check reaches.
 UNLIMITED = {f"TASKHOLD__LIMITS__{name}": "4000000000" for name in
              ("LOGIN_REQUESTS_PER_MINUTE", "LOGIN_FAILURES_PER_ADDRESS", "LOGIN_FAILURES")}
 
 
 def installed(package, version):
-    """The folder with the programs of this version of a package, which is installed there once."""
+    """Installs a package into its own virtual environment once, and returns the folder of its programs."""
     folder = ROOT / "target/python" / f"{package}-{version}"
     done = folder / "installed"
     if not done.exists():
@@ -35,21 +35,21 @@ def installed(package, version):
 
 @contextlib.contextmanager
 def serving(binary, store, folder):
-    """The program, serving on a new store."""
+    """Yields the program, serving on a new store."""
     folder.mkdir()
-    with contextlib.ExitStack() as undo:
+    with contextlib.ExitStack() as cleanup:
         url = f"sqlite://{folder}/taskhold.db"
         if store == "postgres":
-            # Its user must be able to enter.
+            # PostgreSQL's user must be able to enter the folder.
             folder.chmod(0o711)
             server = Postgres(folder)
-            undo.callback(server.stop)
+            cleanup.callback(server.stop)
             server.start()
             url = f"postgres://postgres@127.0.0.1:{server.port}/postgres"
         program = Program(binary, folder, {
             "DATABASE_URL": url, "JWT_SECRET": secrets.token_hex(32), **UNLIMITED,
         })
-        undo.callback(program.stop)
+        cleanup.callback(program.stop)
         program.serve()
         yield program
 

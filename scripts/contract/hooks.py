@@ -1,4 +1,4 @@
-"""What Schemathesis cannot know of the API from its document."""
+"""What Schemathesis cannot learn about the API from its document."""
 
 import itertools
 import os
@@ -8,10 +8,10 @@ import uuid
 
 import schemathesis
 
-# They end the tokens of whoever asks: each request of them is another user's.
-ENDING = {"logOut", "deleteAccount"}
+# Operations that revoke the tokens of the user: each request uses another user.
+REVOKING = {"logOut", "deleteAccount"}
 
-# Schemathesis draws these by rules of its own, which know no list that a schema's pattern describes.
+# Schemathesis generates these headers by its own rules, which ignore the pattern in the schema.
 CONDITIONS = ("If-Match", "If-None-Match")
 TAGS = re.compile(r'\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*')
 
@@ -20,13 +20,13 @@ numbers = itertools.count()
 
 @schemathesis.auth(refresh_interval=None)
 class Tokens:
-    """Tokens of `taskhold token`, in the environment of the service."""
+    """Tokens from `taskhold token`, with the settings of the service."""
 
     def __init__(self):
         self.own = None
 
     def get(self, case, context):
-        if case.operation.definition.raw.get("operationId") in ENDING:
+        if case.operation.definition.raw.get("operationId") in REVOKING:
             return self.token(f"passing-{next(numbers)}")
         if self.own is None:
             self.own = self.token("somebody")
@@ -43,9 +43,9 @@ class Tokens:
 
 @schemathesis.hook
 def before_call(context, case, **kwargs):
-    """Makes sound what is meant to be."""
+    """Corrects headers of requests that are meant to be valid."""
     headers = case.headers or {}
-    # It stands for one request. Used for another, as Schemathesis would, it is refused.
+    # Schemathesis would reuse a key for another request, which the service refuses.
     key = headers.get("Idempotency-Key")
     if isinstance(key, str) and re.fullmatch("[!-~]{1,255}", key):
         headers["Idempotency-Key"] = str(uuid.uuid4())

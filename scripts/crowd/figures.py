@@ -1,33 +1,33 @@
-"""What comes of a run, and whether it is good enough."""
+"""The figures of a run, and whether they keep the limits."""
 
 import math
 from collections import Counter
 
 from .person import Person
 
-# The most that the 99th percentile of each kind may be, in milliseconds.
+# The limit of the 99th percentile of each kind, in milliseconds.
 LIMITS = {"create": 500, "read": 200, "update": 300, "delete": 200}
 
 
 def percentile(values, part):
-    """The smallest value that so many hundredths of all do not exceed."""
+    """Returns the smallest value that at least `part` percent of all values do not exceed."""
     values = sorted(values)
     return values[max(0, math.ceil(len(values) * part / 100) - 1)]
 
 
-def by_kind(asked):
+def by_kind(outcomes):
     kinds = {kind: [] for kind in LIMITS}
-    for one in asked:
-        kinds[Person.KINDS[one.deed]].append(one)
+    for outcome in outcomes:
+        kinds[Person.KINDS[outcome.operation]].append(outcome)
     return kinds
 
 
-def rows(asked):
-    """A line for each kind of request, and whether it keeps the limit: not without requests, nor where one failed."""
+def rows(outcomes):
+    """Returns a row for each kind of request. A kind without requests, or with a failed one, misses its limit."""
     table = [["kind", "requests", "errors", "p50 ms", "p90 ms", "p99 ms", "max ms", "limit of p99", "kept"]]
-    for kind, of_kind in by_kind(asked).items():
-        times = [one.seconds * 1000 for one in of_kind]
-        errors = sum(one.problem is not None for one in of_kind)
+    for kind, of_kind in by_kind(outcomes).items():
+        times = [outcome.seconds * 1000 for outcome in of_kind]
+        errors = sum(outcome.problem is not None for outcome in of_kind)
         measured = [f"{percentile(times, part):.1f}" for part in (50, 90, 99, 100)] if times else [""] * 4
         table.append([kind, f"{len(of_kind):,}", f"{errors}", *measured, f"{LIMITS[kind]}",
                       "yes" if keeps(kind, of_kind) else "NO"])
@@ -35,17 +35,18 @@ def rows(asked):
 
 
 def keeps(kind, of_kind):
-    # What fails at once would make the others look faster.
-    if not of_kind or any(one.problem is not None for one in of_kind):
+    # Requests that fail fast would improve the percentile.
+    if not of_kind or any(outcome.problem is not None for outcome in of_kind):
         return False
-    return percentile([one.seconds * 1000 for one in of_kind], 99) <= LIMITS[kind]
+    return percentile([outcome.seconds * 1000 for outcome in of_kind], 99) <= LIMITS[kind]
 
 
-def missed(asked):
-    """The kinds that do not keep their limits."""
-    return [kind for kind, of_kind in by_kind(asked).items() if not keeps(kind, of_kind)]
+def missed(outcomes):
+    """Returns the kinds that miss their limits."""
+    return [kind for kind, of_kind in by_kind(outcomes).items() if not keeps(kind, of_kind)]
 
 
-def problems(asked):
-    """How often what went wrong, the most frequent first."""
-    return Counter((one.deed, one.problem) for one in asked if one.problem is not None).most_common()
+def problems(outcomes):
+    """Counts the problems of each operation, the most frequent first."""
+    failed = (outcome for outcome in outcomes if outcome.problem is not None)
+    return Counter((outcome.operation, outcome.problem) for outcome in failed).most_common()

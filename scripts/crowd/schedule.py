@@ -1,15 +1,15 @@
-"""What each user does, and when."""
+"""The operations of each user, and their times."""
 
 import random
 from dataclasses import dataclass
 
-# The shares in hundredths. As many are created as deleted, so the users keep about as many.
+# The shares in percent. As many tasks are created as deleted, so their number stays about the same.
 SHARES = {"page": 40, "get": 20, "create": 10, "edit": 10, "complete": 10, "delete": 10}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The requests of all users together come at this rate, for so long."""
+    """The number of users, the rate of all their requests together, and the duration."""
 
     users: int
     rate: float
@@ -17,7 +17,7 @@ class Plan:
 
     @property
     def interval(self):
-        """Of one user, from one request to the next in the mean."""
+        """The mean time between two requests of a user, in seconds."""
         return self.users / self.rate
 
     @property
@@ -25,10 +25,10 @@ class Plan:
         return int(self.seconds / self.interval + 1e-9)
 
     def of(self, user):
-        """When each request of a user is due, in seconds from the start, and what it does: one within each
-        interval, so the user thinks for up to two of them. The same user always does the same."""
-        chance = random.Random(user)
+        """Yields the due time, in seconds from the start, and the operation of each request of a user. There is one
+        request in each interval, so two are up to two intervals apart. The same user always gets the same plan."""
+        rng = random.Random(user)
         names, shares = list(SHARES), list(SHARES.values())
         for number in range(self.requests_per_user):
-            due = (number + chance.random()) * self.interval
-            yield due, chance.choices(names, shares)[0]
+            due = (number + rng.random()) * self.interval
+            yield due, rng.choices(names, shares)[0]

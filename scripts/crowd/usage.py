@@ -1,4 +1,4 @@
-"""What the service, its database and other programs used meanwhile."""
+"""The processor time of the service, its database and other programs."""
 
 import os
 import time
@@ -7,21 +7,21 @@ from benchmark.processes import busy_seconds, cpu_seconds, generators_cpu_second
 
 
 class Usage:
-    """In seconds of processor time, from when it is made to `stop`. The database is a function that tells
-    what it has used so far, outside of the service."""
+    """Measures processor time in seconds, from its creation until `stop`. `database` is a function that returns
+    the processor time of the database so far, outside of the service."""
 
     def __init__(self, service, database):
-        self._tell = [time.monotonic, busy_seconds, generators_cpu_seconds,
+        self._counters = [time.monotonic, busy_seconds, generators_cpu_seconds,
                       lambda: cpu_seconds(service.process.pid), database]
         self._before = self._now()
 
     def _now(self):
-        return [tell() for tell in self._tell]
+        return [counter() for counter in self._counters]
 
     def stop(self):
-        """Once the load generator has ended: before that, what it used is not known."""
+        """Ends the measurement. The load generator must have exited, because its usage is unknown until then."""
         elapsed, busy, generator, self.service, self.database = (
             now - before for before, now in zip(self._before, self._now()))
         others = max(0.0, busy - generator - self.service - self.database)
-        # The part of the whole machine that went to other programs.
+        # The share of the machine that other programs used.
         self.others = others / (elapsed * os.cpu_count())

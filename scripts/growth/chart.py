@@ -1,7 +1,7 @@
-"""Draws curves on logarithmic axes as SVG: one small chart for each thing that is compared.
+"""Draws curves on logarithmic axes as SVG, with a small chart for each operation.
 
-The same curves give the same file. It has no background, and its colours are of medium brightness:
-it can be read on light and on dark pages.
+The same curves give the same file. The file has no background and colours of medium brightness, so it can be
+read on light and on dark pages.
 """
 
 import math
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 COLUMNS = 3
-# A chart with its labels, and the frame of its curves within.
+# The size of a chart with its labels, and the frame of the curves in it.
 WIDTH, HEIGHT = 300, 230
 LEFT, TOP, RIGHT, BOTTOM = 48, 34, 274, 182
 GREY = "#767676"
@@ -25,12 +25,12 @@ class Curve:
 
 
 def charts(title, across, upward, panels):
-    """`panels` are the curves by the names of their charts; all have the same axes, called `across`
-    and `upward`, and those with the same name the same look."""
+    """Returns an SVG of all charts. `panels` are the curves by the names of their charts. All charts have the same
+    axes, labelled `across` and `upward`; curves with the same name look the same."""
     curves = [curve for of_panel in panels.values() for curve in of_panel]
     xs = decades([x for curve in curves for x, _ in curve.points])
     ys = decades([y for curve in curves for _, y in curve.points])
-    # The legend takes the place of a chart.
+    # The legend takes the last place.
     height = math.ceil((len(panels) + 1) / COLUMNS) * HEIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * WIDTH} {height}" role="img" '
@@ -45,7 +45,7 @@ def charts(title, across, upward, panels):
 
 
 def decades(values):
-    """The powers of ten around all of the values; at least two."""
+    """Returns the powers of ten that enclose all values, at least two."""
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     return [10.0 ** power for power in range(low, max(high, low + 1) + 1)]
 
@@ -86,7 +86,7 @@ def legend(curves):
 def drawn(curve, places):
     dashes = ' stroke-dasharray="5 4"' if curve.dashed else ""
     course = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    # Where curves meet, those that are dashed are seen by their hollow points.
+    # Hollow points keep dashed curves visible where curves overlap.
     fill = "none" if curve.dashed else curve.colour
     radius = 4.5 if curve.dashed else 2.5
     return "\n".join([

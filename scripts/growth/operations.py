@@ -1,4 +1,4 @@
-"""What is asked of the service, and how long it takes: one request at a time, on one connection."""
+"""The measured operations: one request at a time, on one connection."""
 
 import json
 import random
@@ -13,24 +13,24 @@ TASKS = "/api/v1/tasks"
 PAGE = f"{TASKS}?limit=20"
 NEW = json.dumps({"title": "Task 100000: water the plants", "description": "Twice a week."})
 
-# Before anything is counted: statements are prepared, and what is read is in memory.
+# Requests before the measurement, which prepare statements and load data into memory.
 WARM_UP = 20
-# Of each owner, for each median.
+# The turns of each owner, for each median.
 TURNS = 10
 
 
-class Asker:
-    """One of the owners of a table."""
+class Client:
+    """A client of one owner of a table."""
 
-    def __init__(self, wire, table, owner):
-        self.wire, self.table, self.owner = wire, table, owner
+    def __init__(self, connection, table, owner):
+        self.connection, self.table, self.owner = connection, table, owner
         self.tasks = table.owners[owner]
 
-    def ask(self, expected, method, path, body=None):
-        """How many seconds it took, and the answer."""
+    def request(self, expected, method, path, body=None):
+        """Sends a request, and returns its seconds and the answer."""
         started = time.perf_counter()
         try:
-            status, answer = self.wire.ask(method, path, body)
+            status, answer = self.connection.request(method, path, body)
         except OSError as problem:
             raise Failed(f"{method} {path}: {type(problem).__name__}: {problem}") from problem
         seconds = time.perf_counter() - started
@@ -38,71 +38,71 @@ class Asker:
             raise Failed(f"{method} {path}: {status} instead of {expected}: {answer.decode()}")
         return seconds, json.loads(answer) if answer else None
 
-    def ask_page(self, path, tasks):
-        seconds, page = self.ask(200, "GET", path)
+    def request_page(self, path, tasks):
+        seconds, page = self.request(200, "GET", path)
         if len(page["tasks"]) != tasks:
             raise Failed(f"{path}: {len(page['tasks'])} tasks instead of {tasks}")
         return seconds
 
 
-# Each prepares what it needs, and returns what asks once and tells the seconds.
+# Each function prepares an operation, and returns a function that sends one request and returns its seconds.
 
-def page(asker):
-    return lambda: asker.ask_page(PAGE, 20)
+def page(client):
+    return lambda: client.request_page(PAGE, 20)
 
 
-def deep_page(asker):
-    """The page behind seven tenths of the tasks."""
-    step = min(1000, asker.tasks // 10)
+def deep_page(client):
+    """Requests the page after seven tenths of the tasks."""
+    step = min(1000, client.tasks // 10)
     path = f"{TASKS}?limit={step}"
-    for _ in range(asker.tasks * 7 // 10 // step):
-        _, answer = asker.ask(200, "GET", path)
+    for _ in range(client.tasks * 7 // 10 // step):
+        _, answer = client.request(200, "GET", path)
         path = f"{TASKS}?limit={step}&cursor={answer['next_cursor']}"
     deep = f"{PAGE}&cursor={answer['next_cursor']}"
-    return lambda: asker.ask_page(deep, 20)
+    return lambda: client.request_page(deep, 20)
 
 
-def search(asker):
-    return lambda: asker.ask_page(f"{PAGE}&q={WORD}", MATCHES)
+def search(client):
+    return lambda: client.request_page(f"{PAGE}&q={WORD}", MATCHES)
 
 
-def create(asker):
-    """Takes back each new task, so that there are never more than one."""
-    def once():
-        seconds, answer = asker.ask(201, "POST", TASKS, NEW)
-        asker.ask(204, "DELETE", f"{TASKS}/{answer['task']['id']}")
+def create(client):
+    """Deletes each new task, so that the number of tasks stays the same."""
+    def send():
+        seconds, answer = client.request(201, "POST", TASKS, NEW)
+        client.request(204, "DELETE", f"{TASKS}/{answer['task']['id']}")
         return seconds
-    return once
+    return send
 
 
-def complete(asker):
-    chance = random.Random(asker.owner)
+def complete(client):
+    rng = random.Random(client.owner)
 
-    def once():
-        task = asker.table.id(asker.owner, chance.randrange(asker.tasks))
-        body = json.dumps({"completed": chance.random() < 0.5})
-        return asker.ask(200, "PATCH", f"{TASKS}/{task}/complete", body)[0]
-    return once
+    def send():
+        task = client.table.id(client.owner, rng.randrange(client.tasks))
+        body = json.dumps({"completed": rng.random() < 0.5})
+        return client.request(200, "PATCH", f"{TASKS}/{task}/complete", body)[0]
+    return send
 
 
-# Those that write come last.
+# Operations that write come last.
 OPERATIONS = {"page": page, "deep page": deep_page, "search": search, "create": create,
               "complete": complete}
 
 
-def measure(name, askers, options):
-    """The median in milliseconds for each of them, of so many requests or of those that the time suffices
-    for."""
-    ways = [OPERATIONS[name](asker) for asker in askers]
-    for once in ways:
+def measure(name, clients, options):
+    """Returns the median in milliseconds for each client, of `options.requests` requests or as many as fit into
+    `options.seconds`."""
+    operations = [OPERATIONS[name](client) for client in clients]
+    for send in operations:
         for _ in range(WARM_UP):
-            once()
-    times = [[] for _ in ways]
-    # In turn, so that what else the machine does meets all alike.
+            send()
+    times = [[] for _ in operations]
+    # Alternate, so that other load on the machine affects all alike.
     for _ in range(TURNS):
-        for once, taken in zip(ways, times):
+        for send, taken in zip(operations, times):
             until, last = time.monotonic() + options.seconds / TURNS, len(taken) + options.requests // TURNS
-            taken.append(once())
+            taken.append(send())
             while len(taken) < last and time.monotonic() < until:
-                taken.append(once())
+                taken.append(send())
     return [statistics.median(taken) * 1000 for taken in times]

@@ -1,4 +1,4 @@
-"""Tables of different sizes, with owners of different sizes among all others, alike on both stores."""
+"""Tables of different sizes with owners of different numbers of tasks, the same on both stores."""
 
 from dataclasses import dataclass
 
@@ -6,30 +6,30 @@ from benchmark.cells import DESCRIPTION, FIRST_ID, FIRST_USER, SEED_MICROS, id_p
 from benchmark.postgres import PostgresDatabase
 from benchmark.sqlite import INSERT, SqliteFile, connect, task_id
 
-# The first of the other users, who have at most so many tasks each.
+# The id of the first of the other users, and their maximum number of tasks.
 FIRST_OTHER, TASKS_OF_OTHERS = 2000, 1000
-# What is searched for, and in how many tasks of each owner it is, however many tasks that owner has.
+# The word to search for, and the number of tasks of each owner that contain it.
 WORD, MATCHES = "juniper", 5
 
 
 @dataclass(frozen=True)
 class Table:
-    """So many tasks, made one after the other; those of each owner are spread evenly among them."""
+    """A number of tasks; those of each owner are spread evenly among them."""
 
     tasks: int
-    # How many tasks each owner has. Those of owner number i are i, i + stride, i + 2 * stride and so
-    # on. The strides are multiples of ten (of a single owner's it does not matter), so no task has two.
+    # The number of tasks of each owner. Those of owner number i are i, i + stride, i + 2 * stride and so on. With
+    # several owners the strides are multiples of ten, so that no task has two owners.
     owners: tuple
 
     def stride(self, owner):
         return self.tasks // self.owners[owner]
 
     def id(self, owner, index):
-        """The id of a task of an owner, as the service writes it."""
+        """Returns the id of a task of an owner, in the format of the service."""
         return f"{id_prefix(SEED_MICROS)}{FIRST_ID + owner + index * self.stride(owner)}"
 
     def user(self, number):
-        """Whose a task is."""
+        """Returns the owner of a task."""
         for owner in range(len(self.owners)):
             if number % self.stride(owner) == owner:
                 return FIRST_USER + owner
@@ -52,7 +52,7 @@ class Table:
 
 
 class Database(PostgresDatabase):
-    """A database of a server, with such a table."""
+    """A database of a server with such a table."""
 
     def fill(self, table):
         at = SEED_MICROS
@@ -87,7 +87,7 @@ class File(SqliteFile):
                 ((str(user), SEED_MICROS, SEED_MICROS) for user in table.users()))
             connection.executemany(INSERT, (row(table, number) for number in range(table.tasks)))
             connection.execute("COMMIT")
-            self._tidy(connection)
+            self._vacuum(connection)
 
 
 def row(table, number):

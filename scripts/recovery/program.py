@@ -1,4 +1,4 @@
-"""The program under drill: its commands, measured, and its service."""
+"""The tested program: runs its commands, measures them, and serves."""
 
 import contextlib
 import http.client
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 from benchmark.processes import Failed, free_port, measured
 
-# How long the service may take to answer after it was started.
-PATIENCE_SECONDS = 30
+# The longest time from the start of the service to its first answer.
+TIMEOUT_SECONDS = 30
 
 
 @dataclass
-class Done:
-    """What a command said and used."""
+class CommandResult:
+    """The output and the resource usage of a command."""
 
     output: str
     seconds: float
-    # Of the largest of its processes; pg_dump and pg_restore are among them, the server is not.
+    # The memory of its largest process, including pg_dump and pg_restore but not the server.
     memory_mb: float
 
 
 class Program:
-    """A build of taskhold with its settings, in a folder without any others."""
+    """A build of taskhold with its settings, in a folder without other settings."""
 
     def __init__(self, binary, folder, url, secret):
         self.binary, self.folder = binary, folder
@@ -42,24 +42,24 @@ class Program:
     def run(self, *arguments):
         output, seconds, memory = measured([self.binary, *arguments], self.folder / "used",
                                            cwd=self.folder, env=self.environment)
-        return Done(output.strip(), seconds, memory)
+        return CommandResult(output.strip(), seconds, memory)
 
     def serve(self):
-        """Starts the service and waits for its first answer."""
+        """Starts the service and waits until it is ready."""
         self.process = subprocess.Popen(
             [self.binary, "serve"], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
-                if self.ask("/health/ready")[0] == 200:
+                if self.get("/health/ready")[0] == 200:
                     return
             time.sleep(0.02)
         raise Failed(f"{self.binary} does not serve")
 
-    def ask(self, path, token=None):
-        """The status of an answer, and its body."""
+    def get(self, path, token=None):
+        """Sends a GET request and returns the status and the body of the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         with contextlib.closing(connection):
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
@@ -67,7 +67,7 @@ class Program:
             return answer.status, answer.read().decode()
 
     def kill(self):
-        """Ends the service as a failing machine does."""
+        """Kills the service, like a failing machine."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()

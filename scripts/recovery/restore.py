@@ -1,4 +1,4 @@
-"""A store is lost while it is written to, and comes back from a backup."""
+"""Destroys a store during writes, and restores it from a backup."""
 
 import json
 import time
@@ -10,28 +10,28 @@ from benchmark.processes import Failed
 from benchmark.service import token
 
 from .comparison import compare
-from .program import Done
+from .program import CommandResult
 from .writers import Writers
 
-# What no loss may exceed: of what was written, and of time until the service is back.
+# The limits: the age of lost writes, and the time until the service is ready again.
 RPO_HOURS, RTO_HOURS = 24, 1
-# The tables whose rows a restore is to leave as the backup has them; it adds to the revocations.
+# The tables whose rows a restore must not change; it only adds revocations.
 UNCHANGED = ("users", "tasks", "idempotency_keys", "imports", "seaql_migrations")
 
 
 @dataclass
-class Drilled:
-    """What came of it."""
+class RestoreResult:
+    """The results of the drill."""
 
-    backup: Done
-    verify: Done
-    restore: Done
+    backup: CommandResult
+    verify: CommandResult
+    restore: CommandResult
     backup_mb: float
     tasks: int
     rto_seconds: float
     rpo_seconds: float
     writes: int
-    # Of these writes, those acknowledged before the backup was taken, and those that are gone.
+    # The writes acknowledged before the backup, and the lost writes.
     kept: int
     lost: int
 
@@ -56,7 +56,7 @@ def drill(store, program, options, secret):
     destroyed = time.monotonic()
     program.kill()
     store.destroy()
-    store.make_room()
+    store.prepare_restore()
     restore = program.run("restore", folder_of(backup))
     program.serve()
     rto = time.monotonic() - destroyed
@@ -74,7 +74,7 @@ def drill(store, program, options, secret):
         raise Failed(f"restored were {len(titles)} tasks instead of {tasks}")
     lost = compare(titles, writes, options.size, taken_at)
     program.kill()
-    return Drilled(
+    return RestoreResult(
         backup, verify, restore, backup_mb=manifest["bytes"] / 1e6, tasks=tasks, rto_seconds=rto,
         rpo_seconds=max(0.0, writes[-1].at - taken_at), writes=len(writes),
         kept=sum(write.at < taken_at for write in writes), lost=lost)
@@ -89,12 +89,12 @@ def read_manifest(backup):
 
 
 def new_token(secret):
-    """One that is issued after the restore: this issuer tells whole seconds, so in the next one."""
+    """Returns a token issued after the restore. Its issue time is in whole seconds, so waits for the next second."""
     time.sleep(1 - time.time() % 1)
     return token(secret, str(FIRST_USER))
 
 
 def expect(program, status, bearer):
-    told, body = program.ask("/api/v1/tasks?limit=1", bearer)
-    if told != status:
-        raise Failed(f"the restored service answers {told} instead of {status}: {body}")
+    received, body = program.get("/api/v1/tasks?limit=1", bearer)
+    if received != status:
+        raise Failed(f"the restored service answers {received} instead of {status}: {body}")

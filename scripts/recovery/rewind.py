@@ -1,4 +1,4 @@
-"""A PostgreSQL server goes back to just before a mistake: a base backup, and all that was written since."""
+"""Recovers a PostgreSQL server to just before a mistake, from a base backup and archived WAL."""
 
 import time
 from dataclasses import dataclass
@@ -8,52 +8,52 @@ from benchmark.processes import Failed
 from .stores import Database, Server
 from .writers import Writers
 
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 MISTAKE = "DELETE FROM tasks;"
-# All rows of all columns, in whatever order they are read.
+# A digest of all rows and columns that does not depend on the order of the rows.
 FINGERPRINT = "SELECT count(*), sum(hashtextextended(task::text, 0)) FROM tasks AS task;"
 
 
 class Archiving(Server):
-    """A server that keeps all that is ever written into it."""
+    """A server that archives its WAL."""
 
     def __init__(self, folder, archive):
         folder.mkdir()
         super().__init__(folder)
         self.archive = archive
 
-    def make_data(self):
-        super().make_data()
+    def create_data(self):
+        super().create_data()
         self.archive.mkdir()
-        self.give(self.archive)
+        self.give_to_server(self.archive)
         self.configure({
             "archive_mode": "on",
-            # Under its name only once it is whole; what is there is never overwritten.
+            # A file gets its final name only when complete, and is never overwritten.
             "archive_command": f"to={self.archive}/%f; cmp -s %p $to || {{ test ! -e $to && "
                                "cp %p $to.part && sync $to.part && mv $to.part $to; }",
         })
 
     def back_up(self, base):
         base.mkdir(mode=0o700)
-        self.give(base)
+        self.give_to_server(base)
         self._run("pg_basebackup", "--host=127.0.0.1", f"--port={self.port}", "--username=postgres",
                   "--checkpoint=fast", f"--pgdata={base}")
 
     def finish_archive(self):
-        """Has the last of what was written archived as well. In a statement of its own: within the
-        transaction of a change it would come before the commit."""
+        """Archives the last WAL file. The switch is a separate statement: within the transaction of a change it would
+        precede the commit."""
         last = self.sql("postgres", "SELECT pg_walfile_name(pg_switch_wal());").strip()
         wait_until(lambda: (self.archive / last).exists(), f"{last} is not archived")
 
 
 class Recovered(Archiving):
-    """A server that begins as a base backup and goes on until a moment."""
+    """A server that is recovered from a base backup up to a point in time."""
 
     def __init__(self, folder, archive, base, moment):
         super().__init__(folder, archive)
         self.base, self.moment = base, moment
 
-    def make_data(self):
+    def create_data(self):
         self._run("/bin/cp", "-a", self.base, self.folder / "data")
         self.configure({
             "restore_command": f"cp {self.archive}/%f %p",
@@ -62,7 +62,7 @@ class Recovered(Archiving):
         })
         signal = self.folder / "data/recovery.signal"
         signal.touch()
-        self.give(signal)
+        self.give_to_server(signal)
 
     def start(self):
         super().start()
@@ -71,26 +71,26 @@ class Recovered(Archiving):
 
 
 @dataclass
-class Rewound:
-    """What came of it."""
+class RewindResult:
+    """The results of the drill."""
 
     base_backup_seconds: float
     writes: int
     deleted: int
-    # From the mistake on: until the server is promoted, and until the service on it is ready.
+    # The times from the mistake until the server is promoted, and until the service is ready.
     promoted_seconds: float
     served_seconds: float
 
 
-def drill(folder, undo, make_program, options, secret):
+def drill(folder, cleanup, make_program, options, secret):
     archive, base = folder / "archive", folder / "base"
     server = Archiving(folder / "first", archive)
-    undo.callback(server.stop)
+    cleanup.callback(server.stop)
     server.start()
     database = Database(server, "taskhold")
     database.create()
     program = make_program(database.url)
-    undo.callback(program.kill)
+    cleanup.callback(program.kill)
     program.run("migrate", "up")
     database.seed(options.size)
 
@@ -113,12 +113,12 @@ def drill(folder, undo, make_program, options, secret):
     server.stop()
 
     recovered = Recovered(folder / "second", archive, base, moment)
-    undo.callback(recovered.stop)
+    cleanup.callback(recovered.stop)
     recovered.start()
     promoted = time.monotonic() - started
     database = Database(recovered, database.name)
     program = make_program(database.url)
-    undo.callback(program.kill)
+    cleanup.callback(program.kill)
     program.serve()
     served = time.monotonic() - started
     after = recovered.sql(database.name, FINGERPRINT)
@@ -127,12 +127,12 @@ def drill(folder, undo, make_program, options, secret):
                      "(their count, and a digest)")
     program.kill()
     recovered.stop()
-    return Rewound(base_backup_seconds, len(writes), int(before.split("|")[0]), promoted, served)
+    return RewindResult(base_backup_seconds, len(writes), int(before.split("|")[0]), promoted, served)
 
 
 def wait_until(holds, otherwise):
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not holds():
         if time.monotonic() > deadline:
-            raise Failed(f"{otherwise} within {PATIENCE_SECONDS} s")
+            raise Failed(f"{otherwise} within {TIMEOUT_SECONDS} s")
         time.sleep(0.02)

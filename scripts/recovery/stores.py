@@ -1,4 +1,4 @@
-"""The stores under drill: how they are filled, lost and looked into."""
+"""The tested stores: seeds, destroys and reads them."""
 
 import hashlib
 import sqlite3
@@ -11,7 +11,7 @@ from benchmark.sqlite import INSERT, SqliteFile, connect, task_id
 
 @dataclass
 class Size:
-    """How much there is before anything is drilled."""
+    """The amount of seeded data."""
 
     users: int
     tasks_per_user: int
@@ -21,22 +21,22 @@ class Size:
         return self.users * self.tasks_per_user
 
     def owner(self, number):
-        """Whose a seeded task is."""
+        """Returns the owner of a seeded task."""
         return str(FIRST_USER + number // self.tasks_per_user)
 
 
 def seeded_id(number):
-    """The id of a seeded task, as the service writes it."""
+    """Returns the id of a seeded task, in the format of the service."""
     return f"{id_prefix(SEED_MICROS)}{FIRST_ID + number}"
 
 
 class Server(Postgres):
-    """A PostgreSQL server as its packages set it up, with a larger cache."""
+    """A PostgreSQL server with the default settings and a larger cache."""
 
     OPTIONS = {"listen_addresses": "127.0.0.1", "shared_buffers": "256MB"}
 
     def configure(self, settings):
-        """Adds to the file of settings, where values may have spaces."""
+        """Adds settings to postgresql.conf, where values may contain spaces."""
         with open(self.folder / "data/postgresql.conf", "a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
@@ -46,8 +46,7 @@ class Database(PostgresDatabase):
 
     title = "PostgreSQL"
 
-    # No two texts alike, so that a dump shrinks as it does with the texts of people. A digest has
-    # no upper case letters.
+    # All texts differ, so that a dump compresses as it does with real texts. A digest has no upper case letters.
     SEED = """
         INSERT INTO users (id, is_active, created_at, updated_at)
         SELECT {first_user} + u, true, {at}, {at} FROM generate_series(0, {users} - 1) AS u;
@@ -69,15 +68,15 @@ class Database(PostgresDatabase):
     def destroy(self):
         self.server.sql("postgres", f"DROP DATABASE {self.name} WITH (FORCE);")
 
-    def make_room(self):
-        """What an operator does before a restore."""
+    def prepare_restore(self):
+        """Creates the empty database for a restore, like an operator."""
         self.create()
 
     def version(self):
         return self.server.version()
 
     def titles(self):
-        """The title of every task, by its id."""
+        """Returns the title of every task, by its id."""
         rows = self.server.sql(self.name, "SELECT id || ' ' || title FROM tasks;")
         return dict(row.split(" ", 1) for row in rows.splitlines())
 
@@ -95,7 +94,7 @@ class File(SqliteFile):
                 ((str(FIRST_USER + user), SEED_MICROS, SEED_MICROS) for user in range(size.users)))
             connection.executemany(INSERT, (self._task(size, number) for number in range(size.tasks)))
             connection.execute("COMMIT")
-            self._tidy(connection)
+            self._vacuum(connection)
 
     def _task(self, size, number):
         def digest(text):
@@ -110,11 +109,11 @@ class File(SqliteFile):
         for path in self.path.parent.glob(f"{self.path.name}*"):
             path.unlink()
 
-    def make_room(self):
-        """There is no need to."""
+    def prepare_restore(self):
+        """Does nothing: a restore creates the file."""
 
     def version(self):
-        """Of what looks into the file; the service has its own compiled in."""
+        """Returns the version of this reader; the service has another one compiled in."""
         return sqlite3.sqlite_version
 
     def titles(self):

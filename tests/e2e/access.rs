@@ -1,4 +1,5 @@
-//! Who may do what, asked of every row of the route table: a new route cannot be forgotten.
+//! Access rules, checked for every entry of the route table, so that a new route cannot be
+//! forgotten.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use crate::service::{Answer, Client, Database, Service, path};
 
 const RANDOM_ID: &str = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 
-/// A body that every route which takes one takes.
-async fn ask(client: &Client, endpoint: &Endpoint, id: &str) -> Answer {
+/// Sends the request with a body that every route with a body accepts.
+async fn send_to(client: &Client, endpoint: &Endpoint, id: &str) -> Answer {
     let method: Method = endpoint.method.as_str().parse().expect("a method");
     let takes_body = [Method::POST, Method::PUT, Method::PATCH].contains(&method);
     let body = takes_body.then(|| json!({"title": "taken over", "completed": true}));
@@ -19,7 +20,7 @@ async fn ask(client: &Client, endpoint: &Endpoint, id: &str) -> Answer {
         .await
 }
 
-fn owned() -> Vec<Endpoint> {
+fn owner_endpoints() -> Vec<Endpoint> {
     let mut endpoints = endpoints();
     endpoints.retain(|endpoint| endpoint.access == Access::Owner);
     assert!(
@@ -29,18 +30,18 @@ fn owned() -> Vec<Endpoint> {
     endpoints
 }
 
-fn about_one_task() -> impl Iterator<Item = Endpoint> {
-    owned()
+fn task_endpoints() -> impl Iterator<Item = Endpoint> {
+    owner_endpoints()
         .into_iter()
         .filter(|endpoint| endpoint.path.contains("{id}"))
 }
 
-fn is_reading(endpoint: &Endpoint) -> bool {
+fn is_read(endpoint: &Endpoint) -> bool {
     endpoint.method.is_safe()
 }
 
-/// What must not differ between two answers: all but the occurrence.
-fn substance(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
+/// Returns what must be equal in two answers: everything but what identifies the request.
+fn comparable(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
     let mut body = answer.body.clone();
     for member in ["instance", "timestamp", "request_id"] {
         body[member].take();
@@ -55,16 +56,16 @@ fn substance(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
     (answer.status, body, headers)
 }
 
-async fn no_one_gets_anywhere(database: Database) {
+async fn unauthenticated_request_returns_401(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "hers"})).await;
+    let task = alice.create(json!({"title": "hers"})).await;
     let id = task["id"].as_str().expect("an id");
-    let no_one = service.client_with(None);
+    let anonymous = service.client_with(None);
     let forger = service.client_with(Some("no.such.token".to_owned()));
-    for endpoint in owned() {
-        for client in [&no_one, &forger] {
-            let answer = ask(client, &endpoint, id).await;
+    for endpoint in owner_endpoints() {
+        for client in [&anonymous, &forger] {
+            let answer = send_to(client, &endpoint, id).await;
             answer.assert_problem(401, "UNAUTHORIZED");
             assert!(
                 answer.header("www-authenticate").starts_with("Bearer "),
@@ -75,20 +76,20 @@ async fn no_one_gets_anywhere(database: Database) {
     assert_eq!(alice.tasks().await, [task]);
 }
 
-async fn anothers_task_cannot_be_read_or_changed(database: Database) {
+async fn another_users_task_returns_404_or_403(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
-    let task = alice.created(json!({"title": "hers alone"})).await;
+    let task = alice.create(json!({"title": "hers alone"})).await;
     let id = task["id"].as_str().expect("an id");
-    for endpoint in about_one_task() {
-        let answer = ask(&bob, &endpoint, id).await;
-        let absent = ask(&bob, &endpoint, RANDOM_ID).await;
+    for endpoint in task_endpoints() {
+        let answer = send_to(&bob, &endpoint, id).await;
+        let absent = send_to(&bob, &endpoint, RANDOM_ID).await;
         absent.assert_problem(404, "NOT_FOUND");
-        if is_reading(&endpoint) {
+        if is_read(&endpoint) {
             answer.assert_problem(404, "NOT_FOUND");
             assert_eq!(
-                substance(&answer),
-                substance(&absent),
+                comparable(&answer),
+                comparable(&absent),
                 "{} {}",
                 endpoint.method,
                 endpoint.path
@@ -107,16 +108,16 @@ async fn anothers_task_cannot_be_read_or_changed(database: Database) {
     }
 }
 
-async fn what_is_about_all_tasks_shows_only_ones_own(database: Database) {
+async fn list_routes_show_only_own_tasks(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
-    alice.created(json!({"title": "hers alone"})).await;
-    for endpoint in owned()
+    alice.create(json!({"title": "hers alone"})).await;
+    for endpoint in owner_endpoints()
         .iter()
         .filter(|endpoint| endpoint.path.starts_with("/api/v1/tasks"))
         .filter(|endpoint| !endpoint.path.contains("{id}"))
     {
-        let answer = ask(&bob, endpoint, "").await;
+        let answer = send_to(&bob, endpoint, "").await;
         assert!((200..300).contains(&answer.status), "{answer:?}");
         let shown = answer.body.to_string();
         assert!(
@@ -126,10 +127,10 @@ async fn what_is_about_all_tasks_shows_only_ones_own(database: Database) {
     }
 }
 
-async fn a_malformed_id_is_the_id_of_no_task(database: Database) {
+async fn malformed_id_returns_404(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    for endpoint in about_one_task() {
+    for endpoint in task_endpoints() {
         for id in [
             "1",
             "x",
@@ -140,20 +141,20 @@ async fn a_malformed_id_is_the_id_of_no_task(database: Database) {
             "..",
             "%2e%2e",
         ] {
-            let answer = ask(&alice, &endpoint, id).await;
+            let answer = send_to(&alice, &endpoint, id).await;
             assert_eq!(answer.status, 404, "{} {id}: {answer:?}", endpoint.path);
         }
     }
 }
 
-async fn a_body_cannot_choose_owner_id_or_times(database: Database) {
+async fn body_cannot_set_owner_id_or_times(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let claims = json!({
         "title": "hers", "id": RANDOM_ID, "user_id": "bob",
         "created_at": "2000-01-01T00:00:00Z", "updated_at": "2000-01-01T00:00:00Z", "version": 99,
     });
-    let task = alice.created(claims.clone()).await;
+    let task = alice.create(claims.clone()).await;
     assert_ne!(task["id"], RANDOM_ID);
     assert_eq!(task["user_id"], "alice");
     assert!(task["created_at"].as_str() > Some("2026"), "{task}");
@@ -171,9 +172,9 @@ async fn a_body_cannot_choose_owner_id_or_times(database: Database) {
 }
 
 on_both_stores! {
-    no_one_gets_anywhere
-    anothers_task_cannot_be_read_or_changed
-    what_is_about_all_tasks_shows_only_ones_own
-    a_malformed_id_is_the_id_of_no_task
-    a_body_cannot_choose_owner_id_or_times
+    unauthenticated_request_returns_401
+    another_users_task_returns_404_or_403
+    list_routes_show_only_own_tasks
+    malformed_id_returns_404
+    body_cannot_set_owner_id_or_times
 }

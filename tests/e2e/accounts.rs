@@ -1,4 +1,4 @@
-//! Accounts: people who register, log in, stay logged in and leave.
+//! Accounts: registration, login, sessions and deletion.
 
 mod administration;
 mod all_or_nothing;
@@ -27,17 +27,17 @@ const LOGOUT: &str = "/api/auth/logout";
 const ME: &str = "/api/auth/me";
 const CHANGE_PASSWORD: &str = "/api/auth/password";
 
-/// Within what time every instance knows that a token does not count any more.
-const PROMISED: Duration = Duration::from_mins(1);
+/// The time within which every instance must know that a token is revoked.
+const REVOCATION_DEADLINE: Duration = Duration::from_mins(1);
 
-/// For tests that are not about limits.
+/// Settings for tests that are not about rate limits.
 const NO_LIMITS: [(&str, &str); 3] = [
     ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
     ("TASKHOLD__LIMITS__LOGIN_FAILURES_PER_ADDRESS", "1000000"),
     ("TASKHOLD__LIMITS__LOGIN_FAILURES", "1000000"),
 ];
 
-/// What somebody was given who was let in.
+/// The tokens of a successful registration, login or refresh.
 #[derive(Debug, Clone)]
 struct Grant {
     user: Value,
@@ -63,52 +63,52 @@ impl Grant {
         self.user["id"].as_str().expect("an id")
     }
 
-    /// A client that shows the access token.
+    /// Returns a client that sends the access token.
     fn client(&self, service: &Service) -> Client {
         service.client_with(Some(self.access.clone()))
     }
 }
 
-async fn registering(service: &Service, email: &str) -> Answer {
+async fn post_register(service: &Service, email: &str) -> Answer {
     let body = json!({"email": email, "password": PASSWORD});
     service.client_with(None).post(REGISTER, body).await
 }
 
-async fn registered(service: &Service, email: &str) -> Grant {
-    Grant::of(&registering(service, email).await, 201)
+async fn register(service: &Service, email: &str) -> Grant {
+    Grant::of(&post_register(service, email).await, 201)
 }
 
-async fn logging_in(service: &Service, email: &str, password: &str) -> Answer {
+async fn post_login(service: &Service, email: &str, password: &str) -> Answer {
     let body = json!({"email": email, "password": password});
     service.client_with(None).post(LOGIN, body).await
 }
 
-async fn logged_in(service: &Service, email: &str) -> Grant {
-    Grant::of(&logging_in(service, email, PASSWORD).await, 200)
+async fn log_in(service: &Service, email: &str) -> Grant {
+    Grant::of(&post_login(service, email, PASSWORD).await, 200)
 }
 
-async fn refreshing(service: &Service, token: &str) -> Answer {
+async fn post_refresh(service: &Service, token: &str) -> Answer {
     let body = json!({"refresh_token": token});
     service.client_with(None).post(REFRESH, body).await
 }
 
-async fn deleting(client: &Client, password: Option<&str>) -> Answer {
+async fn delete_account(client: &Client, password: Option<&str>) -> Answer {
     let body = password.map(|password| json!({"password": password}));
     client.send(Method::DELETE, ME, body).await
 }
 
-/// What `GET /me` says to this token: 200 where it counts.
-async fn welcome(service: &Service, token: &str) -> u16 {
+/// Returns the status of `GET /me` with this token: 200 while the token is valid.
+async fn me_status(service: &Service, token: &str) -> u16 {
     let client = service.client_with(Some(token.to_owned()));
     client.get(ME).await.status
 }
 
-/// A token of the other service with the same secret, issued so long ago.
+/// Returns an external token, signed with the same secret and issued `age` ago.
 #[expect(
     clippy::disallowed_methods,
     reason = "the service under test reads the same clock"
 )]
-fn issued_before(user: &str, age: Duration) -> String {
+fn token_issued_ago(user: &str, age: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.expect("a time after 1970").as_secs_f64();
     let claims = json!({"sub": user, "iat": now - age.as_secs_f64(), "exp": now + 3600.0});

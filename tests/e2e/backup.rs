@@ -1,4 +1,4 @@
-//! Backups, restoring them, and copying a store: by the real program, on both kinds of store.
+//! Backups, restores and copies by the real program, on both kinds of store.
 
 mod contents;
 mod copy;
@@ -19,39 +19,42 @@ use std::process::{Command, Output, Stdio};
 use sha2::{Digest as _, Sha256};
 use taskhold_backup::manifest::Manifest;
 
-use crate::service::{Database, run, run_told, taskhold};
+use crate::service::{Database, run, run_with_input, taskhold};
 
-/// How a command of the program ended, and what it said.
+/// The exit status and output of a command.
 #[derive(Debug)]
-struct Ended {
+struct CommandOutcome {
     code: Option<i32>,
-    out: String,
-    err: String,
+    stdout: String,
+    stderr: String,
 }
 
-impl Ended {
+impl CommandOutcome {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
         }
     }
 
-    /// What it wrote, where it did what it was told.
+    /// Asserts success and returns the standard output.
     #[track_caller]
-    fn done(self) -> String {
+    fn assert_success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
-        self.out
+        self.stdout
     }
 
-    /// It did nothing, and says why in this sentence.
+    /// Asserts a failure that is explained by this sentence.
     #[track_caller]
-    fn refused(self, sentence: &str) {
+    fn assert_refused(self, sentence: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
-        assert!(self.err.contains(sentence), "not {sentence:?} in {self:#?}");
-        assert!(!self.err.contains("panicked"), "{self:?}");
+        assert!(
+            self.stderr.contains(sentence),
+            "not {sentence:?} in {self:#?}"
+        );
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
     }
 }
 
@@ -60,7 +63,7 @@ impl Database {
         self.url.starts_with("sqlite")
     }
 
-    /// An empty store of the same kind.
+    /// Creates an empty store of the same kind.
     async fn another(&self) -> Self {
         if self.is_sqlite() {
             Self::sqlite()
@@ -69,7 +72,7 @@ impl Database {
         }
     }
 
-    /// What must be typed before what it holds is given up.
+    /// Returns the name that confirms overwriting the store.
     fn name(&self) -> &str {
         self.url.rsplit('/').next().expect("a name")
     }
@@ -82,48 +85,48 @@ impl Database {
         )
     }
 
-    fn ended(&self, arguments: &[&str]) -> Ended {
-        self.ended_with(&[], arguments)
+    fn run_command(&self, arguments: &[&str]) -> CommandOutcome {
+        self.run_command_with(&[], arguments)
     }
 
-    fn ended_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
+    fn run_command_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> CommandOutcome {
         let variables = [&[("DATABASE_URL", self.url.as_str())], variables].concat();
-        Ended::of(&run(self.folder.path(), &variables, arguments))
+        CommandOutcome::of(&run(self.folder.path(), &variables, arguments))
     }
 
-    /// The folder of its backups, as the settings have it.
+    /// Returns the folder of the store's backups, as the settings define it.
     fn backups(&self) -> PathBuf {
         self.folder.path().join("backups")
     }
 
-    /// Makes a backup.
+    /// Creates a backup and returns its path.
     #[track_caller]
     fn backup(&self) -> PathBuf {
-        let said = self.ended(&["backup"]).done();
+        let printed = self.run_command(&["backup"]).assert_success();
         self.folder
             .path()
-            .join(said.lines().next().expect("a path"))
+            .join(printed.lines().next().expect("a path"))
     }
 
-    fn restore(&self, backup: &Path) -> Ended {
-        self.ended(&["restore", text(backup)])
+    fn restore(&self, backup: &Path) -> CommandOutcome {
+        self.run_command(&["restore", text(backup)])
     }
 
-    /// Gives up what it holds.
-    fn restore_over(&self, backup: &Path) -> Ended {
+    /// Restores over the existing rows.
+    fn restore_over(&self, backup: &Path) -> CommandOutcome {
         let arguments = ["restore", text(backup), "--force"];
         let variables = [("DATABASE_URL", self.url.as_str())];
-        let output = run_told(self.folder.path(), &variables, &arguments, self.name());
-        Ended::of(&output)
+        let output = run_with_input(self.folder.path(), &variables, &arguments, self.name());
+        CommandOutcome::of(&output)
     }
 
-    fn verify(&self, backup: &Path) -> Ended {
-        self.ended(&["backup", "verify", text(backup)])
+    fn verify(&self, backup: &Path) -> CommandOutcome {
+        self.run_command(&["backup", "verify", text(backup)])
     }
 }
 
-/// Starts the command and lets nobody hear it.
-fn quietly(mut command: Command) -> Command {
+/// Discards the input and output of the command.
+fn without_output(mut command: Command) -> Command {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -135,14 +138,14 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the tests")
 }
 
-/// What a backup says of itself.
+/// Reads the manifest of a backup.
 fn manifest(backup: &Path) -> Manifest {
     let json = std::fs::read(backup.join("manifest.json")).expect("a manifest");
     let mut sealed: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
     serde_json::from_value(sealed["manifest"].take()).expect("a manifest")
 }
 
-/// Has a backup say something else of itself, with a seal that fits.
+/// Changes the manifest of a backup and seals it again.
 pub fn rewrite(backup: &Path, change: impl FnOnce(&mut Manifest)) {
     let mut manifest = manifest(backup);
     change(&mut manifest);
@@ -151,8 +154,8 @@ pub fn rewrite(backup: &Path, change: impl FnOnce(&mut Manifest)) {
     std::fs::write(backup.join("manifest.json"), sealed.to_string()).expect("written");
 }
 
-/// A copy of a backup, to damage it.
-fn copied(backup: &Path, name: &str) -> PathBuf {
+/// Copies a backup, so that the copy can be damaged.
+fn copy_backup(backup: &Path, name: &str) -> PathBuf {
     let copy = backup.with_file_name(name);
     std::fs::create_dir(&copy).expect("a new folder");
     for (name, bytes) in files(backup) {
@@ -161,7 +164,7 @@ fn copied(backup: &Path, name: &str) -> PathBuf {
     copy
 }
 
-/// The files of a folder, by their names.
+/// Returns the files of a folder, sorted by name.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = names(folder)
         .into_iter()
@@ -174,7 +177,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// The names in a folder, sorted.
+/// Returns the sorted names in a folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let mut names: Vec<_> = entries

@@ -83,7 +83,7 @@ fn as_f64(count: usize) -> f64 {
 async fn ambiguous_completion_is_neither_logged_nor_counted_as_a_retry() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "a title"})).await;
+    let task = alice.create(json!({"title": "a title"})).await;
     let complete = path(&task) + "/complete";
 
     let mut admin = admin(&server).await;

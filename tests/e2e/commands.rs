@@ -1,4 +1,4 @@
-//! The commands beside `serve`.
+//! The commands other than `serve`.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
 }
 
-async fn migrate_up_status_down_fresh(database: Database) {
+async fn migrate_commands_apply_revert_and_report(database: Database) {
     let folder = database.folder.path();
     let variables = [("DATABASE_URL", database.url.as_str())];
     let migrate = |arguments: &[&str]| {
@@ -26,7 +26,7 @@ async fn migrate_up_status_down_fresh(database: Database) {
     migrate(&["up"]);
 }
 
-async fn what_deletes_data_wants_to_be_meant(database: Database) {
+async fn destructive_migrations_need_confirmation(database: Database) {
     let folder = database.folder.path();
     for arguments in [["migrate", "down"], ["migrate", "fresh"]] {
         let output = run(folder, &[("DATABASE_URL", &database.url)], &arguments);
@@ -41,8 +41,8 @@ async fn what_deletes_data_wants_to_be_meant(database: Database) {
     }
 }
 
-/// On a store that nobody has migrated, as `import` does.
-async fn commands_on_users_find_their_tables(database: Database) {
+/// The commands migrate an empty store, as `import` does.
+async fn user_commands_migrate_an_empty_store(database: Database) {
     let folder = database.folder.path();
     for arguments in [&["user", "list"][..], &["export", "--user", "anna"]] {
         let by_hand = [
@@ -51,8 +51,8 @@ async fn commands_on_users_find_their_tables(database: Database) {
         ];
         let output = run(folder, &by_hand, arguments);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let said = text(&output.stderr);
-        assert!(said.contains("run `taskhold migrate up`"), "{said}");
+        let printed = text(&output.stderr);
+        assert!(printed.contains("run `taskhold migrate up`"), "{printed}");
     }
     let variables = [("DATABASE_URL", database.url.as_str())];
     let output = run(folder, &variables, &["user", "list"]);
@@ -64,19 +64,19 @@ async fn commands_on_users_find_their_tables(database: Database) {
 }
 
 on_both_stores! {
-    migrate_up_status_down_fresh
-    what_deletes_data_wants_to_be_meant
-    commands_on_users_find_their_tables
+    migrate_commands_apply_revert_and_report
+    destructive_migrations_need_confirmation
+    user_commands_migrate_an_empty_store
 }
 
-/// What is named is what is deleted.
+/// Otherwise a command would delete from a database that was not named.
 #[tokio::test]
-async fn a_direct_url_names_no_other_kind_of_store() {
+async fn direct_url_of_another_database_kind_is_refused() {
     let (sqlite, postgres) = (Database::sqlite(), Database::postgres().await);
     let service = Service::start(&postgres).await;
     service
         .client("alice")
-        .created(json!({"title": "somebody else's"}))
+        .create(json!({"title": "somebody else's"}))
         .await;
     let folder = sqlite.folder.path();
     for (url, direct) in [
@@ -95,7 +95,7 @@ async fn a_direct_url_names_no_other_kind_of_store() {
 }
 
 #[tokio::test]
-async fn what_migrates_names_the_database_that_it_migrates() {
+async fn migrate_names_the_migrated_database() {
     let (pooled, direct) = (Database::postgres().await, Database::postgres().await);
     let (_, name) = direct.url.rsplit_once('/').expect("a database");
     let variables = [
@@ -111,35 +111,35 @@ async fn what_migrates_names_the_database_that_it_migrates() {
     ] {
         let output = run(direct.folder.path(), &variables, arguments);
         assert_eq!(output.status.code(), Some(code), "{output:?}");
-        let said = [text(&output.stdout), text(&output.stderr)].concat();
-        assert!(said.contains(name), "{arguments:?}: {said}");
+        let printed = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(printed.contains(name), "{arguments:?}: {printed}");
     }
 }
 
 #[tokio::test]
-async fn without_auto_migrate_the_service_waits_for_migrate_up() {
+async fn without_auto_migrate_readiness_waits_for_migrate_up() {
     let database = Database::sqlite();
     let service =
         Service::start_with(&database, &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")]).await;
-    let nobody = service.client_with(None);
-    assert_eq!(nobody.get("/health").await.status, 200);
-    assert_eq!(nobody.get("/health/ready").await.status, 503);
+    let anonymous = service.client_with(None);
+    assert_eq!(anonymous.get("/health").await.status, 200);
+    assert_eq!(anonymous.get("/health/ready").await.status, 503);
     let output = run(
         database.folder.path(),
         &[("DATABASE_URL", &database.url)],
         &["migrate", "up"],
     );
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(nobody.get("/health/ready").await.status, 200);
+    assert_eq!(anonymous.get("/health/ready").await.status, 200);
     service
         .client("alice")
-        .created(json!({"title": "now it works"}))
+        .create(json!({"title": "now it works"}))
         .await;
 }
 
-/// Nothing configured at all: the embedded store and a generated secret, the same one for both.
+/// Without any configuration, both processes use the embedded store and the same generated secret.
 #[tokio::test]
-async fn a_token_for_the_embedded_store_works_at_once() {
+async fn token_for_the_embedded_store_works_without_configuration() {
     let database = Database::sqlite();
     let folder = database.folder.path();
     let unset = [("DATABASE_URL", ""), ("JWT_SECRET", "")];
@@ -148,7 +148,7 @@ async fn a_token_for_the_embedded_store_works_at_once() {
     assert!(output.status.success(), "{output:?}");
     let token = text(&output.stdout).trim().to_owned();
     let anna = service.client_with(Some(token.clone()));
-    let task = anna.created(json!({"title": "Buy milk"})).await;
+    let task = anna.create(json!({"title": "Buy milk"})).await;
     assert_eq!(task["user_id"], "anna");
     service.stop().await;
 
@@ -169,7 +169,7 @@ async fn a_token_for_the_embedded_store_works_at_once() {
 }
 
 #[test]
-fn a_token_is_refused_in_production_and_for_no_user() {
+fn token_is_refused_in_production_and_for_an_empty_user() {
     let database = Database::sqlite();
     let folder = database.folder.path();
     let production = [
@@ -187,7 +187,7 @@ fn a_token_is_refused_in_production_and_for_no_user() {
 }
 
 #[tokio::test]
-async fn health_tells_by_its_exit_status() {
+async fn health_command_reports_by_exit_status() {
     let database = Database::sqlite();
     let service = Service::start(&database).await;
     let folder = database.folder.path();
@@ -203,7 +203,7 @@ async fn health_tells_by_its_exit_status() {
 }
 
 #[test]
-fn wrong_usage_is_2_and_help_names_all() {
+fn wrong_usage_exits_with_2_and_help_lists_everything() {
     let database = Database::sqlite();
     for arguments in [
         &["nonsense"][..],
@@ -217,13 +217,13 @@ fn wrong_usage_is_2_and_help_names_all() {
     }
     let output = run(database.folder.path(), &[], &["--help"]);
     assert!(output.status.success());
-    let said = text(&output.stdout);
+    let printed = text(&output.stdout);
     for command in [
         "serve", "migrate", "user", "import", "export", "backup", "restore", "copy", "token",
         "health", "openapi",
     ] {
         let is_row = |line: &str| line.split_whitespace().next() == Some(command);
-        assert!(said.lines().any(is_row), "{command}: {said}");
+        assert!(printed.lines().any(is_row), "{command}: {printed}");
     }
     for variable in [
         "DATABASE_URL",
@@ -234,14 +234,14 @@ fn wrong_usage_is_2_and_help_names_all() {
         "PORT",
     ] {
         assert!(
-            said.contains(&format!("`{variable}`")),
-            "{variable}: {said}"
+            printed.contains(&format!("`{variable}`")),
+            "{variable}: {printed}"
         );
     }
 }
 
 #[tokio::test]
-async fn one_process_at_a_time_serves_a_sqlite_file() {
+async fn second_process_on_a_sqlite_file_is_refused() {
     let database = Database::sqlite();
     let service = Service::start(&database).await;
     let folder = database.folder.path();
@@ -257,27 +257,27 @@ async fn one_process_at_a_time_serves_a_sqlite_file() {
         ] {
             let output = run(folder, &variables, arguments);
             assert_eq!(output.status.code(), Some(1), "{output:?}");
-            let said = text(&output.stderr);
-            assert!(said.contains("another process serves"), "{said}");
-            assert!(said.contains("taskhold.db.lock"), "{said}");
+            let printed = text(&output.stderr);
+            assert!(printed.contains("another process serves"), "{printed}");
+            assert!(printed.contains("taskhold.db.lock"), "{printed}");
         }
-        // What only reads or adds goes on beside it.
+        // A command that only reads or adds runs beside the service.
         let output = run(folder, &variables, &["migrate", "up"]);
         assert!(output.status.success(), "{output:?}");
     }
     service
         .client("alice")
-        .created(json!({"title": "served"}))
+        .create(json!({"title": "served"}))
         .await;
-    // The lock ends with its holder, however that ends.
+    // The lock ends with its process, however that ends.
     service.kill();
     let service = Service::start(&database).await;
     assert_eq!(service.client("alice").tasks().await.len(), 1);
 }
 
-/// As with `taskhold user list | head -0`.
+/// For example `taskhold user list | head -0`.
 #[test]
-fn an_output_that_nobody_reads_is_an_error_and_no_panic() {
+fn closed_output_is_an_error_without_a_panic() {
     let database = Database::sqlite();
     let variables = [
         ("DATABASE_URL", database.url.as_str()),
@@ -314,10 +314,10 @@ fn an_output_that_nobody_reads_is_an_error_and_no_panic() {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = command.stdout(writer).output().expect("it runs");
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-        assert!(said.contains(expected), "{arguments:?}: {said}");
-        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
+        assert!(printed.contains(expected), "{arguments:?}: {printed}");
+        assert!(!printed.contains("panicked"), "{arguments:?}: {printed}");
     }
     let report = std::fs::read_to_string(report).expect("a report");
     assert!(report.contains(r#""imported": 1"#), "{report}");

@@ -1,4 +1,4 @@
-//! A hundred clients at once: nothing is lost, nothing happens twice.
+//! A hundred concurrent clients: no write is lost or applied twice.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::service::{Answer, Database, Service, path};
 
 const CLIENTS: usize = 100;
 
-async fn a_hundred_clients_write_at_once(database: Database) {
+async fn hundred_concurrent_clients_lose_no_write(database: Database) {
     let service = Service::start(&database).await;
     let work = (0..CLIENTS).map(|number| {
-        // Ten users with ten clients each.
+        // Each of ten users has ten clients.
         let client = service.client(&format!("user {}", number % 10));
         async move {
             for round in 0..5 {
                 let title = format!("{number}/{round}");
-                let task = client.created(json!({"title": title})).await;
+                let task = client.create(json!({"title": title})).await;
                 let path = path(&task);
                 let toggled = client
                     .send(Method::PATCH, &(path.clone() + "/complete"), None)
@@ -49,10 +49,10 @@ async fn a_hundred_clients_write_at_once(database: Database) {
     }
 }
 
-async fn of_writers_with_the_same_tag_exactly_one_wins(database: Database) {
+async fn concurrent_writers_with_one_etag_have_one_winner(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "before"})).await;
+    let task = alice.create(json!({"title": "before"})).await;
     let path = path(&task);
     let mut tag = "\"1\"".to_owned();
     for round in 0..5 {
@@ -79,11 +79,11 @@ async fn of_writers_with_the_same_tag_exactly_one_wins(database: Database) {
     }
 }
 
-async fn the_quota_holds(database: Database) {
+async fn create_beyond_the_quota_returns_409(database: Database) {
     let service = Service::start_with(&database, &[("TASKHOLD__TASKS__MAX_PER_USER", "5")]).await;
     let alice = service.client("alice");
     for number in 0..5 {
-        alice.created(json!({"title": number.to_string()})).await;
+        alice.create(json!({"title": number.to_string()})).await;
     }
     let refused = alice
         .post("/api/v1/tasks", json!({"title": "one too many"}))
@@ -92,17 +92,17 @@ async fn the_quota_holds(database: Database) {
     assert_eq!(alice.tasks().await.len(), 5);
     service
         .client("bob")
-        .created(json!({"title": "another's quota is another's"}))
+        .create(json!({"title": "another's quota is another's"}))
         .await;
     let path = path(&alice.tasks().await[0]);
     assert_eq!(alice.send(Method::DELETE, &path, None).await.status, 204);
     alice
-        .created(json!({"title": "there is room at once"}))
+        .create(json!({"title": "there is room at once"}))
         .await;
 }
 
 on_both_stores! {
-    a_hundred_clients_write_at_once
-    of_writers_with_the_same_tag_exactly_one_wins
-    the_quota_holds
+    hundred_concurrent_clients_lose_no_write
+    concurrent_writers_with_one_etag_have_one_winner
+    create_beyond_the_quota_returns_409
 }

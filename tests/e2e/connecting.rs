@@ -1,4 +1,4 @@
-//! Starting on a PostgreSQL that does not want us, or not yet.
+//! Startup against a PostgreSQL server that refuses, fails or is late.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -10,9 +10,10 @@ use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 
 use crate::service::{Database, SECRET, Service, eventually, run, taskhold};
 
-/// `serve` ends within seconds with this status, says `sentence`, and nothing of the password.
+/// Asserts that `serve` ends within seconds with this status and a last line that contains
+/// `sentence`, and that no line contains the password.
 #[track_caller]
-pub fn refused(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
+pub fn assert_serve_fails(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
     let database = Database::sqlite();
     let started = Instant::now();
     let common = [
@@ -36,24 +37,24 @@ pub fn refused(url: &str, code: i32, sentence: &str, more: &[(&str, &str)]) {
         if let Some(status) = child.try_wait().expect("a status") {
             break status;
         }
-        // What serves instead would not end by itself.
+        // A service that starts successfully would not end by itself.
         if started.elapsed() > Duration::from_secs(10) {
             child.kill().expect("killed");
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    let said = std::fs::read_to_string(log).expect("what it said");
-    assert_eq!(status.code(), Some(code), "{url}: {said}");
-    let last = said.lines().last().unwrap_or_default();
+    let printed = std::fs::read_to_string(log).expect("what it said");
+    assert_eq!(status.code(), Some(code), "{url}: {printed}");
+    let last = printed.lines().last().unwrap_or_default();
     assert!(
         last.contains("DATABASE_URL") && last.contains(sentence),
         "{url}: {last}"
     );
-    assert!(!said.contains("hunter2"), "{url}: {said}");
+    assert!(!printed.contains("hunter2"), "{url}: {printed}");
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_url_is_said_in_a_sentence() {
+async fn wrong_database_url_is_explained_in_one_sentence() {
     let database = PostgresDatabase::empty().await;
     let mut admin = PgConnection::connect(database.url())
         .await
@@ -66,32 +67,33 @@ async fn what_is_wrong_with_the_url_is_said_in_a_sentence() {
         .to_owned();
     let (base, _) = database.url().rsplit_once('/').expect("a URL");
     let host = base.split('@').next_back().expect("a host").to_owned();
-    // The server trusts everyone on loopback, so a user that does not exist stands for a wrong one.
-    refused(
+    // The server trusts every loopback connection, so an unknown user takes the place of a wrong
+    // password.
+    assert_serve_fails(
         &format!("postgres://nobody:hunter2@{host}/{name}"),
         78,
         "refuses its user or password",
         &[],
     );
-    refused(
+    assert_serve_fails(
         &format!("postgres://postgres:hunter2@{host}/nowhere"),
         78,
         "has no such database",
         &[],
     );
-    refused(
+    assert_serve_fails(
         &format!("postgres://u:hunter2@no-such-host.invalid/{name}"),
         78,
         "host cannot be found",
         &[],
     );
-    refused(
+    assert_serve_fails(
         "postgres://u:hunter2@127.0.0.1:1/d",
         1,
         "did not answer for 2 s",
         &[],
     );
-    refused(
+    assert_serve_fails(
         &format!("{}?sslmode=verify-full", database.url()),
         78,
         "TLS",
@@ -109,15 +111,15 @@ async fn what_is_wrong_with_the_url_is_said_in_a_sentence() {
         .await
         .expect("a role");
     let guest = format!("postgres://{role}:hunter2@{host}/{name}");
-    refused(&guest, 78, "may not create tables", &[]);
+    assert_serve_fails(&guest, 78, "may not create tables", &[]);
 }
 
-/// A connection is made, and that is all.
+/// The listener accepts the connection and never answers.
 #[test]
-fn a_server_that_never_says_anything_is_given_up() {
+fn silent_server_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
-    refused(
+    assert_serve_fails(
         &format!("postgres://u:hunter2@{address}/d"),
         1,
         "did not answer for 2 s",
@@ -126,16 +128,16 @@ fn a_server_that_never_says_anything_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_signed_is_refused() {
+async fn self_signed_certificate_is_refused() {
     let server = PostgresServer::start().expect("a server");
     server.offer_tls();
-    refused(
+    assert_serve_fails(
         &format!("{}?sslmode=verify-full", server.url("postgres")),
         78,
         "certificate cannot be verified",
         &[],
     );
-    // The same server is good enough where nobody could read along.
+    // The same certificate is acceptable if verification was not requested.
     let service = Service::start(&Database::at(&format!(
         "{}?sslmode=require",
         server.url("postgres")
@@ -143,12 +145,12 @@ async fn a_certificate_that_nobody_signed_is_refused() {
     .await;
     service
         .client("alice")
-        .created(json!({"title": "encrypted"}))
+        .create(json!({"title": "encrypted"}))
         .await;
 }
 
 #[tokio::test]
-async fn a_server_that_starts_later_is_waited_for() {
+async fn service_waits_for_a_server_that_starts_later() {
     let server = PostgresServer::start().expect("a server");
     server.stop();
     let database = Database::at(&server.url("postgres"));
@@ -158,14 +160,14 @@ async fn a_server_that_starts_later_is_waited_for() {
     })
     .await;
     server.restart();
-    let service = service.listening().await;
+    let service = service.wait_until_listening().await;
     service
         .client("alice")
-        .created(json!({"title": "at last"}))
+        .create(json!({"title": "at last"}))
         .await;
 }
 
-/// Migrations go to the server itself where the pooler is told apart.
+/// Migrations bypass the pooler if a direct URL is configured.
 #[tokio::test]
 async fn migrations_use_the_direct_url() {
     let database = Database::postgres().await;
@@ -189,7 +191,7 @@ async fn migrations_use_the_direct_url() {
 }
 
 #[tokio::test]
-async fn a_password_is_in_no_log_at_any_level() {
+async fn database_password_is_in_no_log_at_any_level() {
     let database = PostgresDatabase::empty().await;
     let url = database.url().replace("postgres@", "postgres:hunter2@");
     let everything = [
@@ -199,7 +201,7 @@ async fn a_password_is_in_no_log_at_any_level() {
     let service = Service::start_with(&Database::at(&url), &everything).await;
     let alice = service.client("alice");
     alice
-        .created(json!({"title": "a title that nobody else should read"}))
+        .create(json!({"title": "a title that nobody else should read"}))
         .await;
     assert_eq!(alice.tasks().await.len(), 1);
     assert_eq!(service.client_with(None).get("/health").await.status, 200);

@@ -1,5 +1,5 @@
-//! The service or PostgreSQL is killed again and again under load: what was acknowledged is there,
-//! what was never attempted is not, nothing is there twice.
+//! Repeated kills of the service or PostgreSQL under load: acknowledged tasks exist exactly once,
+//! and no task exists that was never requested.
 
 use std::time::Duration;
 
@@ -11,66 +11,66 @@ use crate::service::{Database, Service, eventually};
 use crate::soak::rounds;
 use crate::writers::Writers;
 
-/// Writers of each kind.
+/// The number of writers of each kind.
 const WRITERS: usize = 16;
-/// Tasks that are acknowledged between two crashes.
+/// The number of tasks acknowledged between two crashes.
 const TASKS: usize = 100;
 
-async fn the_service_is_killed_again_and_again(database: Database) {
+async fn repeatedly_killed_service_loses_no_acknowledged_task(database: Database) {
     let mut service = Service::start(&database).await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
+        writers.wait_for_progress(TASKS).await;
         service.kill();
         service = Service::start(&database).await;
-        writers.turn_to(&service);
+        writers.switch_to(&service);
     }
-    writers.go_on(TASKS).await;
+    writers.wait_for_progress(TASKS).await;
     let account = writers.finish(&service).await;
     assert!(account.unknown > 0, "the crashes hit requests under way");
 }
 
 on_both_stores! {
-    the_service_is_killed_again_and_again
+    repeatedly_killed_service_loses_no_acknowledged_task
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn postgres_is_killed_again_and_again() {
+async fn repeatedly_killed_postgres_loses_no_acknowledged_task() {
     let (server, service) = Service::start_on_own_postgres().await;
     let writers = Writers::start(&service, WRITERS);
-    // They read as well, and none of their requests may fail.
+    // The readers must not see a failed request.
     let readers = Load::start(&service.url, 4);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
-        readers.goes_on(10).await;
+        writers.wait_for_progress(TASKS).await;
+        readers.wait_for_progress(10).await;
         server.kill();
         server.restart();
     }
-    crashes_went_unnoticed(writers, &service).await;
-    readers.goes_on(10).await;
-    let (_, slowest) = readers.ends_well(&service).await;
+    assert_crashes_unnoticed(writers, &service).await;
+    readers.wait_for_progress(10).await;
+    let (_, slowest) = readers.finish(&service).await;
     assert!(slowest < Duration::from_secs(20), "{slowest:?}");
 }
 
-/// PostgreSQL then ends every session and recovers, since memory that they share may be damaged.
+/// PostgreSQL ends every session and recovers because the processes' shared memory may be damaged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_process_of_postgres_is_killed_again_and_again() {
+async fn repeatedly_killed_postgres_process_loses_no_acknowledged_task() {
     let (server, service) = Service::start_on_own_postgres().await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 50) {
-        writers.go_on(TASKS).await;
-        let session = session_at_work(&server).await;
+        writers.wait_for_progress(TASKS).await;
+        let session = latest_session(&server).await;
         server.kill_process(session);
     }
-    crashes_went_unnoticed(writers, &service).await;
+    assert_crashes_unnoticed(writers, &service).await;
 }
 
-/// By the writers; the service had something to make again.
-async fn crashes_went_unnoticed(writers: Writers, service: &Service) {
-    writers.go_on(TASKS).await;
+/// Asserts that no write failed and that the service retried some.
+async fn assert_crashes_unnoticed(writers: Writers, service: &Service) {
+    writers.wait_for_progress(TASKS).await;
     let account = writers.finish(service).await;
     assert_eq!(
-        (account.unknown, account.turned_away, account.unheard),
+        (account.unknown, account.rejected, account.unreachable),
         (0, 0, 0),
         "creations wait it out"
     );
@@ -80,9 +80,9 @@ async fn crashes_went_unnoticed(writers: Writers, service: &Service) {
     );
 }
 
-/// The process of the session of the service that was sent the latest statement.
-async fn session_at_work(server: &PostgresServer) -> i32 {
-    // The server may still recover from the crash before.
+/// Returns the process of the service's session with the latest statement.
+async fn latest_session(server: &PostgresServer) -> i32 {
+    // The server may still be recovering from the previous crash.
     eventually("a session of the service", async || {
         let mut admin = PgConnection::connect(&server.url("postgres")).await.ok()?;
         sqlx::query_scalar(

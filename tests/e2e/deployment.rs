@@ -1,5 +1,5 @@
-//! `Containerfile` and `compose.yaml`, as far as they can be held to the program without an engine:
-//! names, commands, settings, users and secrets.
+//! Checks of `Containerfile` and `compose.yaml` that need no container engine: names, commands,
+//! settings, users and secrets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The instructions, with lines that go on made one.
+/// Returns the instructions, with continued lines joined.
 fn instructions() -> Vec<(&'static str, String)> {
     let lines = CONTAINERFILE.lines().filter(|line| !line.starts_with('#'));
     let mut instructions: Vec<(&str, String)> = Vec::new();
@@ -37,14 +37,14 @@ fn instructions() -> Vec<(&'static str, String)> {
     instructions
 }
 
-fn of(instructions: &[(&str, String)], name: &str) -> Vec<String> {
+fn arguments_of(instructions: &[(&str, String)], name: &str) -> Vec<String> {
     let of = instructions
         .iter()
         .filter(|(instruction, _)| *instruction == name);
     of.map(|(_, rest)| rest.clone()).collect()
 }
 
-/// An image with a version in its tag, by its short name.
+/// Asserts that an image has a short name and a version as its tag.
 fn assert_pinned(image: &str) {
     let (name, tag) = image
         .split_once(':')
@@ -55,26 +55,26 @@ fn assert_pinned(image: &str) {
     );
 }
 
-/// The program knows this command.
+/// Asserts that the program has this command.
 fn assert_is_command(words: &[String]) {
     let folder = Database::sqlite().folder;
     let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
     arguments.push("--help");
     let help = run(folder.path(), &[], &arguments);
     let usage = format!("Usage: taskhold {}", words.join(" "));
-    let said = String::from_utf8_lossy(&help.stdout);
+    let printed = String::from_utf8_lossy(&help.stdout);
     assert!(
-        help.status.success() && said.contains(&usage),
+        help.status.success() && printed.contains(&usage),
         "{words:?}: {help:?}"
     );
 }
 
-/// A list of strings, as a `CMD` has it.
+/// Parses a `CMD` in its JSON form.
 fn words(json: &str) -> Vec<String> {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"))
 }
 
-/// The program takes these settings for such.
+/// Asserts that the program accepts these settings.
 pub fn assert_are_settings(variables: &[(String, String)]) {
     let folder = Database::sqlite().folder;
     let variables: Vec<_> = variables
@@ -87,9 +87,9 @@ pub fn assert_are_settings(variables: &[(String, String)]) {
 }
 
 #[test]
-fn the_image_runs_the_program_as_nobody_special() {
+fn image_runs_the_program_as_an_unprivileged_user() {
     let instructions = instructions();
-    let images = of(&instructions, "FROM");
+    let images = arguments_of(&instructions, "FROM");
     let [build, base] = images.as_slice() else {
         panic!("two stages, and not {images:?}");
     };
@@ -111,7 +111,7 @@ fn the_image_runs_the_program_as_nobody_special() {
         .rposition(|(name, _)| *name == "FROM")
         .expect("a stage");
     let stage = &instructions[last..];
-    let users = of(stage, "USER");
+    let users = arguments_of(stage, "USER");
     let [user] = users.as_slice() else {
         panic!("one user, and not {users:?}");
     };
@@ -126,24 +126,24 @@ fn the_image_runs_the_program_as_nobody_special() {
             .all(|(name, _)| *name != "RUN")
     );
     assert_eq!(
-        of(stage, "COPY"),
+        arguments_of(stage, "COPY"),
         ["--from=build /src/target/release/taskhold /usr/local/bin/taskhold"]
     );
     assert!(
-        of(&instructions, "RUN")
+        arguments_of(&instructions, "RUN")
             .iter()
             .any(|run| run.ends_with("--bin taskhold"))
     );
 
-    assert_eq!(of(stage, "ENTRYPOINT"), [r#"["taskhold"]"#]);
-    assert_is_command(&words(&of(stage, "CMD")[0]));
-    let health = &of(stage, "HEALTHCHECK")[0];
+    assert_eq!(arguments_of(stage, "ENTRYPOINT"), [r#"["taskhold"]"#]);
+    assert_is_command(&words(&arguments_of(stage, "CMD")[0]));
+    let health = &arguments_of(stage, "HEALTHCHECK")[0];
     let (_, command) = health.split_once(" CMD ").expect("a command");
     let command = words(command);
     assert_eq!(command[0], "taskhold");
     assert_is_command(&command[1..]);
 
-    let variables = of(&instructions, "ENV");
+    let variables = arguments_of(&instructions, "ENV");
     let variables: Vec<_> = variables
         .iter()
         .map(|variable| variable.split_once('=').expect("a value"))
@@ -156,7 +156,7 @@ fn the_image_runs_the_program_as_nobody_special() {
             "{name}"
         );
     }
-    assert!(of(&instructions, "ARG").is_empty());
+    assert!(arguments_of(&instructions, "ARG").is_empty());
     let variables: Vec<_> = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -165,7 +165,7 @@ fn the_image_runs_the_program_as_nobody_special() {
 }
 
 #[test]
-fn what_is_secret_or_large_stays_out_of_the_image() {
+fn secrets_and_data_are_excluded_from_the_image() {
     let ignored = |name: &str| fs::read_to_string(repository().join(name)).expect("a list");
     assert_eq!(ignored(".dockerignore"), ignored(".containerignore"));
     for name in [".env", ".git", "target", "data", "backups"] {
@@ -180,7 +180,7 @@ fn compose() -> Yaml {
     YamlLoader::load_from_str(COMPOSE).expect("YAML").remove(0)
 }
 
-/// A member, also one that another mapping is merged for.
+/// Returns a member of a mapping or of the mappings merged into it.
 fn member<'a>(mapping: &'a Yaml, name: &str) -> &'a Yaml {
     match &mapping[name] {
         Yaml::BadValue if !mapping["<<"].is_badvalue() => member(&mapping["<<"], name),
@@ -212,28 +212,28 @@ fn variables(mapping: &Yaml) -> Vec<(String, String)> {
     all
 }
 
-/// With what an operator gives in the place of `${NAME:?…}`.
-fn given(text: &str) -> String {
+/// Replaces `${NAME:?…}` with an operator's value.
+fn with_operator_values(text: &str) -> String {
     let mut parts = text.split("${");
-    let mut given = parts.next().unwrap_or_default().to_owned();
+    let mut text_with_values = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (name, rest) = part.split_once('}').expect("its end");
-        let (name, told) = name
+        let (name, message) = name
             .split_once(":?")
             .unwrap_or_else(|| panic!("{text}: not required"));
-        assert!(!told.is_empty(), "{text}");
-        given += match name {
+        assert!(!message.is_empty(), "{text}");
+        text_with_values += match name {
             "JWT_SECRET" => SECRET,
             "POSTGRES_PASSWORD" => "letters0and1digits",
-            other => panic!("nobody is told of {other}"),
+            other => panic!("anonymous is told of {other}"),
         };
-        given += rest;
+        text_with_values += rest;
     }
-    given
+    text_with_values
 }
 
 #[test]
-fn the_services_start_in_order_and_without_rights() {
+fn compose_services_start_in_order_without_capabilities() {
     let compose = compose();
     let services = &compose["services"];
     let condition = |service: &str, on: &str| {
@@ -282,14 +282,18 @@ fn the_services_start_in_order_and_without_rights() {
     }
 }
 
-/// With the same URL, but for where the socket is.
+/// The test uses the file's URL and changes only the socket's folder and port.
 #[tokio::test]
-async fn the_service_takes_its_settings_and_finds_the_database() {
+async fn compose_settings_are_valid_and_reach_the_database() {
     let compose = compose();
     let services = &compose["services"];
     for (name, value) in variables(&services["database"]["environment"]) {
         let is_secret = name.contains("PASSWORD");
-        assert_eq!(given(&value) != value, is_secret, "{name}: {value}");
+        assert_eq!(
+            with_operator_values(&value) != value,
+            is_secret,
+            "{name}: {value}"
+        );
     }
     let server = PostgresServer::start().expect("a server");
     let mut admin = PgConnection::connect(&server.url("postgres"))
@@ -311,8 +315,8 @@ async fn the_service_takes_its_settings_and_finds_the_database() {
         let variables: Vec<_> = variables(member(&services[service], "environment"))
             .into_iter()
             .map(|(name, value)| {
-                let here =
-                    given(&value).replace("/var/run/postgresql", &format!("{socket}&port={port}"));
+                let here = with_operator_values(&value)
+                    .replace("/var/run/postgresql", &format!("{socket}&port={port}"));
                 (name, here)
             })
             .collect();
@@ -322,7 +326,7 @@ async fn the_service_takes_its_settings_and_finds_the_database() {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let command = texts(&services[service]["command"]);
-        // What serves does not end by itself; it asks the same store for its users.
+        // `serve` does not end by itself, so another command reads the same store.
         let arguments = if service == "migrate" {
             command.iter().map(String::as_str).collect()
         } else {

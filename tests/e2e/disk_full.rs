@@ -1,4 +1,4 @@
-//! A small disk that is full, and then is not.
+//! A small disk that fills up and is freed again.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::small_disk::SmallDisk;
 
 use crate::import::assert_counts;
-use crate::service::{Answer, Client, Database, PATIENCE, SECRET, Service, path, taskhold};
+use crate::service::{Answer, Client, Database, SECRET, Service, WAIT_TIMEOUT, path, taskhold};
 
-/// Room for SQLite's log (4 MB), and for some thousand tasks in the database.
+/// Enough for SQLite's log (4 MB) and some thousand tasks.
 const SIZE: &str = "8m";
-/// What is removed to make room again.
+/// The size of the file that is removed to free space.
 const BALLAST: &str = "1m";
 
-/// A database with a folder on a small disk.
+/// A database with one folder on a small disk.
 pub struct FullDatabase {
     pub database: Database,
     pub disk: SmallDisk,
@@ -29,7 +29,7 @@ impl FullDatabase {
         Self::at(Database::sqlite(), "data")
     }
 
-    /// With this folder of its own there.
+    /// Mounts the small disk at this folder.
     pub fn at(database: Database, folder: &str) -> Self {
         let folder = database.folder.path().join(folder);
         std::fs::create_dir(&folder).expect("a folder");
@@ -53,10 +53,12 @@ impl FullDatabase {
             ("JWT_SECRET", SECRET),
         ];
         let command = taskhold(self.database.folder.path(), &variables, &["serve"]);
-        Service::spawn(self.disk.inside(&command)).listening().await
+        Service::spawn(self.disk.inside(&command))
+            .wait_until_listening()
+            .await
     }
 
-    /// What SQLite's own shell says of the file.
+    /// Returns the result of SQLite's own integrity check.
     fn integrity(&self) -> String {
         let check = ["data/taskhold.db", "PRAGMA integrity_check"];
         let output = self.run("sqlite3", &check);
@@ -64,12 +66,12 @@ impl FullDatabase {
     }
 }
 
-/// As large as a task can be.
+/// Returns a task of the maximum size.
 fn large(number: usize) -> Value {
     json!({"title": format!("task {number}"), "description": "\u{10ffff}".repeat(500)})
 }
 
-/// Creates tasks until one is refused; the refusal, and those that were acknowledged.
+/// Creates tasks until one is refused. Returns the refusal and the acknowledged tasks.
 async fn fill(client: &Client) -> (Answer, Vec<Value>) {
     let started = Instant::now();
     let mut created = Vec::new();
@@ -79,7 +81,7 @@ async fn fill(client: &Client) -> (Answer, Vec<Value>) {
             return (answer, created);
         }
         created.push(answer.body["task"].clone());
-        assert!(started.elapsed() < PATIENCE * 4, "the disk never fills");
+        assert!(started.elapsed() < WAIT_TIMEOUT * 4, "the disk never fills");
     }
 }
 
@@ -90,7 +92,7 @@ fn assert_refused(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_as_such_and_loses_nothing() {
+async fn full_disk_returns_503_and_loses_nothing() {
     let full = FullDatabase::new();
     full.run("fallocate", &["--length", BALLAST, "data/ballast"]);
     let service = full.serve().await;
@@ -102,7 +104,7 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
     println!("{} tasks fill the disk", expected.len());
     let item = path(&expected[0]);
 
-    // Writers neither wait for room that does not come, nor keep readers from being served.
+    // Writers do not wait for space, and readers are not blocked.
     let asked = Instant::now();
     let (written, read) = tokio::join!(
         join_all((0..100).map(|number| alice.post("/api/v1/tasks", large(number)))),
@@ -125,14 +127,14 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
         asked.elapsed()
     );
 
-    // Also a service that starts, or was killed, on the full disk.
+    // A service that starts on the full disk after a kill serves reads, too.
     service.kill();
     let service = full.serve().await;
     let alice = service.client("alice");
     assert!(alice.tasks().await == expected, "nothing was lost");
 
     full.run("rm", &["data/ballast"]);
-    let created = alice.created(json!({"title": "there is room"})).await;
+    let created = alice.create(json!({"title": "there is room"})).await;
     expected.insert(0, created);
     assert!(alice.tasks().await == expected, "as if nothing had been");
 
@@ -146,7 +148,7 @@ async fn a_full_disk_is_told_as_such_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn an_import_that_does_not_fit_is_told_and_leaves_nothing() {
+async fn import_on_a_full_disk_fails_and_leaves_nothing() {
     let full = FullDatabase::new();
     let file = crate::import::fixture("90-ten-thousand");
     let variables = [("DATABASE_URL", full.database.url.as_str())];
@@ -161,9 +163,9 @@ async fn an_import_that_does_not_fit_is_told_and_leaves_nothing() {
     full.run("fallocate", &["--length", "5m", "data/ballast"]);
     let output = import(&file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("nothing was imported"), "{told}");
-    assert!(told.contains("disk is full"), "{told}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("nothing was imported"), "{message}");
+    assert!(message.contains("disk is full"), "{message}");
     assert_eq!(full.integrity(), "ok");
     let service = full.serve().await;
     assert_eq!(service.client("alice").tasks().await.len(), 1);
@@ -171,7 +173,7 @@ async fn an_import_that_does_not_fit_is_told_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_import_that_does_not_fit_into_postgres_leaves_nothing_and_works_once_it_fits() {
+async fn import_into_a_full_postgres_leaves_nothing_and_succeeds_with_space() {
     let server = PostgresServer::start_with_small_disk("64m").expect("a server");
     let mut connection = PgConnection::connect(&server.url("postgres"))
         .await
@@ -181,22 +183,22 @@ async fn an_import_that_does_not_fit_into_postgres_leaves_nothing_and_works_once
         format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()),
         "CREATE DATABASE small TABLESPACE small".to_owned(),
     ] {
-        let made = connection.execute(AssertSqlSafe(statement)).await;
-        made.expect("made");
+        let created = connection.execute(AssertSqlSafe(statement)).await;
+        created.expect("made");
     }
     let database = Database::at(&server.url("small"));
     let small = database.file(r#"[{"id": 1, "title": "fits", "user_id": "alice"}]"#);
     assert_eq!(database.import(&small, &[]).0, 0);
     let file = crate::import::fixture("90-ten-thousand");
-    // Too little to set the rows aside, and too little to make tasks of them.
-    for (room, is_set_aside) in [("2M", false), ("8M", true)] {
+    // The first size is too small to stage the rows, the second too small to create the tasks.
+    for (room, is_staged) in [("2M", false), ("8M", true)] {
         let filling = format!("cat /dev/zero > ballast; truncate --size=-{room} ballast");
         server.run_on_small_disk("sh", &["-c", &filling]);
-        let told = database.refusal(&file);
-        println!("with {room}: {told}");
-        assert!(told.contains("nothing was imported"), "{told}");
-        assert!(told.contains("No space left on device"), "{told}");
-        assert_eq!(told.contains("rows read; importing"), is_set_aside);
+        let message = database.import_error(&file);
+        println!("with {room}: {message}");
+        assert!(message.contains("nothing was imported"), "{message}");
+        assert!(message.contains("No space left on device"), "{message}");
+        assert_eq!(message.contains("rows read; importing"), is_staged);
         assert_eq!(database.tasks_of("alice").len(), 1);
         assert_eq!(database.tasks_of("bob").len(), 0);
         server.run_on_small_disk("rm", &["ballast"]);

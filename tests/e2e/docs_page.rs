@@ -1,4 +1,4 @@
-//! The page of the API's documentation, as a real browser shows it.
+//! The API documentation page in a real browser.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,14 +8,14 @@ use taskhold_api::routes::endpoints;
 
 use crate::service::{Database, Service};
 
-/// What a browser made of a page, and every address that the page asked for.
-struct Shown {
+/// The DOM of a loaded page, and every address that the page requested.
+struct LoadedPage {
     dom: String,
-    asked: BTreeSet<String>,
+    requested: BTreeSet<String>,
 }
 
-/// Starts Chromium with nothing of anybody's, and notes its network.
-fn shown(url: &str) -> Shown {
+/// Loads a page in Chromium with a new profile and records its network log.
+fn load_page(url: &str) -> LoadedPage {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("net.json");
     let output = Command::new("chromium")
@@ -27,9 +27,9 @@ fn shown(url: &str) -> Shown {
             "--disable-background-networking",
             "--disable-component-update",
             "--no-first-run",
-            // Whatever else it wants to know of its makers.
+            // Blocks the browser's own requests.
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            // Time that passes faster while the page waits for nothing.
+            // Virtual time advances faster while the page is idle.
             "--virtual-time-budget=30000",
             "--dump-dom",
         ])
@@ -40,17 +40,17 @@ fn shown(url: &str) -> Shown {
         .env("HOME", folder.path())
         .output()
         .expect("chromium runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(!said.contains("Content Security Policy"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    assert!(!printed.contains("Content Security Policy"), "{printed}");
     let log = std::fs::read(log).expect("a log");
-    Shown {
+    LoadedPage {
         dom: String::from_utf8(output.stdout).expect("UTF-8"),
-        asked: requests(&serde_json::from_slice(&log).expect("JSON")),
+        requested: requests(&serde_json::from_slice(&log).expect("JSON")),
     }
 }
 
-/// The addresses of all requests that the page began. What the browser asks on its own account has no
+/// Returns the addresses of all requests that the page started. The browser's own requests have no
 /// origin.
 fn requests(log: &Value) -> BTreeSet<String> {
     let began = &log["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"];
@@ -65,11 +65,11 @@ fn requests(log: &Value) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_page_shows_every_operation_and_asks_nobody_else() {
+async fn docs_page_shows_every_operation_without_external_requests() {
     let service = Service::start(&Database::sqlite()).await;
     let page = service.url.clone() + "/docs";
-    let page = tokio::task::spawn_blocking(move || shown(&page));
-    let Shown { dom, asked } = page.await.expect("shown");
+    let page = tokio::task::spawn_blocking(move || load_page(&page));
+    let LoadedPage { dom, requested } = page.await.expect("shown");
     for endpoint in endpoints() {
         let path = format!("data-path=\"{}\"", endpoint.path);
         assert!(dom.contains(&path), "{path}: {dom}");
@@ -83,11 +83,11 @@ async fn the_page_shows_every_operation_and_asks_nobody_else() {
         "/openapi.json",
     ] {
         assert!(
-            asked.contains(&format!("{}{part}", service.url)),
-            "{part}: {asked:?}"
+            requested.contains(&format!("{}{part}", service.url)),
+            "{part}: {requested:?}"
         );
     }
-    let others: Vec<_> = asked
+    let others: Vec<_> = requested
         .iter()
         .filter(|url| !url.starts_with(&service.url) && !url.starts_with("data:"))
         .collect();
@@ -95,7 +95,7 @@ async fn the_page_shows_every_operation_and_asks_nobody_else() {
 }
 
 #[tokio::test]
-async fn the_page_is_bounded_and_all_else_runs_nothing() {
+async fn content_security_policy_allows_scripts_only_on_the_docs_page() {
     let service = Service::start(&Database::sqlite()).await;
     let client = service.client_with(None);
     for path in ["/docs", "/docs/", "/docs/start.js", "/docs/swagger-ui.css"] {

@@ -1,4 +1,4 @@
-//! `taskhold doctor` on real faults: each is made, found, and named with what to do.
+//! `taskhold doctor` on real faults: each fault is detected and explained with advice.
 
 mod files;
 mod server;
@@ -16,11 +16,11 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::service::{Database, Service, run};
 
-/// Random, as the program has it.
+/// A random secret.
 const RANDOM: &str = "5f0c7de1b8a94326d07e1b5a9c3f8e24";
 const HOUR: i64 = 3_600 * 1_000_000;
 
-/// What the program says of each check.
+/// The exit status and findings of a run.
 struct Report {
     code: Option<i32>,
     findings: BTreeMap<String, Value>,
@@ -34,12 +34,12 @@ impl Report {
         ];
         let variables = [&common, variables].concat();
         let output = run(database.folder.path(), &variables, &["doctor", "--json"]);
-        let said = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stderr);
         for (name, secret) in &variables {
             let is_secret = name.starts_with("JWT_SECRET") && secret.len() > 3;
-            let said = format!("{said}{}", String::from_utf8_lossy(&output.stdout));
-            assert!(!is_secret || !said.contains(secret), "{said}");
-            assert!(!said.contains("hunter2"), "{said}");
+            let printed = format!("{printed}{}", String::from_utf8_lossy(&output.stdout));
+            assert!(!is_secret || !printed.contains(secret), "{printed}");
+            assert!(!printed.contains("hunter2"), "{printed}");
         }
         let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -60,24 +60,24 @@ impl Report {
         finding["state"].as_str().expect("a state")
     }
 
-    /// This check has this state, tells this, and what to do about it.
+    /// Asserts the state and text of a finding, and that it has advice exactly if it needs some.
     #[track_caller]
-    fn tells(&self, check: &str, state: &str, text: &str) -> &Self {
+    fn assert_finding(&self, check: &str, state: &str, text: &str) -> &Self {
         assert_eq!(self.state(check), state, "{:#?}", self.findings[check]);
-        let told = self.findings[check].to_string();
-        assert!(told.contains(text), "not {text:?} in {told}");
+        let finding = self.findings[check].to_string();
+        assert!(finding.contains(text), "not {text:?} in {finding}");
         let needs_advice = ["warning", "problem"].contains(&state);
         assert_eq!(
             self.findings[check]["advice"].is_string(),
             needs_advice,
-            "{told}"
+            "{finding}"
         );
         self
     }
 
-    /// No check has a problem but these, and the exit status says whether there are any.
+    /// Asserts that exactly these checks are problems, and the exit status that follows.
     #[track_caller]
-    fn problems(&self, expected: &[&str]) -> &Self {
+    fn assert_problems(&self, expected: &[&str]) -> &Self {
         let found: Vec<_> = self
             .findings
             .keys()
@@ -89,11 +89,11 @@ impl Report {
     }
 }
 
-fn migrated(database: &Database) {
-    done(database, &["migrate", "up"]);
+fn migrate(database: &Database) {
+    run_to_success(database, &["migrate", "up"]);
 }
 
-fn done(database: &Database, arguments: &[&str]) -> String {
+fn run_to_success(database: &Database, arguments: &[&str]) -> String {
     let output = run(
         database.folder.path(),
         &[("DATABASE_URL", &database.url)],
@@ -107,19 +107,19 @@ async fn admin(url: &str) -> PgConnection {
     PgConnection::connect(url).await.expect("connected")
 }
 
-async fn a_store_in_order_has_no_problem(database: Database) {
-    migrated(&database);
-    done(&database, &["backup"]);
-    done(&database, &["backup", "verify"]);
+async fn healthy_store_has_no_problem(database: Database) {
+    migrate(&database);
+    run_to_success(&database, &["backup"]);
+    run_to_success(&database, &["backup", "verify"]);
     let report = Report::of(&database, &[]);
-    report.problems(&[]);
+    report.assert_problems(&[]);
     for check in [
         "settings", "secret", "listener", "store", "schema", "backup", "verified",
     ] {
         assert_eq!(report.state(check), "ok", "{:#?}", report.findings);
     }
     if database.url.starts_with("postgres") {
-        report.tells("clock", "ok", "agree");
+        report.assert_finding("clock", "ok", "agree");
     }
     assert!(
         report
@@ -129,86 +129,90 @@ async fn a_store_in_order_has_no_problem(database: Database) {
     );
 }
 
-async fn pending_migrations(database: Database) {
-    migrated(&database);
-    done(&database, &["migrate", "down", "--yes"]);
+async fn pending_migrations_are_reported(database: Database) {
+    migrate(&database);
+    run_to_success(&database, &["migrate", "down", "--yes"]);
     Report::of(&database, &[])
-        .problems(&[])
-        .tells("schema", "warning", "000004_imports");
+        .assert_problems(&[])
+        .assert_finding("schema", "warning", "000004_imports");
     Report::of(&database, &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")])
-        .problems(&["schema"])
-        .tells("schema", "problem", "taskhold migrate up");
+        .assert_problems(&["schema"])
+        .assert_finding("schema", "problem", "taskhold migrate up");
 }
 
-async fn no_backup_an_old_one_and_one_that_nobody_verified(database: Database) {
-    migrated(&database);
+async fn missing_old_or_unverified_backup_is_reported(database: Database) {
+    migrate(&database);
     let production = [
         ("TASKHOLD_PROFILE", "production"),
         ("TASKHOLD__SERVER__PORT", "0"),
     ];
     Report::of(&database, &[])
-        .problems(&[])
-        .tells("backup", "warning", "there is none");
+        .assert_problems(&[])
+        .assert_finding("backup", "warning", "there is none");
     Report::of(&database, &production)
-        .problems(&["backup"])
-        .tells("backup", "problem", "taskhold backup");
-    let said = done(&database, &["backup"]);
+        .assert_problems(&["backup"])
+        .assert_finding("backup", "problem", "taskhold backup");
+    let printed = run_to_success(&database, &["backup"]);
     let backup = database
         .folder
         .path()
-        .join(said.lines().next().expect("a path"));
+        .join(printed.lines().next().expect("a path"));
     Report::of(&database, &production)
-        .problems(&[])
-        .tells("backup", "ok", "the newest is of 20")
-        .tells("verified", "warning", "ever verified");
-    done(&database, &["backup", "verify"]);
-    Report::of(&database, &production).tells("verified", "ok", "restored and compared");
+        .assert_problems(&[])
+        .assert_finding("backup", "ok", "the newest is of 20")
+        .assert_finding("verified", "warning", "ever verified");
+    run_to_success(&database, &["backup", "verify"]);
+    Report::of(&database, &production).assert_finding("verified", "ok", "restored and compared");
 
-    aged(&backup, 25);
+    age_backup(&backup, 25);
     Report::of(&database, &[])
-        .problems(&[])
-        .tells("backup", "warning", "24 h would be lost");
+        .assert_problems(&[])
+        .assert_finding("backup", "warning", "24 h would be lost");
     Report::of(&database, &production)
-        .problems(&["backup"])
-        .tells("verified", "ok", "restored");
-    aged(&backup, 100);
-    Report::of(&database, &production).tells("verified", "warning", "taskhold backup verify");
+        .assert_problems(&["backup"])
+        .assert_finding("verified", "ok", "restored");
+    age_backup(&backup, 100);
+    Report::of(&database, &production).assert_finding(
+        "verified",
+        "warning",
+        "taskhold backup verify",
+    );
 
     fs::write(backup.join("manifest.json"), "{").expect("written");
     Report::of(&database, &production)
-        .tells("damaged", "warning", "1 backups")
-        .tells("backup", "problem", "there is none");
+        .assert_finding("damaged", "warning", "1 backups")
+        .assert_finding("backup", "problem", "there is none");
 }
 
-/// Has a backup be so many hours older than it is.
-fn aged(backup: &Path, hours: i64) {
+/// Makes a backup `hours` hours older.
+fn age_backup(backup: &Path, hours: i64) {
     crate::backup::rewrite(backup, |manifest| manifest.taken_at -= hours * HOUR);
 }
 
 async fn doctor_changes_nothing(database: Database) {
-    migrated(&database);
-    let client_made = {
+    migrate(&database);
+    let stopped = {
         let service = Service::start(&database).await;
         let alice = service.client("alice");
-        alice.created(json!({"title": "stays"})).await;
-        let while_served = everything(database.folder.path());
-        Report::of(&database, &[]).problems(&[]);
+        alice.create(json!({"title": "stays"})).await;
+        let while_served = file_snapshot(database.folder.path());
+        Report::of(&database, &[]).assert_problems(&[]);
         let files = |all: &BTreeMap<String, String>| all.keys().cloned().collect::<Vec<_>>();
         assert_eq!(
             files(&while_served),
-            files(&everything(database.folder.path()))
+            files(&file_snapshot(database.folder.path()))
         );
-        alice.created(json!({"title": "goes on"})).await;
+        alice.create(json!({"title": "goes on"})).await;
         service.stop().await
     };
-    assert!(client_made.success());
-    let before = everything(database.folder.path());
-    let rows = rows(&database).await;
-    Report::of(&database, &[]).problems(&[]);
-    assert_eq!(everything(database.folder.path()), before);
-    assert_eq!(self::rows(&database).await, rows);
+    assert!(stopped.success());
+    let before = file_snapshot(database.folder.path());
+    let rows = row_snapshot(&database).await;
+    Report::of(&database, &[]).assert_problems(&[]);
+    assert_eq!(file_snapshot(database.folder.path()), before);
+    assert_eq!(self::row_snapshot(&database).await, rows);
 
-    // Nothing is made either where there is nothing yet.
+    // The command creates nothing where there is no store yet.
     let new = if database.url.starts_with("sqlite") {
         Database::sqlite()
     } else {
@@ -225,21 +229,21 @@ async fn doctor_changes_nothing(database: Database) {
             },
         )],
     );
-    report.problems(&[]);
-    assert_eq!(everything(new.folder.path()), BTreeMap::new());
+    report.assert_problems(&[]);
+    assert_eq!(file_snapshot(new.folder.path()), BTreeMap::new());
     if new.url.starts_with("sqlite") {
         report
-            .tells("store", "ok", "is not there yet")
-            .tells("schema", "not_checked", "no store yet")
-            .tells("secret", "ok", "the first start makes one");
+            .assert_finding("store", "ok", "is not there yet")
+            .assert_finding("schema", "not_checked", "no store yet")
+            .assert_finding("secret", "ok", "the first start makes one");
     } else {
-        report.tells("schema", "warning", "pending");
-        assert_eq!(self::rows(&new).await, "0");
+        report.assert_finding("schema", "warning", "pending");
+        assert_eq!(self::row_snapshot(&new).await, "0");
     }
 }
 
-/// Every file with when it was changed and what it holds.
-fn everything(folder: &Path) -> BTreeMap<String, String> {
+/// Returns the modification time, mode and digest of every file.
+fn file_snapshot(folder: &Path) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -254,7 +258,7 @@ fn everything(folder: &Path) -> BTreeMap<String, String> {
             metadata.permissions().mode()
         );
         if metadata.is_dir() {
-            all.extend(everything(&path));
+            all.extend(file_snapshot(&path));
         } else {
             holds += &hex::encode(Sha256::digest(fs::read(&path).expect("a file")));
         }
@@ -263,8 +267,8 @@ fn everything(folder: &Path) -> BTreeMap<String, String> {
     all
 }
 
-/// What PostgreSQL holds beside the files: tables with all rows and rights, sessions' statements aside.
-async fn rows(database: &Database) -> String {
+/// Returns the PostgreSQL tables with their rows and rights.
+async fn row_snapshot(database: &Database) -> String {
     if database.url.starts_with("sqlite") {
         return String::new();
     }
@@ -288,9 +292,9 @@ async fn rows(database: &Database) -> String {
 }
 
 on_both_stores! {
-    a_store_in_order_has_no_problem
-    pending_migrations
-    no_backup_an_old_one_and_one_that_nobody_verified
+    healthy_store_has_no_problem
+    pending_migrations_are_reported
+    missing_old_or_unverified_backup_is_reported
     doctor_changes_nothing
 }
 
@@ -299,32 +303,32 @@ fn text_output_has_a_line_per_finding_and_its_advice() {
     let database = Database::sqlite();
     let url = [("DATABASE_URL", database.url.as_str())];
     let output = run(database.folder.path(), &url, &["doctor"]);
-    let said = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        said.contains("\nok           store        SQLite file "),
-        "{said}"
+        printed.contains("\nok           store        SQLite file "),
+        "{printed}"
     );
     assert!(
-        said.contains("\nwarning      backup       there is none in backups\n"),
-        "{said}"
+        printed.contains("\nwarning      backup       there is none in backups\n"),
+        "{printed}"
     );
     assert!(
-        said.contains("\n                          -> run `taskhold backup`"),
-        "{said}"
+        printed.contains("\n                          -> run `taskhold backup`"),
+        "{printed}"
     );
-    let last = said.lines().last().expect("a line");
+    let last = printed.lines().last().expect("a line");
     assert!(last.ends_with(", 0 problems, 2 not checked"), "{last}");
 }
 
-/// The example of the documentation has each check in its place, and how it is.
+/// The documented example must list the same checks in the same order and state.
 #[test]
-fn the_documented_example_is_what_it_prints() {
+fn documented_example_matches_the_output() {
     const GUIDE: &str = include_str!("../../docs/operations/install.md");
     let (_, example) = GUIDE.split_once("```text\nok  ").expect("an example");
     let example = format!("ok  {}", example.split("```").next().expect("its end"));
     let database = Database::sqlite();
-    migrated(&database);
+    migrate(&database);
     let production = [
         ("DATABASE_URL", database.url.as_str()),
         ("JWT_SECRET", RANDOM),
@@ -332,13 +336,13 @@ fn the_documented_example_is_what_it_prints() {
         ("TASKHOLD__SERVER__PORT", "0"),
     ];
     let output = run(database.folder.path(), &production, &["doctor"]);
-    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
     let begin = |text: &str| {
         let lines = text
             .lines()
             .map(|line| line.chars().take(26).collect::<String>());
         lines.collect::<Vec<_>>()
     };
-    assert_eq!(begin(&said), begin(&example), "{said}");
-    assert_eq!(said.lines().last(), example.lines().last());
+    assert_eq!(begin(&printed), begin(&example), "{printed}");
+    assert_eq!(printed.lines().last(), example.lines().last());
 }

@@ -1,5 +1,7 @@
-//! The documents: links lead somewhere, pages can be found, blocks for a shell are run, and what is
-//! listed is what there is.
+//! The documents: links lead somewhere, pages can be found, blocks for a shell are run, what pages name
+//! exists, and tables say what the program does.
+
+mod reference;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -8,7 +10,6 @@ use std::path::PathBuf;
 use pulldown_cmark::{
     BrokenLink, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd,
 };
-use taskhold_api::routes::endpoints;
 use url::Url;
 
 use crate::deployment::assert_are_settings;
@@ -40,7 +41,7 @@ const RUN: [(&str, &str, &str); 5] = [
     (
         "docs/operations/backup.md",
         "tests/e2e/runbook.rs",
-        "the_runbook_prints_what_it_says",
+        "runbook_examples_print_the_documented_output",
     ),
 ];
 
@@ -185,21 +186,31 @@ fn has_target(name: &str) -> bool {
     read("Makefile").contains(&format!("\n{name}:"))
 }
 
-/// Files and targets of make that a text speaks of.
+/// The code on a page, without blocks.
+fn codes(text: &str) -> impl Iterator<Item = String> {
+    events(text).filter_map(|event| match event {
+        Event::Code(code) => Some(code.into_string()),
+        _ => None,
+    })
+}
+
+/// Files, tests and targets of make that a text speaks of.
 #[test]
 fn what_a_page_names_is_there() {
     let folders = ["config", "crates", "docs", "migration", "scripts", "tests"];
     let mut named = 0;
     for (page, text) in pages() {
-        for event in events(&text) {
-            let Event::Code(name) = event else { continue };
+        for name in codes(&text) {
+            let is_path = name
+                .split_once('/')
+                .is_some_and(|(first, _)| folders.contains(&first));
             let is_there = if let Some(target) = name.strip_prefix("make ") {
                 has_target(target.split(' ').next().unwrap_or_default())
-            } else if name
-                .split_once('/')
-                .is_some_and(|(first, _)| folders.contains(&first))
-            {
-                let is_pattern = name.contains(['*', ':', ' ']) || name.contains("YYYY");
+            } else if let Some((path, item)) = name.split_once("::").filter(|_| is_path) {
+                // The values of constants are compared in `reference`.
+                has_test(path, item) || read(path).contains(&format!("{item}: "))
+            } else if is_path {
+                let is_pattern = name.contains(['*', ' ', ':', '{']) || name.contains("YYYY");
                 is_pattern || *name == *DRAWN || repository().join(&*name).exists()
             } else {
                 continue;
@@ -209,6 +220,76 @@ fn what_a_page_names_is_there() {
         }
     }
     assert!(named > 100, "{named} names");
+}
+
+#[test]
+fn every_invariant_names_a_test_that_holds_it() {
+    let mut invariants = 0;
+    for (page, text) in pages() {
+        for invariant in text.split("\n> **Invariant:** ").skip(1) {
+            let invariant = invariant.split("\n\n").next().unwrap_or_default();
+            let invariant = invariant.replace("\n>", "");
+            let (_, holders) = invariant
+                .split_once("Held by ")
+                .unwrap_or_else(|| panic!("{page}: who holds that {invariant}"));
+            let mut tests = 0;
+            for name in codes(holders) {
+                let (path, test) = name
+                    .split_once("::")
+                    .unwrap_or_else(|| panic!("{page}: {name} is no test"));
+                assert!(has_test(path, test), "{page}: there is no test {name}");
+                tests += 1;
+            }
+            assert!(tests > 0, "{page}: who holds that {invariant}");
+            invariants += 1;
+        }
+    }
+    assert!(invariants >= 10, "{invariants} invariants");
+}
+
+/// Every function of the sources and tests, by its name.
+fn functions() -> BTreeSet<String> {
+    let mut functions = BTreeSet::new();
+    let mut folders = ["crates", "migration", "tests"]
+        .map(|name| repository().join(name))
+        .to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).expect("a source");
+                let names = text.split("fn ").skip(1);
+                functions.extend(names.filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())));
+            }
+        }
+    }
+    functions
+}
+
+#[test]
+fn every_threat_names_tests_that_are_there() {
+    let functions = functions();
+    let page = read("docs/security.md");
+    let (_, threats) = page.split_once("\n| threat | test |\n").expect("a table");
+    let mut tests = 0;
+    for row in threats
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+    {
+        let cell = row
+            .trim_end_matches(" |")
+            .rsplit(" | ")
+            .next()
+            .unwrap_or_default();
+        for name in codes(cell).filter(|name| !name.contains('.')) {
+            assert!(functions.contains(&name), "there is no test {name}");
+            tests += 1;
+        }
+    }
+    assert!(tests > 40, "{tests} tests");
 }
 
 /// A block of code: its language, what a comment right before it says, and its text.
@@ -333,48 +414,4 @@ fn every_documented_setting_is_one() {
     for block in blocks {
         assert_are_settings(&block);
     }
-}
-
-/// The first cell of each row of a table in the README, without what stands around its code.
-fn listed_in_the_readme() -> BTreeSet<String> {
-    let readme = read("README.md");
-    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `"));
-    let names = rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned()));
-    names.collect()
-}
-
-#[test]
-fn the_readme_has_every_setting_and_every_endpoint() {
-    let listed = listed_in_the_readme();
-    let defaults = read("config/default.toml");
-    let mut section = "";
-    let mut settings = BTreeSet::new();
-    for line in defaults.lines().filter(|line| !line.starts_with('#')) {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-        } else if let Some((key, _)) = line.split_once(" = ") {
-            settings.insert(format!("{section}.{key}"));
-        }
-    }
-    let sections: BTreeSet<_> = settings
-        .iter()
-        .filter_map(|setting| Some(setting.split_once('.')?.0))
-        .collect();
-    let is_setting = |name: &&String| {
-        let section = name.split_once('.').map(|(section, _)| section);
-        section.is_some_and(|section| sections.contains(section))
-    };
-    let settings_listed: BTreeSet<_> = listed.iter().filter(is_setting).cloned().collect();
-    assert_eq!(settings_listed, settings);
-
-    let routes = endpoints();
-    let routes: BTreeSet<_> = routes
-        .iter()
-        // What the page `/docs` is made of is nothing to ask for.
-        .filter(|endpoint| endpoint.path != "/docs/{name}")
-        .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
-        .collect();
-    let is_route = |name: &&String| name.contains(" /");
-    let routes_listed: BTreeSet<_> = listed.iter().filter(is_route).cloned().collect();
-    assert_eq!(routes_listed, routes);
 }

@@ -1,4 +1,4 @@
-//! What was acknowledged is there afterwards.
+//! Acknowledged writes survive restarts and crashes.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::service::{Client, Database, Service, eventually, path};
 
-/// Creates, changes and deletes; what must be there afterwards.
-async fn a_days_work(client: &Client) -> Vec<Value> {
+/// Creates, changes and deletes tasks. Returns the tasks that must exist afterwards.
+async fn write_sample_tasks(client: &Client) -> Vec<Value> {
     for number in 0..10 {
         client
-            .created(json!({"title": format!("task {number}"), "description": "жить"}))
+            .create(json!({"title": format!("task {number}"), "description": "жить"}))
             .await;
     }
     let tasks = client.tasks().await;
@@ -44,7 +44,7 @@ async fn a_days_work(client: &Client) -> Vec<Value> {
 
 async fn tasks_survive_a_restart(database: Database) {
     let service = Service::start(&database).await;
-    let tasks = a_days_work(&service.client("alice")).await;
+    let tasks = write_sample_tasks(&service.client("alice")).await;
     assert!(service.stop().await.success(), "it stops in order");
     let service = Service::start(&database).await;
     assert_eq!(service.client("alice").tasks().await, tasks);
@@ -57,7 +57,7 @@ async fn tasks_survive_kill_9(database: Database) {
         let alice = service.client("alice");
         assert_eq!(alice.tasks().await, expected);
         alice
-            .created(json!({"title": "the last before the crash"}))
+            .create(json!({"title": "the last before the crash"}))
             .await;
         expected = alice.tasks().await;
         service.kill();
@@ -66,7 +66,7 @@ async fn tasks_survive_kill_9(database: Database) {
     assert_eq!(service.client("alice").tasks().await, expected);
 }
 
-/// Ends every client's request with an answer, not with a broken connection.
+/// Every request in flight must get an answer instead of a broken connection.
 async fn requests_in_flight_finish_before_the_service_stops(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
@@ -75,8 +75,8 @@ async fn requests_in_flight_finish_before_the_service_stops(database: Database) 
             let client = alice.clone();
             tokio::spawn(async move {
                 let mut acknowledged = 0_usize;
-                // A connection that the service has closed ends the loop; an answer that is no
-                // success fails the test.
+                // A connection closed by the service ends the loop; any answer other than success
+                // fails the test.
                 while let Ok(answer) = client
                     .request(Method::POST, "/api/v1/tasks")
                     .json(&json!({"title": "in flight"}))
@@ -107,12 +107,12 @@ async fn requests_in_flight_finish_before_the_service_stops(database: Database) 
     );
 }
 
-async fn an_empty_store_takes_a_task_within_10_seconds_of_the_start(database: Database) {
+async fn empty_store_takes_a_task_within_10_seconds_of_the_start(database: Database) {
     let started = Instant::now();
     let service = Service::start(&database).await;
     let task = service
         .client("alice")
-        .created(json!({"title": "the first"}))
+        .create(json!({"title": "the first"}))
         .await;
     let took = started.elapsed();
     println!("{took:?} from the start to the first task");
@@ -121,7 +121,7 @@ async fn an_empty_store_takes_a_task_within_10_seconds_of_the_start(database: Da
 }
 
 on_both_stores! {
-    an_empty_store_takes_a_task_within_10_seconds_of_the_start
+    empty_store_takes_a_task_within_10_seconds_of_the_start
     tasks_survive_a_restart
     tasks_survive_kill_9
     requests_in_flight_finish_before_the_service_stops
@@ -131,7 +131,7 @@ on_both_stores! {
 async fn tasks_survive_a_crash_of_postgres() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let tasks = a_days_work(&alice).await;
+    let tasks = write_sample_tasks(&alice).await;
     server.kill();
     server.restart();
     let after = eventually("the service finds the server again", async || {
@@ -142,7 +142,7 @@ async fn tasks_survive_a_crash_of_postgres() {
 }
 
 #[tokio::test]
-async fn four_instances_start_at_once_on_an_empty_postgres() {
+async fn four_instances_starting_on_an_empty_postgres_migrate_once() {
     let database = Database::postgres().await;
     let (first, second, third, fourth) = tokio::join!(
         Service::start(&database),
@@ -152,19 +152,19 @@ async fn four_instances_start_at_once_on_an_empty_postgres() {
     );
     let mut migrated = 0;
     for service in [&first, &second, &third, &fourth] {
-        let nobody = service.client_with(None);
-        let health = nobody.get("/health").await;
+        let anonymous = service.client_with(None);
+        let health = anonymous.get("/health").await;
         assert_eq!(
             (health.status, &health.body),
             (200, &json!({"status": "healthy", "database": "connected"}))
         );
-        assert_eq!(nobody.get("/health/ready").await.status, 200);
+        assert_eq!(anonymous.get("/health/ready").await.status, 200);
         migrated += usize::from(service.log().contains("migrated the database"));
     }
     assert_eq!(migrated, 1, "one of them made the schema");
     let task = first
         .client("alice")
-        .created(json!({"title": "seen by all"}))
+        .create(json!({"title": "seen by all"}))
         .await;
     for service in [&second, &third, &fourth] {
         assert_eq!(

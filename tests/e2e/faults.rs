@@ -1,5 +1,5 @@
-//! Faults of the service before this one, which must never come back. Faults 5 and 10 are tested
-//! beside the stores, where they would happen.
+//! Regression tests for the faults of the predecessor. Faults 5 and 10 are tested with the stores,
+//! where they would occur.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use crate::service::{
     Answer, Client, Database, SECRET, Service, eventually, path, signed, tomorrow,
 };
 
-/// Every request about tasks, on a task that is there.
-async fn ask_everything(client: &Client, id: &str) -> Vec<Answer> {
+/// Sends every kind of request for an existing task.
+async fn send_every_request(client: &Client, id: &str) -> Vec<Answer> {
     let item = format!("/api/v1/tasks/{id}");
     let body = json!({"title": "a title"});
     let requests = [
@@ -33,14 +33,14 @@ async fn ask_everything(client: &Client, id: &str) -> Vec<Answer> {
 }
 
 #[tokio::test]
-async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
+async fn fault_1_stopped_database_is_no_missing_task_and_unhealthy() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "still there"})).await;
+    let task = alice.create(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
 
     server.kill();
-    for answer in ask_everything(&alice, id).await {
+    for answer in send_every_request(&alice, id).await {
         match answer.status {
             503 => {
                 answer.assert_problem(503, "SERVICE_UNAVAILABLE");
@@ -53,8 +53,8 @@ async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
             assert!(!shown.contains(secret), "{secret}: {shown}");
         }
     }
-    let nobody = service.client_with(None);
-    let health = nobody.get("/health").await;
+    let anonymous = service.client_with(None);
+    let health = anonymous.get("/health").await;
     assert_eq!(
         (health.status, &health.body),
         (
@@ -62,8 +62,8 @@ async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
             &json!({"status": "unhealthy", "database": "disconnected"})
         )
     );
-    assert_eq!(nobody.get("/health/ready").await.status, 503);
-    assert_eq!(nobody.get("/health/live").await.status, 200);
+    assert_eq!(anonymous.get("/health/ready").await.status, 503);
+    assert_eq!(anonymous.get("/health/live").await.status, 200);
 
     server.restart();
     let found = eventually("the service finds the server again", async || {
@@ -72,23 +72,23 @@ async fn fault_1_a_database_that_is_down_is_no_missing_task_and_not_healthy() {
     });
     assert_eq!(found.await.body["task"], task);
     eventually("the service is healthy again", async || {
-        (nobody.get("/health").await.status == 200).then_some(())
+        (anonymous.get("/health").await.status == 200).then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn fault_1_a_frozen_database_does_not_hang_a_request_for_20_seconds() {
+async fn fault_1_frozen_database_is_answered_within_20_seconds() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "still there"})).await;
+    let task = alice.create(json!({"title": "still there"})).await;
     let id = task["id"].as_str().expect("an id");
 
     server.freeze();
     let asked = Instant::now();
-    let nobody = service.client_with(None);
-    let (answers, health) = tokio::join!(ask_everything(&alice, id), async {
-        let health = nobody.get("/health").await;
+    let anonymous = service.client_with(None);
+    let (answers, health) = tokio::join!(send_every_request(&alice, id), async {
+        let health = anonymous.get("/health").await;
         assert!(
             asked.elapsed() < Duration::from_secs(4),
             "health took {:?}",
@@ -112,13 +112,13 @@ async fn fault_1_a_frozen_database_does_not_hang_a_request_for_20_seconds() {
     .await;
 }
 
-async fn fault_2_tokens_of_known_secrets_or_without_end_or_owner_are_refused(database: Database) {
+async fn fault_2_forged_or_incomplete_tokens_are_refused(database: Database) {
     let service = Service::start(&database).await;
     let later = tomorrow();
-    let sound = json!({"sub": "alice", "exp": later});
+    let valid = json!({"sub": "alice", "exp": later});
     assert_eq!(
         service
-            .client_with(Some(signed(&sound, SECRET)))
+            .client_with(Some(signed(&valid, SECRET)))
             .get("/api/v1/tasks")
             .await
             .status,
@@ -132,7 +132,7 @@ async fn fault_2_tokens_of_known_secrets_or_without_end_or_owner_are_refused(dat
         "your-256-bit-secret",
     ]
     .iter()
-    .map(|secret| signed(&sound, secret))
+    .map(|secret| signed(&valid, secret))
     .collect();
     for claims in [
         json!({"sub": "alice"}),
@@ -159,15 +159,15 @@ async fn fault_2_tokens_of_known_secrets_or_without_end_or_owner_are_refused(dat
     let longest = "\u{1F600}".repeat(255);
     let task = service
         .client(&longest)
-        .created(json!({"title": "mine"}))
+        .create(json!({"title": "mine"}))
         .await;
     assert_eq!(task["user_id"], longest.as_str());
 }
 
-async fn fault_3_odd_bodies_are_refused_and_never_a_defect(database: Database) {
+async fn fault_3_invalid_bodies_return_a_client_error(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "before"})).await;
+    let task = alice.create(json!({"title": "before"})).await;
     let item = path(&task);
     let completion = format!("{item}/complete");
 
@@ -253,7 +253,7 @@ async fn fault_3_odd_bodies_are_refused_and_never_a_defect(database: Database) {
     assert_eq!(alice.tasks().await, [task], "nothing of it had an effect");
 }
 
-async fn fault_4_an_answer_does_not_echo_the_request(database: Database) {
+async fn fault_4_error_does_not_echo_the_request(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let long = "x".repeat(60_000);
@@ -284,17 +284,15 @@ async fn fault_6_parallel_first_writes_of_a_new_user_all_succeed(database: Datab
     let service = Service::start(&database).await;
     for round in 0..5 {
         let newcomer = service.client(&format!("newcomer {round}"));
-        join_all(
-            (0..20).map(|number| newcomer.created(json!({"title": format!("task {number}")}))),
-        )
-        .await;
+        join_all((0..20).map(|number| newcomer.create(json!({"title": format!("task {number}")}))))
+            .await;
         assert_eq!(newcomer.tasks().await.len(), 20);
     }
 }
 
 on_both_stores! {
-    fault_2_tokens_of_known_secrets_or_without_end_or_owner_are_refused
-    fault_3_odd_bodies_are_refused_and_never_a_defect
-    fault_4_an_answer_does_not_echo_the_request
+    fault_2_forged_or_incomplete_tokens_are_refused
+    fault_3_invalid_bodies_return_a_client_error
+    fault_4_error_does_not_echo_the_request
     fault_6_parallel_first_writes_of_a_new_user_all_succeed
 }

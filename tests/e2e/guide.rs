@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::service::{Database, SECRET, Service, copy_environment, taskhold};
 
@@ -178,24 +178,40 @@ fn the_move_from_the_console_works_when_pasted() {
     assert!(folder.path().join("report.json").is_file());
 }
 
+const README: &str = include_str!("../../README.md");
+
 #[tokio::test]
 async fn the_session_of_the_readme_works_when_pasted() {
-    let readme = include_str!("../../README.md");
-    let printed = pasted(&examples(readme)).await.concat();
+    let printed = pasted(&examples(README)).await.concat();
     let lines: Vec<_> = printed.lines().collect();
-    assert_eq!(lines.len(), 7, "{printed}");
-    assert!(lines[0].contains(r#""title":"Buy milk""#), "{printed}");
-    assert!(
-        lines[2].contains(r#""completed":true"#) && lines[3].contains(r#""completed":false"#),
-        "{printed}"
-    );
-    assert!(
-        lines[4].contains(r#""title":"Buy oat milk","description":"""#),
-        "{printed}"
-    );
-    assert!(
-        lines[5].contains(r#""detail":"Task title must be a non-empty string""#),
-        "{printed}"
-    );
-    assert_eq!(lines[6], "204", "{printed}");
+    assert_eq!(lines.len(), 3, "{printed}");
+    let [created, refused, found] = [0, 1, 2].map(|line| {
+        serde_json::from_str::<Value>(lines[line])
+            .unwrap_or_else(|error| panic!("{error}: {printed}"))
+    });
+    let task = &created["task"];
+    assert_eq!(task["title"], "Buy milk", "{printed}");
+    assert_eq!(task["description"], "2 litres", "{printed}");
+    assert_eq!(task["completed"], false, "{printed}");
+    assert_eq!(task["user_id"], "anna", "{printed}");
+    assert_eq!(refused["status"], 422, "{printed}");
+    assert_eq!(refused["detail"], "Task title must be a non-empty string");
+    assert_eq!(found, json!({"tasks": [task], "next_cursor": null}));
+}
+
+#[test]
+fn the_picture_of_the_readme_shows_its_session() {
+    let picture = include_str!("../../docs/demo.svg");
+    let session = examples(README);
+    let [example] = session.as_slice() else {
+        panic!("one example, and not {}", session.len());
+    };
+    for line in example.script.lines() {
+        let text = line
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        let drawn = format!(">$ {text}</text>");
+        assert!(picture.contains(&drawn), "run scripts/record-demo: {line}");
+    }
 }

@@ -1,5 +1,5 @@
-//! Whatever breaks, what the clients saw can be explained: every task has one history, in which each
-//! write happened once, between its call and its answer, or not at all.
+//! Under any fault the clients' observations are linearizable: every task has one history, in which
+//! each write happened once, between its call and its answer, or not at all.
 
 mod clients;
 mod wire;
@@ -8,61 +8,61 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use taskhold_testkit::linearizability::check;
-use taskhold_testkit::linearizability::task::{Action, Life, Outcome, TaskModel};
+use taskhold_testkit::linearizability::task::{Action, Outcome, TaskModel, TaskState};
 use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::proxy::FaultProxy;
 use tokio::task::JoinHandle;
 
-use self::clients::{Board, Notes, Player, TaskHistory};
+use self::clients::{Observations, RandomClient, SharedState, TaskHistory};
 use crate::service::{Database, Service, eventually};
 use crate::soak::rounds;
 
-const PLAYERS: usize = 8;
+const CLIENTS: usize = 8;
 
 fn length() -> Duration {
     rounds(Duration::from_secs(10), Duration::from_mins(1))
 }
 
-/// Instances of the service on one store, and clients of them all.
-struct Game {
-    board: Arc<Board>,
+/// Instances of the service on one store, and clients of all of them.
+struct Run {
+    shared: Arc<SharedState>,
     instances: Vec<(Database, Option<Service>)>,
-    players: Vec<JoinHandle<Notes>>,
+    clients: Vec<JoinHandle<Observations>>,
     started: Instant,
 }
 
-impl Game {
+impl Run {
     async fn start(databases: impl IntoIterator<Item = Database>) -> Self {
         let instances: Vec<_> = databases
             .into_iter()
             .map(|database| (database, None))
             .collect();
-        let mut game = Self {
-            board: Arc::new(Board::new(instances.len())),
+        let mut run = Self {
+            shared: Arc::new(SharedState::new(instances.len())),
             instances,
-            players: Vec::new(),
+            clients: Vec::new(),
             started: Instant::now(),
         };
-        for index in 0..game.instances.len() {
-            game.start_instance(index).await;
+        for index in 0..run.instances.len() {
+            run.start_instance(index).await;
         }
-        game.players = (0..PLAYERS)
-            .map(|_| tokio::spawn(Player::new(Arc::clone(&game.board)).play()))
+        run.clients = (0..CLIENTS)
+            .map(|_| tokio::spawn(RandomClient::new(Arc::clone(&run.shared)).run()))
             .collect();
-        game
+        run
     }
 
     async fn start_instance(&mut self, index: usize) {
         let (database, service) = &mut self.instances[index];
         let service = service.insert(Service::start(database).await);
-        self.board
+        self.shared
             .set_instance(index, Some(service.client("player")));
     }
 
-    /// Ends an instance as a power switch would, in the midst of its requests, and starts it again.
+    /// Kills an instance during its requests and starts it again.
     async fn kill_instance(&mut self, index: usize) {
-        // Nobody must ask at this address any more: it may soon be another's.
-        self.board.set_instance(index, None);
+        // No client may use the old address: another process may soon listen there.
+        self.shared.set_instance(index, None);
         let (_, service) = &mut self.instances[index];
         service.take().expect("it runs").kill();
         self.start_instance(index).await;
@@ -72,36 +72,40 @@ impl Game {
         self.started.elapsed() > length()
     }
 
-    /// Waits until so many more requests are answered.
-    async fn goes_on(&self, requests: u64) {
-        let goal = self.board.answers() + requests;
+    /// Waits until `requests` more requests have been answered.
+    async fn wait_for_progress(&self, requests: u64) {
+        let goal = self.shared.answers() + requests;
         eventually("the game goes on", async || {
-            let failed = self.players.iter().any(JoinHandle::is_finished);
+            let failed = self.clients.iter().any(JoinHandle::is_finished);
             assert!(!failed, "a player has failed");
-            (self.board.answers() >= goal).then_some(())
+            (self.shared.answers() >= goal).then_some(())
         })
         .await;
     }
 
-    /// Ends it: all that was seen can be explained.
-    async fn ends_well(self) {
-        self.board.end();
-        let mut notes = Notes::default();
-        for player in self.players {
-            notes.add(player.await.expect("it played to the end"));
+    /// Stops the clients and asserts that their observations are linearizable.
+    async fn assert_linearizable(self) {
+        self.shared.end();
+        let mut observations = Observations::default();
+        for client in self.clients {
+            observations.add(client.await.expect("it played to the end"));
         }
-        let last = Player::new(Arc::clone(&self.board))
-            .look_at_all(&notes)
+        let last = RandomClient::new(Arc::clone(&self.shared))
+            .read_every_task(&observations)
             .await;
-        notes.add(last);
-        let (unknown, learned, refused) = (notes.unknown, notes.learned, notes.refused);
-        let histories = notes.histories();
+        observations.add(last);
+        let (unknown, learned, refused) = (
+            observations.unknown,
+            observations.learned,
+            observations.refused,
+        );
+        let histories = observations.histories();
         let operations: usize = histories.iter().map(Vec::len).sum();
         let mut longest = Duration::ZERO;
         for history in &histories {
             let started = Instant::now();
-            if let Err(violation) = check::<TaskModel>(Life::default(), history) {
-                panic!("{violation}{}", told(history));
+            if let Err(violation) = check::<TaskModel>(TaskState::default(), history) {
+                panic!("{violation}{}", format_history(history));
             }
             longest = longest.max(started.elapsed());
         }
@@ -112,19 +116,19 @@ impl Game {
             self.started.elapsed(),
         );
         assert!(unknown > 0, "the faults were faults");
-        swapped_answers_are_found(histories);
+        assert_swapped_answers_are_detected(histories);
     }
 }
 
-fn told(history: &TaskHistory) -> String {
+fn format_history(history: &TaskHistory) -> String {
     let mut history: Vec<_> = history.iter().collect();
     history.sort_by_key(|operation| operation.called);
     let lines = history.iter().map(|operation| format!("\n{operation:?}"));
     format!("all that was seen of it:{}", lines.collect::<String>())
 }
 
-/// Had two changes been done in the other order than was told, it would have been noticed.
-fn swapped_answers_are_found(histories: Vec<TaskHistory>) {
+/// Asserts that the checker would detect two answers in the wrong order.
+fn assert_swapped_answers_are_detected(histories: Vec<TaskHistory>) {
     let mut swapped = 0;
     for mut history in histories {
         history.sort_by_key(|operation| operation.called);
@@ -144,9 +148,9 @@ fn swapped_answers_are_found(histories: Vec<TaskHistory>) {
         };
         std::mem::swap(first, second);
         assert!(
-            check::<TaskModel>(Life::default(), &history).is_err(),
+            check::<TaskModel>(TaskState::default(), &history).is_err(),
             "{}",
-            told(&history)
+            format_history(&history)
         );
         swapped += 1;
     }
@@ -154,14 +158,14 @@ fn swapped_answers_are_found(histories: Vec<TaskHistory>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_service_on_sqlite_that_is_killed_again_and_again() {
-    let mut game = Game::start([Database::sqlite()]).await;
-    while !game.is_over() {
-        game.goes_on(100).await;
-        game.kill_instance(0).await;
+async fn repeatedly_killed_sqlite_service_stays_linearizable() {
+    let mut run = Run::start([Database::sqlite()]).await;
+    while !run.is_over() {
+        run.wait_for_progress(100).await;
+        run.kill_instance(0).await;
     }
-    game.goes_on(100).await;
-    game.ends_well().await;
+    run.wait_for_progress(100).await;
+    run.assert_linearizable().await;
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -183,10 +187,10 @@ const FAULTS: [Fault; 7] = [
     Fault::InstanceIsKilled,
 ];
 
-/// What PostgreSQL says when it has done what an instance asked for.
+/// PostgreSQL's confirmations of an instance's statements.
 const REPLIES: [&[u8]; 4] = [b"UPDATE 1", b"INSERT 0 1", b"DELETE 1", b"COMMIT"];
 
-async fn happens(fault: Fault, server: &PostgresServer, proxy: &FaultProxy, game: &mut Game) {
+async fn inject(fault: Fault, server: &PostgresServer, proxy: &FaultProxy, run: &mut Run) {
     match fault {
         Fault::SessionsEnd => server.end_sessions().await,
         Fault::RepliesAreLost => {
@@ -200,28 +204,28 @@ async fn happens(fault: Fault, server: &PostgresServer, proxy: &FaultProxy, game
         }
         Fault::ServerFreezes => {
             server.freeze();
-            // The outage itself.
+            // The duration of the outage.
             tokio::time::sleep(Duration::from_millis(fastrand::u64(1_000..2_000))).await;
             server.thaw();
         }
-        Fault::InstanceIsKilled => game.kill_instance(fastrand::usize(..2)).await,
+        Fault::InstanceIsKilled => run.kill_instance(fastrand::usize(..2)).await,
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_services_on_a_postgres_with_every_fault() {
+async fn two_postgres_instances_stay_linearizable_under_every_fault() {
     let server = PostgresServer::start().expect("a server");
     let url = server.url("postgres");
     let proxy = FaultProxy::start(&url).await;
-    let mut game = Game::start([Database::at(&url), Database::at(&proxy.url(&url))]).await;
-    while !game.is_over() {
+    let mut run = Run::start([Database::at(&url), Database::at(&proxy.url(&url))]).await;
+    while !run.is_over() {
         let mut faults = FAULTS;
         fastrand::shuffle(&mut faults);
         for fault in faults {
-            game.goes_on(100).await;
-            happens(fault, &server, &proxy, &mut game).await;
+            run.wait_for_progress(100).await;
+            inject(fault, &server, &proxy, &mut run).await;
         }
     }
-    game.goes_on(100).await;
-    game.ends_well().await;
+    run.wait_for_progress(100).await;
+    run.assert_linearizable().await;
 }

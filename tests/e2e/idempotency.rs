@@ -1,4 +1,4 @@
-//! Requests under an `Idempotency-Key` are done once.
+//! Requests with an `Idempotency-Key` take effect once.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,13 @@ use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, SqliteConnect
 
 use crate::service::{Answer, Client, Database, Service, TASKS, eventually, path};
 
-/// How many requests there are under how many keys.
+/// Requests in a burst.
 const REQUESTS: usize = 40;
+/// Different keys among the requests.
 const KEYS: usize = 4;
 
-/// Sends all requests at once, to the services in turn; each key has one body.
-async fn duplicates(clients: &[Client]) -> Vec<(usize, Answer)> {
+/// Sends all requests concurrently, to the services in turn. Requests with the same key have the same body.
+async fn send_duplicates(clients: &[Client]) -> Vec<(usize, Answer)> {
     let requests = (0..REQUESTS).map(|number| async move {
         let key = number % KEYS;
         let client = &clients[number % clients.len()];
@@ -30,9 +31,9 @@ async fn duplicates(clients: &[Client]) -> Vec<(usize, Answer)> {
     join_all(requests).await
 }
 
-/// Every answer is a 201 or, while another one runs, a 409; those of a key are of one task, and
-/// exactly one is the first. How many there were of each kind.
-fn done_once(answers: &[(usize, Answer)], firsts: usize) -> (usize, usize) {
+/// Asserts that every answer is a 201 or, while the key is in flight, a 409, that all answers to a key name
+/// the same task, and that `firsts` answers are not replays. Returns the number of first and replayed answers.
+fn assert_applied_once(answers: &[(usize, Answer)], firsts: usize) -> (usize, usize) {
     let mut tasks: BTreeMap<usize, Value> = BTreeMap::new();
     let (mut first, mut replayed) = (0, 0);
     for (key, answer) in answers {
@@ -49,8 +50,8 @@ fn done_once(answers: &[(usize, Answer)], firsts: usize) -> (usize, usize) {
         assert_eq!(answer.header("etag"), "\"1\"");
         match answer.header("idempotent-replayed") {
             "" => first += 1,
-            told => {
-                assert_eq!(told, "true");
+            header => {
+                assert_eq!(header, "true");
                 replayed += 1;
             }
         }
@@ -59,25 +60,25 @@ fn done_once(answers: &[(usize, Answer)], firsts: usize) -> (usize, usize) {
     (first, replayed)
 }
 
-async fn forty_requests_under_four_keys_are_four_effects(database: Database) {
+async fn concurrent_keyed_requests_take_effect_once_per_key(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let clients = [alice.clone()];
-    let (first, replayed) = done_once(&duplicates(&clients).await, KEYS);
-    assert_eq!(first + replayed, REQUESTS, "nobody waited in vain");
+    let (first, replayed) = assert_applied_once(&send_duplicates(&clients).await, KEYS);
+    assert_eq!(first + replayed, REQUESTS, "no request is refused");
     let tasks = alice.tasks().await;
     assert_eq!(tasks.len(), KEYS);
 
-    // Also after a restart, whether in order or not, and after the tasks have changed and gone.
+    // Keys survive a shutdown, a kill, and the deletion of their tasks.
     let deleted = alice.send(Method::DELETE, &path(&tasks[0]), None).await;
     assert_eq!(deleted.status, 204);
     assert!(service.stop().await.success());
     let service = Service::start(&database).await;
-    done_once(&duplicates(&[service.client("alice")]).await, 0);
+    assert_applied_once(&send_duplicates(&[service.client("alice")]).await, 0);
     service.kill();
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    done_once(&duplicates(std::slice::from_ref(&alice)).await, 0);
+    assert_applied_once(&send_duplicates(std::slice::from_ref(&alice)).await, 0);
     assert_eq!(alice.tasks().await.len(), KEYS - 1);
     let body = json!({"title": "something else"});
     let reused = alice
@@ -86,15 +87,15 @@ async fn forty_requests_under_four_keys_are_four_effects(database: Database) {
     reused.assert_problem(422, "VALIDATION_ERROR");
     assert_eq!(reused.body["errors"][0]["field"], "Idempotency-Key");
 
-    // Another user's keys are others.
+    // Keys belong to a user: another user can use the same ones.
     let bob = service.client("bob");
-    done_once(&duplicates(&[bob]).await, KEYS);
+    assert_applied_once(&send_duplicates(&[bob]).await, KEYS);
 }
 
-async fn concurrent_toggles_under_one_key_are_one(database: Database) {
+async fn concurrent_toggles_under_one_key_toggle_once(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "toggled once"})).await;
+    let task = alice.create(json!({"title": "toggled once"})).await;
     let item = path(&task);
     let toggle = format!("{item}/complete");
     let answers =
@@ -112,8 +113,8 @@ async fn concurrent_toggles_under_one_key_are_one(database: Database) {
     assert_eq!(alice.get(&item).await.status, 404);
 }
 
-/// The keys of a day ago are removed when the service starts, and hold nothing up before.
-async fn old_keys_are_forgotten(database: Database) {
+/// A key older than a day can be reused at once, and its row is deleted when the service starts.
+async fn day_old_keys_are_purged(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let body = json!({"title": "again after a day"});
@@ -127,7 +128,7 @@ async fn old_keys_are_forgotten(database: Database) {
         );
     }
     let day = "created_at = created_at - 86400000000";
-    changed(
+    execute(
         &database,
         &format!("UPDATE idempotency_keys SET {day} WHERE key = 'old'"),
     )
@@ -140,7 +141,7 @@ async fn old_keys_are_forgotten(database: Database) {
         (201, "")
     );
     assert_eq!(alice.tasks().await.len(), 3);
-    changed(
+    execute(
         &database,
         &format!("UPDATE idempotency_keys SET {day} WHERE key = 'old'"),
     )
@@ -148,8 +149,8 @@ async fn old_keys_are_forgotten(database: Database) {
     assert!(service.stop().await.success());
 
     let service = Service::start(&database).await;
-    eventually("the old key is forgotten", async || {
-        (kept(&database).await == ["young"]).then_some(())
+    eventually("the old key is deleted", async || {
+        (stored_keys(&database).await == ["young"]).then_some(())
     })
     .await;
     let alice = service.client("alice");
@@ -160,27 +161,27 @@ async fn old_keys_are_forgotten(database: Database) {
 }
 
 on_both_stores! {
-    forty_requests_under_four_keys_are_four_effects
-    concurrent_toggles_under_one_key_are_one
-    old_keys_are_forgotten
+    concurrent_keyed_requests_take_effect_once_per_key
+    concurrent_toggles_under_one_key_toggle_once
+    day_old_keys_are_purged
 }
 
-async fn changed(database: &Database, sql: &str) {
+async fn execute(database: &Database, sql: &str) {
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
     if database.url.starts_with("sqlite") {
         let mut connection = SqliteConnection::connect(&database.url)
             .await
             .expect("open");
-        connection.execute(sql).await.expect("changed");
+        connection.execute(sql).await.expect("executed");
     } else {
         let mut connection = PgConnection::connect(&database.url)
             .await
             .expect("connected");
-        connection.execute(sql).await.expect("changed");
+        connection.execute(sql).await.expect("executed");
     }
 }
 
-async fn kept(database: &Database) -> Vec<String> {
+async fn stored_keys(database: &Database) -> Vec<String> {
     let sql = "SELECT key FROM idempotency_keys ORDER BY key";
     if database.url.starts_with("sqlite") {
         let mut connection = SqliteConnection::connect(&database.url)
@@ -198,24 +199,24 @@ async fn kept(database: &Database) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn forty_requests_under_four_keys_at_two_instances() {
+async fn keyed_requests_at_two_instances_take_effect_once_per_key() {
     let database = Database::postgres().await;
     let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
     let clients = [one.client("alice"), other.client("alice")];
-    let (first, replayed) = done_once(&duplicates(&clients).await, KEYS);
-    assert_eq!(first + replayed, REQUESTS, "nobody waited in vain");
+    let (first, replayed) = assert_applied_once(&send_duplicates(&clients).await, KEYS);
+    assert_eq!(first + replayed, REQUESTS, "no request is refused");
     one.kill();
-    done_once(&duplicates(&[other.client("alice")]).await, 0);
+    assert_applied_once(&send_duplicates(&[other.client("alice")]).await, 0);
     assert_eq!(other.client("alice").tasks().await.len(), KEYS);
 }
 
-/// Somebody's transaction holds the key for longer than we wait.
+/// Another transaction holds the key for longer than the service waits.
 #[tokio::test]
-async fn a_request_that_is_still_running_is_told() {
+async fn key_in_flight_returns_409() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "before"})).await;
+    let task = alice.create(json!({"title": "before"})).await;
     let mut running = PgConnection::connect(&database.url)
         .await
         .expect("connected");
@@ -225,14 +226,14 @@ async fn a_request_that_is_still_running_is_told() {
              VALUES ('alice', 'running', decode(repeat('00', 32), 'hex'), 1)",
         )
         .await
-        .expect("held");
+        .expect("inserted");
     let body = json!({"title": "after"});
-    let told = alice
+    let refused = alice
         .send_keyed("running", Method::PUT, &path(&task), Some(body.clone()))
         .await;
-    told.assert_problem(409, "CONFLICT");
-    assert_eq!(told.header("retry-after"), "1");
-    // Other keys wait for nobody.
+    refused.assert_problem(409, "CONFLICT");
+    assert_eq!(refused.header("retry-after"), "1");
+    // Requests with other keys do not wait.
     let other = alice
         .send_keyed("other", Method::PUT, &path(&task), Some(body.clone()))
         .await;

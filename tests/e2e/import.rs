@@ -1,4 +1,4 @@
-//! `taskhold import` and `taskhold export`: what becomes of each kind of file, on both stores.
+//! `taskhold import` and `taskhold export`, on both stores.
 
 mod exports;
 mod faults;
@@ -14,7 +14,7 @@ use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::service::{Database, Service, run};
 
-/// A file that the console wrote, or that was damaged afterwards.
+/// Returns the path of a file that the original command-line app (the *console*) wrote, or of a damaged one.
 pub fn fixture(name: &str) -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/storage");
     format!("{path}/{name}.json")
@@ -26,7 +26,7 @@ impl Database {
         run(self.folder.path(), &variables, arguments)
     }
 
-    /// Imports it; the exit status and the report.
+    /// Imports a file. Returns the exit status and the report.
     #[track_caller]
     pub fn import(&self, file: &str, options: &[&str]) -> (i32, Value) {
         let report = self.folder.path().join("report.json");
@@ -36,13 +36,13 @@ impl Database {
         let report = std::fs::read(&report).map_or(Value::Null, |bytes| {
             serde_json::from_slice(&bytes).expect("the report is JSON")
         });
-        let status = output.status.code().expect("it ended by itself");
+        let status = output.status.code().expect("an exit code");
         assert_eq!(report.is_null(), status == 1, "{output:?}");
         (status, report)
     }
 
-    /// What an import says that is not done.
-    pub fn refusal(&self, file: &str) -> String {
+    /// Returns the error message of an import that fails as a whole.
+    pub fn import_error(&self, file: &str) -> String {
         let output = self.taskhold(&["import", file]);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert_eq!(output.stdout, b"");
@@ -55,7 +55,7 @@ impl Database {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// All tasks of a user, oldest first, without what is random or counted.
+    /// Returns all tasks of a user, oldest first, without their ids, versions and owner.
     pub fn tasks_of(&self, user: &str) -> Vec<Value> {
         let lines = self.export(user, &["--format", "ndjson"]);
         let tasks = lines.lines().map(|line| {
@@ -69,7 +69,7 @@ impl Database {
         tasks.collect()
     }
 
-    /// A file in the folder of the test.
+    /// Writes a file into the folder of the test and returns its path.
     pub fn file(&self, content: impl AsRef<[u8]>) -> String {
         let path: PathBuf = self.folder.path().join("file.json");
         std::fs::write(&path, content).expect("written");
@@ -77,7 +77,7 @@ impl Database {
     }
 }
 
-/// Imported, already there, deleted since, duplicates, rejected, verified.
+/// Asserts the counts of imported, already present, since deleted, duplicate, rejected and verified rows.
 #[track_caller]
 pub fn assert_counts(report: &Value, expected: [u64; 6]) {
     let names = [
@@ -92,7 +92,7 @@ pub fn assert_counts(report: &Value, expected: [u64; 6]) {
     assert_eq!(counts, expected, "{report}");
 }
 
-async fn what_was_edited_or_deleted_since_stays_so(database: Database) {
+async fn repeated_import_keeps_later_edits_and_deletions(database: Database) {
     let file = fixture("01-current");
     assert_eq!(database.import(&file, &[]).0, 0);
     let service = Service::start(&database).await;
@@ -112,7 +112,7 @@ async fn what_was_edited_or_deleted_since_stays_so(database: Database) {
         .await;
     assert_eq!(deleted.status, 204);
 
-    // Beside the service, and with another time zone.
+    // The import runs while the service does, the second time with another time zone.
     for options in [&[][..], &["--timezone", "Asia/Tokyo"]] {
         let (status, report) = database.import(&file, options);
         assert_eq!(status, 0);
@@ -136,7 +136,7 @@ async fn dry_run_reports_and_changes_nothing(database: Database) {
     assert_counts(&report, [0, 4, 0, 2, 0, 0]);
 }
 
-async fn owners_are_given_where_they_lack_and_mapped_where_told(database: Database) {
+async fn missing_owners_are_set_and_mapped_owners_replaced(database: Database) {
     let file = fixture("05-missing-user_id");
     let options = [
         "--user",
@@ -147,7 +147,7 @@ async fn owners_are_given_where_they_lack_and_mapped_where_told(database: Databa
         "nobody=x",
     ];
     let (status, report) = database.import(&file, &options);
-    // Two of them have the same number: they are tasks of two people, and both stay.
+    // Two rows have the same number but different owners, so they are different tasks.
     assert_eq!(status, 0);
     assert_counts(&report, [4, 0, 0, 0, 0, 4]);
     assert_eq!(database.tasks_of("carol").len(), 4);
@@ -156,12 +156,12 @@ async fn owners_are_given_where_they_lack_and_mapped_where_told(database: Databa
     assert_counts(&report, [0, 4, 0, 0, 0, 0]);
 }
 
-async fn our_own_lines_move_everything_to_the_other_store(database: Database) {
+async fn ndjson_export_imports_unchanged_into_the_other_store(database: Database) {
     assert_eq!(database.import(&fixture("25-unicode"), &[]).0, 0);
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let task = alice
-        .created(json!({"title": "new", "description": "line\nline\t\\ \"\u{2028}"}))
+        .create(json!({"title": "new", "description": "line\nline\t\\ \"\u{2028}"}))
         .await;
     let path = format!(
         "/api/v1/tasks/{}/complete",
@@ -192,7 +192,7 @@ async fn our_own_lines_move_everything_to_the_other_store(database: Database) {
     assert_eq!(other.export("alice", &["--format", "ndjson"]), lines);
     let (_, report) = other.import(&file, &[]);
     assert_counts(&report, [0, 5, 0, 0, 0, 0]);
-    // Ids that another user has are not taken over.
+    // An import never overwrites a task of another user.
     let (status, report) = other.import(&file, &["--map", "alice=mallory"]);
     assert_eq!(status, 3);
     assert_counts(&report, [0, 0, 0, 0, 5, 0]);
@@ -203,8 +203,8 @@ async fn our_own_lines_move_everything_to_the_other_store(database: Database) {
     assert_eq!(other.export("alice", &["--format", "ndjson"]), lines);
 }
 
-/// What the console asks of each row when it loads a file.
-async fn the_console_reads_what_is_exported_for_it(database: Database) {
+/// The console refuses to load a file with other members or times.
+async fn console_export_has_the_format_of_the_console(database: Database) {
     for name in ["01-current", "25-unicode", "34-same-title-twice"] {
         assert_eq!(database.import(&fixture(name), &[]).0, 0);
     }
@@ -225,11 +225,11 @@ async fn the_console_reads_what_is_exported_for_it(database: Database) {
                 assert_eq!(row[member], task[member]);
             }
             for member in ["created_at", "updated_at"] {
-                // A time of the wall, as `datetime.isoformat` writes it.
+                // The console writes local times with `datetime.isoformat`.
                 let written = task[member].as_str().expect("a time");
-                let wall = written.strip_suffix('Z').expect("UTC");
-                let wall = wall.strip_suffix(".000000").unwrap_or(wall);
-                assert_eq!(row[member], wall);
+                let local = written.strip_suffix('Z').expect("UTC");
+                let local = local.strip_suffix(".000000").unwrap_or(local);
+                assert_eq!(row[member], local);
             }
         }
         let client = service.client(user);
@@ -252,8 +252,8 @@ async fn the_console_reads_what_is_exported_for_it(database: Database) {
     }
 }
 
-/// Nothing is a file of no tasks only where it is said to be one: otherwise it may be what is left of any.
-async fn nothing_can_be_moved_too(database: Database) {
+/// An empty file is an empty NDJSON export only if the format is named; otherwise it may be a damaged file.
+async fn empty_export_imports_zero_tasks(database: Database) {
     assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
     for format in ["console", "ndjson"] {
         let file = database.file(database.export("nobody", &["--format", format]));
@@ -262,24 +262,24 @@ async fn nothing_can_be_moved_too(database: Database) {
         assert_counts(&report, [0; 6]);
     }
     let empty = database.file("");
-    assert!(database.refusal(&empty).contains("the file is empty"));
+    assert!(database.import_error(&empty).contains("the file is empty"));
     assert_eq!(database.import(&empty, &["--format", "console"]).0, 1);
     let array = database.file("[]");
     assert_eq!(database.import(&array, &["--format", "ndjson"]).0, 1);
 }
 
 on_both_stores! {
-    what_was_edited_or_deleted_since_stays_so
+    repeated_import_keeps_later_edits_and_deletions
     dry_run_reports_and_changes_nothing
-    owners_are_given_where_they_lack_and_mapped_where_told
-    our_own_lines_move_everything_to_the_other_store
-    the_console_reads_what_is_exported_for_it
-    nothing_can_be_moved_too
+    missing_owners_are_set_and_mapped_owners_replaced
+    ndjson_export_imports_unchanged_into_the_other_store
+    console_export_has_the_format_of_the_console
+    empty_export_imports_zero_tasks
 }
 
-/// The layout too is the console's: what was never edited in between comes out as it went in.
+/// Only the numbers of the rows change, which count the tasks of each user from 1.
 #[test]
-fn a_file_of_one_user_comes_back_byte_for_byte() {
+fn imported_console_file_is_exported_unchanged() {
     let database = Database::sqlite();
     let file = std::fs::read_to_string(fixture("90-ten-thousand")).expect("a fixture");
     let rows: Vec<Value> = serde_json::from_str(&file).expect("JSON");
@@ -303,9 +303,9 @@ fn a_file_of_one_user_comes_back_byte_for_byte() {
     assert_eq!(count, rows.len());
 }
 
-/// A list leaves a damaged row out, so that it hides no others. A file without it would be taken for all.
+/// A list leaves a corrupt row out, but an export without the row would be taken for complete.
 #[tokio::test]
-async fn an_export_that_would_lack_a_task_fails() {
+async fn corrupt_row_fails_the_export() {
     let database = Database::sqlite();
     database.import(&fixture("01-current"), &[]);
     let whole = database.export("alice", &[]);
@@ -321,6 +321,6 @@ async fn an_export_that_would_lack_a_task_fails() {
         .expect("damaged");
     let output = database.taskhold(&["export", "--user", "alice"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(said.contains("damaged"), "{said}");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(stderr.contains("damaged"), "{stderr}");
 }

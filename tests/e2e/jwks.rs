@@ -1,4 +1,4 @@
-//! Tokens of another issuer's keys, as the whole program takes them.
+//! Tokens signed by the keys of an external issuer, against the whole program.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn claims(user: &str) -> Value {
     json!({"sub": user, "exp": tomorrow()})
 }
 
-async fn is_taken(service: &Service, token: String) -> bool {
+async fn is_accepted(service: &Service, token: String) -> bool {
     let answer = service.client_with(Some(token)).get("/api/v1/tasks").await;
     match answer.status {
         200 => true,
@@ -28,7 +28,7 @@ async fn is_taken(service: &Service, token: String) -> bool {
 }
 
 #[tokio::test]
-async fn the_keys_of_a_file_are_taken_beside_the_secret_and_replaced_with_it() {
+async fn keys_from_a_file_are_accepted_and_reloaded() {
     let (ed25519, p256, rsa) = (
         IssuerKey::ed25519(),
         IssuerKey::p256(),
@@ -37,32 +37,36 @@ async fn the_keys_of_a_file_are_taken_beside_the_secret_and_replaced_with_it() {
     let database = Database::sqlite();
     let file = database.folder.path().join("jwks.json");
     let write = |keys: &[Value]| fs::write(&file, key_set(keys).to_string()).expect("written");
-    write(&[ed25519.jwk_of("e"), p256.jwk_of("p"), rsa.jwk_of("r")]);
+    write(&[
+        ed25519.jwk_with_id("e"),
+        p256.jwk_with_id("p"),
+        rsa.jwk_with_id("r"),
+    ]);
     let path = file.to_str().expect("UTF-8");
     let service = Service::start_with(&database, &[(FILE, path)]).await;
     for (key, id) in [(&ed25519, "e"), (&p256, "p"), (&rsa, "r")] {
         assert!(
-            is_taken(&service, key.token(id, &claims("anna"))).await,
+            is_accepted(&service, key.token(id, &claims("anna"))).await,
             "{id}"
         );
     }
-    assert!(is_taken(&service, signed(&claims("anna"), SECRET)).await);
+    assert!(is_accepted(&service, signed(&claims("anna"), SECRET)).await);
     let confused = ed25519.sign(
         &json!({"alg": Algorithm::HS256, "kid": "e"}),
         &claims("anna"),
     );
-    assert!(!is_taken(&service, confused).await);
+    assert!(!is_accepted(&service, confused).await);
     let new = IssuerKey::ed25519();
-    write(&[new.jwk_of("new")]);
-    assert!(is_taken(&service, new.token("new", &claims("anna"))).await);
-    assert!(!is_taken(&service, ed25519.token("e", &claims("anna"))).await);
+    write(&[new.jwk_with_id("new")]);
+    assert!(is_accepted(&service, new.token("new", &claims("anna"))).await);
+    assert!(!is_accepted(&service, ed25519.token("e", &claims("anna"))).await);
 }
 
-/// What Better Auth's plugin really sends, and where it keeps its keys.
+/// The header, the payload and the key are those that Better Auth's plugin sends.
 #[tokio::test]
-async fn somebody_signed_in_with_better_auth_has_their_own_tasks() {
+async fn better_auth_user_sees_only_their_own_tasks() {
     let key = IssuerKey::ed25519();
-    let mut published = key.jwk_of("c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11");
+    let mut published = key.jwk_with_id("c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11");
     published["alg"] = json!("EdDSA");
     let issuer = JwksServer::start(&key_set(&[published])).await;
     let database = Database::sqlite();
@@ -89,7 +93,7 @@ async fn somebody_signed_in_with_better_auth_has_their_own_tasks() {
         Some(key.sign(&header, &payload))
     };
     let anna = service.client_with(token("Vf2hX0m8pQ1rS3tU5vW7xY9zA1bC3dE5"));
-    let task = anna.created(json!({"title": "hers"})).await;
+    let task = anna.create(json!({"title": "hers"})).await;
     assert_eq!(task["user_id"], "Vf2hX0m8pQ1rS3tU5vW7xY9zA1bC3dE5");
     assert_eq!(anna.tasks().await, [task]);
     let bert = service.client_with(token("aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV"));
@@ -108,28 +112,32 @@ async fn somebody_signed_in_with_better_auth_has_their_own_tasks() {
 }
 
 #[tokio::test]
-async fn a_new_key_of_the_issuer_is_taken_and_a_storm_of_unknown_ones_asks_it_once() {
+async fn new_issuer_key_is_fetched_and_unknown_keys_cause_no_further_fetch() {
     let (old, new, stranger) = (IssuerKey::p256(), IssuerKey::p256(), IssuerKey::p256());
-    let issuer = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let issuer = JwksServer::start(&key_set(&[old.jwk_with_id("old")])).await;
     let database = Database::sqlite();
     let service = Service::start_with(&database, &[(URL, &issuer.url())]).await;
-    assert!(is_taken(&service, old.token("old", &claims("anna"))).await);
-    assert_eq!(issuer.asked(), 1);
-    issuer.publish(&key_set(&[old.jwk_of("old"), new.jwk_of("new")]));
-    assert!(is_taken(&service, new.token("new", &claims("anna"))).await);
-    assert_eq!(issuer.asked(), 2);
-    let storm = (0..200).map(|number| {
+    assert!(is_accepted(&service, old.token("old", &claims("anna"))).await);
+    assert_eq!(issuer.request_count(), 1);
+    issuer.publish(&key_set(&[old.jwk_with_id("old"), new.jwk_with_id("new")]));
+    assert!(is_accepted(&service, new.token("new", &claims("anna"))).await);
+    assert_eq!(issuer.request_count(), 2);
+    let burst = (0..200).map(|number| {
         let token = stranger.token(&format!("unknown-{number}"), &claims("anna"));
-        is_taken(&service, token)
+        is_accepted(&service, token)
     });
-    let taken = futures_util::future::join_all(storm).await;
-    assert!(!taken.contains(&true));
-    assert!(is_taken(&service, old.token("old", &claims("anna"))).await);
-    assert_eq!(issuer.asked(), 2, "not again within the same minute");
+    let accepted = futures_util::future::join_all(burst).await;
+    assert!(!accepted.contains(&true));
+    assert!(is_accepted(&service, old.token("old", &claims("anna"))).await);
+    assert_eq!(
+        issuer.request_count(),
+        2,
+        "no second fetch within the same minute"
+    );
 }
 
 #[tokio::test]
-async fn the_service_starts_without_its_issuer_and_finds_it_later() {
+async fn service_starts_without_its_issuer_and_reads_the_keys_later() {
     let key = IssuerKey::ed25519();
     let issuer = JwksServer::start(&key_set(&[])).await;
     let url = issuer.url();
@@ -142,24 +150,24 @@ async fn the_service_starts_without_its_issuer_and_finds_it_later() {
         service.log()
     );
     let token = || key.token("k", &claims("anna"));
-    assert!(!is_taken(&service, token()).await);
+    assert!(!is_accepted(&service, token()).await);
     service
         .client("anna")
-        .created(json!({"title": "with the secret"}))
+        .create(json!({"title": "with the secret"}))
         .await;
-    let issuer = JwksServer::start_at(address, &key_set(&[key.jwk_of("k")])).await;
+    let issuer = JwksServer::start_at(address, &key_set(&[key.jwk_with_id("k")])).await;
     eventually("the keys are read", async || {
-        is_taken(&service, token()).await.then_some(())
+        is_accepted(&service, token()).await.then_some(())
     })
     .await;
-    let asked = issuer.asked();
+    let requests = issuer.request_count();
     issuer.stop().await;
-    // A key that nobody knows is a reason to ask the issuer, who is away.
+    // An unknown key causes a fetch, which fails while the issuer is down.
     let stranger = IssuerKey::ed25519().token("unknown", &claims("anna"));
-    assert!(!is_taken(&service, stranger).await);
+    assert!(!is_accepted(&service, stranger).await);
     assert!(
-        is_taken(&service, token()).await,
-        "the keys stay while it is away"
+        is_accepted(&service, token()).await,
+        "the keys stay while the issuer is down"
     );
-    assert_eq!(asked, 1);
+    assert_eq!(requests, 1);
 }

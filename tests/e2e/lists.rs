@@ -1,4 +1,4 @@
-//! Ten thousand tasks of one user: all of them, pages, search, counts.
+//! Lists, pages, searches and counts of ten thousand tasks of one user.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use crate::service::{Client, Database, Service, path};
 
 const SIZE: usize = 10_000;
 
-/// Some of them in other scripts, a quarter of them done; in batches, as fast as the store takes them.
-async fn furnished(client: &Client) -> BTreeSet<String> {
+/// Creates tasks, some in other scripts and a quarter of them completed, and returns their ids.
+async fn create_tasks(client: &Client) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     let numbers: Vec<_> = (0..SIZE).collect();
     for some in numbers.chunks(64) {
         let tasks = some.iter().map(|number| {
             let word = ["milk", "МОЛОКО", "牛乳", "50%_off"][number % 4];
             client
-                .created(json!({"title": format!("{word} {number}"), "completed": number % 4 == 0}))
+                .create(json!({"title": format!("{word} {number}"), "completed": number % 4 == 0}))
         });
         ids.extend(join_all(tasks).await.iter().map(id));
     }
@@ -30,6 +30,7 @@ fn id(task: &Value) -> String {
     task["id"].as_str().expect("an id").to_owned()
 }
 
+/// Follows the links from the page at `first` to the last one, and returns the ids of all tasks.
 async fn pages(client: &Client, first: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut path = first.to_owned();
@@ -56,10 +57,10 @@ async fn pages(client: &Client, first: &str) -> Vec<String> {
     }
 }
 
-async fn ten_thousand_tasks_of_one_user(database: Database) {
+async fn ten_thousand_tasks_are_listed_paged_searched_and_counted(database: Database) {
     let service = Service::start(&database).await;
     let (alice, bob) = (service.client("alice"), service.client("bob"));
-    let ids = furnished(&alice).await;
+    let ids = create_tasks(&alice).await;
     assert_eq!(ids.len(), SIZE);
 
     let all = alice.get("/api/v1/tasks").await;
@@ -131,13 +132,13 @@ async fn ten_thousand_tasks_of_one_user(database: Database) {
             .is_empty()
     );
 
-    no_query_takes_a_second(&alice, &newest_first[SIZE / 2]).await;
-    paging_while_others_write(&alice, &newest_first).await;
+    assert_queries_take_under_a_second(&alice, &newest_first[SIZE / 2]).await;
+    page_during_writes(&alice, &newest_first).await;
 }
 
-/// Not even of the program without optimization, which this is. A query may be tried again: a machine that is
-/// busy with other tests for a moment is no slow query.
-async fn no_query_takes_a_second(alice: &Client, id: &str) {
+/// Asserts that each query takes less than a second, even in a build without optimization. A slow query is
+/// repeated, since other tests may keep the machine busy.
+async fn assert_queries_take_under_a_second(alice: &Client, id: &str) {
     let one = format!("/api/v1/tasks/{id}");
     for path in [
         "/api/v1/tasks",
@@ -154,22 +155,22 @@ async fn no_query_takes_a_second(alice: &Client, id: &str) {
         let mut took = Vec::new();
         while took.iter().all(|took| *took >= Duration::from_secs(1)) {
             assert!(took.len() < 5, "{path} took {took:?}");
-            let asked = Instant::now();
+            let started = Instant::now();
             assert_eq!(alice.get(path).await.status, 200, "{path}");
-            took.push(asked.elapsed());
+            took.push(started.elapsed());
         }
         println!("{took:?} {path}");
     }
 }
 
-/// Whoever was there all the time is on exactly one page.
-async fn paging_while_others_write(alice: &Client, before: &[String]) {
+/// Asserts that a task that exists all the time is on exactly one page, while other tasks come and go.
+async fn page_during_writes(alice: &Client, before: &[String]) {
     let (deleted, stays) = before.split_at(300);
     let item = |id: &String| format!("/api/v1/tasks/{id}");
     let writing = async {
         for (number, id) in deleted.iter().enumerate() {
             alice
-                .created(json!({"title": format!("meanwhile {number}")}))
+                .create(json!({"title": format!("meanwhile {number}")}))
                 .await;
             assert_eq!(
                 alice.send(Method::DELETE, &item(id), None).await.status,
@@ -193,11 +194,11 @@ async fn paging_while_others_write(alice: &Client, before: &[String]) {
     }
 }
 
-/// What only a real connection shows.
-async fn head_has_the_headers_of_get_and_no_body(database: Database) {
+/// Only a real connection shows that the body is empty.
+async fn head_returns_the_headers_of_get_without_a_body(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "x"})).await;
+    let task = alice.create(json!({"title": "x"})).await;
     let path = path(&task);
     let get = alice.get(&path).await;
     let head = alice.send(Method::HEAD, &path, None).await;
@@ -215,6 +216,6 @@ async fn head_has_the_headers_of_get_and_no_body(database: Database) {
 }
 
 on_both_stores! {
-    ten_thousand_tasks_of_one_user
-    head_has_the_headers_of_get_and_no_body
+    ten_thousand_tasks_are_listed_paged_searched_and_counted
+    head_returns_the_headers_of_get_without_a_body
 }

@@ -1,5 +1,5 @@
-//! Clients that work, each for a user of its own and on one connection: nothing is asked twice, and
-//! whatever goes wrong is told.
+//! Clients that create and read tasks, each as a user of its own and on one connection. They retry nothing
+//! and record every failure.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use crate::service::{Service, eventually, path};
 use crate::socket::{Socket, request};
 
-/// How long a client thinks between two tasks.
+/// The pause of a client between two tasks.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What a client did on its one connection.
+/// The requests of a client on its one connection.
 #[derive(Default)]
 struct History {
     acknowledged: BTreeSet<String>,
@@ -24,8 +24,8 @@ struct History {
 }
 
 impl History {
-    /// Creates tasks and reads them, until told to stop. Asks nothing twice and connects once.
-    async fn of(
+    /// Creates tasks and reads them until `stop` is set or a request fails.
+    async fn record(
         user: String,
         url: String,
         stop: Arc<AtomicBool>,
@@ -40,22 +40,27 @@ impl History {
             let title = format!("round {round}");
             let task = json!({"title": title});
             let creation = request("POST", "/api/v1/tasks", &user, Some(&task));
-            let Some(created) = history.ask(&mut socket, &creation, 201).await else {
+            let Some(created) = history.exchange(&mut socket, &creation, 201).await else {
                 break;
             };
             history.acknowledged.insert(title);
             let read = request("GET", &path(&created["task"]), &user, None);
-            history.ask(&mut socket, &read, 200).await;
+            history.exchange(&mut socket, &read, 200).await;
             succeeded.fetch_add(2, Ordering::Relaxed);
-            // A client's pause, not a wait for anything.
+            // This is the pace of the client, not a wait for anything.
             tokio::time::sleep(PAUSE).await;
         }
         history
     }
 
-    async fn ask(&mut self, socket: &mut Socket, request: &str, expected: u16) -> Option<Value> {
+    async fn exchange(
+        &mut self,
+        socket: &mut Socket,
+        request: &str,
+        expected: u16,
+    ) -> Option<Value> {
         let started = Instant::now();
-        let answer = socket.ask(request).await;
+        let answer = socket.exchange(request).await;
         self.durations.push(started.elapsed());
         match answer {
             Ok(answer) if answer.status == expected => return Some(answer.body),
@@ -66,7 +71,7 @@ impl History {
     }
 }
 
-/// Clients, each with a user of its own.
+/// Running clients, each with a user of its own.
 pub struct Load {
     stop: Arc<AtomicBool>,
     succeeded: Arc<AtomicUsize>,
@@ -79,7 +84,7 @@ impl Load {
         let clients = (0..clients)
             .map(|number| {
                 let user = format!("client {number}");
-                let history = History::of(
+                let history = History::record(
                     user.clone(),
                     url.to_owned(),
                     stop.clone(),
@@ -95,8 +100,8 @@ impl Load {
         }
     }
 
-    /// Waits until so many more requests have succeeded.
-    pub async fn goes_on(&self, requests: usize) {
+    /// Waits until this many more requests have succeeded.
+    pub async fn wait_for_progress(&self, requests: usize) {
         let goal = self.succeeded.load(Ordering::Relaxed) + requests;
         eventually("the load goes on", async || {
             let ended = self.clients.iter().any(|(_, client)| client.is_finished());
@@ -105,9 +110,9 @@ impl Load {
         .await;
     }
 
-    /// Ends it: no request has failed, and what is stored is what was acknowledged. Gives what 99 of
-    /// 100 requests took at most, and the slowest.
-    pub async fn ends_well(self, service: &Service) -> (Duration, Duration) {
+    /// Stops the clients, and asserts that no request has failed and that exactly the acknowledged tasks are
+    /// stored. Returns the 99th percentile and the maximum of the durations.
+    pub async fn finish(self, service: &Service) -> (Duration, Duration) {
         self.stop.store(true, Ordering::Relaxed);
         let (mut durations, mut failures, mut acknowledged) = (Vec::new(), Vec::new(), Vec::new());
         for (user, client) in self.clients {
@@ -130,7 +135,7 @@ impl Load {
                 .map(|task| task["title"].as_str().expect("a title").to_owned())
                 .collect();
             assert_eq!(tasks.len(), acknowledged.len(), "{user}: no task twice");
-            assert_eq!(stored, acknowledged, "{user}: all that was acknowledged");
+            assert_eq!(stored, acknowledged, "{user}: every acknowledged task");
         }
         (usual, slowest)
     }

@@ -1,5 +1,5 @@
-//! The store has committed a write with an `Idempotency-Key`, and its word of that is lost: the write
-//! is made again, and the key tells that it is done.
+//! The store commits a write with an `Idempotency-Key`, but the reply is lost. The service retries the
+//! write, and the key shows that it has taken effect.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,15 +8,15 @@ use taskhold_testkit::proxy::FaultProxy;
 
 use crate::service::{Answer, Client, Database, Service, TASKS};
 
-/// A service that loses its store at the commit of every write.
-struct Unlucky {
-    // Before the server, which it is connected to.
+/// A service that loses its connection to the store at the commit of every write.
+struct LossyService {
+    // Fields drop in order: the service must end before its server.
     service: Service,
     proxy: FaultProxy,
     _server: PostgresServer,
 }
 
-impl Unlucky {
+impl LossyService {
     async fn start() -> Self {
         let server = PostgresServer::start().expect("a server");
         let proxy = FaultProxy::start(&server.url("postgres")).await;
@@ -28,7 +28,7 @@ impl Unlucky {
         }
     }
 
-    fn calls_made_again(&self) -> usize {
+    fn retries(&self) -> usize {
         self.service.log().matches("retrying it").count()
     }
 
@@ -39,22 +39,22 @@ impl Unlucky {
         path: &str,
         body: Option<Value>,
     ) -> Answer {
-        let before = self.calls_made_again();
+        let before = self.retries();
         self.proxy.cut_reply_with(b"COMMIT");
         let key = format!("{method}-{path}");
         let answer = client.send_keyed(&key, method, path, body).await;
-        assert!(self.calls_made_again() > before, "the reply was lost");
+        assert!(self.retries() > before, "the reply was lost");
         answer
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_commit_whose_reply_is_lost_has_one_effect_and_succeeds() {
-    let unlucky = Unlucky::start().await;
-    let alice = unlucky.service.client("alice");
+async fn keyed_write_with_a_lost_commit_reply_succeeds_with_one_effect() {
+    let lossy = LossyService::start().await;
+    let alice = lossy.service.client("alice");
 
     let created = json!({"title": "created"});
-    let answer = unlucky
+    let answer = lossy
         .write(&alice, Method::POST, TASKS, Some(created))
         .await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -68,9 +68,7 @@ async fn a_commit_whose_reply_is_lost_has_one_effect_and_succeeds() {
     );
 
     let completion = format!("{item}/complete");
-    let answer = unlucky
-        .write(&alice, Method::PATCH, &completion, None)
-        .await;
+    let answer = lossy.write(&alice, Method::PATCH, &completion, None).await;
     assert_eq!(
         (answer.status, &answer.body["task"]["completed"]),
         (200, &json!(true)),
@@ -80,9 +78,7 @@ async fn a_commit_whose_reply_is_lost_has_one_effect_and_succeeds() {
     assert_eq!(alice.get(&item).await.header("etag"), answer.header("etag"));
 
     let changed = json!({"title": "changed"});
-    let answer = unlucky
-        .write(&alice, Method::PUT, &item, Some(changed))
-        .await;
+    let answer = lossy.write(&alice, Method::PUT, &item, Some(changed)).await;
     assert_eq!(
         (answer.status, &answer.body["task"]["title"]),
         (200, &json!("changed"))
@@ -90,7 +86,10 @@ async fn a_commit_whose_reply_is_lost_has_one_effect_and_succeeds() {
     assert_eq!(alice.get(&item).await.body, answer.body);
     assert_eq!(alice.get(&item).await.header("etag"), answer.header("etag"));
 
-    let answer = unlucky.write(&alice, Method::DELETE, &item, None).await;
-    assert_eq!(answer.status, 204, "not that it is gone already");
+    let answer = lossy.write(&alice, Method::DELETE, &item, None).await;
+    assert_eq!(
+        answer.status, 204,
+        "the retry does not report the task as missing"
+    );
     assert_eq!(alice.tasks().await, [] as [Value; 0]);
 }

@@ -1,4 +1,4 @@
-//! The real program over real HTTP, on a real SQLite file and a real PostgreSQL.
+//! End-to-end tests: the program over HTTP, on SQLite files and on PostgreSQL servers.
 
 #![expect(
     clippy::expect_used,
@@ -6,7 +6,7 @@
     reason = "a test says what it expects, and JSON is indexed"
 )]
 
-/// Makes a test of each function, for each store: `fn(Database)`.
+/// Defines a test for each function and each store. The functions take a `Database`.
 macro_rules! on_both_stores {
     ($($test:ident)+) => {
         mod sqlite {

@@ -1,4 +1,4 @@
-//! Random sequences of what several users do, compared step by step with a model of a few lines.
+//! Random sequences of requests of several users, compared step by step with a model.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::service::{Answer, Database, Service};
 
-/// What a user does; tasks are chosen among all that were ever created, whosever they are.
+/// A request. Tasks are chosen by index among all that were ever created, by any user.
 #[derive(Debug, Clone)]
 enum Step {
     Create {
@@ -56,7 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[derive(Debug, Clone)]
-struct Modelled {
+struct ModelTask {
     owner: usize,
     id: String,
     title: String,
@@ -66,13 +66,13 @@ struct Modelled {
     deleted: bool,
 }
 
-impl Modelled {
-    fn shown(&self) -> (&str, &str, &str, bool) {
+impl ModelTask {
+    fn fields(&self) -> (&str, &str, &str, bool) {
         (&self.id, &self.title, &self.description, self.completed)
     }
 }
 
-fn shown(task: &Value) -> (&str, &str, &str, bool) {
+fn fields(task: &Value) -> (&str, &str, &str, bool) {
     let text = |name: &str| task[name].as_str().expect("text");
     (
         text("id"),
@@ -82,24 +82,24 @@ fn shown(task: &Value) -> (&str, &str, &str, bool) {
     )
 }
 
-fn is_sound(title: &str) -> bool {
+fn is_valid(title: &str) -> bool {
     (1..=100).contains(&title.chars().count())
 }
 
-/// One sequence, by users whom nobody else is.
+/// One sequence of requests, with users of its own.
 struct Run<'a> {
     service: &'a Service,
     name: String,
-    model: Vec<Modelled>,
+    model: Vec<ModelTask>,
 }
 
 impl Run<'_> {
-    async fn take(&mut self, user: usize, step: Step) {
+    async fn perform(&mut self, user: usize, step: Step) {
         match step {
             Step::Create { title, completed } => self.create(user, title, completed).await,
             Step::List => self.list(user).await,
             Step::Read { task } => {
-                let answer = self.ask(user, Method::GET, task, "", None, false).await;
+                let answer = self.send(user, Method::GET, task, "", None, false).await;
                 self.expect(user, task, &answer, true, false, |_| ());
             }
             Step::Put {
@@ -110,9 +110,9 @@ impl Run<'_> {
             } => {
                 let body = json!({"title": title, "description": description});
                 let answer = self
-                    .ask(user, Method::PUT, task, "", Some(body), stale)
+                    .send(user, Method::PUT, task, "", Some(body), stale)
                     .await;
-                if !is_sound(&title) {
+                if !is_valid(&title) {
                     return assert_eq!(answer.status, 422);
                 }
                 self.expect(user, task, &answer, false, stale, |task| {
@@ -124,7 +124,7 @@ impl Run<'_> {
             Step::Patch { task, description } => {
                 let body = json!({"description": description});
                 let answer = self
-                    .ask(user, Method::PATCH, task, "", Some(body), false)
+                    .send(user, Method::PATCH, task, "", Some(body), false)
                     .await;
                 self.expect(user, task, &answer, false, false, |task| {
                     task.description = description.unwrap_or_default();
@@ -134,7 +134,7 @@ impl Run<'_> {
             Step::Complete { task, completed } => {
                 let body = completed.map(|completed| json!({"completed": completed}));
                 let answer = self
-                    .ask(user, Method::PATCH, task, "/complete", body, false)
+                    .send(user, Method::PATCH, task, "/complete", body, false)
                     .await;
                 self.expect(user, task, &answer, false, false, |task| {
                     task.completed = completed.unwrap_or(!task.completed);
@@ -142,7 +142,7 @@ impl Run<'_> {
                 });
             }
             Step::Delete { task, stale } => {
-                let answer = self.ask(user, Method::DELETE, task, "", None, stale).await;
+                let answer = self.send(user, Method::DELETE, task, "", None, stale).await;
                 self.expect(user, task, &answer, false, stale, |task| {
                     task.deleted = true;
                 });
@@ -160,11 +160,11 @@ impl Run<'_> {
             None => json!({"title": title}),
         };
         let answer = self.client(user).post("/api/v1/tasks", body).await;
-        if !is_sound(&title) {
+        if !is_valid(&title) {
             return assert_eq!(answer.status, 422);
         }
         assert_eq!(answer.status, 201, "{answer:?}");
-        let task = Modelled {
+        let task = ModelTask {
             owner: user,
             id: answer.body["task"]["id"]
                 .as_str()
@@ -176,7 +176,7 @@ impl Run<'_> {
             version: 1,
             deleted: false,
         };
-        assert_eq!(shown(&answer.body["task"]), task.shown());
+        assert_eq!(fields(&answer.body["task"]), task.fields());
         self.model.push(task);
     }
 
@@ -187,13 +187,13 @@ impl Run<'_> {
             .iter()
             .rev()
             .filter(|task| task.owner == user && !task.deleted)
-            .map(Modelled::shown)
+            .map(ModelTask::fields)
             .collect();
-        assert_eq!(tasks.iter().map(shown).collect::<Vec<_>>(), expected);
+        assert_eq!(tasks.iter().map(fields).collect::<Vec<_>>(), expected);
     }
 
-    /// Asks about a task, with the tag of its version or, where it should be stale, of another.
-    async fn ask(
+    /// Sends a request about a task with the tag of its version or, if `stale`, of another version.
+    async fn send(
         &self,
         user: usize,
         method: Method,
@@ -225,7 +225,7 @@ impl Run<'_> {
         answer: &Answer,
         reading: bool,
         stale: bool,
-        change: impl FnOnce(&mut Modelled),
+        change: impl FnOnce(&mut ModelTask),
     ) {
         let Some(task) = self.model.get_mut(task).filter(|task| !task.deleted) else {
             return assert_eq!(answer.status, 404, "{answer:?}");
@@ -241,12 +241,12 @@ impl Run<'_> {
             return assert_eq!(answer.status, 204, "{answer:?}");
         }
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(shown(&answer.body["task"]), task.shown());
+        assert_eq!(fields(&answer.body["task"]), task.fields());
         assert_eq!(answer.header("etag"), format!("\"{}\"", task.version));
     }
 }
 
-async fn random_sequences_go_as_modelled(database: Database) {
+async fn random_sequences_match_the_model(database: Database) {
     let service = Service::start(&database).await;
     let mut runner = TestRunner::new(Config::default());
     let sequences = prop::collection::vec((0..3_usize, step()), 1..40);
@@ -262,7 +262,7 @@ async fn random_sequences_go_as_modelled(database: Database) {
         };
         println!("{sequence:?}");
         for (user, step) in sequence {
-            run.take(user, step).await;
+            run.perform(user, step).await;
         }
         for user in 0..3 {
             run.list(user).await;
@@ -271,5 +271,5 @@ async fn random_sequences_go_as_modelled(database: Database) {
 }
 
 on_both_stores! {
-    random_sequences_go_as_modelled
+    random_sequences_match_the_model
 }

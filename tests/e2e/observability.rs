@@ -1,5 +1,4 @@
-//! What the service tells of itself: metrics, alerts made of them, one line of log for each request,
-//! and spans.
+//! Metrics, alerts, the request log, and spans.
 
 mod collector;
 mod log;
@@ -10,9 +9,9 @@ mod spans;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{Database, Service, eventually, path, token};
+use crate::service::{Database, Service, eventually, http, path, token};
 
-/// The value of the series of this name that has all of these labels.
+/// Returns the value of the only series with this name and all of these labels, or `None` without one.
 fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let mut found = metrics.lines().filter(|line| {
         line.starts_with(name)
@@ -24,10 +23,10 @@ fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
     value
 }
 
-async fn requests_and_calls_are_counted(database: Database) {
+async fn requests_and_store_calls_are_counted(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "one"})).await;
+    let task = alice.create(json!({"title": "one"})).await;
     let item = path(&task);
     for _ in 0..3 {
         assert_eq!(alice.get(&item).await.status, 200);
@@ -126,7 +125,7 @@ async fn requests_and_calls_are_counted(database: Database) {
     );
 }
 
-async fn logins_that_fail_are_counted(database: Database) {
+async fn failed_logins_are_counted(database: Database) {
     let service = Service::start(&database).await;
     let nobody = service.client_with(None);
     let register = json!({"email": "anna@example.org", "password": "correct horse"});
@@ -142,18 +141,18 @@ async fn logins_that_fail_are_counted(database: Database) {
         let answer = nobody.post("/api/auth/login", login).await;
         assert_eq!(answer.status, status, "{answer:?}");
         let metrics = service.text("/metrics").await;
-        let counted = series(&metrics, "taskhold_login_failures_total", &[]);
-        assert_eq!(counted, Some(count), "{metrics}");
+        let failures = series(&metrics, "taskhold_login_failures_total", &[]);
+        assert_eq!(failures, Some(count), "{metrics}");
     }
 }
 
-async fn metrics_may_have_a_listener_of_their_own(database: Database) {
+async fn metrics_address_moves_the_metrics_to_their_own_listener(database: Database) {
     let service =
         Service::start_with(&database, &[("TASKHOLD__METRICS__ADDRESS", "127.0.0.1:0")]).await;
     let log = service.log();
-    let (_, after) = log.split_once("metrics_url=").expect("it says where");
+    let (_, after) = log.split_once("metrics_url=").expect("the URL is logged");
     let url = after.split_whitespace().next().expect("a URL");
-    let answer = reqwest::get(url).await.expect("an answer");
+    let answer = http().get(url).send().await.expect("an answer");
     assert!(
         answer.headers()["content-type"]
             .to_str()
@@ -174,8 +173,8 @@ async fn metrics_may_have_a_listener_of_their_own(database: Database) {
         .assert_problem(404, "NOT_FOUND");
 }
 
-/// Whatever a file says: clients do not reach them.
-async fn metrics_are_nowhere_in_production_without_a_listener_of_their_own(database: Database) {
+/// The file of the production profile sets no address: clients must not reach the metrics.
+async fn production_without_metrics_address_serves_no_metrics(database: Database) {
     let folder = database.folder.path().join("config");
     std::fs::create_dir(&folder).expect("a folder");
     let file = "[server]\nport = 0\n[metrics]\naddress = ''\n";
@@ -189,7 +188,7 @@ async fn metrics_are_nowhere_in_production_without_a_listener_of_their_own(datab
         .assert_problem(404, "NOT_FOUND");
 }
 
-async fn a_request_is_one_line_of_log(database: Database) {
+async fn each_request_logs_one_line(database: Database) {
     let service = Service::start_with(&database, &[("TASKHOLD__LOG__FORMAT", "json")]).await;
     let alice = service.client("alice@example.org");
     let request = alice
@@ -240,9 +239,9 @@ async fn a_request_is_one_line_of_log(database: Database) {
 }
 
 on_both_stores! {
-    requests_and_calls_are_counted
-    logins_that_fail_are_counted
-    metrics_may_have_a_listener_of_their_own
-    metrics_are_nowhere_in_production_without_a_listener_of_their_own
-    a_request_is_one_line_of_log
+    requests_and_store_calls_are_counted
+    failed_logins_are_counted
+    metrics_address_moves_the_metrics_to_their_own_listener
+    production_without_metrics_address_serves_no_metrics
+    each_request_logs_one_line
 }

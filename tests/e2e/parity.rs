@@ -1,4 +1,4 @@
-//! Every case recorded from the console, over HTTP.
+//! Cases recorded from the original command-line app (the *console*), replayed over HTTP.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use taskhold_testkit::console::{Console, Operation, Outcome, Seen, recorded_case
 
 use crate::service::{Answer, Database, Service};
 
-/// Gives every case users of its own.
+/// Replays a case over HTTP, as users of its own.
 struct Http<'a> {
     service: &'a Service,
     case: &'a str,
@@ -81,7 +81,7 @@ fn seen(task: &Value) -> Seen {
     }
 }
 
-async fn every_recorded_case_ends_as_on_the_console(database: Database) {
+async fn recorded_cases_end_as_on_the_console(database: Database) {
     let service = Service::start(&database).await;
     let (mut cases, mut steps) = (0, 0);
     for case in recorded_cases() {
@@ -102,8 +102,8 @@ async fn every_recorded_case_ends_as_on_the_console(database: Database) {
     assert_eq!((cases, steps), (249, 3886), "the recording is complete");
 }
 
-/// The one case of an owner without a name: such a token is none.
-async fn the_empty_owner_is_no_owner(database: Database) {
+/// One recorded case has an owner without a name, whose token is invalid here.
+async fn token_with_an_empty_subject_returns_401(database: Database) {
     let service = Service::start(&database).await;
     let nobody = service.client("");
     let mut cases = recorded_cases();
@@ -125,6 +125,6 @@ async fn the_empty_owner_is_no_owner(database: Database) {
 }
 
 on_both_stores! {
-    every_recorded_case_ends_as_on_the_console
-    the_empty_owner_is_no_owner
+    recorded_cases_end_as_on_the_console
+    token_with_an_empty_subject_returns_401
 }

@@ -1,5 +1,5 @@
-//! What the endpoints ask of the stores: how many statements, and by which plans. A statement too many
-//! or a plan that reads a whole table fails here, not at a user's.
+//! The number of SQL statements of each endpoint, and their query plans. One statement too many, or a plan
+//! that reads a whole table, fails here.
 
 mod accounts;
 mod postgres;
@@ -11,61 +11,62 @@ use serde_json::Value;
 
 use crate::service::{Answer, Client, Service, eventually};
 
-/// 200 users with 1,000 tasks each, one with 10,000, and so many more users that a plan which reads
-/// them all would be a bad one.
+/// 200 users with 1,000 tasks each, one with 10,000, and enough further users to make a plan that reads them
+/// all a slow one.
 const OWNERS: u32 = 200;
 const TASKS_EACH: u32 = 1_000;
 const TASKS_OF_ONE: u32 = 10_000;
 const USERS: u32 = 20_000;
 
-/// A time, in microseconds, at which nothing is out of date yet.
-const FAR_OFF: i64 = 4_102_444_800_000_000;
+/// A time, in microseconds, before which no row expires.
+const FAR_FUTURE: i64 = 4_102_444_800_000_000;
 
-/// A statement that was run, and how.
+/// A statement that was executed, and its query plan.
 #[derive(Debug, Clone)]
-struct Planned {
+struct PlannedStatement {
     statement: String,
     plan: String,
 }
 
-/// What a store was asked.
+/// The statements that a store has executed, and their plans.
 #[derive(Debug, Default)]
-struct Asked {
+struct StatementLog {
     statements: usize,
-    plans: Vec<Planned>,
+    plans: Vec<PlannedStatement>,
 }
 
-/// A service with all those tasks, on a store that writes down what it is asked.
+/// A service with seeded tasks, on a store that logs its statements.
 trait Observed {
     /// Whether concurrent calls are batched on this store.
     const BATCHES: bool;
 
     fn service(&self) -> &Service;
 
-    /// What it was asked since the last look. Something may still be on its way into the log, and
-    /// is seen by the next look then.
-    async fn look(&mut self) -> Asked;
+    /// Returns the statements since the last call. A statement that is not in the log yet is returned by the
+    /// next call.
+    async fn new_statements(&mut self) -> StatementLog;
 
-    /// What is wrong with a plan, if anything.
-    fn fault(planned: &Planned) -> Option<&'static str>;
+    /// Describes what is wrong with a plan; `None` if it is good.
+    fn problem(planned: &PlannedStatement) -> Option<&'static str>;
 
-    /// Looks at what it was asked: how many statements these were, none of them with a bad plan.
-    async fn look_for_faults(&mut self, what: &str, all: &mut Vec<Planned>) -> usize {
-        let asked = self.look().await;
-        for planned in &asked.plans {
-            assert_eq!(Self::fault(planned), None, "{what}: {planned:#?}");
+    /// Asserts that the new statements have good plans, and returns the number of statements.
+    async fn check_new_statements(&mut self, what: &str, all: &mut Vec<PlannedStatement>) -> usize {
+        let log = self.new_statements().await;
+        for planned in &log.plans {
+            assert_eq!(Self::problem(planned), None, "{what}: {planned:#?}");
             assert!(names_owner(&planned.statement), "{what}: {planned:#?}");
         }
-        all.extend(asked.plans);
-        asked.statements
+        all.extend(log.plans);
+        log.statements
     }
 
-    /// Has this answered, by so many statements where the number is known, all of them with good plans.
+    /// Sends a request, and asserts its status, its number of statements if known, and that their plans are
+    /// good.
     async fn expect(
         &mut self,
         client: &Client,
         request: &Request,
-        all: &mut Vec<Planned>,
+        all: &mut Vec<PlannedStatement>,
     ) -> Answer {
         let Request { method, path, .. } = request;
         let mut prepared = client.request(method.clone(), path);
@@ -79,8 +80,8 @@ trait Observed {
         assert_eq!(answer.status, request.status, "{method} {path}: {answer:?}");
         let what = format!("{method} {path}");
         let mut seen = 0;
-        eventually(&format!("{what} is written down"), async || {
-            seen += self.look_for_faults(&what, all).await;
+        eventually(&format!("{what} is logged"), async || {
+            seen += self.check_new_statements(&what, all).await;
             (seen >= request.statements.unwrap_or(1)).then_some(())
         })
         .await;
@@ -102,7 +103,7 @@ fn names_owner(statement: &str) -> bool {
     !is_on_tasks || condition.is_some_and(|(_, condition)| condition.contains("user_id"))
 }
 
-/// A request, the status of its answer, and how many statements it takes.
+/// A request, the expected status, and the expected number of statements; `None` if it varies.
 #[derive(Debug, Clone)]
 struct Request {
     method: Method,
@@ -114,7 +115,7 @@ struct Request {
 }
 
 impl Request {
-    /// One that is answered with 200 after one statement.
+    /// Creates a request that is answered with 200 by one statement.
     fn new(method: Method, path: &str) -> Self {
         Self {
             method,
@@ -130,7 +131,7 @@ impl Request {
         Self::new(Method::GET, path)
     }
 
-    fn with(self, body: Value) -> Self {
+    fn with_body(self, body: Value) -> Self {
         Self {
             body: Some(body),
             ..self
@@ -144,11 +145,11 @@ impl Request {
         }
     }
 
-    fn answered(self, status: u16) -> Self {
+    fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
     }
 
-    fn by(self, statements: impl Into<Option<usize>>) -> Self {
+    fn with_statements(self, statements: impl Into<Option<usize>>) -> Self {
         Self {
             statements: statements.into(),
             ..self
@@ -156,37 +157,39 @@ impl Request {
     }
 }
 
-/// Asks everything of the service. Gives each statement that was seen.
-async fn ask_everything<O: Observed>(observed: &mut O) -> Vec<Planned> {
+/// Sends every kind of request, and returns each statement that was seen.
+async fn check_all_requests<O: Observed>(observed: &mut O) -> Vec<PlannedStatement> {
     let mut all = Vec::new();
     requests::tasks(observed, &mut all).await;
     if O::BATCHES {
-        requests::at_once(observed, &mut all).await;
+        requests::concurrent_reads(observed, &mut all).await;
     }
-    requests::under_a_key(observed, &mut all).await;
-    accounts::life(observed, &mut all).await;
-    for parts in KINDS {
+    requests::keyed_writes(observed, &mut all).await;
+    accounts::lifecycle(observed, &mut all).await;
+    for parts in REQUIRED {
         eventually(&format!("{parts:?} is seen"), async || {
-            observed.look_for_faults("the last request", &mut all).await;
-            let is_it =
-                |planned: &Planned| parts.iter().all(|part| planned.statement.contains(part));
-            all.iter().any(is_it).then_some(())
+            observed
+                .check_new_statements("the last request", &mut all)
+                .await;
+            let is_required = |planned: &PlannedStatement| {
+                parts.iter().all(|part| planned.statement.contains(part))
+            };
+            all.iter().any(is_required).then_some(())
         })
         .await;
     }
     all
 }
 
-/// Whether the service asks this for itself: now and then it looks which tokens were revoked, and deletes
-/// what is out of date, so many rows at a time.
-fn is_of_the_service(statement: &str) -> bool {
+/// Returns whether a statement belongs to a background job: the service reloads the revocations and deletes
+/// expired rows in batches.
+fn is_background(statement: &str) -> bool {
     statement.contains("\"kept_until\" >=")
         || (statement.starts_with("DELETE") && statement.contains(" LIMIT "))
 }
 
-/// Statements that must be among those that were seen, by parts of theirs: a test that sees nothing finds
-/// no fault either.
-const KINDS: [&[&str]; 15] = [
+/// Parts of statements that must have been seen: without any statements, the test would find no problem.
+const REQUIRED: [&[&str]; 15] = [
     &["UPDATE \"tasks\"", "RETURNING"],
     &["DELETE FROM \"tasks\""],
     &["INSERT INTO \"tasks\""],
@@ -204,8 +207,8 @@ const KINDS: [&[&str]; 15] = [
     &["INSERT INTO \"revocations\""],
 ];
 
-/// The statements that make the data, for a store that has numbers from 0 to another one in `series`, new
-/// ids in `id` and 32 bytes in `digest`.
+/// Returns the statements that seed the data. `series(n)` is an SQL source of the numbers from 0 to `n`, `id`
+/// an expression for a new id, and `digest` one for 32 bytes.
 fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 7] {
     let tasks = OWNERS * TASKS_EACH + TASKS_OF_ONE;
     let (users, tasks) = (series(USERS - 1), series(tasks - 1));
@@ -225,17 +228,17 @@ fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 7] {
         ),
         format!(
             "INSERT INTO refresh_tokens (token_hash, family, user_id, created_at, expires_at)
-             SELECT {digest}, {id}, 'user-' || n, 0, {FAR_OFF} FROM {users}"
+             SELECT {digest}, {id}, 'user-' || n, 0, {FAR_FUTURE} FROM {users}"
         ),
         format!(
             "INSERT INTO idempotency_keys (user_id, key, fingerprint, created_at)
-             SELECT 'user-' || n % {OWNERS}, 'key-' || n, {digest}, {FAR_OFF} FROM {users}"
+             SELECT 'user-' || n % {OWNERS}, 'key-' || n, {digest}, {FAR_FUTURE} FROM {users}"
         ),
         format!(
             "INSERT INTO imports (user_id, origin, console_id, created_at, task_id)
              SELECT 'user-' || n, 'user-' || n, 1, 0, {id} FROM {users}"
         ),
-        format!("INSERT INTO attempts SELECT {digest}, 1, {FAR_OFF} FROM {users}"),
-        format!("INSERT INTO revocations SELECT {digest}, 0, {FAR_OFF} FROM {users}"),
+        format!("INSERT INTO attempts SELECT {digest}, 1, {FAR_FUTURE} FROM {users}"),
+        format!("INSERT INTO revocations SELECT {digest}, 0, {FAR_FUTURE} FROM {users}"),
     ]
 }

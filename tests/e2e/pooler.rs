@@ -1,4 +1,4 @@
-//! Behind a pooler, which gives its clients in turn the few sessions that it has.
+//! The service behind a pooler, which shares a few sessions between its clients.
 
 pub mod pgbouncer;
 
@@ -11,15 +11,15 @@ use sqlx::{Connection as _, PgConnection};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 
 use self::pgbouncer::Pooler;
-use crate::connecting::refused;
+use crate::connecting::assert_serve_fails;
 use crate::service::{Client, Database, Service, path};
 
 #[tokio::test]
-async fn a_pooler_that_mixes_up_prepared_statements_is_refused() {
+async fn pooler_without_prepared_statements_is_refused() {
     let database = PostgresDatabase::empty().await;
-    let pooler = Pooler::mixing_statements(database.url()).await;
+    let pooler = Pooler::without_prepared_statements(database.url()).await;
     for _ in 0..5 {
-        refused(
+        assert_serve_fails(
             &pooler.url(),
             78,
             "mixes up prepared statements",
@@ -28,12 +28,11 @@ async fn a_pooler_that_mixes_up_prepared_statements_is_refused() {
     }
 }
 
-/// Different requests of several users at once, with writes beside them, on fewer sessions than the
-/// service has connections.
+/// Several users read and write concurrently, on fewer sessions than the service has connections.
 #[tokio::test]
-async fn a_pooler_that_keeps_prepared_statements_apart_gives_everybody_their_own_rows() {
+async fn pooler_with_prepared_statements_returns_each_user_their_own_rows() {
     let database = PostgresDatabase::empty().await;
-    let pooler = Pooler::keeping_statements_apart(database.url()).await;
+    let pooler = Pooler::with_prepared_statements(database.url()).await;
     let service = Service::start_with(
         &Database::at(&pooler.url()),
         &[("DIRECT_URL", database.url())],
@@ -47,7 +46,7 @@ async fn a_pooler_that_keeps_prepared_statements_apart_gives_everybody_their_own
         .flat_map(|(reader, neighbour)| reader.reads(neighbour))
         .collect();
     assert!(reads.len() > 1000);
-    // A stride that shares no factor with their number visits each once.
+    // A stride that shares no factor with the number of reads visits each of them once.
     let mixed: Vec<_> = (0..1000)
         .map(|round| &reads[round * 577 % reads.len()])
         .collect();
@@ -63,7 +62,7 @@ async fn a_pooler_that_keeps_prepared_statements_apart_gives_everybody_their_own
     for writer in &writers {
         let tasks = writer.tasks().await;
         let left = tasks.iter().rev().map(|task| task["title"].clone());
-        let expected = (0..20).filter(|round| round % 2 == 0).map(written);
+        let expected = (0..20).filter(|round| round % 2 == 0).map(final_title);
         assert!(left.eq(expected), "{tasks:?}");
     }
 
@@ -74,20 +73,20 @@ async fn a_pooler_that_keeps_prepared_statements_apart_gives_everybody_their_own
     );
 }
 
-/// The pooler itself answers that the server is away, in codes and texts of its own.
+/// During the outage the pooler reports the missing server with error codes and texts of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_that_is_away_for_4_seconds_behind_a_pooler() {
+async fn four_second_outage_behind_a_pooler_fails_no_request() {
     let server = PostgresServer::start().expect("a server");
-    let pooler = Pooler::keeping_statements_apart(&server.url("postgres")).await;
+    let pooler = Pooler::with_prepared_statements(&server.url("postgres")).await;
     let direct = server.url("postgres");
     let service =
         Service::start_with(&Database::at(&pooler.url()), &[("DIRECT_URL", &direct)]).await;
     let alice = service.client("alice");
-    alice.created(json!({"title": "before"})).await;
+    alice.create(json!({"title": "before"})).await;
     server.stop();
     let started = Instant::now();
     let waiting = tokio::spawn(async move {
-        join_all((0..8).map(|number| alice.created(json!({"title": number.to_string()})))).await;
+        join_all((0..8).map(|number| alice.create(json!({"title": number.to_string()})))).await;
         alice.tasks().await.len()
     });
     // The outage itself.
@@ -101,11 +100,11 @@ async fn a_server_that_is_away_for_4_seconds_behind_a_pooler() {
     );
 }
 
-/// A request whose answer is known, whatever the others do.
+/// A request whose answer does not depend on concurrent requests.
 struct Read<'a> {
     client: &'a Client,
     path: String,
-    /// Points to what is compared.
+    /// The JSON pointer of the compared member.
     member: &'static str,
     expected: Value,
 }
@@ -118,10 +117,10 @@ impl Read<'_> {
     }
 }
 
-/// A user whose tasks nobody changes.
+/// A user whose tasks do not change.
 struct Reader {
     client: Client,
-    /// In the order of their creation, which is not that of their titles.
+    /// Tasks in order of creation, which differs from the order of their titles.
     tasks: Vec<Value>,
 }
 
@@ -132,12 +131,12 @@ impl Reader {
         for number in 0..12 {
             let title = format!("{:02} of {name}", number * 5 % 12);
             let task = json!({"title": title, "completed": number % 3 == 0});
-            tasks.push(client.created(task).await);
+            tasks.push(client.create(task).await);
         }
         Self { client, tasks }
     }
 
-    /// All that is asked as this user, also after a neighbour's tasks.
+    /// Returns all reads of this user, including reads of another user's tasks.
     fn reads(&self, neighbour: &Self) -> Vec<Read<'_>> {
         let counts = json!({"total": 12, "completed": 4, "pending": 8});
         let mut reads = vec![self.read("/api/v1/tasks/stats".to_owned(), "", counts)];
@@ -161,7 +160,7 @@ impl Reader {
         reads
     }
 
-    /// A list, as it is worked out here. A page is a limit and an offset.
+    /// Returns the read of a list with its expected answer. A page is a limit and an offset.
     fn list(
         &self,
         key: &str,
@@ -202,16 +201,16 @@ impl Reader {
     }
 }
 
-/// What a writer's task of this round is called in the end.
-fn written(round: usize) -> String {
+/// Returns the final title of a writer's task.
+fn final_title(round: usize) -> String {
     format!("{round}, again")
 }
 
-/// Every kind of write, whose answers are seen to be of this task. That of an even round stays.
+/// Writes to a new task in every way and checks the answers. The task of an odd round is deleted in the end.
 async fn write(client: &Client, round: usize) {
-    let task = client.created(json!({"title": round.to_string()})).await;
+    let task = client.create(json!({"title": round.to_string()})).await;
     let path = path(&task);
-    let replaced = json!({"title": written(round), "description": "replaced"});
+    let replaced = json!({"title": final_title(round), "description": "replaced"});
     for (method, path, body, member, expected) in [
         (
             Method::PATCH,
@@ -232,7 +231,7 @@ async fn write(client: &Client, round: usize) {
             path.clone(),
             Some(replaced),
             "title",
-            json!(written(round)),
+            json!(final_title(round)),
         ),
     ] {
         let answer = client.send(method, &path, body).await;
@@ -245,7 +244,7 @@ async fn write(client: &Client, round: usize) {
     }
 }
 
-/// How many sessions the server has in this database, but for the one that asks.
+/// Returns the number of sessions in this database, without the one that counts.
 async fn sessions(url: &str) -> usize {
     let mut session = PgConnection::connect(url).await.expect("connected");
     let sessions: i64 = sqlx::query_scalar(

@@ -1,5 +1,5 @@
-//! A power cut takes from a SQLite file what was never synced. `tests/power_cut/copy_synced_files.c`
-//! keeps apart what was, and says why that is what a power cut can leave.
+//! A power cut removes from a SQLite file what was never synced. `tests/power_cut/copy_synced_files.c`
+//! copies synced data to another folder, and explains why a power cut can leave exactly that.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,51 +15,52 @@ use crate::writers::Writers;
 
 /// Writers of each kind.
 const WRITERS: usize = 16;
-/// Tasks that are acknowledged between two power cuts: enough to fill SQLite's log several times.
+/// Tasks acknowledged between two power cuts: enough to fill SQLite's log several times.
 const TASKS: usize = 500;
 
-/// A machine whose power can be cut.
+/// A simulated machine whose power can be cut.
 struct Machine {
     database: Database,
-    /// What programs see: it is in memory, some of it also on the disk.
-    seen: PathBuf,
-    /// What is on the disk.
+    /// The files as programs see them, including unsynced data.
+    live: PathBuf,
+    /// The files as they are on the disk: synced data only.
     disk: PathBuf,
-    preloaded: PathBuf,
+    /// The library that copies synced data, for `LD_PRELOAD`.
+    library: PathBuf,
 }
 
 impl Machine {
-    /// Nothing is on its disk.
+    /// Creates a machine with an empty disk.
     fn new() -> Self {
         let database = Database::sqlite();
-        // Open files are known by their real path.
-        let folder = fs::canonicalize(database.folder.path()).expect("it is there");
-        let preloaded = folder.join("copy_synced_files.so");
+        // The library sees the real paths of open files.
+        let folder = fs::canonicalize(database.folder.path()).expect("the folder exists");
+        let library = folder.join("copy_synced_files.so");
         let source =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/power_cut/copy_synced_files.c");
         let mut cc = Command::new("cc");
         cc.args(["-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC"])
             .arg("-o")
-            .args([&preloaded, &source]);
+            .args([&library, &source]);
         let outcome = cc.status().expect("the C compiler `cc` runs");
         assert!(outcome.success(), "the library is compiled");
         let machine = Self {
             database,
-            seen: folder.join("data"),
+            live: folder.join("data"),
             disk: folder.join("disk"),
-            preloaded,
+            library,
         };
-        for folder in [&machine.seen, &machine.disk] {
+        for folder in [&machine.live, &machine.disk] {
             fs::create_dir(folder).expect("a folder");
         }
         machine
     }
 
-    /// What a program on it must be given.
+    /// Returns the environment variables for a program on this machine.
     fn variables(&self) -> [(&str, &str); 3] {
         [
-            ("LD_PRELOAD", &self.preloaded),
-            ("SYNCED_FROM", &self.seen),
+            ("LD_PRELOAD", &self.library),
+            ("SYNCED_FROM", &self.live),
             ("SYNCED_TO", &self.disk),
         ]
         .map(|(name, path)| (name, path.to_str().expect("UTF-8")))
@@ -69,19 +70,19 @@ impl Machine {
         Service::start_with(&self.database, &self.variables()).await
     }
 
-    /// When the programs were killed: the memory is gone, and programs see what is on the disk.
-    fn comes_back(&self) {
-        fs::remove_dir_all(&self.seen).expect("removed");
-        fs::rename(&self.disk, &self.seen).expect("renamed");
-        copy_files(&self.seen, &self.disk);
+    /// Discards unsynced data, after the programs were killed.
+    fn restore_power(&self) {
+        fs::remove_dir_all(&self.live).expect("removed");
+        fs::rename(&self.disk, &self.live).expect("renamed");
+        copy_files(&self.live, &self.disk);
     }
 
-    /// What SQLite's own shell says to these statements about the file that programs see.
-    fn ask(&self, statements: &str) -> String {
-        // In a copy: to close the last connection to a file writes to it.
+    /// Executes statements on a copy of the live file with SQLite's shell, and returns the output.
+    fn query(&self, statements: &str) -> String {
+        // Closing the last connection to a file writes to it, hence the copy.
         let copy = TempDir::new().expect("a temporary folder");
         let copy = copy.path().join("copy");
-        copy_files(&self.seen, &copy);
+        copy_files(&self.live, &copy);
         let mut shell = Command::new("sqlite3");
         shell.arg(copy.join("taskhold.db")).arg(statements);
         let output = shell.output().expect("SQLite's shell `sqlite3` runs");
@@ -99,31 +100,31 @@ fn copy_files(from: &Path, to: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_power_cut_loses_no_acknowledged_task() {
+async fn power_cut_loses_no_acknowledged_task() {
     let machine = Machine::new();
     let mut service = machine.serve().await;
     let writers = Writers::start(&service, WRITERS);
     for _ in 0..rounds(3, 20) {
-        writers.go_on(TASKS).await;
+        writers.wait_for_progress(TASKS).await;
         service.kill();
-        machine.comes_back();
-        assert_eq!(machine.ask("PRAGMA integrity_check"), "ok");
+        machine.restore_power();
+        assert_eq!(machine.query("PRAGMA integrity_check"), "ok");
         service = machine.serve().await;
-        writers.turn_to(&service);
+        writers.switch_to(&service);
     }
-    let account = writers.finish(&service).await;
-    assert!(account.unknown > 0, "the power cuts hit requests under way");
+    let record = writers.finish(&service).await;
+    assert!(record.unknown > 0, "the power cuts hit requests under way");
 }
 
-/// Without it, a machine that loses nothing at all would pass the test above.
+/// Without this test, a machine that loses nothing at all would pass the test above.
 #[test]
-fn a_power_cut_loses_what_sqlite_acknowledged_before_it_was_synced() {
+fn power_cut_loses_unsynced_sqlite_commits() {
     let kept = |synchronous| {
         let machine = Machine::new();
         let inserted = insert_until_power_cut(&machine, synchronous);
-        machine.comes_back();
-        assert_eq!(machine.ask("PRAGMA integrity_check"), "ok");
-        let kept = machine.ask("SELECT count(*) FROM t");
+        machine.restore_power();
+        assert_eq!(machine.query("PRAGMA integrity_check"), "ok");
+        let kept = machine.query("SELECT count(*) FROM t");
         println!("{synchronous}: {kept} kept of {inserted} acknowledged");
         (kept.parse::<usize>().expect("a number"), inserted)
     };
@@ -133,11 +134,11 @@ fn a_power_cut_loses_what_sqlite_acknowledged_before_it_was_synced() {
     assert!(normal < inserted, "{normal} of {inserted}");
 }
 
-/// Inserts rows, one in each transaction, and cuts the power when all are acknowledged.
+/// Inserts rows, each in its own transaction, and kills the shell when all are acknowledged.
 fn insert_until_power_cut(machine: &Machine, synchronous: &str) -> usize {
     const ROWS: usize = 200;
     let mut shell = Command::new("sqlite3")
-        .arg(machine.seen.join("taskhold.db"))
+        .arg(machine.live.join("taskhold.db"))
         .envs(machine.variables())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -150,12 +151,12 @@ fn insert_until_power_cut(machine: &Machine, synchronous: &str) -> usize {
     .chain((0..ROWS).map(|number| format!("INSERT INTO t VALUES ({number});\n")))
     .chain(["SELECT 'all inserted';\n".to_owned()])
     .collect();
-    // Kept open: at the end of its input the shell closes the file in order.
+    // The pipe stays open: at the end of its input the shell would close the file properly.
     let mut input = shell.stdin.take().expect("a pipe");
     input
         .write_all(statements.as_bytes())
         .and_then(|()| input.flush())
-        .expect("it reads");
+        .expect("the shell reads");
     let output = BufReader::new(shell.stdout.take().expect("a pipe"));
     let acknowledged = output
         .lines()

@@ -1,4 +1,4 @@
-//! What the process asks of the system it runs on.
+//! Process settings: the umask and the limit of open files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::service::{Database, Service, copy_environment, eventually, taskhold};
 
-/// `taskhold serve`, from a shell that first does this.
-fn served_after(first: &str, database: &Database, variables: &[(&str, &str)]) -> Command {
+/// Returns a command that runs `taskhold serve` from a shell, after the shell command `first`.
+fn serve_after(first: &str, database: &Database, variables: &[(&str, &str)]) -> Command {
     let variables = [&[("DATABASE_URL", database.url.as_str())], variables].concat();
     let serve = taskhold(database.folder.path(), &variables, &["serve"]);
     let mut shell = Command::new("sh");
@@ -21,18 +21,18 @@ fn served_after(first: &str, database: &Database, variables: &[(&str, &str)]) ->
     shell
 }
 
-/// A line of what the system tells of a process.
-fn told(service: &Service, file: &str, line: &str) -> String {
-    let told = fs::read_to_string(format!("/proc/{}/{file}", service.process()));
-    let told = told.expect("Linux tells of a process");
-    let found = told.lines().find_map(|told| told.strip_prefix(line));
+/// Returns the value of a line of a file in `/proc/<pid>`.
+fn process_value(service: &Service, file: &str, name: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{}/{file}", service.process_id()));
+    let text = text.expect("a file in /proc");
+    let found = text.lines().find_map(|line| line.strip_prefix(name));
     found.expect("a line").trim().to_owned()
 }
 
 fn assert_private(folder: &Path, seen: &mut Vec<String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        let metadata = fs::metadata(&path).expect("it is there");
+        let metadata = fs::metadata(&path).expect("the entry exists");
         let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
         let mode = metadata.permissions().mode() & 0o777;
         assert_eq!(mode, expected, "{mode:o} {}", path.display());
@@ -50,12 +50,12 @@ fn assert_private(folder: &Path, seen: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn all_files_are_private_whatever_the_umask_was() {
+async fn files_are_private_despite_an_open_umask() {
     let database = Database::sqlite();
-    let service = Service::spawn(served_after("umask 000", &database, &[]))
-        .listening()
+    let service = Service::spawn(serve_after("umask 000", &database, &[]))
+        .wait_until_listening()
         .await;
-    assert_eq!(told(&service, "status", "Umask:"), "0077");
+    assert_eq!(process_value(&service, "status", "Umask:"), "0077");
     let mut seen = Vec::new();
     assert_private(database.folder.path(), &mut seen);
     seen.sort();
@@ -72,13 +72,13 @@ async fn all_files_are_private_whatever_the_umask_was() {
 }
 
 #[tokio::test]
-async fn the_limit_of_open_files_is_raised_to_what_is_needed() {
+async fn low_open_file_limit_is_raised() {
     let database = Database::sqlite();
     let connections = [("TASKHOLD__SERVER__MAX_CONNECTIONS", "1000")];
-    let service = Service::spawn(served_after("ulimit -Sn 300", &database, &connections))
-        .listening()
+    let service = Service::spawn(serve_after("ulimit -Sn 300", &database, &connections))
+        .wait_until_listening()
         .await;
-    let limits = told(&service, "limits", "Max open files");
+    let limits = process_value(&service, "limits", "Max open files");
     let soft: u64 = limits
         .split_whitespace()
         .next()
@@ -89,12 +89,12 @@ async fn the_limit_of_open_files_is_raised_to_what_is_needed() {
 }
 
 #[tokio::test]
-async fn a_hard_limit_that_is_too_low_is_warned_of() {
+async fn low_hard_open_file_limit_logs_a_warning() {
     let database = Database::sqlite();
     let connections = [("TASKHOLD__SERVER__MAX_CONNECTIONS", "1000")];
     let limits = "ulimit -Sn 300 && ulimit -Hn 400";
-    let service = Service::spawn(served_after(limits, &database, &connections))
-        .listening()
+    let service = Service::spawn(serve_after(limits, &database, &connections))
+        .wait_until_listening()
         .await;
     assert!(
         service
@@ -103,8 +103,8 @@ async fn a_hard_limit_that_is_too_low_is_warned_of() {
         "{}",
         service.log()
     );
-    assert!(told(&service, "limits", "Max open files").starts_with("400 "));
-    eventually("it serves as many as it can", async || {
+    assert!(process_value(&service, "limits", "Max open files").starts_with("400 "));
+    eventually("the service serves", async || {
         (service.client_with(None).get("/health").await.status == 200).then_some(())
     })
     .await;

@@ -1,5 +1,5 @@
-//! Real faults of a real PostgreSQL, under load: requests wait them out, nothing is lost, nothing
-//! happens twice.
+//! Faults of a PostgreSQL server under load: requests wait until the server is back, no write is lost and none
+//! is applied twice.
 
 use std::time::{Duration, Instant};
 
@@ -13,69 +13,67 @@ use taskhold_testkit::proxy::FaultProxy;
 use crate::load::Load;
 use crate::service::{Database, Service, eventually, path};
 
-/// The path of no task.
-const NOBODYS: &str = "/api/v1/tasks/01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
+/// The path of a task that does not exist.
+const MISSING_TASK: &str = "/api/v1/tasks/01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 
-/// Ends the load: nobody noticed more than a delay.
-async fn is_waited_out(load: Load, service: &Service) {
-    let (_, slowest) = load.ends_well(service).await;
+/// Stops the load, and asserts that requests were at most delayed.
+async fn assert_only_delayed(load: Load, service: &Service) {
+    let (_, slowest) = load.finish(service).await;
     assert!(slowest < Duration::from_secs(20), "{slowest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_that_is_stopped_for_8_seconds() {
+async fn eight_second_outage_fails_no_request() {
     let (server, service) = Service::start_on_own_postgres().await;
     let load = Load::start(&service.url, 16);
-    load.goes_on(100).await;
+    load.wait_for_progress(100).await;
     server.stop();
     // The outage itself.
     tokio::time::sleep(Duration::from_secs(8)).await;
     server.restart();
-    load.goes_on(200).await;
-    is_waited_out(load, &service).await;
+    load.wait_for_progress(200).await;
+    assert_only_delayed(load, &service).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_that_is_frozen_for_10_seconds() {
+async fn ten_second_freeze_fails_no_request() {
     let (server, service) = Service::start_on_own_postgres().await;
     let load = Load::start(&service.url, 16);
-    load.goes_on(100).await;
+    load.wait_for_progress(100).await;
     server.freeze();
     // The outage itself.
     tokio::time::sleep(Duration::from_secs(10)).await;
     server.thaw();
-    load.goes_on(200).await;
-    is_waited_out(load, &service).await;
+    load.wait_for_progress(200).await;
+    assert_only_delayed(load, &service).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sessions_that_are_ended_again_and_again() {
+async fn terminated_sessions_fail_no_request() {
     let (server, service) = Service::start_on_own_postgres().await;
     let load = Load::start(&service.url, 16);
     for _ in 0..10 {
-        load.goes_on(50).await;
+        load.wait_for_progress(50).await;
         server.end_sessions().await;
     }
-    load.goes_on(100).await;
-    is_waited_out(load, &service).await;
+    load.wait_for_progress(100).await;
+    assert_only_delayed(load, &service).await;
     assert!(
         service.log().contains("retrying it"),
-        "the retries are seen"
+        "the retries are logged"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_that_was_restarted_while_nobody_asked() {
+async fn restart_while_idle_fails_no_request() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    join_all((0..20).map(|number| alice.created(json!({"title": number.to_string()})))).await;
+    join_all((0..20).map(|number| alice.create(json!({"title": number.to_string()})))).await;
     for _ in 0..3 {
         server.stop();
         server.restart();
-        let (tasks, created) = tokio::join!(
-            alice.tasks(),
-            alice.created(json!({"title": "right after"}))
-        );
+        let (tasks, created) =
+            tokio::join!(alice.tasks(), alice.create(json!({"title": "right after"})));
         assert!(tasks.len() >= 20);
         assert_eq!(created["title"], "right after");
     }
@@ -83,14 +81,14 @@ async fn a_server_that_was_restarted_while_nobody_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_that_is_down_for_45_seconds() {
+async fn forty_five_second_outage_returns_503_and_recovers() {
     let (server, service) = Service::start_on_own_postgres().await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "still there"})).await;
+    let task = alice.create(json!({"title": "still there"})).await;
     let item = path(&task);
     server.stop();
     let down = Instant::now();
-    let mut asked = Vec::new();
+    let mut requests = Vec::new();
     while down.elapsed() < Duration::from_secs(45) {
         for (method, path, body) in [
             (Method::GET, "/api/v1/tasks".to_owned(), None),
@@ -100,19 +98,19 @@ async fn a_server_that_is_down_for_45_seconds() {
                 Some(json!({"title": "lost?"})),
             ),
             (Method::PATCH, item.clone() + "/complete", None),
-            (Method::DELETE, NOBODYS.to_owned(), None),
+            (Method::DELETE, MISSING_TASK.to_owned(), None),
         ] {
             let alice = alice.clone();
-            // A connection that was used a moment before is trusted: what is sent on it as the server
-            // goes may have been done.
-            let may_be_done = method != Method::GET && down.elapsed() < Duration::from_secs(1);
-            asked.push(tokio::spawn(async move {
+            // A connection is not checked again shortly after its last use, so a write that is sent while the
+            // server stops may have been applied.
+            let may_be_applied = method != Method::GET && down.elapsed() < Duration::from_secs(1);
+            requests.push(tokio::spawn(async move {
                 let started = Instant::now();
                 let answer = alice.send(method, &path, body).await;
-                (answer, started.elapsed(), may_be_done)
+                (answer, started.elapsed(), may_be_applied)
             }));
         }
-        // How often the clients of an outage ask.
+        // The pace of the clients during the outage.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let health = service.client_with(None).get("/health").await;
         assert_eq!(health.status, 503, "{health:?}");
@@ -136,15 +134,15 @@ async fn a_server_that_is_down_for_45_seconds() {
         back.elapsed()
     );
     let (mut refused, mut slowest) = (0, Duration::ZERO);
-    for request in asked {
-        let (answer, took, may_be_done) = request.await.expect("asked");
+    for request in requests {
+        let (answer, took, may_be_applied) = request.await.expect("sent");
         slowest = slowest.max(took);
-        // Those that were asked at the end of the outage succeeded after it.
+        // Requests from the end of the outage succeed after it.
         if answer.status == 503 {
             answer.assert_problem(503, "SERVICE_UNAVAILABLE");
             assert_eq!(answer.header("retry-after"), "5");
             refused += 1;
-        } else if answer.status == 504 && may_be_done {
+        } else if answer.status == 504 && may_be_applied {
             answer.assert_problem(504, "OUTCOME_UNKNOWN");
         } else {
             assert!([200, 201, 204, 404].contains(&answer.status), "{answer:?}");
@@ -152,7 +150,7 @@ async fn a_server_that_is_down_for_45_seconds() {
     }
     assert!(refused > 20, "{refused}");
     assert!(slowest < Duration::from_secs(25), "{slowest:?}");
-    eventually("health is told again", async || {
+    eventually("the service is healthy again", async || {
         (service.client_with(None).get("/health").await.status == 200).then_some(())
     })
     .await;
@@ -163,22 +161,22 @@ async fn a_server_that_is_down_for_45_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn connections_that_died_silently() {
+async fn silently_dead_connections_are_replaced_within_10_seconds() {
     let server = PostgresServer::start().expect("a server");
     let proxy = FaultProxy::start(&server.url("postgres")).await;
     let service = Service::start(&Database::at(&proxy.url(&server.url("postgres")))).await;
     let load = Load::start(&service.url, 16);
-    load.goes_on(200).await;
+    load.wait_for_progress(200).await;
     proxy.freeze_existing();
     let frozen = Instant::now();
-    load.goes_on(200).await;
-    // Full capacity: as many at once as there are connections, each at once.
+    load.wait_for_progress(200).await;
+    // At full capacity all connections work, and no request waits.
     let alice = service.client("alice");
     eventually("full capacity", async || {
         let started = Instant::now();
         let reads = join_all((0..50).map(|_| alice.get("/api/v1/tasks"))).await;
-        let sound = reads.iter().all(|read| read.status == 200);
-        (sound && started.elapsed() < Duration::from_secs(1)).then_some(())
+        let succeeded = reads.iter().all(|read| read.status == 200);
+        (succeeded && started.elapsed() < Duration::from_secs(1)).then_some(())
     })
     .await;
     assert!(
@@ -186,12 +184,12 @@ async fn connections_that_died_silently() {
         "{:?}",
         frozen.elapsed()
     );
-    is_waited_out(load, &service).await;
+    assert_only_delayed(load, &service).await;
 }
 
-/// The write has happened and nobody was told: it is made again, and found done.
+/// The write is committed but its reply is lost: the retry finds it applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_reply_that_is_lost_leaves_exactly_one_task() {
+async fn lost_reply_creates_exactly_one_task() {
     let server = PostgresServer::start().expect("a server");
     let proxy = FaultProxy::start(&server.url("postgres")).await;
     let service = Service::start(&Database::at(&proxy.url(&server.url("postgres")))).await;
@@ -199,14 +197,14 @@ async fn a_reply_that_is_lost_leaves_exactly_one_task() {
     for round in 1..=5 {
         proxy.cut_reply_with(b"INSERT 0 1");
         alice
-            .created(json!({"title": format!("round {round}")}))
+            .create(json!({"title": format!("round {round}")}))
             .await;
         assert_eq!(alice.tasks().await.len(), round);
     }
     let task = alice.tasks().await.remove(0);
     let item = path(&task);
 
-    // Made again, a toggle would undo itself: its outcome is told as unknown.
+    // A retried toggle would undo itself, so its outcome is reported as unknown.
     proxy.cut_reply_with(b"UPDATE 1");
     let toggled = alice
         .send(Method::PATCH, &(item.clone() + "/complete"), None)
@@ -216,17 +214,17 @@ async fn a_reply_that_is_lost_leaves_exactly_one_task() {
     assert_eq!(
         alice.get(&item).await.body["task"]["completed"],
         true,
-        "it had happened, once"
+        "toggled once"
     );
 
-    // A deletion that may have happened is as good as one that has.
+    // A deletion is idempotent, so it is retried.
     proxy.cut_reply_with(b"DELETE 1");
     assert_eq!(alice.send(Method::DELETE, &item, None).await.status, 204);
     assert_eq!(alice.tasks().await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_pool_that_is_larger_than_the_roles_limit() {
+async fn pool_larger_than_the_role_limit_fails_no_request() {
     let server = PostgresServer::start().expect("a server");
     let mut admin = PgConnection::connect(&server.url("postgres"))
         .await
@@ -246,16 +244,16 @@ async fn a_pool_that_is_larger_than_the_roles_limit() {
     )
     .await;
     let load = Load::start(&service.url, 50);
-    load.goes_on(500).await;
+    load.wait_for_progress(500).await;
     assert_eq!(
         service.client_with(None).get("/health").await.status,
         200,
-        "a full pool is no dead store"
+        "a full pool does not mean an unavailable store"
     );
-    // Somebody else takes one of the four away, and gives it back.
+    // Another client takes one of the four connections for a while.
     let guest = PgConnection::connect(&url).await;
-    load.goes_on(100).await;
+    load.wait_for_progress(100).await;
     drop(guest);
-    load.goes_on(500).await;
-    is_waited_out(load, &service).await;
+    load.wait_for_progress(500).await;
+    assert_only_delayed(load, &service).await;
 }

@@ -1,4 +1,4 @@
-//! `docs/requirements.md`: every requirement has its row, and what a row names is there.
+//! `docs/requirements.md`: every requirement has a row, and every test, target and file in a row exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 const MATRIX: &str = include_str!("../../docs/requirements.md");
 const MAKEFILE: &str = include_str!("../../Makefile");
-/// Where the macro that makes tests of the obligations of a store has their names.
+/// The module of the contract suite, whose macro lists the names of its tests.
 const CONTRACT: &str = "crates/testkit/src/contract";
 
-/// How many there are of each kind.
+/// Each kind of requirement: its letter, how many there are, and the number of digits.
 const REQUIREMENTS: [(char, usize, usize); 3] = [('A', 46, 2), ('B', 29, 2), ('S', 12, 1)];
 
 pub fn repository() -> PathBuf {
@@ -20,7 +20,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The cells of each row whose first one names requirements.
+/// Returns the cells of each row whose first cell names requirements.
 fn rows() -> Vec<Vec<&'static str>> {
     MATRIX
         .lines()
@@ -30,7 +30,7 @@ fn rows() -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// What `A01, A03 to A05` means.
+/// Expands a cell such as `A01, A03 to A05` to single requirements.
 fn numbers(cell: &str) -> Vec<String> {
     let mut numbers = Vec::new();
     for part in cell.split(", ") {
@@ -46,13 +46,13 @@ fn numbers(cell: &str) -> Vec<String> {
     numbers
 }
 
-/// What stands between backquotes.
+/// Returns the texts between backquotes.
 fn named(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// Whether the file has a function of this name that is a test, by its attribute or by a list that
-/// a macro makes tests of.
+/// Returns whether the file has a test of this name: a function with a test attribute, or one in the list of a
+/// macro that defines tests.
 pub fn has_test(path: &str, name: &str) -> bool {
     let text = read(path);
     let Some(at) = text.find(&format!("fn {name}(")) else {
@@ -95,7 +95,7 @@ fn every_requirement_has_one_row() {
 }
 
 #[test]
-fn what_is_named_is_there() {
+fn named_tests_targets_and_files_exist() {
     for name in named(MATRIX) {
         if let Some((path, test)) = name.split_once("::") {
             assert!(has_test(path, test), "there is no test {name}");
@@ -109,7 +109,7 @@ fn what_is_named_is_there() {
 }
 
 #[test]
-fn every_requirement_is_shown_by_a_test_or_a_target() {
+fn every_requirement_names_a_test_or_a_target() {
     for row in rows() {
         let [number, _, _, shown] = row.as_slice() else {
             panic!("four cells, and not {row:?}");

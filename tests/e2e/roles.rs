@@ -1,5 +1,5 @@
-//! `docs/operations/postgresql.md` done as it says: a role that owns the tables, another that serves
-//! and can do nothing else.
+//! The statements of `docs/operations/postgresql.md`: one role owns the tables, another one serves and can do
+//! nothing else.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 
 use crate::service::{
-    Answer, Client, Database, SECRET, Service, TASKS, path, run, run_told, token,
+    Answer, Client, Database, SECRET, Service, TASKS, path, run, run_with_input, token,
 };
 
 const GUIDE: &str = include_str!("../../docs/operations/postgresql.md");
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
-/// The statements of the SQL under this heading, block by block.
+/// Returns the SQL statements under a heading, block by block.
 fn blocks(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = GUIDE
         .split_once(&format!("\n## {heading}\n"))
@@ -33,25 +33,25 @@ fn blocks(heading: &str) -> Vec<Vec<&'static str>> {
     blocks.map(statements).collect()
 }
 
-/// A server with the roles that the guide makes, and the tables.
-struct Guided {
+/// A server that is set up as documented: with two roles and all tables.
+struct DocumentedServer {
     server: PostgresServer,
 }
 
-impl Guided {
+impl DocumentedServer {
     async fn start() -> Self {
         let server = PostgresServer::start().expect("a server");
-        let guided = Self { server };
+        let server = Self { server };
         let blocks = blocks("Two roles");
         let [roles, schema, after, _] = blocks.as_slice() else {
-            panic!("four blocks, and not {blocks:#?}");
+            panic!("not four blocks: {blocks:#?}");
         };
-        guided.told("postgres", "postgres", roles).await;
-        guided.told("postgres", "taskhold", schema).await;
-        let migrated = guided.run_as_owner(&["migrate", "up"]);
+        server.execute("postgres", "postgres", roles).await;
+        server.execute("postgres", "taskhold", schema).await;
+        let migrated = server.run_as_owner(&["migrate", "up"]);
         assert!(migrated.contains("4 migrations applied"), "{migrated}");
-        guided.told("taskhold_owner", "taskhold", after).await;
-        guided
+        server.execute("taskhold_owner", "taskhold", after).await;
+        server
     }
 
     fn url(&self, role: &str, database: &str) -> String {
@@ -60,14 +60,14 @@ impl Guided {
             .replace("postgres@", &format!("{role}@"))
     }
 
-    async fn connected(&self, role: &str, database: &str) -> PgConnection {
+    async fn connect(&self, role: &str, database: &str) -> PgConnection {
         PgConnection::connect(&self.url(role, database))
             .await
             .expect("connected")
     }
 
-    async fn told(&self, role: &str, database: &str, statements: &[&str]) {
-        let mut connection = self.connected(role, database).await;
+    async fn execute(&self, role: &str, database: &str, statements: &[&str]) {
+        let mut connection = self.connect(role, database).await;
         for statement in statements {
             let done = connection
                 .execute(AssertSqlSafe((*statement).to_owned()))
@@ -88,7 +88,7 @@ impl Guided {
         Database::at(&self.url("taskhold", "taskhold"))
     }
 
-    /// Served by the role that may only read and write rows.
+    /// Starts a service that connects as the role which may only read and write rows.
     async fn serve(&self) -> Service {
         Service::start_with(
             &self.database(),
@@ -98,10 +98,10 @@ impl Guided {
     }
 }
 
-/// What people do, all of it.
-async fn everything_works(service: &Service) {
-    let anna = service.client_with(Some(registered(service, "anna@example.org").await));
-    let task = anna.created(json!({"title": "Buy milk"})).await;
+/// Asserts that every kind of request works, without a database error in the log.
+async fn assert_service_works(service: &Service) {
+    let anna = service.client_with(Some(register(service, "anna@example.org").await));
+    let task = anna.create(json!({"title": "Buy milk"})).await;
     let item = path(&task);
     let keyed = anna
         .send_keyed("a-key", Method::POST, TASKS, Some(json!({"title": "Once"})))
@@ -146,7 +146,7 @@ async fn everything_works(service: &Service) {
     let login = nobody.post("/api/auth/login", login).await;
     let refresh = json!({"refresh_token": login.body["refresh_token"]});
     let fresh = nobody.post("/api/auth/refresh", refresh).await;
-    let anna = service.client_with(Some(access(&fresh)));
+    let anna = service.client_with(Some(access_token(&fresh)));
     let goodbye = json!({"password": "another one of these"});
     assert_eq!(
         anna.send(Method::DELETE, "/api/auth/me", Some(goodbye))
@@ -157,7 +157,7 @@ async fn everything_works(service: &Service) {
     // A user of another issuer gets a row with the first task.
     service
         .client("bob")
-        .created(json!({"title": "Stays"}))
+        .create(json!({"title": "Stays"}))
         .await;
     assert_eq!(
         service.client_with(None).get("/health/ready").await.status,
@@ -170,13 +170,13 @@ async fn everything_works(service: &Service) {
     );
 }
 
-async fn registered(service: &Service, email: &str) -> String {
+async fn register(service: &Service, email: &str) -> String {
     let account = json!({"email": email, "password": "correct horse battery"});
     let client: Client = service.client_with(None);
-    access(&client.post("/api/auth/register", account).await)
+    access_token(&client.post("/api/auth/register", account).await)
 }
 
-fn access(answer: &Answer) -> String {
+fn access_token(answer: &Answer) -> String {
     answer.body["access_token"]
         .as_str()
         .unwrap_or_else(|| panic!("{answer:?}"))
@@ -184,15 +184,15 @@ fn access(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn the_service_works_as_a_role_that_can_do_nothing_else() {
-    let guided = Guided::start().await;
-    let service = guided.serve().await;
-    everything_works(&service).await;
+async fn restricted_role_can_serve_and_nothing_else() {
+    let server = DocumentedServer::start().await;
+    let service = server.serve().await;
+    assert_service_works(&service).await;
     let by_hand = [
         ("TASKHOLD__DATABASE__AUTO_MIGRATE", "false"),
         ("JWT_SECRET", SECRET),
     ];
-    let database = guided.database();
+    let database = server.database();
     let url = [("DATABASE_URL", database.url.as_str())];
     for arguments in [
         &["doctor"][..],
@@ -205,15 +205,15 @@ async fn the_service_works_as_a_role_that_can_do_nothing_else() {
             arguments,
         );
         assert!(output.status.success(), "{arguments:?}: {output:?}");
-        let said = String::from_utf8_lossy(&output.stdout);
+        let stdout = String::from_utf8_lossy(&output.stdout);
         assert!(
-            !said.contains("rights       the role taskhold lacks"),
-            "{said}"
+            !stdout.contains("rights       the role taskhold lacks"),
+            "{stdout}"
         );
     }
 
-    guided
-        .told(
+    server
+        .execute(
             "postgres",
             "taskhold",
             &[
@@ -222,14 +222,14 @@ async fn the_service_works_as_a_role_that_can_do_nothing_else() {
             ],
         )
         .await;
-    guided
-        .told(
+    server
+        .execute(
             "taskhold_owner",
             "taskhold",
             &["CREATE SCHEMA ours", "CREATE TABLE ours.notes (id int)"],
         )
         .await;
-    let mut app = guided.connected("taskhold", "taskhold").await;
+    let mut app = server.connect("taskhold", "taskhold").await;
     for forbidden in [
         "CREATE TABLE mine (id int)",
         "CREATE TEMPORARY TABLE mine (id int)",
@@ -266,34 +266,34 @@ async fn the_service_works_as_a_role_that_can_do_nothing_else() {
     }
 }
 
-/// Tables that come later are the service's to read and write as well.
+/// The service must also be able to read and write tables that are created later.
 #[tokio::test]
-async fn rights_outlive_migrations_and_restores() {
-    let guided = Guided::start().await;
-    let owner = guided.url("taskhold_owner", "taskhold");
+async fn role_privileges_survive_migrations_and_restores() {
+    let server = DocumentedServer::start().await;
+    let owner = server.url("taskhold_owner", "taskhold");
     let owner = Database::at(&owner);
     let as_owner = |arguments: &[&str]| {
         let variables = [("DATABASE_URL", owner.url.as_str())];
-        let done = run_told(owner.folder.path(), &variables, arguments, "taskhold");
+        let done = run_with_input(owner.folder.path(), &variables, arguments, "taskhold");
         assert!(done.status.success(), "{arguments:?}: {done:?}");
     };
     as_owner(&["migrate", "down", "--steps", "3", "--yes"]);
     as_owner(&["migrate", "up"]);
-    let service = guided.serve().await;
-    everything_works(&service).await;
+    let service = server.serve().await;
+    assert_service_works(&service).await;
     assert!(service.stop().await.success());
     as_owner(&["backup"]);
     as_owner(&["restore", "--force", "backups"]);
-    let service = guided.serve().await;
-    // Who was known before is, with what was theirs; tokens from before do not count.
-    let tasks = eventually_let_in(&service).await.tasks().await;
+    let service = server.serve().await;
+    // Users and their tasks are restored; tokens issued before the restore are revoked.
+    let tasks = client_with_new_token(&service).await.tasks().await;
     assert_eq!(tasks.len(), 1, "{tasks:?}");
-    everything_works(&service).await;
+    assert_service_works(&service).await;
 }
 
-/// A client of bob's whose token is of after the restore.
-async fn eventually_let_in(service: &Service) -> Client {
-    crate::service::eventually("a new token counts", async || {
+/// Returns a client of the user bob with a token issued after the restore.
+async fn client_with_new_token(service: &Service) -> Client {
+    crate::service::eventually("a new token is accepted", async || {
         let client = service.client_with(Some(token("bob")));
         (client.get(TASKS).await.status == 200).then_some(client)
     })
@@ -301,11 +301,11 @@ async fn eventually_let_in(service: &Service) -> Client {
 }
 
 #[tokio::test]
-async fn the_other_statements_of_the_guide_do_what_they_say() {
-    let guided = Guided::start().await;
+async fn documented_statements_take_effect_and_survive_a_restore() {
+    let server = DocumentedServer::start().await;
     let blocks = blocks("Vacuum");
     assert_eq!(blocks.len(), 4);
-    let mut owner = guided.connected("taskhold_owner", "taskhold").await;
+    let mut owner = server.connect("taskhold_owner", "taskhold").await;
     for statement in blocks.concat() {
         let done = owner.execute(AssertSqlSafe(statement.to_owned())).await;
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
@@ -321,10 +321,10 @@ async fn the_other_statements_of_the_guide_do_what_they_say() {
             .expect("options");
     assert!(options.contains("fillfactor=90"), "{options}");
 
-    // The settings are there again after a restore.
-    let database = Database::at(&guided.url("taskhold_owner", "taskhold"));
+    // A restore keeps the storage settings.
+    let database = Database::at(&server.url("taskhold_owner", "taskhold"));
     for arguments in [&["backup"][..], &["restore", "--force", "backups"]] {
-        let done = run_told(
+        let done = run_with_input(
             database.folder.path(),
             &[("DATABASE_URL", &database.url)],
             arguments,
@@ -340,25 +340,25 @@ async fn the_other_statements_of_the_guide_do_what_they_say() {
     .expect("options");
     assert_eq!(restored, options);
 
-    // A database of one role, served by two from now on.
+    // The last block moves a database from one role to two.
     let moving = &self::blocks("Two roles")[3];
-    guided.told("taskhold_owner", "taskhold", moving).await;
-    let service = guided.serve().await;
-    everything_works(&service).await;
+    server.execute("taskhold_owner", "taskhold", moving).await;
+    let service = server.serve().await;
+    assert_service_works(&service).await;
 }
 
 #[tokio::test]
-async fn the_guide_has_every_index() {
-    let guided = Guided::start().await;
-    let mut owner = guided.connected("taskhold_owner", "taskhold").await;
-    let there: Vec<(String, String)> = sqlx::query_as(
+async fn documentation_lists_every_index() {
+    let server = DocumentedServer::start().await;
+    let mut owner = server.connect("taskhold_owner", "taskhold").await;
+    let existing: Vec<(String, String)> = sqlx::query_as(
         "SELECT indexname::text, split_part(indexdef, ' USING btree', 1) || split_part(indexdef, ' USING btree', 2)
          FROM pg_indexes WHERE schemaname = 'public'",
     )
     .fetch_all(&mut owner)
     .await
     .expect("indexes");
-    let there: BTreeSet<_> = there
+    let existing: BTreeSet<_> = existing
         .into_iter()
         .map(|(name, definition)| {
             let on = definition
@@ -376,5 +376,5 @@ async fn the_guide_has_every_index() {
         .filter_map(|(name, rest)| Some((name.to_owned(), rest.split_once("` |")?.0.to_owned())))
         .filter(|(_, on)| on.ends_with(')'))
         .collect();
-    assert_eq!(documented, there);
+    assert_eq!(documented, existing);
 }

@@ -1,4 +1,5 @@
-//! Instances are replaced one by one, and nobody notices; a single one is away for seconds.
+//! Restarts: several instances are replaced one by one without a failed request; a single instance is
+//! unavailable for seconds.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,9 +16,9 @@ use crate::soak::rounds;
 use crate::socket::{Socket, request};
 use crate::writers::Writers;
 
-/// A port that is free and stays so while its service restarts: below those that the system gives to
-/// outgoing connections, and another one for each test and process.
-fn lasting_port() -> u16 {
+/// Returns a free port that stays free while its service restarts: it is below the ports of outgoing
+/// connections, and different for each test and process.
+fn reserved_port() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let process = u16::try_from(std::process::id() % 500).expect("small") * 20;
     let mut ports =
@@ -36,12 +37,12 @@ struct Balancer {
 
 impl Balancer {
     async fn start(instances: [u16; 2]) -> Self {
-        let port = lasting_port();
+        let port = reserved_port();
         let folder = tempfile::tempdir().expect("a folder");
-        let documented = include_str!("../../docs/operations.md");
+        let documented = include_str!("../../docs/operations/instances.md");
         let (_, rest) = documented.split_once("```haproxy\n").expect("documented");
         let (configuration, _) = rest.split_once("```").expect("a block");
-        // The same in all but addresses, and in how often it asks: these instances wait for a second.
+        // Only the addresses and the interval of the checks differ: these instances drain for one second.
         let mut adapted = configuration.to_owned();
         for (documented, here) in [
             (":80\n", format!("127.0.0.1:{port}\n")),
@@ -64,11 +65,11 @@ impl Balancer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("HAProxy is installed: `make test` does it, or Debian's package haproxy");
+            .expect("HAProxy runs; `make test` installs Debian's package haproxy");
         let url = format!("http://127.0.0.1:{port}");
         let balancer = Self { child, url, folder };
         for instance in ["one", "two"] {
-            balancer.sees_up(instance).await;
+            balancer.wait_until_up(instance).await;
         }
         balancer
     }
@@ -77,8 +78,8 @@ impl Balancer {
         folder.join("stats").display().to_string()
     }
 
-    /// Waits until it sends requests to this instance, having asked it at least once.
-    async fn sees_up(&self, instance: &str) {
+    /// Waits until HAProxy has checked this instance and sends requests to it.
+    async fn wait_until_up(&self, instance: &str) {
         eventually("HAProxy sees the instance", async || {
             let mut socket = UnixStream::connect(Self::socket(self.folder.path()))
                 .await
@@ -105,9 +106,9 @@ impl Drop for Balancer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_request_fails_while_instances_are_replaced_one_by_one() {
+async fn rolling_restart_fails_no_request() {
     let database = Database::postgres().await;
-    let ports = [lasting_port(), lasting_port()];
+    let ports = [reserved_port(), reserved_port()];
     let start = async |port: u16| {
         let port = port.to_string();
         let settings = [
@@ -122,71 +123,74 @@ async fn no_request_fails_while_instances_are_replaced_one_by_one() {
     ];
     let balancer = Balancer::start(ports).await;
     let load = Load::start(&balancer.url, 8);
-    load.goes_on(100).await;
+    load.wait_for_progress(100).await;
     for restart in 0..rounds(6, 200) {
         let turn = restart % 2;
         let (name, instance) = &mut instances[turn];
-        let ended = instance.take().expect("it runs").stop().await;
+        let ended = instance.take().expect("the instance runs").stop().await;
         assert_eq!(ended.code(), Some(0));
         *instance = Some(start(ports[turn]).await);
-        balancer.sees_up(name).await;
-        load.goes_on(50).await;
+        balancer.wait_until_up(name).await;
+        load.wait_for_progress(50).await;
     }
     let [(_, Some(instance)), _] = &instances else {
-        unreachable!("each is started again");
+        unreachable!("each instance is started again");
     };
-    load.ends_well(instance).await;
+    load.finish(instance).await;
 }
 
-/// Clients of an instance itself are told in time: no request crosses with the end of its connection.
-async fn every_connection_is_let_go_of_before_it_ends(database: Database) {
+/// A client learns from `connection: close` not to send another request, so none is lost to the shutdown.
+async fn draining_announces_the_close_of_every_connection(database: Database) {
     let delay = ("TASKHOLD__SERVER__DRAIN_DELAY_SECONDS", "1");
     let service = Service::start_with(&database, &[delay]).await;
     let mut clients = Vec::new();
     for _ in 0..8 {
         let mut socket = Socket::connect(&service.url).await.expect("connected");
         let read = request("GET", "/api/v1/tasks/stats", "alice", None);
-        let first = socket.ask(&read).await.expect("an answer");
+        let first = socket.exchange(&read).await.expect("an answer");
         assert!(!first.head.contains("connection: close"), "{first:?}");
         clients.push(tokio::spawn(async move {
             loop {
-                let answer = socket.ask(&read).await.expect("an answer");
+                let answer = socket.exchange(&read).await.expect("an answer");
                 assert_eq!(answer.status, 200, "{answer:?}");
                 if answer.head.contains("connection: close") {
-                    break socket.ended().await;
+                    break socket.wait_until_closed().await;
                 }
             }
         }));
     }
     assert!(service.stop().await.success());
     for client in clients {
-        client.await.expect("the last answer said so");
+        client.await.expect("the last answer announces the close");
     }
 }
 
-/// A single instance has nobody to stand in for it: its clients see the connection end, and come back.
-async fn a_restart_under_load_takes_less_than_5_seconds(database: Database) {
-    let port = lasting_port().to_string();
+/// Without a second instance, clients lose their connection and reconnect.
+async fn restart_under_load_takes_less_than_5_seconds(database: Database) {
+    let port = reserved_port().to_string();
     let mut service = Service::start_with(&database, &[("PORT", &port)]).await;
     let writers = Writers::start(&service, 4);
     for _ in 0..3 {
-        writers.go_on(20).await;
-        let told = Instant::now();
+        writers.wait_for_progress(20).await;
+        let stopped = Instant::now();
         assert!(service.stop().await.success());
         service = Service::start_with(&database, &[("PORT", &port)]).await;
         service.client("alice").tasks().await;
-        let away = told.elapsed();
-        writers.turn_to(&service);
-        println!("first success {away:?} after the signal");
-        assert!(away < Duration::from_secs(5), "{away:?}");
+        let downtime = stopped.elapsed();
+        writers.switch_to(&service);
+        println!("first success {downtime:?} after the signal");
+        assert!(downtime < Duration::from_secs(5), "{downtime:?}");
     }
-    writers.go_on(20).await;
-    let account = writers.finish(&service).await;
-    assert_eq!(account.turned_away, 0, "nobody is turned away");
-    assert!(account.unheard > 0, "they asked while nobody was there");
+    writers.wait_for_progress(20).await;
+    let record = writers.finish(&service).await;
+    assert_eq!(record.rejected, 0, "no request is rejected");
+    assert!(
+        record.unreachable > 0,
+        "some requests fell into the downtime"
+    );
 }
 
 on_both_stores! {
-    every_connection_is_let_go_of_before_it_ends
-    a_restart_under_load_takes_less_than_5_seconds
+    draining_announces_the_close_of_every_connection
+    restart_under_load_takes_less_than_5_seconds
 }

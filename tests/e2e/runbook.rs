@@ -1,4 +1,4 @@
-//! What `docs/operations/backup.md` tells operators about backups, done as it says.
+//! The examples of `docs/operations/backup.md`, and the systemd units.
 
 use std::fs;
 use std::path::Path;
@@ -11,12 +11,12 @@ use crate::guide::{Example, examples};
 use crate::service::{SECRET, run};
 
 const RUNBOOK: &str = include_str!("../../docs/operations/backup.md");
-/// The database that the runbook moves to.
+/// The database URL in the examples.
 const DOCUMENTED: &str = "postgres://taskhold@db.example.org/taskhold";
-/// Where systemd starts the program.
+/// The path of the program in the systemd units.
 const INSTALLED: &str = "/usr/local/bin/taskhold";
 
-/// What systemd does, and a service that is up once it listens.
+/// A shell function that stands in for systemctl; `start` waits until the service listens.
 const SYSTEMCTL: &str = r"
 systemctl() {
     case $1 in
@@ -29,22 +29,22 @@ systemctl() {
 }
 ";
 
-/// A folder with a store that holds something.
-fn with_tasks() -> TempDir {
+/// Creates a folder with a store that holds tasks.
+fn folder_with_tasks() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/storage/01-current.json");
     let file = file.to_str().expect("a path");
     for arguments in [["migrate", "up"], ["import", file]] {
         let done = run(folder.path(), &[], &arguments);
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{said}");
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{stderr}");
     }
     folder
 }
 
-/// Pastes the examples into one shell; what each of them printed, with what it complained of.
-fn pasted(folder: &Path, scripts: &[String]) -> Vec<String> {
+/// Runs the examples in one shell, and returns the output of each, including standard error.
+fn run_examples(folder: &Path, scripts: &[String]) -> Vec<String> {
     let program = Path::new(env!("CARGO_BIN_EXE_taskhold"));
     let program = program.parent().expect("a folder").display();
     let path = std::env::var("PATH").expect("a path");
@@ -56,7 +56,7 @@ fn pasted(folder: &Path, scripts: &[String]) -> Vec<String> {
     let done = Command::new("bash")
         .args(["-u", "-c", &script])
         .current_dir(folder)
-        // A store that somebody has configured is none to try a restore on.
+        // An environment variable could name a real store, which a restore would overwrite.
         .env_clear()
         .env("PATH", format!("{program}:{path}"))
         .env("TASKHOLD_PROFILE", "test")
@@ -67,8 +67,8 @@ fn pasted(folder: &Path, scripts: &[String]) -> Vec<String> {
     printed.split('\u{1e}').skip(1).map(str::to_owned).collect()
 }
 
-/// Times, counts and ports are others each time.
-fn without_numbers(text: &str) -> String {
+/// Replaces numbers, since times, counts and ports differ in each run.
+fn mask_numbers(text: &str) -> String {
     let mut masked = String::new();
     for character in text.trim_end().chars() {
         match character {
@@ -81,8 +81,8 @@ fn without_numbers(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_runbook_prints_what_it_says() {
-    let folder = with_tasks();
+async fn runbook_examples_print_the_documented_output() {
+    let folder = folder_with_tasks();
     let database = PostgresDatabase::empty().await;
     let (_, name) = database.url().rsplit_once('/').expect("a name");
     let examples: Vec<Example> = examples(RUNBOOK);
@@ -91,17 +91,17 @@ async fn the_runbook_prints_what_it_says() {
         .iter()
         .map(|example| example.script.replace(DOCUMENTED, database.url()))
         .collect();
-    let printed = pasted(folder.path(), &scripts);
+    let printed = run_examples(folder.path(), &scripts);
     assert_eq!(printed.len(), examples.len() + 1, "{printed:?}");
     for (example, printed) in examples.iter().zip(&printed) {
         let expected = example.expected.as_ref();
-        let (_, expected) = expected.expect("every example says what it prints");
+        let (_, expected) = expected.expect("every example documents its output");
         let printed = printed
             .replace(name, "taskhold")
             .replace("127.0.0.1", "db.example.org");
         assert_eq!(
-            without_numbers(&printed),
-            without_numbers(expected),
+            mask_numbers(&printed),
+            mask_numbers(expected),
             "{}\nprinted\n{printed}",
             example.script
         );
@@ -124,8 +124,8 @@ fn units() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_timer_starts_a_service_whose_commands_work() {
-    let folder = with_tasks();
+fn every_timer_starts_a_service_with_working_commands() {
+    let folder = folder_with_tasks();
     let units = units();
     let timers = units
         .iter()
@@ -146,7 +146,7 @@ fn every_timer_starts_a_service_whose_commands_work() {
             ran.push(words.collect::<Vec<_>>());
         }
     }
-    // There is nothing to verify or to remove before the first backup.
+    // The sorted order fits: a backup must exist before it is verified or pruned.
     ran.sort_unstable();
     assert_eq!(
         ran,
@@ -158,14 +158,14 @@ fn every_timer_starts_a_service_whose_commands_work() {
     );
     for arguments in ran {
         let done = run(folder.path(), &[], &arguments);
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{arguments:?}: {said}");
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{arguments:?}: {stderr}");
     }
 }
 
-/// Systemd passes over what it does not know, and only says so.
+/// Systemd ignores unknown settings with a warning, which would go unnoticed.
 #[test]
-fn systemd_finds_nothing_to_say_about_the_units() {
+fn units_pass_systemd_verification() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new("systemd-analyze");
     command.arg("verify");
@@ -178,16 +178,16 @@ fn systemd_finds_nothing_to_say_about_the_units() {
         command.arg(path);
     }
     let Ok(done) = command.output() else {
-        // Not every system has systemd; the other test reads what matters most.
+        // Not every system has systemd; the other test checks the most important settings.
         return;
     };
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success() && said.is_empty(), "{said}");
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && stderr.is_empty(), "{stderr}");
 }
 
-/// Whoever finds a hole in the program gets no further than its own folder.
+/// An attacker who takes over the program must not get beyond its own folder.
 #[test]
-fn the_units_leave_the_program_no_rights_beside_its_own() {
+fn units_restrict_the_program_to_its_own_folder() {
     let services = units()
         .into_iter()
         .filter(|(name, _)| name.ends_with(".service"));
@@ -211,16 +211,16 @@ fn the_units_leave_the_program_no_rights_beside_its_own() {
         count += 1;
         let path = folder.path().join(&name);
         fs::write(&path, text).expect("written");
-        // From 0, which is safe, to 100.
-        let judged = Command::new("systemd-analyze")
+        // The exposure ranges from 0, which is safe, to 100.
+        let analysis = Command::new("systemd-analyze")
             .args(["security", "--offline=yes", "--threshold=20"])
             .arg(&path)
             .output();
-        if let Ok(judged) = judged {
+        if let Ok(analysis) = analysis {
             assert!(
-                judged.status.success(),
+                analysis.status.success(),
                 "{}",
-                String::from_utf8_lossy(&judged.stdout)
+                String::from_utf8_lossy(&analysis.stdout)
             );
         }
     }

@@ -1,4 +1,4 @@
-//! The program under test, and a client of it.
+//! The program under test, and an HTTP client.
 
 mod client;
 
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 use tempfile::TempDir;
 
-pub use self::client::{Answer, Client, TASKS, path, signed, token, tomorrow};
+pub use self::client::{Answer, Client, TASKS, http, path, signed, token, tomorrow};
 
-/// Long enough for a loaded machine; nothing waits so long where all is well.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that a test waits for a condition: long enough for a loaded machine.
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The secret that every service under test is given.
+/// The JWT secret of every service under test.
 pub const SECRET: &str = "a secret of the tests, long enough to count";
 
-/// An empty database that no other test uses, and a folder for all else.
+/// An empty database that no other test uses, and a folder for the other files of the test.
 pub struct Database {
     pub url: String,
     pub folder: TempDir,
@@ -48,7 +48,8 @@ impl Database {
     }
 }
 
-/// The program with these variables and no others that it would heed, in this folder.
+/// Returns a command that runs the program in this folder, with these settings and no others from the
+/// environment.
 pub fn taskhold(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhold"));
     for (name, _) in std::env::vars_os() {
@@ -74,7 +75,7 @@ pub fn taskhold(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -
     command
 }
 
-/// Gives a command the variables that another one was to have.
+/// Copies the changes to the environment from one command to another.
 pub fn copy_environment(from: &Command, to: &mut Command) {
     for (name, value) in from.get_envs() {
         match value {
@@ -84,15 +85,15 @@ pub fn copy_environment(from: &Command, to: &mut Command) {
     }
 }
 
-/// Runs the program to its end.
+/// Runs the program until it exits.
 pub fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     taskhold(folder, variables, arguments)
         .output()
         .expect("the program runs")
 }
 
-/// The same, with a line to read.
-pub fn run_told(
+/// Runs the program until it exits, with a line on its standard input.
+pub fn run_with_input(
     folder: &Path,
     variables: &[(&str, &str)],
     arguments: &[&str],
@@ -105,12 +106,12 @@ pub fn run_told(
         .spawn()
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    writeln!(stdin, "{line}").expect("told");
+    writeln!(stdin, "{line}").expect("written");
     drop(stdin);
     child.wait_with_output().expect("the program ends")
 }
 
-/// `taskhold serve`, until dropped.
+/// A running `taskhold serve`. It is killed when dropped.
 pub struct Service {
     child: Child,
     pub url: String,
@@ -119,24 +120,26 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it and waits until it listens.
+    /// Starts the service and waits until it listens.
     pub async fn start(database: &Database) -> Self {
         Self::start_with(database, &[]).await
     }
 
-    /// Starts it with more variables.
+    /// Starts the service with further environment variables and waits until it listens.
     pub async fn start_with(database: &Database, variables: &[(&str, &str)]) -> Self {
-        Self::launch(database, variables).listening().await
+        Self::launch(database, variables)
+            .wait_until_listening()
+            .await
     }
 
-    /// Starts it on a PostgreSQL of its own, for tests that break that.
+    /// Starts the service on a PostgreSQL server of its own, for tests that stop the server.
     pub async fn start_on_own_postgres() -> (PostgresServer, Self) {
         let server = PostgresServer::start().expect("a server");
         let service = Self::start(&Database::at(&server.url("postgres"))).await;
         (server, service)
     }
 
-    /// Starts it and does not wait.
+    /// Starts the service without waiting.
     pub fn launch(database: &Database, variables: &[(&str, &str)]) -> Self {
         let common = [
             ("DATABASE_URL", database.url.as_str()),
@@ -146,7 +149,7 @@ impl Service {
         Self::spawn(taskhold(database.folder.path(), &variables, &["serve"]))
     }
 
-    /// Starts what becomes `taskhold serve`, and does not wait.
+    /// Starts a command that becomes `taskhold serve`, without waiting.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::null())
@@ -173,16 +176,16 @@ impl Service {
         }
     }
 
-    /// Waits until it listens.
-    pub async fn listening(mut self) -> Self {
+    /// Waits until the service listens.
+    pub async fn wait_until_listening(mut self) -> Self {
         let listening = eventually("the service listens", async || {
             assert!(
                 self.child.try_wait().expect("a status").is_none(),
-                "it ended: {}",
+                "the service exited: {}",
                 self.log()
             );
             let log = self.log();
-            // As text, or as JSON.
+            // The log is text or JSON.
             let (_, after) = log
                 .split_once("listening")
                 .and_then(|(_, after)| after.split_once("http://"))?;
@@ -193,25 +196,25 @@ impl Service {
         self
     }
 
-    /// The process.
-    pub fn process(&self) -> u32 {
+    /// Returns the process id.
+    pub fn process_id(&self) -> u32 {
         self.child.id()
     }
 
-    /// All that it has logged so far.
+    /// Returns the log so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("unpoisoned").clone()
     }
 
-    /// Ends it as a power switch would.
+    /// Kills the service.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");
     }
 
-    /// Tells it to stop.
+    /// Sends SIGTERM to the service.
     pub fn terminate(&self) {
-        // The shell's own `kill`: the program of that name is not everywhere.
+        // `kill` is built into the shell, but not every system has it as a program.
         let mut kill = Command::new("sh");
         let status = kill
             .args(["-c", "kill -TERM $0"])
@@ -220,7 +223,7 @@ impl Service {
         assert!(status.expect("sh runs").success());
     }
 
-    /// Tells it to stop, and waits until it did.
+    /// Sends SIGTERM to the service and waits until it exits.
     pub async fn stop(mut self) -> ExitStatus {
         self.terminate();
         eventually("the service stops", async || {
@@ -229,23 +232,22 @@ impl Service {
         .await
     }
 
-    /// What it answers to anyone, as text.
+    /// Returns the body of the answer to an anonymous GET request.
     pub async fn text(&self, path: &str) -> String {
-        let answer = reqwest::get(format!("{}{path}", self.url))
-            .await
-            .expect("an answer");
+        let request = http().get(format!("{}{path}", self.url));
+        let answer = request.send().await.expect("an answer");
         answer.text().await.expect("text")
     }
 
-    /// A client that acts for `user`.
+    /// Returns a client that is authenticated as `user`.
     pub fn client(&self, user: &str) -> Client {
         self.client_with(Some(token(user)))
     }
 
-    /// A client with this token, or none.
+    /// Returns a client with this token, or without one.
     pub fn client_with(&self, token: Option<String>) -> Client {
         Client {
-            http: reqwest::Client::new(),
+            http: http(),
             url: self.url.clone(),
             token,
         }
@@ -254,7 +256,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may have ended already, which is as good.
+        // It may have exited already.
         drop(self.child.kill());
         drop(self.child.wait());
         if let Some(reader) = self.reader.take() {
@@ -263,16 +265,16 @@ impl Drop for Service {
     }
 }
 
-/// Asks again and again until there is an answer.
-pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
-    within(PATIENCE, what, ask).await
+/// Polls until `poll` returns a value, and fails the test after [`WAIT_TIMEOUT`].
+pub async fn eventually<T>(what: &str, poll: impl AsyncFnMut() -> Option<T>) -> T {
+    within(WAIT_TIMEOUT, what, poll).await
 }
 
-/// The same, where somebody was promised for how long at most.
-pub async fn within<T>(time: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+/// Polls until `poll` returns a value, and fails the test after `time`.
+pub async fn within<T>(time: Duration, what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + time;
     loop {
-        if let Some(answer) = ask().await {
+        if let Some(answer) = poll().await {
             return answer;
         }
         assert!(Instant::now() < deadline, "not within {time:?}: {what}");

@@ -1,4 +1,4 @@
-//! Settings: where they come from, and what a wrong one says.
+//! Settings: their sources and precedence, and the messages about invalid ones.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,78 +9,78 @@ use serde_json::json;
 
 use crate::service::{Database, SECRET, Service, run, taskhold, tomorrow};
 
-/// `serve` ends at once, says `sentence`, and nothing of a secret.
+/// Asserts that `serve` exits at once with status 78 and a message that contains `sentence` and no secret.
 #[track_caller]
-fn refused(variables: &[(&str, &str)], sentence: &str) {
-    refused_in(&Database::sqlite(), variables, sentence);
+fn assert_refused(variables: &[(&str, &str)], sentence: &str) {
+    assert_refused_in(&Database::sqlite(), variables, sentence);
 }
 
 #[track_caller]
-fn refused_in(database: &Database, variables: &[(&str, &str)], sentence: &str) {
+fn assert_refused_in(database: &Database, variables: &[(&str, &str)], sentence: &str) {
     let started = Instant::now();
     let output = run(database.folder.path(), variables, &["serve"]);
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(78), "{variables:?}: {said}");
-    assert!(said.contains(sentence), "{variables:?}: {said}");
-    assert!(!said.contains("hunter2"), "{said}");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(78), "{variables:?}: {stderr}");
+    assert!(stderr.contains(sentence), "{variables:?}: {stderr}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
-fn a_wrong_setting_is_named() {
-    refused(&[("TASKHOLD__SERVER__PORT", "hunter3")], "server.port");
-    refused(&[("PORT", "99999")], "server.port");
-    refused(
+fn invalid_setting_is_refused_by_name() {
+    assert_refused(&[("TASKHOLD__SERVER__PORT", "hunter3")], "server.port");
+    assert_refused(&[("PORT", "99999")], "server.port");
+    assert_refused(
         &[("TASKHOLD__SERVER__HOST", "not an address")],
         "server.host",
     );
-    refused(
+    assert_refused(
         &[("TASKHOLD__SERVER__PROT", "80")],
         "TASKHOLD__SERVER__PROT",
     );
-    refused(
+    assert_refused(
         &[("TASKHOLD__SEVRER__PORT", "80")],
         "TASKHOLD__SEVRER__PORT",
     );
-    refused(&[("TASKHOLD_SERVER__PORT", "80")], "TASKHOLD_SERVER__PORT");
-    refused(&[("TASKHOLD_PROFIL", "production")], "TASKHOLD_PROFIL");
-    refused(
+    assert_refused(&[("TASKHOLD_SERVER__PORT", "80")], "TASKHOLD_SERVER__PORT");
+    assert_refused(&[("TASKHOLD_PROFIL", "production")], "TASKHOLD_PROFIL");
+    assert_refused(
         &[("TASKHOLD__TASKS__MAX_PER_USER", "0")],
         "tasks.max_per_user",
     );
-    refused(
+    assert_refused(
         &[("TASKHOLD__CORS__ORIGINS", "https://app.example *")],
         "cors.origins",
     );
-    refused(
+    assert_refused(
         &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "perhaps")],
         "database.auto_migrate",
     );
     for size in ["0", "65", "many"] {
-        refused(
+        assert_refused(
             &[("TASKHOLD__DATABASE__BATCH_SIZE", size)],
             "database.batch_size",
         );
     }
-    refused(
+    assert_refused(
         &[("TASKHOLD__SERVER__TRUSTED_PROXIES", "10.0.0.0/8 proxy")],
         "server.trusted_proxies",
     );
-    refused(&[("TASKHOLD__METRICS__ADDRESS", "9464")], "metrics.address");
-    refused(&[("TASKHOLD__LOG__FORMAT", "xml")], "log.format");
-    refused(&[("TASKHOLD__LOG__FILTER", "a=b=c")], "log.filter");
-    refused(&[("TASKHOLD_PROFILE", "prod")], "TASKHOLD_PROFILE");
-    refused(&[("DATABASE_URL", "mysql://u:hunter2@h/d")], "DATABASE_URL");
-    refused(
+    assert_refused(&[("TASKHOLD__METRICS__ADDRESS", "9464")], "metrics.address");
+    assert_refused(&[("TASKHOLD__LOG__FORMAT", "xml")], "log.format");
+    assert_refused(&[("TASKHOLD__LOG__FILTER", "a=b=c")], "log.filter");
+    assert_refused(&[("TASKHOLD_PROFILE", "prod")], "TASKHOLD_PROFILE");
+    assert_refused(&[("DATABASE_URL", "mysql://u:hunter2@h/d")], "DATABASE_URL");
+    assert_refused(
         &[("NEON_DATABASE_URL", "postgres://u:hunter2@h:x/d")],
         "NEON_DATABASE_URL",
     );
-    refused(&[("TASKHOLD__DATABASE__URL", "hunter2")], "database.url");
-    refused(
+    assert_refused(&[("TASKHOLD__DATABASE__URL", "hunter2")], "database.url");
+    assert_refused(
         &[("TASKHOLD__AUTH__ACCESS_TOKEN_MINUTES", "0")],
         "auth.access_token_minutes",
     );
-    refused(
+    assert_refused(
         &[
             ("TASKHOLD__AUTH__ACCESS_TOKEN_MINUTES", "1441"),
             ("TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS", "1"),
@@ -89,12 +89,12 @@ fn a_wrong_setting_is_named() {
     );
 }
 
-/// Runs `taskhold token` for as long a token as an old setting allows.
+/// Runs `taskhold token` for a token of two days. Returns whether it succeeds, and its messages.
 fn token_for_two_days(database: &Database, variables: &[(&str, &str)]) -> (bool, String) {
     let arguments = ["token", "--user", "anna", "--minutes", "2880"];
     let output = run(database.folder.path(), variables, &arguments);
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    (output.status.success(), said)
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    (output.status.success(), stderr)
 }
 
 #[test]
@@ -102,11 +102,11 @@ fn old_variable_of_a_renamed_setting_works_with_a_warning() {
     let database = Database::sqlite();
     for (days, works) in [("1", false), ("2", true)] {
         let old = [("TASKHOLD__AUTH__LONGEST_TOKEN_DAYS", days)];
-        let (succeeded, said) = token_for_two_days(&database, &old);
-        assert_eq!(succeeded, works, "{said}");
+        let (succeeded, stderr) = token_for_two_days(&database, &old);
+        assert_eq!(succeeded, works, "{stderr}");
         assert!(
-            said.contains("TASKHOLD__AUTH__LONGEST_TOKEN_DAYS is the old name of TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS"),
-            "{said}"
+            stderr.contains("TASKHOLD__AUTH__LONGEST_TOKEN_DAYS is the old name of TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS"),
+            "{stderr}"
         );
     }
     let old = [
@@ -114,10 +114,10 @@ fn old_variable_of_a_renamed_setting_works_with_a_warning() {
         ("TASKHOLD__DATABASE__PATIENCE_SECONDS", "1"),
     ];
     let output = run(database.folder.path(), &old, &["migrate", "status"]);
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(said.contains("did not answer for 1 s"), "{said}");
-    let (succeeded, said) = token_for_two_days(&database, &[]);
-    assert!(succeeded && !said.contains("old name"), "{said}");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(stderr.contains("did not answer for 1 s"), "{stderr}");
+    let (succeeded, stderr) = token_for_two_days(&database, &[]);
+    assert!(succeeded && !stderr.contains("old name"), "{stderr}");
 }
 
 #[test]
@@ -127,21 +127,21 @@ fn old_key_of_a_renamed_setting_works_with_a_warning() {
     fs::create_dir(&folder).expect("a folder");
     let file = folder.join("test.toml");
     fs::write(&file, "[auth]\nlongest_token_days = 1").expect("written");
-    let (succeeded, said) = token_for_two_days(&database, &[]);
-    assert!(!succeeded, "{said}");
+    let (succeeded, stderr) = token_for_two_days(&database, &[]);
+    assert!(!succeeded, "{stderr}");
     assert!(
-        said.contains("auth.longest_token_days is the old name of auth.max_token_lifetime_days"),
-        "{said}"
+        stderr.contains("auth.longest_token_days is the old name of auth.max_token_lifetime_days"),
+        "{stderr}"
     );
-    // The environment wins over a file, whatever the names.
+    // The environment overrides a file, whichever of the two names each uses.
     let new = [("TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS", "2")];
-    let (succeeded, said) = token_for_two_days(&database, &new);
-    assert!(succeeded, "{said}");
+    let (succeeded, stderr) = token_for_two_days(&database, &new);
+    assert!(succeeded, "{stderr}");
 }
 
 #[test]
 fn old_and_new_name_of_a_renamed_setting_are_refused_together() {
-    refused(
+    assert_refused(
         &[
             ("TASKHOLD__DATABASE__PATIENCE_SECONDS", "1"),
             ("TASKHOLD__DATABASE__CONNECT_TIMEOUT_SECONDS", "2"),
@@ -155,14 +155,14 @@ fn old_and_new_name_of_a_renamed_setting_are_refused_together() {
         "[auth]\nlongest_token_days = 1\nmax_token_lifetime_days = 1",
     )
     .expect("written");
-    refused_in(
+    assert_refused_in(
         &database,
         &[],
         "auth.longest_token_days is the old name of auth.max_token_lifetime_days, and both are set",
     );
 }
 
-/// As if it were not there, a damaged value would leave the default in force.
+/// If the variable were ignored, the default would apply unnoticed.
 #[test]
 fn non_utf8_variable_is_refused_by_name() {
     let database = Database::sqlite();
@@ -180,11 +180,11 @@ fn non_utf8_variable_is_refused_by_name() {
         "TASKHOLD__LOG__FORMAT",
     ] {
         let output = token_with(name);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(78), "{name}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{name}: {stderr}");
         let sentence = format!("the variable {name} is not UTF-8");
-        assert!(said.contains(&sentence), "{said}");
-        assert!(!said.contains("hunter2"), "{said}");
+        assert!(stderr.contains(&sentence), "{stderr}");
+        assert!(!stderr.contains("hunter2"), "{stderr}");
     }
     let output = token_with("SOMEBODY_ELSES");
     assert!(output.status.success(), "{output:?}");
@@ -197,9 +197,9 @@ fn unreadable_issuer_keys_are_refused_by_name() {
         "http://auth.example/jwks",
         "https://u:hunter2@auth.example/jwks",
     ] {
-        refused(&[("TASKHOLD__AUTH__JWKS_URL", url)], "auth.jwks_url");
+        assert_refused(&[("TASKHOLD__AUTH__JWKS_URL", url)], "auth.jwks_url");
     }
-    refused(
+    assert_refused(
         &[
             ("TASKHOLD__AUTH__JWKS_URL", "https://auth.example/jwks"),
             ("TASKHOLD__AUTH__JWKS_FILE", "jwks.json"),
@@ -210,7 +210,7 @@ fn unreadable_issuer_keys_are_refused_by_name() {
     let file = database.folder.path().join("jwks.json");
     let variables = [("TASKHOLD__AUTH__JWKS_FILE", "jwks.json")];
     let with_secret = [&variables[..], &[("JWT_SECRET", SECRET)]].concat();
-    refused_in(&database, &with_secret, "jwks.json");
+    assert_refused_in(&database, &with_secret, "jwks.json");
     for text in [
         "",
         "<html>",
@@ -218,26 +218,26 @@ fn unreadable_issuer_keys_are_refused_by_name() {
         r#"{"keys":[{"kty":"oct","k":"aHVudGVyMg"}]}"#,
     ] {
         fs::write(&file, text).expect("written");
-        refused_in(&database, &with_secret, "auth.jwks_file");
+        assert_refused_in(&database, &with_secret, "auth.jwks_file");
     }
     fs::write(&file, vec![b' '; 256 * 1024 + 1]).expect("written");
-    refused_in(&database, &with_secret, "larger than 262144 bytes");
+    assert_refused_in(&database, &with_secret, "larger than 262144 bytes");
 }
 
 #[test]
 fn previous_secret_alone_or_too_short_is_refused() {
-    refused(
+    assert_refused(
         &[("JWT_SECRET_PREVIOUS", SECRET)],
         "JWT_SECRET_PREVIOUS is set and JWT_SECRET is not",
     );
-    refused(
+    assert_refused(
         &[("JWT_SECRET", SECRET), ("JWT_SECRET_PREVIOUS", "hunter2")],
         "JWT_SECRET_PREVIOUS has fewer than 32 bytes",
     );
 }
 
 #[tokio::test]
-async fn a_secret_is_replaced_without_signing_anyone_out() {
+async fn previous_secret_keeps_old_tokens_valid() {
     let new = "another secret of the tests, long enough too";
     let database = Database::sqlite();
     let claims = json!({"sub": "anna", "exp": tomorrow()});
@@ -260,18 +260,18 @@ async fn a_secret_is_replaced_without_signing_anyone_out() {
 }
 
 #[test]
-fn a_secret_is_required_where_others_can_reach_the_service() {
-    refused(&[("TASKHOLD_PROFILE", "production")], "JWT_SECRET");
-    refused(&[("TASKHOLD__SERVER__HOST", "0.0.0.0")], "JWT_SECRET");
-    refused(
+fn missing_secret_is_refused_where_others_can_reach_the_service() {
+    assert_refused(&[("TASKHOLD_PROFILE", "production")], "JWT_SECRET");
+    assert_refused(&[("TASKHOLD__SERVER__HOST", "0.0.0.0")], "JWT_SECRET");
+    assert_refused(
         &[("DATABASE_URL", "postgres://u@127.0.0.1:1/d")],
         "JWT_SECRET",
     );
-    refused(
+    assert_refused(
         &[("JWT_SECRET", "hunter2")],
         "JWT_SECRET has fewer than 32 bytes",
     );
-    refused(
+    assert_refused(
         &[
             ("JWT_SECRET", "hunter2"),
             ("TASKHOLD_PROFILE", "production"),
@@ -293,12 +293,12 @@ fn short_secret_is_accepted_only_in_development_on_loopback() {
         &["token", "--user", "anna"],
     );
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(
-        said.contains("JWT_SECRET has fewer than 32 bytes"),
-        "{said}"
+        stderr.contains("JWT_SECRET has fewer than 32 bytes"),
+        "{stderr}"
     );
-    refused(
+    assert_refused(
         &[&development[..], &[("TASKHOLD__SERVER__HOST", "0.0.0.0")]].concat(),
         "JWT_SECRET",
     );
@@ -313,7 +313,7 @@ fn unknown_key_in_a_file_is_refused_by_name() {
         "[server]\nprot = 80",
     )
     .expect("written");
-    refused_in(&database, &[], "prot");
+    assert_refused_in(&database, &[], "prot");
 }
 
 #[test]
@@ -353,11 +353,11 @@ fn secrets_in_files_are_refused() {
         let database = Database::sqlite();
         fs::create_dir(database.folder.path().join("config")).expect("a folder");
         fs::write(database.folder.path().join("config/default.toml"), text).expect("written");
-        refused_in(&database, &[], sentence);
+        assert_refused_in(&database, &[], sentence);
     }
     let database = Database::sqlite();
     fs::write(database.folder.path().join(".env"), "JWT_SECRET='hunter2\n").expect("written");
-    refused_in(&database, &[], ".env");
+    assert_refused_in(&database, &[], ".env");
 }
 
 #[test]
@@ -372,7 +372,7 @@ fn missing_config_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn files_are_overlaid_by_dotenv_and_that_by_the_environment() {
+async fn environment_overrides_dotenv_and_dotenv_overrides_files() {
     let database = Database::sqlite();
     let folder = database.folder.path();
     fs::create_dir(folder.join("mine")).expect("a folder");
@@ -425,15 +425,15 @@ async fn files_are_overlaid_by_dotenv_and_that_by_the_environment() {
         .assert_problem(401, "UNAUTHORIZED");
 }
 
-/// A secret of digits is no number: neither rounded nor stripped of its leading zeros.
+/// A secret of digits must not be parsed as a number, which would round it and drop leading zeros.
 #[tokio::test]
-async fn a_secret_of_digits_stays_a_string() {
+async fn numeric_secret_stays_a_string() {
     let digits = "00000000001234567890123456789012345678901234567890";
     let database = Database::sqlite();
     let service = Service::start_with(&database, &[("JWT_SECRET", digits)]).await;
     let token = crate::service::signed(&json!({"sub": "anna", "exp": tomorrow()}), digits);
     service
         .client_with(Some(token))
-        .created(json!({"title": "mine"}))
+        .create(json!({"title": "mine"}))
         .await;
 }

@@ -1,4 +1,4 @@
-//! Clients that are slow, silent or gone hold nothing that others need.
+//! Clients that are slow, silent or disconnected do not hold resources that others need.
 
 use std::time::{Duration, Instant};
 
@@ -12,34 +12,37 @@ use crate::service::{Database, Service, eventually, path};
 use crate::soak::is_soak;
 use crate::socket::{Socket, request};
 
-/// What a busy machine may add to a limit.
+/// How much longer than its limit a time-out may take on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// How often a slow client sends its next byte.
+/// The interval at which a slow client sends a byte.
 const TRICKLE: Duration = Duration::from_millis(500);
 
 const ALIVE: &str = "GET /health/live HTTP/1.1\r\nhost: taskhold\r\n\r\n";
 
-/// The connection ends by itself between these seconds from now.
-async fn ends_after(socket: &mut Socket, limit: u64) {
+/// Asserts that the service closes the connection after this limit in seconds.
+async fn assert_closes_after(socket: &mut Socket, limit: u64) {
     let started = Instant::now();
-    tokio::time::timeout(Duration::from_secs(limit) + SLACK, socket.ended())
-        .await
-        .expect("it ends in time");
+    tokio::time::timeout(
+        Duration::from_secs(limit) + SLACK,
+        socket.wait_until_closed(),
+    )
+    .await
+    .expect("closed in time");
     let took = started.elapsed();
-    // The parser's clock ticks twice a second.
+    // The clock of the HTTP parser ticks twice a second.
     assert!(
         took > Duration::from_secs(limit - 1),
         "after {took:?} of {limit} s"
     );
 }
 
-/// Sends a byte now and then, until the service answers or ends the connection.
+/// Sends single bytes until the service answers or closes the connection.
 async fn trickle(socket: &mut Socket) {
     let mut next = tokio::time::interval(TRICKLE);
     loop {
         next.tick().await;
-        if socket.send("a").await.is_err() || socket.has_more() {
+        if socket.send("a").await.is_err() || socket.has_data() {
             break;
         }
     }
@@ -52,15 +55,15 @@ async fn first_head_trickles(url: String) {
     let took = started.elapsed();
     assert!(took < Duration::from_secs(5) + SLACK, "{took:?}");
     assert_eq!(socket.answer().await.expect("an answer").status, 408);
-    socket.ended().await;
+    socket.wait_until_closed().await;
 }
 
 async fn further_head_trickles(url: String) {
     let mut socket = Socket::connect(&url).await.expect("connected");
-    assert_eq!(socket.ask(ALIVE).await.expect("an answer").status, 200);
+    assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
     let started = Instant::now();
     trickle(&mut socket).await;
-    socket.ended().await;
+    socket.wait_until_closed().await;
     let took = started.elapsed();
     assert!(
         took > Duration::from_secs(4) && took < Duration::from_secs(5) + SLACK,
@@ -83,7 +86,7 @@ async fn body_trickles(url: String) {
         .expect("sent");
     // The last byte would be due after more than 10 s.
     let mut next = tokio::time::interval(TRICKLE * 2);
-    while !socket.has_more() {
+    while !socket.has_data() {
         next.tick().await;
         socket.send("\"").await.expect("sent");
     }
@@ -98,22 +101,22 @@ async fn body_trickles(url: String) {
         took > Duration::from_secs(9) && took < Duration::from_secs(10) + SLACK,
         "{took:?}"
     );
-    socket.ended().await;
+    socket.wait_until_closed().await;
 }
 
-/// Refused before its body was there, which never ends.
+/// The request is refused before its body, which never ends, has arrived.
 async fn unwanted_body_trickles(url: String) {
     let mut socket = Socket::connect(&url).await.expect("connected");
     let head =
         "POST /api/v1/tasks HTTP/1.1\r\nhost: taskhold\r\ntransfer-encoding: chunked\r\n\r\n";
-    let answer = socket.ask(head).await.expect("an answer");
+    let answer = socket.exchange(head).await.expect("an answer");
     assert_eq!(answer.status, 401);
     let started = Instant::now();
     let mut next = tokio::time::interval(TRICKLE);
-    while socket.send("1\r\na\r\n").await.is_ok() && !socket.has_more() {
+    while socket.send("1\r\na\r\n").await.is_ok() && !socket.has_data() {
         next.tick().await;
     }
-    socket.ended().await;
+    socket.wait_until_closed().await;
     let took = started.elapsed();
     assert!(took < Duration::from_secs(5) + SLACK, "{took:?}");
 }
@@ -126,36 +129,37 @@ async fn answer_is_not_read(url: String) {
         .parse()
         .expect("an address");
     let mut socket = Socket::of(socket.connect(address).await.expect("connected"));
-    // More than the system keeps for those who do not read.
+    // The answers are larger than the buffers of the system.
     socket
         .send(request("GET", "/api/v1/tasks", "big", None).repeat(8))
         .await
         .expect("sent");
     let started = Instant::now();
-    // The limit counts from when the buffers between the two are full, which nobody here can see.
-    tokio::time::timeout(Duration::from_mins(1), socket.breaks())
+    // The limit starts when the buffers between both are full, which a client cannot observe.
+    tokio::time::timeout(Duration::from_mins(1), socket.wait_until_broken())
         .await
-        .expect("it ends in time");
+        .expect("closed in time");
     let took = started.elapsed();
     println!("an answer was not read for {took:?}");
     assert!(took > Duration::from_secs(29), "{took:?}");
 }
 
-async fn of_each(count: usize, clients: impl AsyncFn(String), url: &str) {
-    let all = join_all((0..count).map(|_| clients(url.to_owned())));
-    // Longer than every limit: a client that is never ended fails the test instead of hanging it.
+/// Runs `count` clients concurrently until the service has closed all of their connections.
+async fn run_clients(count: usize, client: impl AsyncFn(String), url: &str) {
+    let all = join_all((0..count).map(|_| client(url.to_owned())));
+    // Longer than every limit: a connection that is never closed fails the test instead of hanging it.
     tokio::time::timeout(Duration::from_secs(75), all)
         .await
-        .expect("each of them is ended");
+        .expect("every connection is closed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn hundreds_of_slow_clients_are_ended_and_the_others_do_not_notice() {
+async fn slow_clients_are_disconnected_and_others_stay_fast() {
     let service = Service::start(&Database::postgres().await).await;
     let big = service.client("big");
     let large = json!({"title": "\u{1F600}".repeat(100), "description": "\u{1F600}".repeat(500)});
     for _ in 0..20 {
-        join_all((0..20).map(|_| big.created(large.clone()))).await;
+        join_all((0..20).map(|_| big.create(large.clone()))).await;
     }
     let load = Load::start(&service.url, 8);
     let url = &service.url;
@@ -164,58 +168,62 @@ async fn hundreds_of_slow_clients_are_ended_and_the_others_do_not_notice() {
         idle.push(Socket::connect(url).await.expect("connected"));
     }
     for socket in &mut idle {
-        assert_eq!(socket.ask(ALIVE).await.expect("an answer").status, 200);
+        assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
     }
     tokio::join!(
-        of_each(100, first_head_trickles, url),
-        of_each(100, further_head_trickles, url),
-        of_each(100, body_trickles, url),
-        of_each(100, unwanted_body_trickles, url),
-        of_each(5, answer_is_not_read, url),
+        run_clients(100, first_head_trickles, url),
+        run_clients(100, further_head_trickles, url),
+        run_clients(100, body_trickles, url),
+        run_clients(100, unwanted_body_trickles, url),
+        run_clients(5, answer_is_not_read, url),
     );
-    // To idle is no fault, for a while.
+    // Idle connections are kept for longer.
     for socket in &mut idle {
-        assert_eq!(socket.ask(ALIVE).await.expect("an answer").status, 200);
+        assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
     }
-    load.goes_on(100).await;
-    let (usual, slowest) = load.ends_well(&service).await;
+    load.wait_for_progress(100).await;
+    let (usual, slowest) = load.finish(&service).await;
     assert!(usual < Duration::from_millis(500), "{usual:?}");
-    // Behind a worker or a connection to the store that a slow client held, it would be more.
+    // A request that had to wait for a slow client would take longer.
     assert!(slowest < Duration::from_secs(10), "{slowest:?}");
     assert_eq!(
         service.client("slow").tasks().await,
         [] as [serde_json::Value; 0]
     );
     if is_soak() {
-        join_all(idle.iter_mut().map(|socket| ends_after(socket, 75))).await;
+        join_all(
+            idle.iter_mut()
+                .map(|socket| assert_closes_after(socket, 75)),
+        )
+        .await;
     }
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_one_to_end() {
+async fn excess_connections_wait_for_a_free_one() {
     let limit = [("TASKHOLD__SERVER__MAX_CONNECTIONS", "4")];
     let service = Service::start_with(&Database::sqlite(), &limit).await;
     let mut sockets = Vec::new();
     for _ in 0..4 {
         let mut socket = Socket::connect(&service.url).await.expect("connected");
-        assert_eq!(socket.ask(ALIVE).await.expect("an answer").status, 200);
+        assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
         sockets.push(socket);
     }
     let mut fifth = Socket::connect(&service.url).await.expect("connected");
     fifth.send(ALIVE).await.expect("sent");
     let early = tokio::time::timeout(Duration::from_millis(500), fifth.answer()).await;
-    assert!(early.is_err(), "it has to wait");
+    assert!(early.is_err(), "the fifth connection waits");
     drop(sockets.pop());
     assert_eq!(fifth.answer().await.expect("an answer").status, 200);
 }
 
-/// What was begun is finished, as if its client were still there.
+/// A write that has started is completed even if its client disconnects.
 #[tokio::test]
-async fn a_client_that_goes_away_during_a_write_does_not_stop_it_half_way() {
+async fn client_disconnect_does_not_interrupt_a_write() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let task = alice.created(json!({"title": "before"})).await;
+    let task = alice.create(json!({"title": "before"})).await;
     let path = path(&task);
 
     let mut other = PgConnection::connect(&database.url)
@@ -238,14 +246,14 @@ async fn a_client_that_goes_away_during_a_write_does_not_stop_it_half_way() {
     })
     .await;
     gone.reset().expect("reset");
-    // The wait for the lock has an end, after which the call is one that nobody waits for.
-    eventually("the write is made again", async || {
+    // After the lock timeout, the retry is a call whose client is gone.
+    eventually("the write is retried", async || {
         service.log().contains("retrying it").then_some(())
     })
     .await;
     assert_eq!(alice.get(&path).await.body["task"]["title"], "before");
     lock.rollback().await.expect("released");
-    eventually("the change is there", async || {
+    eventually("the change is stored", async || {
         (alice.get(&path).await.body["task"]["title"] == "after").then_some(())
     })
     .await;

@@ -1,4 +1,4 @@
-//! HTTP by hand, on one connection and never on another: what a client library would hide.
+//! HTTP on a single connection, without a client library, which would hide reconnects and partial data.
 
 use std::io;
 
@@ -8,19 +8,19 @@ use tokio::net::TcpStream;
 
 use crate::service::token;
 
-/// A connection, and what has arrived on it.
+/// A connection, with the bytes that have arrived but are not consumed.
 pub struct Socket {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
-/// An answer as it came.
+/// An answer with its head as text.
 #[derive(Debug)]
 pub struct RawAnswer {
     pub status: u16,
-    /// In lower case.
+    /// The status line and the headers, in lower case.
     pub head: String,
-    /// Null where it is empty or no JSON.
+    /// Null if the body is empty or not JSON.
     pub body: Value,
 }
 
@@ -33,6 +33,7 @@ impl Socket {
         Ok(Self::of(stream))
     }
 
+    /// Wraps an open connection.
     pub fn of(stream: TcpStream) -> Self {
         Self {
             stream,
@@ -40,17 +41,18 @@ impl Socket {
         }
     }
 
+    /// Sends bytes.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref()).await
     }
 
     /// Sends a request and waits for its answer.
-    pub async fn ask(&mut self, request: &str) -> io::Result<RawAnswer> {
+    pub async fn exchange(&mut self, request: &str) -> io::Result<RawAnswer> {
         self.send(request).await?;
         self.answer().await
     }
 
-    /// The next answer; the end of the connection before it is an error.
+    /// Receives the next answer; a connection that is closed before it is an error.
     pub async fn answer(&mut self) -> io::Result<RawAnswer> {
         let end_of_head = loop {
             if let Some(end) = self
@@ -78,23 +80,23 @@ impl Socket {
         })
     }
 
-    /// Whether something has arrived that was not taken yet, or the end.
-    pub fn has_more(&mut self) -> bool {
+    /// Returns whether unconsumed data has arrived, or the connection is closed.
+    pub fn has_data(&mut self) -> bool {
         !self.received.is_empty() || self.stream.try_read_buf(&mut self.received).is_ok()
     }
 
     /// Waits until the connection is broken, without reading from it.
-    pub async fn breaks(&self) {
-        // What could be read makes no difference.
+    pub async fn wait_until_broken(&self) {
+        // Waiting for an error only leaves readable data where it is.
         self.stream.ready(Interest::ERROR).await.expect("a state");
     }
 
-    /// Waits until the other side ends the connection.
-    pub async fn ended(&mut self) {
+    /// Reads until the other side closes the connection.
+    pub async fn wait_until_closed(&mut self) {
         while self.receive().await.is_ok() {}
     }
 
-    /// Ends the connection with a reset, as a client does that crashed.
+    /// Closes the connection with a reset, like a client that crashes.
     pub fn reset(self) -> io::Result<()> {
         self.stream.set_zero_linger()
     }
@@ -107,7 +109,7 @@ impl Socket {
     }
 }
 
-/// A request of `user`, with its body where it has one.
+/// Formats a request of `user`, with a JSON body if there is one.
 pub fn request(method: &str, path: &str, user: &str, body: Option<&Value>) -> String {
     let body = body.map(Value::to_string);
     let headers = body.as_ref().map_or_else(String::new, |body| {

@@ -1,4 +1,4 @@
-//! Clients that create tasks through whatever happens, and the account of what must be stored.
+//! Clients that create tasks during faults, and a record of the tasks that must be stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,53 +12,53 @@ use tokio::task::JoinSet;
 
 use crate::service::{Client, Service, eventually};
 
-/// Whose tasks they are.
+/// The owner of all tasks.
 const OWNER: &str = "writer";
 
-/// How long a client waits after a request that failed.
+/// The pause of a client after a failed request.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What a client does about a request without an answer.
+/// How a client handles a request without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Goes on to the next task: this one may have been created.
+    /// Continues with the next task: this one may have been created.
     Plain,
-    /// Repeats it with the same key until it is acknowledged.
+    /// Retries with the same idempotency key until the task is acknowledged.
     Keyed,
 }
 
-/// Clients at work, until [`finish`](Self::finish).
+/// Running clients, until [`finish`](Self::finish).
 pub struct Writers {
     service: watch::Sender<Client>,
-    account: Arc<Mutex<Account>>,
+    record: Arc<Mutex<Record>>,
     stop: Arc<AtomicBool>,
     tasks: JoinSet<()>,
 }
 
-/// What they attempted, by title, and what they were told.
+/// A record of all attempts, by title, and of their outcomes.
 #[derive(Debug, Default, Clone)]
-pub struct Account {
+pub struct Record {
     attempted: BTreeSet<String>,
-    /// With the ids of the tasks.
+    /// The id of each acknowledged task.
     acknowledged: BTreeMap<String, String>,
-    /// Nothing was changed, and they were not repeated.
+    /// Attempts without an effect that were not retried.
     refused: BTreeSet<String>,
-    /// Requests that were sent and not answered, or whose outcome the service did not know.
+    /// The number of requests without an answer, or with the answer that the outcome is unknown.
     pub unknown: usize,
-    /// Requests that were answered, and surely had no effect.
-    pub turned_away: usize,
-    /// Requests that nobody was there to take.
-    pub unheard: usize,
+    /// The number of requests that the service rejected, without any effect.
+    pub rejected: usize,
+    /// The number of requests for which no connection could be opened.
+    pub unreachable: usize,
     unexpected: Vec<String>,
 }
 
 impl Writers {
-    /// So many that do not repeat, and as many that do.
+    /// Starts `each` clients that do not retry, and as many that do.
     pub fn start(service: &Service, each: usize) -> Self {
         let (sender, receiver) = watch::channel(service.client(OWNER));
         let mut writers = Self {
             service: sender,
-            account: Arc::default(),
+            record: Arc::default(),
             stop: Arc::default(),
             tasks: JoinSet::new(),
         };
@@ -67,7 +67,7 @@ impl Writers {
                 let writer = Writer {
                     kind,
                     service: receiver.clone(),
-                    account: Arc::clone(&writers.account),
+                    record: Arc::clone(&writers.record),
                 };
                 let stop = Arc::clone(&writers.stop);
                 writers.tasks.spawn(async move {
@@ -83,48 +83,48 @@ impl Writers {
         writers
     }
 
-    /// From now on they ask this service, which stands in for the one before.
-    pub fn turn_to(&self, service: &Service) {
+    /// Sends further requests to another service.
+    pub fn switch_to(&self, service: &Service) {
         self.service.send_replace(service.client(OWNER));
     }
 
-    /// Waits until so many more tasks are acknowledged.
-    pub async fn go_on(&self, tasks: usize) {
-        let goal = locked(&self.account).acknowledged.len() + tasks;
-        eventually("the writers go on", async || {
-            let account = locked(&self.account);
-            assert_eq!(account.unexpected, [] as [String; 0]);
-            (account.acknowledged.len() >= goal).then_some(())
+    /// Waits until this many more tasks are acknowledged.
+    pub async fn wait_for_progress(&self, tasks: usize) {
+        let goal = lock(&self.record).acknowledged.len() + tasks;
+        eventually("the writers make progress", async || {
+            let record = lock(&self.record);
+            assert_eq!(record.unexpected, [] as [String; 0]);
+            (record.acknowledged.len() >= goal).then_some(())
         })
         .await;
     }
 
-    /// Has them finish what they are at. What was acknowledged at any time is stored, and nothing but
-    /// what was attempted, each once.
-    pub async fn finish(mut self, service: &Service) -> Account {
+    /// Stops the clients after their current requests. Asserts that every acknowledged task is stored once, and
+    /// no task that was not attempted.
+    pub async fn finish(mut self, service: &Service) -> Record {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("the writer ran");
         }
-        let account = locked(&self.account).clone();
+        let record = lock(&self.record).clone();
         let stored = stored(service).await;
-        account.assert_kept_in(&stored);
+        record.assert_matches(&stored);
         let keyed = |title: &&String| title.starts_with("Keyed");
-        let keyed = account.attempted.iter().filter(keyed).count();
+        let keyed = record.attempted.iter().filter(keyed).count();
         println!(
-            "{} attempted ({keyed} with a key), {} acknowledged, {} stored, {} outcomes unknown, {} turned away, {} unheard",
-            account.attempted.len(),
-            account.acknowledged.len(),
+            "{} attempted ({keyed} with a key), {} acknowledged, {} stored, {} outcomes unknown, {} rejected, {} not connected",
+            record.attempted.len(),
+            record.acknowledged.len(),
             stored.len(),
-            account.unknown,
-            account.turned_away,
-            account.unheard,
+            record.unknown,
+            record.rejected,
+            record.unreachable,
         );
-        account
+        record
     }
 }
 
-/// Tasks by title, each of them once.
+/// Returns the ids of the stored tasks by title, and asserts that no title occurs twice.
 async fn stored(service: &Service) -> BTreeMap<String, String> {
     let tasks = service.client(OWNER).tasks().await;
     let text = |task: &Value, member: &str| task[member].as_str().expect("a text").to_owned();
@@ -136,19 +136,19 @@ async fn stored(service: &Service) -> BTreeMap<String, String> {
     stored
 }
 
-fn locked(account: &Mutex<Account>) -> std::sync::MutexGuard<'_, Account> {
-    account.lock().expect("unpoisoned")
+fn lock(record: &Mutex<Record>) -> std::sync::MutexGuard<'_, Record> {
+    record.lock().expect("unpoisoned")
 }
 
-impl Account {
-    /// It had no effect, and is not repeated if it is plain.
+impl Record {
+    /// Records an attempt without an effect, unless it is retried.
     fn refuse(&mut self, kind: Kind, title: &str) {
         if kind == Kind::Plain {
             self.refused.insert(title.to_owned());
         }
     }
 
-    fn assert_kept_in(&self, stored: &BTreeMap<String, String>) {
+    fn assert_matches(&self, stored: &BTreeMap<String, String>) {
         let lost: Vec<_> = self
             .acknowledged
             .iter()
@@ -161,33 +161,33 @@ impl Account {
             self.acknowledged.len(),
             lost.first(),
         );
-        let made_up: Vec<_> = stored
+        let unexpected: Vec<_> = stored
             .keys()
             .filter(|title| self.refused.contains(*title) || !self.attempted.contains(*title))
             .collect();
-        assert!(made_up.is_empty(), "never to be stored: {made_up:?}");
+        assert!(unexpected.is_empty(), "must not be stored: {unexpected:?}");
     }
 }
 
 struct Writer {
     kind: Kind,
     service: watch::Receiver<Client>,
-    account: Arc<Mutex<Account>>,
+    record: Arc<Mutex<Record>>,
 }
 
-/// What a request came to.
+/// The outcome of a request.
 enum Outcome {
     Created { id: String },
-    TurnedAway,
-    Unheard,
+    Rejected,
+    Unreachable,
     Unknown,
     Unexpected(String),
 }
 
 impl Writer {
     async fn create(&self, title: &str) {
-        locked(&self.account).attempted.insert(title.to_owned());
-        while !self.is_settled(title).await {
+        lock(&self.record).attempted.insert(title.to_owned());
+        while !self.try_create(title).await {
             tokio::time::sleep(PAUSE).await;
             if self.kind == Kind::Plain {
                 break;
@@ -195,8 +195,8 @@ impl Writer {
         }
     }
 
-    /// Asks for it, and whether there is no need to ask again.
-    async fn is_settled(&self, title: &str) -> bool {
+    /// Sends a request for the task, and returns whether its outcome is final.
+    async fn try_create(&self, title: &str) -> bool {
         let client = self.service.borrow().clone();
         let mut request = client
             .request(Method::POST, "/api/v1/tasks")
@@ -205,23 +205,23 @@ impl Writer {
             request = request.header("Idempotency-Key", title);
         }
         let outcome = Outcome::of(request).await;
-        let mut account = locked(&self.account);
+        let mut record = lock(&self.record);
         match outcome {
             Outcome::Created { id } => {
-                account.acknowledged.insert(title.to_owned(), id);
+                record.acknowledged.insert(title.to_owned(), id);
                 return true;
             }
-            Outcome::TurnedAway => {
-                account.turned_away += 1;
-                account.refuse(self.kind, title);
+            Outcome::Rejected => {
+                record.rejected += 1;
+                record.refuse(self.kind, title);
             }
-            Outcome::Unheard => {
-                account.unheard += 1;
-                account.refuse(self.kind, title);
+            Outcome::Unreachable => {
+                record.unreachable += 1;
+                record.refuse(self.kind, title);
             }
-            Outcome::Unknown => account.unknown += 1,
+            Outcome::Unknown => record.unknown += 1,
             Outcome::Unexpected(answer) => {
-                account.unexpected.push(answer);
+                record.unexpected.push(answer);
                 return true;
             }
         }
@@ -233,7 +233,7 @@ impl Outcome {
     async fn of(request: RequestBuilder) -> Self {
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) if error.is_connect() => return Self::Unheard,
+            Err(error) if error.is_connect() => return Self::Unreachable,
             Err(_) => return Self::Unknown,
         };
         let status = response.status();
@@ -244,8 +244,8 @@ impl Outcome {
             StatusCode::CREATED => Self::Created {
                 id: body["task"]["id"].as_str().expect("an id").to_owned(),
             },
-            // A request with this key may still run.
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => Self::TurnedAway,
+            // A conflict means that an earlier request with this key is still in flight.
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => Self::Rejected,
             StatusCode::GATEWAY_TIMEOUT => Self::Unknown,
             _ => Self::Unexpected(format!("{status} {body}")),
         }

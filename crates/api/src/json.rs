@@ -18,6 +18,16 @@ pub(crate) trait WriteJson {
     fn write_json(&self, document: &mut Vec<u8>) -> Result<()>;
 }
 
+impl<T: WriteJson> WriteJson for Option<T> {
+    fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
+        if let Some(value) = self {
+            return value.write_json(document);
+        }
+        document.extend_from_slice(b"null");
+        Ok(())
+    }
+}
+
 impl WriteJson for &str {
     fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
         serde_json::to_writer(document, self)

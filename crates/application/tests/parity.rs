@@ -140,7 +140,7 @@ fn seen(task: &Task) -> Seen {
 }
 
 #[tokio::test]
-async fn every_recorded_case_ends_as_on_the_console() {
+async fn recorded_cases_end_as_on_the_console() {
     let mut steps = 0;
     let cases = recorded_cases();
     for case in &cases {

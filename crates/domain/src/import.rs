@@ -214,14 +214,9 @@ impl RowTask {
         };
         let created_at = instant(self.created_at);
         Task {
-            id,
-            owner,
-            title: self.draft.title,
-            description: self.draft.description,
-            completed: self.draft.completed,
             version,
-            created_at,
             updated_at: instant(self.updated_at).max(created_at),
+            ..Task::create(id, owner, self.draft, created_at)
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Tasks and their changes. The operations and their effects are those of the original command-line app
 //! (the *console*).
 
-mod change;
 mod description;
 mod title;
 
@@ -9,7 +8,6 @@ use std::fmt;
 
 use uuid::Uuid;
 
-pub use self::change::{Completion, TaskChange};
 pub use self::description::{Description, DescriptionError};
 pub use self::title::{Title, TitleError};
 use crate::timestamp::Timestamp;
@@ -47,6 +45,27 @@ pub struct TaskDraft {
     pub completed: bool,
 }
 
+/// A change of a task as a value: [`Task::apply`] applies it in memory, and a store can
+/// turn it into one statement. Parts that are `None` stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskChange {
+    /// The new title.
+    pub title: Option<Title>,
+    /// The new description.
+    pub description: Option<Description>,
+    /// The change of the `completed` flag.
+    pub completion: Option<Completion>,
+}
+
+/// A change of the `completed` flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// Sets the flag.
+    Set(bool),
+    /// Inverts the flag.
+    Toggle,
+}
+
 impl Task {
     /// Creates a task at `now` (the console's `add`).
     #[must_use]
@@ -66,19 +85,54 @@ impl Task {
     /// Applies `change` at `now`. `updated_at` advances and the version goes up by one even if no part
     /// changes, as on the console.
     pub fn apply(&mut self, change: &TaskChange, now: Timestamp) {
-        if let Some(title) = &change.title {
+        let TaskChange {
+            title,
+            description,
+            completion,
+        } = change;
+        if let Some(title) = title {
             self.title.clone_from(title);
         }
-        if let Some(description) = &change.description {
+        if let Some(description) = description {
             self.description.clone_from(description);
         }
-        match change.completion {
-            Some(Completion::Set(completed)) => self.completed = completed,
+        match completion {
+            Some(Completion::Set(completed)) => self.completed = *completed,
             Some(Completion::Toggle) => self.completed = !self.completed,
             None => {}
         }
         self.updated_at = now.strictly_after(self.updated_at);
         self.version = self.version.next();
+    }
+}
+
+impl TaskChange {
+    /// Replaces title **and** description (the console's `update`).
+    #[must_use]
+    pub fn update(title: Title, description: Description) -> Self {
+        Self {
+            title: Some(title),
+            description: Some(description),
+            completion: None,
+        }
+    }
+
+    /// Sets the flag (the console's `complete` and `incomplete`).
+    #[must_use]
+    pub fn complete(completed: bool) -> Self {
+        Self {
+            completion: Some(Completion::Set(completed)),
+            ..Self::default()
+        }
+    }
+
+    /// Inverts the flag (the console's `toggle`).
+    #[must_use]
+    pub fn toggle() -> Self {
+        Self {
+            completion: Some(Completion::Toggle),
+            ..Self::default()
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a token whose signature is right must say to be taken.
+//! Validation of the claims of a token whose signature is valid.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use taskhold_application::tokens::{Identity, InvalidToken};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
-/// How far the issuer's clock may differ from ours, for all that a token says of time.
+/// The difference between the issuer's clock and this one that is tolerated.
 const LEEWAY: Duration = Duration::from_secs(5);
 
-/// The `iss` of our own tokens.
-pub(crate) const OURS: &str = "taskhold";
+/// The `iss` of the service's own tokens.
+pub(crate) const OWN_ISSUER: &str = "taskhold";
 
-/// What a token must say about its origin, beside a sound signature. What is `None` is not asked.
+/// The `iss` and `aud` that tokens must have; `None` accepts any.
 #[derive(Debug, Clone, Default)]
-pub struct Origin {
-    /// The `iss` of every token but our own.
+pub struct RequiredClaims {
+    /// The `iss` of tokens of another issuer. The service's own tokens have their own.
     pub issuer: Option<String>,
-    /// What every token must have in its `aud`.
+    /// A value that the `aud` of every token must contain.
     pub audience: Option<String>,
 }
 
-/// Whose key the signature is of.
+/// The kind of key that signed a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignedWith {
-    /// A secret that we sign with ourselves, or did.
+    /// A secret that the service itself signs with, or did.
     SharedSecret,
     /// A key of another issuer.
     IssuerKey,
 }
 
-/// The claims that count (RFC 7519, section 4.1). One that is given twice or has another type
-/// makes the token malformed; all others, such as names and e-mail addresses, are not even read.
+/// The claims that are validated (RFC 7519, section 4.1). A repeated one and one of another type
+/// make the token malformed; all others, such as names and e-mail addresses, are not even read.
 #[derive(Deserialize)]
 pub(crate) struct Claims {
     sub: String,
@@ -60,41 +60,45 @@ impl Audience {
 }
 
 impl Claims {
-    /// Who it is, where everything that the token says holds `now` and it lives no longer than
-    /// `longest`.
-    pub(crate) fn identity(
+    /// Returns the identity that the token proves, if its claims are valid at `now` and its lifetime is at
+    /// most `max_lifetime`.
+    pub(crate) fn validate(
         self,
         signed_with: SignedWith,
-        origin: &Origin,
-        longest: Duration,
+        required: &RequiredClaims,
+        max_lifetime: Duration,
         now: Timestamp,
     ) -> Result<Identity, InvalidToken> {
         let identity = Identity {
             user: UserId::parse(self.sub).map_err(|_| InvalidToken)?,
-            issued: self.iat.map(instant).transpose()?,
+            issued: self.iat.map(to_timestamp).transpose()?,
         };
-        let expires = instant(self.exp)?;
-        let begins = self.nbf.map(instant).transpose()?;
-        let earliest = now.saturating_sub(LEEWAY);
-        let latest = now.saturating_add(LEEWAY);
-        let is_over = expires <= earliest;
-        // Without its time of issue it may have been issued just now.
+        let expires = to_timestamp(self.exp)?;
+        let not_before = self.nbf.map(to_timestamp).transpose()?;
+        let is_expired = expires <= now.saturating_sub(LEEWAY);
+        // A token without its time of issue may have been issued just now.
         let issued = identity.issued.unwrap_or(now);
-        let is_too_long = expires > issued.saturating_add(longest).saturating_add(LEEWAY);
-        let has_begun = [begins, identity.issued]
+        let latest_expiry = issued.saturating_add(max_lifetime).saturating_add(LEEWAY);
+        let latest_start = now.saturating_add(LEEWAY);
+        let has_started = [not_before, identity.issued]
             .into_iter()
             .flatten()
-            .all(|begin| begin <= latest);
-        let is_of_origin = match (self.iss.as_deref(), signed_with) {
-            (Some(OURS), SignedWith::SharedSecret) => true,
-            (Some(OURS), SignedWith::IssuerKey) => false,
-            (iss, _) => origin.issuer.is_none() || iss == origin.issuer.as_deref(),
+            .all(|start| start <= latest_start);
+        let issuer_matches = match (self.iss.as_deref(), signed_with) {
+            (Some(OWN_ISSUER), SignedWith::SharedSecret) => true,
+            (Some(OWN_ISSUER), SignedWith::IssuerKey) => false,
+            (iss, _) => required.issuer.is_none() || iss == required.issuer.as_deref(),
         };
-        let is_for_us = match &origin.audience {
-            Some(ours) => self.aud.is_some_and(|audience| audience.contains(ours)),
+        let audience_matches = match &required.audience {
+            Some(required) => self.aud.is_some_and(|audience| audience.contains(required)),
             None => true,
         };
-        if is_over || is_too_long || !has_begun || !is_of_origin || !is_for_us {
+        if is_expired
+            || expires > latest_expiry
+            || !has_started
+            || !issuer_matches
+            || !audience_matches
+        {
             return Err(InvalidToken);
         }
         Ok(identity)
@@ -103,12 +107,12 @@ impl Claims {
 
 const MICROS: f64 = 1e6;
 
-/// Seconds since 1970 as an instant, where they are between then and the year 9999.
-fn instant(seconds: f64) -> Result<Timestamp, InvalidToken> {
+/// Converts seconds since 1970, up to the year 9999.
+fn to_timestamp(seconds: f64) -> Result<Timestamp, InvalidToken> {
     let micros = (seconds * MICROS).round();
     #[expect(
         clippy::cast_precision_loss,
-        reason = "at the far end a second is nothing"
+        reason = "a second more or less does not matter in the year 9999"
     )]
     let last = Timestamp::LAST.as_micros() as f64;
     if !(0.0..last).contains(&micros) {
@@ -118,10 +122,10 @@ fn instant(seconds: f64) -> Result<Timestamp, InvalidToken> {
     Timestamp::from_micros(micros as i64).map_err(|_| InvalidToken)
 }
 
-/// An instant as seconds since 1970: exact to the microsecond for centuries to come.
-pub(crate) fn seconds(instant: Timestamp) -> f64 {
+/// Converts to seconds since 1970, exact to the microsecond until the year 2255.
+pub(crate) fn to_seconds(timestamp: Timestamp) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "below 2^53 until the year 2255")]
-    let micros = instant.as_micros() as f64;
+    let micros = timestamp.as_micros() as f64;
     micros / MICROS
 }
 
@@ -130,13 +134,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_come_through_json_to_the_microsecond() {
+    fn timestamps_survive_json_to_the_microsecond() {
         let start = 1_767_323_045_678_901_i64;
         for micros in (start..start + 5_000).chain((0..5_000).map(|step| start + step * 999_983)) {
             let sent = Timestamp::from_micros(micros).unwrap();
-            let json = serde_json::to_string(&seconds(sent)).unwrap();
+            let json = serde_json::to_string(&to_seconds(sent)).unwrap();
             let received: f64 = serde_json::from_str(&json).unwrap();
-            assert_eq!(instant(received), Ok(sent), "{json}");
+            assert_eq!(to_timestamp(received), Ok(sent), "{json}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The keys of another issuer, kept up to date.
+//! A cache of another issuer's public keys.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -8,34 +8,31 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::jwks::{KeySet, MalformedKeySet};
-use crate::jwks_url::{FetchError, JwksClient, JwksUrl};
+use crate::jwks::{KeySet, MAX_BYTES, MalformedKeySet};
+use crate::jwks_url::{self, FetchError, JwksUrl};
 
-/// The largest key set that is read. Those of large issuers have about 10 KiB.
-pub(crate) const MAX_BYTES: usize = 256 * 1024;
-
-/// Where an issuer publishes its keys.
+/// The place where an issuer publishes its keys.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// A file, which somebody else keeps up to date.
+    /// A file that another program keeps up to date.
     File(PathBuf),
-    /// The issuer itself.
+    /// A URL of the issuer.
     Url(JwksUrl),
 }
 
-/// How often the keys are read again.
+/// The times between two refreshes of the keys.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// While all is well.
+pub struct RefreshIntervals {
+    /// After a successful refresh.
     pub refresh: Duration,
-    /// While the last attempt failed, or found no key that can verify tokens.
+    /// After a refresh that failed or found no key that can verify tokens.
     pub retry: Duration,
-    /// The least time between two readings for the sake of keys that are not known.
+    /// The minimum between two refreshes caused by tokens with unknown keys.
     pub unknown_key: Duration,
 }
 
-impl Default for Pace {
-    /// 10 minutes, 10 seconds and 60 seconds.
+impl Default for RefreshIntervals {
+    /// Returns 10 minutes, 10 seconds and 60 seconds.
     fn default() -> Self {
         Self {
             refresh: Duration::from_mins(10),
@@ -45,115 +42,108 @@ impl Default for Pace {
     }
 }
 
-/// Why the keys could not be read.
+/// The keys could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySourceError {
     /// The file cannot be read.
     #[error("the file cannot be read")]
     Unreadable(#[from] std::io::Error),
-    /// There are more than 256 KiB of them.
+    /// The file is larger than 256 KiB.
     #[error("it is larger than {MAX_BYTES} bytes")]
     TooLarge,
-    /// They are no key set.
+    /// The content is not a key set.
     #[error(transparent)]
     Malformed(#[from] MalformedKeySet),
-    /// The issuer did not answer with them.
+    /// The download failed.
     #[error(transparent)]
     Unavailable(#[from] FetchError),
 }
 
-/// The public keys of another issuer, read again and again. Where that fails, the ones that were
-/// read last stay.
+/// The public keys of another issuer, refreshed regularly. If a refresh fails, the cached keys stay.
 pub struct IssuerKeys {
     source: KeySource,
-    client: JwksClient,
-    pace: Pace,
+    intervals: RefreshIntervals,
     keys: RwLock<KeySet>,
-    /// When they were last read because one was missing. Held while they are: whoever misses a key
-    /// meanwhile waits for the same reading.
-    missed: Mutex<Option<Instant>>,
+    /// The time of the last refresh for an unknown key. Locked during that refresh, so that concurrent
+    /// requests with unknown keys wait for the same one.
+    unknown_key_refresh: Mutex<Option<Instant>>,
 }
 
 impl IssuerKeys {
-    /// No keys yet: [`read`](Self::read) reads them.
+    /// Returns an empty cache, which [`refresh`](Self::refresh) fills.
     #[must_use]
-    pub fn new(source: KeySource, pace: Pace) -> Self {
+    pub fn new(source: KeySource, intervals: RefreshIntervals) -> Self {
         Self {
             source,
-            client: JwksClient::new(),
-            pace,
+            intervals,
             keys: RwLock::default(),
-            missed: Mutex::new(None),
+            unknown_key_refresh: Mutex::new(None),
         }
     }
 
-    /// Reads the keys, and tells how many of them can verify tokens.
+    /// Reads the keys from their source, and returns the number of those that can verify tokens.
     ///
     /// # Errors
-    /// [`KeySourceError`]; the keys are then what they were.
-    pub async fn read(&self) -> Result<usize, KeySourceError> {
-        let keys = match &self.source {
-            KeySource::File(path) => KeySet::parse(&file(path).await?)?,
-            KeySource::Url(url) => KeySet::parse(&self.client.fetch(url).await?)?,
+    /// [`KeySourceError`]; the cached keys are then unchanged.
+    pub async fn refresh(&self) -> Result<usize, KeySourceError> {
+        let json = match &self.source {
+            KeySource::File(path) => read_file(path).await?,
+            KeySource::Url(url) => jwks_url::fetch(url).await?,
         };
+        let keys = KeySet::parse(&json)?;
         let usable = keys.len();
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(usable)
     }
 
-    /// Reads the keys again and again for as long as it is polled.
-    pub async fn keep_up_to_date(&self) {
-        let mut has_keys = !self.keys().is_empty();
+    /// Refreshes the keys regularly, for as long as it is polled.
+    pub async fn run_refresh_loop(&self) {
+        let mut has_keys = !self.cached().is_empty();
         loop {
-            let pause = if has_keys {
-                self.pace.refresh
+            let interval = if has_keys {
+                self.intervals.refresh
             } else {
-                self.pace.retry
+                self.intervals.retry
             };
-            tokio::time::sleep(pause).await;
-            has_keys = self.read_or_warn().await;
+            tokio::time::sleep(interval).await;
+            has_keys = self.refresh_or_warn().await;
         }
     }
 
-    /// The key that a token's header names, if need be after reading the keys again: the issuer may
-    /// have a new one since. Tokens that name keys at random cause no more than one reading in a
-    /// while.
+    /// Returns the key that a token's header names. An unknown key causes a refresh, since the issuer may
+    /// have a new one, but not more than one per interval, whatever keys tokens name.
     pub(crate) async fn find(
         self: &Arc<Self>,
         algorithm: Algorithm,
         id: Option<&str>,
     ) -> Option<Arc<DecodingKey>> {
-        if let Some(key) = self.known(algorithm, id) {
-            return Some(key);
+        if let Some(key) = self.cached().find(algorithm, id) {
+            return Some(Arc::clone(key));
         }
         let keys = Arc::clone(self);
-        // Whoever asked may hang up; the reading, which is everybody's, goes on.
-        let reading = tokio::spawn(async move { keys.read_for_missing().await });
-        if let Err(error) = reading.await {
+        // Other requests wait for this refresh, so that it does not end with the request that caused it.
+        let refresh = tokio::spawn(async move { keys.refresh_for_unknown_key().await });
+        if let Err(error) = refresh.await {
             tracing::error!(%error, "reading the issuer's keys failed");
         }
-        self.known(algorithm, id)
+        self.cached().find(algorithm, id).map(Arc::clone)
     }
 
-    async fn read_for_missing(&self) {
-        let mut missed = self.missed.lock().await;
-        if missed.is_none_or(|last| last.elapsed() >= self.pace.unknown_key) {
-            *missed = Some(Instant::now());
-            self.read_or_warn().await;
+    async fn refresh_for_unknown_key(&self) {
+        let mut last = self.unknown_key_refresh.lock().await;
+        if last.is_none_or(|last| last.elapsed() >= self.intervals.unknown_key) {
+            *last = Some(Instant::now());
+            self.refresh_or_warn().await;
         }
     }
 
-    fn known(&self, algorithm: Algorithm, id: Option<&str>) -> Option<Arc<DecodingKey>> {
-        self.keys().find(algorithm, id).map(Arc::clone)
-    }
-
-    fn keys(&self) -> RwLockReadGuard<'_, KeySet> {
+    fn cached(&self) -> RwLockReadGuard<'_, KeySet> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there are keys that can verify tokens.
-    async fn read_or_warn(&self) -> bool {
-        match self.read().await {
+    /// Returns whether the refresh found keys that can verify tokens.
+    async fn refresh_or_warn(&self) -> bool {
+        match self.refresh().await {
             Ok(0) => {
                 tracing::warn!("the issuer publishes no key that can verify tokens");
                 false
@@ -170,7 +160,7 @@ impl IssuerKeys {
     }
 }
 
-async fn file(path: &Path) -> Result<Vec<u8>, KeySourceError> {
+async fn read_file(path: &Path) -> Result<Vec<u8>, KeySourceError> {
     use tokio::io::AsyncReadExt as _;
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     let mut json = Vec::new();

@@ -1,5 +1,6 @@
-//! Sets of public keys (RFC 7517).
+//! JSON Web Key Sets (RFC 7517).
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -7,15 +8,25 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
+/// The largest key set that is read. Those of large issuers have about 10 KiB.
+pub(crate) const MAX_BYTES: usize = 256 * 1024;
+
+/// The bits that an RSA key may have: fewer can be broken (RFC 7518, section 3.3), more make
+/// verification too slow.
+const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
+
+/// The bytes of a coordinate of P-256, and of an Ed25519 key.
+const COORDINATE_BYTES: usize = 32;
+
 /// The public keys of an issuer that can verify tokens.
 ///
-/// A key's own type decides the one algorithm that it is good for: `RS256` for RSA of 2048 to 4096
-/// bits, `ES256` for P-256, `EdDSA` for Ed25519. What is in the set and is none of these, is meant
-/// for something else than signatures, is private or is damaged counts as not there.
+/// The type of a key decides its only algorithm: `RS256` for RSA of 2048 to 4096 bits, `ES256` for
+/// P-256, `EdDSA` for Ed25519. Keys of other types, keys for other uses than signatures, private keys
+/// and damaged keys are skipped.
 #[derive(Default)]
 pub struct KeySet(Vec<PublicKey>);
 
-/// The text is no JSON Web Key Set.
+/// The text is not a JSON Web Key Set.
 #[derive(Debug, thiserror::Error)]
 #[error("it is no JSON Web Key Set")]
 pub struct MalformedKeySet(#[from] serde_json::Error);
@@ -37,15 +48,15 @@ struct Jwk {
     alg: Option<String>,
     r#use: Option<String>,
     key_ops: Option<Vec<String>>,
-    /// Only a private key has it, which is nobody else's any more once it is in a public set.
+    /// Only a private key has it, and one that was published is private no more.
     d: Option<serde::de::IgnoredAny>,
     #[serde(flatten)]
-    material: Material,
+    parameters: Parameters,
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "kty")]
-enum Material {
+enum Parameters {
     #[serde(rename = "RSA")]
     Rsa { n: String, e: String },
     #[serde(rename = "EC")]
@@ -55,37 +66,37 @@ enum Material {
 }
 
 impl KeySet {
-    /// Reads `{"keys": […]}`.
+    /// Parses `{"keys": […]}`. Keys that cannot be used are not an error.
     ///
     /// # Errors
-    /// [`MalformedKeySet`] where it is something else. A key that cannot be used is no error.
+    /// [`MalformedKeySet`].
     pub fn parse(json: &[u8]) -> Result<Self, MalformedKeySet> {
         let set: Set = serde_json::from_slice(json)?;
-        let keys = set.keys.into_iter().filter_map(PublicKey::of);
+        let keys = set.keys.into_iter().filter_map(PublicKey::parse);
         Ok(Self(keys.collect()))
     }
 
-    /// How many of its keys can verify tokens.
+    /// Returns the number of keys that can verify tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether none of its keys can verify tokens.
+    /// Returns whether no key can verify tokens.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The key of this id for this algorithm; without an id the only one for it. None where two
-    /// would do: no token is tried on keys that its issuer may not have meant.
+    /// Returns the only key for this algorithm with this id, or with any id if it is `None`. Returns
+    /// `None` for two such keys: a token is never tried on keys that its issuer may not have meant.
     pub(crate) fn find(&self, algorithm: Algorithm, id: Option<&str>) -> Option<&Arc<DecodingKey>> {
-        let mut fitting = self
+        let mut matching = self
             .0
             .iter()
             .filter(|key| key.algorithm == algorithm)
             .filter(|key| id.is_none() || key.id.as_deref() == id);
-        match (fitting.next(), fitting.next()) {
+        match (matching.next(), matching.next()) {
             (Some(only), None) => Some(&only.key),
             _ => None,
         }
@@ -93,18 +104,18 @@ impl KeySet {
 }
 
 impl PublicKey {
-    fn of(jwk: Value) -> Option<Self> {
+    fn parse(jwk: Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(jwk).ok()?;
         let is_public = jwk.d.is_none();
         let is_for_signatures = jwk.r#use.is_none_or(|used_for| used_for == "sig")
             && jwk
                 .key_ops
                 .is_none_or(|operations| operations.iter().any(|name| name == "verify"));
-        let (algorithm, name, key) = jwk.material.key()?;
+        let (algorithm, name, key) = jwk.parameters.key()?;
         let is_for_algorithm = jwk.alg.is_none_or(|alg| alg == name);
-        // A point that is not on its curve shows as soon as the key is to be used.
-        let is_sound = jsonwebtoken::crypto::verify("", b"", &key, algorithm).is_ok();
-        (is_public && is_for_signatures && is_for_algorithm && is_sound).then_some(Self {
+        // Only the first verification shows a point that is not on its curve.
+        let is_valid = jsonwebtoken::crypto::verify("", b"", &key, algorithm).is_ok();
+        (is_public && is_for_signatures && is_for_algorithm && is_valid).then_some(Self {
             id: jwk.kid,
             algorithm,
             key: Arc::new(key),
@@ -112,19 +123,13 @@ impl PublicKey {
     }
 }
 
-/// The bits that an RSA key may have: fewer are within reach of an attacker (RFC 7518, section
-/// 3.3), more cost too much to verify with.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
-/// The bytes of a coordinate of P-256, and of an Ed25519 key.
-const COORDINATE_BYTES: usize = 32;
-
-impl Material {
-    /// The algorithm that it is good for, with its name in a set, and the key. The lengths are
-    /// looked at here, since the library takes them for granted.
+impl Parameters {
+    /// Returns the algorithm of the key, its name in a key set, and the key. Lengths are checked here
+    /// because the library does not.
     fn key(&self) -> Option<(Algorithm, &'static str, DecodingKey)> {
         match self {
             Self::Rsa { n, e } => {
-                let (n, e) = (bytes(n)?, bytes(e)?);
+                let (n, e) = (decode(n)?, decode(e)?);
                 RSA_BITS.contains(&bits(&n)).then(|| {
                     let key = DecodingKey::from_rsa_raw_components(&n, &e);
                     (Algorithm::RS256, "RS256", key)
@@ -144,15 +149,15 @@ impl Material {
     }
 }
 
-fn bytes(text: &str) -> Option<Vec<u8>> {
+fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 fn is_coordinate(text: &str) -> bool {
-    bytes(text).is_some_and(|bytes| bytes.len() == COORDINATE_BYTES)
+    decode(text).is_some_and(|bytes| bytes.len() == COORDINATE_BYTES)
 }
 
-/// The bits of a number, its highest byte first.
+/// Returns the number of significant bits of a big-endian number.
 fn bits(number: &[u8]) -> usize {
     let mut digits = number.iter().skip_while(|byte| **byte == 0);
     digits.next().map_or(0, |highest| {

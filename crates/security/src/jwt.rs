@@ -16,38 +16,37 @@ use taskhold_application::tokens::{
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
-pub use crate::claims::Origin;
-use crate::claims::{self, Claims, SignedWith};
+use crate::claims::{self, Claims, RequiredClaims, SignedWith};
 use crate::issuer::IssuerKeys;
 use crate::secret::Secret;
 
-/// Signs tokens with a secret, and verifies those of it and of another issuer.
+/// Signs tokens with a secret, and verifies tokens of this secret and of another issuer.
 ///
-/// A token is taken when its signature is right, its `exp` is there, not past and no longer than
-/// [`Lifetimes::longest`] after its `iat` (or, without one, from now), its `nbf` and `iat` where present
-/// are not in the future, its `sub` is a [`UserId`], its [`Origin`] is right,
-/// and it asks for no extension that must be understood (`crit`). Clocks may differ by 5 seconds.
+/// A token is valid if its signature is valid, it has an `exp` that is not past and at most
+/// [`TokenLifetimes::max_accepted`] after its `iat` (or, without one, after now), its `nbf` and `iat`, if
+/// any, are not in the future, its `sub` is a [`UserId`], it has the [`RequiredClaims`], and it requires no
+/// extension (`crit`). Clocks may differ by 5 seconds.
 ///
-/// The algorithm that its header names decides which keys can have signed it: `HS256` the secrets,
-/// and no other key ever; `RS256`, `ES256` and `EdDSA` a key of [`IssuerKeys`] that is good for
-/// just this algorithm. Keys that a header brings along or points to are never looked at.
+/// The algorithm in the header decides which keys are tried: only the secrets for `HS256`, and for `RS256`,
+/// `ES256` and `EdDSA` only a key of [`IssuerKeys`] for just this algorithm. Keys that a header contains or
+/// points to are ignored.
 pub struct JwtTokens {
     secrets: Vec<DecodingKey>,
     signing: EncodingKey,
     key_id: String,
     issuer_keys: Option<Arc<IssuerKeys>>,
-    origin: Origin,
-    lifetimes: Lifetimes,
+    required_claims: RequiredClaims,
+    lifetimes: TokenLifetimes,
     clock: Arc<dyn Clock>,
 }
 
-/// How long tokens live.
+/// The lifetimes of access tokens.
 #[derive(Debug, Clone, Copy)]
-pub struct Lifetimes {
-    /// Those that are signed here.
+pub struct TokenLifetimes {
+    /// The lifetime of tokens that this service signs.
     pub own: Duration,
-    /// The longest of any that is taken.
-    pub longest: Duration,
+    /// The longest lifetime of a token that is accepted.
+    pub max_accepted: Duration,
 }
 
 #[derive(Deserialize)]
@@ -68,13 +67,13 @@ struct NewClaims<'a> {
 }
 
 impl JwtTokens {
-    /// Tokens signed with `secret`, that live so long. They name `taskhold` as their issuer, and the
-    /// audience that every token must name.
+    /// Returns a signer and verifier with this secret. Tokens that it signs name `taskhold` as their
+    /// issuer, and the required audience.
     #[must_use]
     pub fn new(
         secret: &Secret,
-        origin: Origin,
-        lifetimes: Lifetimes,
+        required_claims: RequiredClaims,
+        lifetimes: TokenLifetimes,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
@@ -82,21 +81,21 @@ impl JwtTokens {
             signing: EncodingKey::from_secret(secret.as_bytes()),
             key_id: key_id(secret),
             issuer_keys: None,
-            origin,
+            required_claims,
             lifetimes,
             clock,
         }
     }
 
-    /// Takes also what another secret has signed: the one before, or the one to come.
+    /// Also accepts tokens of another secret: the previous or the next one.
     #[must_use]
-    pub fn also_taking(mut self, secret: &Secret) -> Self {
+    pub fn with_other_secret(mut self, secret: &Secret) -> Self {
         self.secrets
             .push(DecodingKey::from_secret(secret.as_bytes()));
         self
     }
 
-    /// Takes also what another issuer has signed with a key that it publishes.
+    /// Also accepts tokens of another issuer.
     #[must_use]
     pub fn with_issuer_keys(mut self, keys: Arc<IssuerKeys>) -> Self {
         self.issuer_keys = Some(keys);
@@ -104,8 +103,8 @@ impl JwtTokens {
     }
 }
 
-/// A JSON object in base64url. A list would pass for one with its members in order.
-fn object<T: DeserializeOwned>(part: &str) -> Result<T, InvalidToken> {
+/// Decodes a JSON object in base64url. Serde would also accept an array of the members in their order.
+fn decode_object<T: DeserializeOwned>(part: &str) -> Result<T, InvalidToken> {
     let json = BASE64_URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| InvalidToken)?;
@@ -115,7 +114,7 @@ fn object<T: DeserializeOwned>(part: &str) -> Result<T, InvalidToken> {
     serde_json::from_slice(&json).map_err(|_| InvalidToken)
 }
 
-/// Tells secrets apart and nothing about them.
+/// Derives an id that distinguishes secrets and reveals nothing about them.
 fn key_id(secret: &Secret) -> String {
     const BYTES: usize = 12;
     let digest = Sha256::new()
@@ -130,10 +129,10 @@ impl TokenSigner for JwtTokens {
     fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError> {
         let lifetime = i64::try_from(self.lifetimes.own.as_secs()).map_err(SigningError::new)?;
         let claims = NewClaims {
-            iss: claims::OURS,
+            iss: claims::OWN_ISSUER,
             sub: user.as_str(),
-            aud: self.origin.audience.as_deref(),
-            iat: claims::seconds(now),
+            aud: self.required_claims.audience.as_deref(),
+            iat: claims::to_seconds(now),
             exp: now
                 .as_micros()
                 .div_euclid(1_000_000)
@@ -156,7 +155,7 @@ impl TokenVerifier for JwtTokens {
     async fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
         let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
         let (header, payload) = message.split_once('.').ok_or(InvalidToken)?;
-        let header: Header = object(header)?;
+        let header: Header = decode_object(header)?;
         if header.crit.is_some() {
             return Err(InvalidToken);
         }
@@ -182,10 +181,10 @@ impl TokenVerifier for JwtTokens {
         if !is_signed {
             return Err(InvalidToken);
         }
-        object::<Claims>(payload)?.identity(
+        decode_object::<Claims>(payload)?.validate(
             signed_with,
-            &self.origin,
-            self.lifetimes.longest,
+            &self.required_claims,
+            self.lifetimes.max_accepted,
             self.clock.now(),
         )
     }

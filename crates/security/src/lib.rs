@@ -1,16 +1,18 @@
-//! Tokens, by which a signature proves who is asking, and passwords.
+//! Tokens and passwords.
 //!
 //! | module | holds |
 //! | --- | --- |
 //! | [`jwt`] | [`JwtTokens`](jwt::JwtTokens), which signs and verifies JSON Web Tokens (RFC 7519) by the best practice of RFC 8725 |
-//! | `claims` | what a token must say to be taken |
+//! | [`claims`] | [`RequiredClaims`](claims::RequiredClaims), and the validation of a token's claims |
 //! | [`secret`] | [`Secret`](secret::Secret), a shared key that no log can show |
-//! | [`issuer`] | [`IssuerKeys`](issuer::IssuerKeys), the public keys of another issuer, kept up to date |
-//! | [`jwks`] | [`KeySet`](jwks::KeySet), what an issuer publishes its keys as |
-//! | [`jwks_url`] | [`JwksUrl`](jwks_url::JwksUrl), where it does, and how it is asked |
-//! | [`passwords`] | [`Argon2Passwords`](passwords::Argon2Passwords), which hashes passwords, and no more at once than it should |
+//! | [`issuer`] | [`IssuerKeys`](issuer::IssuerKeys), a cache of another issuer's public keys |
+//! | [`jwks`] | [`KeySet`](jwks::KeySet), a JSON Web Key Set (RFC 7517) |
+//! | [`jwks_url`] | [`JwksUrl`](jwks_url::JwksUrl), the address of a key set, and its download |
+//! | [`http_client`] | the HTTP client of the whole program |
+//! | [`passwords`] | [`Argon2Passwords`](passwords::Argon2Passwords), which hashes passwords with a bounded number of threads |
 
-mod claims;
+pub mod claims;
+pub mod http_client;
 pub mod issuer;
 pub mod jwks;
 pub mod jwks_url;

@@ -1,4 +1,4 @@
-//! Passwords, hashed with Argon2id.
+//! Password hashing with Argon2id.
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,28 +14,28 @@ use taskhold_application::passwords::{HashingError, PasswordHasher, Verification
 use taskhold_domain::account::{Password, PasswordHash};
 use tokio::sync::{Semaphore, oneshot};
 
-/// How many passwords may wait to be hashed: a wait of about a second for the last one.
-const QUEUE: usize = 16;
+/// The number of passwords that may wait to be hashed; the last one waits for about a second.
+const MAX_QUEUED: usize = 16;
 
-/// Hashes passwords with Argon2id (RFC 9106) on threads that serve no requests, so many at once,
-/// while [`Busy`](HashingError::Busy) is the answer to those that find the queue full.
+/// Hashes passwords with Argon2id (RFC 9106) on a fixed number of threads that serve no requests. Returns
+/// [`Busy`](HashingError::Busy) if too many passwords wait already.
 ///
-/// The threads are its own, and stay: of those that come and go, each leaves the memory of a hash with
-/// the allocator.
+/// The threads are never replaced, because each thread that ends leaves the memory of a hash with the
+/// allocator.
 ///
-/// A request that is given up leaves its hash running to its end if it has begun, and its place taken
-/// until it would have been its turn: otherwise whoever hangs up quickly could make the service hash as
-/// much as they like.
+/// A cancelled request keeps its place in the queue, and a hash that has started is completed. Otherwise
+/// clients that disconnect early could start more hashes than the limit.
 #[derive(Clone)]
 pub struct Argon2Passwords {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     jobs: Sender<Job>,
 }
 
 type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
 
 impl Argon2Passwords {
-    /// The least that OWASP recommends, of 19 MiB, two passes and one lane, on all cores but one.
+    /// Returns a hasher with the minimum that OWASP recommends (19 MiB, two passes, one lane), on all cores
+    /// but one.
     #[must_use]
     pub fn recommended() -> Self {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
@@ -43,57 +43,57 @@ impl Argon2Passwords {
         Self::new(Params::DEFAULT, all_but_one)
     }
 
-    /// The same, one at a time.
+    /// Returns the same hasher with a single thread.
     #[must_use]
-    pub fn one_by_one() -> Self {
+    pub fn single_threaded() -> Self {
         Self::new(Params::DEFAULT, NonZeroUsize::MIN)
     }
 
-    /// Hashes that cost so much, so many at once.
+    /// Returns a hasher with these parameters and this number of threads.
     #[must_use]
-    pub fn new(cost: Params, at_once: NonZeroUsize) -> Self {
+    pub fn new(cost: Params, threads: NonZeroUsize) -> Self {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cost);
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..at_once.get() {
+        for _ in 0..threads.get() {
             let (argon2, queue) = (argon2.clone(), Arc::clone(&queue));
             thread::spawn(move || run_jobs(&argon2, &queue));
         }
         Self {
-            places: Arc::new(Semaphore::new(at_once.get() + QUEUE)),
+            permits: Arc::new(Semaphore::new(threads.get() + MAX_QUEUED)),
             jobs,
         }
     }
 
-    /// Does it once a thread has time for it.
-    async fn work<T: Send + 'static>(
+    /// Runs `work` on one of the threads.
+    async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Argon2<'static>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, HashingError> {
-        let place = Arc::clone(&self.places)
+        let permit = Arc::clone(&self.permits)
             .try_acquire_owned()
             .map_err(|_| HashingError::Busy)?;
-        let (answer, answered) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let job = move |argon2: &Argon2<'static>| {
-            let _held = place;
-            // Who has given up meanwhile needs no hash any more.
-            if !answer.is_closed() {
-                drop(answer.send(work(argon2)));
+            let _held = permit;
+            // A cancelled request needs no hash.
+            if !sender.is_closed() {
+                drop(sender.send(work(argon2)));
             }
         };
         self.jobs
             .send(Box::new(job))
             .map_err(|_| HashingError::Defect("no thread hashes passwords".into()))?;
-        answered.await.map_err(defect)?.map_err(defect)
+        receiver.await.map_err(defect)?.map_err(defect)
     }
 }
 
-/// Does what comes until nothing can come any more.
+/// Runs jobs until the sender is dropped.
 fn run_jobs(argon2: &Argon2<'static>, jobs: &Mutex<Receiver<Job>>) {
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
-        // A panic is told by the answer that does not come; the thread goes on.
+        // The thread survives a panic; the request sees that its sender was dropped.
         drop(catch_unwind(AssertUnwindSafe(|| job(argon2))));
     }
 }
@@ -102,7 +102,7 @@ fn defect(error: impl std::error::Error + Send + Sync + 'static) -> HashingError
     HashingError::Defect(Box::new(error))
 }
 
-/// Whether `hash` costs less to guess at than those of `argon2`.
+/// Returns whether guessing the password of `hash` is cheaper than for hashes of `argon2`.
 fn is_outdated(hash: &phc::PasswordHash, argon2: &Argon2<'_>) -> Result<bool, Error> {
     let (now, then) = (argon2.params(), Params::try_from(hash)?);
     Ok(hash.algorithm != Algorithm::Argon2id.ident()
@@ -116,7 +116,7 @@ impl PasswordHasher for Argon2Passwords {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
         let password = password.clone();
         let hash = self
-            .work(move |argon2| argon2.hash_password(password.as_str().as_bytes()))
+            .run(move |argon2| argon2.hash_password(password.as_str().as_bytes()))
             .await?;
         PasswordHash::parse(hash.to_string()).map_err(defect)
     }
@@ -128,9 +128,9 @@ impl PasswordHasher for Argon2Passwords {
     ) -> Result<Verification, HashingError> {
         let is_too_long = password.chars().nth(Password::MAX_CHARS).is_some();
         let Some(hash) = hash.filter(|_| !is_too_long) else {
-            // What is hashed does not matter, only that it takes as long.
+            // Hashing any password takes as long as verifying one.
             return self
-                .work(|argon2| argon2.hash_password(b"nobody's"))
+                .run(|argon2| argon2.hash_password(b"nobody's"))
                 .await
                 .map(|_: phc::PasswordHash| Verification::Mismatch);
         };
@@ -139,7 +139,7 @@ impl PasswordHasher for Argon2Passwords {
             return Err(HashingError::Defect("the stored hash is cut off".into()));
         }
         let password = password.to_owned();
-        self.work(
+        self.run(
             move |argon2| match argon2.verify_password(password.as_bytes(), &hash) {
                 Ok(()) if is_outdated(&hash, argon2)? => Ok(Verification::MatchOutdatedHash),
                 Ok(()) => Ok(Verification::Match),

@@ -1,5 +1,4 @@
-//! How the keys of another issuer are read again and again, and what happens when it is away,
-//! hostile or asked for keys that it does not have.
+//! Refreshing the keys of an issuer that rotates them, is unreachable, is hostile or lacks a key.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -12,14 +11,15 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use taskhold_application::clock::SystemClock;
 use taskhold_application::tokens::TokenVerifier as _;
-use taskhold_security::issuer::{IssuerKeys, KeySource, KeySourceError, Pace};
+use taskhold_security::claims::RequiredClaims;
+use taskhold_security::issuer::{IssuerKeys, KeySource, KeySourceError, RefreshIntervals};
 use taskhold_security::jwks_url::{FetchError, JwksUrl, JwksUrlError};
-use taskhold_security::jwt::{JwtTokens, Lifetimes, Origin};
+use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::issuer::{IssuerKey, JwksServer, key_set};
 
-/// Nothing is read but for a reason, and for each reason once.
-const NEVER: Pace = Pace {
+/// Only an unknown key causes a refresh, and only once.
+const NEVER: RefreshIntervals = RefreshIntervals {
     refresh: Duration::from_hours(1),
     retry: Duration::from_hours(1),
     unknown_key: Duration::from_hours(1),
@@ -29,7 +29,7 @@ fn claims() -> Value {
     json!({"sub": "a", "exp": 4_000_000_000_u64})
 }
 
-fn keys_at(url: &str, pace: Pace) -> Arc<IssuerKeys> {
+fn keys_at(url: &str, pace: RefreshIntervals) -> Arc<IssuerKeys> {
     let url = JwksUrl::parse(url).expect("a URL");
     Arc::new(IssuerKeys::new(KeySource::Url(url), pace))
 }
@@ -37,77 +37,81 @@ fn keys_at(url: &str, pace: Pace) -> Arc<IssuerKeys> {
 fn tokens_of(keys: &Arc<IssuerKeys>) -> Arc<JwtTokens> {
     let tokens = JwtTokens::new(
         &Secret::new("0123456789abcdef0123456789abcdef"),
-        Origin::default(),
-        Lifetimes {
+        RequiredClaims::default(),
+        TokenLifetimes {
             own: Duration::from_hours(1),
-            longest: Duration::from_hours(24 * 365 * 100),
+            max_accepted: Duration::from_hours(24 * 365 * 100),
         },
         Arc::new(SystemClock),
     );
     Arc::new(tokens.with_issuer_keys(Arc::clone(keys)))
 }
 
-async fn is_taken(tokens: &JwtTokens, token: &str) -> bool {
+async fn is_accepted(tokens: &JwtTokens, token: &str) -> bool {
     tokens.verify(token).await.is_ok()
 }
 
-/// Asks again and again until it is so.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Waits until the condition holds.
+async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so().await {
+    while !condition().await {
         assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
-async fn a_key_that_replaces_another_is_taken_at_its_first_token() {
+async fn new_issuer_key_is_fetched_for_its_first_token() {
     let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let server = JwksServer::start(&key_set(&[old.jwk_with_id("old")])).await;
     let keys = keys_at(&server.url(), NEVER);
-    assert_eq!(keys.read().await.expect("keys"), 1);
+    assert_eq!(keys.refresh().await.expect("keys"), 1);
     let tokens = tokens_of(&keys);
-    assert!(is_taken(&tokens, &old.token("old", &claims())).await);
-    server.publish(&key_set(&[old.jwk_of("old"), new.jwk_of("new")]));
-    assert!(is_taken(&tokens, &new.token("new", &claims())).await);
-    assert!(is_taken(&tokens, &old.token("old", &claims())).await);
-    assert_eq!(server.asked(), 2);
-    server.publish(&key_set(&[new.jwk_of("new")]));
-    keys.read().await.expect("keys");
-    assert!(!is_taken(&tokens, &old.token("old", &claims())).await);
+    assert!(is_accepted(&tokens, &old.token("old", &claims())).await);
+    server.publish(&key_set(&[old.jwk_with_id("old"), new.jwk_with_id("new")]));
+    assert!(is_accepted(&tokens, &new.token("new", &claims())).await);
+    assert!(is_accepted(&tokens, &old.token("old", &claims())).await);
+    assert_eq!(server.request_count(), 2);
+    server.publish(&key_set(&[new.jwk_with_id("new")]));
+    keys.refresh().await.expect("keys");
+    assert!(!is_accepted(&tokens, &old.token("old", &claims())).await);
 }
 
 #[tokio::test]
-async fn a_storm_of_tokens_with_unknown_keys_asks_the_issuer_once() {
+async fn many_unknown_keys_cause_one_request() {
     let (key, stranger) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let server = JwksServer::start(&key_set(&[key.jwk_of("k")])).await;
+    let server = JwksServer::start(&key_set(&[key.jwk_with_id("k")])).await;
     let keys = keys_at(&server.url(), NEVER);
-    keys.read().await.expect("keys");
+    keys.refresh().await.expect("keys");
     let tokens = tokens_of(&keys);
     for _ in 0..2 {
         let storm: Vec<_> = (0..500)
             .map(|number| {
                 let token = stranger.token(&format!("unknown-{number}"), &claims());
                 let tokens = Arc::clone(&tokens);
-                tokio::spawn(async move { is_taken(&tokens, &token).await })
+                tokio::spawn(async move { is_accepted(&tokens, &token).await })
             })
             .collect();
         for forged in storm {
             assert!(!forged.await.expect("no panic"));
         }
-        assert!(is_taken(&tokens, &key.token("k", &claims())).await);
-        assert_eq!(server.asked(), 2, "at the start, and for the first of them");
+        assert!(is_accepted(&tokens, &key.token("k", &claims())).await);
+        assert_eq!(
+            server.request_count(),
+            2,
+            "at the start, and for the first of them"
+        );
     }
 }
 
 #[tokio::test]
-async fn after_a_while_an_unknown_key_may_ask_again() {
+async fn unknown_key_causes_another_request_after_the_interval() {
     let (key, stranger) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let server = JwksServer::start(&key_set(&[key.jwk_of("k")])).await;
+    let server = JwksServer::start(&key_set(&[key.jwk_with_id("k")])).await;
     let unknown_key = Duration::from_millis(100);
     let keys = keys_at(
         &server.url(),
-        Pace {
+        RefreshIntervals {
             unknown_key,
             ..NEVER
         },
@@ -116,8 +120,8 @@ async fn after_a_while_an_unknown_key_may_ask_again() {
     let forged = stranger.token("unknown", &claims());
     let started = Instant::now();
     eventually("a fourth reading", async || {
-        assert!(!is_taken(&tokens, &forged).await);
-        server.asked() == 4
+        assert!(!is_accepted(&tokens, &forged).await);
+        server.request_count() == 4
     })
     .await;
     assert!(
@@ -129,55 +133,55 @@ async fn after_a_while_an_unknown_key_may_ask_again() {
 
 /// Otherwise one client that hangs up would keep a new key unknown for a minute.
 #[tokio::test]
-async fn a_reading_goes_on_when_the_request_that_wanted_it_is_given_up() {
+async fn refresh_completes_after_its_request_is_cancelled() {
     let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let server = JwksServer::start(&key_set(&[old.jwk_with_id("old")])).await;
     let keys = keys_at(&server.url(), NEVER);
-    keys.read().await.expect("keys");
+    keys.refresh().await.expect("keys");
     let tokens = tokens_of(&keys);
-    server.publish(&key_set(&[new.jwk_of("new")]));
+    server.publish(&key_set(&[new.jwk_with_id("new")]));
     let token = new.token("new", &claims());
     tokio::select! {
         biased;
         _ = tokens.verify(&token) => panic!("the issuer takes longer"),
         () = std::future::ready(()) => {}
     }
-    assert!(is_taken(&tokens, &token).await);
-    assert_eq!(server.asked(), 2);
+    assert!(is_accepted(&tokens, &token).await);
+    assert_eq!(server.request_count(), 2);
 }
 
 #[tokio::test]
-async fn keys_are_read_again_without_any_token() {
+async fn refresh_loop_drops_removed_keys() {
     let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
+    let server = JwksServer::start(&key_set(&[old.jwk_with_id("old")])).await;
     let refresh = Duration::from_millis(50);
-    let keys = keys_at(&server.url(), Pace { refresh, ..NEVER });
-    keys.read().await.expect("keys");
+    let keys = keys_at(&server.url(), RefreshIntervals { refresh, ..NEVER });
+    keys.refresh().await.expect("keys");
     let tokens = tokens_of(&keys);
-    let kept = Arc::clone(&keys);
-    let keeping = tokio::spawn(async move { kept.keep_up_to_date().await });
-    server.publish(&key_set(&[new.jwk_of("new")]));
+    let refreshed = Arc::clone(&keys);
+    let refreshing = tokio::spawn(async move { refreshed.run_refresh_loop().await });
+    server.publish(&key_set(&[new.jwk_with_id("new")]));
     eventually("the old key is forgotten", async || {
-        !is_taken(&tokens, &old.token("old", &claims())).await
+        !is_accepted(&tokens, &old.token("old", &claims())).await
     })
     .await;
-    keeping.abort();
+    refreshing.abort();
 }
 
 #[tokio::test]
-async fn the_last_keys_stay_while_the_issuer_is_away_and_it_is_found_when_it_is_back() {
+async fn unreachable_issuer_keeps_the_cached_keys_until_it_returns() {
     let (old, new) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let server = JwksServer::start(&key_set(&[old.jwk_of("old")])).await;
-    let pace = Pace {
+    let server = JwksServer::start(&key_set(&[old.jwk_with_id("old")])).await;
+    let pace = RefreshIntervals {
         refresh: Duration::from_millis(50),
         retry: Duration::from_millis(50),
         ..NEVER
     };
     let keys = keys_at(&server.url(), pace);
-    keys.read().await.expect("keys");
+    keys.refresh().await.expect("keys");
     let tokens = tokens_of(&keys);
     let address = server.stop().await;
-    let outcome = keys.read().await;
+    let outcome = keys.refresh().await;
     assert!(
         matches!(
             outcome,
@@ -185,70 +189,70 @@ async fn the_last_keys_stay_while_the_issuer_is_away_and_it_is_found_when_it_is_
         ),
         "{outcome:?}"
     );
-    assert!(is_taken(&tokens, &old.token("old", &claims())).await);
-    let kept = Arc::clone(&keys);
-    let keeping = tokio::spawn(async move { kept.keep_up_to_date().await });
-    let _server = JwksServer::start_at(address, &key_set(&[new.jwk_of("new")])).await;
+    assert!(is_accepted(&tokens, &old.token("old", &claims())).await);
+    let refreshed = Arc::clone(&keys);
+    let refreshing = tokio::spawn(async move { refreshed.run_refresh_loop().await });
+    let _server = JwksServer::start_at(address, &key_set(&[new.jwk_with_id("new")])).await;
     eventually("the new key is known", async || {
-        is_taken(&tokens, &new.token("new", &claims())).await
+        is_accepted(&tokens, &new.token("new", &claims())).await
     })
     .await;
-    keeping.abort();
+    refreshing.abort();
 }
 
-/// As one does that is being set up.
+/// An issuer that is being set up has no keys yet.
 #[tokio::test]
-async fn an_issuer_that_publishes_no_keys_is_asked_again_soon() {
+async fn empty_key_set_is_retried_soon() {
     let key = IssuerKey::ed25519();
     let server = JwksServer::start(&key_set(&[])).await;
-    let pace = Pace {
+    let pace = RefreshIntervals {
         retry: Duration::from_millis(20),
         ..NEVER
     };
     let keys = keys_at(&server.url(), pace);
-    assert_eq!(keys.read().await.expect("a key set"), 0);
+    assert_eq!(keys.refresh().await.expect("a key set"), 0);
     let tokens = tokens_of(&keys);
-    // What a token misses is read once, long before it is there.
-    assert!(!is_taken(&tokens, &key.token("k", &claims())).await);
-    let kept = Arc::clone(&keys);
-    let keeping = tokio::spawn(async move { kept.keep_up_to_date().await });
-    eventually("it is asked again", async || server.asked() > 4).await;
-    server.publish(&key_set(&[key.jwk_of("k")]));
+    // The only refresh for an unknown key comes before the key is published.
+    assert!(!is_accepted(&tokens, &key.token("k", &claims())).await);
+    let refreshed = Arc::clone(&keys);
+    let refreshing = tokio::spawn(async move { refreshed.run_refresh_loop().await });
+    eventually("it is asked again", async || server.request_count() > 4).await;
+    server.publish(&key_set(&[key.jwk_with_id("k")]));
     eventually("the key is known", async || {
-        is_taken(&tokens, &key.token("k", &claims())).await
+        is_accepted(&tokens, &key.token("k", &claims())).await
     })
     .await;
-    keeping.abort();
+    refreshing.abort();
 }
 
 #[tokio::test]
-async fn answers_that_are_no_keys_change_nothing() {
+async fn invalid_responses_keep_the_cached_keys() {
     let key = IssuerKey::ed25519();
-    let set = key_set(&[key.jwk_of("k")]);
+    let set = key_set(&[key.jwk_with_id("k")]);
     let server = JwksServer::start(&set).await;
     let elsewhere = JwksServer::start(&key_set(&[])).await;
     let keys = keys_at(&server.url(), NEVER);
-    keys.read().await.expect("keys");
+    keys.refresh().await.expect("keys");
     let tokens = tokens_of(&keys);
     let text = set.to_string();
     let redirection = format!("location: {}\r\n", elsewhere.url());
     let large = format!("{}{text}", " ".repeat(256 * 1024));
     for (what, status, headers, body) in [
-        ("a fault", "500 Fault", "", text.as_str()),
-        ("nothing there", "404 Not Found", "", &text),
-        ("nothing in it", "204 No Content", "", ""),
-        ("a redirection", "302 Found", &redirection, &text),
-        ("a page", "200 OK", "", "<html></html>"),
-        ("half of it", "200 OK", "", &text[..text.len() / 2]),
-        ("too much", "200 OK", "", &large),
+        ("server error", "500 Fault", "", text.as_str()),
+        ("not found", "404 Not Found", "", &text),
+        ("no content", "204 No Content", "", ""),
+        ("redirect", "302 Found", &redirection, &text),
+        ("HTML", "200 OK", "", "<html></html>"),
+        ("half of the key set", "200 OK", "", &text[..text.len() / 2]),
+        ("too large", "200 OK", "", &large),
         (
-            "too much, said before",
+            "too large by its content-length",
             "200 OK",
             "content-length: 99999999\r\n",
             &large,
         ),
         (
-            "an end too early",
+            "shorter than its content-length",
             "200 OK",
             "content-length: 9999\r\n",
             &text,
@@ -256,47 +260,50 @@ async fn answers_that_are_no_keys_change_nothing() {
     ] {
         let head = format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\n\r\n");
         server.answer_with(Some(format!("{head}{body}").into_bytes()));
-        let outcome = keys.read().await;
+        let outcome = keys.refresh().await;
         assert!(outcome.is_err(), "{what}: {outcome:?}");
         assert!(
-            is_taken(&tokens, &key.token("k", &claims())).await,
+            is_accepted(&tokens, &key.token("k", &claims())).await,
             "{what}"
         );
     }
-    assert_eq!(elsewhere.asked(), 0, "a redirection is not followed");
+    assert_eq!(elsewhere.request_count(), 0, "the redirect is not followed");
     server.publish(&key_set(&[]));
-    assert_eq!(keys.read().await.expect("a key set"), 0);
+    assert_eq!(keys.refresh().await.expect("a key set"), 0);
     assert!(
-        !is_taken(&tokens, &key.token("k", &claims())).await,
-        "an issuer may take all its keys back"
+        !is_accepted(&tokens, &key.token("k", &claims())).await,
+        "an issuer may remove all its keys"
     );
 }
 
 #[tokio::test]
-async fn an_issuer_that_does_not_answer_is_given_up_after_five_seconds() {
+async fn silent_issuer_times_out_after_five_seconds() {
     let key = IssuerKey::ed25519();
-    let server = JwksServer::start(&key_set(&[key.jwk_of("k")])).await;
+    let server = JwksServer::start(&key_set(&[key.jwk_with_id("k")])).await;
     let keys = keys_at(&server.url(), NEVER);
-    keys.read().await.expect("keys");
+    keys.refresh().await.expect("keys");
     let tokens = tokens_of(&keys);
     server.answer_with(None);
     let started = Instant::now();
     let unknown = IssuerKey::ed25519().token("unknown", &claims());
     let waiting = {
         let tokens = Arc::clone(&tokens);
-        tokio::spawn(async move { is_taken(&tokens, &unknown).await })
+        tokio::spawn(async move { is_accepted(&tokens, &unknown).await })
     };
-    eventually("the issuer is asked", async || server.asked() == 2).await;
-    assert!(is_taken(&tokens, &key.token("k", &claims())).await);
-    assert!(!waiting.is_finished(), "who has a known key does not wait");
+    eventually("the issuer is asked", async || server.request_count() == 2).await;
+    assert!(is_accepted(&tokens, &key.token("k", &claims())).await);
+    assert!(
+        !waiting.is_finished(),
+        "a token with a cached key does not wait"
+    );
     assert!(!waiting.await.expect("no panic"));
     let took = started.elapsed().as_secs();
     assert!((5..10).contains(&took), "{took} s");
 }
 
 #[test]
-fn only_urls_that_nobody_can_change_the_answer_of_are_taken() {
-    for sound in [
+fn insecure_jwks_urls_are_rejected() {
+    for secure in [
         "https://auth.example/api/auth/jwks",
         "https://auth.example:8443/jwks?tenant=1",
         "http://127.0.0.1:3000/jwks",
@@ -304,7 +311,7 @@ fn only_urls_that_nobody_can_change_the_answer_of_are_taken() {
         "http://[::1]:3000/jwks",
         "http://localhost:3000/jwks",
     ] {
-        assert!(JwksUrl::parse(sound).is_ok(), "{sound}");
+        assert!(JwksUrl::parse(secure).is_ok(), "{secure}");
     }
     for (raw, error) in [
         ("", JwksUrlError::Malformed),
@@ -326,7 +333,7 @@ fn only_urls_that_nobody_can_change_the_answer_of_are_taken() {
     }
 }
 
-/// `openssl s_server` with a certificate of its own making, until dropped.
+/// `openssl s_server` with a self-signed certificate, until dropped.
 struct Impostor(Child, u16);
 
 impl Impostor {
@@ -371,13 +378,13 @@ impl Drop for Impostor {
 }
 
 #[tokio::test]
-async fn an_issuer_whose_certificate_nobody_vouches_for_is_not_believed() {
+async fn untrusted_certificate_is_rejected() {
     let folder = tempfile::tempdir().expect("a folder");
-    let set = key_set(&[IssuerKey::ed25519().jwk_of("k")]);
+    let set = key_set(&[IssuerKey::ed25519().jwk_with_id("k")]);
     std::fs::write(folder.path().join("jwks"), set.to_string()).expect("written");
     let impostor = Impostor::start(folder.path());
     let keys = keys_at(&format!("https://localhost:{}/jwks", impostor.1), NEVER);
-    let error = keys.read().await.expect_err("no keys");
+    let error = keys.refresh().await.expect_err("no keys");
     let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
     let chain: Vec<_> = causes.map(ToString::to_string).collect();
     assert!(

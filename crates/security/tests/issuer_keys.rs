@@ -1,4 +1,4 @@
-//! Which tokens of another issuer's keys are taken, and which keys count.
+//! Tokens of another issuer, and the keys that verify them.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -11,9 +11,10 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use taskhold_application::clock::Clock as _;
 use taskhold_application::tokens::{Identity, InvalidToken, TokenVerifier as _};
-use taskhold_security::issuer::{IssuerKeys, KeySource, Pace};
+use taskhold_security::claims::RequiredClaims;
+use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 use taskhold_security::jwks::KeySet;
-use taskhold_security::jwt::{JwtTokens, Lifetimes, Origin};
+use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::issuer::{IssuerKey, key_set};
@@ -28,19 +29,19 @@ fn claims() -> Value {
     json!({"sub": "a", "exp": later()})
 }
 
-/// Tokens that also take what these keys have signed.
-async fn tokens_of(keys: &[Value], origin: Origin) -> JwtTokens {
+/// Returns a verifier that also accepts tokens of these keys.
+async fn tokens_of(keys: &[Value], required_claims: RequiredClaims) -> JwtTokens {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     write!(file, "{}", key_set(keys)).expect("written");
     let source = KeySource::File(file.path().to_owned());
-    let issuer_keys = Arc::new(IssuerKeys::new(source, Pace::default()));
-    issuer_keys.read().await.expect("keys");
+    let issuer_keys = Arc::new(IssuerKeys::new(source, RefreshIntervals::default()));
+    issuer_keys.refresh().await.expect("keys");
     JwtTokens::new(
         &Secret::new(SECRET),
-        origin,
-        Lifetimes {
+        required_claims,
+        TokenLifetimes {
             own: Duration::from_hours(1),
-            longest: Duration::from_hours(24),
+            max_accepted: Duration::from_hours(24),
         },
         Arc::new(ManualClock::default()),
     )
@@ -48,7 +49,7 @@ async fn tokens_of(keys: &[Value], origin: Origin) -> JwtTokens {
 }
 
 async fn tokens(keys: &[Value]) -> JwtTokens {
-    tokens_of(keys, Origin::default()).await
+    tokens_of(keys, RequiredClaims::default()).await
 }
 
 async fn verify(tokens: &JwtTokens, token: &str) -> Result<Identity, InvalidToken> {
@@ -63,7 +64,7 @@ fn every_kind() -> [IssuerKey; 3] {
     ]
 }
 
-/// A token of this header that is signed with a secret, whatever the header says.
+/// Returns a token with this header that is signed with HS256, whatever the header says.
 fn signed_with_secret(header: &Value, secret: &[u8]) -> String {
     let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let message = format!("{}.{}", part(header), part(&claims()));
@@ -73,13 +74,13 @@ fn signed_with_secret(header: &Value, secret: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn each_kind_of_key_verifies_its_own_tokens_and_no_others() {
+async fn each_key_verifies_only_its_own_tokens() {
     let keys = every_kind();
     let ids = ["first", "second", "third"];
     let published: Vec<_> = keys
         .iter()
         .zip(ids)
-        .map(|(key, id)| key.jwk_of(id))
+        .map(|(key, id)| key.jwk_with_id(id))
         .collect();
     let tokens = tokens(&published).await;
     for (key, own_id) in keys.iter().zip(ids) {
@@ -124,18 +125,18 @@ async fn each_kind_of_key_verifies_its_own_tokens_and_no_others() {
     assert_eq!(verify(&tokens, &forged).await, Err(InvalidToken));
 }
 
-/// What Better Auth's plugin really sends: no `typ`, keys without `use`, a `sub` that is no UUID,
-/// and much that is nobody's business.
+/// Better Auth's plugin sends no `typ`, keys without `use`, a `sub` that is not a UUID, and many other
+/// claims.
 #[tokio::test]
-async fn a_token_of_better_auth_is_taken() {
+async fn better_auth_token_is_accepted() {
     let key = IssuerKey::ed25519();
-    let mut published = key.jwk_of("c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11");
+    let mut published = key.jwk_with_id("c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11");
     published["alg"] = json!("EdDSA");
-    let origin = Origin {
+    let required = RequiredClaims {
         issuer: Some("http://localhost:3000".to_owned()),
         audience: Some("http://localhost:3000".to_owned()),
     };
-    let tokens = tokens_of(&[published], origin).await;
+    let tokens = tokens_of(&[published], required).await;
     let header = json!({"alg": "EdDSA", "kid": "c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11"});
     let payload = json!({
         "iat": later() - 60, "name": "Anna", "email": "anna@example.org", "emailVerified": false,
@@ -145,7 +146,7 @@ async fn a_token_of_better_auth_is_taken() {
         "iss": "http://localhost:3000", "aud": "http://localhost:3000"
     });
     let identity = verify(&tokens, &key.sign(&header, &payload)).await;
-    let identity = identity.expect("a sound token");
+    let identity = identity.expect("a valid token");
     assert_eq!(identity.user.as_str(), "Vf2hX0m8pQ1rS3tU5vW7xY9zA1bC3dE5");
     for (claim, value) in [
         ("iss", json!("http://localhost:3001")),
@@ -163,9 +164,9 @@ async fn a_token_of_better_auth_is_taken() {
 }
 
 #[tokio::test]
-async fn another_issuer_cannot_pass_its_tokens_for_ours() {
+async fn issuer_token_with_own_iss_is_rejected() {
     let key = IssuerKey::ed25519();
-    let tokens = tokens(&[key.jwk_of("k")]).await;
+    let tokens = tokens(&[key.jwk_with_id("k")]).await;
     let ours = json!({"sub": "a", "exp": later(), "iss": "taskhold"});
     assert_eq!(
         verify(&tokens, &key.token("k", &ours)).await,
@@ -176,9 +177,9 @@ async fn another_issuer_cannot_pass_its_tokens_for_ours() {
 }
 
 #[tokio::test]
-async fn a_public_key_is_no_secret() {
+async fn public_key_as_hmac_secret_is_rejected() {
     let keys = every_kind();
-    let published: Vec<_> = keys.iter().map(|key| key.jwk_of("k")).collect();
+    let published: Vec<_> = keys.iter().map(|key| key.jwk_with_id("k")).collect();
     let tokens = tokens(&published).await;
     for jwk in &published {
         for member in ["n", "x", "y"] {
@@ -212,11 +213,11 @@ async fn a_public_key_is_no_secret() {
     }
 }
 
-/// As `openssl` writes them, and as attackers have them.
+/// Attackers have the public key in the formats that `openssl` writes.
 #[tokio::test]
-async fn the_pem_and_der_of_a_public_key_are_no_secret() {
+async fn public_key_file_as_hmac_secret_is_rejected() {
     let key = IssuerKey::rsa(2048);
-    let tokens = tokens(&[key.jwk_of("k")]).await;
+    let tokens = tokens(&[key.jwk_with_id("k")]).await;
     for public in key.public_files() {
         for header in [
             json!({"alg": "HS256", "kid": "k"}),
@@ -233,11 +234,11 @@ async fn the_pem_and_der_of_a_public_key_are_no_secret() {
 }
 
 #[tokio::test]
-async fn keys_that_a_header_brings_along_or_points_to_are_never_looked_at() {
+async fn keys_in_the_header_are_ignored() {
     let (ours, attackers) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let tokens = tokens(&[ours.jwk_of("k")]).await;
+    let tokens = tokens(&[ours.jwk_with_id("k")]).await;
     for (member, value) in [
-        ("jwk", attackers.jwk_of("k")),
+        ("jwk", attackers.jwk_with_id("k")),
         ("jku", json!("http://127.0.0.1:1/jwks")),
         ("x5u", json!("http://127.0.0.1:1/certificate")),
         ("x5c", json!(["MIIB"])),
@@ -251,15 +252,15 @@ async fn keys_that_a_header_brings_along_or_points_to_are_never_looked_at() {
             Err(InvalidToken),
             "{member}"
         );
-        let sound = ours.sign(&header, &claims());
-        assert!(verify(&tokens, &sound).await.is_ok(), "{member}");
+        let valid = ours.sign(&header, &claims());
+        assert!(verify(&tokens, &valid).await.is_ok(), "{member}");
     }
 }
 
 #[tokio::test]
-async fn an_extension_that_must_be_understood_is_refused() {
+async fn critical_extension_is_rejected() {
     let key = IssuerKey::ed25519();
-    let tokens = tokens(&[key.jwk_of("k")]).await;
+    let tokens = tokens(&[key.jwk_with_id("k")]).await;
     for extension in [json!(["b64"]), json!(["exp"]), json!([]), json!("x")] {
         let header = json!({"alg": "EdDSA", "kid": "k", "crit": extension, "b64": true});
         let outcome = verify(&tokens, &key.sign(&header, &claims())).await;
@@ -267,21 +268,21 @@ async fn an_extension_that_must_be_understood_is_refused() {
     }
 }
 
-/// Which of two keys of one kind a token without an id is tried on cannot be known.
+/// A token without a key id could belong to either of two keys of one type.
 #[tokio::test]
-async fn a_token_that_does_not_name_its_key_needs_the_only_one_of_its_kind() {
+async fn token_without_key_id_needs_an_unambiguous_key() {
     let (first, second) = (IssuerKey::ed25519(), IssuerKey::ed25519());
     let nameless = first.sign(&json!({"alg": "EdDSA"}), &claims());
     let alone = tokens(&[first.jwk(), IssuerKey::p256().jwk()]).await;
     assert!(verify(&alone, &nameless).await.is_ok());
-    let among_two = tokens(&[first.jwk_of("1"), second.jwk_of("2")]).await;
+    let among_two = tokens(&[first.jwk_with_id("1"), second.jwk_with_id("2")]).await;
     assert_eq!(verify(&among_two, &nameless).await, Err(InvalidToken));
     assert!(
         verify(&among_two, &first.token("1", &claims()))
             .await
             .is_ok()
     );
-    let same_name = tokens(&[first.jwk_of("1"), second.jwk_of("1")]).await;
+    let same_name = tokens(&[first.jwk_with_id("1"), second.jwk_with_id("1")]).await;
     let token = first.token("1", &claims());
     assert_eq!(verify(&same_name, &token).await, Err(InvalidToken));
 }
@@ -293,22 +294,22 @@ fn usable(keys: &[Value]) -> usize {
 }
 
 #[test]
-fn keys_that_are_not_for_verifying_tokens_count_as_not_there() {
+fn keys_for_other_uses_are_skipped() {
     let with = |key: &IssuerKey, member: &str, value: Value| {
-        let mut jwk = key.jwk_of("k");
+        let mut jwk = key.jwk_with_id("k");
         jwk[member] = value;
         jwk
     };
     let [ed25519, p256, rsa] = every_kind();
     for (key, own) in [(&ed25519, "EdDSA"), (&p256, "ES256"), (&rsa, "RS256")] {
-        for sound in [
+        for valid in [
             key.jwk(),
             with(key, "alg", json!(own)),
             with(key, "use", json!("sig")),
             with(key, "key_ops", json!(["sign", "verify"])),
             with(key, "x5c", json!([7])),
         ] {
-            assert_eq!(usable(std::slice::from_ref(&sound)), 1, "{sound}");
+            assert_eq!(usable(std::slice::from_ref(&valid)), 1, "{valid}");
         }
         for (member, value) in [
             ("alg", json!("RS384")),
@@ -336,15 +337,15 @@ fn keys_that_are_not_for_verifying_tokens_count_as_not_there() {
 }
 
 #[test]
-fn keys_that_are_damaged_or_weak_count_as_not_there() {
+fn damaged_and_weak_keys_are_skipped() {
     let without_last_bytes = |text: &str| text[..text.len() - 4].to_owned();
     for (key, members) in [
         (IssuerKey::ed25519(), &["x"][..]),
         (IssuerKey::p256(), &["x", "y"]),
     ] {
         for member in members {
-            let sound = key.jwk();
-            let text = sound[*member].as_str().expect("a string").to_owned();
+            let valid = key.jwk();
+            let text = valid[*member].as_str().expect("a string").to_owned();
             for damaged in [
                 without_last_bytes(&text),
                 format!("{text}AAAA"),
@@ -353,7 +354,7 @@ fn keys_that_are_damaged_or_weak_count_as_not_there() {
                 format!("{text}="),
                 "!".repeat(text.len()),
             ] {
-                let mut jwk = sound.clone();
+                let mut jwk = valid.clone();
                 jwk[*member] = json!(damaged);
                 assert_eq!(usable(std::slice::from_ref(&jwk)), 0, "{jwk}");
             }
@@ -380,7 +381,7 @@ fn keys_that_are_damaged_or_weak_count_as_not_there() {
 }
 
 #[test]
-fn what_is_no_key_set_is_malformed() {
+fn other_json_is_a_malformed_key_set() {
     for text in [
         "",
         "{}",
@@ -399,10 +400,9 @@ fn what_is_no_key_set_is_malformed() {
     );
 }
 
-/// What is refused is not repeated in the log, where it would outlive its moment and might be
-/// somebody's sound token for another service.
+/// A rejected token may be valid for another service, and a log outlives it.
 #[tokio::test]
-async fn nothing_of_a_refused_token_is_logged() {
+async fn rejected_token_is_never_logged() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&log);
     let subscriber = tracing_subscriber::fmt()
@@ -411,7 +411,7 @@ async fn nothing_of_a_refused_token_is_logged() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let (ours, strangers) = (IssuerKey::ed25519(), IssuerKey::ed25519());
-    let tokens = tokens(&[ours.jwk_of("k")]).await;
+    let tokens = tokens(&[ours.jwk_with_id("k")]).await;
     let payload = json!({"sub": "hunter2-sub", "exp": 1, "email": "hunter2@example.org"});
     let mut refused = vec!["hunter2.hunter2.hunter2".to_owned(), "hunter2".to_owned()];
     refused.push(ours.token("k", &payload));

@@ -1,4 +1,4 @@
-//! Which tokens of a shared secret are taken, and which are not.
+//! Tokens of a shared secret: accepted and rejected ones.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -12,40 +12,41 @@ use taskhold_application::clock::Clock as _;
 use taskhold_application::tokens::{Identity, InvalidToken, TokenSigner as _, TokenVerifier as _};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_security::jwt::{JwtTokens, Lifetimes, Origin};
+use taskhold_security::claims::RequiredClaims;
+use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::clock::ManualClock;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_SECRET: &str = "another secret of thirty-two bytes";
 
-/// The second that the clock of these tests shows, whose fraction is well above one half.
+/// Returns the whole seconds of the clock of these tests.
 fn now() -> i64 {
     ManualClock::default().now().as_micros() / 1_000_000
 }
 
-fn tokens_of(secret: &str, origin: Origin) -> JwtTokens {
+fn tokens_of(secret: &str, required_claims: RequiredClaims) -> JwtTokens {
     JwtTokens::new(
         &Secret::new(secret),
-        origin,
-        Lifetimes {
+        required_claims,
+        TokenLifetimes {
             own: Duration::from_hours(1),
-            longest: Duration::from_hours(24),
+            max_accepted: Duration::from_hours(24),
         },
         Arc::new(ManualClock::default()),
     )
 }
 
 fn tokens() -> JwtTokens {
-    tokens_of(SECRET, Origin::default())
+    tokens_of(SECRET, RequiredClaims::default())
 }
 
 fn strict() -> JwtTokens {
-    let origin = Origin {
+    let required = RequiredClaims {
         issuer: Some("https://auth.example".to_owned()),
         audience: Some("tasks".to_owned()),
     };
-    tokens_of(SECRET, origin)
+    tokens_of(SECRET, required)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -61,7 +62,7 @@ fn signed_as(header: &Header, claims: &Value, secret: &str) -> String {
     encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).expect("signed")
 }
 
-/// Signed over exactly these bytes, whatever they are.
+/// Signs exactly these bytes, valid or not.
 fn signed_raw(header: &str, payload: &str) -> String {
     let encoded = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
     let message = format!("{}.{}", encoded(header), encoded(payload));
@@ -72,34 +73,35 @@ fn signed_raw(header: &str, payload: &str) -> String {
 }
 
 #[track_caller]
-fn taken(token: &str, user: &str) {
-    let identity = verify(&tokens(), token).expect("a sound token");
+fn accepted(token: &str, user: &str) {
+    let identity = verify(&tokens(), token).expect("a valid token");
     assert_eq!(identity.user.as_str(), user);
 }
 
 #[track_caller]
-fn refused(what: &str, token: &str) {
+fn rejected(what: &str, token: &str) {
     assert_eq!(verify(&tokens(), token), Err(InvalidToken), "{what}");
 }
 
 #[test]
-fn what_we_sign_we_take_and_know_to_the_microsecond() {
+fn signed_token_round_trips_to_the_microsecond() {
     let user = UserId::parse("пользователь 1").expect("a user id");
     let now = ManualClock::default().now();
     for tokens in [tokens(), strict()] {
         let signed = tokens.sign(&user, now).expect("signed");
         assert_eq!(signed.expires_in, Duration::from_hours(1));
-        let identity = verify(&tokens, &signed.token).expect("a sound token");
+        let identity = verify(&tokens, &signed.token).expect("a valid token");
         assert_eq!(identity.user, user);
         assert_eq!(identity.issued, Some(now));
     }
 }
 
 #[test]
-fn our_tokens_say_where_they_come_from_and_nothing_of_the_secret() {
+fn own_token_names_its_issuer_and_reveals_no_secret() {
     let user = UserId::parse("anna").expect("a user id");
     let token = |secret: &str| {
-        let signed = tokens_of(secret, Origin::default()).sign(&user, ManualClock::default().now());
+        let signed =
+            tokens_of(secret, RequiredClaims::default()).sign(&user, ManualClock::default().now());
         signed.expect("signed").token
     };
     let header = |token: &str| jsonwebtoken::decode_header(token).expect("a header");
@@ -126,33 +128,33 @@ fn our_tokens_say_where_they_come_from_and_nothing_of_the_secret() {
 }
 
 #[test]
-fn tokens_of_other_issuers_with_the_same_secret_are_taken() {
-    taken(&signed(&json!({"sub": "a", "exp": now() + 60})), "a");
+fn tokens_of_other_issuers_with_the_same_secret_are_accepted() {
+    accepted(&signed(&json!({"sub": "a", "exp": now() + 60})), "a");
     let richer = json!({
         "sub": "a", "exp": now() + 60, "iss": "x", "aud": ["y"], "email": "e", "name": {"n": [1]}
     });
-    taken(&signed(&richer), "a");
-    let sound = json!({"sub": "a", "exp": now() + 60});
+    accepted(&signed(&richer), "a");
+    let valid = json!({"sub": "a", "exp": now() + 60});
     for header in [
         r#"{"alg":"HS256"}"#,
         r#"{"alg":"HS256","typ":"at+jwt","kid":"of the existing service"}"#,
         r#"{"alg":"HS256","kid":"../../dev/null","x":[{}],"cty":7}"#,
         r#" {"typ":"JWT", "alg":"HS256"} "#,
     ] {
-        taken(&signed_raw(header, &sound.to_string()), "a");
+        accepted(&signed_raw(header, &valid.to_string()), "a");
     }
     let longest = "\u{1F600}".repeat(255);
-    taken(
+    accepted(
         &signed(&json!({"sub": longest, "exp": now() + 60})),
         &longest,
     );
 }
 
-/// It is remembered for only so long that tokens were revoked.
+/// Revocations are remembered for only so long.
 #[test]
-fn a_token_that_lives_too_long_is_refused() {
+fn token_with_too_long_a_lifetime_is_rejected() {
     const DAY: i64 = 86_400;
-    for (claims, is_taken) in [
+    for (claims, is_accepted) in [
         (json!({"sub": "a", "exp": now() + DAY}), true),
         (json!({"sub": "a", "exp": now() + DAY + 5}), true),
         (json!({"sub": "a", "exp": now() + DAY + 6}), false),
@@ -176,16 +178,16 @@ fn a_token_that_lives_too_long_is_refused() {
         (json!({"sub": "a", "iat": 0, "exp": now() + 60}), false),
     ] {
         let token = signed(&claims);
-        if is_taken {
-            taken(&token, "a");
+        if is_accepted {
+            accepted(&token, "a");
         } else {
-            refused(&claims.to_string(), &token);
+            rejected(&claims.to_string(), &token);
         }
     }
 }
 
 #[test]
-fn when_it_was_issued_is_known_where_the_token_tells() {
+fn iat_is_reported_as_the_time_of_issue() {
     for (claimed, micros) in [
         (json!(1_767_323_045), 1_767_323_045_000_000),
         (json!(1_767_323_045.5), 1_767_323_045_500_000),
@@ -193,7 +195,7 @@ fn when_it_was_issued_is_known_where_the_token_tells() {
         (json!(1_767_300_000), 1_767_300_000_000_000),
     ] {
         let token = signed(&json!({"sub": "a", "exp": now() + 60, "iat": claimed}));
-        let identity = verify(&tokens(), &token).expect("a sound token");
+        let identity = verify(&tokens(), &token).expect("a valid token");
         assert_eq!(identity.issued, Timestamp::from_micros(micros).ok());
     }
     let silent = signed(&json!({"sub": "a", "exp": now() + 60, "iat": null}));
@@ -202,16 +204,16 @@ fn when_it_was_issued_is_known_where_the_token_tells() {
 
 /// The clock shows 0.678901 s past `now()`.
 #[test]
-fn five_seconds_of_leeway_and_no_more() {
+fn clock_difference_above_five_seconds_is_rejected() {
     let later = now() + 60;
-    taken(&signed(&json!({"sub": "a", "exp": now() - 4})), "a");
-    refused("expired", &signed(&json!({"sub": "a", "exp": now() - 5})));
+    accepted(&signed(&json!({"sub": "a", "exp": now() - 4})), "a");
+    rejected("expired", &signed(&json!({"sub": "a", "exp": now() - 5})));
     for claim in ["nbf", "iat"] {
-        taken(
+        accepted(
             &signed(&json!({"sub": "a", "exp": later, claim: now() + 5})),
             "a",
         );
-        refused(
+        rejected(
             claim,
             &signed(&json!({"sub": "a", "exp": later, claim: now() + 6})),
         );
@@ -219,7 +221,7 @@ fn five_seconds_of_leeway_and_no_more() {
 }
 
 #[test]
-fn fault_2_claims_that_are_missing_or_wrong_are_refused() {
+fn fault_2_missing_or_invalid_claims_are_rejected() {
     let later = now() + 60;
     for claims in [
         json!({"sub": "a"}),
@@ -255,12 +257,12 @@ fn fault_2_claims_that_are_missing_or_wrong_are_refused() {
         json!("a"),
         json!(null),
     ] {
-        refused(&claims.to_string(), &signed(&claims));
+        rejected(&claims.to_string(), &signed(&claims));
     }
 }
 
 #[test]
-fn payloads_that_are_no_plain_objects_are_refused() {
+fn malformed_payloads_are_rejected() {
     let later = now() + 60;
     for payload in [
         format!(r#"{{"sub":"a","sub":"b","exp":{later}}}"#),
@@ -272,16 +274,16 @@ fn payloads_that_are_no_plain_objects_are_refused() {
         "sub=a".to_owned(),
         String::new(),
     ] {
-        refused(&payload, &signed_raw(r#"{"alg":"HS256"}"#, &payload));
+        rejected(&payload, &signed_raw(r#"{"alg":"HS256"}"#, &payload));
     }
 }
 
 #[test]
-fn only_the_configured_algorithm_and_secret_count() {
+fn other_algorithms_and_secrets_are_rejected() {
     let claims = json!({"sub": "a", "exp": now() + 60});
     let payload = claims.to_string();
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-        refused(
+        rejected(
             "another hash",
             &signed_as(&Header::new(algorithm), &claims, SECRET),
         );
@@ -323,21 +325,21 @@ fn only_the_configured_algorithm_and_secret_count() {
     .into_iter()
     .chain(nones.iter().map(String::as_str))
     {
-        refused(header, &signed_raw(header, &payload));
+        rejected(header, &signed_raw(header, &payload));
         let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-        refused(header, &format!("{}.{}.", part(header), part(&payload)));
-        refused(header, &format!("{}.{}", part(header), part(&payload)));
+        rejected(header, &format!("{}.{}.", part(header), part(&payload)));
+        rejected(header, &format!("{}.{}", part(header), part(&payload)));
     }
     for secret in ["", "secret", OTHER_SECRET] {
-        refused(secret, &signed_as(&Header::default(), &claims, secret));
+        rejected(secret, &signed_as(&Header::default(), &claims, secret));
     }
 }
 
 #[test]
-fn tampered_tokens_are_refused() {
+fn tampered_tokens_are_rejected() {
     let token = signed(&json!({"sub": "a", "exp": now() + 60}));
     let other = signed(&json!({"sub": "b", "exp": now() + 60}));
-    taken(&token, "a");
+    accepted(&token, "a");
     let (head, signature) = token.rsplit_once('.').expect("three parts");
     let (other_head, _) = other.rsplit_once('.').expect("three parts");
     let cut = token.get(..token.len() - 1).expect("ASCII");
@@ -363,7 +365,7 @@ fn tampered_tokens_are_refused() {
         ("NUL", format!("{token}\0")),
         ("other scripts", "я.я.я".to_owned()),
     ] {
-        refused(what, &tampered);
+        rejected(what, &tampered);
     }
     // Each single letter counts, but for the last: two of its six bits mean nothing.
     for place in 0..token.len() - 1 {
@@ -373,17 +375,17 @@ fn tampered_tokens_are_refused() {
         }
         let tampered = String::from_utf8(letters).expect("ASCII");
         if tampered != token {
-            refused(&format!("letter {place}"), &tampered);
+            rejected(&format!("letter {place}"), &tampered);
         }
     }
 }
 
 #[test]
-fn a_configured_origin_is_required() {
-    let sound = json!({
+fn missing_required_claim_is_rejected() {
+    let valid = json!({
         "sub": "a", "exp": now() + 60, "iss": "https://auth.example", "aud": ["other", "tasks"]
     });
-    assert!(verify(&strict(), &signed(&sound)).is_ok());
+    assert!(verify(&strict(), &signed(&valid)).is_ok());
     for (claim, value) in [
         ("iss", Value::Null),
         ("iss", json!("https://evil.example")),
@@ -396,18 +398,18 @@ fn a_configured_origin_is_required() {
         ("aud", json!([])),
         ("aud", json!([["tasks"]])),
     ] {
-        let mut claims = sound.clone();
+        let mut claims = valid.clone();
         claims[claim] = value;
-        let refused = verify(&strict(), &signed(&claims));
-        assert_eq!(refused, Err(InvalidToken), "{claims}");
+        let outcome = verify(&strict(), &signed(&claims));
+        assert_eq!(outcome, Err(InvalidToken), "{claims}");
         claims.as_object_mut().expect("an object").remove(claim);
-        let refused = verify(&strict(), &signed(&claims));
-        assert_eq!(refused, Err(InvalidToken), "{claims}");
+        let outcome = verify(&strict(), &signed(&claims));
+        assert_eq!(outcome, Err(InvalidToken), "{claims}");
     }
 }
 
 #[test]
-fn our_own_tokens_are_taken_beside_those_of_a_configured_issuer() {
+fn own_tokens_are_accepted_beside_those_of_the_issuer() {
     let ours = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "tasks"});
     assert!(verify(&strict(), &signed(&ours)).is_ok());
     let for_others = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "other"});
@@ -415,23 +417,24 @@ fn our_own_tokens_are_taken_beside_those_of_a_configured_issuer() {
 }
 
 #[test]
-fn a_secret_is_replaced_without_a_gap() {
+fn old_and_new_secret_are_accepted_during_rotation() {
     let claims = json!({"sub": "a", "exp": now() + 60});
     let of_old = signed_as(&Header::default(), &claims, SECRET);
     let of_new = signed_as(&Header::default(), &claims, OTHER_SECRET);
-    let replacing = tokens_of(OTHER_SECRET, Origin::default()).also_taking(&Secret::new(SECRET));
+    let replacing =
+        tokens_of(OTHER_SECRET, RequiredClaims::default()).with_other_secret(&Secret::new(SECRET));
     assert!(verify(&replacing, &of_old).is_ok());
     assert!(verify(&replacing, &of_new).is_ok());
     let user = UserId::parse("a").expect("a user id");
     let signed = replacing.sign(&user, ManualClock::default().now());
     let signed = signed.expect("signed").token;
-    let replaced = tokens_of(OTHER_SECRET, Origin::default());
+    let replaced = tokens_of(OTHER_SECRET, RequiredClaims::default());
     assert!(verify(&replaced, &signed).is_ok(), "the first secret signs");
     assert_eq!(verify(&replaced, &of_old), Err(InvalidToken));
 }
 
 #[test]
-fn a_secret_shows_nothing_of_itself() {
+fn debug_output_hides_the_secret() {
     assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
     assert!(Secret::new("a".repeat(31)).is_short());
     assert!(!Secret::new("a".repeat(32)).is_short());

@@ -1,4 +1,4 @@
-//! How passwords are hashed, and how much that may cost the service.
+//! Hashing of passwords, and its cost for the service.
 
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
@@ -11,7 +11,7 @@ use taskhold_application::passwords::{HashingError, PasswordHasher as _, Verific
 use taskhold_domain::account::{Password, PasswordHash};
 use taskhold_security::passwords::Argon2Passwords;
 
-/// Of this much memory, one at a time.
+/// Returns a single-threaded hasher that uses this much memory.
 fn costing(kibibytes: u32) -> Argon2Passwords {
     let cost = Params::new(kibibytes, 1, 1, None).expect("a cost");
     Argon2Passwords::new(cost, NonZeroUsize::MIN)
@@ -22,10 +22,10 @@ fn password(text: &str) -> Password {
 }
 
 #[tokio::test]
-async fn the_real_cost_is_what_owasp_recommends() {
+async fn production_hashers_use_the_owasp_parameters() {
     for passwords in [
         Argon2Passwords::recommended(),
-        Argon2Passwords::one_by_one(),
+        Argon2Passwords::single_threaded(),
     ] {
         let hash = passwords
             .hash(&password("correct horse"))
@@ -47,7 +47,7 @@ async fn the_real_cost_is_what_owasp_recommends() {
 }
 
 #[tokio::test]
-async fn a_password_is_right_and_every_other_wrong() {
+async fn only_the_exact_password_is_right() {
     let passwords = costing(64);
     let hash = passwords
         .hash(&password("pässword "))
@@ -73,7 +73,7 @@ async fn a_password_is_right_and_every_other_wrong() {
 }
 
 #[tokio::test]
-async fn the_same_password_has_another_hash_each_time() {
+async fn same_password_has_a_new_hash_each_time() {
     let passwords = costing(64);
     let first = passwords.hash(&password("password")).await.expect("hashed");
     let second = passwords.hash(&password("password")).await.expect("hashed");
@@ -82,7 +82,7 @@ async fn the_same_password_has_another_hash_each_time() {
 }
 
 #[tokio::test]
-async fn a_hash_that_cost_less_is_outdated_once_the_password_is_right() {
+async fn cheaper_hash_is_reported_as_outdated() {
     let hash = costing(64)
         .hash(&password("password"))
         .await
@@ -105,7 +105,7 @@ async fn a_hash_that_cost_less_is_outdated_once_the_password_is_right() {
 }
 
 #[tokio::test]
-async fn a_stored_hash_that_is_none_is_a_defect() {
+async fn damaged_stored_hash_is_a_defect() {
     for damaged in [
         "$",
         "$argon2id$",
@@ -123,7 +123,7 @@ async fn a_stored_hash_that_is_none_is_a_defect() {
 }
 
 #[tokio::test]
-async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong_one() {
+async fn fault_12_unknown_account_and_huge_password_cost_as_much_as_a_wrong_one() {
     let passwords = costing(16 * 1024);
     let hash = passwords.hash(&password("password")).await.expect("hashed");
     let huge = "x".repeat(16 * 1024 * 1024);
@@ -133,8 +133,7 @@ async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong
         ("too long", huge.as_str(), Some(&hash)),
         ("neither", huge.as_str(), None),
     ];
-    // The fastest of nine, in turns: whatever else the machine does only adds to it, so that more are
-    // needed where that is much.
+    // Other load on the machine only adds time, so the fastest of at least nine rounds is compared.
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut fastest = [Duration::MAX; 4];
     for round in 1.. {
@@ -156,7 +155,7 @@ async fn fault_12_no_account_and_a_password_of_megabytes_cost_as_much_as_a_wrong
 }
 
 #[tokio::test]
-async fn fault_12_a_storm_of_logins_holds_up_nothing_else() {
+async fn fault_12_login_storm_blocks_no_other_task() {
     let passwords = Arc::new(costing(16 * 1024));
     let storm: Vec<_> = (0..100)
         .map(|_| {
@@ -164,7 +163,7 @@ async fn fault_12_a_storm_of_logins_holds_up_nothing_else() {
             tokio::spawn(async move { passwords.verify("password", None).await })
         })
         .collect();
-    // This runtime has one thread: with the hashes on it, there would be a turn for each.
+    // This runtime has one thread: hashes on it would leave one turn between two of them.
     let mut turns = 0;
     while !storm.iter().all(tokio::task::JoinHandle::is_finished) {
         tokio::task::yield_now().await;
@@ -183,10 +182,10 @@ async fn fault_12_a_storm_of_logins_holds_up_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_given_up_keeps_its_place_until_its_hash_is_done() {
+async fn cancelled_login_keeps_its_place_until_its_hash_is_done() {
     let cost = Params::new(64 * 1024, 4, 1, None).expect("a cost");
     let passwords = Argon2Passwords::new(cost, NonZeroUsize::MIN);
-    // It begins, and nobody waits for its end.
+    // The hash starts, and its request is cancelled.
     tokio::select! {
         biased;
         _ = passwords.verify("password", None) => panic!("a hash takes longer"),

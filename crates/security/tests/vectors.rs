@@ -1,12 +1,12 @@
-//! The signatures that Wycheproof has collected, among them those that other implementations once
-//! took by mistake, for each algorithm that tokens may have.
+//! Wycheproof's test vectors for each algorithm of tokens, among them signatures that other
+//! implementations accepted by mistake.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use wycheproof::TestResult::{Acceptable, Invalid, Valid};
 use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify};
 
-/// How many of them must be taken, and how many must not.
+/// The number of signatures that must be accepted and that must be rejected.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     valid: usize,
@@ -23,14 +23,14 @@ impl Count {
     ) {
         let signature = base64url(signature);
         let verified = jsonwebtoken::crypto::verify(&signature, message, key, algorithm);
-        let is_taken = matches!(verified, Ok(true));
+        let is_accepted = matches!(verified, Ok(true));
         match expected {
             Valid => self.valid += 1,
             Invalid => self.invalid += 1,
-            // Whether to take them is a matter of taste.
+            // Implementations may differ.
             Acceptable => return,
         }
-        assert_eq!(is_taken, expected == Valid, "{algorithm:?}: {about}");
+        assert_eq!(is_accepted, expected == Valid, "{algorithm:?}: {about}");
     }
 }
 
@@ -89,7 +89,7 @@ fn hs256() {
     let mut count = Count::default();
     let vectors = mac::TestSet::load(mac::TestName::HmacSha256).expect("vectors");
     for group in vectors.test_groups {
-        // A tag that was cut is sound to some, and never to us.
+        // Truncated tags are valid for some implementations, and never here.
         let is_whole = group.tag_size == 256;
         for test in group.tests {
             let key = DecodingKey::from_secret(&test.key);

@@ -42,7 +42,7 @@ pub async fn doctor(settings: &Settings, options: &cli::Doctor) -> anyhow::Resul
 
 /// Prints that the settings are wrong, which keeps every other check from being made.
 pub fn misconfigured(error: &Misconfigured, options: &cli::Doctor) -> anyhow::Result<()> {
-    let advice = "correct it; no other check can be made before (docs: README.md, Settings)";
+    let advice = "correct it; no other check can be made before (docs/reference/settings.md)";
     let mut report = Report::default();
     report.add("settings", Finding::problem(error.to_string(), advice));
     report.print(options.json)

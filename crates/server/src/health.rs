@@ -1,38 +1,34 @@
 //! `taskhold health`.
 
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
+use taskhold_security::http_client;
 
 use crate::cli::Health;
 use crate::output::say;
 use crate::settings::Settings;
 
-/// Longer than the service itself waits for its store.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Asks a running service; succeeds where it is healthy.
-///
-/// # Errors
-/// Where it is not, or does not answer.
+/// Prints the health of a running service. Fails if the service is unhealthy or does not answer within
+/// [`http_client::TIMEOUT`], which is longer than the service itself waits for its store.
 pub async fn health(settings: &Settings, options: &Health) -> anyhow::Result<()> {
-    let url = match &options.url {
-        Some(url) => format!("{}/health", url.trim_end_matches('/')),
+    let base = match &options.url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!(
-            "http://{}/health",
-            std::net::SocketAddr::new(settings.server.host, settings.server.port)
+            "http://{}",
+            SocketAddr::new(settings.server.host, settings.server.port)
         ),
     };
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-    let answer = client
+    let url = format!("{base}/health");
+    let response = http_client::builder()
+        .build()?
         .get(&url)
         .send()
         .await
         .with_context(|| format!("{url} does not answer"))?;
-    let (status, body) = (answer.status(), answer.text().await?);
+    let (status, body) = (response.status(), response.text().await?);
     if !status.is_success() {
         bail!("{url}: {status} {body}");
     }
-    say(body)?;
-    Ok(())
+    say(body)
 }

@@ -1,27 +1,25 @@
-//! The keys of another issuer.
+//! The keys of another issuer of tokens.
 
 use std::sync::Arc;
 
-use taskhold_security::issuer::{IssuerKeys, KeySource, Pace};
+use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 
 use crate::settings::{Auth, Misconfigured};
 
-/// The keys of the configured issuer, kept up to date from now on. An issuer that is away does not
-/// keep the service from starting: it may be waiting for this one in turn.
-///
-/// # Errors
-/// [`Misconfigured`] where a file holds no key that can verify tokens.
+/// Returns the keys of the configured issuer, and starts the task that refreshes them. An issuer that is
+/// unreachable does not stop the start of the service, because it may be waiting for this service in turn.
+/// Fails with [`Misconfigured`] if a file contains no key that can verify tokens.
 pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
     let Some(source) = auth.issuer_keys.clone() else {
         return Ok(None);
     };
-    if auth.origin.audience.is_none() {
+    if auth.required_claims.audience.is_none() {
         tracing::warn!(
             "auth.audience is not set: tokens that the issuer made for others are taken too"
         );
     }
-    let keys = Arc::new(IssuerKeys::new(source.clone(), Pace::default()));
-    match (keys.read().await, source) {
+    let keys = Arc::new(IssuerKeys::new(source.clone(), RefreshIntervals::default()));
+    match (keys.refresh().await, source) {
         (Ok(count @ 1..), _) => tracing::info!(count, "read the issuer's keys"),
         (outcome, KeySource::File(path)) => {
             let reason = match outcome {
@@ -40,7 +38,7 @@ pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
             tracing::warn!(%url, cause = format!("{cause:#}"), "cannot read the issuer's keys yet");
         }
     }
-    let kept = Arc::clone(&keys);
-    tokio::spawn(async move { kept.keep_up_to_date().await });
+    let refreshed = Arc::clone(&keys);
+    tokio::spawn(async move { refreshed.run_refresh_loop().await });
     Ok(Some(keys))
 }

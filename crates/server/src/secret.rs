@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use taskhold_application::clock::SystemClock;
 use taskhold_infrastructure::files::{create_private_folder, folder_of, sync_folder};
-use taskhold_security::jwt::{JwtTokens, Lifetimes};
+use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
 use taskhold_security::secret::Secret;
 
 use crate::settings::{Misconfigured, Profile, Settings};
@@ -20,16 +20,16 @@ const FILE: &str = "jwt-secret";
 /// Fails with [`Misconfigured`] if a secret is missing where one is required, or too short.
 pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtTokens> {
     let secret = signing_secret(settings)?;
-    let origin = settings.auth.origin.clone();
-    let lifetimes = Lifetimes {
+    let origin = settings.auth.required_claims.clone();
+    let lifetimes = TokenLifetimes {
         own: lifetime,
-        longest: settings.auth.max_token_lifetime,
+        max_accepted: settings.auth.max_token_lifetime,
     };
     let tokens = JwtTokens::new(&secret, origin, lifetimes, Arc::new(SystemClock));
     match &settings.auth.previous_secret {
         Some(previous) => {
             refuse_short(previous, "JWT_SECRET_PREVIOUS", settings)?;
-            Ok(tokens.also_taking(previous))
+            Ok(tokens.with_other_secret(previous))
         }
         None => Ok(tokens),
     }

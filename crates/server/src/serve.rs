@@ -91,7 +91,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         tracing::warn!("the store's connections did not close in time");
     }
     if let Some(export) = export {
-        export.finish().await;
+        export.shut_down().await;
     }
     tracing::info!("stopped");
     Ok(())

@@ -87,7 +87,7 @@ pub fn housekeeping(database: &Database) -> Housekeeping {
 pub fn administration(settings: &Settings, database: &Database) -> Administration {
     Administration {
         users: Arc::new(database.clone()),
-        passwords: Arc::new(Argon2Passwords::one_by_one()),
+        passwords: Arc::new(Argon2Passwords::single_threaded()),
         clock: Arc::new(SystemClock),
         max_token_lifetime: settings.auth.max_token_lifetime,
     }

@@ -1,4 +1,4 @@
-//! Spans of requests and of calls to the store, sent to a collector of OpenTelemetry.
+//! The export of spans to an OpenTelemetry collector.
 
 mod collector;
 
@@ -22,23 +22,20 @@ use url::Url;
 
 use self::collector::Collector;
 
-/// How long the last spans may take to be sent.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time that sending the last spans may take.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends spans. It keeps a bounded number of those that are not sent yet, and drops others: a collector
-/// that is away costs nothing but the spans.
+/// Exports spans in batches. The queue of spans is bounded: while the collector is unreachable, spans are
+/// dropped and requests are not delayed.
 #[derive(Clone)]
 pub struct Export(SdkTracerProvider);
 
 impl Export {
-    /// Sends them to the collector there.
-    ///
-    /// # Errors
-    /// Where the exporter does not take the address.
+    /// Starts the export to the collector at `endpoint`.
     pub fn to(endpoint: &Url) -> anyhow::Result<Self> {
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Collector::new())
+            .with_http_client(Collector::new()?)
             .with_endpoint(endpoint.as_str())
             .build()
             .context("telemetry.otlp_endpoint")?;
@@ -53,7 +50,7 @@ impl Export {
         Ok(Self(provider))
     }
 
-    /// What takes the spans: ours only.
+    /// Returns a layer that exports the spans of this service and of no library.
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -69,11 +66,11 @@ impl Export {
             }))
     }
 
-    /// Sends the last ones.
-    pub async fn finish(self) {
-        let finished =
-            tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FINISH_TIMEOUT));
-        match finished.await {
+    /// Sends the last spans, and stops the export.
+    pub async fn shut_down(self) {
+        let stopped =
+            tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(SHUTDOWN_TIMEOUT));
+        match stopped.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the last spans were not sent"),
             Err(error) => tracing::error!(%error, "sending the last spans failed"),
@@ -102,7 +99,7 @@ impl Traces for Export {
     }
 
     fn name(&self, request: &Span, name: String) {
-        // A field `otel.name` has no effect any more once the span has begun.
+        // The field `otel.name` has no effect after the start of the span.
         request.context().span().update_name(name);
     }
 }

@@ -1,11 +1,11 @@
-//! A clock that stands still until told.
+//! A clock that only moves when a test advances it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use taskhold_application::clock::Clock;
 use taskhold_domain::timestamp::Timestamp;
 
-/// Shows the time that it was last set to: at first 2026-01-02T03:04:05.678901Z.
+/// A clock that starts at 2026-01-02T03:04:05.678901Z and moves only by [`advance`](Self::advance).
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
@@ -16,7 +16,7 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
-    /// Moves it by so many microseconds, back where negative.
+    /// Moves the clock by `micros` microseconds, which may be negative.
     pub fn advance(&self, micros: i64) {
         self.0.fetch_add(micros, Ordering::Relaxed);
     }

@@ -1,9 +1,9 @@
-//! The behaviour recorded from the console, and its replay against anything that should behave
-//! alike.
+//! The recorded behaviour of the original command-line app (the *console*), and its replay against
+//! implementations that must behave alike.
 //!
-//! `tests/fixtures/console-cases.jsonl` has a case a line: what somebody did at the console, and
-//! what the console answered. The console's ids are small numbers; a replay learns which id of
-//! ours stands for which of them.
+//! Each line of `tests/fixtures/console-cases.jsonl` is a case: the operations performed at the
+//! console and the console's answers. The console's ids are small numbers; a replay maps each of
+//! them to the id that the implementation assigned.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,15 +13,15 @@ use serde::Deserialize;
 /// A recorded case.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Case {
-    /// What it is about.
+    /// The subject of the case.
     pub name: String,
-    /// Who sits at the console, where a step names nobody else.
+    /// The user of every step that names no other user.
     pub user_id: String,
-    /// What was done, in order.
+    /// The operations, in order.
     pub steps: Vec<Step>,
 }
 
-/// One thing done at the console.
+/// One operation performed at the console.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Step {
     op: String,
@@ -55,67 +55,67 @@ struct Recorded {
     completed: bool,
 }
 
-/// What is done to the tasks of one owner.
+/// An operation on the tasks of one owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Creates a task.
     Add {
         /// Its title.
         title: String,
-        /// Its description, where one was given.
+        /// Its description, if one was given.
         description: Option<String>,
     },
-    /// Replaces title and description.
+    /// Replaces the title and description.
     Update {
-        /// Which task.
+        /// The task's id.
         id: String,
         /// The new title.
         title: String,
-        /// The new description, where one was given.
+        /// The new description, if one was given.
         description: Option<String>,
     },
-    /// Completes a task, or takes that back.
+    /// Sets the completion flag.
     Complete {
-        /// Which task.
+        /// The task's id.
         id: String,
-        /// Whether it is done.
+        /// Whether the task is completed.
         completed: bool,
     },
-    /// Flips the flag.
+    /// Flips the completion flag.
     Toggle {
-        /// Which task.
+        /// The task's id.
         id: String,
     },
     /// Removes a task.
     Delete {
-        /// Which task.
+        /// The task's id.
         id: String,
     },
     /// Reads a task.
     Get {
-        /// Which task.
+        /// The task's id.
         id: String,
     },
     /// Reads all tasks.
     List,
 }
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// One task, as it is now.
+    /// One task in its current state.
     Task(Seen),
     /// All tasks, newest first.
     Tasks(Vec<Seen>),
-    /// It is gone.
+    /// The task was deleted.
     Deleted,
-    /// A rule was broken; the message.
+    /// The message of a broken rule.
     Refused(String),
     /// The owner has no such task.
     NotFound,
 }
 
-/// A task as it was answered.
+/// A task as an answer shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// Its id.
@@ -124,21 +124,21 @@ pub struct Seen {
     pub title: String,
     /// Its description.
     pub description: String,
-    /// Whether it is done.
+    /// Whether it is completed.
     pub completed: bool,
-    /// When it was created, as text that sorts by time.
+    /// Its creation time, as text that sorts chronologically.
     pub created_at: String,
-    /// When it was last changed, as text that sorts by time.
+    /// The time of its last change, as text that sorts chronologically.
     pub updated_at: String,
 }
 
-/// Something that should behave as the console does.
+/// An implementation that must behave as the console does.
 pub trait Console {
-    /// Does it for `owner`.
+    /// Runs the operation for `owner`.
     fn run(&self, owner: &str, operation: Operation) -> impl Future<Output = Outcome>;
 }
 
-/// Every recorded case.
+/// Returns every recorded case.
 #[must_use]
 pub fn recorded_cases() -> Vec<Case> {
     let path =
@@ -149,8 +149,7 @@ pub fn recorded_cases() -> Vec<Case> {
         .collect()
 }
 
-/// Does what was done at the console, and compares every answer with the console's. How many
-/// steps there were.
+/// Replays a case and compares every answer with the console's. Returns the number of steps.
 pub async fn replay(case: &Case, console: &impl Console) -> usize {
     let mut replay = Replay::default();
     for (number, step) in case.steps.iter().enumerate() {
@@ -170,8 +169,8 @@ struct Replay {
 
 impl Replay {
     fn operation(&self, owner: &str, step: &Step) -> Operation {
-        /// An id of the right form that nothing has.
-        const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
+        /// A well-formed id that no task has.
+        const UNKNOWN_ID: &str = "00000000-0000-7000-8000-000000000000";
         let Args {
             id,
             title,
@@ -181,7 +180,7 @@ impl Replay {
         let id = || {
             let number = id.expect("a step that is about one task names it");
             let known = self.ids.get(&(owner.to_owned(), number));
-            known.map_or(NOBODYS, String::as_str).to_owned()
+            known.map_or(UNKNOWN_ID, String::as_str).to_owned()
         };
         let given_title = || title.clone().expect("the step gives a title");
         match step.op.as_str() {
@@ -214,10 +213,10 @@ impl Replay {
         let expect = &step.expect;
         match outcome {
             Outcome::Refused(message) => {
-                // The console looks for the task first, a service looks at the body first.
-                let unseen = expect.not_found && step.op == "update";
+                // The console looks up the task first; a service validates the body first.
+                let not_looked_up = expect.not_found && step.op == "update";
                 assert!(
-                    unseen || expect.error.as_ref() == Some(&message),
+                    not_looked_up || expect.error.as_ref() == Some(&message),
                     "{place}: {message}"
                 );
             }
@@ -253,7 +252,7 @@ impl Replay {
                 let recorded = expect.tasks.as_ref();
                 let recorded = recorded.unwrap_or_else(|| panic!("{place}: should not be a list"));
                 assert_eq!(seen.len(), recorded.len(), "{place}: {seen:?}");
-                // The console lists in the order of creation.
+                // The console lists tasks in the order of their creation.
                 for (recorded, seen) in recorded.iter().zip(seen.iter().rev()) {
                     self.compare_task(owner, recorded, seen, place);
                     assert_eq!(
@@ -267,13 +266,13 @@ impl Replay {
     }
 
     fn compare_task(&self, owner: &str, recorded: &Recorded, seen: &Seen, place: &str) {
-        let ours = Recorded {
+        let answered = Recorded {
             id: recorded.id,
             title: seen.title.clone(),
             description: seen.description.clone(),
             completed: seen.completed,
         };
-        assert_eq!(&ours, recorded, "{place}");
+        assert_eq!(&answered, recorded, "{place}");
         let id = self.ids.get(&(owner.to_owned(), recorded.id));
         assert_eq!(
             id,

@@ -1,5 +1,5 @@
-//! The obligations of the storage ports. Each is a function; [`store_contract!`](crate::store_contract)
-//! makes a named test of every one of them for an adapter.
+//! The obligations of the storage ports. Each obligation is a function;
+//! [`store_contract!`](crate::store_contract) turns all of them into named tests of an adapter.
 
 pub mod accounts;
 pub mod health;
@@ -85,116 +85,116 @@ impl AsRef<Self> for Ports {
     }
 }
 
-/// Defines a module of tests, one for each obligation, for the store that `$open` opens: an expression that
-/// can be awaited and whose value gives its [`Ports`] by `AsRef`.
+/// Defines a module of tests, one for each obligation. `$open` is an awaitable expression that
+/// opens an empty store and whose value implements `AsRef<Ports>`.
 #[macro_export]
 macro_rules! store_contract {
     ($adapter:ident, $open:expr) => {
         mod $adapter {
             $crate::store_contract!(@tests $open; tasks:
-                a_task_comes_back_as_it_was_kept
-                what_is_not_there_is_no_error
-                the_list_is_newest_first_and_ties_are_broken_by_id
-                the_list_holds_the_owners_tasks_only
+                added_task_is_read_back_unchanged
+                absent_task_is_not_an_error
+                list_is_newest_first_with_ties_broken_by_id
+                list_holds_only_the_owners_tasks
                 another_users_task_cannot_be_read_changed_or_removed
-                user_ids_are_compared_to_the_letter
-                every_change_agrees_with_the_domain
-                updated_at_advances_also_when_the_clock_does_not
-                a_stale_change_loses
-                no_version_at_all_never_matches
-                a_stale_removal_loses
-                a_second_removal_finds_nothing
-                an_id_is_taken_once
-                of_two_changes_of_one_version_exactly_one_wins
-                concurrent_toggles_are_all_made
+                user_ids_are_compared_exactly
+                stored_change_equals_the_domain_change
+                updated_at_advances_when_the_clock_stands_still
+                stale_change_loses
+                empty_version_list_never_matches
+                stale_removal_loses
+                second_removal_finds_nothing
+                duplicate_id_is_refused
+                concurrent_changes_of_one_version_have_one_winner
+                concurrent_toggles_are_all_applied
             );
             $crate::store_contract!(@tests $open; queries:
-                every_query_agrees_with_the_rules
-                a_page_knows_whether_there_is_more
-                an_offset_skips_so_many
-                paging_by_creation_survives_what_others_do
-                a_search_follows_changes
+                every_query_matches_the_reference
+                page_reports_whether_more_follow
+                offset_skips_tasks
+                paging_by_creation_survives_concurrent_changes
+                search_finds_the_current_text
             );
             $crate::store_contract!(@tests $open; idempotency:
-                every_write_under_a_key_is_done_once
-                a_key_of_another_request_is_refused
-                a_write_that_misses_leaves_its_key_free
-                everybody_has_their_own_keys
-                a_key_is_forgotten_after_its_time
-                keys_are_forgotten_in_bounded_steps
-                a_request_under_a_key_can_be_recalled
-                concurrent_duplicates_are_done_once
+                keyed_write_is_applied_once
+                key_of_a_different_request_is_refused
+                missed_write_leaves_its_key_free
+                keys_are_scoped_to_their_user
+                key_expires_after_its_retention
+                expired_keys_are_purged_in_batches
+                keyed_request_can_be_recalled
+                concurrent_duplicates_are_applied_once
                 removing_a_user_removes_their_keys
             );
             $crate::store_contract!(@tests $open; owners:
-                the_first_task_makes_its_owner_known
-                concurrent_first_tasks_make_one_owner
-                removing_a_user_removes_their_tasks_and_no_others
-                removing_a_user_removes_all_that_is_theirs
-                a_removed_user_does_not_come_back_at_once
-                a_user_who_is_removed_while_writing_stays_removed
-                a_user_whose_tokens_were_revoked_goes_on_writing
+                first_task_creates_its_owner
+                concurrent_first_tasks_create_one_owner
+                removing_a_user_removes_only_their_tasks
+                removing_a_user_removes_all_their_rows
+                removed_user_is_not_recreated_within_the_propagation_time
+                user_removed_while_writing_stays_removed
+                user_with_revoked_tokens_can_still_write
             );
             $crate::store_contract!(@tests $open; accounts:
-                an_account_comes_back_as_it_was_kept
-                an_email_address_is_compared_without_regard_to_case
-                of_concurrent_registrations_of_one_address_one_is_kept
-                a_registration_keeps_the_user_and_the_session_or_neither
+                registered_account_is_read_back_unchanged
+                email_addresses_are_compared_case_insensitively
+                concurrent_registrations_of_one_address_have_one_winner
+                failed_registration_stores_neither_user_nor_session
                 users_are_listed_by_id_in_pages
-                another_password_ends_every_session_and_token
-                a_change_of_password_ends_every_session_but_its_own
-                of_concurrent_changes_of_one_password_one_is_made
-                who_is_kept_out_changes_no_password
-                an_account_that_is_not_there_cannot_be_changed
-                an_outdated_hash_is_replaced_only_where_it_is_still_there
-                a_user_is_kept_out_and_let_in_again
+                password_reset_ends_every_session_and_token
+                password_change_ends_every_other_session
+                concurrent_password_changes_have_one_winner
+                deactivated_user_cannot_change_the_password
+                absent_account_cannot_be_changed
+                outdated_hash_is_replaced_only_while_current
+                user_is_deactivated_and_reactivated
             );
             $crate::store_contract!(@tests $open; sessions:
-                a_refresh_token_is_good_for_one_use
-                a_token_that_is_unknown_or_expired_is_refused
-                who_is_kept_out_is_given_no_session
-                nobody_has_no_session
-                no_session_starts_with_another_password
-                no_session_outlives_a_change_of_its_password
-                a_reuse_ends_its_family_and_no_other
-                of_several_uses_at_once_one_wins_and_the_others_end_the_family
-                a_reuse_ends_a_family_that_is_being_renewed
-                no_session_that_is_being_renewed_outlives_the_end_of_all
-                the_end_of_one_login_leaves_the_others
-                nobody_ends_another_users_login
-                the_end_of_all_logins_leaves_none
-                sessions_are_forgotten_in_bounded_steps
+                refresh_token_works_once
+                unknown_or_expired_token_is_refused
+                deactivated_user_gets_no_session
+                absent_user_gets_no_session
+                wrong_password_starts_no_session
+                password_change_ends_concurrent_logins
+                reused_token_revokes_only_its_family
+                concurrent_uses_have_one_winner_and_revoke_the_family
+                reuse_during_rotation_revokes_the_family
+                ending_all_sessions_ends_concurrent_rotations
+                ending_one_session_leaves_the_others
+                another_users_session_cannot_be_ended
+                ending_all_sessions_leaves_none
+                expired_sessions_are_purged_in_batches
             );
             $crate::store_contract!(@tests $open; revocations:
-                a_revocation_matters_until_its_time
-                the_latest_revocation_of_a_user_counts
-                nobody_who_is_kept_out_comes_in_by_ending_sessions
-                revocations_are_forgotten_in_bounded_steps
+                revocation_is_current_until_it_expires
+                latest_revocation_of_a_user_wins
+                ending_sessions_does_not_reactivate_a_user
+                expired_revocations_are_purged_in_batches
             );
             $crate::store_contract!(@tests $open; rate_limits:
-                attempts_are_counted_in_windows
-                every_counter_counts_for_itself
+                attempts_are_counted_per_window
+                counters_are_independent
                 concurrent_attempts_are_all_counted
-                an_attempt_that_is_taken_back_does_not_count
-                concurrent_attempts_are_all_taken_back
-                a_cleared_counter_begins_anew
-                counters_are_forgotten_in_bounded_steps
+                refunded_attempt_is_not_counted
+                concurrent_refunds_are_all_applied
+                cleared_counter_starts_over
+                expired_counters_are_purged_in_batches
             );
             $crate::store_contract!(@tests $open; import:
-                an_import_happens_at_once_or_never
-                an_import_that_is_given_up_leaves_nothing
-                an_import_made_again_changes_nothing
-                what_was_edited_since_stays_so
-                what_was_deleted_since_stays_away
-                of_rows_that_are_one_the_last_counts
-                a_row_is_known_by_its_owners_number_and_time
-                an_id_that_another_user_has_is_taken
-                every_field_is_kept
-                imports_at_once_make_each_task_once
-                removing_a_user_forgets_what_was_imported
+                import_is_atomic
+                abandoned_import_leaves_nothing
+                repeated_import_changes_nothing
+                repeated_import_keeps_later_edits
+                repeated_import_does_not_restore_deleted_tasks
+                last_of_duplicate_rows_wins
+                row_is_identified_by_owner_number_and_time
+                id_of_another_users_task_is_reported_as_taken
+                every_field_is_imported_unchanged
+                concurrent_imports_create_each_task_once
+                removing_a_user_removes_their_import_records
             );
             $crate::store_contract!(@tests $open; health:
-                the_store_answers_and_its_schema_is_current
+                new_store_answers_with_a_current_schema
             );
         }
     };
@@ -238,12 +238,12 @@ fn task(owner: &str, number: u128) -> Task {
     Task::create(id(number), user(owner), draft, at(0))
 }
 
-async fn kept(store: &Ports, task: Task) -> Task {
+async fn add_task(store: &Ports, task: Task) -> Task {
     store.tasks.add(&task).await.expect("added");
     task
 }
 
-/// The task as if it had been created then.
+/// Returns the task with both of its times set to `micros`.
 fn created_at(task: Task, micros: i64) -> Task {
     Task {
         created_at: at(micros),
@@ -252,7 +252,7 @@ fn created_at(task: Task, micros: i64) -> Task {
     }
 }
 
-async fn found(store: &Ports, task: &Task) -> Option<Task> {
+async fn find_task(store: &Ports, task: &Task) -> Option<Task> {
     store
         .tasks
         .find(&task.owner, task.id)
@@ -260,7 +260,7 @@ async fn found(store: &Ports, task: &Task) -> Option<Task> {
         .expect("answered")
 }
 
-async fn all(store: &Ports, owner: &UserId) -> Vec<Task> {
+async fn list_tasks(store: &Ports, owner: &UserId) -> Vec<Task> {
     let page = store
         .tasks
         .list(owner, &TaskQuery::default())
@@ -270,7 +270,7 @@ async fn all(store: &Ports, owner: &UserId) -> Vec<Task> {
     page.tasks
 }
 
-/// How long what is given out here lives, in microseconds.
+/// The lifetime of sessions and revocations in these tests, in microseconds.
 const LIFETIME: i64 = 3_600_000_000;
 
 fn email(text: &str) -> Email {
@@ -298,7 +298,7 @@ fn token(number: u32) -> TokenHash {
     TokenHash(digest)
 }
 
-/// One of a family of the same number.
+/// Returns the first session of the family with the same number.
 fn session(name: &str, number: u32) -> Session {
     Session {
         token: token(number),
@@ -309,24 +309,24 @@ fn session(name: &str, number: u32) -> Session {
     }
 }
 
-/// An account, with a session of this number.
-async fn registered(store: &Ports, name: &str, number: u32) -> User {
+/// Registers an account with the session of this number.
+async fn register(store: &Ports, name: &str, number: u32) -> User {
     let user = account(name);
-    let kept = store.users.register(&user, &session(name, number)).await;
-    kept.expect("registered");
+    let registered = store.users.register(&user, &session(name, number)).await;
+    registered.expect("registered");
     user
 }
 
-async fn user_of(store: &Ports, name: &str) -> Option<User> {
+async fn find_user(store: &Ports, name: &str) -> Option<User> {
     store.users.find(&user(name)).await.expect("answered")
 }
 
-async fn user_by_email(store: &Ports, address: &str) -> Option<User> {
+async fn find_user_by_email(store: &Ports, address: &str) -> Option<User> {
     let found = store.users.find_by_email(&email(address)).await;
     found.expect("answered")
 }
 
-async fn rotated(store: &Ports, number: u32, next: u32) -> Rotation {
+async fn rotate(store: &Ports, number: u32, next: u32) -> Rotation {
     let successor = Successor {
         token: token(next),
         created_at: at(1),
@@ -336,7 +336,7 @@ async fn rotated(store: &Ports, number: u32, next: u32) -> Rotation {
     rotation.expect("answered")
 }
 
-/// That no token counts which this user got before.
+/// Returns a revocation of every token that the user was issued before `micros`.
 fn revocation(name: &str, micros: i64) -> Revocation {
     Revocation {
         user: user(name),
@@ -345,12 +345,12 @@ fn revocation(name: &str, micros: i64) -> Revocation {
     }
 }
 
-async fn removed(store: &Ports, name: &str) -> bool {
+async fn remove_user(store: &Ports, name: &str) -> bool {
     let removed = store.users.remove(&revocation(name, 1)).await;
     removed.expect("answered")
 }
 
-/// Since when this user's tokens count, as the store says soon after.
+/// Returns the time before which the user's tokens are revoked, as reported soon afterwards.
 async fn not_before(store: &Ports, name: &str) -> Option<Timestamp> {
     let current = store.revocations.current(at(100)).await;
     let mut current = current.expect("answered").into_iter();

@@ -1,11 +1,11 @@
-//! Ids that a snapshot can name.
+//! Predictable ids, which snapshots can contain.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use taskhold_application::ids::Ids;
 use uuid::Uuid;
 
-/// Counts from 1: `00000000-0000-7000-8000-000000000001` and so on.
+/// Generates `00000000-0000-7000-8000-000000000001` and its successors.
 #[derive(Debug, Default)]
 pub struct CountedIds(AtomicU64);
 

@@ -1,4 +1,4 @@
-//! An issuer of tokens that is not the service: its keys, and where it publishes them.
+//! An external token issuer: its keys and its key-set endpoint.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -14,17 +14,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A private key, which no two tests share. `openssl` makes it, as the product's own libraries
-/// take minutes for one of RSA when they are not optimised.
+/// A private key, generated for each test. `openssl` generates it because the product's libraries
+/// need minutes for an RSA key in an unoptimised build.
 pub struct IssuerKey {
-    /// The one algorithm that it is good for.
+    /// The only algorithm that the key supports.
     pub algorithm: Algorithm,
     key: EncodingKey,
     pem: Vec<u8>,
 }
 
 impl IssuerKey {
-    /// A key for `EdDSA`.
+    /// Generates a key for `EdDSA`.
     #[must_use]
     pub fn ed25519() -> Self {
         let pem = openssl(&["genpkey", "-algorithm", "ed25519"], &[]);
@@ -35,7 +35,7 @@ impl IssuerKey {
         }
     }
 
-    /// A key for `ES256`.
+    /// Generates a key for `ES256`.
     #[must_use]
     pub fn p256() -> Self {
         let curve = "ec_paramgen_curve:P-256";
@@ -47,7 +47,7 @@ impl IssuerKey {
         }
     }
 
-    /// A key for `RS256`.
+    /// Generates a key for `RS256`.
     #[must_use]
     pub fn rsa(bits: u16) -> Self {
         let pem = openssl(&["genrsa", "-traditional", &bits.to_string()], &[]);
@@ -58,7 +58,8 @@ impl IssuerKey {
         }
     }
 
-    /// Its public half as the files that `openssl` writes: PEM, without its last line break, DER.
+    /// Returns the public key as `openssl` writes it: PEM, PEM without its final line break, and
+    /// DER.
     #[must_use]
     pub fn public_files(&self) -> [Vec<u8>; 3] {
         let pem = openssl(&["pkey", "-pubout"], &self.pem);
@@ -67,7 +68,7 @@ impl IssuerKey {
         [pem, trimmed, der]
     }
 
-    /// Its public half in the terms of RFC 7517, with the members that must be there.
+    /// Returns the public key as a JWK (RFC 7517) with only its required members.
     #[must_use]
     pub fn jwk(&self) -> Value {
         let jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a key");
@@ -76,16 +77,16 @@ impl IssuerKey {
         jwk
     }
 
-    /// Its public half under an id.
+    /// Returns the public key as a JWK with this `kid`.
     #[must_use]
-    pub fn jwk_of(&self, id: &str) -> Value {
+    pub fn jwk_with_id(&self, id: &str) -> Value {
         let mut jwk = self.jwk();
         let members = jwk.as_object_mut().expect("an object");
         members.insert("kid".to_owned(), json!(id));
         jwk
     }
 
-    /// A token of exactly this header and payload.
+    /// Signs a token with exactly this header and payload.
     #[must_use]
     pub fn sign(&self, header: &Value, payload: &Value) -> String {
         let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
@@ -94,14 +95,14 @@ impl IssuerKey {
         format!("{message}.{}", signature.expect("signed"))
     }
 
-    /// A token under a key id, as most issuers write it.
+    /// Signs a token with a `kid` header, as most issuers do.
     #[must_use]
     pub fn token(&self, id: &str, payload: &Value) -> String {
         self.sign(&json!({"alg": self.algorithm, "kid": id}), payload)
     }
 }
 
-/// The bytes within PEM.
+/// Decodes the body of a PEM file.
 fn der(pem: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(pem).expect("PEM is ASCII");
     let lines = text.lines().filter(|line| !line.starts_with("-----"));
@@ -118,7 +119,7 @@ fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
         .spawn()
         .expect("openssl is there");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // One that makes a key does not listen.
+    // `openssl genpkey` closes its input unread, so a failed write is expected.
     drop(stdin.write_all(input));
     drop(stdin);
     let output = child.wait_with_output().expect("an end");
@@ -126,62 +127,67 @@ fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// A key set of these keys.
+/// Returns a key set of these keys.
 #[must_use]
 pub fn key_set(keys: &[Value]) -> Value {
     json!({ "keys": keys })
 }
 
-/// Publishes keys over HTTP on a port of this machine, and counts how often it is asked.
+/// An HTTP server on loopback that publishes a key set and counts its requests.
 pub struct JwksServer {
     address: SocketAddr,
     answer: Arc<Mutex<Option<Vec<u8>>>>,
-    asked: Arc<AtomicUsize>,
+    request_count: Arc<AtomicUsize>,
     server: JoinHandle<()>,
 }
 
 impl JwksServer {
-    /// On any free port.
+    /// Starts a server on any free port.
     pub async fn start(keys: &Value) -> Self {
         Self::start_at("127.0.0.1:0".parse().expect("an address"), keys).await
     }
 
-    /// On the port of one that was stopped.
+    /// Starts a server at the address of a stopped one.
     pub async fn start_at(address: SocketAddr, keys: &Value) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let answer = Arc::new(Mutex::new(Some(ok(keys))));
-        let asked = Arc::new(AtomicUsize::new(0));
+        let request_count = Arc::new(AtomicUsize::new(0));
         Self {
             address: listener.local_addr().expect("an address"),
-            server: tokio::spawn(serve(listener, Arc::clone(&answer), Arc::clone(&asked))),
+            server: tokio::spawn(serve(
+                listener,
+                Arc::clone(&answer),
+                Arc::clone(&request_count),
+            )),
             answer,
-            asked,
+            request_count,
         }
     }
 
-    /// Where the keys are.
+    /// Returns the URL of the key set.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/api/auth/jwks", self.address)
     }
 
-    /// How often it was asked.
+    /// Returns the number of requests so far.
     #[must_use]
-    pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    pub fn request_count(&self) -> usize {
+        self.request_count.load(Ordering::SeqCst)
     }
 
-    /// From now on these are the keys.
+    /// Publishes these keys from now on.
     pub fn publish(&self, keys: &Value) {
         self.answer_with(Some(ok(keys)));
     }
 
-    /// From now on it answers with these bytes, head and body, or with none and never hangs up.
+    /// Answers with these bytes, head and body, from now on. With `None`, accepts requests and
+    /// never answers them.
     pub fn answer_with(&self, answer: Option<Vec<u8>>) {
         *self.answer.lock().expect("unpoisoned") = answer;
     }
 
-    /// Nobody listens any more; gives its address.
+    /// Stops listening and returns the address.
     pub async fn stop(self) -> SocketAddr {
         self.server.abort();
         drop(self.server.await);
@@ -198,9 +204,9 @@ fn ok(keys: &Value) -> Vec<u8> {
 async fn serve(
     listener: TcpListener,
     answer: Arc<Mutex<Option<Vec<u8>>>>,
-    asked: Arc<AtomicUsize>,
+    request_count: Arc<AtomicUsize>,
 ) {
-    let mut held: Vec<TcpStream> = Vec::new();
+    let mut unanswered: Vec<TcpStream> = Vec::new();
     while let Ok((mut client, _)) = listener.accept().await {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
@@ -209,12 +215,12 @@ async fn serve(
                 _ => break,
             }
         }
-        asked.fetch_add(1, Ordering::SeqCst);
+        request_count.fetch_add(1, Ordering::SeqCst);
         let answer = answer.lock().expect("unpoisoned").clone();
         match answer {
-            // A client that hangs up before it has all is part of some tests.
+            // Some tests hang up before the answer is complete.
             Some(answer) => drop(client.write_all(&answer).await),
-            None => held.push(client),
+            None => unanswered.push(client),
         }
     }
 }

@@ -1,23 +1,24 @@
-//! What the tests of several crates share.
+//! Test support shared by several crates.
 //!
-//! | module | holds |
+//! | module | contents |
 //! | --- | --- |
 //! | [`memory`] | [`MemoryStore`](memory::MemoryStore), the storage ports without a database |
-//! | [`contract`] | the obligations of the storage ports, each a named test for every adapter |
-//! | [`clock`] | [`ManualClock`](clock::ManualClock), which stands still until told |
-//! | [`ids`] | [`CountedIds`](ids::CountedIds), ids that a snapshot can name |
-//! | [`tokens`] | [`PlainTokens`](tokens::PlainTokens), tokens that anyone can write |
-//! | [`passwords`] | [`PlainPasswords`](passwords::PlainPasswords), hashes that cost nothing |
-//! | [`issuer`] | [`IssuerKey`](issuer::IssuerKey) and [`JwksServer`](issuer::JwksServer): an issuer of tokens that is not the service |
-//! | [`postgres`] | PostgreSQL servers and databases that live as long as a test |
-//! | [`proxy`] | [`FaultProxy`](proxy::FaultProxy), which loses what a client and a server say |
-//! | [`console`] | the behaviour recorded from the console |
-//! | [`linearizability`] | whether some order explains what concurrent clients saw |
+//! | [`contract`] | the obligations of the storage ports, each a named test of every adapter |
+//! | [`clock`] | [`ManualClock`](clock::ManualClock), a clock that tests advance |
+//! | [`ids`] | [`CountedIds`](ids::CountedIds), predictable ids for snapshots |
+//! | [`tokens`] | [`PlainTokens`](tokens::PlainTokens), unsigned tokens |
+//! | [`passwords`] | [`PlainPasswords`](passwords::PlainPasswords), password hashes without cost |
+//! | [`issuer`] | [`IssuerKey`](issuer::IssuerKey) and [`JwksServer`](issuer::JwksServer), an external token issuer |
+//! | [`postgres`] | PostgreSQL servers and databases with the lifetime of a test |
+//! | [`proxy`] | [`FaultProxy`](proxy::FaultProxy), a TCP proxy that loses messages |
+//! | [`console`] | the recorded behaviour of the original command-line app |
+//! | [`linearizability`] | a linearizability checker for concurrent histories |
+//! | [`small_disk`] | [`SmallDisk`](small_disk::SmallDisk), a file system that tests can fill |
 
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
-    reason = "tests say what they expect, and everything here is part of one"
+    reason = "test support fails by panicking"
 )]
 
 pub mod clock;

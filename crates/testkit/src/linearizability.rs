@@ -1,20 +1,21 @@
-//! Whether some order explains what concurrent clients saw: a check of linearizability.
+//! A linearizability checker for the histories of concurrent clients.
 //!
-//! A history is linearizable if each operation can be given one moment between its call and its
-//! answer, such that all of them, done one after another at those moments, give just the answers that
-//! the clients had. An operation whose answer was lost may have its moment at any time after its
+//! A history is linearizable if every operation can be assigned one moment between its call and its
+//! answer such that executing the operations in the order of these moments yields exactly the
+//! recorded answers. An operation whose answer was lost may take effect at any moment after its
 //! call, or never.
 //!
-//! The search is that of Wing and Gong (*Testing and verifying concurrent objects*, 1993), which
-//! tries each operation that no other one must precede, with the addition of Lowe (*Testing for
-//! linearizability*, 2017) that a set of operations that has led to a state once is not tried again.
-//! [`task`] has the model of what is checked here.
+//! The search is the algorithm of Wing and Gong (*Testing and verifying concurrent objects*, 1993),
+//! which tries each operation that no other operation must precede. It caches visited
+//! configurations as Lowe proposes (*Testing for linearizability*, 2017): a set of completed
+//! operations together with the state they led to is tried only once. [`task`] contains the model
+//! of a task.
 //!
-//! Two crates were considered and not taken. `todc-utils` (0.1.1) does this search, but refuses a
-//! history with a call that was never answered, which is what every fault leaves behind, and does not
-//! say what could not be explained. `stateright` (0.31) knows calls without an answer, at most one for each
-//! thread and as its last; but it remembers no state, so it tries every order of what ran at once, and
-//! it brings a whole model checker with a web server.
+//! Two crates were considered and rejected. `todc-utils` (0.1.1) implements this search but refuses
+//! a history with an unanswered call, which every fault produces, and does not report the
+//! operations it cannot order. `stateright` (0.31) supports unanswered calls, at most one per
+//! thread and only as its last; it caches no states, so it tries every order of concurrent
+//! operations, and it depends on a whole model checker with a web server.
 
 pub mod task;
 
@@ -23,40 +24,41 @@ use std::fmt::{self, Debug};
 use std::hash::Hash;
 use std::vec;
 
-/// What an object does when one operation is done after another.
+/// The sequential specification of an object.
 pub trait Model {
-    /// What the object is between two operations.
+    /// The state of the object between two operations.
     type State: Clone + Debug + Eq + Hash;
-    /// What is asked of it.
+    /// An operation's input.
     type Action: Debug;
-    /// What it answers.
+    /// An operation's output.
     type Outcome: Debug + PartialEq;
 
-    /// What the action makes of the state, and what is answered. None where it cannot happen there.
+    /// Returns the state after the action, and the action's outcome. Returns `None` where the
+    /// action is impossible in this state.
     fn apply(state: &Self::State, action: &Self::Action) -> Option<(Self::State, Self::Outcome)>;
 
-    /// Whether nothing can be answered so any more, whatever is done from this state on. A model that
-    /// knows lets the search turn back early: without it, every operation of unknown outcome can
-    /// double the time of the search.
+    /// Returns whether the outcome has become impossible in this state and in every later one. A
+    /// model that overrides this function lets the search backtrack early; otherwise every
+    /// operation with an unknown outcome can double the search time.
     fn rules_out(_state: &Self::State, _outcome: &Self::Outcome) -> bool {
         false
     }
 }
 
-/// One operation of a history. Moments are numbers that grow with time, none of them used twice.
+/// One operation of a history. Moments are unique numbers that increase with time.
 #[derive(Debug, Clone)]
 pub struct Operation<A, O> {
-    /// What was asked.
+    /// The requested action.
     pub action: A,
-    /// When it was asked.
+    /// The moment of the call.
     pub called: u64,
-    /// When it was answered, and what. None where that is unknown for ever: then the action may have
-    /// its effect at any time after its call, or never.
+    /// The moment and value of the answer. `None` if the answer is unknown: the action may then
+    /// take effect at any moment after its call, or never.
     pub answered: Option<(u64, O)>,
 }
 
 impl<A, O> Operation<A, O> {
-    /// What it did is done by then.
+    /// Returns the last moment at which the operation can take effect.
     fn latest(&self) -> u64 {
         self.answered
             .as_ref()
@@ -64,13 +66,13 @@ impl<A, O> Operation<A, O> {
     }
 }
 
-/// The operations of a history with this model.
+/// The operations of a history of this model.
 pub type History<M> = [Operation<<M as Model>::Action, <M as Model>::Outcome>];
 
-/// Finds an order that explains the history, whose object was in the state `initial` before it.
+/// Searches for an order that explains the history, starting from the state `initial`.
 ///
 /// # Errors
-/// [`Violation`], if there is no such order.
+/// Returns a [`Violation`] if no such order exists.
 pub fn check<M: Model>(initial: M::State, history: &History<M>) -> Result<(), Violation> {
     let mut operations: Vec<_> = history.iter().collect();
     operations.sort_by_key(|operation| operation.called);
@@ -78,8 +80,8 @@ pub fn check<M: Model>(initial: M::State, history: &History<M>) -> Result<(), Vi
         .iter()
         .filter(|operation| operation.answered.is_some())
         .count();
-    let nothing = Set::empty(operations.len());
-    let first = Step::<M>::new(nothing, initial, answered, &operations);
+    let none_done = Set::empty(operations.len());
+    let first = Step::<M>::new(none_done, initial, answered, &operations);
     let mut violation = first.violation(&operations, 0);
     let mut path = vec![first];
     let mut tried = HashSet::new();
@@ -88,7 +90,7 @@ pub fn check<M: Model>(initial: M::State, history: &History<M>) -> Result<(), Vi
             return Ok(());
         }
         let Some(index) = step.candidates.next() else {
-            // A dead end. The one that explains most tells most.
+            // The dead end that explains the most answers is the most informative one.
             let explained = answered - step.left;
             if violation.explained < explained {
                 violation = step.violation(&operations, explained);
@@ -111,13 +113,13 @@ pub fn check<M: Model>(initial: M::State, history: &History<M>) -> Result<(), Vi
     Err(violation)
 }
 
-/// The operations on a way through the history so far, and where they have led.
+/// A node of the search: the operations ordered so far and the state they led to.
 struct Step<M: Model> {
     done: Set,
     state: M::State,
-    /// How many operations with an answer are not done yet.
+    /// The number of answered operations that are not ordered yet.
     left: usize,
-    /// What can be done next and was not tried yet.
+    /// The operations that can come next and have not been tried yet.
     candidates: vec::IntoIter<usize>,
 }
 
@@ -137,7 +139,8 @@ impl<M: Model> Step<M> {
         }
     }
 
-    /// Where the operation leads, if it can be done here and changes anything.
+    /// Returns the node after the operation, if the operation is possible here and changes
+    /// anything.
     fn after(
         &self,
         index: usize,
@@ -152,7 +155,7 @@ impl<M: Model> Step<M> {
         Some((self.done.with(index), state, left))
     }
 
-    /// Whether an operation that is still to be done cannot be, ever.
+    /// Returns whether an answered operation that is still to be ordered has become impossible.
     fn is_hopeless(&self, operations: &[&Operation<M::Action, M::Outcome>]) -> bool {
         let mut answers = self
             .candidates
@@ -179,14 +182,15 @@ impl<M: Model> Step<M> {
     }
 }
 
-/// The operations that may be next: called before any other had to be over. What was answered first
-/// comes first, what was never answered last, since that is most often how it was.
+/// Returns the operations that may come next: those called before any remaining one was answered.
+/// They are tried in the order of their answers, unanswered ones last, because that order is the
+/// most likely one.
 fn candidates<A, O>(done: &Set, operations: &[&Operation<A, O>]) -> Vec<usize> {
     let mut earliest_answer = u64::MAX;
     let mut candidates: Vec<_> = operations
         .iter()
         .enumerate()
-        .filter(|(index, _)| !done.holds(*index))
+        .filter(|(index, _)| !done.contains(*index))
         .take_while(|(_, operation)| {
             let in_time = operation.called < earliest_answer;
             earliest_answer = earliest_answer.min(operation.latest());
@@ -198,16 +202,16 @@ fn candidates<A, O>(done: &Set, operations: &[&Operation<A, O>]) -> Vec<usize> {
     candidates.into_iter().map(|(_, index)| index).collect()
 }
 
-/// A set of indices, as bits.
+/// A set of indices, stored as bits.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Set(Box<[u64]>);
 
 impl Set {
-    fn empty(room: usize) -> Self {
-        Self(vec![0; room.div_ceil(64)].into())
+    fn empty(capacity: usize) -> Self {
+        Self(vec![0; capacity.div_ceil(64)].into())
     }
 
-    fn holds(&self, index: usize) -> bool {
+    fn contains(&self, index: usize) -> bool {
         self.0
             .get(index / 64)
             .is_some_and(|bits| bits >> (index % 64) & 1 == 1)
@@ -222,14 +226,15 @@ impl Set {
     }
 }
 
-/// A history that no order explains: the best attempt at it, and where that got stuck.
+/// A history that no order explains: the longest partial order, and the operations that cannot
+/// extend it.
 #[derive(Debug)]
 pub struct Violation {
-    /// How many of the answers it explains.
+    /// The number of answers that the partial order explains.
     pub explained: usize,
-    /// The state that it led to.
+    /// The state after the partial order.
     pub state: String,
-    /// The operations of which one would have to be next; none of them can be.
+    /// The operations that could come next, each of which contradicts its answer.
     pub next: Vec<String>,
 }
 

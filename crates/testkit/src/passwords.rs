@@ -1,17 +1,17 @@
-//! Password hashes that cost nothing.
+//! Password hashes without cost.
 
 use async_trait::async_trait;
 use taskhold_application::passwords::{HashingError, PasswordHasher, Verification};
 use taskhold_domain::account::{Password, PasswordHash};
 
-/// Keeps a password as `$plain$PASSWORD`. One that is kept as `$old$PASSWORD` is outdated.
+/// A hasher that encodes a password as `$plain$PASSWORD` and treats `$old$PASSWORD` as outdated.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainPasswords;
 
 #[async_trait]
 impl PasswordHasher for PlainPasswords {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
-        Ok(kept("plain", password.as_str()))
+        Ok(encode("plain", password.as_str()))
     }
 
     async fn verify(
@@ -20,13 +20,13 @@ impl PasswordHasher for PlainPasswords {
         hash: Option<&PasswordHash>,
     ) -> Result<Verification, HashingError> {
         Ok(match hash {
-            Some(hash) if *hash == kept("plain", password) => Verification::Match,
-            Some(hash) if *hash == kept("old", password) => Verification::MatchOutdatedHash,
+            Some(hash) if *hash == encode("plain", password) => Verification::Match,
+            Some(hash) if *hash == encode("old", password) => Verification::MatchOutdatedHash,
             _ => Verification::Mismatch,
         })
     }
 }
 
-fn kept(how: &str, password: &str) -> PasswordHash {
-    PasswordHash::parse(format!("${how}${password}")).expect("it starts with a $")
+fn encode(scheme: &str, password: &str) -> PasswordHash {
+    PasswordHash::parse(format!("${scheme}${password}")).expect("it starts with a $")
 }

@@ -1,8 +1,8 @@
-//! PostgreSQL for tests: servers and databases that live as long as the test that uses them.
+//! PostgreSQL servers and databases with the lifetime of the test that uses them.
 //!
-//! `make test` runs the whole suite under the program `with-postgres` of this crate, which starts
-//! one server and names it in [`SERVER_VARIABLE`]; each test makes a database of its own there. A
-//! test that breaks its server starts another one for itself.
+//! `make test` runs the whole suite under this crate's program `with-postgres`, which starts one
+//! server and stores its URL in [`SERVER_VARIABLE`]; each test creates its own database there. A
+//! test that breaks its server starts its own one.
 
 mod database;
 
@@ -20,37 +20,39 @@ use tempfile::TempDir;
 pub use self::database::PostgresDatabase;
 use crate::small_disk::SmallDisk;
 
-/// Holds the URL of the server that the suite shares.
+/// The environment variable with the URL of the suite's shared server.
 pub const SERVER_VARIABLE: &str = "TASKHOLD_TEST_POSTGRES";
 
-/// Names the folder of PostgreSQL's programs, where they are in none of the usual ones.
+/// The environment variable with the folder of PostgreSQL's programs, if they are installed in none
+/// of the usual folders.
 pub const PROGRAMS_VARIABLE: &str = "PG_BIN_DIR";
 
-/// A PostgreSQL server on a free port of loopback, with its data in a temporary folder. Ends with
-/// this value. It does not sync to disk, which only a crash of the machine would show.
+/// A PostgreSQL server on a free loopback port, with its data in a temporary folder. The server
+/// stops when this value is dropped. It does not sync to disk; only a crash of the machine would
+/// reveal that.
 #[derive(Debug)]
 pub struct PostgresServer {
     programs: PathBuf,
     folder: TempDir,
     port: u16,
-    /// Of the tablespace that can be full.
+    /// The disk of the tablespace that tests fill.
     disk: Option<SmallDisk>,
 }
 
 impl PostgresServer {
-    /// Starts one; takes a second or two.
+    /// Starts a server, which takes a second or two.
     ///
     /// # Errors
-    /// A sentence that says what is missing or what went wrong.
+    /// Returns a sentence that says what is missing or what failed.
     pub fn start() -> Result<Self, String> {
         Self::start_with(None)
     }
 
-    /// Starts one with a small disk of this size at [`small_folder`](Self::small_folder), which only
-    /// the server and commands [inside](Self::run_on_small_disk) see.
+    /// Starts a server with a disk of this size at [`small_folder`](Self::small_folder). Only the
+    /// server and programs that [run on the disk](Self::run_on_small_disk) see it.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Returns the errors of [`start`](Self::start).
     pub fn start_with_small_disk(size: &str) -> Result<Self, String> {
         Self::start_with(Some(size))
     }
@@ -66,7 +68,7 @@ impl PostgresServer {
             .prefix("taskhold-postgres-")
             .tempdir()
             .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-        succeed(given_to_server_user(folder.path()), "chown")?;
+        run_to_success(chown_to_server_user(folder.path()), "chown")?;
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let mut server = Self {
             programs,
@@ -78,7 +80,7 @@ impl PostgresServer {
             let folder = server.small_folder();
             std::fs::create_dir(&folder).map_err(|error| format!("no folder: {error}"))?;
             let disk = SmallDisk::mount(&folder, size);
-            succeed(disk.inside(&given_to_server_user(&folder)), "chown")?;
+            run_to_success(disk.inside(&chown_to_server_user(&folder)), "chown")?;
             server.disk = Some(disk);
         }
         server.run(
@@ -94,39 +96,39 @@ impl PostgresServer {
         Ok(server)
     }
 
-    /// The URL of a database of this server.
+    /// Returns the URL of a database of this server.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Where its small disk is, if it has one.
+    /// Returns the mount point of the small disk.
     #[must_use]
     pub fn small_folder(&self) -> PathBuf {
         self.folder.path().join("small")
     }
 
-    /// Runs a program in the folder of the small disk, as whom the server runs.
+    /// Runs a program as the server's user in the folder of the small disk.
     pub fn run_on_small_disk(&self, program: &str, arguments: &[&str]) {
         let mut command = as_server_user(Path::new(program));
         command.current_dir(self.small_folder()).args(arguments);
-        succeed(self.seeing_disk(command), program).expect("it runs");
+        run_to_success(self.with_disk_visible(command), program).expect("it runs");
     }
 
-    /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill).
+    /// Starts the server after [`stop`](Self::stop) or [`kill`](Self::kill).
     pub fn restart(&self) {
         self.launch().expect("PostgreSQL starts again");
     }
 
-    /// Ends it in order: sessions are ended, data is written.
+    /// Shuts the server down: ends its sessions and writes its data.
     pub fn stop(&self) {
         self.run("pg_ctl", ["stop", "--wait", "--mode=fast"])
             .expect("PostgreSQL stops");
     }
 
-    /// Ends every process of it with `kill -9`.
+    /// Ends every process of the server with `kill -9`.
     pub fn kill(&self) {
-        // Frozen, it can neither make another process nor notice the end of one.
+        // A frozen postmaster can neither fork another process nor notice the end of one.
         self.freeze();
         let processes = self.processes();
         send("KILL", &processes);
@@ -135,16 +137,16 @@ impl PostgresServer {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        // They name a process that the next one would take for alive until its parent learns that it
-        // ended, or once somebody else has its number.
+        // The next server would take the process id in a lock file for a running server until the
+        // parent has reaped the process, or once another process has that id.
         let socket_lock = format!(".s.PGSQL.{}.lock", self.port);
         for lock in [self.pid_file(), self.folder.path().join(socket_lock)] {
             std::fs::remove_file(lock).expect("a server that was killed leaves it behind");
         }
     }
 
-    /// Ends one process of it with `kill -9`: what a session calls `pg_backend_pid()`. The server
-    /// ends all other sessions then and recovers.
+    /// Ends one process of the server, identified by its `pg_backend_pid()`, with `kill -9`. The
+    /// server then ends all other sessions and recovers.
     pub fn kill_process(&self, process: i32) {
         let process = process.to_string();
         assert!(
@@ -154,13 +156,13 @@ impl PostgresServer {
         send("KILL", &[process]);
     }
 
-    /// What it has written into its log so far.
+    /// Returns the server's log so far.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).expect("its log")
     }
 
-    /// Ends every session of its clients.
+    /// Ends every client session.
     pub async fn end_sessions(&self) {
         let mut admin = PgConnection::connect(&self.url("postgres"))
             .await
@@ -170,7 +172,7 @@ impl PostgresServer {
         admin.execute(end_all).await.expect("ended");
     }
 
-    /// Offers TLS from now on, with a certificate that it has signed itself.
+    /// Offers TLS from now on, with a self-signed certificate.
     pub fn offer_tls(&self) {
         let mut openssl = as_server_user(Path::new("openssl"));
         openssl.current_dir(self.data()).args([
@@ -190,19 +192,20 @@ impl PostgresServer {
             "-out",
             "server.crt",
         ]);
-        succeed(openssl, "openssl").expect("a certificate");
+        run_to_success(openssl, "openssl").expect("a certificate");
         let settings = self.data().join("postgresql.auto.conf");
         std::fs::write(settings, "ssl = on\n").expect("written");
         self.stop();
         self.restart();
     }
 
-    /// Stops every process of it where it stands: connections stay open and nobody answers.
+    /// Stops every process of the server with `SIGSTOP`: connections stay open and receive no
+    /// answers.
     pub fn freeze(&self) {
         self.signal("STOP");
     }
 
-    /// Takes [`freeze`](Self::freeze) back.
+    /// Resumes the processes that [`freeze`](Self::freeze) stopped.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
@@ -243,12 +246,12 @@ impl PostgresServer {
             .current_dir(self.folder.path())
             .env("PGDATA", self.data())
             .args(arguments);
-        succeed(self.seeing_disk(command), program)
+        run_to_success(self.with_disk_visible(command), program)
     }
 
-    fn seeing_disk(&self, command: Command) -> Command {
+    fn with_disk_visible(&self, command: Command) -> Command {
         match &self.disk {
-            Some(disk) => disk.inside_as_oneself(&command),
+            Some(disk) => disk.inside_as_current_user(&command),
             None => command,
         }
     }
@@ -261,7 +264,7 @@ impl PostgresServer {
         self.data().join("postmaster.pid")
     }
 
-    /// Its processes: first the one that makes the others.
+    /// Returns the process ids of the server, the postmaster's first.
     fn processes(&self) -> Vec<String> {
         let pid_file = std::fs::read_to_string(self.pid_file()).expect("the server runs");
         let postmaster = pid_file
@@ -279,22 +282,22 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        self.signal_if_running();
-        // Nothing to do about a server that has ended already.
+        self.thaw_if_running();
+        // A server that has already stopped needs no cleanup.
         drop(self.run("pg_ctl", ["stop", "--wait", "--silent", "--mode=immediate"]));
     }
 }
 
 impl PostgresServer {
-    /// A frozen server cannot be stopped.
-    fn signal_if_running(&self) {
+    /// Resumes the server's processes, because a frozen server cannot be stopped.
+    fn thaw_if_running(&self) {
         if self.pid_file().exists() {
             self.thaw();
         }
     }
 }
 
-/// Where PostgreSQL's server programs are: the highest version of those installed.
+/// Returns the folder of PostgreSQL's server programs; of the installed versions, the highest.
 fn programs() -> Option<PathBuf> {
     let named = env::var_os(PROGRAMS_VARIABLE).map(PathBuf::from);
     let on_path = env::var_os("PATH")
@@ -319,13 +322,13 @@ fn programs() -> Option<PathBuf> {
 fn send(signal: &str, processes: &[String]) {
     let mut kill = Command::new("sh");
     kill.args(["-c", &format!("kill -{signal} {}", processes.join(" "))]);
-    // A child may have ended meanwhile, of which `kill` complains.
+    // `kill` reports an error for a child that has ended meanwhile.
     kill.stderr(Stdio::null()).status().expect("sh runs");
 }
 
-/// Whether a process runs, and does not only wait for its parent to learn that it ended.
+/// Returns whether a process is running, not a zombie.
 fn is_alive(process: &str) -> bool {
-    // Its name, in brackets, is before its state.
+    // The state follows the process name, which is in parentheses.
     std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
         !stat
             .rsplit(')')
@@ -341,8 +344,8 @@ fn free_port() -> io::Result<u16> {
         .port())
 }
 
-/// Whom servers run as where the tests run as root, as whom PostgreSQL and PgBouncer refuse to run:
-/// the user that PostgreSQL's package makes.
+/// Returns the user that runs servers if the tests run as root: the user created by PostgreSQL's
+/// package. PostgreSQL and PgBouncer refuse to run as root.
 #[must_use]
 pub fn server_user() -> Option<&'static str> {
     let is_root = std::fs::metadata("/proc/self")
@@ -359,7 +362,7 @@ fn as_server_user(program: &Path) -> Command {
     command
 }
 
-fn given_to_server_user(folder: &Path) -> Command {
+fn chown_to_server_user(folder: &Path) -> Command {
     let mut command = Command::new("true");
     if let Some(user) = server_user() {
         command = Command::new("chown");
@@ -368,7 +371,7 @@ fn given_to_server_user(folder: &Path) -> Command {
     command
 }
 
-fn succeed(mut command: Command, name: &str) -> Result<(), String> {
+fn run_to_success(mut command: Command, name: &str) -> Result<(), String> {
     let output = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -1,5 +1,5 @@
-//! A TCP proxy in front of a server, for the faults that signals to the server cannot make: a path
-//! that drops everything without a word, a reply that is lost after its request was obeyed.
+//! A TCP proxy for faults that signals to the server cannot cause: a network path that silently
+//! drops everything, or a reply that is lost after its request took effect.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +11,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Bytes that are read, searched and forwarded at once.
+/// The number of bytes that are read, searched and forwarded together.
 const CHUNK: usize = 64 * 1024;
 
-/// Forwards connections from a free port of loopback to a server, until told of a fault to make.
-/// It and its connections end with this value, and with the runtime that it was started on.
+/// A proxy that forwards connections from a free loopback port to a server and injects the
+/// requested faults. The proxy and its connections end when this value is dropped, and with the
+/// runtime that it was started on.
 #[derive(Debug)]
 pub struct FaultProxy {
     port: u16,
@@ -25,10 +26,10 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Starts one in front of `target`, which is `host:port`, or a URL that holds both. The server
-    /// need not run yet: a connection that cannot be made to it is closed.
+    /// Starts a proxy to `target`, which is `host:port` or a URL that contains both. The server
+    /// need not be running: a connection that cannot be established is closed.
     pub async fn start(target: &str) -> Self {
-        let [_, target, _] = around_address(target);
+        let [_, target, _] = split_at_address(target);
         let target = tokio::net::lookup_host(target)
             .await
             .expect("the target is host:port")
@@ -48,74 +49,75 @@ impl FaultProxy {
         }
     }
 
-    /// The port of 127.0.0.1 that it listens on.
+    /// Returns the port of 127.0.0.1 that the proxy listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `url` with the proxy's host and port in place of its own.
+    /// Returns `url` with the proxy's host and port.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
-        let [before, _, after] = around_address(url);
+        let [before, _, after] = split_at_address(url);
         format!("{before}127.0.0.1:{}{after}", self.port)
     }
 
-    /// How many connections are open: accepted and not ended yet. Those that are frozen count, as
-    /// they never end.
+    /// Returns the number of connections that were accepted and have not ended. Frozen connections
+    /// count forever because they never end.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.faults.freeze.receiver_count()
     }
 
-    /// Nothing passes any more on the connections that are open now, in either direction, and none
-    /// of them is closed, whatever their ends do. New connections are served. The kernel still
-    /// acknowledges what a frozen client sends: no keepalive notices, only a timeout of the
-    /// client's own.
+    /// Stops forwarding on all open connections, in both directions, without ever closing them. New
+    /// connections are served. The kernel still acknowledges what a frozen client sends, so TCP
+    /// keepalive does not detect the fault; only a timeout of the client does.
     pub fn freeze_existing(&self) {
         self.faults.freeze.send_replace(());
     }
 
-    /// While `yes`, new connections are closed as soon as they are accepted; open ones go on.
-    pub fn refuse_new(&self, yes: bool) {
-        self.faults.refusing.store(yes, Ordering::SeqCst);
+    /// While `refuse` is true, closes new connections as soon as they are accepted. Open
+    /// connections are unaffected.
+    pub fn refuse_new(&self, refuse: bool) {
+        self.faults.refusing.store(refuse, Ordering::SeqCst);
     }
 
-    /// The reply to whatever any client sends next is lost: the server obeys, and once it has, the
-    /// client's connection is reset. Happens once per call, as do the two below.
+    /// Loses the reply to the next request of any client: once the server has processed the
+    /// request, the client's connection is reset. Each call causes one fault, as do the calls of
+    /// the two methods below.
     ///
-    /// What a client of PostgreSQL sends next may be the ping of its pool, or the preparation of a
+    /// The next request of a PostgreSQL client may be the ping of its pool or the preparation of a
     /// statement: see [`cut_reply_with`](Self::cut_reply_with).
     pub fn cut_next_reply(&self) {
         self.cut_next_reply_to(b"");
     }
 
-    /// The same for the next bytes from a client that hold `request`. The text of a prepared
-    /// statement is sent, and replied to, before it is executed, and not again after that; the text
-    /// of `BEGIN` and `COMMIT` is sent as it is executed.
+    /// Loses the reply to the next request that contains `request`. The text of a prepared
+    /// statement is sent and answered before the statement is executed, and not sent again
+    /// afterwards; the texts of `BEGIN` and `COMMIT` are sent when they are executed.
     pub fn cut_next_reply_to(&self, request: &'static [u8]) {
         self.faults.requests.add(request);
     }
 
-    /// The same for the next reply that holds `reply`, whatever it replies to. PostgreSQL says
-    /// `INSERT 0 1`, `UPDATE 1`, `DELETE 1`, `SELECT 1` or `COMMIT` when it has executed such a
-    /// statement, prepared or not: with these, what is lost is the word of a thing done.
+    /// Loses the next reply that contains `reply`, whatever the request. PostgreSQL answers `INSERT
+    /// 0 1`, `UPDATE 1`, `DELETE 1`, `SELECT 1` or `COMMIT` when it has executed such a statement,
+    /// prepared or not; losing one of these loses the confirmation of a completed statement.
     pub fn cut_reply_with(&self, reply: &'static [u8]) {
         self.faults.replies.add(reply);
     }
 }
 
-/// What the connections are told.
+/// The faults that the connections still have to cause.
 #[derive(Debug, Default)]
 struct Faults {
     refusing: AtomicBool,
     requests: Needles,
     replies: Needles,
-    /// Each open connection listens to it.
+    /// Every open connection subscribes to this channel.
     freeze: watch::Sender<()>,
 }
 
-/// Each is found once.
+/// Byte strings, each of which is matched once.
 #[derive(Debug, Default)]
 struct Needles(Mutex<Vec<&'static [u8]>>);
 
@@ -125,7 +127,7 @@ impl Needles {
         needles.push(needle);
     }
 
-    /// Whether the bytes hold one, which is then gone.
+    /// Removes the first byte string that `bytes` contains, and returns whether there was one.
     fn take(&self, bytes: &[u8]) -> bool {
         let holds = |needle: &[u8]| {
             needle.is_empty() || bytes.windows(needle.len()).any(|window| window == needle)
@@ -166,15 +168,15 @@ async fn serve(
         lost = relay(&mut client, &mut server, &faults) => lost,
     };
     if reply_is_lost {
-        // The server finishes all it was sent before the client knows. If it fails at that, the
-        // connection is as lost as it was to be.
+        // The server must finish the request before the client learns of the loss. An error here
+        // loses the connection just as well.
         drop(server.shutdown().await);
         drop(tokio::io::copy(&mut server, &mut tokio::io::sink()).await);
         client.set_zero_linger().expect("an open socket");
     }
 }
 
-/// Forwards until an end closes, or until a reply is to be lost; says whether it is that.
+/// Forwards until an end closes or a reply must be lost. Returns whether a reply must be lost.
 async fn relay(client: &mut TcpStream, server: &mut TcpStream, faults: &Faults) -> bool {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
@@ -194,15 +196,16 @@ async fn relay(client: &mut TcpStream, server: &mut TcpStream, faults: &Faults) 
     }
 }
 
-/// Forwards what `may_pass`. Whether that stopped it, and not the end of the connection.
+/// Forwards the bytes that `should_forward` accepts. Returns whether it rejected any before the
+/// connection ended.
 async fn forward(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    may_pass: impl Fn(&[u8]) -> bool,
+    should_forward: impl Fn(&[u8]) -> bool,
 ) -> bool {
     let mut bytes = Vec::with_capacity(CHUNK);
     while let Ok(1..) = from.read_buf(&mut bytes).await {
-        if !may_pass(&bytes) {
+        if !should_forward(&bytes) {
             return true;
         }
         if to.write_all(&bytes).await.is_err() {
@@ -213,8 +216,8 @@ async fn forward(
     false
 }
 
-/// Splits a URL into what is before its host and port, these, and what is after them.
-fn around_address(url: &str) -> [&str; 3] {
+/// Splits a URL into the parts before, at and after its host and port.
+fn split_at_address(url: &str) -> [&str; 3] {
     let authority = url.find("://").map_or(0, |scheme| scheme + "://".len());
     let (scheme, rest) = url.split_at(authority);
     let (authority, after) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));

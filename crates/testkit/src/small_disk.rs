@@ -1,61 +1,65 @@
-//! Disks that can really be filled.
+//! File systems that tests can fill.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// A file system of a fixed size, which only commands see that run [inside](Self::inside). Gone when
-/// dropped, and no command runs inside any more.
+/// A file system of a fixed size, visible only to commands that run [inside](Self::inside). It is
+/// removed when this value is dropped; no command can run inside it afterwards.
 #[derive(Debug)]
 pub struct SmallDisk {
-    /// Holds its mount namespace for as long as it has an input.
+    /// The process that keeps the mount namespace alive until its input is closed.
     holder: Child,
-    /// Whether that belongs to a user namespace, which needs no privileges.
-    for_anyone: bool,
+    /// Whether the mount namespace belongs to a user namespace, which needs no privileges.
+    in_user_namespace: bool,
 }
 
 impl SmallDisk {
-    /// Makes one of this size at a folder that is there.
+    /// Mounts a file system of this size at an existing folder.
     #[must_use]
     pub fn mount(folder: &Path, size: &str) -> Self {
-        let mounted = [false, true]
-            .into_iter()
-            .find_map(|for_anyone| Some((mount(folder, size, for_anyone)?, for_anyone)));
-        let Some((holder, for_anyone)) = mounted else {
+        let mounted = [false, true].into_iter().find_map(|in_user_namespace| {
+            Some((mount(folder, size, in_user_namespace)?, in_user_namespace))
+        });
+        let Some((holder, in_user_namespace)) = mounted else {
             panic!(
                 "no small disk can be made: it needs a tmpfs, which this system lets neither this \
                  user mount nor anyone in a user namespace (unshare --user --map-root-user --mount)"
             );
         };
-        Self { holder, for_anyone }
+        Self {
+            holder,
+            in_user_namespace,
+        }
     }
 
-    /// The command, in its folder, where it sees the disk. It may run as what looks like root.
+    /// Returns the command, in its folder, with the disk visible. The command may appear to run as
+    /// root.
     #[must_use]
     pub fn inside(&self, command: &Command) -> Command {
-        self.entering(command, &[])
+        self.enter(command, &[])
     }
 
-    /// The same, as the user that it would run as elsewhere.
+    /// Returns the command with the disk visible, run as the current user.
     #[must_use]
-    pub fn inside_as_oneself(&self, command: &Command) -> Command {
-        if !self.for_anyone {
+    pub fn inside_as_current_user(&self, command: &Command) -> Command {
+        if !self.in_user_namespace {
             return self.inside(command);
         }
         let user = std::fs::metadata("/proc/self").expect("Linux").uid();
         let user = format!("--map-user={user}");
-        self.entering(command, &["unshare", "--user", &user, "--"])
+        self.enter(command, &["unshare", "--user", &user, "--"])
     }
 
-    fn entering(&self, command: &Command, wrapper: &[&str]) -> Command {
+    fn enter(&self, command: &Command, wrapper: &[&str]) -> Command {
         let mut inside = Command::new("nsenter");
-        if self.for_anyone {
+        if self.in_user_namespace {
             inside.args(["--user", "--preserve-credentials"]);
         }
         inside
             .args(["--mount", "--target", &self.holder.id().to_string(), "--"])
-            // To enter leads out of the folder that one was in.
+            // `nsenter` changes the current folder.
             .args(["sh", "-c", "cd \"$0\" && exec \"$@\""])
             .arg(command.get_current_dir().unwrap_or(Path::new("/")))
             .args(wrapper)
@@ -73,16 +77,16 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // It ends with its input, and the namespace with the last process in it.
+        // The holder ends when its input closes, and the namespace ends with its last process.
         drop(self.holder.stdin.take());
         drop(self.holder.wait());
     }
 }
 
-/// Nothing where that is not allowed.
-fn mount(folder: &Path, size: &str, for_anyone: bool) -> Option<Child> {
+/// Mounts the file system in a new namespace. Returns `None` where that is not permitted.
+fn mount(folder: &Path, size: &str, in_user_namespace: bool) -> Option<Child> {
     let mut unshare = Command::new("unshare");
-    if for_anyone {
+    if in_user_namespace {
         unshare.args(["--user", "--map-root-user"]);
     }
     let script =
@@ -96,8 +100,8 @@ fn mount(folder: &Path, size: &str, for_anyone: bool) -> Option<Child> {
         .spawn()
         .ok()?;
     let mut line = String::new();
-    let said = BufReader::new(holder.stdout.take()?).read_line(&mut line);
-    if said.is_ok() && line == "mounted\n" {
+    let mounted = BufReader::new(holder.stdout.take()?).read_line(&mut line);
+    if mounted.is_ok() && line == "mounted\n" {
         return Some(holder);
     }
     drop(holder.stdin.take());

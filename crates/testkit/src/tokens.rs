@@ -1,4 +1,4 @@
-//! Tokens that anyone can write.
+//! Unsigned tokens.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use taskhold_application::tokens::{
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
-/// Takes `user:NAME` for a token of NAME that never ends, `user:NAME@MICROS` for one that was
-/// issued then, and refuses all else. It signs tokens of the second kind.
+/// A signer and verifier of plain-text tokens. It accepts `user:NAME`, which never expires, and
+/// `user:NAME@MICROS`, which was issued at that time, and signs tokens of the second form.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainTokens;
 

@@ -1,7 +1,7 @@
-//! The in-memory store keeps the contract of the storage ports.
+//! The contract of the storage ports on the in-memory store.
 
 use taskhold_testkit::contract::Ports;
-use taskhold_testkit::contract::queries::every_query_of;
+use taskhold_testkit::contract::queries::check_every_query;
 use taskhold_testkit::memory::MemoryStore;
 use taskhold_testkit::store_contract;
 
@@ -12,6 +12,6 @@ fn open() -> Ports {
 store_contract!(memory, async { super::open() });
 
 #[tokio::test]
-async fn every_query_of_ten_thousand_tasks() {
-    every_query_of(&open(), 10_000).await;
+async fn queries_on_ten_thousand_tasks_match_the_reference() {
+    check_every_query(&open(), 10_000).await;
 }

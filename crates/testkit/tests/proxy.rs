@@ -1,6 +1,6 @@
-//! The proxy makes the faults it is told to make, each as often as told, and no other.
+//! The proxy causes exactly the requested faults.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::io::{ErrorKind, Result};
 use std::sync::{Arc, Mutex};
@@ -13,31 +13,31 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes.
+/// Longer than any operation here takes.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Long enough for what would come to have come.
+/// Long enough for an unwanted answer to arrive.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// A server that sends back what it is sent, and keeps it.
+/// A server that echoes and records what it receives.
 struct Echo {
     address: String,
-    seen: Arc<Mutex<Vec<u8>>>,
+    received: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Echo {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
-        let seen = Arc::<Mutex<Vec<u8>>>::default();
-        let seen_by_server = Arc::clone(&seen);
+        let received = Arc::<Mutex<Vec<u8>>>::default();
+        let received_by_server = Arc::clone(&received);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let seen = Arc::clone(&seen_by_server);
+                let received = Arc::clone(&received_by_server);
                 tokio::spawn(async move {
                     let mut bytes = Vec::new();
                     while let Ok(1..) = client.read_buf(&mut bytes).await {
-                        seen.lock().expect("no panic").extend_from_slice(&bytes);
+                        received.lock().expect("no panic").extend_from_slice(&bytes);
                         if client.write_all(&bytes).await.is_err() {
                             break;
                         }
@@ -46,12 +46,12 @@ impl Echo {
                 });
             }
         });
-        Self { address, seen }
+        Self { address, received }
     }
 
-    fn saw(&self, bytes: &[u8]) -> bool {
-        let seen = self.seen.lock().expect("no panic");
-        seen.windows(bytes.len()).any(|window| window == bytes)
+    fn received(&self, bytes: &[u8]) -> bool {
+        let received = self.received.lock().expect("no panic");
+        received.windows(bytes.len()).any(|window| window == bytes)
     }
 }
 
@@ -61,7 +61,7 @@ async fn connect(proxy: &FaultProxy) -> TcpStream {
         .expect("the proxy listens")
 }
 
-/// Sends the bytes and reads as many back.
+/// Sends the bytes and reads the same number back.
 async fn exchange(client: &mut TcpStream, bytes: &[u8]) -> Result<Vec<u8>> {
     let (mut from, mut to) = client.split();
     let mut reply = vec![0; bytes.len()];
@@ -72,7 +72,7 @@ async fn exchange(client: &mut TcpStream, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(reply)
 }
 
-async fn works(client: &mut TcpStream) -> bool {
+async fn echoes(client: &mut TcpStream) -> bool {
     exchange(client, b"hello")
         .await
         .is_ok_and(|reply| reply == b"hello")
@@ -84,7 +84,7 @@ async fn is_reset(client: &mut TcpStream, request: &[u8]) -> bool {
         .is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
 }
 
-async fn until(condition: impl Fn() -> bool) {
+async fn wait_until(condition: impl Fn() -> bool) {
     let met = async {
         while !condition() {
             sleep(Duration::from_millis(5)).await;
@@ -94,38 +94,38 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn bytes_pass_both_ways() {
+async fn bytes_are_forwarded_both_ways() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
-    let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
-    assert!(works(&mut one).await && works(&mut other).await);
+    let (mut first, mut second) = (connect(&proxy).await, connect(&proxy).await);
+    assert!(echoes(&mut first).await && echoes(&mut second).await);
     assert_eq!(proxy.connections(), 2);
 
     let many: Vec<u8> = (0..500_000_u32).flat_map(u32::to_le_bytes).collect();
-    assert!(exchange(&mut one, &many).await.unwrap() == many);
+    assert!(exchange(&mut first, &many).await.unwrap() == many);
 
-    drop(one);
-    until(|| proxy.connections() == 1).await;
-    assert!(works(&mut other).await);
+    drop(first);
+    wait_until(|| proxy.connections() == 1).await;
+    assert!(echoes(&mut second).await);
 
     drop(proxy);
-    assert!(!works(&mut other).await);
+    assert!(!echoes(&mut second).await);
 }
 
 #[tokio::test]
-async fn a_frozen_connection_is_silent_and_open() {
+async fn frozen_connection_is_silent_and_open() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let mut old = connect(&proxy).await;
-    assert!(works(&mut old).await);
+    assert!(echoes(&mut old).await);
 
     proxy.freeze_existing();
     old.write_all(b"lost").await.unwrap();
     assert!(timeout(SILENCE, old.read_u8()).await.is_err());
-    assert!(!echo.saw(b"lost"));
+    assert!(!echo.received(b"lost"));
 
     let mut new = connect(&proxy).await;
-    assert!(works(&mut new).await);
+    assert!(echoes(&mut new).await);
     assert_eq!(proxy.connections(), 2);
 
     proxy.freeze_existing();
@@ -134,37 +134,37 @@ async fn a_frozen_connection_is_silent_and_open() {
 }
 
 #[tokio::test]
-async fn the_next_reply_is_lost_once_per_call() {
+async fn cut_next_reply_loses_one_reply_per_call() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let mut client = connect(&proxy).await;
-    assert!(works(&mut client).await);
+    assert!(echoes(&mut client).await);
 
     proxy.cut_next_reply();
     proxy.cut_next_reply();
     assert!(is_reset(&mut client, b"first").await);
-    assert!(echo.saw(b"first"));
+    assert!(echo.received(b"first"));
     assert!(is_reset(&mut connect(&proxy).await, b"second").await);
-    assert!(echo.saw(b"second"));
-    assert!(works(&mut connect(&proxy).await).await);
-    until(|| proxy.connections() == 0).await;
+    assert!(echo.received(b"second"));
+    assert!(echoes(&mut connect(&proxy).await).await);
+    wait_until(|| proxy.connections() == 0).await;
 }
 
 #[tokio::test]
-async fn other_replies_than_the_named_one_pass() {
+async fn unmatched_replies_are_forwarded() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
-    let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
+    let (mut first, mut second) = (connect(&proxy).await, connect(&proxy).await);
 
     proxy.cut_next_reply_to(b"COMMIT");
-    assert!(works(&mut one).await && works(&mut other).await);
-    assert!(is_reset(&mut one, b"please COMMIT this").await);
-    assert!(echo.saw(b"please COMMIT this"));
+    assert!(echoes(&mut first).await && echoes(&mut second).await);
+    assert!(is_reset(&mut first, b"please COMMIT this").await);
+    assert!(echo.received(b"please COMMIT this"));
 
     proxy.cut_reply_with(b"INSERT 0 1");
-    assert!(works(&mut other).await);
-    assert!(is_reset(&mut other, b"<INSERT 0 1>").await);
-    assert!(echo.saw(b"<INSERT 0 1>"));
+    assert!(echoes(&mut second).await);
+    assert!(is_reset(&mut second, b"<INSERT 0 1>").await);
+    assert!(echo.received(b"<INSERT 0 1>"));
 
     let mut next = connect(&proxy).await;
     for request in [&b"please COMMIT this"[..], b"<INSERT 0 1>"] {
@@ -173,23 +173,23 @@ async fn other_replies_than_the_named_one_pass() {
 }
 
 #[tokio::test]
-async fn new_connections_are_refused_while_told() {
+async fn new_connections_are_refused_while_refusing() {
     let echo = Echo::start().await;
     let proxy = FaultProxy::start(&echo.address).await;
     let mut old = connect(&proxy).await;
-    assert!(works(&mut old).await);
+    assert!(echoes(&mut old).await);
 
     proxy.refuse_new(true);
-    assert!(!works(&mut connect(&proxy).await).await);
-    assert!(works(&mut old).await);
+    assert!(!echoes(&mut connect(&proxy).await).await);
+    assert!(echoes(&mut old).await);
     assert_eq!(proxy.connections(), 1);
 
     proxy.refuse_new(false);
-    assert!(works(&mut connect(&proxy).await).await);
+    assert!(echoes(&mut connect(&proxy).await).await);
 }
 
 #[tokio::test]
-async fn a_url_keeps_all_but_host_and_port() {
+async fn url_replaces_only_host_and_port() {
     let proxy = FaultProxy::start("postgres://me:p%40ss@127.0.0.1:1/db").await;
     let port = proxy.port();
     for (url, expected) in [
@@ -206,15 +206,15 @@ async fn a_url_keeps_all_but_host_and_port() {
         assert_eq!(proxy.url(url), expected);
     }
     // Nothing listens on port 1.
-    assert!(!works(&mut connect(&proxy).await).await);
+    assert!(!echoes(&mut connect(&proxy).await).await);
 }
 
-fn lost(error: &sqlx::Error) -> bool {
+fn is_reset_error(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == ErrorKind::ConnectionReset)
 }
 
 #[tokio::test]
-async fn a_write_whose_reply_is_lost_is_in_the_database() {
+async fn write_with_a_lost_reply_is_in_the_database() {
     let database = PostgresDatabase::empty().await;
     let mut direct = PgConnection::connect(database.url()).await.unwrap();
     direct
@@ -225,26 +225,26 @@ async fn a_write_whose_reply_is_lost_is_in_the_database() {
     let url = proxy.url(database.url());
     let insert = || sqlx::query("INSERT INTO notes VALUES ($1)");
 
-    // The statement is prepared and executed, and only then is the connection lost.
+    // The connection is lost after the statement was prepared and executed.
     let mut client = PgConnection::connect(&url).await.unwrap();
     proxy.cut_reply_with(b"INSERT 0 1");
     let written = insert().bind("first").execute(&mut client).await;
-    assert!(lost(&written.unwrap_err()));
+    assert!(is_reset_error(&written.unwrap_err()));
 
-    // It is executed again, so that nothing is to be prepared.
+    // The connection already has the statement prepared.
     let mut client = PgConnection::connect(&url).await.unwrap();
     let written = insert().bind("second").execute(&mut client).await;
     assert_eq!(written.unwrap().rows_affected(), 1);
     proxy.cut_next_reply();
     let written = insert().bind("third").execute(&mut client).await;
-    assert!(lost(&written.unwrap_err()));
+    assert!(is_reset_error(&written.unwrap_err()));
 
     let mut client = PgConnection::connect(&url).await.unwrap();
     let mut transaction = client.begin().await.unwrap();
     let written = insert().bind("fourth").execute(&mut *transaction).await;
     assert_eq!(written.unwrap().rows_affected(), 1);
     proxy.cut_next_reply_to(b"COMMIT");
-    assert!(lost(&transaction.commit().await.unwrap_err()));
+    assert!(is_reset_error(&transaction.commit().await.unwrap_err()));
 
     let notes: Vec<String> = sqlx::query_scalar("SELECT note FROM notes ORDER BY ctid")
         .fetch_all(&mut direct)

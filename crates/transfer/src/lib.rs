@@ -26,6 +26,7 @@
 //! ```
 
 pub mod reader;
+mod row;
 pub mod writer;
 pub mod zone;
 

@@ -8,7 +8,6 @@
 //! range) does not end the reading.
 
 mod location;
-mod row;
 mod source;
 
 use std::fmt;
@@ -23,6 +22,7 @@ use taskhold_application::import::Row;
 pub use self::location::Location;
 use self::source::Source;
 use crate::Format;
+use crate::row;
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,38 +1,38 @@
-//! `taskhold user`, beside running instances.
+//! `taskhold user` while instances run.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{
-    CHANGE_PASSWORD, LOGOUT, PASSWORD, PROMISED, deleting, issued_before, logged_in, logging_in,
-    refreshing, registered, welcome,
+    CHANGE_PASSWORD, LOGOUT, PASSWORD, REVOCATION_DEADLINE, delete_account, log_in, me_status,
+    post_login, post_refresh, register, token_issued_ago,
 };
-use crate::service::{Database, Service, run, run_told, within};
+use crate::service::{Database, Service, run, run_with_input, within};
 
-/// What the command printed.
+/// Runs a `user` command and returns its output.
 #[track_caller]
-fn user(database: &Database, arguments: &[&str]) -> String {
-    let (success, said) = told(database, arguments, "");
-    assert!(success, "{arguments:?}: {said}");
-    said
+fn run_user_command(database: &Database, arguments: &[&str]) -> String {
+    let (success, output) = try_user_command(database, arguments, "");
+    assert!(success, "{arguments:?}: {output}");
+    output
 }
 
-/// Whether the command did it, and what it said.
-fn told(database: &Database, arguments: &[&str], line: &str) -> (bool, String) {
+/// Runs a `user` command with a line of input. Returns whether it succeeded, and its output.
+fn try_user_command(database: &Database, arguments: &[&str], line: &str) -> (bool, String) {
     let variables = [("DATABASE_URL", database.url.as_str())];
     let arguments = [&["user"], arguments].concat();
     let output = if line.is_empty() {
         run(database.folder.path(), &variables, &arguments)
     } else {
-        run_told(database.folder.path(), &variables, &arguments, line)
+        run_with_input(database.folder.path(), &variables, &arguments, line)
     };
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8(said).expect("UTF-8");
-    (output.status.success(), said)
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).expect("UTF-8");
+    (output.status.success(), text)
 }
 
-/// The instances that can share this store: a SQLite file is served by one.
+/// Starts the instances that can share this store. Only one can serve a SQLite file.
 async fn instances(database: &Database) -> Vec<Service> {
     let mut instances = vec![Service::start(database).await];
     if database.url.starts_with("postgres") {
@@ -41,86 +41,90 @@ async fn instances(database: &Database) -> Vec<Service> {
     instances
 }
 
-async fn refused_everywhere(instances: &[Service], token: &str) {
-    within(PROMISED, "every instance refuses the token", async || {
-        for instance in instances {
-            if welcome(instance, token).await != 401 {
-                return None;
+async fn assert_refused_everywhere(instances: &[Service], token: &str) {
+    within(
+        REVOCATION_DEADLINE,
+        "every instance refuses the token",
+        async || {
+            for instance in instances {
+                if me_status(instance, token).await != 401 {
+                    return None;
+                }
             }
-        }
-        Some(())
-    })
+            Some(())
+        },
+    )
     .await;
 }
 
 async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(database: Database) {
     let instances = instances(&database).await;
-    let here = &instances[0];
-    let anna = registered(here, "anna@example.org").await;
-    let bob = registered(here, "bob@example.org").await;
-    let stranger = issued_before("stranger", Duration::from_secs(1));
-    let theirs = here.client_with(Some(stranger.clone()));
-    theirs.created(json!({"title": "first"})).await;
+    let service = &instances[0];
+    let anna = register(service, "anna@example.org").await;
+    let bob = register(service, "bob@example.org").await;
+    let stranger = token_issued_ago("stranger", Duration::from_secs(1));
+    let theirs = service.client_with(Some(stranger.clone()));
+    theirs.create(json!({"title": "first"})).await;
 
-    user(&database, &["deactivate", "Anna@Example.org"]);
-    user(&database, &["deactivate", "stranger"]);
-    user(&database, &["delete", "bob@example.org", "--yes"]);
-    // What needs the store knows at once.
-    assert_eq!(refreshing(here, &anna.refresh).await.status, 401);
-    assert_eq!(refreshing(here, &bob.refresh).await.status, 401);
+    run_user_command(&database, &["deactivate", "Anna@Example.org"]);
+    run_user_command(&database, &["deactivate", "stranger"]);
+    run_user_command(&database, &["delete", "bob@example.org", "--yes"]);
+    // Whatever reads the store notices at once.
+    assert_eq!(post_refresh(service, &anna.refresh).await.status, 401);
+    assert_eq!(post_refresh(service, &bob.refresh).await.status, 401);
     for email in ["anna@example.org", "bob@example.org"] {
-        logging_in(here, email, PASSWORD)
+        post_login(service, email, PASSWORD)
             .await
             .assert_problem(401, "UNAUTHORIZED");
     }
     for token in [&anna.access, &bob.access, &stranger] {
-        refused_everywhere(&instances, token).await;
+        assert_refused_everywhere(&instances, token).await;
     }
-    // The other service still lets the user in, and it does not help.
-    let new = issued_before("stranger", Duration::ZERO);
-    assert_eq!(welcome(here, &new).await, 401);
-    // An instance that starts later knows from its first request on.
+    // A token issued by the external service since then does not help.
+    let new = token_issued_ago("stranger", Duration::ZERO);
+    assert_eq!(me_status(service, &new).await, 401);
+    // An instance that starts later refuses the tokens from its first request on.
     drop(instances);
-    let here = Service::start(&database).await;
+    let service = Service::start(&database).await;
     for token in [&anna.access, &bob.access, &stranger, &new] {
-        assert_eq!(welcome(&here, token).await, 401);
+        assert_eq!(me_status(&service, token).await, 401);
     }
 
-    user(&database, &["activate", "anna@example.org"]);
-    user(&database, &["activate", "stranger"]);
-    let again = logged_in(&here, "anna@example.org").await;
-    within(PROMISED, "the token counts", async || {
-        (welcome(&here, &again.access).await == 200).then_some(())
+    run_user_command(&database, &["activate", "anna@example.org"]);
+    run_user_command(&database, &["activate", "stranger"]);
+    let again = log_in(&service, "anna@example.org").await;
+    within(REVOCATION_DEADLINE, "the token counts", async || {
+        (me_status(&service, &again.access).await == 200).then_some(())
     })
     .await;
-    let back = here.client_with(Some(issued_before("stranger", Duration::ZERO)));
-    within(PROMISED, "the stranger is let in", async || {
+    let back = service.client_with(Some(token_issued_ago("stranger", Duration::ZERO)));
+    within(REVOCATION_DEADLINE, "the stranger is let in", async || {
         (back.get("/api/v1/tasks").await.status == 200).then_some(())
     })
     .await;
     assert_eq!(back.tasks().await.len(), 1, "nothing of theirs is lost");
     for before in [&anna.access, &stranger] {
-        assert_eq!(welcome(&here, before).await, 401);
+        assert_eq!(me_status(&service, before).await, 401);
     }
 }
 
-/// Before the instance has heard that the user is kept out, the user does what revokes tokens: that
-/// must not take the place of keeping out.
-async fn who_is_deactivated_cannot_undo_it(database: Database) {
+/// The user revokes their own tokens before the instance knows of the deactivation. That must not
+/// replace the deactivation.
+async fn deactivated_user_cannot_reactivate(database: Database) {
     let service = Service::start(&database).await;
-    let anna = registered(&service, "anna@example.org").await;
-    let stranger = issued_before("stranger", Duration::from_secs(1));
+    let anna = register(&service, "anna@example.org").await;
+    let stranger = token_issued_ago("stranger", Duration::from_secs(1));
     let theirs = service.client_with(Some(stranger.clone()));
-    theirs.created(json!({"title": "first"})).await;
-    user(&database, &["deactivate", "anna@example.org"]);
-    user(&database, &["deactivate", "stranger"]);
+    theirs.create(json!({"title": "first"})).await;
+    run_user_command(&database, &["deactivate", "anna@example.org"]);
+    run_user_command(&database, &["deactivate", "stranger"]);
     assert_eq!(
-        welcome(&service, &stranger).await,
+        me_status(&service, &stranger).await,
         200,
         "it has not heard of it"
     );
 
-    deleting(&theirs, None)
+    delete_account(&theirs, None)
         .await
         .assert_problem(401, "UNAUTHORIZED");
     assert_eq!(theirs.post(LOGOUT, json!({})).await.status, 204);
@@ -130,34 +134,34 @@ async fn who_is_deactivated_cannot_undo_it(database: Database) {
         .post(CHANGE_PASSWORD, change)
         .await
         .assert_problem(401, "UNAUTHORIZED");
-    deleting(&client, Some(PASSWORD))
+    delete_account(&client, Some(PASSWORD))
         .await
         .assert_problem(401, "UNAUTHORIZED");
-    let (done, said) = told(
+    let (done, output) = try_user_command(
         &database,
         &["set-password", "anna@example.org"],
         "a new horse",
     );
-    assert!(done, "{said}");
+    assert!(done, "{output}");
 
     drop(service);
     let service = Service::start(&database).await;
     for user in [anna.id(), "stranger"] {
-        let new = issued_before(user, Duration::ZERO);
-        assert_eq!(welcome(&service, &new).await, 401, "{user}");
+        let new = token_issued_ago(user, Duration::ZERO);
+        assert_eq!(me_status(&service, &new).await, 401, "{user}");
     }
-    let listed = self::user(&database, &["list"]);
+    let listed = run_user_command(&database, &["list"]);
     assert_eq!(listed.matches("deactivated").count(), 2, "{listed}");
 }
 
-async fn an_operator_sees_and_changes_accounts_beside_a_service(database: Database) {
+async fn operator_manages_accounts_while_the_service_runs(database: Database) {
     let service = Service::start(&database).await;
-    let anna = registered(&service, "Anna@Example.org").await;
+    let anna = register(&service, "Anna@Example.org").await;
     service
         .client("stranger")
-        .created(json!({"title": "first"}))
+        .create(json!({"title": "first"}))
         .await;
-    let listed = user(&database, &["list"]);
+    let listed = run_user_command(&database, &["list"]);
     let lines: Vec<Vec<_>> = listed
         .lines()
         .map(|line| line.split('\t').collect())
@@ -166,43 +170,49 @@ async fn an_operator_sees_and_changes_accounts_beside_a_service(database: Databa
     assert_eq!(lines[0][..3], [anna.id(), "Anna@Example.org", "active"]);
     assert_eq!(lines[1][..3], ["stranger", "-", "active"]);
 
-    let (done, said) = told(&database, &["delete", "anna@example.org"], "");
-    assert!(!done && said.contains("--yes"), "{said}");
+    let (done, output) = try_user_command(&database, &["delete", "anna@example.org"], "");
+    assert!(!done && output.contains("--yes"), "{output}");
     for command in ["activate", "deactivate", "delete", "set-password"] {
-        let (done, said) = told(&database, &[command, "nobody@example.org"], "new horse");
+        let (done, output) =
+            try_user_command(&database, &[command, "nobody@example.org"], "new horse");
         assert!(
-            !done && said.contains("nobody@example.org"),
-            "{command}: {said}"
+            !done && output.contains("nobody@example.org"),
+            "{command}: {output}"
         );
     }
 
-    let (done, said) = told(&database, &["set-password", "anna@example.org"], "short");
-    assert!(!done && said.contains("at least 8 characters"), "{said}");
-    let (done, said) = told(&database, &["set-password", "stranger"], "another horse");
-    assert!(!done && said.contains("no password"), "{said}");
-    let (done, said) = told(&database, &["set-password", anna.id()], "another horse");
-    assert!(done && !said.contains("another"), "{said}");
+    let (done, output) =
+        try_user_command(&database, &["set-password", "anna@example.org"], "short");
+    assert!(
+        !done && output.contains("at least 8 characters"),
+        "{output}"
+    );
+    let (done, output) =
+        try_user_command(&database, &["set-password", "stranger"], "another horse");
+    assert!(!done && output.contains("no password"), "{output}");
+    let (done, output) = try_user_command(&database, &["set-password", anna.id()], "another horse");
+    assert!(done && !output.contains("another"), "{output}");
     assert_eq!(
-        logging_in(&service, "anna@example.org", PASSWORD)
+        post_login(&service, "anna@example.org", PASSWORD)
             .await
             .status,
         401
     );
     assert_eq!(
-        logging_in(&service, "anna@example.org", "another horse")
+        post_login(&service, "anna@example.org", "another horse")
             .await
             .status,
         200
     );
-    assert_eq!(refreshing(&service, &anna.refresh).await.status, 401);
-    refused_everywhere(std::slice::from_ref(&service), &anna.access).await;
+    assert_eq!(post_refresh(&service, &anna.refresh).await.status, 401);
+    assert_refused_everywhere(std::slice::from_ref(&service), &anna.access).await;
 
-    user(&database, &["delete", "stranger", "--yes"]);
-    assert_eq!(user(&database, &["list"]).lines().count(), 1);
+    run_user_command(&database, &["delete", "stranger", "--yes"]);
+    assert_eq!(run_user_command(&database, &["list"]).lines().count(), 1);
 }
 
 on_both_stores! {
     fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working
-    who_is_deactivated_cannot_undo_it
-    an_operator_sees_and_changes_accounts_beside_a_service
+    deactivated_user_cannot_reactivate
+    operator_manages_accounts_while_the_service_runs
 }

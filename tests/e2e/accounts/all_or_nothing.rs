@@ -1,42 +1,42 @@
-//! What cannot be done whole is not done: a column that is away for a moment breaks the last step.
+//! Operations of several steps are atomic. A renamed column makes the last step fail.
 
 use serde_json::json;
 
-use super::rows::changed;
-use super::{CHANGE_PASSWORD, PASSWORD, logged_in, logging_in, refreshing, registered};
+use super::rows::execute;
+use super::{CHANGE_PASSWORD, PASSWORD, log_in, post_login, post_refresh, register};
 use crate::service::{Database, Service};
 
 const EMAIL: &str = "anna@example.org";
 
-async fn a_refresh_token_whose_successor_cannot_be_given_stays_good(database: Database) {
+async fn failed_refresh_keeps_the_token_valid(database: Database) {
     let service = Service::start(&database).await;
-    let anna = registered(&service, EMAIL).await;
-    changed(&database, "ALTER TABLE users RENAME COLUMN name TO gone").await;
-    let answer = refreshing(&service, &anna.refresh).await;
+    let anna = register(&service, EMAIL).await;
+    execute(&database, "ALTER TABLE users RENAME COLUMN name TO gone").await;
+    let answer = post_refresh(&service, &anna.refresh).await;
     assert_eq!(answer.status, 500, "{answer:?}");
-    changed(&database, "ALTER TABLE users RENAME COLUMN gone TO name").await;
-    let answer = refreshing(&service, &anna.refresh).await;
+    execute(&database, "ALTER TABLE users RENAME COLUMN gone TO name").await;
+    let answer = post_refresh(&service, &anna.refresh).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-async fn a_password_stays_where_the_caller_cannot_be_let_in_with_another(database: Database) {
+async fn failed_password_change_keeps_the_password(database: Database) {
     let service = Service::start(&database).await;
-    let anna = registered(&service, EMAIL).await;
+    let anna = register(&service, EMAIL).await;
     let away = "ALTER TABLE refresh_tokens RENAME COLUMN created_at TO gone";
-    changed(&database, away).await;
+    execute(&database, away).await;
     let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
     let answer = anna.client(&service).post(CHANGE_PASSWORD, change).await;
     assert_eq!(answer.status, 500, "{answer:?}");
     let back = "ALTER TABLE refresh_tokens RENAME COLUMN gone TO created_at";
-    changed(&database, back).await;
-    logged_in(&service, EMAIL).await;
-    let answer = logging_in(&service, EMAIL, "another horse").await;
+    execute(&database, back).await;
+    log_in(&service, EMAIL).await;
+    let answer = post_login(&service, EMAIL, "another horse").await;
     assert_eq!(answer.status, 401, "{answer:?}");
-    let answer = refreshing(&service, &anna.refresh).await;
+    let answer = post_refresh(&service, &anna.refresh).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 on_both_stores! {
-    a_refresh_token_whose_successor_cannot_be_given_stays_good
-    a_password_stays_where_the_caller_cannot_be_let_in_with_another
+    failed_refresh_keeps_the_token_valid
+    failed_password_change_keeps_the_password
 }

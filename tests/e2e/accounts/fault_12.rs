@@ -1,16 +1,16 @@
-//! Fault 12 of the service before: login told an unknown user from a wrong password, hashing blocked
-//! the whole service, and errors echoed passwords.
+//! Regression tests for fault 12 of the predecessor: login distinguished an unknown user from a
+//! wrong password, hashing blocked the whole service, and errors echoed passwords.
 
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{CHANGE_PASSWORD, LOGIN, ME, NO_LIMITS, PASSWORD, REGISTER, logging_in, registered};
+use super::{CHANGE_PASSWORD, LOGIN, ME, NO_LIMITS, PASSWORD, REGISTER, post_login, register};
 use crate::service::{Answer, Database, Service};
 
-/// The answer without what differs between any two.
-fn substance(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
+/// Returns the answer without the parts that differ between any two answers.
+fn comparable(answer: &Answer) -> (u16, Value, Vec<(String, String)>) {
     let mut body = answer.body.clone();
     for member in ["timestamp", "request_id"] {
         body[member].take();
@@ -30,17 +30,17 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-async fn login_tells_nobody_what_is_wrong(database: Database) {
+async fn failed_login_does_not_reveal_the_cause(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
-    let anna = registered(&service, "anna@example.org").await;
-    registered(&service, "bob@example.org").await;
+    let anna = register(&service, "anna@example.org").await;
+    register(&service, "bob@example.org").await;
     let output = crate::service::run(
         database.folder.path(),
         &[("DATABASE_URL", &database.url)],
         &["user", "deactivate", "bob@example.org"],
     );
     assert!(output.status.success(), "{output:?}");
-    let wrong = logging_in(&service, "anna@example.org", "wrong horse battery").await;
+    let wrong = post_login(&service, "anna@example.org", "wrong horse battery").await;
     wrong.assert_problem(401, "UNAUTHORIZED");
     for (email, password) in [
         ("nobody@example.org", PASSWORD),
@@ -51,21 +51,21 @@ async fn login_tells_nobody_what_is_wrong(database: Database) {
         ("a\u{0}@example.org", PASSWORD),
         (anna.id(), PASSWORD),
     ] {
-        let answer = logging_in(&service, email, password).await;
-        assert_eq!(substance(&answer), substance(&wrong), "{email}");
+        let answer = post_login(&service, email, password).await;
+        assert_eq!(comparable(&answer), comparable(&wrong), "{email}");
     }
 }
 
 on_both_stores! {
-    login_tells_nobody_what_is_wrong
+    failed_login_does_not_reveal_the_cause
 }
 
-/// Without a hash an answer takes a tenth of the time or less; what is measured exactly is in
-/// docs/performance.md.
+/// An answer without hashing takes at most a tenth of the time; docs/performance.md has exact
+/// measurements.
 #[tokio::test]
-async fn an_unknown_user_costs_as_much_as_a_wrong_password() {
+async fn unknown_user_takes_as_long_as_a_wrong_password() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
-    registered(&service, "anna@example.org").await;
+    register(&service, "anna@example.org").await;
     let long = "x".repeat(129);
     let tried = [
         ("anna@example.org", "wrong horse battery"),
@@ -77,7 +77,7 @@ async fn an_unknown_user_costs_as_much_as_a_wrong_password() {
     for _ in 0..15 {
         for ((email, password), times) in tried.iter().zip(&mut times) {
             let started = Instant::now();
-            let answer = logging_in(&service, email, password).await;
+            let answer = post_login(&service, email, password).await;
             times.push(started.elapsed());
             assert_eq!(answer.status, 401);
         }
@@ -89,13 +89,13 @@ async fn an_unknown_user_costs_as_much_as_a_wrong_password() {
     }
 }
 
-/// Were passwords hashed where requests are served, a read would wait for the hashes before it.
+/// If passwords were hashed on the threads that serve requests, reads would wait for the hashes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hashing_does_not_block_the_service() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
-    registered(&service, "anna@example.org").await;
+    register(&service, "anna@example.org").await;
     let alice = service.client("alice");
-    alice.created(json!({"title": "hers"})).await;
+    alice.create(json!({"title": "hers"})).await;
     let storm: Vec<_> = (0..10)
         .map(|_| {
             let client = service.client_with(None);
@@ -122,12 +122,12 @@ async fn hashing_does_not_block_the_service() {
 #[tokio::test]
 async fn errors_never_echo_passwords() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
-    let anna = registered(&service, "anna@example.org")
+    let anna = register(&service, "anna@example.org")
         .await
         .client(&service);
     let secret = "hunter2hunter2";
     let long = secret.repeat(20);
-    let mut asked = 0;
+    let mut requests = 0;
     for password in [secret, &long, "hunter2"] {
         for body in [
             json!({"email": "no address", "password": password}),
@@ -153,13 +153,16 @@ async fn errors_never_echo_passwords() {
                     (Method::DELETE, ME),
                 ] {
                     let answer = anna.send_raw(method, path, text.clone()).await;
-                    let said = format!("{answer:?}");
-                    assert!((400..500).contains(&answer.status), "{path} {text}: {said}");
-                    assert!(!said.contains("hunter2"), "{path} {text}: {said}");
-                    asked += 1;
+                    let shown = format!("{answer:?}");
+                    assert!(
+                        (400..500).contains(&answer.status),
+                        "{path} {text}: {shown}"
+                    );
+                    assert!(!shown.contains("hunter2"), "{path} {text}: {shown}");
+                    requests += 1;
                 }
             }
         }
     }
-    assert_eq!(asked, 360);
+    assert_eq!(requests, 360);
 }

@@ -1,4 +1,4 @@
-//! The whole life of an account.
+//! The life cycle of an account.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    CHANGE_PASSWORD, Grant, LOGIN, LOGOUT, ME, PASSWORD, REGISTER, TASKS, deleting, issued_before,
-    logged_in, logging_in, refreshing, registered, registering, welcome,
+    CHANGE_PASSWORD, Grant, LOGIN, LOGOUT, ME, PASSWORD, REGISTER, TASKS, delete_account, log_in,
+    me_status, post_login, post_refresh, post_register, register, token_issued_ago,
 };
 use crate::service::{Database, Service, token};
 
 const ANNA: &str = "Änna@Example.org";
 
-async fn an_account_is_made_used_and_left(database: Database) {
+async fn account_lives_from_registration_to_deletion(database: Database) {
     let service = Service::start(&database).await;
     let body = json!({"email": ANNA, "password": PASSWORD, "name": "Änna", "id": "mine", "is_active": false});
     let answer = service.client_with(None).post(REGISTER, body).await;
@@ -28,21 +28,21 @@ async fn an_account_is_made_used_and_left(database: Database) {
     assert_eq!(first.user.as_object().map(serde_json::Map::len), Some(4));
     assert_eq!(answer.header("cache-control"), "no-store");
 
-    registering(&service, "äNNA@eXAMPLE.ORG")
+    post_register(&service, "äNNA@eXAMPLE.ORG")
         .await
         .assert_problem(409, "CONFLICT");
 
     let second = Grant::of(
-        &logging_in(&service, "ÄNNA@example.ORG", PASSWORD).await,
+        &post_login(&service, "ÄNNA@example.ORG", PASSWORD).await,
         200,
     );
     assert_eq!(second.user, first.user);
     let anna = second.client(&service);
     assert_eq!(anna.get(ME).await.body, json!({"user": first.user}));
-    let task = anna.created(json!({"title": "hers"})).await;
+    let task = anna.create(json!({"title": "hers"})).await;
     assert_eq!(task["user_id"], first.user["id"]);
 
-    let third = Grant::of(&refreshing(&service, &second.refresh).await, 200);
+    let third = Grant::of(&post_refresh(&service, &second.refresh).await, 200);
     assert_eq!(third.user, first.user);
     assert_ne!(third.refresh, second.refresh);
     assert_eq!(third.client(&service).tasks().await, [task]);
@@ -53,68 +53,68 @@ async fn an_account_is_made_used_and_left(database: Database) {
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
     for access in [&first.access, &second.access, &third.access] {
-        assert_eq!(welcome(&service, access).await, 401);
+        assert_eq!(me_status(&service, access).await, 401);
     }
-    refreshing(&service, &third.refresh)
+    post_refresh(&service, &third.refresh)
         .await
         .assert_problem(401, "UNAUTHORIZED");
-    // The login of another device goes on.
-    let fourth = Grant::of(&refreshing(&service, &first.refresh).await, 200);
+    // The session of another device continues.
+    let fourth = Grant::of(&post_refresh(&service, &first.refresh).await, 200);
     let answer = fourth
         .client(&service)
         .send(Method::POST, LOGOUT, None)
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    assert_eq!(refreshing(&service, &fourth.refresh).await.status, 401);
+    assert_eq!(post_refresh(&service, &fourth.refresh).await.status, 401);
 
-    let fifth = logged_in(&service, ANNA).await;
+    let fifth = log_in(&service, ANNA).await;
     let anna = fifth.client(&service);
     for wrong in [None, Some("wrong horse battery")] {
-        let answer = deleting(&anna, wrong).await;
+        let answer = delete_account(&anna, wrong).await;
         answer.assert_problem(422, "VALIDATION_ERROR");
         assert_eq!(answer.body["errors"][0]["field"], "password");
     }
     assert_eq!(anna.tasks().await.len(), 1);
-    assert_eq!(deleting(&anna, Some(PASSWORD)).await.status, 204);
-    assert_eq!(welcome(&service, &fifth.access).await, 401);
-    assert_eq!(refreshing(&service, &fifth.refresh).await.status, 401);
-    assert_eq!(logging_in(&service, ANNA, PASSWORD).await.status, 401);
+    assert_eq!(delete_account(&anna, Some(PASSWORD)).await.status, 204);
+    assert_eq!(me_status(&service, &fifth.access).await, 401);
+    assert_eq!(post_refresh(&service, &fifth.refresh).await.status, 401);
+    assert_eq!(post_login(&service, ANNA, PASSWORD).await.status, 401);
 
-    let again = registered(&service, ANNA).await;
+    let again = register(&service, ANNA).await;
     assert_ne!(again.user["id"], first.user["id"]);
     assert_eq!(again.client(&service).tasks().await, [] as [Value; 0]);
 }
 
-async fn a_change_of_password_ends_all_that_was_given_out(database: Database) {
+async fn password_change_revokes_all_tokens(database: Database) {
     let service = Service::start(&database).await;
     let email = "anna@example.org";
-    let (one, other) = (
-        registered(&service, email).await,
-        logged_in(&service, email).await,
+    let (first, second) = (
+        register(&service, email).await,
+        log_in(&service, email).await,
     );
     let wrong = json!({"current_password": "wrong horse battery", "new_password": "another horse"});
-    let answer = one.client(&service).post(CHANGE_PASSWORD, wrong).await;
+    let answer = first.client(&service).post(CHANGE_PASSWORD, wrong).await;
     answer.assert_problem(422, "VALIDATION_ERROR");
     assert_eq!(answer.body["errors"][0]["field"], "current_password");
-    assert_eq!(welcome(&service, &other.access).await, 200);
+    assert_eq!(me_status(&service, &second.access).await, 200);
 
     let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
-    let answer = one.client(&service).post(CHANGE_PASSWORD, change).await;
+    let answer = first.client(&service).post(CHANGE_PASSWORD, change).await;
     let new = Grant::of(&answer, 200);
-    for before in [&one, &other] {
-        assert_eq!(welcome(&service, &before.access).await, 401);
-        assert_eq!(refreshing(&service, &before.refresh).await.status, 401);
+    for before in [&first, &second] {
+        assert_eq!(me_status(&service, &before.access).await, 401);
+        assert_eq!(post_refresh(&service, &before.refresh).await.status, 401);
     }
-    assert_eq!(welcome(&service, &new.access).await, 200);
-    assert_eq!(refreshing(&service, &new.refresh).await.status, 200);
-    assert_eq!(logging_in(&service, email, PASSWORD).await.status, 401);
+    assert_eq!(me_status(&service, &new.access).await, 200);
+    assert_eq!(post_refresh(&service, &new.refresh).await.status, 200);
+    assert_eq!(post_login(&service, email, PASSWORD).await.status, 401);
     assert_eq!(
-        logging_in(&service, email, "another horse").await.status,
+        post_login(&service, email, "another horse").await.status,
         200
     );
 }
 
-async fn a_user_of_another_service_has_neither_address_nor_password(database: Database) {
+async fn external_user_has_no_email_and_no_password(database: Database) {
     let service = Service::start(&database).await;
     let stranger = service.client("a stranger");
     let unknown =
@@ -126,7 +126,7 @@ async fn a_user_of_another_service_has_neither_address_nor_password(database: Da
         .post(CHANGE_PASSWORD, change.clone())
         .await
         .assert_problem(409, "CONFLICT");
-    stranger.created(json!({"title": "first"})).await;
+    stranger.create(json!({"title": "first"})).await;
     let known = stranger.get(ME).await.body;
     assert_eq!(known["user"]["email"], Value::Null);
     assert!(known["user"]["created_at"].is_string(), "{known}");
@@ -142,18 +142,18 @@ async fn a_user_of_another_service_has_neither_address_nor_password(database: Da
         .assert_problem(401, "UNAUTHORIZED");
 }
 
-async fn without_a_password_deletion_needs_a_fresh_token(database: Database) {
+async fn deletion_without_a_password_needs_a_recent_token(database: Database) {
     let service = Service::start(&database).await;
     service
         .client("stranger")
-        .created(json!({"title": "first"}))
+        .create(json!({"title": "first"}))
         .await;
-    let minutes = |minutes: u64| issued_before("stranger", Duration::from_mins(minutes));
+    let minutes = |minutes: u64| token_issued_ago("stranger", Duration::from_mins(minutes));
     let stale = [token("stranger"), minutes(6)];
     for token in &stale {
         let client = service.client_with(Some(token.clone()));
         for password in [None, Some(PASSWORD)] {
-            let answer = deleting(&client, password).await;
+            let answer = delete_account(&client, password).await;
             answer.assert_problem(401, "UNAUTHORIZED");
             let challenge = answer.header("www-authenticate");
             assert!(challenge.contains("max_age=\"300\""), "{challenge}");
@@ -161,20 +161,20 @@ async fn without_a_password_deletion_needs_a_fresh_token(database: Database) {
         assert_eq!(client.tasks().await.len(), 1);
     }
     let fresh = service.client_with(Some(minutes(4)));
-    assert_eq!(deleting(&fresh, None).await.status, 204);
+    assert_eq!(delete_account(&fresh, None).await.status, 204);
     for token in stale {
-        assert_eq!(welcome(&service, &token).await, 401);
+        assert_eq!(me_status(&service, &token).await, 401);
     }
-    // A token from after the deletion is one of somebody who wants to come back.
-    let new = service.client_with(Some(issued_before("stranger", Duration::ZERO)));
+    // A token issued after the deletion may create the user again.
+    let new = service.client_with(Some(token_issued_ago("stranger", Duration::ZERO)));
     assert_eq!(new.tasks().await, [] as [Value; 0]);
     let answer = new.get(&format!("{TASKS}/stats")).await;
     assert_eq!(answer.body["total"], 0);
 }
 
 on_both_stores! {
-    an_account_is_made_used_and_left
-    a_change_of_password_ends_all_that_was_given_out
-    a_user_of_another_service_has_neither_address_nor_password
-    without_a_password_deletion_needs_a_fresh_token
+    account_lives_from_registration_to_deletion
+    password_change_revokes_all_tokens
+    external_user_has_no_email_and_no_password
+    deletion_without_a_password_needs_a_recent_token
 }

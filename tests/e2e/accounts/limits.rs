@@ -1,20 +1,20 @@
-//! How often somebody may try.
+//! Rate limits of logins and registrations.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REGISTER, deleting, logging_in, registered,
+    CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REGISTER, delete_account, post_login, register,
 };
 use crate::service::{Answer, Client, Database, Service};
 
-/// Addresses as a proxy on this machine tells them.
+/// Settings that trust a proxy on this machine to forward client addresses.
 const BEHIND_A_PROXY: [(&str, &str); 2] = [
     ("TASKHOLD__SERVER__TRUSTED_PROXIES", "127.0.0.1"),
     ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
 ];
 
-async fn from(client: &Client, address: &str, path: &str, body: &Value) -> Answer {
+async fn post_from(client: &Client, address: &str, path: &str, body: &Value) -> Answer {
     let request = client
         .request(Method::POST, path)
         .header("x-forwarded-for", address)
@@ -26,7 +26,7 @@ fn credentials(password: &str) -> Value {
     json!({"email": "anna@example.org", "password": password})
 }
 
-/// The seconds that it says to wait, of at most so many.
+/// Asserts a 429 that asks to wait for at most `window` seconds.
 #[track_caller]
 fn assert_limited(answer: &Answer, quota: u32, window: u32) {
     answer.assert_problem(429, "RATE_LIMITED");
@@ -42,49 +42,49 @@ fn assert_limited(answer: &Answer, quota: u32, window: u32) {
     );
 }
 
-async fn the_sixth_failure_is_one_too_many(database: Database) {
+async fn sixth_failed_login_returns_429(database: Database) {
     let service = Service::start(&database).await;
-    registered(&service, "anna@example.org").await;
+    register(&service, "anna@example.org").await;
     for _ in 0..5 {
-        let answer = logging_in(&service, "anna@example.org", "wrong horse battery").await;
+        let answer = post_login(&service, "anna@example.org", "wrong horse battery").await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
-    // Not even the right one: it could be guessed on.
+    // The right password is refused too; otherwise guessing could continue.
     for (email, password) in [
         ("anna@example.org", "wrong horse battery"),
         ("ANNA@example.org", PASSWORD),
     ] {
-        assert_limited(&logging_in(&service, email, password).await, 5, 900);
+        assert_limited(&post_login(&service, email, password).await, 5, 900);
     }
-    // Who does not exist is counted alike, and others are not concerned.
+    // Unknown users are counted alike, and other users are not affected.
     for expected in [401, 401, 401, 401, 401, 429] {
-        let answer = logging_in(&service, "nobody@example.org", PASSWORD).await;
+        let answer = post_login(&service, "nobody@example.org", PASSWORD).await;
         assert_eq!(answer.status, expected, "{answer:?}");
     }
-    registered(&service, "bob@example.org").await;
-    let answer = logging_in(&service, "bob@example.org", PASSWORD).await;
+    register(&service, "bob@example.org").await;
+    let answer = post_login(&service, "bob@example.org", PASSWORD).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-async fn a_success_forgets_the_failures_before(database: Database) {
+async fn successful_login_resets_the_failures(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS[..1]).await;
-    let anna = registered(&service, "anna@example.org")
+    let anna = register(&service, "anna@example.org")
         .await
         .client(&service);
     for _ in 0..3 {
         for _ in 0..4 {
-            let answer = logging_in(&service, "anna@example.org", "wrong horse battery").await;
+            let answer = post_login(&service, "anna@example.org", "wrong horse battery").await;
             assert_eq!(answer.status, 401, "{answer:?}");
         }
-        let answer = logging_in(&service, "anna@example.org", PASSWORD).await;
+        let answer = post_login(&service, "anna@example.org", PASSWORD).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    // Who has stolen a token cannot guess the password elsewhere.
+    // A stolen token does not allow guessing the password through other routes.
     let change =
         json!({"current_password": "wrong horse battery", "new_password": "another horse"});
     for count in 1..=7 {
         let answer = if count % 2 == 0 {
-            deleting(&anna, Some("wrong horse battery")).await
+            delete_account(&anna, Some("wrong horse battery")).await
         } else {
             anna.post(CHANGE_PASSWORD, change.clone()).await
         };
@@ -93,32 +93,32 @@ async fn a_success_forgets_the_failures_before(database: Database) {
     }
 }
 
-async fn thirty_requests_a_minute_come_from_an_address(database: Database) {
+async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
     let service = Service::start(&database).await;
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     for count in 1..=30 {
         let path = if count % 2 == 0 { REGISTER } else { LOGIN };
-        let answer = nobody.post(path, json!({})).await;
+        let answer = anonymous.post(path, json!({})).await;
         assert_eq!(answer.status, 422, "{count}: {answer:?}");
     }
     for path in [REGISTER, LOGIN] {
-        assert_limited(&nobody.post(path, credentials(PASSWORD)).await, 30, 60);
-        // Whoever is no trusted proxy cannot say that the request is another's.
-        let answer = from(&nobody, "203.0.113.9", path, &credentials(PASSWORD)).await;
+        assert_limited(&anonymous.post(path, credentials(PASSWORD)).await, 30, 60);
+        // An untrusted client cannot forward another address.
+        let answer = post_from(&anonymous, "203.0.113.9", path, &credentials(PASSWORD)).await;
         assert_limited(&answer, 30, 60);
     }
-    // All else goes on.
+    // Other routes are not limited.
     service
         .client("alice")
-        .created(json!({"title": "hers"}))
+        .create(json!({"title": "hers"}))
         .await;
 }
 
-async fn behind_a_proxy_the_forwarded_address_counts(database: Database) {
+async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database) {
     let service = Service::start_with(&database, &BEHIND_A_PROXY[..1]).await;
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     for _ in 0..30 {
-        let answer = from(&nobody, "203.0.113.9", REGISTER, &json!({})).await;
+        let answer = post_from(&anonymous, "203.0.113.9", REGISTER, &json!({})).await;
         assert_eq!(answer.status, 422, "{answer:?}");
     }
     for same in [
@@ -126,26 +126,28 @@ async fn behind_a_proxy_the_forwarded_address_counts(database: Database) {
         "198.51.100.1, 203.0.113.9",
         "203.0.113.9, 127.0.0.1",
     ] {
-        let answer = from(&nobody, same, REGISTER, &json!({})).await;
+        let answer = post_from(&anonymous, same, REGISTER, &json!({})).await;
         assert_limited(&answer, 30, 60);
     }
-    let other = from(&nobody, "203.0.113.8", REGISTER, &credentials(PASSWORD)).await;
-    assert_eq!(other.status, 201, "{other:?}");
-    assert_eq!(other.header("ratelimit-policy"), "\"default\";q=30;w=60");
+    let second = post_from(&anonymous, "203.0.113.8", REGISTER, &credentials(PASSWORD)).await;
+    assert_eq!(second.status, 201, "{second:?}");
+    assert_eq!(second.header("ratelimit-policy"), "\"default\";q=30;w=60");
     assert!(
-        other.header("ratelimit").starts_with("\"default\";r=29;t="),
-        "{other:?}"
+        second
+            .header("ratelimit")
+            .starts_with("\"default\";r=29;t="),
+        "{second:?}"
     );
 }
 
-async fn fifty_failures_from_anywhere_are_enough(database: Database) {
+async fn fifty_failures_from_any_address_return_429(database: Database) {
     let service = Service::start_with(&database, &BEHIND_A_PROXY).await;
-    registered(&service, "anna@example.org").await;
-    let nobody = service.client_with(None);
+    register(&service, "anna@example.org").await;
+    let anonymous = service.client_with(None);
     for count in 0..50 {
         let address = format!("203.0.113.{}", count / 5);
-        let answer = from(
-            &nobody,
+        let answer = post_from(
+            &anonymous,
             &address,
             LOGIN,
             &credentials("wrong horse battery"),
@@ -153,50 +155,50 @@ async fn fifty_failures_from_anywhere_are_enough(database: Database) {
         .await;
         assert_eq!(answer.status, 401, "{count}: {answer:?}");
     }
-    let answer = from(&nobody, "198.51.100.1", LOGIN, &credentials(PASSWORD)).await;
+    let answer = post_from(&anonymous, "198.51.100.1", LOGIN, &credentials(PASSWORD)).await;
     assert_limited(&answer, 50, 900);
 }
 
 on_both_stores! {
-    the_sixth_failure_is_one_too_many
-    a_success_forgets_the_failures_before
-    thirty_requests_a_minute_come_from_an_address
-    behind_a_proxy_the_forwarded_address_counts
-    fifty_failures_from_anywhere_are_enough
+    sixth_failed_login_returns_429
+    successful_login_resets_the_failures
+    thirty_first_request_in_a_minute_returns_429
+    forwarded_address_is_limited_behind_a_trusted_proxy
+    fifty_failures_from_any_address_return_429
 }
 
 #[tokio::test]
-async fn two_instances_count_together() {
+async fn two_instances_share_their_counters() {
     let database = Database::postgres().await;
-    let (one, other) = tokio::join!(Service::start(&database), Service::start(&database));
-    registered(&one, "anna@example.org").await;
-    for service in [&one, &other, &one, &other, &one] {
-        let answer = logging_in(service, "anna@example.org", "wrong horse battery").await;
+    let (first, second) = tokio::join!(Service::start(&database), Service::start(&database));
+    register(&first, "anna@example.org").await;
+    for service in [&first, &second, &first, &second, &first] {
+        let answer = post_login(service, "anna@example.org", "wrong horse battery").await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
-    for service in [&one, &other] {
-        let answer = logging_in(service, "anna@example.org", PASSWORD).await;
+    for service in [&first, &second] {
+        let answer = post_login(service, "anna@example.org", PASSWORD).await;
         assert_limited(&answer, 5, 900);
     }
-    // A registration and seven logins came before.
-    for service in [&one, &other].into_iter().cycle().take(22) {
+    // One registration and seven logins were counted before.
+    for service in [&first, &second].into_iter().cycle().take(22) {
         let answer = service.client_with(None).post(LOGIN, json!({})).await;
         assert_eq!(answer.status, 422, "{answer:?}");
     }
-    for service in [&one, &other] {
+    for service in [&first, &second] {
         let answer = service.client_with(None).post(REGISTER, json!({})).await;
         assert_limited(&answer, 30, 60);
     }
 }
 
-/// Of guesses that are made at the same time, each counts.
+/// Every one of several concurrent guesses counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guesses_at_the_same_time_are_counted() {
+async fn concurrent_guesses_are_all_counted() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
-    registered(&service, "anna@example.org").await;
-    let guesses = (0..12).map(|_| logging_in(&service, "anna@example.org", "wrong horse battery"));
+    register(&service, "anna@example.org").await;
+    let guesses = (0..12).map(|_| post_login(&service, "anna@example.org", "wrong horse battery"));
     let answers = futures_util::future::join_all(guesses).await;
-    let told = answers.iter().filter(|answer| answer.status == 401).count();
-    assert_eq!(told, 5, "{answers:?}");
+    let unauthorized = answers.iter().filter(|answer| answer.status == 401).count();
+    assert_eq!(unauthorized, 5, "{answers:?}");
 }

@@ -1,9 +1,9 @@
-//! The same at the same time.
+//! Concurrent requests for the same resource.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{NO_LIMITS, REFRESH, logged_in, refreshing, registered, registering, rows, welcome};
+use super::{NO_LIMITS, REFRESH, log_in, me_status, post_refresh, post_register, register, rows};
 use crate::service::{Answer, Database, Service};
 
 const AT_ONCE: usize = 10;
@@ -14,7 +14,7 @@ fn statuses(answers: &[Answer]) -> Vec<u16> {
     statuses
 }
 
-async fn ten_registrations_of_one_address_make_one_account(database: Database) {
+async fn concurrent_registrations_create_one_account(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
     let emails = (0..AT_ONCE).map(|letter| {
         let mut email = "annaivanova@example.org".to_owned();
@@ -23,7 +23,7 @@ async fn ten_registrations_of_one_address_make_one_account(database: Database) {
     });
     let answers = join_all(emails.map(|email| {
         let service = &service;
-        async move { registering(service, &email).await }
+        async move { post_register(service, &email).await }
     }))
     .await;
     let mut expected = vec![409; AT_ONCE];
@@ -31,11 +31,11 @@ async fn ten_registrations_of_one_address_make_one_account(database: Database) {
     assert_eq!(statuses(&answers), expected);
     let rows = rows::rows(&database).await;
     assert_eq!((rows["users"].len(), rows["refresh_tokens"].len()), (1, 1));
-    logged_in(&service, "annaivanova@example.org").await;
+    log_in(&service, "annaivanova@example.org").await;
 }
 
-/// Fault 6 of the service before was that half of them failed.
-async fn ten_first_writes_of_one_user_make_one_user(database: Database) {
+/// Regression test for fault 6 of the predecessor: half of these writes failed.
+async fn concurrent_first_writes_create_one_user(database: Database) {
     let service = Service::start(&database).await;
     let keyed = |index: usize| index.is_multiple_of(2);
     let writes = (0..AT_ONCE).map(|index| {
@@ -54,12 +54,12 @@ async fn ten_first_writes_of_one_user_make_one_user(database: Database) {
     assert_eq!((rows["users"].len(), rows["tasks"].len()), (1, AT_ONCE));
 }
 
-async fn of_two_uses_of_a_refresh_token_one_wins(database: Database) {
+async fn concurrent_refreshes_have_one_winner(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
-    let bystander = registered(&service, "bob@example.org").await;
+    let bystander = register(&service, "bob@example.org").await;
     for round in 0..AT_ONCE {
-        let anna = registered(&service, &format!("anna{round}@example.org")).await;
-        let elsewhere = logged_in(&service, &format!("anna{round}@example.org")).await;
+        let anna = register(&service, &format!("anna{round}@example.org")).await;
+        let elsewhere = log_in(&service, &format!("anna{round}@example.org")).await;
         let clients = [service.client_with(None), service.client_with(None)];
         let body = json!({"refresh_token": anna.refresh});
         let answers = join_all(
@@ -69,42 +69,42 @@ async fn of_two_uses_of_a_refresh_token_one_wins(database: Database) {
         )
         .await;
         assert_eq!(statuses(&answers), [200, 401]);
-        // A thief cannot be told from the owner, so what the winner was given is worth nothing either.
+        // A thief cannot be distinguished from the owner, so the winner's token is revoked too.
         let won = answers.iter().find(|answer| answer.status == 200);
         let won = &won.expect("a winner").body["refresh_token"];
-        let answer = refreshing(&service, won.as_str().expect("a token")).await;
+        let answer = post_refresh(&service, won.as_str().expect("a token")).await;
         assert_eq!(answer.status, 401, "the family is revoked");
         assert_eq!(
-            refreshing(&service, &elsewhere.refresh).await.status,
+            post_refresh(&service, &elsewhere.refresh).await.status,
             200,
             "another login is not concerned"
         );
     }
-    assert_eq!(refreshing(&service, &bystander.refresh).await.status, 200);
+    assert_eq!(post_refresh(&service, &bystander.refresh).await.status, 200);
 }
 
-async fn a_refresh_token_that_is_used_again_ends_all_that_came_of_it(database: Database) {
+async fn second_refresh_revokes_the_family(database: Database) {
     let service = Service::start(&database).await;
-    let first = registered(&service, "anna@example.org").await;
+    let first = register(&service, "anna@example.org").await;
     let mut tokens = vec![first.refresh.clone()];
     for _ in 0..3 {
-        let answer = refreshing(&service, tokens.last().expect("one")).await;
+        let answer = post_refresh(&service, tokens.last().expect("one")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let next: &Value = &answer.body["refresh_token"];
         tokens.push(next.as_str().expect("a token").to_owned());
     }
-    assert_eq!(refreshing(&service, &tokens[1]).await.status, 401);
+    assert_eq!(post_refresh(&service, &tokens[1]).await.status, 401);
     for token in &tokens {
-        assert_eq!(refreshing(&service, token).await.status, 401);
+        assert_eq!(post_refresh(&service, token).await.status, 401);
     }
     assert!(rows::rows(&database).await["refresh_tokens"].is_empty());
-    assert_eq!(welcome(&service, &first.access).await, 200);
+    assert_eq!(me_status(&service, &first.access).await, 200);
     assert!(service.log().contains("a refresh token was used twice"));
 }
 
 on_both_stores! {
-    ten_registrations_of_one_address_make_one_account
-    ten_first_writes_of_one_user_make_one_user
-    of_two_uses_of_a_refresh_token_one_wins
-    a_refresh_token_that_is_used_again_ends_all_that_came_of_it
+    concurrent_registrations_create_one_account
+    concurrent_first_writes_create_one_user
+    concurrent_refreshes_have_one_winner
+    second_refresh_revokes_the_family
 }

@@ -1,21 +1,20 @@
-//! What else happens while PostgreSQL is at work on a use of a refresh token, or on a deletion. Its
-//! transaction is made by hand, so that the moment lasts.
+//! Requests that run during a refresh or a deletion in PostgreSQL. The tests execute its
+//! transaction by hand to keep it open.
 
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
-use super::rows::connected;
+use super::rows::connect_postgres;
 use super::{
-    CHANGE_PASSWORD, Grant, LOGOUT, PASSWORD, REFRESH, TASKS, issued_before, refreshing,
-    registered, rows,
+    CHANGE_PASSWORD, Grant, LOGOUT, PASSWORD, REFRESH, TASKS, post_refresh, register, rows,
+    token_issued_ago,
 };
 use crate::service::{Answer, Client, Database, Service, eventually};
 
-/// A transaction that has used the only refresh token that is not used yet, and put a successor in
-/// its place.
-async fn rotation(database: &Database) -> PgConnection {
-    let mut rotation = connected(database).await;
+/// Opens a transaction that has rotated the only unused refresh token.
+async fn begin_rotation(database: &Database) -> PgConnection {
+    let mut rotation = connect_postgres(database).await;
     let used = "BEGIN;
         UPDATE refresh_tokens SET used_at = created_at WHERE used_at IS NULL;
         INSERT INTO refresh_tokens
@@ -25,14 +24,14 @@ async fn rotation(database: &Database) -> PgConnection {
     rotation
 }
 
-/// Sends a request that has to wait for the transaction, and commits that once it does.
-async fn meanwhile(
+/// Sends a request that waits for the transaction, and commits the transaction once it waits.
+async fn commit_once_blocked(
     database: &Database,
     mut transaction: PgConnection,
     request: impl Future<Output = Answer> + Send + 'static,
 ) -> Answer {
     let answer = tokio::spawn(request);
-    let mut watch = connected(database).await;
+    let mut watch = connect_postgres(database).await;
     eventually("the request waits for the transaction", async || {
         let waiting = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -47,28 +46,28 @@ async fn meanwhile(
     answer.await.expect("an answer")
 }
 
-async fn posting(client: Client, path: &'static str, body: serde_json::Value) -> Answer {
+async fn post_owned(client: Client, path: &'static str, body: serde_json::Value) -> Answer {
     client.post(path, body).await
 }
 
 #[tokio::test]
-async fn a_successor_in_the_making_ends_with_its_family() {
+async fn reuse_during_a_refresh_revokes_the_successor() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
-    let anna = registered(&service, "anna@example.org").await;
-    assert_eq!(refreshing(&service, &anna.refresh).await.status, 200);
+    let anna = register(&service, "anna@example.org").await;
+    assert_eq!(post_refresh(&service, &anna.refresh).await.status, 200);
 
-    let rotation = rotation(&database).await;
+    let rotation = begin_rotation(&database).await;
     let again = json!({"refresh_token": anna.refresh});
-    let again = posting(service.client_with(None), REFRESH, again);
-    let answer = meanwhile(&database, rotation, again).await;
+    let again = post_owned(service.client_with(None), REFRESH, again);
+    let answer = commit_once_blocked(&database, rotation, again).await;
     answer.assert_problem(401, "UNAUTHORIZED");
     let left = &rows::rows(&database).await["refresh_tokens"];
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]
-async fn a_successor_in_the_making_ends_with_every_session() {
+async fn ending_all_sessions_during_a_refresh_revokes_the_successor() {
     for (path, status, body) in [
         (LOGOUT, 204, json!({})),
         (
@@ -79,31 +78,31 @@ async fn a_successor_in_the_making_ends_with_every_session() {
     ] {
         let database = Database::postgres().await;
         let service = Service::start(&database).await;
-        let anna = registered(&service, "anna@example.org").await;
-        let rotation = rotation(&database).await;
-        let ending = posting(anna.client(&service), path, body);
-        let answer = meanwhile(&database, rotation, ending).await;
+        let anna = register(&service, "anna@example.org").await;
+        let rotation = begin_rotation(&database).await;
+        let ending = post_owned(anna.client(&service), path, body);
+        let answer = commit_once_blocked(&database, rotation, ending).await;
         assert_eq!(answer.status, status, "{answer:?}");
         let left = &rows::rows(&database).await["refresh_tokens"];
         let new = usize::from(status == 200);
         assert_eq!(left.len(), new, "{path}: {left:?}");
         if new == 1 {
             let grant = Grant::of(&answer, 200);
-            assert_eq!(refreshing(&service, &grant.refresh).await.status, 200);
+            assert_eq!(post_refresh(&service, &grant.refresh).await.status, 200);
         }
     }
 }
 
-/// The write waits for the deletion, and must not make anew what that deleted.
+/// The write waits for the deletion and must not recreate the deleted user.
 #[tokio::test]
-async fn a_write_during_the_deletion_brings_nobody_back() {
+async fn write_during_deletion_does_not_recreate_the_user() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
-    let token = issued_before("anna", std::time::Duration::ZERO);
+    let token = token_issued_ago("anna", std::time::Duration::ZERO);
     let anna = service.client_with(Some(token));
-    anna.created(json!({"title": "first"})).await;
+    anna.create(json!({"title": "first"})).await;
     for key in [None, Some("a-key")] {
-        let mut deletion = connected(&database).await;
+        let mut deletion = connect_postgres(&database).await;
         let deleted = "BEGIN;
             DELETE FROM users WHERE id = 'anna';
             INSERT INTO revocations
@@ -116,13 +115,13 @@ async fn a_write_during_the_deletion_brings_nobody_back() {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let answer = meanwhile(&database, deletion, Answer::of(request)).await;
+        let answer = commit_once_blocked(&database, deletion, Answer::of(request)).await;
         answer.assert_problem(401, "UNAUTHORIZED");
         let rows = rows::rows(&database).await;
         assert!(rows["users"].is_empty(), "{key:?}: {rows:?}");
         let back = "INSERT INTO users (id, is_active, created_at, updated_at)
             VALUES ('anna', true, 1, 1)";
-        connected(&database)
+        connect_postgres(&database)
             .await
             .execute(AssertSqlSafe(back.to_owned()))
             .await

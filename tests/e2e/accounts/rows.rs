@@ -11,7 +11,7 @@ use crate::service::Database;
 /// The rows of a database, by table.
 pub type Rows = BTreeMap<String, BTreeSet<String>>;
 
-/// Reads all of them.
+/// Reads every row of every table.
 pub async fn rows(database: &Database) -> Rows {
     let tables = if database.url.starts_with("sqlite") {
         "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -19,25 +19,25 @@ pub async fn rows(database: &Database) -> Rows {
         "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'"
     };
     let mut rows = Rows::new();
-    for table in texts(database, tables).await {
-        let all = whole(database, &table).await;
+    for table in query_texts(database, tables).await {
+        let all = table_rows(database, &table).await;
         rows.insert(table, all.into_iter().collect());
     }
     assert!(rows.len() >= 6, "{rows:?}");
     rows
 }
 
-async fn whole(database: &Database, table: &str) -> Vec<String> {
+async fn table_rows(database: &Database, table: &str) -> Vec<String> {
     if !database.url.starts_with("sqlite") {
         let all = format!("SELECT row_to_json(t)::text FROM \"{table}\" t");
-        return texts(database, &all).await;
+        return query_texts(database, &all).await;
     }
     let columns = format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')");
-    let columns = texts(database, &columns).await.join(" || ',' || ");
-    texts(database, &format!("SELECT {columns} FROM \"{table}\"")).await
+    let columns = query_texts(database, &columns).await.join(" || ',' || ");
+    query_texts(database, &format!("SELECT {columns} FROM \"{table}\"")).await
 }
 
-async fn texts(database: &Database, sql: &str) -> Vec<String> {
+async fn query_texts(database: &Database, sql: &str) -> Vec<String> {
     let sql = AssertSqlSafe(sql.to_owned());
     if database.url.starts_with("sqlite") {
         let mut connection = SqliteConnection::connect(&database.url)
@@ -46,14 +46,14 @@ async fn texts(database: &Database, sql: &str) -> Vec<String> {
         let rows = connection.fetch_all(sql).await.expect("read");
         rows.iter().map(|row| row.get(0)).collect()
     } else {
-        let mut connection = connected(database).await;
+        let mut connection = connect_postgres(database).await;
         let rows = connection.fetch_all(sql).await.expect("read");
         rows.iter().map(|row| row.get(0)).collect()
     }
 }
 
-/// Changes the database behind the service's back.
-pub async fn changed(database: &Database, sql: &'static str) {
+/// Executes a statement directly on the database.
+pub async fn execute(database: &Database, sql: &'static str) {
     if database.url.starts_with("sqlite") {
         let connection = SqliteConnection::connect(&database.url).await;
         connection
@@ -62,7 +62,7 @@ pub async fn changed(database: &Database, sql: &'static str) {
             .await
             .expect("changed");
     } else {
-        connected(database)
+        connect_postgres(database)
             .await
             .execute(sql)
             .await
@@ -70,8 +70,8 @@ pub async fn changed(database: &Database, sql: &'static str) {
     }
 }
 
-/// A session of PostgreSQL's.
-pub async fn connected(database: &Database) -> PgConnection {
+/// Connects to the PostgreSQL database.
+pub async fn connect_postgres(database: &Database) -> PgConnection {
     PgConnection::connect(&database.url)
         .await
         .expect("connected")

@@ -1,14 +1,14 @@
-//! The rules that accounts obey: every one that is broken is named.
+//! Validation rules of accounts: an answer names every broken rule.
 
 use serde_json::{Value, json};
 
-use super::{CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REFRESH, REGISTER, registered};
+use super::{CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REFRESH, REGISTER, register};
 use crate::service::{Answer, Database, Service};
 
 const EMAIL: &str = "Email must be a valid e-mail address";
 const SHORT: &str = "Password must have at least 8 characters";
 
-/// The answer names these rules, in this order, and nothing of what was sent.
+/// Asserts that the answer names exactly these rules, in this order.
 #[track_caller]
 fn assert_broken(answer: &Answer, rules: &[(&str, &str)]) {
     answer.assert_problem(422, "VALIDATION_ERROR");
@@ -21,9 +21,9 @@ fn assert_broken(answer: &Answer, rules: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn every_broken_rule_of_a_registration_is_named() {
+async fn invalid_registration_names_every_broken_rule() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     let long_email = format!("a@{}.example", "b".repeat(250));
     let long_password = "p".repeat(129);
     let long_name = "n".repeat(101);
@@ -97,13 +97,13 @@ async fn every_broken_rule_of_a_registration_is_named() {
         ),
     ] {
         let body = json!({"email": email, "password": password, "name": name});
-        assert_broken(&nobody.post(REGISTER, body).await, broken);
+        assert_broken(&anonymous.post(REGISTER, body).await, broken);
     }
     assert_broken(
-        &nobody.post(REGISTER, json!({})).await,
+        &anonymous.post(REGISTER, json!({})).await,
         &[("email", EMAIL), ("password", SHORT)],
     );
-    // What is at the limit is within it, and nothing is trimmed.
+    // Values at the limit are accepted, and nothing is trimmed.
     let longest = "🔑".repeat(128);
     for (name, password) in [
         ("a", "        "),
@@ -112,23 +112,23 @@ async fn every_broken_rule_of_a_registration_is_named() {
     ] {
         let email = format!("{name}@example.org");
         let body = json!({"email": email, "password": password});
-        assert_eq!(nobody.post(REGISTER, body.clone()).await.status, 201);
-        assert_eq!(nobody.post(LOGIN, body).await.status, 200);
+        assert_eq!(anonymous.post(REGISTER, body.clone()).await.status, 201);
+        assert_eq!(anonymous.post(LOGIN, body).await.status, 200);
         let trimmed = json!({"email": email, "password": password.trim()});
-        let answer = nobody.post(LOGIN, trimmed).await;
+        let answer = anonymous.post(LOGIN, trimmed).await;
         assert_eq!(answer.status == 200, password.trim() == password);
     }
 }
 
 #[tokio::test]
-async fn what_is_missing_for_a_login_or_a_change_is_named() {
+async fn missing_login_or_password_fields_are_named() {
     let service = Service::start_with(&Database::sqlite(), &NO_LIMITS).await;
-    let nobody = service.client_with(None);
+    let anonymous = service.client_with(None);
     assert_broken(
-        &nobody.post(LOGIN, json!({"email": 1})).await,
+        &anonymous.post(LOGIN, json!({"email": 1})).await,
         &[("email", EMAIL), ("password", "Password must be a string")],
     );
-    let anna = registered(&service, "anna@example.org")
+    let anna = register(&service, "anna@example.org")
         .await
         .client(&service);
     assert_broken(
@@ -142,18 +142,22 @@ async fn what_is_missing_for_a_login_or_a_change_is_named() {
     );
     for token in [json!(null), json!(1)] {
         assert_broken(
-            &nobody.post(REFRESH, json!({"refresh_token": token})).await,
+            &anonymous
+                .post(REFRESH, json!({"refresh_token": token}))
+                .await,
             &[("refresh_token", "Refresh token must be a string")],
         );
     }
     let long = "x".repeat(10_000);
     for token in [json!(""), json!("x"), json!("\u{0}"), json!(long)] {
-        let answer = nobody.post(REFRESH, json!({"refresh_token": token})).await;
+        let answer = anonymous
+            .post(REFRESH, json!({"refresh_token": token}))
+            .await;
         answer.assert_problem(401, "UNAUTHORIZED");
     }
     for path in [REGISTER, LOGIN, REFRESH] {
         for body in ["", "[]", "{\"email\"", "\"\\ud800\""] {
-            let answer = nobody.send_raw(reqwest::Method::POST, path, body).await;
+            let answer = anonymous.send_raw(reqwest::Method::POST, path, body).await;
             assert_eq!(answer.status, 400, "{path} {body}: {answer:?}");
         }
     }

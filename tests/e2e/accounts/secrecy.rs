@@ -1,34 +1,34 @@
-//! What no log has.
+//! Secrets that no log may contain.
 
 use reqwest::Method;
 use serde_json::json;
 
 use super::{
-    CHANGE_PASSWORD, Grant, LOGIN, LOGOUT, ME, NO_LIMITS, PASSWORD, deleting, logged_in,
-    logging_in, refreshing, registered, registering,
+    CHANGE_PASSWORD, Grant, LOGIN, LOGOUT, ME, NO_LIMITS, PASSWORD, delete_account, log_in,
+    post_login, post_refresh, post_register, register,
 };
-use crate::service::{Database, Service, run, run_told};
+use crate::service::{Database, Service, run, run_with_input};
 
 const EMAIL: &str = "Whoever@Example.org";
 const NEW_PASSWORD: &str = "another horse";
 const NEWER_PASSWORD: &str = "a third horse";
 
-async fn no_secret_is_in_a_log_at_any_level(database: Database) {
+async fn account_secrets_are_in_no_log_at_any_level(database: Database) {
     let trace = [("TASKHOLD__LOG__FILTER", "trace")];
     let service = Service::start_with(&database, &[&NO_LIMITS[..], &trace].concat()).await;
-    let first = registered(&service, EMAIL).await;
-    registering(&service, EMAIL)
+    let first = register(&service, EMAIL).await;
+    post_register(&service, EMAIL)
         .await
         .assert_problem(409, "CONFLICT");
-    let second = logged_in(&service, EMAIL).await;
+    let second = log_in(&service, EMAIL).await;
     assert_eq!(
-        logging_in(&service, EMAIL, "wrong horse battery")
+        post_login(&service, EMAIL, "wrong horse battery")
             .await
             .status,
         401
     );
-    let third = refreshing(&service, &first.refresh).await;
-    assert_eq!(refreshing(&service, &first.refresh).await.status, 401);
+    let third = post_refresh(&service, &first.refresh).await;
+    assert_eq!(post_refresh(&service, &first.refresh).await.status, 401);
     let client = second.client(&service);
     assert_eq!(client.get(ME).await.status, 200);
     let secrets = json!({"email": EMAIL, "password": PASSWORD}).to_string();
@@ -42,7 +42,7 @@ async fn no_secret_is_in_a_log_at_any_level(database: Database) {
 
     let variables = [&[("DATABASE_URL", database.url.as_str())], &trace[..]].concat();
     let folder = database.folder.path();
-    let set = run_told(
+    let set = run_with_input(
         folder,
         &variables,
         &["user", "set-password", EMAIL],
@@ -51,7 +51,7 @@ async fn no_secret_is_in_a_log_at_any_level(database: Database) {
     let listed = run(folder, &variables, &["user", "list"]);
     assert!(set.status.success() && listed.status.success(), "{set:?}");
 
-    let newest = logging_in(&service, EMAIL, NEWER_PASSWORD).await;
+    let newest = post_login(&service, EMAIL, NEWER_PASSWORD).await;
     let newest = Grant::of(&newest, 200);
     let client = newest.client(&service);
     assert_eq!(
@@ -61,9 +61,9 @@ async fn no_secret_is_in_a_log_at_any_level(database: Database) {
             .status,
         204
     );
-    let last = Grant::of(&logging_in(&service, EMAIL, NEWER_PASSWORD).await, 200);
+    let last = Grant::of(&post_login(&service, EMAIL, NEWER_PASSWORD).await, 200);
     assert_eq!(
-        deleting(&last.client(&service), Some(NEWER_PASSWORD))
+        delete_account(&last.client(&service), Some(NEWER_PASSWORD))
             .await
             .status,
         204
@@ -93,5 +93,5 @@ async fn no_secret_is_in_a_log_at_any_level(database: Database) {
 }
 
 on_both_stores! {
-    no_secret_is_in_a_log_at_any_level
+    account_secrets_are_in_no_log_at_any_level
 }

@@ -1,4 +1,4 @@
-//! What is in a store, read without the program and written alike for both kinds.
+//! The contents of a store, read without the program and represented alike for both kinds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,15 +9,15 @@ use sqlx::{
 
 use crate::service::Database;
 
-/// The rows of every table, sorted; in each the values, sorted by the names of their columns.
+/// The sorted rows of every table; the values of each row are sorted by column name.
 pub type Contents = BTreeMap<String, Vec<Vec<Option<String>>>>;
 
-/// The tables whose rows no backup holds.
+/// The tables whose rows no backup contains.
 pub const SESSIONS: [&str; 2] = ["attempts", "refresh_tokens"];
-/// The table of migrations: when they were applied differs between stores.
+/// The table of migrations, whose times of application differ between stores.
 pub const MIGRATIONS: &str = "seaql_migrations";
 
-/// What is in a store now.
+/// Reads the current contents of a store.
 pub async fn contents(database: &Database) -> Contents {
     if database.is_sqlite() {
         of_sqlite(&database.url).await
@@ -26,18 +26,18 @@ pub async fn contents(database: &Database) -> Contents {
     }
 }
 
-/// How many rows a table has, or none where there is no such table.
+/// Returns the number of rows of a table, 0 if the table does not exist.
 pub fn count(contents: &Contents, table: &str) -> usize {
     contents.get(table).map_or(0, Vec::len)
 }
 
-/// Nothing is in it: no table, or only those of the migrations.
+/// Returns whether only the migrations table has rows.
 pub fn is_empty(contents: &Contents) -> bool {
     let mut tables = contents.iter().filter(|(table, _)| *table != MIGRATIONS);
     tables.all(|(_, rows)| rows.is_empty())
 }
 
-/// Runs statements on a store.
+/// Executes statements on a store.
 pub async fn execute(database: &Database, sql: &str) {
     let sql = AssertSqlSafe(sql.to_owned());
     let done = if database.is_sqlite() {
@@ -51,7 +51,7 @@ pub async fn execute(database: &Database, sql: &str) {
     done.expect("done");
 }
 
-/// Adds so many tasks of a user of its own, faster than by requests.
+/// Adds `number` tasks of one new user, faster than by requests.
 pub async fn add_tasks(database: &Database, number: u32) {
     let (numbers, id) = if database.is_sqlite() {
         (
@@ -87,7 +87,8 @@ async fn sqlite(url: &str) -> SqliteConnection {
     SqliteConnection::connect(url).await.expect("a SQLite file")
 }
 
-/// Every row of these tables, sorted; closes the connection, which may be of either kind.
+/// Returns every row of these tables, sorted, and closes the connection, which may be of either
+/// kind.
 macro_rules! rows_of {
     ($connection:ident, $tables:ident) => {{
         let mut contents = Contents::new();

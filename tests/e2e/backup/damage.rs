@@ -1,4 +1,4 @@
-//! A backup that is not what it was, or none that this store can take: noticed before anything happens.
+//! Damaged and incompatible backups are detected before anything changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::contents::{contents, is_empty};
-use super::{copied, files, manifest, rewrite};
+use super::{copy_backup, files, manifest, rewrite};
 use crate::service::{Database, Service};
 
 on_both_stores! {
-    a_damaged_backup_is_refused_and_the_store_is_as_it_was
-    a_backup_of_the_other_kind_of_store_is_refused
+    damaged_backup_is_refused_and_the_store_unchanged
+    backup_of_the_other_database_kind_is_refused
 }
 
-/// What is done to a backup, and what is said of it.
+/// A way to damage a backup, and the expected message.
 struct Damage {
     name: &'static str,
     make: fn(backup: &Path, other: &Path),
@@ -74,7 +74,7 @@ const DAMAGES: [Damage; 11] = [
         },
         sentence: " bytes in store.",
     },
-    // Those that only who knows how to seal a manifest could make.
+    // These damages require a valid seal.
     Damage {
         name: "counts-of-another",
         make: |backup, other| {
@@ -127,28 +127,30 @@ fn change(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(file, bytes).expect("written");
 }
 
-async fn a_damaged_backup_is_refused_and_the_store_is_as_it_was(database: Database) {
+async fn damaged_backup_is_refused_and_the_store_unchanged(database: Database) {
     let service = Service::start(&database).await;
     let client = service.client("anna");
-    client.created(json!({"title": "before"})).await;
+    client.create(json!({"title": "before"})).await;
     let backup = database.backup();
-    client.created(json!({"title": "after"})).await;
+    client.create(json!({"title": "after"})).await;
     let other = database.backup();
     assert!(service.stop().await.success());
     let before = contents(&database).await;
     let empty = database.another().await;
     for damage in DAMAGES {
-        let damaged = copied(&backup, damage.name);
+        let damaged = copy_backup(&backup, damage.name);
         (damage.make)(&damaged, &other);
         let found = files(&damaged);
         println!("{}", damage.name);
-        let ended = empty.restore(&damaged);
-        println!("{}", ended.err);
-        ended.refused(damage.sentence);
+        let outcome = empty.restore(&damaged);
+        println!("{}", outcome.stderr);
+        outcome.assert_refused(damage.sentence);
         assert!(is_empty(&contents(&empty).await), "{}", damage.name);
-        database.restore_over(&damaged).refused(damage.sentence);
+        database
+            .restore_over(&damaged)
+            .assert_refused(damage.sentence);
         assert!(contents(&database).await == before, "{}", damage.name);
-        database.verify(&damaged).refused(damage.sentence);
+        database.verify(&damaged).assert_refused(damage.sentence);
         assert!(files(&damaged) == found, "{} is untouched", damage.name);
         fs::remove_dir_all(&damaged).expect("removed");
     }
@@ -157,35 +159,38 @@ async fn a_damaged_backup_is_refused_and_the_store_is_as_it_was(database: Databa
     fs::write(foreign.join("beach.jpg"), "a beach").expect("written");
     empty
         .restore(&foreign)
-        .refused("no backup can be taken from");
+        .assert_refused("no backup can be taken from");
     empty
         .restore(&foreign.join("nowhere"))
-        .refused("no backup can be taken from");
+        .assert_refused("no backup can be taken from");
     assert!(is_empty(&contents(&empty).await));
 
-    // The newest of a folder is not taken for one, and that is told.
-    let newest = copied(&backup, "taskhold-99990101T000000000000Z");
+    // The newest folder is not a valid backup, which the command reports.
+    let newest = copy_backup(&backup, "taskhold-99990101T000000000000Z");
     fs::write(newest.join("manifest.json"), "{").expect("written");
-    let ended = database.ended(&["backup", "verify"]);
+    let outcome = database.run_command(&["backup", "verify"]);
     assert!(
-        ended
-            .err
+        outcome
+            .stderr
             .starts_with("passed over: the backup backups/taskhold-9999"),
-        "{ended:?}"
+        "{outcome:?}"
     );
     let name = other.file_name().expect("a name").to_str().expect("UTF-8");
-    assert!(ended.done().starts_with(name), "the one before it");
+    assert!(
+        outcome.assert_success().starts_with(name),
+        "the one before it"
+    );
 
-    // None of that was the backup's fault, nor the store's.
-    database.verify(&backup).done();
-    empty.restore(&backup).done();
-    database.restore_over(&other).done();
+    // The undamaged backups and the store are still usable.
+    database.verify(&backup).assert_success();
+    empty.restore(&backup).assert_success();
+    database.restore_over(&other).assert_success();
     let service = Service::start(&database).await;
     assert_eq!(service.client("anna").tasks().await.len(), 2);
 }
 
-async fn a_backup_of_the_other_kind_of_store_is_refused(database: Database) {
-    database.ended(&["migrate", "up"]).done();
+async fn backup_of_the_other_database_kind_is_refused(database: Database) {
+    database.run_command(&["migrate", "up"]).assert_success();
     let backup = database.backup();
     let other = if database.is_sqlite() {
         Database::postgres().await
@@ -194,6 +199,6 @@ async fn a_backup_of_the_other_kind_of_store_is_refused(database: Database) {
     };
     other
         .restore(&backup)
-        .refused("restore it into one of its own kind, and `taskhold copy` that");
+        .assert_refused("restore it into one of its own kind, and `taskhold copy` that");
     assert!(is_empty(&contents(&other).await));
 }

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of it: what was there is there, or what was asked for is, and never a half.
+//! `kill -9` during a backup or restore leaves the old or the new state, never a mixture.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::contents::{Contents, SESSIONS, add_tasks, contents, execute, is_empty, postgres};
-use super::{copied, names, quietly, rewrite, text};
-use crate::service::{Database, PATIENCE, Service, eventually, run};
+use super::{copy_backup, names, rewrite, text, without_output};
+use crate::service::{Database, Service, WAIT_TIMEOUT, eventually, run};
 
 on_both_stores! {
-    a_backup_that_is_killed_is_none_and_the_next_one_removes_it
-    one_backup_is_made_in_a_folder_at_a_time
+    killed_backup_is_ignored_and_removed_by_the_next
+    concurrent_backup_in_one_folder_is_refused
 }
 
-/// More than are read and written before anybody can look.
+/// More rows than are read and written before a test can observe the command.
 const MANY: u32 = 12_000;
-/// The schema in which a restore keeps what was there.
-const ASIDE: &str = "taskhold_before_restore";
+/// The schema to which a restore moves the old tables.
+const OLD_SCHEMA: &str = "taskhold_before_restore";
 
-/// A store that takes its time.
-async fn large(database: &Database, tasks: u32) {
-    database.ended(&["migrate", "up"]).done();
+/// Creates a store that takes noticeable time to read.
+async fn create_large(database: &Database, tasks: u32) {
+    database.run_command(&["migrate", "up"]).assert_success();
     add_tasks(database, tasks).await;
 }
 
-/// What a backup holds of a store, but for revocations: a restore adds to them.
-async fn kept(database: &Database) -> Contents {
+/// Returns what a backup contains of a store, without revocations, because a restore adds some.
+async fn restorable_contents(database: &Database) -> Contents {
     let mut contents = contents(database).await;
     for table in SESSIONS.into_iter().chain(["revocations"]) {
         contents.remove(table);
@@ -36,9 +36,14 @@ async fn kept(database: &Database) -> Contents {
     contents
 }
 
-/// Waits for a moment of a process and kills it then. Whether that was in time: it may have been done.
-async fn kill_at(mut child: Child, moment: &str, mut is_now: impl AsyncFnMut() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+/// Kills a process once `is_now` holds. Returns whether the process was still running; it may have
+/// finished before.
+async fn try_kill_when(
+    mut child: Child,
+    moment: &str,
+    mut is_now: impl AsyncFnMut() -> bool,
+) -> bool {
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     while !is_now().await && child.try_wait().expect("a status").is_none() {
         assert!(Instant::now() < deadline, "never: {moment}");
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -52,39 +57,42 @@ async fn kill_at(mut child: Child, moment: &str, mut is_now: impl AsyncFnMut() -
     !status.success()
 }
 
-/// The same for a process that cannot be done by then.
+/// Kills a process that must still be running once `is_now` holds.
 async fn kill_when(child: Child, moment: &str, is_now: impl AsyncFnMut() -> bool) {
-    assert!(kill_at(child, moment, is_now).await, "done before {moment}");
+    assert!(
+        try_kill_when(child, moment, is_now).await,
+        "done before {moment}"
+    );
 }
 
-/// Stops a process where it stands, or lets it go on.
+/// Sends a signal to a process.
 fn signal(child: &Child, signal: &str) {
     let script = format!("kill -{signal} {}", child.id());
     let status = Command::new("sh").args(["-c", &script]).status();
     assert!(status.expect("sh runs").success());
 }
 
-/// Starts a restore that gives up what is there.
-fn restoring(target: &Database, backup: &Path) -> Child {
-    let mut command = quietly(target.command(&["restore", text(backup), "--force"]));
+/// Spawns a restore over the existing rows.
+fn spawn_restore(target: &Database, backup: &Path) -> Child {
+    let mut command = without_output(target.command(&["restore", text(backup), "--force"]));
     let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     writeln!(stdin, "{}", target.name()).expect("told");
     child
 }
 
-fn partial(database: &Database) -> Option<String> {
+fn partial_backup(database: &Database) -> Option<String> {
     let mut names = names(&database.backups()).into_iter();
     names.find(|name| name.ends_with(".partial"))
 }
 
-async fn a_backup_that_is_killed_is_none_and_the_next_one_removes_it(database: Database) {
-    large(&database, MANY).await;
+async fn killed_backup_is_ignored_and_removed_by_the_next(database: Database) {
+    create_large(&database, MANY).await;
     let first = database.backup();
     let before = super::files(&first);
-    let child = quietly(database.command(&["backup"])).spawn();
+    let child = without_output(database.command(&["backup"])).spawn();
     kill_when(child.expect("it starts"), "rows are written", async || {
-        let partial = partial(&database).map(|name| database.backups().join(name));
+        let partial = partial_backup(&database).map(|name| database.backups().join(name));
         partial.is_some_and(|partial| {
             super::names(&partial)
                 .iter()
@@ -93,36 +101,36 @@ async fn a_backup_that_is_killed_is_none_and_the_next_one_removes_it(database: D
     })
     .await;
     let name = first.file_name().expect("a name").to_str().expect("UTF-8");
-    let killed = partial(&database).expect("what was begun");
+    let killed = partial_backup(&database).expect("what was begun");
     assert_eq!(names(&database.backups()), [".lock", name, &killed]);
-    let list = database.ended(&["backup", "list"]).done();
+    let list = database.run_command(&["backup", "list"]).assert_success();
     assert_eq!(list.lines().count(), 1, "{list}");
     assert!(list.starts_with(name), "{list}");
     assert!(super::files(&first) == before);
 
     let second = database.backup();
-    assert_eq!(partial(&database), None);
+    assert_eq!(partial_backup(&database), None);
     assert_eq!(names(&database.backups()).len(), 3);
-    database.verify(&second).done();
+    database.verify(&second).assert_success();
     assert!(super::files(&first) == before, "nobody has touched it");
 }
 
-async fn one_backup_is_made_in_a_folder_at_a_time(database: Database) {
-    large(&database, MANY).await;
-    let mut first = quietly(database.command(&["backup"]))
+async fn concurrent_backup_in_one_folder_is_refused(database: Database) {
+    create_large(&database, MANY).await;
+    let mut first = without_output(database.command(&["backup"]))
         .spawn()
         .expect("it starts");
     eventually("the first has begun", async || {
-        (database.backups().exists() && partial(&database).is_some()).then_some(())
+        (database.backups().exists() && partial_backup(&database).is_some()).then_some(())
     })
     .await;
     signal(&first, "STOP");
     database
-        .ended(&["backup"])
-        .refused("another backup is being made in");
+        .run_command(&["backup"])
+        .assert_refused("another backup is being made in");
     database
-        .ended(&["backup", "prune"])
-        .refused("another backup is being made in");
+        .run_command(&["backup", "prune"])
+        .assert_refused("another backup is being made in");
     signal(&first, "CONT");
     assert!(
         first.wait().expect("ended").success(),
@@ -132,15 +140,15 @@ async fn one_backup_is_made_in_a_folder_at_a_time(database: Database) {
 }
 
 #[tokio::test]
-async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
+async fn killed_sqlite_restore_leaves_the_old_or_the_new_file() {
     let source = Database::sqlite();
-    large(&source, MANY / 2).await;
+    create_large(&source, MANY / 2).await;
     let backup = source.backup();
     let size = std::fs::metadata(backup.join("store.sqlite"))
         .expect("rows")
         .len();
-    let whole = kept(&source).await;
-    let shallow = copied(&backup, "another-manifest");
+    let whole = restorable_contents(&source).await;
+    let shallow = copy_backup(&backup, "another-manifest");
     rewrite(&shallow, |manifest| {
         manifest.tables.get_mut("tasks").expect("tasks").rows += 1;
     });
@@ -154,12 +162,12 @@ async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
         for is_new in [true, false] {
             let target = Database::sqlite();
             if !is_new {
-                occupied_by_anna(&target).await;
+                add_user_anna(&target).await;
             }
             let before = contents(&target).await;
             let data = target.folder.path().join("data");
             let file = data.join(format!("taskhold.db{ending}"));
-            let in_time = kill_at(restoring(&target, &backup), moment, async || {
+            let in_time = try_kill_when(spawn_restore(&target, &backup), moment, async || {
                 std::fs::metadata(&file).is_ok_and(|file| file.len() >= least)
             })
             .await;
@@ -170,17 +178,19 @@ async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
             killed += u32::from(in_time);
             for failing in [None, Some(&shallow)] {
                 if let Some(shallow) = failing {
-                    target.restore_over(shallow).refused("is not what it says");
+                    target
+                        .restore_over(shallow)
+                        .assert_refused("is not what it says");
                 }
                 if in_time {
                     let found = contents(&target).await;
                     assert!(found == before || is_new && is_empty(&found), "as it was");
                 } else {
-                    assert!(kept(&target).await == whole);
+                    assert!(restorable_contents(&target).await == whole);
                 }
             }
-            target.restore_over(&backup).done();
-            assert!(kept(&target).await == whole);
+            target.restore_over(&backup).assert_success();
+            assert!(restorable_contents(&target).await == whole);
             let left = names(&data)
                 .into_iter()
                 .filter(|name| name.contains(".restoring"));
@@ -190,43 +200,43 @@ async fn a_sqlite_file_is_what_it_was_or_the_restored_one() {
     assert!(killed > 0, "no restore was still at it");
 }
 
-/// A store with somebody who would be missed.
-async fn occupied_by_anna(target: &Database) {
-    target.ended(&["migrate", "up"]).done();
+/// Adds a user whose loss would be noticed.
+async fn add_user_anna(target: &Database) {
+    target.run_command(&["migrate", "up"]).assert_success();
     let anna = "INSERT INTO users (id, created_at, updated_at) VALUES ('anna', 1, 1)";
     execute(target, anna).await;
 }
 
-/// A session that keeps a restore from going on, for as long as it likes.
-async fn in_the_way(target: &Database, sql: &'static str) -> PgConnection {
+/// Opens a session whose locks block a restore.
+async fn block_restore(target: &Database, sql: &'static str) -> PgConnection {
     let mut connection = postgres(&target.url).await;
     connection.execute(sql).await.expect("done");
     connection
 }
 
-async fn holds(target: &Database, sql: &'static str) -> bool {
+async fn query_bool(target: &Database, sql: &'static str) -> bool {
     let mut connection = postgres(&target.url).await;
     let found = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
     connection.close().await.expect("closed");
     found.expect("an answer")
 }
 
-const IS_ASIDE: &str = "SELECT to_regnamespace('taskhold_before_restore') IS NOT NULL";
-const IS_STUCK: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+const OLD_SCHEMA_EXISTS: &str = "SELECT to_regnamespace('taskhold_before_restore') IS NOT NULL";
+const IS_BLOCKED: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name = 'taskhold' AND wait_event_type = 'Lock')";
-const IS_IN_USE: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+const HAS_SESSIONS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name = 'taskhold')";
 
-/// A store that is half restored: nobody works with it, and then a restore that fails brings back what was
-/// there, and one that does not brings what it holds.
-async fn is_half_restored(
+/// Asserts that no command works on a half-restored store, that a failing restore brings back the
+/// old contents, and that a successful one brings those of its backup.
+async fn assert_recovers_from_half_restore(
     target: &Database,
     before: &Contents,
     bad: &Path,
     good: &Path,
     whole: &Contents,
 ) {
-    let half = holds(target, IS_ASIDE).await;
+    let half = query_bool(target, OLD_SCHEMA_EXISTS).await;
     println!("half restored: {half}");
     if half {
         let variables = [
@@ -234,46 +244,49 @@ async fn is_half_restored(
             ("JWT_SECRET", crate::service::SECRET),
         ];
         let others = target.another().await;
-        others.ended(&["migrate", "up"]).done();
+        others.run_command(&["migrate", "up"]).assert_success();
         for arguments in [&["serve"][..], &["migrate", "up"], &["user", "list"]] {
             let output = run(target.folder.path(), &variables, arguments);
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(78), "{arguments:?}: {said}");
-            assert!(said.contains("run `taskhold restore` again"), "{said}");
+            let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(78), "{arguments:?}: {printed}");
+            assert!(
+                printed.contains("run `taskhold restore` again"),
+                "{printed}"
+            );
         }
-        for ended in [
-            target.ended(&["backup"]),
-            target.ended(&["copy", "--to", &others.url]),
-            others.ended(&["copy", "--to", &target.url]),
+        for outcome in [
+            target.run_command(&["backup"]),
+            target.run_command(&["copy", "--to", &others.url]),
+            others.run_command(&["copy", "--to", &target.url]),
         ] {
-            ended.refused("a backup is being restored into it, or that was cut off");
+            outcome.assert_refused("a backup is being restored into it, or that was cut off");
         }
     }
-    // What is left of what was killed ends by itself.
+    // The orphaned processes of the killed command end by themselves.
     eventually("nobody uses it", async || {
-        (!holds(target, IS_IN_USE).await).then_some(())
+        (!query_bool(target, HAS_SESSIONS).await).then_some(())
     })
     .await;
     target
         .restore_over(bad)
-        .refused("has other bytes in store.dump");
-    assert!(!holds(target, IS_ASIDE).await);
+        .assert_refused("has other bytes in store.dump");
+    assert!(!query_bool(target, OLD_SCHEMA_EXISTS).await);
     assert!(contents(target).await == *before, "what was there is there");
 
-    target.restore_over(good).done();
-    assert!(kept(target).await == *whole);
+    target.restore_over(good).assert_success();
+    assert!(restorable_contents(target).await == *whole);
     let service = Service::start(target).await;
     assert_eq!(service.client("bob").tasks().await.len(), 0);
     assert!(service.stop().await.success());
 }
 
 #[tokio::test]
-async fn a_postgresql_database_is_what_it_was_or_the_restored_one() {
+async fn killed_postgres_restore_leaves_the_old_or_the_new_database() {
     let source = Database::postgres().await;
-    large(&source, MANY).await;
+    create_large(&source, MANY).await;
     let backup = source.backup();
-    let whole = kept(&source).await;
-    let bad = copied(&backup, "a-byte-too-many");
+    let whole = restorable_contents(&source).await;
+    let bad = copy_backup(&backup, "a-byte-too-many");
     let mut rows = std::fs::read(bad.join("store.dump")).expect("rows");
     let last = rows.len() - 1;
     rows[last] ^= 1;
@@ -281,7 +294,7 @@ async fn a_postgresql_database_is_what_it_was_or_the_restored_one() {
 
     let anna = async || {
         let target = Database::postgres().await;
-        occupied_by_anna(&target).await;
+        add_user_anna(&target).await;
         let before = contents(&target).await;
         (target, before)
     };
@@ -298,42 +311,45 @@ async fn a_postgresql_database_is_what_it_was_or_the_restored_one() {
     ] {
         println!("into an empty one, {moment}");
         let target = Database::postgres().await;
-        let mut other = in_the_way(&target, sql).await;
-        kill_when(restoring(&target, &backup), moment, async || {
-            holds(&target, IS_STUCK).await
+        let mut other = block_restore(&target, sql).await;
+        kill_when(spawn_restore(&target, &backup), moment, async || {
+            query_bool(&target, IS_BLOCKED).await
         })
         .await;
-        // `pg_restore` lives on and finishes.
+        // `pg_restore` survives the kill and finishes.
         other.execute("ROLLBACK").await.expect("done");
         other.close().await.expect("closed");
-        is_half_restored(&target, &Contents::new(), &bad, &backup, &whole).await;
+        assert_recovers_from_half_restore(&target, &Contents::new(), &bad, &backup, &whole).await;
     }
 
     println!("while tables are set aside");
     let (target, before) = anna().await;
-    let mut other = in_the_way(&target, "BEGIN; LOCK TABLE tasks IN ACCESS SHARE MODE").await;
-    kill_when(restoring(&target, &backup), "it waits", async || {
-        holds(&target, IS_STUCK).await
+    let mut other = block_restore(&target, "BEGIN; LOCK TABLE tasks IN ACCESS SHARE MODE").await;
+    kill_when(spawn_restore(&target, &backup), "it waits", async || {
+        query_bool(&target, IS_BLOCKED).await
     })
     .await;
     other.execute("ROLLBACK").await.expect("done");
     other.close().await.expect("closed");
-    is_half_restored(&target, &before, &bad, &backup, &whole).await;
+    assert_recovers_from_half_restore(&target, &before, &bad, &backup, &whole).await;
 
     println!("when all but the end is done");
     let (target, before) = anna().await;
-    let child = restoring(&target, &backup);
+    let child = spawn_restore(&target, &backup);
     let mut other = postgres(&target.url).await;
     eventually("tables are set aside", async || {
-        holds(&target, IS_ASIDE).await.then_some(())
+        query_bool(&target, OLD_SCHEMA_EXISTS).await.then_some(())
     })
     .await;
     let lock = sqlx::AssertSqlSafe(format!(
-        "BEGIN; LOCK TABLE {ASIDE}.tasks IN ACCESS SHARE MODE"
+        "BEGIN; LOCK TABLE {OLD_SCHEMA}.tasks IN ACCESS SHARE MODE"
     ));
     other.execute(lock).await.expect("done");
-    kill_when(child, "it waits", async || holds(&target, IS_STUCK).await).await;
+    kill_when(child, "it waits", async || {
+        query_bool(&target, IS_BLOCKED).await
+    })
+    .await;
     other.execute("ROLLBACK").await.expect("done");
     other.close().await.expect("closed");
-    is_half_restored(&target, &before, &bad, &backup, &whole).await;
+    assert_recovers_from_half_restore(&target, &before, &bad, &backup, &whole).await;
 }

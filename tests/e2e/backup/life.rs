@@ -1,4 +1,4 @@
-//! A store in which something of everything has happened.
+//! A store with rows of every kind.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::service::{Answer, Client, Database, Service};
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Somebody who registered.
+/// A registered user and their tokens.
 pub struct Person {
     pub email: String,
     pub access: String,
@@ -15,7 +15,7 @@ pub struct Person {
 }
 
 impl Person {
-    pub async fn registered(service: &Service, email: &str) -> Self {
+    pub async fn register(service: &Service, email: &str) -> Self {
         let body = json!({"email": email, "password": PASSWORD, "name": "Zoë \\ \u{1f600}"});
         let answer = service
             .client_with(None)
@@ -24,8 +24,8 @@ impl Person {
         Self::of(email, &answer, 201)
     }
 
-    pub async fn logged_in(service: &Service, email: &str) -> Self {
-        Self::of(email, &logging_in(service, email, PASSWORD).await, 200)
+    pub async fn log_in(service: &Service, email: &str) -> Self {
+        Self::of(email, &post_login(service, email, PASSWORD).await, 200)
     }
 
     #[track_caller]
@@ -43,18 +43,18 @@ impl Person {
         service.client_with(Some(self.access.clone()))
     }
 
-    /// What the service says to the access token: 200 where it counts.
-    pub async fn welcome(&self, service: &Service) -> u16 {
+    /// Returns the status of a request with the access token: 200 while the token is valid.
+    pub async fn me_status(&self, service: &Service) -> u16 {
         self.client(service).get("/api/auth/me").await.status
     }
 
-    pub async fn refreshing(&self, service: &Service) -> u16 {
+    pub async fn refresh_status(&self, service: &Service) -> u16 {
         let body = json!({"refresh_token": self.refresh});
         let client = service.client_with(None);
         client.post("/api/auth/refresh", body).await.status
     }
 
-    pub async fn leave(&self, service: &Service) {
+    pub async fn delete_account(&self, service: &Service) {
         let body = json!({"password": PASSWORD});
         let client = self.client(service);
         let left = client
@@ -72,7 +72,7 @@ impl Person {
     }
 }
 
-pub async fn logging_in(service: &Service, email: &str, password: &str) -> Answer {
+pub async fn post_login(service: &Service, email: &str, password: &str) -> Answer {
     let body = json!({"email": email, "password": password});
     service
         .client_with(None)
@@ -80,7 +80,7 @@ pub async fn logging_in(service: &Service, email: &str, password: &str) -> Answe
         .await
 }
 
-/// Titles and descriptions that were trouble for somebody once.
+/// Titles and descriptions with characters that need escaping somewhere.
 const TEXTS: [(&str, &str); 9] = [
     ("plain", ""),
     (" ", "  kept as given  "),
@@ -96,44 +96,44 @@ const TEXTS: [(&str, &str); 9] = [
     ("NULL", "true"),
 ];
 
-/// The key of a request that was acknowledged.
+/// The idempotency key of an acknowledged request.
 pub const KEY: (&str, &str) = ("Idempotency-Key", "once-and-for-all");
 
-/// The request under that key, sent again.
-pub async fn keyed(client: &Client) -> Answer {
+/// Sends the request with that key again.
+pub async fn send_keyed(client: &Client) -> Answer {
     let request = client.request(Method::POST, "/api/v1/tasks");
     let body = json!({"title": "keyed", "completed": true});
     Answer::of(request.header(KEY.0, KEY.1).json(&body)).await
 }
 
-/// Has everything happen that leaves rows; who is there in the end.
-pub async fn live(database: &Database, service: &Service) -> Person {
-    let person = Person::registered(service, "Anna@Example.org").await;
+/// Creates rows of every kind. Returns the registered user.
+pub async fn populate(database: &Database, service: &Service) -> Person {
+    let person = Person::register(service, "Anna@Example.org").await;
     let client = person.client(service);
     for (title, description) in TEXTS {
         client
-            .created(json!({"title": title, "description": description}))
+            .create(json!({"title": title, "description": description}))
             .await;
     }
     let long = json!({"title": "\u{10ffff}".repeat(100), "description": "\u{10ffff}".repeat(500)});
-    let task = client.created(long).await;
+    let task = client.create(long).await;
     let path = format!("/api/v1/tasks/{}", task["id"].as_str().expect("an id"));
     let done = client
         .send(Method::PATCH, &format!("{path}/complete"), None)
         .await;
     assert_eq!(done.status, 200);
-    assert_eq!(keyed(&client).await.status, 201);
-    // Somebody of another issuer, somebody who left, and a password that was wrong.
+    assert_eq!(send_keyed(&client).await.status, 201);
+    // A user of an external issuer, a deleted account and a wrong password.
     service
         .client("a stranger ☂")
-        .created(json!({"title": "theirs"}))
+        .create(json!({"title": "theirs"}))
         .await;
-    Person::registered(service, "left@example.org")
+    Person::register(service, "left@example.org")
         .await
-        .leave(service)
+        .delete_account(service)
         .await;
     assert_eq!(
-        logging_in(service, &person.email, "not this one")
+        post_login(service, &person.email, "not this one")
             .await
             .status,
         401
@@ -143,7 +143,7 @@ pub async fn live(database: &Database, service: &Service) -> Person {
     person
 }
 
-/// The person's tasks, newest first.
+/// Returns the person's tasks, newest first.
 pub async fn tasks(person: &Person, service: &Service) -> Vec<Value> {
     person.client(service).tasks().await
 }

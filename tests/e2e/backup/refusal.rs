@@ -1,4 +1,4 @@
-//! A restore that is not meant, or comes at the wrong time.
+//! Restores that are unconfirmed or come at the wrong time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,40 +6,34 @@ use serde_json::json;
 
 use super::contents::contents;
 use super::text;
-use crate::service::{Database, SECRET, Service, run_told, signed};
+use crate::service::{Database, SECRET, Service, run_with_input, signed};
 
 on_both_stores! {
-    a_store_with_rows_is_given_up_only_by_who_types_its_name
-    a_store_that_is_served_is_not_restored
-    a_backup_of_an_older_schema_is_migrated
+    restore_over_rows_needs_the_typed_name
+    restore_of_a_served_store_is_refused
+    backup_of_an_older_schema_is_migrated
 }
 
-async fn a_store_with_rows_is_given_up_only_by_who_types_its_name(database: Database) {
+async fn restore_over_rows_needs_the_typed_name(database: Database) {
     let service = Service::start(&database).await;
-    service
-        .client("anna")
-        .created(json!({"title": "one"}))
-        .await;
+    service.client("anna").create(json!({"title": "one"})).await;
     let backup = database.backup();
-    service
-        .client("anna")
-        .created(json!({"title": "two"}))
-        .await;
+    service.client("anna").create(json!({"title": "two"})).await;
     assert!(service.stop().await.success());
     let before = contents(&database).await;
 
-    database
-        .restore(&backup)
-        .refused("is not empty (users has 1 rows): restore into an empty one, or say --force");
+    database.restore(&backup).assert_refused(
+        "is not empty (users has 1 rows): restore into an empty one, or say --force",
+    );
     assert!(contents(&database).await == before);
     let variables = [("DATABASE_URL", database.url.as_str())];
     for typed in ["", "yes", "taskhold"] {
         let arguments = ["restore", text(&backup), "--force"];
-        let output = run_told(database.folder.path(), &variables, &arguments, typed);
-        super::Ended::of(&output).refused("was not typed");
+        let output = run_with_input(database.folder.path(), &variables, &arguments, typed);
+        super::CommandOutcome::of(&output).assert_refused("was not typed");
         assert!(contents(&database).await == before, "{typed:?}");
     }
-    database.restore_over(&backup).done();
+    database.restore_over(&backup).assert_success();
     let service = Service::start(&database).await;
     let tasks = service.client("anna").tasks().await;
     assert_eq!(
@@ -49,50 +43,50 @@ async fn a_store_with_rows_is_given_up_only_by_who_types_its_name(database: Data
     );
 }
 
-async fn a_store_that_is_served_is_not_restored(database: Database) {
+async fn restore_of_a_served_store_is_refused(database: Database) {
     let service = Service::start(&database).await;
     let anna = service.client("anna");
-    anna.created(json!({"title": "one"})).await;
+    anna.create(json!({"title": "one"})).await;
     let backup = database.backup();
-    anna.created(json!({"title": "two"})).await;
+    anna.create(json!({"title": "two"})).await;
     let sentence = if database.is_sqlite() {
         "another process serves"
     } else {
         "stop every service on it first"
     };
-    database.restore_over(&backup).refused(sentence);
+    database.restore_over(&backup).assert_refused(sentence);
     assert_eq!(anna.tasks().await.len(), 2);
-    anna.created(json!({"title": "three"})).await;
+    anna.create(json!({"title": "three"})).await;
     assert!(service.stop().await.success());
-    database.restore_over(&backup).done();
+    database.restore_over(&backup).assert_success();
 }
 
-async fn a_backup_of_an_older_schema_is_migrated(database: Database) {
+async fn backup_of_an_older_schema_is_migrated(database: Database) {
     let service = Service::start(&database).await;
     let task = service
         .client("anna")
-        .created(json!({"title": "from long ago"}))
+        .create(json!({"title": "from long ago"}))
         .await;
     assert!(service.stop().await.success());
     database
-        .ended(&["migrate", "down", "--steps", "3", "--yes"])
-        .done();
+        .run_command(&["migrate", "down", "--steps", "3", "--yes"])
+        .assert_success();
     let backup = database.backup();
     assert_eq!(super::manifest(&backup).migrations.len(), 1);
-    database.verify(&backup).done();
+    database.verify(&backup).assert_success();
 
     let target = database.another().await;
     database
-        .ended_with(&[("TO_DATABASE_URL", &target.url)], &["copy"])
-        .refused("run `taskhold migrate up` first");
-    let said = target.restore(&backup).done();
+        .run_command_with(&[("TO_DATABASE_URL", &target.url)], &["copy"])
+        .assert_refused("run `taskhold migrate up` first");
+    let printed = target.restore(&backup).assert_success();
     assert!(
-        said.contains("3 migrations applied that it lacked"),
-        "{said}"
+        printed.contains("3 migrations applied that it lacked"),
+        "{printed}"
     );
-    // Also over what is newer.
-    database.ended(&["migrate", "up"]).done();
-    database.restore_over(&backup).done();
+    // The same works over a newer schema.
+    database.run_command(&["migrate", "up"]).assert_success();
+    database.restore_over(&backup).assert_success();
     for restored in [&target, &database] {
         let service = Service::start(restored).await;
         let anna = service.client_with(Some(issued_now("anna")));
@@ -100,7 +94,7 @@ async fn a_backup_of_an_older_schema_is_migrated(database: Database) {
     }
 }
 
-/// A token from after the restore: those from before need not count.
+/// Returns a token issued after the restore, since older tokens may be revoked.
 #[expect(
     clippy::disallowed_methods,
     reason = "the service under test reads the same clock"

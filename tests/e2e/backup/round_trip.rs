@@ -1,19 +1,19 @@
-//! What was backed up is what is there after a restore.
+//! A restored store equals the backed-up store.
 
 use super::contents::{SESSIONS, contents};
-use super::life::{Person, keyed, live, tasks};
+use super::life::{Person, populate, send_keyed, tasks};
 use super::{manifest, text};
 use crate::service::{Database, Service};
 
 on_both_stores! {
-    a_restored_store_equals_the_one_that_was_backed_up
+    restored_store_equals_the_backed_up_store
 }
 
-async fn a_restored_store_equals_the_one_that_was_backed_up(database: Database) {
+async fn restored_store_equals_the_backed_up_store(database: Database) {
     let service = Service::start(&database).await;
-    let person = live(&database, &service).await;
+    let person = populate(&database, &service).await;
     let expected_tasks = tasks(&person, &service).await;
-    // Beside the service, which goes on.
+    // The service runs during the backup.
     let backup = database.backup();
     assert!(service.stop().await.success());
     let mut expected = contents(&database).await;
@@ -25,15 +25,15 @@ async fn a_restored_store_equals_the_one_that_was_backed_up(database: Database) 
     assert!(expected.values().filter(|rows| rows.is_empty()).count() == SESSIONS.len());
 
     let target = database.another().await;
-    let said = target
-        .ended_with(
+    let printed = target
+        .run_command_with(
             &[("LIVE_DATABASE_URL", &database.url)],
             &["restore", text(&backup)],
         )
-        .done();
+        .assert_success();
     assert!(
-        said.contains("0 accounts deleted again, 0 deactivated again, 0 revocations"),
-        "{said}"
+        printed.contains("0 accounts deleted again, 0 deactivated again, 0 revocations"),
+        "{printed}"
     );
     assert!(
         contents(&target).await == expected,
@@ -43,13 +43,17 @@ async fn a_restored_store_equals_the_one_that_was_backed_up(database: Database) 
     assert_eq!(manifest(&again).tables, manifest(&backup).tables);
 
     let service = Service::start(&target).await;
-    assert_eq!(person.refreshing(&service).await, 401, "sessions are gone");
-    let person = Person::logged_in(&service, &person.email).await;
+    assert_eq!(
+        person.refresh_status(&service).await,
+        401,
+        "sessions are gone"
+    );
+    let person = Person::log_in(&service, &person.email).await;
     assert!(tasks(&person, &service).await == expected_tasks);
-    let answer = keyed(&person.client(&service)).await;
+    let answer = send_keyed(&person.client(&service)).await;
     assert_eq!(answer.header("idempotent-replayed"), "true");
     person
         .client(&service)
-        .created(serde_json::json!({"title": "life goes on"}))
+        .create(serde_json::json!({"title": "life goes on"}))
         .await;
 }

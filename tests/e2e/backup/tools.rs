@@ -1,4 +1,4 @@
-//! `pg_dump` and `pg_restore`: what they are told, and what is said where they are too old.
+//! `pg_dump` and `pg_restore`: their arguments, and the messages if they are too old or missing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::contents::{contents, execute};
-use super::{Ended, names, text};
+use super::{CommandOutcome, names, text};
 use crate::service::Database;
 
-/// With what a file of passwords must escape.
+/// A password with the characters that a password file must escape.
 const PASSWORD: &str = "ca:na\\ry";
 const IN_URL: &str = "ca%3Ana%5Cry";
 const IN_FILE: &str = "*:*:*:*:ca\\:na\\\\ry";
 
-/// A program in the way of the real one.
-fn program(folder: &Path, name: &str, script: &str) {
+/// Writes a shell script that takes the place of the real program.
+fn write_program(folder: &Path, name: &str, script: &str) {
     fs::create_dir_all(folder).expect("a folder");
     let path = folder.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
 }
 
-/// Where the real ones are: on the path, or where Debian has them.
+/// Returns a path to the real programs, including Debian's folders.
 fn real_path() -> String {
     let path = std::env::var("PATH").expect("a path");
     let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
@@ -37,7 +37,7 @@ fn real_path() -> String {
 }
 
 #[tokio::test]
-async fn no_password_is_told_where_others_can_read_it() {
+async fn postgres_tools_get_no_password_in_arguments_or_environment() {
     let database = Database::postgres().await;
     let (folder, record) = (
         database.folder.path().join("recording"),
@@ -55,7 +55,7 @@ async fn no_password_is_told_where_others_can_read_it() {
             path = real_path(),
             record = record.display(),
         );
-        program(&folder, name, &script);
+        write_program(&folder, name, &script);
     }
     let role = format!("role_{}", database.name());
     execute(
@@ -75,35 +75,35 @@ async fn no_password_is_told_where_others_can_read_it() {
         ("PATH", &path),
         ("PGPASSWORD", "of-another"),
     ];
-    let ended = |arguments: &[&str]| {
-        let ended = database.ended_with(&variables, arguments);
-        for said in [&ended.out, &ended.err] {
+    let run = |arguments: &[&str]| {
+        let outcome = database.run_command_with(&variables, arguments);
+        for printed in [&outcome.stdout, &outcome.stderr] {
             assert!(
-                !said.contains(PASSWORD) && !said.contains(IN_URL),
-                "{ended:?}"
+                !printed.contains(PASSWORD) && !printed.contains(IN_URL),
+                "{outcome:?}"
             );
         }
-        ended.done()
+        outcome.assert_success()
     };
-    ended(&["migrate", "up"]);
-    let said = ended(&["backup"]);
+    run(&["migrate", "up"]);
+    let printed = run(&["backup"]);
     let backup = database
         .folder
         .path()
-        .join(said.lines().next().expect("a path"));
-    ended(&["backup", "verify"]);
-    ended(&["restore", text(&backup)]);
+        .join(printed.lines().next().expect("a path"));
+    run(&["backup", "verify"]);
+    run(&["restore", text(&backup)]);
 
     let read = |ending: &str| {
         let file = format!("{}.{ending}", record.display());
         fs::read_to_string(file).expect("it was recorded")
     };
-    let told = read("told");
+    let recorded = read("told");
     for program in ["pg_dump", "pg_restore"] {
-        assert!(told.contains(&format!("{program} --")), "{told}");
+        assert!(recorded.contains(&format!("{program} --")), "{recorded}");
     }
     for canary in [PASSWORD, IN_URL, IN_FILE, "of-another"] {
-        assert!(!told.contains(canary), "{told}");
+        assert!(!recorded.contains(canary), "{recorded}");
     }
     assert_eq!(read("passwords"), format!("600\n{IN_FILE}\n").repeat(3));
     for file in read("files").lines() {
@@ -111,14 +111,16 @@ async fn no_password_is_told_where_others_can_read_it() {
     }
 }
 
-/// Where Debian has no programs of PostgreSQL, and the path only these.
-fn without_debian(database: &Database, folder: &Path, arguments: &[&str]) -> Ended {
+/// Runs a command without Debian's PostgreSQL programs and with only `folder` on the path.
+fn run_without_debian(database: &Database, folder: &Path, arguments: &[&str]) -> CommandOutcome {
     let hide = "if [ -d /usr/lib/postgresql ]; then mount -t tmpfs tmpfs /usr/lib/postgresql || exit 99; fi; \
         PATH=\"$0\" exec \"$@\"";
     let command = database.command(arguments);
-    let tried = [&["--user", "--map-root-user"][..], &[]].map(|for_anyone| {
+    let tried = [&["--user", "--map-root-user"][..], &[]].map(|in_user_namespace| {
         let mut unshare = Command::new("unshare");
-        unshare.args(for_anyone).args(["--mount", "sh", "-c", hide]);
+        unshare
+            .args(in_user_namespace)
+            .args(["--mount", "sh", "-c", hide]);
         unshare
             .arg(folder)
             .arg(command.get_program())
@@ -130,17 +132,17 @@ fn without_debian(database: &Database, folder: &Path, arguments: &[&str]) -> End
                 None => unshare.env_remove(name),
             };
         }
-        Ended::of(&unshare.output().expect("unshare runs"))
+        CommandOutcome::of(&unshare.output().expect("unshare runs"))
     });
     let mut tried = tried.into_iter();
-    let ended = tried.find(|ended| ended.err.contains("taskhold"));
-    ended.expect("a mount namespace, as root or in a user namespace")
+    let outcome = tried.find(|outcome| outcome.stderr.contains("taskhold"));
+    outcome.expect("a mount namespace, as root or in a user namespace")
 }
 
 #[tokio::test]
-async fn programs_that_are_too_old_or_missing_are_told() {
+async fn outdated_or_missing_postgres_tools_are_reported() {
     let database = Database::postgres().await;
-    database.ended(&["migrate", "up"]).done();
+    database.run_command(&["migrate", "up"]).assert_success();
     let backup = database.backup();
     let before = (contents(&database).await, names(&database.backups()));
     let folder = database.folder.path().join("programs");
@@ -152,14 +154,14 @@ async fn programs_that_are_too_old_or_missing_are_told() {
             &["backup", "verify", text(&backup)],
             &["restore", text(&backup)],
         ] {
-            let ended = without_debian(&database, &folder, arguments);
-            println!("{}", ended.err);
-            ended.refused(sentence);
+            let outcome = run_without_debian(&database, &folder, arguments);
+            println!("{}", outcome.stderr);
+            outcome.assert_refused(sentence);
         }
     };
     refused(needed);
     for name in ["pg_dump", "pg_restore"] {
-        program(&folder, name, &format!("echo '{name} (PostgreSQL) 9.6.24'"));
+        write_program(&folder, name, &format!("echo '{name} (PostgreSQL) 9.6.24'"));
     }
     refused(
         "or later: there are only those of version 9 on the PATH or in /usr/lib/postgresql; install",

@@ -1,44 +1,47 @@
-//! Backups that the service makes itself, which of them are kept, and who may read them.
+//! Scheduled backups, their retention and their permissions.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::contents::postgres;
-use super::{Ended, copied, manifest, names, rewrite};
+use super::{CommandOutcome, copy_backup, manifest, names, rewrite};
 use crate::service::{Database, Service, eventually};
 
 on_both_stores! {
-    the_service_makes_backups_that_are_due_and_tells_of_the_newest
-    backups_are_for_the_eyes_of_their_owner
-    a_verified_backup_says_so
+    due_backups_are_made_and_the_newest_is_reported
+    backups_are_readable_only_by_their_owner
+    verified_backup_is_listed_as_verified
 }
 
 const HOUR: i64 = 3_600 * 1_000_000;
 /// 2026-03-01T12:30:00Z, a Sunday.
 const SUNDAY: i64 = 1_772_368_200 * 1_000_000;
 
-async fn the_service_makes_backups_that_are_due_and_tells_of_the_newest(database: Database) {
+async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
     let every = [("TASKHOLD__BACKUP__EVERY_MINUTES", "1")];
     let service = Service::start_with(&database, &every).await;
-    let told = told_of(&service).await;
-    let made = backups(&database);
-    let [backup] = made.as_slice() else {
-        panic!("one backup, and not {made:?}");
+    let reported = newest_backup_time(&service).await;
+    let backups_before = backups(&database);
+    let [backup] = backups_before.as_slice() else {
+        panic!("one backup, and not {backups_before:?}");
     };
     #[expect(clippy::cast_precision_loss, reason = "as a gauge has it")]
     let taken_at = manifest(backup).taken_at as f64 / 1e6;
-    assert!((told - taken_at).abs() < 1e-3, "{told} and {taken_at}");
+    assert!(
+        (reported - taken_at).abs() < 1e-3,
+        "{reported} and {taken_at}"
+    );
     assert!(service.stop().await.success());
-    database.verify(backup).done();
+    database.verify(backup).assert_success();
 
-    // The next one is not due yet, and a service that makes none tells of it as well.
+    // The next backup is not due yet, and a service without a schedule reports the newest one, too.
     for every in [&every[..], &[]] {
         let service = Service::start_with(&database, every).await;
-        let again = told_of(&service).await;
-        assert!((told - again).abs() < 1e-3, "{told} and {again}");
+        let again = newest_backup_time(&service).await;
+        assert!((reported - again).abs() < 1e-3, "{reported} and {again}");
         assert!(service.stop().await.success());
-        assert_eq!(backups(&database), made);
+        assert_eq!(backups(&database), backups_before);
     }
 
     rewrite(backup, |manifest| manifest.taken_at -= 61 * 1_000_000);
@@ -49,13 +52,13 @@ async fn the_service_makes_backups_that_are_due_and_tells_of_the_newest(database
     })
     .await;
     eventually("it is told of", async || {
-        (told_of(&service).await > told).then_some(())
+        (newest_backup_time(&service).await > reported).then_some(())
     })
     .await;
 }
 
-/// When the newest backup was taken, as the metrics have it.
-async fn told_of(service: &Service) -> f64 {
+/// Returns the time of the newest backup from the metrics.
+async fn newest_backup_time(service: &Service) -> f64 {
     eventually("a backup is told of", async || {
         let metrics = service.text("/metrics").await;
         let name = "taskhold_backup_last_success_timestamp_seconds ";
@@ -65,7 +68,7 @@ async fn told_of(service: &Service) -> f64 {
     .await
 }
 
-/// Those that are finished.
+/// Returns the finished backups.
 fn backups(database: &Database) -> Vec<PathBuf> {
     let names = names(&database.backups()).into_iter();
     names
@@ -74,10 +77,10 @@ fn backups(database: &Database) -> Vec<PathBuf> {
         .collect()
 }
 
-async fn backups_are_for_the_eyes_of_their_owner(database: Database) {
+async fn backups_are_readable_only_by_their_owner(database: Database) {
     let service = Service::start(&database).await;
     let backup = database.backup();
-    database.verify(&backup).done();
+    database.verify(&backup).assert_success();
     for folder in [&database.backups(), &backup] {
         assert_eq!(mode(folder), 0o700, "{}", folder.display());
     }
@@ -94,10 +97,10 @@ fn mode(path: &Path) -> u32 {
     metadata.permissions().mode() & 0o777
 }
 
-async fn a_verified_backup_says_so(database: Database) {
-    database.ended(&["migrate", "up"]).done();
+async fn verified_backup_is_listed_as_verified(database: Database) {
+    database.run_command(&["migrate", "up"]).assert_success();
     let backup = database.backup();
-    let list = || database.ended(&["backup", "list"]).done();
+    let list = || database.run_command(&["backup", "list"]).assert_success();
     assert!(list().contains("verified: never"), "{}", list());
     let mut command = database.command(&["backup", "verify"]);
     let verifying = command
@@ -106,11 +109,15 @@ async fn a_verified_backup_says_so(database: Database) {
         .spawn();
     let verifying = verifying.expect("it starts");
     let process = verifying.id();
-    let said = Ended::of(&verifying.wait_with_output().expect("it ends")).done();
-    assert!(said.contains("was restored and is what it says"), "{said}");
+    let printed =
+        CommandOutcome::of(&verifying.wait_with_output().expect("it ends")).assert_success();
+    assert!(
+        printed.contains("was restored and is what it says"),
+        "{printed}"
+    );
     assert!(list().contains("verified: 20"), "{}", list());
 
-    // Nothing stays behind of what it was restored into.
+    // Verification leaves no database or file behind.
     assert_eq!(names(&database.backups()).len(), 2);
     assert!(names(&backup).contains(&"verified".to_owned()));
     if !database.is_sqlite() {
@@ -127,20 +134,20 @@ async fn a_verified_backup_says_so(database: Database) {
 }
 
 #[tokio::test]
-async fn old_backups_are_removed_but_for_the_last_verified_one() {
+async fn prune_removes_old_backups_but_the_last_verified() {
     let database = Database::sqlite();
-    database.ended(&["migrate", "up"]).done();
-    let made = database.backup();
-    let aged = |name: &str, age: i64| {
-        let backup = copied(&made, name);
+    database.run_command(&["migrate", "up"]).assert_success();
+    let original = database.backup();
+    let age_backup = |name: &str, age: i64| {
+        let backup = copy_backup(&original, name);
         rewrite(&backup, |manifest| manifest.taken_at = SUNDAY - age * HOUR);
         backup
     };
     for hours in 0..30 {
-        aged(&format!("taskhold-{hours}-hours"), hours);
+        age_backup(&format!("taskhold-{hours}-hours"), hours);
     }
     for days in 2..40 {
-        aged(&format!("taskhold-{days}-days"), days * 24);
+        age_backup(&format!("taskhold-{days}-days"), days * 24);
     }
     for days in [34, 36] {
         let verified = database
@@ -148,23 +155,23 @@ async fn old_backups_are_removed_but_for_the_last_verified_one() {
             .join(format!("taskhold-{days}-days/verified"));
         std::fs::write(verified, "2026-03-01T12:00:00.000000Z\n").expect("written");
     }
-    let unreadable = aged("taskhold-unreadable", 9_000);
+    let unreadable = age_backup("taskhold-unreadable", 9_000);
     std::fs::write(unreadable.join("manifest.json"), "{").expect("written");
-    aged("holidays", 9_000);
-    std::fs::remove_dir_all(&made).expect("removed");
+    age_backup("holidays", 9_000);
+    std::fs::remove_dir_all(&original).expect("removed");
 
     let mut expected: Vec<String> = (0..24)
         .map(|hours| format!("taskhold-{hours}-hours"))
         .collect();
-    // Sunday and Saturday have one among the hours; then Friday to Tuesday are days, and the Sundays
-    // before are weeks.
+    // Sunday and Saturday have a backup among the hourly ones; Friday to Tuesday follow as daily
+    // and earlier Sundays as weekly ones.
     let days = [2, 3, 4, 5, 6, 7, 14, 21, 34];
     expected.extend(days.map(|days| format!("taskhold-{days}-days")));
     expected.extend([".lock", "holidays", "taskhold-unreadable"].map(str::to_owned));
     expected.sort();
-    let said = database.ended(&["backup", "prune"]).done();
+    let printed = database.run_command(&["backup", "prune"]).assert_success();
     assert_eq!(names(&database.backups()), expected);
-    assert!(said.ends_with("35 backups removed\n"), "{said}");
-    let said = database.ended(&["backup", "prune"]).done();
-    assert_eq!(said, "0 backups removed\n");
+    assert!(printed.ends_with("35 backups removed\n"), "{printed}");
+    let printed = database.run_command(&["backup", "prune"]).assert_success();
+    assert_eq!(printed, "0 backups removed\n");
 }

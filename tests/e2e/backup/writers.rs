@@ -1,4 +1,4 @@
-//! A backup under load is of one moment.
+//! A backup under load is a consistent snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use super::{manifest, text};
 use crate::service::{Client, Database, Service, eventually};
 
 on_both_stores! {
-    a_backup_under_sixteen_writers_is_of_one_moment
+    backup_under_sixteen_writers_is_a_consistent_snapshot
 }
 
 const WRITERS: usize = 16;
 const BACKUPS: usize = 3;
 
-/// Writes a task of one user and then one of another, each once the one before was acknowledged: at
-/// any moment the first user has as many as the second, or one more.
+/// A writer that creates tasks of two users alternately, each after the previous one was
+/// acknowledged. At any moment the first user has as many tasks as the second, or one more.
 struct Writer {
     users: [String; 2],
-    /// Tasks of both that were acknowledged.
+    /// The number of acknowledged tasks of both users.
     acknowledged: AtomicUsize,
 }
 
@@ -31,7 +31,7 @@ impl Writer {
         while !stop.load(Ordering::SeqCst) {
             let written = self.acknowledged.load(Ordering::SeqCst);
             let title = format!("{}", written / 2);
-            clients[written % 2].created(json!({"title": title})).await;
+            clients[written % 2].create(json!({"title": title})).await;
             self.acknowledged.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -41,7 +41,7 @@ impl Writer {
     }
 }
 
-async fn a_backup_under_sixteen_writers_is_of_one_moment(database: Database) {
+async fn backup_under_sixteen_writers_is_a_consistent_snapshot(database: Database) {
     let service = Service::start(&database).await;
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Arc<[Writer]> = (0..WRITERS)
@@ -76,13 +76,13 @@ async fn a_backup_under_sixteen_writers_is_of_one_moment(database: Database) {
         let before = counts();
         let mut command = database.command(&["backup"]);
         let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
-        let said = super::Ended::of(&output.await.expect("no panic")).done();
-        // One more of each may have been written, and not yet acknowledged.
+        let printed = super::CommandOutcome::of(&output.await.expect("no panic")).assert_success();
+        // Each writer may have written one more task that is not acknowledged yet.
         let after: Vec<_> = counts().iter().map(|count| count + 1).collect();
         let path = database
             .folder
             .path()
-            .join(said.lines().next().expect("a path"));
+            .join(printed.lines().next().expect("a path"));
         backups.push((path, before, after));
     }
     stop.store(true, Ordering::SeqCst);
@@ -94,9 +94,11 @@ async fn a_backup_under_sixteen_writers_is_of_one_moment(database: Database) {
 
     for (backup, before, after) in backups {
         let target = database.another().await;
-        // So that tokens from before still count.
+        // With the live store, tokens issued before the restore stay valid.
         let live = [("LIVE_DATABASE_URL", database.url.as_str())];
-        target.ended_with(&live, &["restore", text(&backup)]).done();
+        target
+            .run_command_with(&live, &["restore", text(&backup)])
+            .assert_success();
         let restored = contents(&target).await;
         let manifest = manifest(&backup);
         for table in ["users", "tasks"] {

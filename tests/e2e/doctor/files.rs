@@ -1,29 +1,29 @@
-//! The SQLite file.
+//! Findings about the SQLite file.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{Report, migrated};
+use super::{Report, migrate};
 use crate::service::Database;
 
 #[test]
 fn readable_or_damaged_file_is_a_problem() {
     let database = Database::sqlite();
-    migrated(&database);
+    migrate(&database);
     let file = database.folder.path().join("data/taskhold.db");
     fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("changed");
     Report::of(&database, &[])
-        .problems(&["file"])
-        .tells("file", "problem", "mode 640");
+        .assert_problems(&["file"])
+        .assert_finding("file", "problem", "mode 640");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
 
     let mut bytes = fs::read(&file).expect("the file");
-    // The last page: the first ones have the names of the tables.
+    // The last page, because the first ones hold the schema.
     let last = bytes.len() - 4096;
     bytes[last..].fill(0x5a);
     fs::write(&file, &bytes).expect("written");
     let report = Report::of(&database, &[]);
-    report.tells("integrity", "problem", "damaged");
+    report.assert_finding("integrity", "problem", "damaged");
     assert_eq!(
         report.state("backup"),
         "warning",
@@ -31,8 +31,8 @@ fn readable_or_damaged_file_is_a_problem() {
     );
     fs::write(&file, "no database at all, but long enough to be looked at").expect("written");
     Report::of(&database, &[])
-        .tells("store", "problem", "not a database")
-        .tells("integrity", "not_checked", "does not answer");
+        .assert_finding("store", "problem", "not a database")
+        .assert_finding("integrity", "not_checked", "does not answer");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn unwritable_folder_is_a_problem() {
     let in_the_way = database.folder.path().join("file");
     fs::write(&in_the_way, "").expect("written");
     let url = format!("sqlite://{}/data/taskhold.db", in_the_way.display());
-    Report::of(&database, &[("DATABASE_URL", &url)]).tells(
+    Report::of(&database, &[("DATABASE_URL", &url)]).assert_finding(
         "folder",
         "problem",
         "file is no folder",

@@ -1,10 +1,10 @@
-//! Settings, secrets and addresses.
+//! Findings about settings, secrets and addresses.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{Report, done, migrated};
+use super::{Report, migrate, run_to_success};
 use crate::service::{Database, SECRET, Service};
 
 #[test]
@@ -13,28 +13,37 @@ fn weak_or_readable_secret_is_a_problem() {
     let production = ("TASKHOLD_PROFILE", "production");
     let secret = |variables: &[(&str, &str)]| Report::of(&database, variables);
     secret(&[production, ("JWT_SECRET", "short")])
-        .tells("secret", "problem", "fewer than 32 bytes")
-        .tells("secret", "problem", "openssl rand -hex 32");
-    secret(&[production, ("JWT_SECRET", "")]).tells("secret", "problem", "required in production");
+        .assert_finding("secret", "problem", "fewer than 32 bytes")
+        .assert_finding("secret", "problem", "openssl rand -hex 32");
+    secret(&[production, ("JWT_SECRET", "")]).assert_finding(
+        "secret",
+        "problem",
+        "required in production",
+    );
     for guessable in [
         SECRET,
         "change-me-change-me-change-me-change-me",
         &"0".repeat(64),
     ] {
-        secret(&[production, ("JWT_SECRET", guessable)]).tells("secret", "problem", "guess");
-        secret(&[("JWT_SECRET", guessable)]).tells("secret", "warning", "guess");
+        secret(&[production, ("JWT_SECRET", guessable)])
+            .assert_finding("secret", "problem", "guess");
+        secret(&[("JWT_SECRET", guessable)]).assert_finding("secret", "warning", "guess");
     }
-    secret(&[production, ("JWT_SECRET_PREVIOUS", "short")]).tells("secret", "problem", "_PREVIOUS");
+    secret(&[production, ("JWT_SECRET_PREVIOUS", "short")]).assert_finding(
+        "secret",
+        "problem",
+        "_PREVIOUS",
+    );
 
-    done(&database, &["migrate", "up"]);
-    done(&database, &["token", "--user", "anna"]);
+    run_to_success(&database, &["migrate", "up"]);
+    run_to_success(&database, &["token", "--user", "anna"]);
     let file = database.folder.path().join("data/jwt-secret");
-    secret(&[("JWT_SECRET", "")]).tells("secret", "ok", "generated");
+    secret(&[("JWT_SECRET", "")]).assert_finding("secret", "ok", "generated");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("changed");
-    secret(&[("JWT_SECRET", "")]).tells("secret", "problem", "chmod 600");
+    secret(&[("JWT_SECRET", "")]).assert_finding("secret", "problem", "chmod 600");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
     fs::write(&file, "cut").expect("written");
-    secret(&[("JWT_SECRET", "")]).tells("secret", "problem", "damaged");
+    secret(&[("JWT_SECRET", "")]).assert_finding("secret", "problem", "damaged");
 }
 
 #[test]
@@ -46,7 +55,7 @@ fn wrong_setting_is_the_only_finding() {
         ("DATABASE_URL", "mysql://u:hunter2@h/d", "DATABASE_URL"),
     ] {
         let report = Report::of(&database, &[(name, value)]);
-        report.tells("settings", "problem", named);
+        report.assert_finding("settings", "problem", named);
         assert_eq!((report.code, report.findings.len()), (Some(78), 1));
     }
 }
@@ -54,28 +63,28 @@ fn wrong_setting_is_the_only_finding() {
 #[tokio::test]
 async fn listener_names_what_answers_at_the_address() {
     let database = Database::sqlite();
-    migrated(&database);
+    migrate(&database);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port().to_string();
     Report::of(&database, &[("PORT", &port)])
-        .problems(&["listener"])
-        .tells("listener", "problem", "another program listens");
+        .assert_problems(&["listener"])
+        .assert_finding("listener", "problem", "another program listens");
     drop(taken);
-    Report::of(&database, &[("PORT", &port)]).tells("listener", "ok", "is free");
+    Report::of(&database, &[("PORT", &port)]).assert_finding("listener", "ok", "is free");
     let service = Service::start(&database).await;
     let port = service.url.rsplit(':').next().expect("a port");
-    Report::of(&database, &[("PORT", port)]).tells("listener", "ok", "a service answers");
+    Report::of(&database, &[("PORT", port)]).assert_finding("listener", "ok", "a service answers");
 
     let public = ("TASKHOLD__SERVER__HOST", "0.0.0.0");
     Report::of(&database, &[public])
-        .tells("listener", "warning", "plain HTTP")
-        .tells("settings", "warning", "TASKHOLD_PROFILE=production");
+        .assert_finding("listener", "warning", "plain HTTP")
+        .assert_finding("settings", "warning", "TASKHOLD_PROFILE=production");
     Report::of(
         &database,
         &[public, ("TASKHOLD__SERVER__TRUSTED_PROXIES", "10.0.0.1")],
     )
-    .tells("listener", "ok", "any free port");
-    Report::of(&database, &[("TASKHOLD__SERVER__HOST", "192.0.2.1")]).tells(
+    .assert_finding("listener", "ok", "any free port");
+    Report::of(&database, &[("TASKHOLD__SERVER__HOST", "192.0.2.1")]).assert_finding(
         "listener",
         "problem",
         "cannot be listened on",

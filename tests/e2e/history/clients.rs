@@ -1,4 +1,4 @@
-//! Clients that do what they like to a few tasks, all at once, and write down what they saw.
+//! Clients that send random concurrent requests for a few tasks and record the answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,67 +11,67 @@ use taskhold_testkit::linearizability::Operation;
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome};
 
 use super::wire::{Reply, Task, attempt, outcome, request};
-use crate::service::{Answer, Client, PATIENCE, TASKS};
+use crate::service::{Answer, Client, TASKS, WAIT_TIMEOUT};
 
-/// How many tasks there are at a time, about.
-const PLACES: usize = 20;
+/// The approximate number of tasks at a time.
+const SLOTS: usize = 20;
 
-/// What one task went through.
+/// The operations on one task.
 pub type TaskHistory = Vec<Operation<Action, Outcome>>;
 
-/// What the clients share.
-pub struct Board {
-    /// A client of each instance of the service that runs.
+/// The state that the clients share.
+pub struct SharedState {
+    /// A client of each running instance of the service.
     instances: Vec<Mutex<Option<Client>>>,
-    places: Vec<Mutex<Place>>,
+    slots: Vec<Mutex<Slot>>,
     moment: AtomicU64,
     answers: AtomicU64,
     over: AtomicBool,
 }
 
-/// Room for a task.
+/// A slot for a task.
 #[derive(Clone)]
-enum Place {
+enum Slot {
     Free,
-    /// Somebody creates one.
+    /// A client is creating the task.
     Claimed,
     Taken(Arc<Task>),
 }
 
-impl Board {
+impl SharedState {
     pub fn new(instances: usize) -> Self {
         Self {
             instances: (0..instances).map(|_| Mutex::default()).collect(),
-            places: (0..PLACES).map(|_| Mutex::new(Place::Free)).collect(),
+            slots: (0..SLOTS).map(|_| Mutex::new(Slot::Free)).collect(),
             moment: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             over: AtomicBool::new(false),
         }
     }
 
-    /// Sends requests to this instance from now on, or none.
+    /// Directs requests to this client of the instance, or to none.
     pub fn set_instance(&self, index: usize, client: Option<Client>) {
         *self.instances[index].lock().expect("unpoisoned") = client;
     }
 
-    /// How many requests have been answered.
+    /// Returns the number of answered requests.
     pub fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 
-    /// Lets the clients end.
+    /// Stops the clients.
     pub fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// A moment after all that were asked for before.
+    /// Returns a moment later than all earlier ones.
     fn now(&self) -> u64 {
         self.moment.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// One of those that run.
+    /// Returns a client of a running instance.
     async fn instance(&self, random: &mut Rng) -> Client {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
             let index = random.usize(..self.instances.len());
             let instance = self.instances[index].lock().expect("unpoisoned").clone();
@@ -84,29 +84,29 @@ impl Board {
     }
 }
 
-/// What clients saw.
+/// The recorded observations of clients.
 #[derive(Default)]
-pub struct Notes {
+pub struct Observations {
     histories: BTreeMap<u64, TaskHistory>,
     lists: Vec<List>,
     known: Vec<Arc<Task>>,
-    /// Writes that had surely no effect.
+    /// The number of requests that certainly had no effect.
     pub refused: usize,
-    /// Writes of which it stayed unknown.
+    /// The number of writes with an unknown outcome.
     pub unknown: usize,
-    /// Writes of which it was unknown until they were repeated.
+    /// The number of writes whose outcome became known by a repetition.
     pub learned: usize,
 }
 
-/// All tasks, as they were at some moment between two.
+/// A list of all tasks at some moment between its call and its answer.
 struct List {
     called: u64,
     answered: u64,
     tasks: HashMap<u64, Outcome>,
 }
 
-impl Notes {
-    /// Takes what another one saw.
+impl Observations {
+    /// Adds the observations of another client.
     pub fn add(&mut self, other: Self) {
         for (number, history) in other.histories {
             self.histories.entry(number).or_default().extend(history);
@@ -118,11 +118,11 @@ impl Notes {
         self.learned += other.learned;
     }
 
-    /// What each task went through; a list tells something of all of them.
+    /// Returns the history of each task. A list is an operation on every task.
     pub fn histories(mut self) -> Vec<TaskHistory> {
         for list in &mut self.lists {
             for (number, history) in &mut self.histories {
-                // Before its creation there is nothing to tell.
+                // A list before the creation says nothing about the task.
                 if history
                     .iter()
                     .all(|operation| operation.called > list.answered)
@@ -142,96 +142,99 @@ impl Notes {
     }
 }
 
-/// One that does what it likes.
-pub struct Player {
-    board: Arc<Board>,
+/// A client that sends random requests.
+pub struct RandomClient {
+    shared: Arc<SharedState>,
     random: Rng,
-    /// The last version that it saw, by the number of the task.
+    /// The last seen version of each task, by the task's number.
     versions: HashMap<u64, u64>,
-    notes: Notes,
+    observations: Observations,
 }
 
-impl Player {
-    pub fn new(board: Arc<Board>) -> Self {
+impl RandomClient {
+    pub fn new(shared: Arc<SharedState>) -> Self {
         Self {
-            board,
+            shared,
             random: Rng::new(),
             versions: HashMap::new(),
-            notes: Notes::default(),
+            observations: Observations::default(),
         }
     }
 
-    /// Plays until the end; what it saw.
-    pub async fn play(mut self) -> Notes {
-        while !self.board.over.load(Ordering::Relaxed) {
+    /// Sends requests until the run is over. Returns the observations.
+    pub async fn run(mut self) -> Observations {
+        while !self.shared.over.load(Ordering::Relaxed) {
             if self.random.u8(..50) == 0 {
                 self.list().await;
             } else {
-                self.visit().await;
+                self.act_on_random_slot().await;
             }
         }
-        self.notes
+        self.observations
     }
 
-    /// Looks at everything that was ever created.
-    pub async fn look_at_all(mut self, notes: &Notes) -> Notes {
+    /// Reads every task that was ever created.
+    pub async fn read_every_task(mut self, observations: &Observations) -> Observations {
         self.list().await;
-        for task in &notes.known {
-            self.ask(task, Action::Read).await;
+        for task in &observations.known {
+            self.request_and_record(task, Action::Read).await;
         }
-        self.notes
+        self.observations
     }
 
-    async fn visit(&mut self) {
-        let place = self.random.usize(..PLACES);
+    async fn act_on_random_slot(&mut self) {
+        let slot = self.random.usize(..SLOTS);
         let found = {
-            let mut place = self.board.places[place].lock().expect("unpoisoned");
-            let found = place.clone();
-            if matches!(found, Place::Free) {
-                *place = Place::Claimed;
+            let mut slot = self.shared.slots[slot].lock().expect("unpoisoned");
+            let found = slot.clone();
+            if matches!(found, Slot::Free) {
+                *slot = Slot::Claimed;
             }
             found
         };
         let left = match found {
-            Place::Free => self.create().await,
-            Place::Claimed => return,
-            Place::Taken(task) => {
-                let action = self.choose(&task);
-                let answer = self.ask(&task, action).await;
-                // What is gone is asked for a little longer: it must not come back.
+            Slot::Free => self.create().await,
+            Slot::Claimed => return,
+            Slot::Taken(task) => {
+                let action = self.random_action(&task);
+                let answer = self.request_and_record(&task, action).await;
+                // A deleted task stays in its slot for a while, because it must not reappear.
                 if answer.is_none_or(|answer| answer.status != 404) || self.random.u8(..4) > 0 {
                     return;
                 }
-                Place::Free
+                Slot::Free
             }
         };
-        *self.board.places[place].lock().expect("unpoisoned") = left;
+        *self.shared.slots[slot].lock().expect("unpoisoned") = left;
     }
 
-    async fn create(&mut self) -> Place {
+    async fn create(&mut self) -> Slot {
         let task = Task {
-            number: self.board.now(),
+            number: self.shared.now(),
             path: TASKS.to_owned(),
         };
         let title = self.title();
-        let Some(created) = self.ask(&task, Action::Create { title }).await else {
-            return Place::Free;
+        let Some(created) = self
+            .request_and_record(&task, Action::Create { title })
+            .await
+        else {
+            return Slot::Free;
         };
         let id = created.body["task"]["id"].as_str().expect("an id");
         let task = Arc::new(Task {
             path: format!("{TASKS}/{id}"),
             ..task
         });
-        self.notes.known.push(Arc::clone(&task));
-        Place::Taken(task)
+        self.observations.known.push(Arc::clone(&task));
+        Slot::Taken(task)
     }
 
     fn title(&mut self) -> String {
         format!("{:08x}", self.random.u32(..))
     }
 
-    /// Something that can be done to a task.
-    fn choose(&mut self, task: &Task) -> Action {
+    /// Returns a random action for a task.
+    fn random_action(&mut self, task: &Task) -> Action {
         let seen = self.versions.get(&task.number).copied();
         let if_match = seen.filter(|_| self.random.bool());
         match self.random.u8(..20) {
@@ -248,17 +251,17 @@ impl Player {
         }
     }
 
-    /// Asks, and notes what came of it. Nothing where that is not known.
-    async fn ask(&mut self, task: &Task, action: Action) -> Option<Answer> {
-        // A deletion that is made again inside the service says that it deleted what was gone before;
-        // not so under a key.
+    /// Sends the request and records its outcome. Returns `None` if the outcome is unknown.
+    async fn request_and_record(&mut self, task: &Task, action: Action) -> Option<Answer> {
+        // The service may retry a deletion internally, in which case an unkeyed one reports that it
+        // deleted a task that was already gone.
         let keyed = match action {
             Action::Read => false,
             Action::Delete { if_match: None } => true,
             _ => self.random.bool(),
         };
-        let key = keyed.then(|| format!("key-{}", self.board.now()));
-        let called = self.board.now();
+        let key = keyed.then(|| format!("key-{}", self.shared.now()));
+        let called = self.shared.now();
         let reply = self.send(task, &action, key.as_deref()).await;
         let (answered, answer) = match reply {
             Reply::Answered(answer) => {
@@ -266,19 +269,19 @@ impl Player {
                 if let Outcome::Shown(shown) | Outcome::Stale(shown) = &outcome {
                     self.versions.insert(task.number, shown.version);
                 }
-                (Some((self.board.now(), outcome)), Some(answer))
+                (Some((self.shared.now(), outcome)), Some(answer))
             }
             Reply::Refused => {
-                self.notes.refused += 1;
+                self.observations.refused += 1;
                 return None;
             }
             Reply::Unknown if matches!(action, Action::Read) => return None,
             Reply::Unknown => {
-                self.notes.unknown += 1;
+                self.observations.unknown += 1;
                 (None, None)
             }
         };
-        let history = self.notes.histories.entry(task.number).or_default();
+        let history = self.observations.histories.entry(task.number).or_default();
         history.push(Operation {
             action,
             called,
@@ -288,13 +291,13 @@ impl Player {
     }
 
     async fn list(&mut self) {
-        let called = self.board.now();
-        let instance = self.board.instance(&mut self.random).await;
+        let called = self.shared.now();
+        let instance = self.shared.instance(&mut self.random).await;
         let Reply::Answered(answer) = attempt(instance.request(Method::GET, TASKS), false).await
         else {
             return;
         };
-        let answered = self.board.now();
+        let answered = self.shared.now();
         let mut tasks = HashMap::new();
         for task in answer.body["tasks"].as_array().expect("a list") {
             let number = task["description"].as_str().expect("text");
@@ -305,27 +308,28 @@ impl Player {
             let twice = tasks.insert(number.parse().expect("its number"), listed);
             assert!(twice.is_none(), "created twice: {task}");
         }
-        self.board.answers.fetch_add(1, Ordering::Relaxed);
-        self.notes.lists.push(List {
+        self.shared.answers.fetch_add(1, Ordering::Relaxed);
+        self.observations.lists.push(List {
             called,
             answered,
             tasks,
         });
     }
 
-    /// Sends a request; under a key again and again, until its outcome is known or it has had enough.
+    /// Sends a request. A keyed request is repeated until its outcome is known or, at random, given
+    /// up.
     async fn send(&mut self, task: &Task, action: &Action, key: Option<&str>) -> Reply {
         let mut may_be_done = false;
         loop {
-            let instance = self.board.instance(&mut self.random).await;
+            let instance = self.shared.instance(&mut self.random).await;
             let mut request = request(&instance, task, action);
             if let Some(key) = key {
                 request = request.header("idempotency-key", key);
             }
             match attempt(request, key.is_some()).await {
                 Reply::Answered(answer) => {
-                    self.board.answers.fetch_add(1, Ordering::Relaxed);
-                    self.notes.learned += usize::from(may_be_done);
+                    self.shared.answers.fetch_add(1, Ordering::Relaxed);
+                    self.observations.learned += usize::from(may_be_done);
                     return Reply::Answered(answer);
                 }
                 Reply::Refused if !may_be_done => return Reply::Refused,

@@ -1,34 +1,34 @@
-//! What the clients ask for, as requests, and what they are answered.
+//! The translation of actions into requests, and of answers into outcomes.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome, Shown};
 
-use crate::service::{Answer, Client, PATIENCE, TASKS};
+use crate::service::{Answer, Client, TASKS, WAIT_TIMEOUT};
 
-/// A task, as it is asked for.
+/// A task as requests address it.
 pub struct Task {
-    /// Its number among all, which its description holds for ever, so that lists tell it too.
+    /// A unique number, which the description contains so that lists show it, too.
     pub number: u64,
     pub path: String,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 pub enum Reply {
     Answered(Answer),
-    /// It had surely no effect.
+    /// The request certainly had no effect.
     Refused,
-    /// It may have its effect, at any time.
+    /// The request may take effect at any time.
     Unknown,
 }
 
-/// The request for an action.
+/// Returns the request for an action.
 pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::RequestBuilder {
     let path = &task.path;
-    let entitled = |title: &str| json!({"title": title, "description": task.number.to_string()});
+    let task_body = |title: &str| json!({"title": title, "description": task.number.to_string()});
     let (request, if_match) = match action {
         Action::Create { title } => (
-            instance.request(Method::POST, path).json(&entitled(title)),
+            instance.request(Method::POST, path).json(&task_body(title)),
             None,
         ),
         Action::Read => (instance.request(Method::GET, path), None),
@@ -37,7 +37,7 @@ pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::Requ
             change: Change::Title(title),
             if_match,
         } => (
-            instance.request(Method::PUT, path).json(&entitled(title)),
+            instance.request(Method::PUT, path).json(&task_body(title)),
             *if_match,
         ),
         Action::Change {
@@ -56,16 +56,16 @@ pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::Requ
 }
 
 pub async fn attempt(request: reqwest::RequestBuilder, keyed: bool) -> Reply {
-    let answer = match Answer::whole(request.timeout(PATIENCE)).await {
+    let answer = match Answer::try_of(request.timeout(WAIT_TIMEOUT)).await {
         Ok(answer) => answer,
-        // It never left.
+        // The request was never sent.
         Err(error) if error.is_connect() => return Reply::Refused,
         Err(_) => return Reply::Unknown,
     };
     match (answer.status, keyed) {
         (200 | 201 | 204 | 404 | 412, _) => Reply::Answered(answer),
         (503, false) => Reply::Refused,
-        // The first of two that are the same may still be under way.
+        // An earlier identical request may still be running.
         (503 | 409, true) | (504, false) => Reply::Unknown,
         _ => panic!("{answer:?}"),
     }

@@ -1,4 +1,4 @@
-//! Exports that are cut off, and their files.
+//! Exports that fail midway, and their output files.
 
 use std::io::Read as _;
 use std::process::{Child, Stdio};
@@ -14,7 +14,7 @@ use crate::service::{Database, Service, taskhold};
 
 const FORMATS: [&str; 2] = ["console", "ndjson"];
 
-/// So many tasks of alice, each as large as one can be: far more than pipes and sockets hold.
+/// Tasks of alice, each of the maximum size: far more data than pipes and sockets buffer.
 const TASKS: usize = 10_000;
 
 fn large_tasks() -> String {
@@ -24,34 +24,36 @@ fn large_tasks() -> String {
     Value::Array(rows.collect()).to_string()
 }
 
-/// An export that was begun, and waits for what it has written to be read.
-fn exporting(database: &Database, format: &str) -> (Child, Vec<u8>) {
+/// Starts an export and reads the first bytes of its output; the export blocks until more is read.
+fn start_export(database: &Database, format: &str) -> (Child, Vec<u8>) {
     let variables = [("DATABASE_URL", database.url.as_str())];
     let arguments = ["export", "--user", "alice", "--format", format];
     let mut export = taskhold(database.folder.path(), &variables, &arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("it starts");
+        .expect("the export starts");
     let mut beginning = vec![0; 100];
     let output = export.stdout.as_mut().expect("a pipe");
-    output.read_exact(&mut beginning).expect("it writes");
+    output
+        .read_exact(&mut beginning)
+        .expect("the export writes");
     (export, beginning)
 }
 
-fn assert_cut_with_an_error(format: &str, (export, mut written): (Child, Vec<u8>)) {
+fn assert_fails_with_an_error(format: &str, (export, mut written): (Child, Vec<u8>)) {
     let output = export.wait_with_output().expect("ended");
     written.extend(&output.stdout);
     println!("{format}: cut after {} bytes", written.len());
     assert_eq!(output.status.code(), Some(1), "{format}");
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let expected = "cannot read the tasks: the store is not available";
-    assert!(told.contains(expected), "{told}");
+    assert!(stderr.contains(expected), "{stderr}");
     assert!(written.len() < TASKS * 2_000, "{format}");
     assert!(serde_json::from_slice::<Value>(&written).is_err());
 }
 
-async fn assert_cut_without_an_end(format: &str, mut answer: Response) {
+async fn assert_body_is_incomplete(format: &str, mut answer: Response) {
     let mut bytes = 0;
     let ended = loop {
         match answer.chunk().await {
@@ -60,18 +62,21 @@ async fn assert_cut_without_an_end(format: &str, mut answer: Response) {
         }
     };
     println!("{format} over HTTP: cut after {bytes} bytes: {ended:?}");
-    assert!(ended.is_err(), "{format}: it ends as if it were whole");
+    assert!(
+        ended.is_err(),
+        "{format}: the body ends as if it were complete"
+    );
     assert!(bytes < TASKS * 2_000, "{format}: {bytes}");
 }
 
 #[tokio::test]
-async fn an_export_whose_store_goes_away_does_not_look_whole() {
+async fn lost_store_cuts_the_export_off_with_an_error() {
     let server = PostgresServer::start().expect("a server");
     let database = Database::at(&server.url("postgres"));
     assert_eq!(database.import(&database.file(large_tasks()), &[]).0, 0);
     let service = Service::start(&database).await;
     let alice = service.client("alice");
-    let exports = FORMATS.map(|format| exporting(&database, format));
+    let exports = FORMATS.map(|format| start_export(&database, format));
     let mut answers = Vec::new();
     for format in FORMATS {
         let path = format!("/api/v1/export?format={format}");
@@ -82,15 +87,15 @@ async fn an_export_whose_store_goes_away_does_not_look_whole() {
     }
     server.kill();
 
-    // Both wait for the store as long as they may, so they are read at the same time.
+    // Each export waits for the store until its timeout, so all are read concurrently.
     let outputs = FORMATS.into_iter().zip(exports).map(|(format, export)| {
-        tokio::task::spawn_blocking(move || assert_cut_with_an_error(format, export))
+        tokio::task::spawn_blocking(move || assert_fails_with_an_error(format, export))
     });
     let outputs: Vec<_> = outputs.collect();
     let answers = FORMATS.into_iter().zip(answers);
-    join_all(answers.map(|(format, answer)| assert_cut_without_an_end(format, answer))).await;
+    join_all(answers.map(|(format, answer)| assert_body_is_incomplete(format, answer))).await;
     for output in outputs {
-        output.await.expect("as it should be");
+        output.await.expect("no failed assertion");
     }
 
     server.restart();
@@ -100,9 +105,9 @@ async fn an_export_whose_store_goes_away_does_not_look_whole() {
     }
 }
 
-/// With the store as good as any: only of the second page it turns out that it cannot be read.
+/// The store is available, but a row of the second page is corrupt.
 #[tokio::test]
-async fn a_file_of_an_export_is_whole_or_not_there() {
+async fn failed_export_leaves_the_output_file_unchanged() {
     let database = Database::sqlite();
     assert_eq!(database.import(&fixture("90-ten-thousand"), &[]).0, 0);
     let path = database.folder.path().join("new.json");
@@ -117,10 +122,10 @@ async fn a_file_of_an_export_is_whole_or_not_there() {
     };
     for format in FORMATS {
         assert!(to_file(format).status.success());
-        let file = std::fs::read_to_string(&path).expect("there");
+        let file = std::fs::read_to_string(&path).expect("the output file");
         assert_eq!(file, database.export("alice", &["--format", format]));
     }
-    let before = std::fs::read(&path).expect("there");
+    let before = std::fs::read(&path).expect("the output file");
 
     let mut connection = SqliteConnection::connect(&database.url)
         .await
@@ -136,26 +141,26 @@ async fn a_file_of_an_export_is_whole_or_not_there() {
         let output = to_file(format);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("damaged"));
-        let left = std::fs::read(&path).expect("there still");
-        assert!(left == before, "the file from before is as it was");
+        let left = std::fs::read(&path).expect("the output file");
+        assert!(left == before, "the earlier file is unchanged");
         std::fs::remove_file(&path).expect("removed");
         assert!(!to_file(format).status.success());
         assert!(!path.exists());
         std::fs::write(&path, &before).expect("written");
     }
     let left = std::fs::read_dir(database.folder.path()).expect("a folder");
-    // The database's, the report of the import, and the file.
+    // The folder of the database, the report of the import, and the file.
     assert_eq!(left.count(), 3);
 }
 
 #[test]
-fn an_export_says_where_it_cannot_write() {
+fn unwritable_output_is_refused_by_name() {
     let database = Database::sqlite();
     for output in ["nowhere/new.json", ".", "/dev/null"] {
         let refused = database.taskhold(&["export", "--user", "alice", "--output", output]);
         assert_eq!(refused.status.code(), Some(1), "{output}: {refused:?}");
-        let told = String::from_utf8_lossy(&refused.stderr);
+        let stderr = String::from_utf8_lossy(&refused.stderr);
         let expected = format!("--output: cannot write {output}");
-        assert!(told.contains(&expected), "{told}");
+        assert!(stderr.contains(&expected), "{stderr}");
     }
 }

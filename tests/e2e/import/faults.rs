@@ -1,4 +1,4 @@
-//! Imports that are cut off, and several at once.
+//! Imports that are interrupted, and concurrent imports.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
@@ -11,48 +11,49 @@ use taskhold_testkit::proxy::FaultProxy;
 use super::{assert_counts, fixture};
 use crate::service::{Database, eventually, taskhold};
 
-/// An import that reads what it is told through a pipe.
-fn importing(database: &Database) -> Child {
+/// Starts an import that reads from a pipe.
+fn start_import(database: &Database) -> Child {
     let variables = [("DATABASE_URL", database.url.as_str())];
     taskhold(database.folder.path(), &variables, &["import", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("it starts")
+        .expect("the import starts")
 }
 
-/// When an import is killed.
+/// The moment at which an import is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    /// It has half of the file and waits for the rest.
+enum KillPoint {
+    /// The import has read half of the file and waits for the rest.
     HalfRead,
-    /// It was given the whole file a moment ago.
-    Given,
-    /// It has begun to make tasks of what it has read.
+    /// The whole file has just been written to the pipe.
+    Sent,
+    /// The import has started to create tasks.
     Importing,
 }
 
-async fn an_import_that_is_killed_never_was_and_the_next_one_works(database: Database) {
+async fn killed_import_leaves_nothing_and_can_be_repeated(database: Database) {
     assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
     let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
     let (half, rest) = file.split_at(file.len() / 2);
-    for moment in [Moment::HalfRead, Moment::Given, Moment::Importing] {
-        let mut import = importing(&database);
+    for moment in [KillPoint::HalfRead, KillPoint::Sent, KillPoint::Importing] {
+        let mut import = start_import(&database);
         let mut input = import.stdin.take().expect("a pipe");
-        input.write_all(half).expect("it reads");
-        if moment != Moment::HalfRead {
-            input.write_all(rest).expect("it reads");
+        input.write_all(half).expect("the import reads");
+        if moment != KillPoint::HalfRead {
+            input.write_all(rest).expect("the import reads");
         }
-        if moment == Moment::Importing {
+        if moment == KillPoint::Importing {
             drop(input);
-            let said = BufReader::new(import.stderr.take().expect("a pipe"));
-            let mut lines = said.lines().map_while(Result::ok);
-            assert!(lines.any(|line| line.ends_with("importing")), "it says so");
+            let stderr = BufReader::new(import.stderr.take().expect("a pipe"));
+            let mut lines = stderr.lines().map_while(Result::ok);
+            let started = lines.any(|line| line.ends_with("importing"));
+            assert!(started, "the progress says so");
         }
         import.kill().expect("killed");
         let done = import.wait().expect("ended").success();
-        assert!(!done || moment == Moment::Importing, "{moment:?}");
+        assert!(!done || moment == KillPoint::Importing, "{moment:?}");
         let tasks: usize = ["alice", "bob", "carol-é"]
             .iter()
             .map(|user| database.tasks_of(user).len())
@@ -73,12 +74,12 @@ async fn an_import_that_is_killed_never_was_and_the_next_one_works(database: Dat
     assert_eq!(database.tasks_of("alice").len(), 5820);
 }
 
-async fn two_imports_at_once_make_each_task_once(database: Database) {
+async fn concurrent_imports_create_each_task_once(database: Database) {
     assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
     let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
     let imports: Vec<_> = (0..3)
         .map(|_| {
-            let mut import = importing(&database);
+            let mut import = start_import(&database);
             let mut input = import.stdin.take().expect("a pipe");
             let file = file.clone();
             let writer = std::thread::spawn(move || input.write_all(&file));
@@ -88,10 +89,10 @@ async fn two_imports_at_once_make_each_task_once(database: Database) {
     let mut imported = Vec::new();
     for (import, writer) in imports {
         let output = import.wait_with_output().expect("ended");
-        writer.join().expect("no panic").expect("it reads");
+        writer.join().expect("no panic").expect("the import reads");
         assert!(output.status.success(), "{output:?}");
-        let said = String::from_utf8(output.stdout).expect("UTF-8");
-        imported.push(said.split(' ').next().expect("a number").to_owned());
+        let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+        imported.push(stdout.split(' ').next().expect("a number").to_owned());
     }
     imported.sort_unstable();
     assert_eq!(imported, ["0", "0", "10000"]);
@@ -101,12 +102,12 @@ async fn two_imports_at_once_make_each_task_once(database: Database) {
 }
 
 on_both_stores! {
-    an_import_that_is_killed_never_was_and_the_next_one_works
-    two_imports_at_once_make_each_task_once
+    killed_import_leaves_nothing_and_can_be_repeated
+    concurrent_imports_create_each_task_once
 }
 
 /// Waits until a session of the server is in this state.
-async fn eventually_a_session(connection: &mut PgConnection, state: &str) {
+async fn wait_for_session(connection: &mut PgConnection, state: &str) {
     let sql = format!("SELECT true FROM pg_stat_activity WHERE {state}");
     eventually(state, async || {
         let session = sqlx::query(AssertSqlSafe(sql.as_str()));
@@ -116,14 +117,14 @@ async fn eventually_a_session(connection: &mut PgConnection, state: &str) {
     .await;
 }
 
-/// What is told when the server goes away, and that it has nothing of the import afterwards.
-fn assert_lost(server: &PostgresServer, database: &Database, import: Child) {
+/// Asserts that the import fails with an error and that the restarted server has none of its tasks.
+fn assert_import_lost(server: &PostgresServer, database: &Database, import: Child) {
     let output = import.wait_with_output().expect("ended");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        told.contains("nothing was imported: the store is not available"),
-        "{told}"
+        stderr.contains("nothing was imported: the store is not available"),
+        "{stderr}"
     );
     server.restart();
     for user in ["alice", "bob", "carol-é"] {
@@ -131,13 +132,14 @@ fn assert_lost(server: &PostgresServer, database: &Database, import: Child) {
     }
 }
 
-/// While rows are set aside, and when all tasks are made but for their being remembered.
+/// The store goes away while rows are staged, and again after all tasks were created but before the import
+/// is recorded.
 #[tokio::test]
-async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
+async fn store_lost_during_import_fails_it_and_keeps_nothing() {
     let server = PostgresServer::start().expect("a server");
     let database = Database::at(&server.url("postgres"));
     assert_eq!(database.import(&database.file("[]"), &[]).0, 0);
-    // Half of it is more than what is sent at once.
+    // Half of the file is larger than one batch.
     let rows = (1..=20_000).map(|id| {
         json!({"id": id, "title": format!("task {id}"), "description": "x".repeat(500), "user_id": "alice"})
     });
@@ -148,39 +150,39 @@ async fn a_store_that_goes_away_midway_is_told_and_has_nothing() {
         connection.expect("connected")
     };
 
-    let mut import = importing(&database);
+    let mut import = start_import(&database);
     let mut input = import.stdin.take().expect("a pipe");
-    input.write_all(half).expect("it reads");
-    // It has sent what it could, and waits for more.
-    let waits_for_more = "state = 'idle in transaction' AND query NOT LIKE 'BEGIN%' \
+    input.write_all(half).expect("the import reads");
+    // The import has sent every complete batch, and waits for input.
+    let waits_for_input = "state = 'idle in transaction' AND query NOT LIKE 'BEGIN%' \
         AND state_change < clock_timestamp() - interval '500 ms'";
-    eventually_a_session(&mut connect().await, waits_for_more).await;
+    wait_for_session(&mut connect().await, waits_for_input).await;
     server.kill();
-    // It may have ended before it has read all.
+    // The import may exit before it has read everything.
     drop(input.write_all(rest));
     drop(input);
-    assert_lost(&server, &database, import);
+    assert_import_lost(&server, &database, import);
 
     let mut holder = connect().await;
     let mut held = holder.begin().await.expect("begun");
     let lock = held.execute("LOCK TABLE imports IN SHARE MODE").await;
     lock.expect("locked");
-    let mut import = importing(&database);
+    let mut import = start_import(&database);
     let mut input = import.stdin.take().expect("a pipe");
     let writer = std::thread::spawn(move || input.write_all(&file));
-    let has_made_tasks = "wait_event_type = 'Lock' AND query LIKE 'INSERT INTO imports%'";
-    eventually_a_session(&mut connect().await, has_made_tasks).await;
+    let has_created_tasks = "wait_event_type = 'Lock' AND query LIKE 'INSERT INTO imports%'";
+    wait_for_session(&mut connect().await, has_created_tasks).await;
     server.kill();
-    assert_lost(&server, &database, import);
-    writer.join().expect("no panic").expect("it reads");
+    assert_import_lost(&server, &database, import);
+    writer.join().expect("no panic").expect("the import reads");
 
     let (_, report) = database.import(&fixture("90-ten-thousand"), &[]);
     assert_counts(&report, [10_000, 0, 0, 0, 0, 10_000]);
 }
 
-/// The word of a commit that was lost is not taken for a failure, and one that failed not for a loss.
+/// A lost reply to a commit must not be reported as a failure, nor a failed commit as an unknown outcome.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_commit_came_to_is_told() {
+async fn failed_and_unknown_commits_are_reported_apart() {
     let server = PostgresServer::start().expect("a server");
     let url = server.url("postgres");
     let database = Database::at(&url);
@@ -190,34 +192,34 @@ async fn what_a_commit_came_to_is_told() {
         $$ BEGIN RAISE EXCEPTION 'No space left' USING ERRCODE = 'disk_full'; END $$; \
         CREATE CONSTRAINT TRIGGER full_at_commit AFTER INSERT ON tasks \
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fill()";
-    connection.execute(full_at_commit).await.expect("made");
-    let told = database.refusal(&fixture("90-ten-thousand"));
+    connection.execute(full_at_commit).await.expect("created");
+    let message = database.import_error(&fixture("90-ten-thousand"));
     assert!(
-        told.contains("nothing was imported: the store is not available"),
-        "{told}"
+        message.contains("nothing was imported: the store is not available"),
+        "{message}"
     );
     assert_eq!(database.tasks_of("alice").len(), 0);
     let function = connection.execute("DROP FUNCTION fill CASCADE").await;
     function.expect("dropped");
 
     let proxy = FaultProxy::start(&url).await;
-    let mut import = importing(&Database::at(&proxy.url(&url)));
+    let mut import = start_import(&Database::at(&proxy.url(&url)));
     let mut input = import.stdin.take().expect("a pipe");
     let file = std::fs::read(fixture("90-ten-thousand")).expect("a fixture");
     let (half, rest) = file.split_at(file.len() / 2);
-    input.write_all(half).expect("it reads");
-    eventually_a_session(&mut connection, "state = 'idle in transaction'").await;
+    input.write_all(half).expect("the import reads");
+    wait_for_session(&mut connection, "state = 'idle in transaction'").await;
     proxy.cut_reply_with(b"COMMIT");
-    input.write_all(rest).expect("it reads");
+    input.write_all(rest).expect("the import reads");
     drop(input);
     let output = import.wait_with_output().expect("ended");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        told.contains("all of the file was imported, or nothing: import it again"),
-        "{told}"
+        stderr.contains("all of the file was imported, or nothing: import it again"),
+        "{stderr}"
     );
-    assert!(!told.contains("nothing was imported"), "{told}");
+    assert!(!stderr.contains("nothing was imported"), "{stderr}");
     let (_, report) = database.import(&fixture("90-ten-thousand"), &[]);
     assert_counts(&report, [0, 10_000, 0, 0, 0, 0]);
 }

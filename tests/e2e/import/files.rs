@@ -1,15 +1,15 @@
-//! Each recorded file, with what the rules make of it.
+//! Each recorded file, with the expected result of its import.
 
 use serde_json::{Value, json};
 
 use super::{assert_counts, fixture};
 use crate::service::Database;
 
-/// A file, and all that is to become of it.
+/// A file, and the expected result of its import.
 struct Case {
     file: &'static str,
     status: i32,
-    /// Imported, already there, deleted since, duplicates, rejected, verified.
+    /// The counts that [`assert_counts`] compares.
     counts: [u64; 6],
     rejected: Value,
     tasks: Vec<(&'static str, Vec<Value>)>,
@@ -62,7 +62,7 @@ fn third() -> Value {
     )
 }
 
-fn later() -> Value {
+fn last_duplicate() -> Value {
     task(
         "LATER DUPLICATE",
         "d3",
@@ -72,14 +72,14 @@ fn later() -> Value {
     )
 }
 
-fn on(title: &str, description: &str, day: u32) -> Value {
+fn dated(title: &str, description: &str, day: u32) -> Value {
     let time = format!("2026-02-{day:02}T00:00:00.000001");
     task(title, description, false, &time, &time)
 }
 
 #[expect(clippy::too_many_lines, reason = "one case after the other")]
 fn cases() -> Vec<Case> {
-    let sound = |file, imported, tasks| Case {
+    let valid = |file, imported, tasks| Case {
         file,
         status: 0,
         counts: [imported, 0, 0, 0, 0, imported],
@@ -97,7 +97,7 @@ fn cases() -> Vec<Case> {
         ],
     };
     vec![
-        sound(
+        valid(
             "01-current",
             4,
             vec![
@@ -107,16 +107,16 @@ fn cases() -> Vec<Case> {
         ),
         Case {
             counts: [4, 0, 0, 2, 0, 4],
-            ..sound(
+            ..valid(
                 "04-duplicate-ids",
                 4,
                 vec![
-                    ("alice", vec![call_mum(), later()]),
+                    ("alice", vec![call_mum(), last_duplicate()]),
                     ("bob", vec![bob_one(), bob_two()]),
                 ],
             )
         },
-        sound(
+        valid(
             "05-missing-user_id",
             4,
             vec![
@@ -133,7 +133,7 @@ fn cases() -> Vec<Case> {
             "16-completed-string",
             "Task completed status must be a boolean",
         ),
-        sound(
+        valid(
             "20-timestamp-variants",
             4,
             vec![
@@ -177,28 +177,32 @@ fn cases() -> Vec<Case> {
                 ),
             ],
         ),
-        sound(
+        valid(
             "25-unicode",
             7,
             vec![
                 (
                     "alice",
                     vec![
-                        on("café 😀", "שלום", 1),
-                        on(&"e\u{301}".repeat(50), &"😀".repeat(500), 2),
-                        on("  spaces  ", "\n\t", 3),
-                        on("   ", "", 4),
+                        dated("café 😀", "שלום", 1),
+                        dated(&"e\u{301}".repeat(50), &"😀".repeat(500), 2),
+                        dated("  spaces  ", "\n\t", 3),
+                        dated("   ", "", 4),
                     ],
                 ),
                 (
                     "用户",
-                    vec![on("👨\u{200D}👩\u{200D}👧", "\u{2028}\u{2029}\u{FEFF}", 5)],
+                    vec![dated(
+                        "👨\u{200D}👩\u{200D}👧",
+                        "\u{2028}\u{2029}\u{FEFF}",
+                        5,
+                    )],
                 ),
-                ("e\u{301}", vec![on("nfd user", "", 6)]),
-                ("\u{e9}", vec![on("nfc user", "", 7)]),
+                ("e\u{301}", vec![dated("nfd user", "", 6)]),
+                ("\u{e9}", vec![dated("nfc user", "", 7)]),
             ],
         ),
-        sound(
+        valid(
             "34-same-title-twice",
             4,
             vec![
@@ -243,7 +247,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-async fn next(database: &Database) -> Database {
+async fn empty_database(database: &Database) -> Database {
     if database.url.starts_with("sqlite") {
         Database::sqlite()
     } else {
@@ -251,9 +255,9 @@ async fn next(database: &Database) -> Database {
     }
 }
 
-async fn every_file_becomes_what_the_rules_say(database: Database) {
+async fn recorded_files_import_as_expected(database: Database) {
     for case in cases() {
-        let database = next(&database).await;
+        let database = empty_database(&database).await;
         let file = fixture(case.file);
         let (status, report) = database.import(&file, &[]);
         assert_eq!(status, case.status, "{}: {report}", case.file);
@@ -272,13 +276,13 @@ async fn every_file_becomes_what_the_rules_say(database: Database) {
     }
 }
 
-async fn rows_without_times_have_the_time_of_the_import_and_are_known_again(database: Database) {
+async fn rows_without_times_get_the_import_time_and_are_recognized_again(database: Database) {
     let file = fixture("02-legacy-content");
     let (status, report) = database.import(&file, &["--user", "dora"]);
     assert_eq!(status, 0);
     assert_counts(&report, [2, 0, 0, 0, 0, 2]);
     let tasks = database.tasks_of("dora");
-    let mut told: Vec<_> = tasks
+    let mut imported: Vec<_> = tasks
         .iter()
         .map(|task| {
             (
@@ -288,9 +292,9 @@ async fn rows_without_times_have_the_time_of_the_import_and_are_known_again(data
             )
         })
         .collect();
-    told.sort_unstable();
+    imported.sort_unstable();
     assert_eq!(
-        told,
+        imported,
         [
             (Some("Old one"), Some(""), Some(false)),
             (Some("Old two"), Some(""), Some(true)),
@@ -309,7 +313,7 @@ async fn rows_without_times_have_the_time_of_the_import_and_are_known_again(data
     assert_eq!(database.tasks_of("dora"), tasks);
 }
 
-async fn what_is_no_file_of_tasks_changes_nothing(database: Database) {
+async fn malformed_file_is_refused_and_changes_nothing(database: Database) {
     for (file, expected) in [
         ("07-empty-file", "line 1, column 1: the file is empty"),
         ("09-truncated", "line 24, column 23: the file is cut short"),
@@ -318,25 +322,25 @@ async fn what_is_no_file_of_tasks_changes_nothing(database: Database) {
             "line 1, column 1: the file is neither an array of tasks",
         ),
     ] {
-        let told = database.refusal(&fixture(file));
-        assert!(told.contains(expected), "{told}");
+        let message = database.import_error(&fixture(file));
+        assert!(message.contains(expected), "{message}");
     }
-    // However far it was sound: in three thousand rows there is more than one batch.
+    // Three thousand valid rows fill more than one batch.
     let row = r#"{"id": 1, "title": "t", "user_id": "alice"}"#;
-    let torn = format!("[{}", format!("{row},\n").repeat(3_000));
-    let told = database.refusal(&database.file(torn));
+    let truncated = format!("[{}", format!("{row},\n").repeat(3_000));
+    let message = database.import_error(&database.file(truncated));
     assert!(
-        told.contains("line 3001, column 1: the file is cut short"),
-        "{told}"
+        message.contains("line 3001, column 1: the file is cut short"),
+        "{message}"
     );
     for user in ["alice", "bob", "default_user"] {
         assert_eq!(database.export(user, &["--format", "ndjson"]), "");
     }
-    let told = database.refusal("no-such-file.json");
-    assert!(told.contains("no-such-file.json"), "{told}");
+    let message = database.import_error("no-such-file.json");
+    assert!(message.contains("no-such-file.json"), "{message}");
 }
 
-async fn ten_thousand_rows_are_all_there(database: Database) {
+async fn ten_thousand_rows_are_all_imported(database: Database) {
     let (status, report) = database.import(&fixture("90-ten-thousand"), &[]);
     assert_eq!(status, 0);
     assert_counts(&report, [10_000, 0, 0, 0, 0, 10_000]);
@@ -347,8 +351,8 @@ async fn ten_thousand_rows_are_all_there(database: Database) {
 }
 
 on_both_stores! {
-    every_file_becomes_what_the_rules_say
-    rows_without_times_have_the_time_of_the_import_and_are_known_again
-    what_is_no_file_of_tasks_changes_nothing
-    ten_thousand_rows_are_all_there
+    recorded_files_import_as_expected
+    rows_without_times_get_the_import_time_and_are_recognized_again
+    malformed_file_is_refused_and_changes_nothing
+    ten_thousand_rows_are_all_imported
 }

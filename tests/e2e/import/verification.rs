@@ -1,35 +1,42 @@
-//! What is told where the store does not keep what it was given.
+//! Imports into a store that changes or drops what is written to it.
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 
 use super::assert_counts;
 use crate::service::Database;
 
-/// What a database can be made to do with each new row of a table, as a statement.
+/// A trigger that runs a statement for each new task with the title "two".
 const SQLITE: &str =
-    "CREATE TRIGGER meddles AFTER INSERT ON tasks WHEN new.title = 'two' BEGIN {}; END";
-const POSTGRES: &str = "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS \
+    "CREATE TRIGGER interfere AFTER INSERT ON tasks WHEN new.title = 'two' BEGIN {}; END";
+const POSTGRES: &str = "CREATE FUNCTION interfere_function() RETURNS trigger LANGUAGE plpgsql AS \
     $$ BEGIN {}; RETURN new; END $$; \
-    CREATE TRIGGER meddles AFTER INSERT ON tasks FOR EACH ROW WHEN (new.title = 'two') \
-    EXECUTE FUNCTION meddle()";
+    CREATE TRIGGER interfere AFTER INSERT ON tasks FOR EACH ROW WHEN (new.title = 'two') \
+    EXECUTE FUNCTION interfere_function()";
 
 impl Database {
-    /// Has the database do this to each task with the title "two".
-    async fn meddles(&self, statement: &str) {
+    /// Installs a trigger that runs a statement for each new task with the title "two".
+    async fn install_trigger(&self, statement: &str) {
         if self.url.starts_with("sqlite") {
-            let sql = format!("DROP TRIGGER IF EXISTS meddles; {SQLITE}").replace("{}", statement);
+            let sql =
+                format!("DROP TRIGGER IF EXISTS interfere; {SQLITE}").replace("{}", statement);
             let mut connection = SqliteConnection::connect(&self.url).await.expect("open");
-            connection.execute(AssertSqlSafe(sql)).await.expect("made");
+            connection
+                .execute(AssertSqlSafe(sql))
+                .await
+                .expect("created");
         } else {
-            let sql = format!("DROP FUNCTION IF EXISTS meddle CASCADE; {POSTGRES}");
+            let sql = format!("DROP FUNCTION IF EXISTS interfere_function CASCADE; {POSTGRES}");
             let sql = sql.replace("{}", statement);
             let mut connection = PgConnection::connect(&self.url).await.expect("open");
-            connection.execute(AssertSqlSafe(sql)).await.expect("made");
+            connection
+                .execute(AssertSqlSafe(sql))
+                .await
+                .expect("created");
         }
     }
 }
 
-async fn a_task_that_is_not_what_the_file_says_undoes_the_import(database: Database) {
+async fn task_that_differs_from_its_row_rolls_the_import_back(database: Database) {
     let file = database.file(
         r#"[{"id": 1, "title": "one", "user_id": "alice", "description": "d"},
             {"id": 2, "title": "two", "user_id": "alice", "created_at": "2026-01-01T00:00:00"}]"#,
@@ -67,14 +74,14 @@ async fn a_task_that_is_not_what_the_file_says_undoes_the_import(database: Datab
             "row 2 of the file is not there",
         ),
     ] {
-        database.meddles(change).await;
-        let told = database.refusal(&file);
-        assert!(told.contains("nothing was imported"), "{told}");
-        assert!(told.contains(fault), "{change}: {told}");
+        database.install_trigger(change).await;
+        let message = database.import_error(&file);
+        assert!(message.contains("nothing was imported"), "{message}");
+        assert!(message.contains(fault), "{change}: {message}");
         assert_eq!(database.tasks_of("alice"), [""; 0]);
     }
     database
-        .meddles("UPDATE tasks SET title = title WHERE id = new.id")
+        .install_trigger("UPDATE tasks SET title = title WHERE id = new.id")
         .await;
     let (status, report) = database.import(&file, &[]);
     assert_eq!(status, 0);
@@ -82,5 +89,5 @@ async fn a_task_that_is_not_what_the_file_says_undoes_the_import(database: Datab
 }
 
 on_both_stores! {
-    a_task_that_is_not_what_the_file_says_undoes_the_import
+    task_that_differs_from_its_row_rolls_the_import_back
 }

@@ -1,44 +1,52 @@
-//! A collector of OpenTelemetry, as far as its clients can tell.
+//! A collector of OpenTelemetry that keeps the bodies of all requests.
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use actix_web::dev::ServerHandle;
+use actix_web::web::{Bytes, Data, PayloadConfig, post};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
-/// Keeps what it is sent, until dropped.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+type Bodies = Arc<Mutex<Vec<u8>>>;
+
+/// A collector that runs until it is dropped.
 pub struct Collector {
     pub url: String,
-    received: Arc<Mutex<Vec<u8>>>,
-    task: JoinHandle<()>,
+    bodies: Bodies,
+    server: ServerHandle,
 }
 
 impl Collector {
+    /// Starts a collector on a free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let received = Arc::<Mutex<Vec<u8>>>::default();
-        let task = tokio::spawn({
-            let received = Arc::clone(&received);
-            async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serve(stream, Arc::clone(&received)));
-                }
-            }
+        let bodies = Bodies::default();
+        let data = Data::from(Arc::clone(&bodies));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .app_data(PayloadConfig::new(MAX_BATCH_BYTES))
+                .route("/v1/traces", post().to(receive))
         });
+        let server = server.workers(1).disable_signals().bind("127.0.0.1:0");
+        let server = server.expect("a free port");
+        let url = format!("http://{}", server.addrs()[0]);
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
         Self {
             url,
-            received,
-            task,
+            bodies,
+            server: handle,
         }
     }
 
-    /// All bodies that it was sent so far.
+    /// Returns all bodies so far.
     pub fn received(&self) -> Vec<u8> {
-        self.received.lock().expect("unpoisoned").clone()
+        self.bodies.lock().expect("unpoisoned").clone()
     }
 
-    /// Whether it was sent these bytes.
+    /// Returns whether a body contains these bytes.
     pub fn has(&self, bytes: &[u8]) -> bool {
         let received = self.received();
         received.windows(bytes.len()).any(|window| window == bytes)
@@ -47,39 +55,14 @@ impl Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        self.task.abort();
+        // Sends the command at once; nothing waits for the end.
+        drop(self.server.stop(false));
     }
 }
 
-/// Takes one request after the other, until the client goes.
-async fn serve(mut stream: TcpStream, received: Arc<Mutex<Vec<u8>>>) {
-    let mut bytes = Vec::new();
-    loop {
-        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-            match stream.read_buf(&mut bytes).await {
-                Ok(1..) => continue,
-                Ok(0) | Err(_) => return,
-            }
-        };
-        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-        assert!(head.starts_with("post /v1/traces "), "{head}");
-        assert!(head.contains("application/x-protobuf"), "{head}");
-        let (_, length) = head.split_once("content-length: ").expect("a length");
-        let length = length.lines().next().expect("a length");
-        let length: usize = length.parse().expect("a number");
-        while bytes.len() < end + 4 + length {
-            match stream.read_buf(&mut bytes).await {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return,
-            }
-        }
-        let rest = bytes.split_off(end + 4 + length);
-        let body = &bytes[end + 4..];
-        received.lock().expect("unpoisoned").extend_from_slice(body);
-        bytes = rest;
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-        if stream.write_all(answer).await.is_err() {
-            return;
-        }
-    }
+async fn receive(request: HttpRequest, body: Bytes, bodies: Data<Mutex<Vec<u8>>>) -> HttpResponse {
+    let kind = request.headers().get("content-type").expect("a type");
+    assert_eq!(kind, "application/x-protobuf");
+    bodies.lock().expect("unpoisoned").extend_from_slice(&body);
+    HttpResponse::Ok().finish()
 }

@@ -1,4 +1,4 @@
-//! What a line of log tells of a request.
+//! The members of a log line.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::service::{Answer, Client, Database, Service, TASKS, eventually};
 const JSON: [(&str, &str); 1] = [("TASKHOLD__LOG__FORMAT", "json")];
 
 on_both_stores! {
-    lines_of_a_user_can_be_found_and_the_user_not_read
-    the_callers_trace_is_logged_where_it_is_a_sound_one
-    slow_calls_to_the_store_are_warned_of
+    log_lines_carry_a_digest_instead_of_the_user_id
+    only_a_valid_traceparent_is_logged
+    slow_store_call_logs_a_warning
 }
 
-/// The lines with this member, at least so many.
+/// Waits for at least `count` log lines with this member, and returns them.
 async fn lines(service: &Service, member: &str, value: &str, count: usize) -> Vec<Value> {
-    eventually("the lines are there", async || {
+    eventually("the lines are logged", async || {
         let log = service.log();
         let lines = log
             .lines()
@@ -33,7 +33,7 @@ async fn requests(service: &Service, count: usize) -> Vec<Value> {
     lines(service, "target", "taskhold::request", count).await
 }
 
-async fn lines_of_a_user_can_be_found_and_the_user_not_read(database: Database) {
+async fn log_lines_carry_a_digest_instead_of_the_user_id(database: Database) {
     let service = Service::start_with(&database, &JSON).await;
     for user in ["anna", "bert", "anna"] {
         assert_eq!(service.client(user).get(TASKS).await.status, 200);
@@ -44,7 +44,7 @@ async fn lines_of_a_user_can_be_found_and_the_user_not_read(database: Database) 
     let [anna, bert, anna_again, unknown] = lines.as_slice() else {
         panic!("{lines:?}");
     };
-    // As the documentation has it: printf %s anna | sha256sum | cut -c 1-16
+    // The documentation computes it with: printf %s anna | sha256sum | cut -c 1-16
     assert_eq!(anna["user"], "55579b557896d0ce");
     assert_eq!(anna["user"], anna_again["user"]);
     assert!(bert["user"].is_string() && bert["user"] != anna["user"]);
@@ -53,7 +53,7 @@ async fn lines_of_a_user_can_be_found_and_the_user_not_read(database: Database) 
     assert!(!log.contains("anna") && !log.contains("bert"), "{log}");
 }
 
-async fn traced(client: &Client, parents: &[&str]) {
+async fn send_traced(client: &Client, parents: &[&str]) {
     let mut request = client.request(Method::GET, "/health/live");
     for parent in parents {
         request = request.header("traceparent", *parent);
@@ -61,10 +61,10 @@ async fn traced(client: &Client, parents: &[&str]) {
     assert_eq!(Answer::of(request).await.status, 200);
 }
 
-async fn the_callers_trace_is_logged_where_it_is_a_sound_one(database: Database) {
+async fn only_a_valid_traceparent_is_logged(database: Database) {
     let service = Service::start_with(&database, &JSON).await;
     let client = service.client_with(None);
-    let sound = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
+    let valid = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
     let malformed = [
         "",
         "nonsense",
@@ -72,12 +72,12 @@ async fn the_callers_trace_is_logged_where_it_is_a_sound_one(database: Database)
         "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
         "ff-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
     ];
-    traced(&client, &[sound]).await;
+    send_traced(&client, &[valid]).await;
     for parent in malformed {
-        traced(&client, &[parent]).await;
+        send_traced(&client, &[parent]).await;
     }
-    traced(&client, &[sound, sound]).await;
-    traced(&client, &[]).await;
+    send_traced(&client, &[valid, valid]).await;
+    send_traced(&client, &[]).await;
     let lines = requests(&service, malformed.len() + 3).await;
     let (first, others) = lines.split_first().expect("lines");
     assert_eq!(first["trace_id"], "0af7651916cd43dd8448eb211c80319c");
@@ -88,16 +88,16 @@ async fn the_callers_trace_is_logged_where_it_is_a_sound_one(database: Database)
     }
 }
 
-/// Keeps everybody else from writing tasks for a while.
-async fn hold(database: &Database, time: Duration) {
+/// Blocks writes to tasks for a while.
+async fn block_writes(database: &Database, time: Duration) {
     macro_rules! hold {
         ($connection:ty, $begin:expr) => {{
             let connection = <$connection>::connect(&database.url).await;
             let mut connection = connection.expect("connected");
             let begin = AssertSqlSafe($begin.to_owned());
-            connection.execute(begin).await.expect("held");
+            connection.execute(begin).await.expect("locked");
             tokio::time::sleep(time).await;
-            connection.execute("ROLLBACK").await.expect("let go");
+            connection.execute("ROLLBACK").await.expect("unlocked");
         }};
     }
     if database.url.starts_with("sqlite") {
@@ -107,15 +107,15 @@ async fn hold(database: &Database, time: Duration) {
     }
 }
 
-async fn slow_calls_to_the_store_are_warned_of(database: Database) {
+async fn slow_store_call_logs_a_warning(database: Database) {
     let limit = [("TASKHOLD__LOG__SLOW_STORE_CALL_MS", "300")];
     let service = Service::start_with(&database, &[&JSON[..], &limit].concat()).await;
     let alice = service.client("alice");
-    alice.created(json!({"title": "one"})).await;
-    tokio::join!(hold(&database, Duration::from_millis(900)), async {
-        // Until it meets the lock.
+    alice.create(json!({"title": "one"})).await;
+    tokio::join!(block_writes(&database, Duration::from_millis(900)), async {
+        // The first writes may come before the lock.
         eventually("a write has waited", async || {
-            alice.created(json!({"title": "unmistakable"})).await;
+            alice.create(json!({"title": "unmistakable"})).await;
             service.log().contains("slow").then_some(())
         })
         .await;

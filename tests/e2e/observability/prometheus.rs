@@ -1,4 +1,4 @@
-//! What Prometheus and Grafana make of the metrics, by Prometheus' own tool.
+//! Metrics, alerts and the Grafana dashboard, checked with Prometheus' promtool.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -16,11 +16,11 @@ const MEANINGS: &str = include_str!("../../../docs/operations/alerts.md");
 const DASHBOARD: &str = include_str!("../../../docs/operations/grafana-dashboard.json");
 
 on_both_stores! {
-    prometheus_has_nothing_to_complain_of
-    labels_stay_bounded_whatever_is_asked
+    metrics_pass_the_promtool_check
+    random_requests_add_no_metric_series
 }
 
-/// What it says; it must not fail.
+/// Runs promtool with `input` on its standard input, asserts success, and returns its output.
 fn promtool(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("promtool")
         .args(arguments)
@@ -31,22 +31,22 @@ fn promtool(arguments: &[&str], input: &str) -> String {
         .spawn()
         .expect("promtool runs (Debian's package prometheus)");
     let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(input.as_bytes()).expect("told");
+    stdin.write_all(input.as_bytes()).expect("written");
     drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    said
+    let output = child.wait_with_output().expect("promtool ends");
+    let output_text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+    assert!(output.status.success(), "{arguments:?}: {output_text}");
+    output_text
 }
 
 fn documents() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations")
 }
 
-/// Asks for a little of everything.
-async fn used(service: &Service) {
+/// Sends a request of each kind.
+async fn exercise(service: &Service) {
     let alice = service.client("alice");
-    let item = path(&alice.created(json!({"title": "one"})).await);
+    let item = path(&alice.create(json!({"title": "one"})).await);
     for (method, path, body, status) in [
         (Method::GET, TASKS, None, 200),
         (Method::GET, &*item, None, 200),
@@ -59,14 +59,14 @@ async fn used(service: &Service) {
     }
 }
 
-async fn prometheus_has_nothing_to_complain_of(database: Database) {
+async fn metrics_pass_the_promtool_check(database: Database) {
     let service = Service::start(&database).await;
-    used(&service).await;
+    exercise(&service).await;
     let metrics = service.text("/metrics").await;
     assert_eq!(promtool(&["check", "metrics"], &metrics), "", "{metrics}");
 }
 
-/// Everything that is measured, without the values.
+/// Returns all series of the metrics, without their values.
 async fn series(service: &Service) -> BTreeSet<String> {
     let metrics = service.text("/metrics").await;
     let samples = metrics.lines().filter(|line| !line.starts_with('#'));
@@ -74,11 +74,11 @@ async fn series(service: &Service) -> BTreeSet<String> {
     series.map(|(series, _)| series.to_owned()).collect()
 }
 
-async fn labels_stay_bounded_whatever_is_asked(database: Database) {
+async fn random_requests_add_no_metric_series(database: Database) {
     let service = Service::start(&database).await;
     let alice = service.client("alice");
     let word = || -> String { (0..12).map(|_| fastrand::alphanumeric()).collect() };
-    let asked = async || {
+    let send_random = async || {
         let path = match fastrand::u8(..5) {
             0 => format!("/{}", word()),
             1 => format!("{TASKS}/{}", word()),
@@ -93,17 +93,17 @@ async fn labels_stay_bounded_whatever_is_asked(database: Database) {
         };
         alice.send(method, &path, None).await;
     };
-    // Enough to have met every kind of them.
+    // Enough requests for every label value to occur.
     for _ in 0..200 {
-        asked().await;
+        send_random().await;
     }
     let before = series(&service).await;
     for _ in 0..200 {
-        asked().await;
+        send_random().await;
     }
     let after = series(&service).await;
     let new: Vec<_> = after.difference(&before).collect();
-    // The first reading of the metrics was itself measured since.
+    // The first request for the metrics is counted by now.
     assert!(
         new.iter()
             .all(|series| series.contains(r#"route="/metrics""#)),
@@ -112,12 +112,12 @@ async fn labels_stay_bounded_whatever_is_asked(database: Database) {
 }
 
 #[test]
-fn alerts_fire_when_they_should_and_only_then() {
+fn alert_rules_pass_their_promtool_tests() {
     promtool(&["check", "rules", "alerts.yml"], "");
     promtool(&["test", "rules", "alerts.test.yml"], "");
 }
 
-/// What follows a word in a text, up to the end of its line or a character that is not a name's.
+/// Returns the names that follow a word in a text. A name ends at the first character that is not alphanumeric.
 fn names<'a>(text: &'a str, word: &str) -> BTreeSet<&'a str> {
     let after = text.split(word).skip(1);
     let is_end = |character: char| !character.is_ascii_alphanumeric();
@@ -125,12 +125,12 @@ fn names<'a>(text: &'a str, word: &str) -> BTreeSet<&'a str> {
 }
 
 #[test]
-fn every_alert_is_tried_and_explained() {
+fn every_alert_is_tested_and_documented() {
     let alerts = names(ALERTS, "alert: ");
     assert!(alerts.len() >= 10, "{alerts:?}");
     assert_eq!(names(MEANINGS, "## Taskhold"), without_prefix(&alerts));
     assert_eq!(names(ALERT_TESTS, "alertname: "), alerts);
-    // Also that it fires.
+    // Each alert has a test in which it fires.
     let fired: BTreeSet<_> = ALERT_TESTS
         .split("alertname: ")
         .skip(1)
@@ -146,11 +146,11 @@ fn every_alert_is_tried_and_explained() {
 
 fn without_prefix<'a>(alerts: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
     let rest = alerts.iter().map(|name| name.strip_prefix("Taskhold"));
-    rest.map(|name| name.expect("alerts are named so"))
+    rest.map(|name| name.expect("alerts begin with Taskhold"))
         .collect()
 }
 
-/// The names of metrics that an expression speaks of.
+/// Returns the names of the metrics in an expression.
 fn metrics_in(expression: &str) -> BTreeSet<&str> {
     let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let is_ours = |word: &&str| word.starts_with("taskhold_") || word.starts_with("process_");
@@ -169,7 +169,7 @@ fn expressions_of_the_dashboard() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn whatever_alerts_and_the_dashboard_ask_for_is_there() {
+async fn alerts_and_dashboard_use_only_exposed_metrics() {
     let database = Database::sqlite();
     let variables = [("DATABASE_URL", database.url.as_str())];
     let folder = database.folder.path();
@@ -178,7 +178,7 @@ async fn whatever_alerts_and_the_dashboard_ask_for_is_there() {
         assert!(done.status.success(), "{done:?}");
     }
     let service = Service::start(&database).await;
-    used(&service).await;
+    exercise(&service).await;
     let dashboard = expressions_of_the_dashboard();
     assert!(dashboard.len() >= 15, "{dashboard:?}");
     let mut wanted = metrics_in(ALERTS);
@@ -202,9 +202,9 @@ async fn whatever_alerts_and_the_dashboard_ask_for_is_there() {
     assert!(missing.is_empty(), "{missing:?} of {exposed:?}");
 }
 
-/// Prometheus reads every expression, once Grafana has put values for its variables.
+/// Grafana replaces its variables before Prometheus reads an expression.
 #[test]
-fn the_dashboards_expressions_are_sound() {
+fn dashboard_expressions_pass_the_promtool_check() {
     let rules: Vec<_> = expressions_of_the_dashboard()
         .into_iter()
         .map(|expression| {

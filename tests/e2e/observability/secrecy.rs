@@ -1,4 +1,4 @@
-//! What is said or sent of people is in no log and in no span, whatever happens and at every level.
+//! Personal data and secrets appear in no log line and no span, at any log level.
 
 use std::fs;
 use std::path::Path;
@@ -18,26 +18,26 @@ const PASSWORD: &str = "unmistakable horse battery";
 const LOGIN: &str = "/api/auth/login";
 
 on_both_stores! {
-    nothing_secret_is_logged_by_default
-    nothing_secret_is_logged_at_any_level
+    default_log_and_spans_contain_no_secrets
+    trace_log_and_spans_contain_no_secrets
 }
 
-async fn nothing_secret_is_logged_by_default(database: Database) {
-    let log = log_of_a_life(&database, &[]).await;
+async fn default_log_and_spans_contain_no_secrets(database: Database) {
+    let log = log_of_all_operations(&database, &[]).await;
     assert!(log.contains("taskhold::request"), "{log}");
 }
 
-async fn nothing_secret_is_logged_at_any_level(database: Database) {
-    let log = log_of_a_life(&database, &[("TASKHOLD__LOG__FILTER", "trace")]).await;
-    assert!(log.contains("TRACE"), "it is logged at every level");
+async fn trace_log_and_spans_contain_no_secrets(database: Database) {
+    let log = log_of_all_operations(&database, &[("TASKHOLD__LOG__FILTER", "trace")]).await;
+    assert!(log.contains("TRACE"), "the log has every level");
 }
 
-/// Does whatever can be done, well and badly, and looks for what it gave away.
-async fn log_of_a_life(database: &Database, variables: &[(&str, &str)]) -> String {
+/// Uses every operation, with valid and invalid input, asserts that no secret leaks, and returns the log.
+async fn log_of_all_operations(database: &Database, variables: &[(&str, &str)]) -> String {
     let collector = Collector::start().await;
     let of_service = [
         ("TASKHOLD__TELEMETRY__OTLP_ENDPOINT", collector.url.as_str()),
-        // Every call to the store is told of.
+        // Nearly every store call is logged as slow.
         ("TASKHOLD__LOG__SLOW_STORE_CALL_MS", "1"),
     ];
     let service = Service::start_with(database, &[&of_service, variables].concat()).await;
@@ -47,8 +47,7 @@ async fn log_of_a_life(database: &Database, variables: &[(&str, &str)]) -> Strin
     tasks(&client).await;
     bad_requests(&client).await;
     tokens.extend(bad_tokens(&service).await);
-    let said_by_commands = commands(database, variables);
-    let log = service.log() + &said_by_commands;
+    let log = service.log() + &commands(database, variables);
     assert!(service.stop().await.success());
     let spans = String::from_utf8_lossy(&collector.received()).into_owned();
     assert!(spans.contains("tasks.add"), "spans were sent");
@@ -66,8 +65,8 @@ async fn log_of_a_life(database: &Database, variables: &[(&str, &str)]) -> Strin
     log
 }
 
-/// Registers, logs in, also wrongly, and stays logged in. All tokens that were given, one that counts
-/// first.
+/// Registers, logs in and refreshes, with valid and invalid credentials. Returns all issued tokens, beginning
+/// with a valid access token.
 async fn accounts(service: &Service) -> Vec<String> {
     let nobody = service.client_with(None);
     let (email, name) = ("Unmistakable@example.org", "Unmistakable Anna");
@@ -86,18 +85,18 @@ async fn accounts(service: &Service) -> Vec<String> {
     ] {
         let answer = nobody.post(path, body.clone()).await;
         assert_eq!(answer.status, status, "{answer:?}");
-        tokens.extend(given(&answer));
+        tokens.extend(issued_tokens(&answer));
     }
     let refresh = json!({"refresh_token": tokens.last().expect("a refresh token")});
     for status in [200, 401] {
         let answer = nobody.post("/api/auth/refresh", refresh.clone()).await;
         assert_eq!(answer.status, status, "{answer:?}");
-        tokens.extend(given(&answer));
+        tokens.extend(issued_tokens(&answer));
     }
     tokens
 }
 
-fn given(answer: &Answer) -> Vec<String> {
+fn issued_tokens(answer: &Answer) -> Vec<String> {
     let tokens = ["access_token", "refresh_token"].map(|name| &answer.body[name]);
     tokens
         .into_iter()
@@ -116,7 +115,7 @@ async fn tasks(client: &Client) {
             .await;
         assert_eq!(keyed.status, 201, "{keyed:?}");
     }
-    let item = path(&client.created(task.clone()).await);
+    let item = path(&client.create(task.clone()).await);
     let toggled = format!("{item}/complete");
     let searched = format!("{TASKS}?q={MARK}&limit=1");
     let (get, put, patch) = (Method::GET, Method::PUT, Method::PATCH);
@@ -136,7 +135,7 @@ async fn tasks(client: &Client) {
     }
 }
 
-/// Breaks rules and forms.
+/// Sends requests that violate validation rules or are malformed.
 async fn bad_requests(client: &Client) {
     let long = MARK.repeat(50);
     for (body, status) in [
@@ -170,28 +169,28 @@ async fn bad_requests(client: &Client) {
     assert_eq!(Answer::of(header).await.status, 200);
 }
 
-/// Tries tokens that do not count; which.
+/// Sends invalid tokens, and a valid one. Returns all of them.
 async fn bad_tokens(service: &Service) -> Vec<String> {
-    let late = json!({"sub": "unmistakable user", "exp": 1_000_000_000});
+    let expired = json!({"sub": "unmistakable user", "exp": 1_000_000_000});
     let foreign = json!({"sub": "unmistakable user", "exp": tomorrow()});
     let tokens = vec![
         MARK.to_owned(),
-        signed(&late, SECRET),
+        signed(&expired, SECRET),
         signed(&foreign, "an unmistakable secret of somebody else"),
     ];
     for token in &tokens {
         let answer = service.client_with(Some(token.clone())).get(TASKS).await;
         assert_eq!(answer.status, 401, "{answer:?}");
     }
-    // One that counts, of a user whose name is in it.
-    let sound = signed(&foreign, SECRET);
-    let client = service.client_with(Some(sound.clone()));
-    client.created(json!({"title": "unmistakable"})).await;
-    [tokens, vec![sound]].concat()
+    // A valid token, which contains the name of its user.
+    let valid = signed(&foreign, SECRET);
+    let client = service.client_with(Some(valid.clone()));
+    client.create(json!({"title": "unmistakable"})).await;
+    [tokens, vec![valid]].concat()
 }
 
-/// Imports, well and badly, and makes backups; what was logged of it. What a command is asked for, such
-/// as which rows it rejected, goes to standard output.
+/// Runs imports that succeed and fail, and backups, and returns what they log. The result of a command, such
+/// as the rejected rows, goes to standard output and is not part of the log.
 fn commands(database: &Database, variables: &[(&str, &str)]) -> String {
     let folder = database.folder.path();
     let variables = [&[("DATABASE_URL", database.url.as_str())], variables].concat();
@@ -200,7 +199,7 @@ fn commands(database: &Database, variables: &[(&str, &str)]) -> String {
         "user_id": "unmistakable user", "created_at": "2026-01-02T03:04:05",
         "updated_at": "2026-01-02T03:04:05"});
     let bad = json!({"id": "2", "title": MARK.repeat(20), "completed": MARK});
-    let mut said = String::new();
+    let mut log = String::new();
     for (text, status) in [
         (json!([good, bad]).to_string(), 3),
         (format!(r#"[{{"title": "{MARK}"#), 1),
@@ -208,20 +207,20 @@ fn commands(database: &Database, variables: &[(&str, &str)]) -> String {
         fs::write(&file, text).expect("written");
         let done = run(folder, &variables, &["import", name(&file)]);
         assert_eq!(done.status.code(), Some(status), "{done:?}");
-        said += &logged(done);
+        log += &stderr_of(done);
     }
     for arguments in [&["backup"][..], &["backup", "verify"], &["user", "list"]] {
         let done = run(folder, &variables, arguments);
         assert!(done.status.success(), "{done:?}");
-        said += &logged(done);
+        log += &stderr_of(done);
     }
-    said
+    log
 }
 
 fn name(path: &Path) -> &str {
     path.to_str().expect("a path")
 }
 
-fn logged(done: Output) -> String {
+fn stderr_of(done: Output) -> String {
     String::from_utf8(done.stderr).expect("UTF-8")
 }

@@ -1,22 +1,22 @@
-//! The requests of an account, from its beginning to its end.
+//! The requests about accounts.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Observed, Planned, Request};
+use super::{Observed, PlannedStatement, Request};
 
 const EMAIL: &str = "plans@example.org";
 const PASSWORD: &str = "correct horse battery";
 const NEW_PASSWORD: &str = "another horse battery";
 
-/// Somebody registers, logs in, stays logged in, changes the password and leaves.
-pub(super) async fn life(observed: &mut impl Observed, all: &mut Vec<Planned>) {
+/// Registers an account, logs in, refreshes, changes the password, logs out and deletes the account.
+pub(super) async fn lifecycle(observed: &mut impl Observed, all: &mut Vec<PlannedStatement>) {
     let anyone = observed.service().client_with(None);
     let log_in = |password: &str| post("login", json!({"email": EMAIL, "password": password}));
     let registration = json!({"email": EMAIL, "password": PASSWORD});
     let requests = [
-        post("register", registration).answered(201),
-        log_in("wrong horse battery").answered(401),
+        post("register", registration).with_status(201),
+        log_in("wrong horse battery").with_status(401),
         log_in(PASSWORD),
     ];
     let mut grant = Value::Null;
@@ -28,11 +28,11 @@ pub(super) async fn life(observed: &mut impl Observed, all: &mut Vec<Planned>) {
         .expect(&anyone, &post("refresh", shown.clone()), all)
         .await
         .body;
-    let reused = post("refresh", shown).answered(401);
+    let reused = post("refresh", shown).with_status(401);
     observed.expect(&anyone, &reused, all).await;
 
     let caller = client(observed, &grant);
-    let me = Request::get("/api/auth/me").by(None);
+    let me = Request::get("/api/auth/me").with_statements(None);
     observed.expect(&caller, &me, all).await;
     let change = json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD});
     grant = observed
@@ -41,27 +41,29 @@ pub(super) async fn life(observed: &mut impl Observed, all: &mut Vec<Planned>) {
         .body;
     let caller = client(observed, &grant);
     let shown = json!({"refresh_token": grant["refresh_token"]});
-    let out = post("logout", shown).answered(204);
+    let out = post("logout", shown).with_status(204);
     observed.expect(&caller, &out, all).await;
 
     let back = log_in(NEW_PASSWORD);
     grant = observed.expect(&anyone, &back, all).await.body;
-    let everywhere = post("logout", json!({})).answered(204);
+    let everywhere = post("logout", json!({})).with_status(204);
     let caller = client(observed, &grant);
     observed.expect(&caller, &everywhere, all).await;
 
     grant = observed.expect(&anyone, &back, all).await.body;
     let caller = client(observed, &grant);
     let leaving = Request::new(Method::DELETE, "/api/auth/me")
-        .with(json!({"password": NEW_PASSWORD}))
-        .answered(204)
-        .by(None);
+        .with_body(json!({"password": NEW_PASSWORD}))
+        .with_status(204)
+        .with_statements(None);
     observed.expect(&caller, &leaving, all).await;
 }
 
 fn post(what: &str, body: Value) -> Request {
     let path = format!("/api/auth/{what}");
-    Request::new(Method::POST, &path).with(body).by(None)
+    Request::new(Method::POST, &path)
+        .with_body(body)
+        .with_statements(None)
 }
 
 fn client(observed: &impl Observed, grant: &Value) -> crate::service::Client {

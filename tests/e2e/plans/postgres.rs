@@ -1,17 +1,17 @@
-//! PostgreSQL, which writes down each statement with its plan.
+//! PostgreSQL, which logs each statement with its plan.
 
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 
-use super::{Asked, Observed, Planned, ask_everything, is_of_the_service, seed};
+use super::{Observed, PlannedStatement, StatementLog, check_all_requests, is_background, seed};
 use crate::service::{Database, Service, TASKS, eventually, path};
 
 struct Postgres {
     server: PostgresServer,
     service: Service,
-    /// How much of the server's log was read.
+    /// The number of bytes of the server's log read so far.
     read: usize,
 }
 
@@ -28,12 +28,12 @@ impl Postgres {
                 .expect("seeded");
         }
         admin.execute("VACUUM ANALYZE").await.expect("analyzed");
-        // Only who has loaded it knows its settings.
+        // The settings exist only in a session that has loaded the module.
         admin.execute("LOAD 'auto_explain'").await.expect("loaded");
         for setting in [
             "session_preload_libraries = 'auto_explain'",
             "auto_explain.log_min_duration = 0",
-            // What keeps the foreign keys.
+            // The statements that enforce foreign keys are nested.
             "auto_explain.log_nested_statements = on",
             "log_statement = 'all'",
         ] {
@@ -48,7 +48,7 @@ impl Postgres {
             .await
             .expect("reloaded");
         server.end_sessions().await;
-        // The service connects anew, and knows from now on what the sessions are.
+        // The service reconnects, and prepares its sessions outside of the measured requests.
         let warm = service.client("user-1").get(TASKS).await;
         assert_eq!(warm.status, 200);
         let mut observed = Self {
@@ -56,7 +56,7 @@ impl Postgres {
             service,
             read: 0,
         };
-        observed.look().await;
+        observed.new_statements().await;
         observed
     }
 }
@@ -72,15 +72,15 @@ impl Observed for Postgres {
         &self.service
     }
 
-    /// It is written down before the answer is given.
-    async fn look(&mut self) -> Asked {
+    /// PostgreSQL logs a statement before it returns the result.
+    async fn new_statements(&mut self) -> StatementLog {
         let log = self.server.log();
-        let asked = read(&log[self.read..]);
+        let statements_log = read(&log[self.read..]);
         self.read = log.len();
-        asked
+        statements_log
     }
 
-    fn fault(Planned { statement, plan }: &Planned) -> Option<&'static str> {
+    fn problem(PlannedStatement { statement, plan }: &PlannedStatement) -> Option<&'static str> {
         let (index_scans, conditions) = plan.lines().fold((0, 0), |(scans, conditions), line| {
             let is_scan = line.contains("Index") && line.contains("Scan");
             let is_condition = line.contains("Index Cond:");
@@ -89,8 +89,7 @@ impl Observed for Postgres {
                 conditions + usize::from(is_condition),
             )
         });
-        // A whole list may be sorted, since reading it as it lies and sorting it can be less work than
-        // following the index.
+        // Sorting is allowed for a whole list, where it can be cheaper than following the index.
         let is_in_order = ["\"tasks\".\"created_at\"", "\"created_at\""]
             .iter()
             .any(|column| statement.contains(&format!("ORDER BY {column}")));
@@ -107,11 +106,11 @@ impl Observed for Postgres {
     }
 }
 
-fn read(log: &str) -> Asked {
-    let mut asked = Asked::default();
+fn read(log: &str) -> StatementLog {
+    let mut statements_log = StatementLog::default();
     for line in log.lines() {
         if let Some(text) = line.strip_prefix('\t') {
-            if let Some(last) = asked.plans.last_mut() {
+            if let Some(last) = statements_log.plans.last_mut() {
                 if let Some(text) = text.strip_prefix("Query Text: ") {
                     last.statement.push_str(text);
                 } else {
@@ -120,7 +119,7 @@ fn read(log: &str) -> Asked {
                 }
             }
         } else if line.contains("LOG:  duration: ") && line.ends_with("plan:") {
-            asked.plans.push(Planned {
+            statements_log.plans.push(PlannedStatement {
                 statement: String::new(),
                 plan: String::new(),
             });
@@ -128,46 +127,46 @@ fn read(log: &str) -> Asked {
             .split_once("LOG:  execute ")
             .or_else(|| line.split_once("LOG:  statement: "))
         {
-            asked.statements += usize::from(is_of_request(statement));
+            statements_log.statements += usize::from(is_of_request(statement));
         }
     }
-    asked
+    statements_log
         .plans
         .retain(|planned| is_of_request(&planned.statement));
-    asked
+    statements_log
 }
 
 fn is_of_request(statement: &str) -> bool {
-    !statement.starts_with("SET statement_timeout") && !is_of_the_service(statement)
+    !statement.starts_with("SET statement_timeout") && !is_background(statement)
 }
 
 #[tokio::test]
-async fn everything_is_asked_by_an_index_and_each_task_by_one_statement() {
+async fn requests_use_indexes_and_the_expected_number_of_statements() {
     let mut observed = Postgres::start().await;
-    let all = ask_everything(&mut observed).await;
-    let cascade = |planned: &Planned| planned.statement.contains("DELETE FROM ONLY");
-    assert!(all.iter().any(cascade), "keys are seen");
+    let all = check_all_requests(&mut observed).await;
+    let cascade = |planned: &PlannedStatement| planned.statement.contains("DELETE FROM ONLY");
+    assert!(all.iter().any(cascade), "cascading deletes are logged");
 
-    // All this can find a fault.
+    // Without the index, the same check must find a problem.
     let mut admin = connected(&observed.server.url("postgres")).await;
     let drop = "DROP INDEX tasks_user_id_created_at_id";
     admin.execute(drop).await.expect("dropped");
-    observed.look().await;
+    observed.new_statements().await;
     let client = observed.service.client("user-7");
     assert_eq!(client.get(&format!("{TASKS}?limit=20")).await.status, 200);
-    let asked = observed.look().await;
-    let [page] = asked.plans.as_slice() else {
-        panic!("not one plan: {asked:#?}");
+    let statements_log = observed.new_statements().await;
+    let [page] = statements_log.plans.as_slice() else {
+        panic!("not one plan: {statements_log:#?}");
     };
-    assert_eq!(Postgres::fault(page), Some("it reads a whole table"));
+    assert_eq!(Postgres::problem(page), Some("it reads a whole table"));
 }
 
 #[tokio::test]
-async fn completing_a_task_touches_no_index() {
+async fn completing_a_task_updates_no_index() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
     let client = service.client("anna");
-    let task = path(&client.created(json!({"title": "Often"})).await);
+    let task = path(&client.create(json!({"title": "Often"})).await);
     for _ in 0..20 {
         let answer = client
             .send(Method::PATCH, &format!("{task}/complete"), None)

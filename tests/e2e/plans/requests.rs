@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Observed, Planned, Request};
+use super::{Observed, PlannedStatement, Request};
 use crate::service::{Client, TASKS, eventually, path};
 
 const SORTS: [&str; 6] = [
@@ -16,14 +16,14 @@ const SORTS: [&str; 6] = [
     "-title",
 ];
 
-/// Each endpoint as somebody with 1,000 tasks and somebody with 10,000.
-pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<Planned>) {
+/// Sends a request to each endpoint as a user with 1,000 tasks and as one with 10,000.
+pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedStatement>) {
     for user in ["user-7", "user-200"] {
         let client = observed.service().client(user);
         // The first creation of an owner on an instance counts the owner's tasks as well.
-        let first = creation("First").by(2);
-        let made = observed.expect(&client, &first, all).await;
-        let task = path(&made.body["task"]);
+        let first = creation("First").with_statements(2);
+        let created = observed.expect(&client, &first, all).await;
+        let task = path(&created.body["task"]);
         observed.expect(&client, &creation("Second"), all).await;
 
         pages(observed, &client, all).await;
@@ -33,34 +33,38 @@ pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<Planned>) 
         let requests = [
             Request::get(&task),
             Request::get(&format!("{TASKS}/stats")),
-            Request::new(Method::PUT, &task).with(text.clone()),
+            Request::new(Method::PUT, &task).with_body(text.clone()),
             Request::new(Method::PUT, &task)
-                .with(text)
+                .with_body(text)
                 .header("if-match", "\"2\""),
-            Request::new(Method::PATCH, &task).with(json!({"description": "More"})),
-            Request::new(Method::PATCH, &completion).with(json!({"completed": true})),
+            Request::new(Method::PATCH, &task).with_body(json!({"description": "More"})),
+            Request::new(Method::PATCH, &completion).with_body(json!({"completed": true})),
             Request::new(Method::PATCH, &completion),
-            Request::new(Method::DELETE, &task).answered(204),
-            Request::get(&task).answered(404),
-            // A change that finds nothing asks why.
-            Request::new(Method::PATCH, &completion).answered(404).by(2),
+            Request::new(Method::DELETE, &task).with_status(204),
+            Request::get(&task).with_status(404),
+            // A change that finds no task queries the reason.
+            Request::new(Method::PATCH, &completion)
+                .with_status(404)
+                .with_statements(2),
         ];
         for request in requests {
             observed.expect(&client, &request, all).await;
         }
     }
     let mine = observed.service().client("user-7");
-    let made = observed.expect(&mine, &creation("Mine"), all).await;
+    let created = observed.expect(&mine, &creation("Mine"), all).await;
     let stranger = observed.service().client("user-8");
-    let not_theirs = path(&made.body["task"]);
-    let forbidden = Request::new(Method::DELETE, &not_theirs).answered(403);
-    observed.expect(&stranger, &forbidden.by(2), all).await;
-    let export = Request::get("/api/v1/export").by(None);
+    let foreign_task = path(&created.body["task"]);
+    let forbidden = Request::new(Method::DELETE, &foreign_task).with_status(403);
+    observed
+        .expect(&stranger, &forbidden.with_statements(2), all)
+        .await;
+    let export = Request::get("/api/v1/export").with_statements(None);
     observed.expect(&mine, &export, all).await;
 }
 
-/// The list in every order, with every filter, by cursor and by offset.
-async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<Planned>) {
+/// Requests the list in every order, with every filter, by cursor and by offset.
+async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<PlannedStatement>) {
     observed.expect(client, &Request::get(TASKS), all).await;
     for sort in SORTS {
         for filter in ["", "&completed=true", "&q=ask", "&completed=false&q=ask"] {
@@ -75,8 +79,11 @@ async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<Plan
     }
 }
 
-/// Concurrent reads, which are batched into one statement for several tasks.
-pub(super) async fn at_once(observed: &mut impl Observed, all: &mut Vec<Planned>) {
+/// Reads tasks concurrently until several reads are batched into one statement.
+pub(super) async fn concurrent_reads(
+    observed: &mut impl Observed,
+    all: &mut Vec<PlannedStatement>,
+) {
     let client = observed.service().client("user-9");
     let tasks = client.get(&format!("{TASKS}?limit=50")).await.body["tasks"].clone();
     let tasks: Vec<Value> = serde_json::from_value(tasks).expect("a list");
@@ -86,27 +93,29 @@ pub(super) async fn at_once(observed: &mut impl Observed, all: &mut Vec<Planned>
             async move { client.get(&path).await.status }
         });
         assert!(join_all(reads).await.iter().all(|status| *status == 200));
-        observed.look_for_faults("many at once", all).await;
-        all.iter().any(is_of_several).then_some(())
+        observed.check_new_statements("concurrent reads", all).await;
+        all.iter().any(is_batched).then_some(())
     })
     .await;
 }
 
-fn is_of_several(planned: &Planned) -> bool {
+fn is_batched(planned: &PlannedStatement) -> bool {
     let keys = planned.statement.split_once("(\"id\", \"user_id\") IN (");
     keys.is_some_and(|(_, keys)| keys.contains("), ("))
 }
 
-/// Writes under an idempotency key, for the first time and repeated.
-pub(super) async fn under_a_key(observed: &mut impl Observed, all: &mut Vec<Planned>) {
+/// Writes with idempotency keys, for the first time and again.
+pub(super) async fn keyed_writes(observed: &mut impl Observed, all: &mut Vec<PlannedStatement>) {
     let client = observed.service().client("user-7");
     let keyed = |request: Request, key: &str| request.header("idempotency-key", key);
-    let made = keyed(creation("Once").by(None), "plans-1");
-    let task = path(&observed.expect(&client, &made, all).await.body["task"]);
-    let completion = Request::new(Method::PATCH, &format!("{task}/complete")).by(None);
-    let deletion = Request::new(Method::DELETE, &task).answered(204).by(None);
+    let created = keyed(creation("Once").with_statements(None), "plans-1");
+    let task = path(&observed.expect(&client, &created, all).await.body["task"]);
+    let completion = Request::new(Method::PATCH, &format!("{task}/complete")).with_statements(None);
+    let deletion = Request::new(Method::DELETE, &task)
+        .with_status(204)
+        .with_statements(None);
     let requests = [
-        made,
+        created,
         keyed(completion.clone(), "plans-2"),
         keyed(completion, "plans-2"),
         keyed(deletion.clone(), "plans-3"),
@@ -119,6 +128,6 @@ pub(super) async fn under_a_key(observed: &mut impl Observed, all: &mut Vec<Plan
 
 fn creation(title: &str) -> Request {
     Request::new(Method::POST, TASKS)
-        .with(json!({"title": title}))
-        .answered(201)
+        .with_body(json!({"title": title}))
+        .with_status(201)
 }

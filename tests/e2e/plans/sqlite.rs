@@ -1,21 +1,21 @@
-//! SQLite, whose statements the service writes down, and which explains them afterwards: without
-//! statistics, which nobody gathers, a plan depends on the schema alone.
+//! SQLite, whose statements the service logs. They are explained afterwards: the service never gathers
+//! statistics, so a plan depends on the schema alone.
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
 
-use super::{Asked, Observed, Planned, ask_everything, is_of_the_service, seed};
+use super::{Observed, PlannedStatement, StatementLog, check_all_requests, is_background, seed};
 use crate::service::{Database, Service, TASKS, eventually};
 
 struct Sqlite {
     connection: SqliteConnection,
     service: Service,
-    /// How much of the service's log was read.
+    /// The number of bytes of the service's log read so far.
     read: usize,
 }
 
-/// How a connection begins, and what the writer does around the writes.
-const AROUND: [&str; 5] = ["PRAGMA", "BEGIN", "RELEASE", "ROLLBACK", "COMMIT"];
+/// The first words of statements that prepare a connection or delimit a transaction.
+const OVERHEAD: [&str; 5] = ["PRAGMA", "BEGIN", "RELEASE", "ROLLBACK", "COMMIT"];
 
 impl Sqlite {
     async fn start(database: &Database) -> Self {
@@ -44,7 +44,7 @@ impl Sqlite {
                 .expect("seeded");
         }
         connection.execute("COMMIT").await.expect("seeded");
-        // What made the tables is of no interest.
+        // Skip the statements that created the tables.
         let read = service.log().len();
         Self {
             connection,
@@ -71,24 +71,26 @@ impl Observed for Sqlite {
         &self.service
     }
 
-    /// A statement can be written down a moment after its answer was given.
-    async fn look(&mut self) -> Asked {
+    /// A statement can be logged a moment after its request is answered.
+    async fn new_statements(&mut self) -> StatementLog {
         let log = self.service.log();
         let new = log[self.read..].lines();
         let statements: Vec<_> = new.filter_map(statement).collect();
         self.read = log.len();
-        let mut asked = Asked {
+        let mut statements_log = StatementLog {
             statements: statements.len(),
-            ..Asked::default()
+            ..StatementLog::default()
         };
         for statement in statements {
             let plan = self.plan(&statement).await;
-            asked.plans.push(Planned { statement, plan });
+            statements_log
+                .plans
+                .push(PlannedStatement { statement, plan });
         }
-        asked
+        statements_log
     }
 
-    fn fault(Planned { statement, plan }: &Planned) -> Option<&'static str> {
+    fn problem(PlannedStatement { statement, plan }: &PlannedStatement) -> Option<&'static str> {
         let reads_all = |line: &str| line.starts_with("SCAN ") && !line.contains("CONSTANT ROW");
         let is_in_order = statement.contains("ORDER BY \"tasks\".\"created_at\"");
         if plan.lines().any(reads_all) {
@@ -101,29 +103,29 @@ impl Observed for Sqlite {
     }
 }
 
-/// The statement of a request that a line of the log tells of.
+/// Returns the statement of a request in a line of the log, if the line has one.
 fn statement(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     if line["target"] != "sqlx::query" {
         return None;
     }
-    // One of few words stands in its summary alone.
+    // A short statement is logged as its summary only.
     let whole = line["db.statement"]
         .as_str()
         .filter(|text| !text.is_empty());
     let statement = whole.or(line["summary"].as_str())?.trim();
     let is_of_request =
-        !AROUND.iter().any(|word| statement.starts_with(word)) && !is_of_the_service(statement);
+        !OVERHEAD.iter().any(|word| statement.starts_with(word)) && !is_background(statement);
     is_of_request.then(|| statement.to_owned())
 }
 
 #[tokio::test]
-async fn everything_is_asked_by_an_index_and_each_task_by_one_statement() {
+async fn requests_use_indexes_and_the_expected_number_of_statements() {
     let database = Database::sqlite();
     let mut observed = Sqlite::start(&database).await;
-    ask_everything(&mut observed).await;
+    check_all_requests(&mut observed).await;
 
-    // What goes with a user is found by an index: no plan tells.
+    // Plans do not show cascading deletes, so every foreign key must have an index.
     let unindexed: Vec<String> = sqlx::query_scalar(
         "SELECT m.name FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f
          WHERE m.type = 'table' AND NOT EXISTS (
@@ -135,16 +137,16 @@ async fn everything_is_asked_by_an_index_and_each_task_by_one_statement() {
     .expect("keys");
     assert_eq!(unindexed, [""; 0]);
 
-    // All this can find a fault.
+    // Without the index, the same check must find a problem.
     let drop = "DROP INDEX tasks_user_id_created_at_id";
     observed.connection.execute(drop).await.expect("dropped");
     let client = observed.service.client("user-7");
     assert_eq!(client.get(&format!("{TASKS}?limit=20")).await.status, 200);
     let mut plans = Vec::new();
-    eventually("it is written down", async || {
-        plans.extend(observed.look().await.plans);
+    eventually("the statement is logged", async || {
+        plans.extend(observed.new_statements().await.plans);
         (!plans.is_empty()).then_some(())
     })
     .await;
-    assert_eq!(Sqlite::fault(&plans[0]), Some("it reads a whole table"));
+    assert_eq!(Sqlite::problem(&plans[0]), Some("it reads a whole table"));
 }

@@ -1,5 +1,5 @@
-//! PgBouncer in front of a database, in transaction mode: a client may have another session for each
-//! transaction.
+//! PgBouncer in front of a database, in transaction mode: each transaction of a client may use another
+//! session.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 
 use crate::service::eventually;
 
-/// The first version that can keep the prepared statements of its clients apart.
-const KEEPS_APART: Version = Version(1, 21);
+/// The first version that supports prepared statements in transaction mode.
+const PREPARED_STATEMENTS: Version = Version(1, 21);
 
-/// A pooler on a free port of loopback, until dropped. It has three sessions for all its clients.
+/// A pooler on a free port of loopback, with three sessions for all its clients. It stops when dropped.
 pub struct Pooler {
     child: Child,
     port: u16,
@@ -25,10 +25,10 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// The system's own, which at 1.18 has not learned of prepared statements; a later one is told to
-    /// forget them.
-    pub async fn mixing_statements(url: &str) -> Self {
-        // Debian keeps it where only root's path leads.
+    /// Starts the system's PgBouncer without support for prepared statements: version 1.18 has none, and in
+    /// later ones it is turned off.
+    pub async fn without_prepared_statements(url: &str) -> Self {
+        // Debian installs it in a folder that only root has on the path.
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]
             .map(PathBuf::from)
             .into_iter()
@@ -37,24 +37,24 @@ impl Pooler {
         Self::start(&program, 0, url).await
     }
 
-    /// One that keeps prepared statements apart.
-    pub async fn keeping_statements_apart(url: &str) -> Self {
+    /// Starts a PgBouncer that supports prepared statements.
+    pub async fn with_prepared_statements(url: &str) -> Self {
         let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pgbouncer").to_owned();
         let program = std::env::var("PGBOUNCER").unwrap_or(built);
         Self::start(Path::new(&program), 100, url).await
     }
 
-    /// What names it to the service.
+    /// Returns the database URL for the service.
     pub fn url(&self) -> String {
         self.url_of(&self.database)
     }
 
-    /// How many clients are connected to it.
+    /// Returns the number of connected clients.
     pub async fn clients(&self) -> usize {
         let mut console = connected(&self.url_of("pgbouncer"))
             .await
-            .expect("its console answers");
-        // The console knows no other than the simple protocol.
+            .expect("the admin console answers");
+        // The admin console supports only the simple protocol.
         let clients = sqlx::raw_sql("SHOW CLIENTS").fetch_all(&mut console).await;
         clients
             .expect("a list of clients")
@@ -64,11 +64,14 @@ impl Pooler {
     }
 
     async fn start(program: &Path, prepared_statements: u16, url: &str) -> Self {
-        let statements = if Version::of(program) >= KEEPS_APART {
+        let statements = if Version::of(program) >= PREPARED_STATEMENTS {
             format!("max_prepared_statements = {prepared_statements}\n")
         } else {
             let program = program.display();
-            assert_eq!(prepared_statements, 0, "{program} mixes up statements");
+            assert_eq!(
+                prepared_statements, 0,
+                "{program} does not support prepared statements"
+            );
             String::new()
         };
         let folder = tempfile::tempdir().expect("a folder");
@@ -123,19 +126,19 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        // It may have ended already, which is as good.
+        // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// PgBouncer refuses a parameter that the driver sends unless told not to.
+/// Connects without the parameter `extra_float_digits`, which PgBouncer refuses.
 async fn connected(url: &str) -> Result<PgConnection, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
     PgConnection::connect_with(&options.extra_float_digits(None)).await
 }
 
-/// Major and minor.
+/// A version: major and minor number.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(u16, u16);
 
@@ -144,17 +147,17 @@ impl Version {
         let output = Command::new(program).arg("--version").output();
         let output = output.unwrap_or_else(|error| {
             panic!(
-                "{}: {error}; `make test` sees to it that PgBouncer is there",
+                "{}: {error}; `make test` installs PgBouncer",
                 program.display()
             )
         });
-        let said = String::from_utf8_lossy(&output.stdout);
-        Self::parse(&said).unwrap_or_else(|| panic!("{} has no version: {said}", program.display()))
+        let text = String::from_utf8_lossy(&output.stdout);
+        Self::parse(&text).unwrap_or_else(|| panic!("{} has no version: {text}", program.display()))
     }
 
-    /// Of what it says first: `PgBouncer 1.24.1`.
-    fn parse(said: &str) -> Option<Self> {
-        let mut numbers = said.strip_prefix("PgBouncer ")?.split(['.', '\n']);
+    /// Parses the output of `--version`, such as `PgBouncer 1.24.1`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.strip_prefix("PgBouncer ")?.split(['.', '\n']);
         let mut number = || numbers.next()?.parse().ok();
         Some(Self(number()?, number()?))
     }
@@ -162,10 +165,10 @@ impl Version {
 
 #[test]
 fn versions_are_compared_as_numbers() {
-    let version = |said| Version::parse(said).expect("a version");
-    assert!(version("PgBouncer 1.9.0\nlibevent 2.1.12-stable\n") < KEEPS_APART);
-    assert!(version("PgBouncer 1.18.0\n") < KEEPS_APART);
-    assert!(version("PgBouncer 1.21\n") >= KEEPS_APART);
-    assert!(version("PgBouncer 1.100.2\n") >= KEEPS_APART);
-    assert!(version("PgBouncer 2.0.0\n") >= KEEPS_APART);
+    let version = |text| Version::parse(text).expect("a version");
+    assert!(version("PgBouncer 1.9.0\nlibevent 2.1.12-stable\n") < PREPARED_STATEMENTS);
+    assert!(version("PgBouncer 1.18.0\n") < PREPARED_STATEMENTS);
+    assert!(version("PgBouncer 1.21\n") >= PREPARED_STATEMENTS);
+    assert!(version("PgBouncer 1.100.2\n") >= PREPARED_STATEMENTS);
+    assert!(version("PgBouncer 2.0.0\n") >= PREPARED_STATEMENTS);
 }

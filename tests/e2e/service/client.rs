@@ -1,27 +1,28 @@
-//! A client of the program, and what it is answered.
+//! An HTTP client of the service, and its answers.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use taskhold_security::http_client;
 
 use super::SECRET;
 
-/// Where all tasks are.
+/// The path of the list of tasks.
 pub const TASKS: &str = "/api/v1/tasks";
 
-/// Where a task is.
+/// Returns the path of a task.
 pub fn path(task: &Value) -> String {
     format!("{TASKS}/{}", task["id"].as_str().expect("an id"))
 }
 
-/// A sound token of the secret of the tests.
+/// Returns a valid token for `user`.
 pub fn token(user: &str) -> String {
     signed(&json!({"sub": user, "exp": tomorrow()}), SECRET)
 }
 
-/// For a token that outlives every test.
+/// Returns the expiry time of a token that outlives every test, in seconds since 1970.
 #[expect(
     clippy::disallowed_methods,
     reason = "the service under test reads the same clock"
@@ -31,12 +32,19 @@ pub fn tomorrow() -> u64 {
     now.expect("a time after 1970").as_secs() + 86_400
 }
 
+/// Returns a token with these claims, signed with HS256.
 pub fn signed(claims: &Value, secret: &str) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("signed")
 }
 
-/// Speaks HTTP to a service.
+/// Returns the program's own HTTP client, but one that waits for as long as the slowest test needs.
+pub fn http() -> reqwest::Client {
+    let client = http_client::builder().timeout(Duration::from_mins(5));
+    client.build().expect("a client")
+}
+
+/// An HTTP client with a token.
 #[derive(Clone)]
 pub struct Client {
     pub(super) http: reqwest::Client,
@@ -53,14 +61,14 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    /// Creates a task and gives its JSON.
-    pub async fn created(&self, body: Value) -> Value {
+    /// Creates a task and returns its JSON.
+    pub async fn create(&self, body: Value) -> Value {
         let answer = self.post(TASKS, body).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.body["task"].clone()
     }
 
-    /// All tasks, newest first.
+    /// Returns all tasks, newest first.
     pub async fn tasks(&self) -> Vec<Value> {
         let answer = self.get(TASKS).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -75,7 +83,7 @@ impl Client {
         Answer::of(request).await
     }
 
-    /// Under an idempotency key.
+    /// Sends a request with an idempotency key.
     pub async fn send_keyed(
         &self,
         key: &str,
@@ -90,7 +98,7 @@ impl Client {
         Answer::of(request).await
     }
 
-    /// A body that need not be JSON.
+    /// Sends a request with a body that need not be JSON.
     pub async fn send_raw(
         &self,
         method: Method,
@@ -105,7 +113,7 @@ impl Client {
         .await
     }
 
-    /// A request that is yet to be sent.
+    /// Returns a request that can be changed before it is sent.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.token {
@@ -115,23 +123,24 @@ impl Client {
     }
 }
 
-/// What the service answered.
+/// An answer of the service.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    /// Null where it is empty or no JSON.
+    /// Null if the body is empty or not JSON.
     pub body: Value,
     pub bytes: usize,
 }
 
 impl Answer {
+    /// Sends a request and returns its answer.
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        Self::whole(request).await.expect("an answer")
+        Self::try_of(request).await.expect("an answer")
     }
 
-    /// Fails where the connection does.
-    pub async fn whole(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+    /// Sends a request and returns its answer, or an error if the connection fails.
+    pub async fn try_of(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?;
@@ -149,7 +158,7 @@ impl Answer {
             .map_or("", |value| value.to_str().expect("ASCII"))
     }
 
-    /// It is a problem of this status and code, in the form of the contract.
+    /// Asserts that the answer is a problem with this status and code, in the documented format.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, error_code: &str) {
         assert_eq!(

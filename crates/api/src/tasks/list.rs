@@ -120,7 +120,7 @@ impl TaskList {
                 TaskBody::new(&task, &self.owner).write_json(&mut chunk)?;
             } else {
                 chunk.extend_from_slice(b"],\"next_cursor\":");
-                serde_json::to_writer(&mut chunk, &self.next_cursor)?;
+                self.next_cursor.as_deref().write_json(&mut chunk)?;
                 chunk.push(b'}');
                 self.is_complete = true;
             }

@@ -36,19 +36,17 @@ impl Completion {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Option<Self> {
-        match change {
-            TaskChange {
-                title: None,
-                description: None,
-                completion: Some(completion),
-            } if *precondition == Precondition::None => Some(Self {
-                owner: owner.clone(),
-                id,
-                set: *completion,
-                now,
-            }),
-            _ => None,
-        }
+        let set = change.completion?;
+        let only_completion = TaskChange {
+            completion: Some(set),
+            ..TaskChange::default()
+        };
+        (*change == only_completion && *precondition == Precondition::None).then(|| Self {
+            owner: owner.clone(),
+            id,
+            set,
+            now,
+        })
     }
 }
 

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::error::Error;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{DynIden, InsertStatement, IntoIden, Query};
+use sea_orm::sea_query::{DynIden, ExprTrait as _, InsertStatement, IntoIden, Query};
 use sea_orm::{IntoActiveModel, Iterable, Statement, Value};
 use serde::{Deserialize, Serialize};
 use taskhold_domain::search::fold;
-use taskhold_domain::task::{Description, Task, TaskId, Title, Version};
+use taskhold_domain::task::{Completion, Description, Task, TaskChange, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -88,6 +88,37 @@ pub fn insert(tasks: &[Task]) -> InsertStatement {
             .values_panic(values.into_iter().map(Expr::value));
     }
     insert
+}
+
+/// Returns every column that a change sets, with its new value.
+pub fn assignments(change: &TaskChange) -> Vec<(DynIden, Expr)> {
+    let TaskChange {
+        title,
+        description,
+        completion,
+    } = change;
+    let mut assignments = Vec::new();
+    if let Some(title) = title {
+        let text = title.as_str();
+        assignments.push((Column::Title.into_iden(), Expr::value(text)));
+        assignments.push((Folded::TitleFolded.into_iden(), Expr::value(fold(text))));
+    }
+    if let Some(description) = description {
+        let text = description.as_str();
+        assignments.push((Column::Description.into_iden(), Expr::value(text)));
+        assignments.push((
+            Folded::DescriptionFolded.into_iden(),
+            Expr::value(fold(text)),
+        ));
+    }
+    if let Some(completion) = completion {
+        let completed = match completion {
+            Completion::Set(completed) => Expr::value(*completed),
+            Completion::Toggle => Expr::col(Column::IsCompleted).not(),
+        };
+        assignments.push((Column::IsCompleted.into_iden(), completed));
+    }
+    assignments
 }
 
 /// A row as it is read: by position, and without the owner, whom the statement names. Looking columns up by

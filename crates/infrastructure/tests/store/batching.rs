@@ -1,4 +1,4 @@
-//! What calls that are made together do to each other: nothing.
+//! Batched calls do not affect each other.
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::database::TestDatabase;
 
-/// So few that all that a test does at once is let in.
+/// Few enough that all concurrent calls of a test are admitted.
 const MANY: u128 = 50;
 
 fn user(name: &str) -> UserId {
@@ -32,14 +32,14 @@ fn task(owner: &UserId, number: u128) -> Task {
     Task::create(id, owner.clone(), draft, now())
 }
 
-/// Tasks of two owners, in turns.
-async fn seeded(store: &TestDatabase) -> (UserId, UserId) {
+/// Adds tasks of two owners, alternately.
+async fn seed(store: &TestDatabase) -> (UserId, UserId) {
     let (alice, bob) = (user("alice"), user("bob"));
     let added = (1..=MANY).map(|number| async move {
         let owner = if number % 2 == 0 { "alice" } else { "bob" };
         store.tasks.add(&task(&user(owner), number)).await
     });
-    // Neither of them was known before, so the first statements fail.
+    // Neither owner exists yet, so the first statements fail.
     for added in join_all(added).await {
         added.expect("added");
     }
@@ -51,8 +51,8 @@ async fn seeded(store: &TestDatabase) -> (UserId, UserId) {
 }
 
 async fn additions(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
-    // Every third takes an id that is taken, and fails by itself.
+    let (alice, bob) = seed(store).await;
+    // Every third task reuses an existing id and fails alone.
     let tasks: Vec<_> = (1..=MANY)
         .map(|number| {
             let is_new = number % 3 != 0;
@@ -73,7 +73,7 @@ async fn additions(store: &TestDatabase) {
 }
 
 async fn completions(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
+    let (alice, bob) = seed(store).await;
     let ids: Vec<_> = (1..=MANY)
         .map(|number| (number, TaskId::from_uuid(Uuid::from_u128(number))))
         .collect();
@@ -85,8 +85,8 @@ async fn completions(store: &TestDatabase) {
             .change(owner, id, change, &Precondition::None, now());
         changed.await.expect("changed")
     };
-    // Everybody toggles every task: only its owner's toggle counts. And one task is toggled by its owner
-    // as often again.
+    // Both users toggle every task; only the owner's toggle applies. The owner of one task toggles
+    // that task `MANY` more times.
     let by_alice = join_all(ids.iter().map(|(_, id)| complete(&alice, *id, &toggle)));
     let by_bob = join_all(ids.iter().map(|(_, id)| complete(&bob, *id, &toggle)));
     let often = join_all((0..MANY).map(|_| complete(&alice, hot, &toggle)));
@@ -120,9 +120,9 @@ async fn completions(store: &TestDatabase) {
 }
 
 async fn removals(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
-    // Each task is removed three times by its owner and twice by the other.
-    let asks: Vec<_> = (1..=MANY)
+    let (alice, bob) = seed(store).await;
+    // Each task is removed three times by its owner and twice by the other user.
+    let requests: Vec<_> = (1..=MANY)
         .flat_map(|number| {
             let (owner, other) = if number % 2 == 0 {
                 (&alice, &bob)
@@ -132,13 +132,13 @@ async fn removals(store: &TestDatabase) {
             [other, owner, owner, other, owner].map(|by| (number, by, by == owner))
         })
         .collect();
-    let removed = join_all(asks.iter().map(|(number, by, _)| {
+    let removed = join_all(requests.iter().map(|(number, by, _)| {
         let id = TaskId::from_uuid(Uuid::from_u128(*number));
         store.tasks.remove(by, id, &Precondition::None)
     }))
     .await;
     let mut by_owners = 0;
-    for ((number, _, is_owner), removed) in asks.iter().zip(removed) {
+    for ((number, _, is_owner), removed) in requests.iter().zip(removed) {
         let removed = removed.expect("asked");
         assert!(*is_owner || !removed, "{number} by the other");
         by_owners += u128::from(removed);
@@ -151,12 +151,12 @@ async fn removals(store: &TestDatabase) {
 }
 
 async fn pages(store: &TestDatabase) {
-    let (alice, bob) = seeded(store).await;
-    // Pages of different lengths share a statement too.
-    let asks: Vec<_> = (1..=100)
+    let (alice, bob) = seed(store).await;
+    // Pages of different lengths are batched into one statement too.
+    let requests: Vec<_> = (1..=100)
         .map(|number| (if number % 2 == 0 { &alice } else { &bob }, number % 25 + 1))
         .collect();
-    let found = join_all(asks.iter().map(|(owner, limit)| async move {
+    let found = join_all(requests.iter().map(|(owner, limit)| async move {
         let query = TaskQuery {
             limit: Some(*limit),
             ..TaskQuery::default()
@@ -164,11 +164,11 @@ async fn pages(store: &TestDatabase) {
         store.tasks.list(owner, &query).await.expect("listed")
     }))
     .await;
-    for ((owner, limit), page) in asks.iter().zip(found) {
+    for ((owner, limit), page) in requests.iter().zip(found) {
         assert_eq!(page.tasks.len(), *limit as usize);
         assert_eq!(page.next.is_some(), *limit < 25, "{limit}");
         assert!(page.tasks.iter().all(|task| task.owner == **owner));
-        // All were made at once, so they are in the order of their ids.
+        // All tasks have the same creation time, so they are sorted by id.
         assert!(page.tasks.is_sorted_by(|one, next| one.id > next.id));
         let newest = if **owner == alice { MANY } else { MANY - 1 };
         let first = page.tasks.first().expect("a task");
@@ -216,8 +216,8 @@ macro_rules! on_both_stores {
 }
 
 on_both_stores! {
-    an_addition_fails_alone: additions
-    each_completion_is_its_owners_and_counts_once: completions
-    each_task_is_removed_once_and_by_its_owner: removals
-    each_page_is_the_one_that_was_asked_for: pages
+    failed_addition_fails_alone: additions
+    each_completion_applies_once_for_its_owner: completions
+    each_task_is_removed_once_by_its_owner: removals
+    each_caller_gets_its_own_page: pages
 }

@@ -15,7 +15,7 @@ use taskhold_testkit::contract::Ports;
 use taskhold_testkit::postgres::PostgresDatabase;
 use tempfile::TempDir;
 
-/// The ports of a database, with a connection for what no port can do.
+/// The ports of a database, and a raw connection for statements that no port offers.
 pub struct TestDatabase {
     ports: Ports,
     pub database: Database,
@@ -57,7 +57,7 @@ pub async fn postgres() -> TestDatabase {
     open(&parsed(database.url()), database.url(), None).await
 }
 
-/// PostgreSQL, with concurrent calls on tasks batched.
+/// Opens a PostgreSQL database that batches concurrent calls on tasks.
 pub async fn batched() -> TestDatabase {
     let opened = postgres().await;
     let size = NonZeroUsize::new(64).expect("not zero");

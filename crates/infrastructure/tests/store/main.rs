@@ -1,6 +1,6 @@
-//! The stores keep the contract of the storage ports, on real SQLite files and real PostgreSQL.
+//! The contract of the storage ports on real SQLite files and real PostgreSQL databases.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
 mod batching;
 mod database;
@@ -8,7 +8,7 @@ mod migrations;
 mod url;
 mod writer;
 
-use taskhold_testkit::contract::queries::every_query_of;
+use taskhold_testkit::contract::queries::check_every_query;
 use taskhold_testkit::store_contract;
 
 store_contract!(sqlite, crate::database::sqlite());
@@ -16,11 +16,11 @@ store_contract!(postgres, crate::database::postgres());
 store_contract!(batched, crate::database::batched());
 
 #[tokio::test]
-async fn every_query_of_ten_thousand_tasks_on_sqlite() {
-    every_query_of(database::sqlite().await.as_ref(), 10_000).await;
+async fn sqlite_queries_on_ten_thousand_tasks_match_the_reference() {
+    check_every_query(database::sqlite().await.as_ref(), 10_000).await;
 }
 
 #[tokio::test]
-async fn every_query_of_ten_thousand_tasks_on_postgres() {
-    every_query_of(database::postgres().await.as_ref(), 10_000).await;
+async fn postgres_queries_on_ten_thousand_tasks_match_the_reference() {
+    check_every_query(database::postgres().await.as_ref(), 10_000).await;
 }

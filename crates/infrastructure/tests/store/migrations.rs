@@ -1,4 +1,4 @@
-//! Migrations and what the tables refuse.
+//! Migrations and the constraints of the tables.
 
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
@@ -18,7 +18,7 @@ async fn execute(sql: &DatabaseConnection, statement: &str) {
     sql.execute_unprepared(statement).await.expect("executed");
 }
 
-async fn eight_at_once_migrate_an_empty_store_once(url: &DatabaseUrl) {
+async fn concurrent_migrations_apply_once(url: &DatabaseUrl) {
     let migrations = migrator(url).await.status().await.expect("a status");
     assert!(
         migrations
@@ -54,9 +54,9 @@ async fn migrations_go_down_and_up_again(url: &DatabaseUrl) {
 }
 
 async fn fresh_empties_the_store(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+    store.tasks.add(&valid_task()).await.expect("added");
     store.migrator.fresh().await.expect("fresh");
-    let owner = sound_task().owner;
+    let owner = valid_task().owner;
     assert_eq!(
         store
             .tasks
@@ -68,13 +68,13 @@ async fn fresh_empties_the_store(store: &TestDatabase) {
     );
     store
         .tasks
-        .add(&sound_task())
+        .add(&valid_task())
         .await
         .expect("the tables are there");
 }
 
-/// The version before this one must run while this one is rolled out.
-async fn a_store_of_a_newer_program_is_left_as_it_is(store: &TestDatabase) {
+/// The previous version must keep running while this one is rolled out.
+async fn newer_schema_is_left_unchanged(store: &TestDatabase) {
     execute(
         &store.sql,
         "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99990101_000001_from_the_future', 0)",
@@ -90,7 +90,7 @@ async fn a_store_of_a_newer_program_is_left_as_it_is(store: &TestDatabase) {
     assert!(store.health.schema_is_current().await.expect("answered"));
 }
 
-fn sound_task() -> Task {
+fn valid_task() -> Task {
     let draft = TaskDraft {
         title: Title::parse("Buy milk").expect("a title"),
         description: Description::default(),
@@ -101,7 +101,7 @@ fn sound_task() -> Task {
     Task::create(TaskId::from_uuid(Uuid::from_u128(1)), owner, draft, now)
 }
 
-/// As the version before does it, which knows no other columns.
+/// The previous version inserts only these columns.
 fn insert_user(id: &str, email: &str) -> String {
     format!(
         "INSERT INTO users (id, email, name, password_hash, is_active, created_at, updated_at) \
@@ -109,19 +109,19 @@ fn insert_user(id: &str, email: &str) -> String {
     )
 }
 
-/// The tables repeat the numbers of the domain; here is where the two are held equal.
-async fn the_tables_refuse_what_the_domain_refuses(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+/// The tables repeat the limits of the domain; this test keeps both equal.
+async fn tables_refuse_values_the_domain_refuses(store: &TestDatabase) {
+    store.tasks.add(&valid_task()).await.expect("added");
     let longest_title = "\u{1F600}".repeat(Title::MAX_CHARS);
     let longest_description = "\u{1F600}".repeat(Description::MAX_CHARS);
     let longest_user = "\u{1F600}".repeat(UserId::MAX_CHARS);
     let longest_email = "\u{1F600}".repeat(Email::MAX_CHARS);
-    for taken in [
+    for accepted in [
         format!("UPDATE tasks SET title = '{longest_title}'"),
         format!("UPDATE tasks SET description = '{longest_description}'"),
         insert_user(&longest_user, &longest_email),
     ] {
-        execute(&store.sql, &taken).await;
+        execute(&store.sql, &accepted).await;
     }
     for refused in [
         "UPDATE tasks SET title = ''".to_owned(),
@@ -142,7 +142,7 @@ async fn the_tables_refuse_what_the_domain_refuses(store: &TestDatabase) {
     }
 }
 
-/// Bytes as the dialect of the store writes them.
+/// Returns `count` bytes as a literal in the store's dialect.
 fn bytes(store: &TestDatabase, count: usize) -> String {
     let digits = "a7".repeat(count);
     if store.sql.get_database_backend() == DbBackend::Postgres {
@@ -152,9 +152,9 @@ fn bytes(store: &TestDatabase, count: usize) -> String {
     }
 }
 
-/// A digest of another length is none, a counter counts from one, and a session is somebody's.
-async fn the_tables_of_accounts_refuse_what_is_no_row(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+/// A digest has exactly 32 bytes, a counter starts at one, and a session needs a user.
+async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
+    store.tasks.add(&valid_task()).await.expect("added");
     let family = bytes(store, 16);
     let family = if store.sql.get_database_backend() == DbBackend::Postgres {
         format!("encode({family}, 'hex')::uuid")
@@ -183,17 +183,17 @@ async fn the_tables_of_accounts_refuse_what_is_no_row(store: &TestDatabase) {
         let outcome = store.sql.execute_unprepared(&refused).await;
         assert!(outcome.is_err(), "{refused}");
     }
-    for taken in insert_all(&bytes(store, 32), "alice", 1) {
-        execute(&store.sql, &taken).await;
-        let again = store.sql.execute_unprepared(&taken).await;
-        assert!(again.is_err(), "twice: {taken}");
+    for accepted in insert_all(&bytes(store, 32), "alice", 1) {
+        execute(&store.sql, &accepted).await;
+        let again = store.sql.execute_unprepared(&accepted).await;
+        assert!(again.is_err(), "twice: {accepted}");
     }
 }
 
-/// Taken back, a migration takes what it made and nothing else.
-async fn users_and_tasks_outlive_the_tables_of_accounts(store: &TestDatabase) {
+/// Reverting a migration removes only what that migration created.
+async fn users_and_tasks_survive_a_downgrade(store: &TestDatabase) {
     const BEFORE_ACCOUNTS: usize = 2;
-    store.tasks.add(&sound_task()).await.expect("added");
+    store.tasks.add(&valid_task()).await.expect("added");
     let all = store.migrator.status().await.expect("a status").len();
     let steps = u32::try_from(all - BEFORE_ACCOUNTS).expect("few migrations");
     let left = store.migrator.down(steps).await.expect("down");
@@ -205,13 +205,13 @@ async fn users_and_tasks_outlive_the_tables_of_accounts(store: &TestDatabase) {
         let found = store.users.find(&user).await.expect("answered");
         assert_eq!(found.map(|user| user.id), Some(user));
     }
-    let task = sound_task();
+    let task = valid_task();
     let found = store.tasks.find(&task.owner, task.id).await;
     assert_eq!(found.expect("answered"), Some(task));
 }
 
-async fn nul_is_refused_by_sqlite_too(store: &TestDatabase) {
-    store.tasks.add(&sound_task()).await.expect("added");
+async fn nul_is_refused(store: &TestDatabase) {
+    store.tasks.add(&valid_task()).await.expect("added");
     for column in ["title", "description"] {
         let statement = format!("UPDATE tasks SET {column} = 'a' || char(0) || 'b'");
         assert!(
@@ -221,16 +221,17 @@ async fn nul_is_refused_by_sqlite_too(store: &TestDatabase) {
     }
 }
 
-/// Fault 5 of the service before this one: one stored row that broke a rule hid the whole list.
-async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &TestDatabase) {
-    let sound = Task {
+/// Regression test for fault 5 of the predecessor: one stored row that broke a rule hid the whole
+/// list.
+async fn fault_5_corrupt_row_does_not_hide_the_list(store: &TestDatabase) {
+    let valid = Task {
         id: TaskId::from_uuid(Uuid::from_u128(2)),
         version: Version::FIRST.next(),
-        ..sound_task()
+        ..valid_task()
     };
-    let damaged = sound_task();
-    store.tasks.add(&sound).await.expect("added");
-    store.tasks.add(&damaged).await.expect("added");
+    let corrupt = valid_task();
+    store.tasks.add(&valid).await.expect("added");
+    store.tasks.add(&corrupt).await.expect("added");
     if store.sql.get_database_backend() == DbBackend::Postgres {
         execute(
             &store.sql,
@@ -244,13 +245,13 @@ async fn fault_5_one_damaged_row_does_not_hide_the_list(store: &TestDatabase) {
     assert_eq!(
         store
             .tasks
-            .list(&sound.owner, &TaskQuery::default())
+            .list(&valid.owner, &TaskQuery::default())
             .await
             .expect("listed")
             .tasks,
-        [sound]
+        [valid]
     );
-    let read = store.tasks.find(&damaged.owner, damaged.id).await;
+    let read = store.tasks.find(&corrupt.owner, corrupt.id).await;
     assert!(matches!(read, Err(StoreError::Defect(_))), "{read:?}");
 }
 
@@ -267,39 +268,39 @@ macro_rules! on_both_stores {
 
 on_both_stores! {
     fresh_empties_the_store
-    a_store_of_a_newer_program_is_left_as_it_is
-    the_tables_refuse_what_the_domain_refuses
-    the_tables_of_accounts_refuse_what_is_no_row
-    users_and_tasks_outlive_the_tables_of_accounts
-    fault_5_one_damaged_row_does_not_hide_the_list
+    newer_schema_is_left_unchanged
+    tables_refuse_values_the_domain_refuses
+    account_tables_refuse_invalid_rows
+    users_and_tasks_survive_a_downgrade
+    fault_5_corrupt_row_does_not_hide_the_list
 }
 
 #[tokio::test]
 async fn sqlite_refuses_nul() {
-    nul_is_refused_by_sqlite_too(&database::sqlite().await).await;
+    nul_is_refused(&database::sqlite().await).await;
 }
 
-/// Fault 10 of the service before this one: its migrations failed on an empty database.
+/// Regression test for fault 10 of the predecessor: its migrations failed on an empty database.
 #[tokio::test]
-async fn fault_10_an_empty_sqlite_store_is_migrated_by_eight_at_once() {
+async fn fault_10_concurrent_migrations_of_empty_sqlite_apply_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    eight_at_once_migrate_an_empty_store_once(&sqlite_url(&folder)).await;
+    concurrent_migrations_apply_once(&sqlite_url(&folder)).await;
 }
 
 #[tokio::test]
-async fn fault_10_an_empty_postgres_store_is_migrated_by_eight_at_once() {
+async fn fault_10_concurrent_migrations_of_empty_postgres_apply_once() {
     let database = PostgresDatabase::empty().await;
-    eight_at_once_migrate_an_empty_store_once(&parsed(database.url())).await;
+    concurrent_migrations_apply_once(&parsed(database.url())).await;
 }
 
 #[tokio::test]
-async fn sqlite_goes_down_and_up_again() {
+async fn sqlite_migrations_go_down_and_up() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     migrations_go_down_and_up_again(&sqlite_url(&folder)).await;
 }
 
 #[tokio::test]
-async fn postgres_goes_down_and_up_again() {
+async fn postgres_migrations_go_down_and_up() {
     let database = PostgresDatabase::empty().await;
     migrations_go_down_and_up_again(&parsed(database.url())).await;
 }

@@ -1,4 +1,4 @@
-//! The spellings of a database URL.
+//! The accepted spellings of a database URL.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn postgres(raw: &str) -> sea_orm::sqlx::postgres::PgConnectOptions {
 }
 
 #[test]
-fn sqlite_paths() {
+fn sqlite_urls_give_their_paths() {
     for (raw, path) in [
         ("sqlite://data/taskhold.db", "data/taskhold.db"),
         ("sqlite://taskhold.db?mode=rwc", "taskhold.db"),
@@ -44,7 +44,7 @@ fn sqlite_paths() {
 }
 
 #[test]
-fn postgres_schemes_of_rust_and_python() {
+fn rust_and_python_postgres_schemes_are_accepted() {
     for scheme in [
         "postgres",
         "postgresql",
@@ -63,7 +63,7 @@ fn postgres_schemes_of_rust_and_python() {
 }
 
 #[test]
-fn certificates_of_other_hosts_are_verified_whatever_the_url_says() {
+fn remote_certificates_are_always_verified() {
     for parameters in [
         "",
         "?sslmode=require&channel_binding=require",
@@ -92,7 +92,7 @@ fn certificates_of_other_hosts_are_verified_whatever_the_url_says() {
 }
 
 #[test]
-fn a_server_on_this_machine_may_go_without_tls() {
+fn local_server_may_skip_tls() {
     for host in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
         let options = postgres(&format!("postgres://u@{host}/d"));
         assert!(
@@ -124,7 +124,7 @@ fn a_server_on_this_machine_may_go_without_tls() {
 }
 
 #[test]
-fn parameters_that_mean_something_are_kept() {
+fn supported_parameters_are_kept() {
     let options =
         postgres("postgres://u@localhost/d?application_name=mine&options=-c%20work_mem%3D4MB");
     assert_eq!(options.get_application_name(), Some("mine"));
@@ -132,7 +132,7 @@ fn parameters_that_mean_something_are_kept() {
 }
 
 #[test]
-fn what_is_wrong_is_said_without_repeating_the_url() {
+fn url_errors_do_not_repeat_the_url() {
     for (raw, expected) in [
         ("", DatabaseUrlError::Malformed),
         ("hunter2", DatabaseUrlError::Malformed),
@@ -166,7 +166,7 @@ fn what_is_wrong_is_said_without_repeating_the_url() {
 }
 
 #[test]
-fn passwords_are_never_shown() {
+fn display_hides_passwords() {
     for raw in [
         "postgres://user:hunter2@db.example/tasks",
         "postgres://user@db.example/tasks?password=hunter2",

@@ -1,4 +1,4 @@
-//! What writes of a SQLite file do to each other when they share a transaction: nothing.
+//! SQLite writes that share a transaction do not affect each other.
 
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
@@ -32,13 +32,13 @@ fn task(number: u128) -> Task {
     )
 }
 
-async fn stored(store: &TestDatabase) -> usize {
+async fn count_tasks(store: &TestDatabase) -> usize {
     let page = store.tasks.list(&alice(), &TaskQuery::default()).await;
     page.expect("listed").tasks.len()
 }
 
-/// How many transactions are in the write-ahead log: its frames with the size of the database in
-/// their header (<https://www.sqlite.org/fileformat2.html#walformat>) are the last of one.
+/// Returns the number of transactions in the write-ahead log. The last frame of a transaction has
+/// the database size in its header (<https://www.sqlite.org/fileformat2.html#walformat>).
 fn commits(store: &TestDatabase) -> usize {
     const HEADER: usize = 32;
     const FRAME: usize = 24 + 4096;
@@ -51,10 +51,10 @@ fn commits(store: &TestDatabase) -> usize {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_undoes_nothing_of_the_others() {
+async fn failed_write_does_not_undo_others() {
     let store = database::sqlite().await;
     store.tasks.add(&task(0)).await.expect("added");
-    // Every third one takes an id that is taken.
+    // Every third task reuses an existing id.
     let tasks: Vec<_> = (1..=WRITES)
         .map(|number| task(if number % 3 == 0 { 0 } else { number }))
         .collect();
@@ -66,21 +66,21 @@ async fn a_write_that_fails_undoes_nothing_of_the_others() {
     let added = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(refused + added, outcomes.len(), "{outcomes:?}");
     assert!(refused >= 80, "{refused}");
-    assert_eq!(stored(&store).await, added + 1);
+    assert_eq!(count_tasks(&store).await, added + 1);
 }
 
 #[tokio::test]
-async fn writes_that_come_together_are_committed_together() {
+async fn concurrent_writes_share_commits() {
     let store = database::sqlite().await;
     store.tasks.add(&task(0)).await.expect("added");
     let before = commits(&store);
     let tasks: Vec<_> = (1..=100).map(task).collect();
     let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    let together = commits(&store) - before;
+    let commit_count = commits(&store) - before;
     assert!(
-        (2..50).contains(&together),
-        "{together} commits of 100 writes"
+        (2..50).contains(&commit_count),
+        "{commit_count} commits of 100 writes"
     );
 
     let before = commits(&store);
@@ -91,9 +91,9 @@ async fn writes_that_come_together_are_committed_together() {
 }
 
 #[tokio::test]
-async fn a_write_that_ends_the_transaction_ends_it_for_itself_alone() {
+async fn write_that_ends_the_transaction_fails_alone() {
     let store = database::sqlite().await;
-    // What a full disk does to a transaction, at will.
+    // The trigger rolls the transaction back as a full disk does.
     let ends = "CREATE TRIGGER ends BEFORE INSERT ON tasks WHEN NEW.title = 'task 50' \
                 BEGIN SELECT RAISE(ROLLBACK, 'ended'); END";
     store.sql.execute_unprepared(ends).await.expect("made");
@@ -102,11 +102,11 @@ async fn a_write_that_ends_the_transaction_ends_it_for_itself_alone() {
     for (number, outcome) in outcomes.iter().enumerate() {
         assert_eq!(outcome.is_err(), number == 50, "{number}: {outcome:?}");
     }
-    assert_eq!(stored(&store).await, 99);
+    assert_eq!(count_tasks(&store).await, 99);
 }
 
 #[tokio::test]
-async fn another_process_that_writes_is_waited_for() {
+async fn write_waits_for_another_process() {
     let store = database::sqlite().await;
     store.tasks.add(&task(0)).await.expect("added");
     let execute = async |sql| store.sql.execute_unprepared(sql).await.expect("executed");
@@ -119,7 +119,7 @@ async fn another_process_that_writes_is_waited_for() {
         .tasks
         .change(&owner, id, &toggle, &Precondition::None, now);
     let other = async {
-        // Readers do not wait, and see what was.
+        // Readers do not wait and see the committed state.
         let found = store.tasks.find(&owner, id).await.expect("found");
         assert_eq!(found.map(|task| task.title), Some(task(0).title));
         execute("COMMIT").await;

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
+use taskhold_security::http_client;
+
 use super::report::Finding;
 use crate::settings::{Profile, Settings};
 
@@ -66,8 +68,7 @@ async fn listening(address: SocketAddr) -> Option<Program> {
         "http://{}/health/live",
         SocketAddr::new(host, address.port())
     );
-    let client = reqwest::Client::builder()
-        .no_proxy()
+    let client = http_client::builder()
         .timeout(ANSWER_TIMEOUT)
         .build()
         .ok()?;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 
-use taskhold_security::issuer::{IssuerKeys, KeySource, Pace};
+use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 use taskhold_security::secret::Secret;
 
 use super::report::{Finding, Report};
@@ -34,7 +34,10 @@ pub async fn check(settings: &Settings, report: &mut Report) {
 }
 
 async fn issuer(source: KeySource) -> Finding {
-    match IssuerKeys::new(source, Pace::default()).read().await {
+    match IssuerKeys::new(source, RefreshIntervals::default())
+        .refresh()
+        .await
+    {
         Ok(count @ 1..) => Finding::ok(format!("{count} keys that can verify tokens")),
         Ok(_) => Finding::problem(
             "it publishes no key that can verify tokens",

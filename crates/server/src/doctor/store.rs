@@ -240,7 +240,7 @@ async fn pooler(settings: &Settings, store: &mut Inspector) -> Answer {
         Pooling::None => Finding::ok("every connection has a session of its own"),
         Pooling::Unsafe => Finding::problem(
             "a pooler shares the sessions and mixes up prepared statements: the service does not start behind it",
-            "use PgBouncer 1.21 or later with max_prepared_statements above 0, or name the server itself (docs/reliability.md)",
+            "use PgBouncer 1.21 or later with max_prepared_statements above 0, or name the server itself (docs/operations/postgresql.md)",
         ),
         Pooling::Safe if settings.database.options.pooled => {
             Finding::ok("a pooler shares the sessions, and keeps prepared statements apart")
@@ -251,7 +251,7 @@ async fn pooler(settings: &Settings, store: &mut Inspector) -> Answer {
                 settings.database.setting
             ),
             format!(
-                "name the server itself in {DIRECT_URL}, and give the settings to the role (docs/reliability.md)"
+                "name the server itself in {DIRECT_URL}, and give the settings to the role (docs/operations/postgresql.md)"
             ),
         ),
     }))

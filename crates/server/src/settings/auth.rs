@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use taskhold_security::claims::RequiredClaims;
 use taskhold_security::issuer::KeySource;
 use taskhold_security::jwks_url::JwksUrl;
-use taskhold_security::jwt::Origin;
 use taskhold_security::secret::Secret;
 
 use super::{Misconfigured, given, values};
@@ -15,7 +15,7 @@ use super::{Misconfigured, given, values};
 pub struct Auth {
     pub secret: Option<Secret>,
     pub previous_secret: Option<Secret>,
-    pub origin: Origin,
+    pub required_claims: RequiredClaims,
     /// The lifetime of the service's own access tokens.
     pub lifetime: Duration,
     pub refresh_token_lifetime: Duration,
@@ -74,7 +74,7 @@ impl Auth {
         Ok(Self {
             secret: secret.map(Secret::new),
             previous_secret: previous_secret.map(Secret::new),
-            origin: Origin {
+            required_claims: RequiredClaims {
                 issuer: given(section.issuer),
                 audience: given(section.audience),
             },

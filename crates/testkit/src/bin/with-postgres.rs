@@ -1,5 +1,5 @@
-//! Runs a command with a PostgreSQL server for its tests: `with-postgres COMMAND [ARGUMENT…]`.
-//! The server ends when the command does; its exit status is the command's.
+//! Runs a command with a PostgreSQL server for its tests: `with-postgres COMMAND [ARGUMENT…]`. The
+//! server stops when the command ends; the exit status is the command's.
 
 use std::process::{Command, ExitCode};
 

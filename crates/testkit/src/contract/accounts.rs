@@ -9,12 +9,12 @@ use taskhold_domain::user::User;
 use taskhold_repository::error::StoreError;
 
 use super::{
-    Ports, account, all, at, email, kept, not_before, password, registered, revocation, rotated,
-    session, task, user, user_by_email, user_of,
+    Ports, account, add_task, at, email, find_user, find_user_by_email, list_tasks, not_before,
+    password, register, revocation, rotate, session, task, user,
 };
 
-/// Every field survives to the letter, in any script.
-pub async fn an_account_comes_back_as_it_was_kept(store: &Ports) {
+/// Checks that every field is stored unchanged, in any script.
+pub async fn registered_account_is_read_back_unchanged(store: &Ports) {
     let unusual = User {
         email: Some(email("Ánna.ИВАНОВА+tasks@Пример.example")),
         name: Some(DisplayName::parse(" 名\u{10FFFF} '\"\\% ").expect("a name")),
@@ -24,24 +24,24 @@ pub async fn an_account_comes_back_as_it_was_kept(store: &Ports) {
         ..account("unusual")
     };
     let session = session("unusual", 1);
-    let kept = store.users.register(&unusual, &session).await;
-    kept.expect("registered");
-    assert_eq!(user_of(store, "unusual").await, Some(unusual));
-    let anna = registered(store, "anna", 2).await;
-    assert_eq!(user_of(store, "anna").await, Some(anna));
+    let registered = store.users.register(&unusual, &session).await;
+    registered.expect("registered");
+    assert_eq!(find_user(store, "unusual").await, Some(unusual));
+    let anna = register(store, "anna", 2).await;
+    assert_eq!(find_user(store, "anna").await, Some(anna));
 }
 
-/// It is kept as it was typed, and found by whatever case it is asked for in.
-pub async fn an_email_address_is_compared_without_regard_to_case(store: &Ports) {
+/// Checks that an address is stored as given and found in any case.
+pub async fn email_addresses_are_compared_case_insensitively(store: &Ports) {
     let anna = User {
         email: Some(email("Änna@Example.org")),
         ..account("anna")
     };
     let users = &store.users;
-    let kept = users.register(&anna, &session("anna", 1)).await;
-    kept.expect("registered");
+    let registered = users.register(&anna, &session("anna", 1)).await;
+    registered.expect("registered");
     for same in ["Änna@Example.org", "änna@example.org", "ÄNNA@EXAMPLE.ORG"] {
-        assert_eq!(user_by_email(store, same).await.as_ref(), Some(&anna));
+        assert_eq!(find_user_by_email(store, same).await.as_ref(), Some(&anna));
         let second = User {
             email: Some(email(same)),
             ..account("second")
@@ -53,13 +53,13 @@ pub async fn an_email_address_is_compared_without_regard_to_case(store: &Ports) 
         );
     }
     for other in ["anna@example.org", "änna@example.or", "%nna@example.org"] {
-        assert_eq!(user_by_email(store, other).await, None, "{other}");
+        assert_eq!(find_user_by_email(store, other).await, None, "{other}");
     }
-    assert_eq!(user_of(store, "second").await, None);
+    assert_eq!(find_user(store, "second").await, None);
 }
 
-/// And only that one's session is good.
-pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &Ports) {
+/// Checks that only the winner's session is valid.
+pub async fn concurrent_registrations_of_one_address_have_one_winner(store: &Ports) {
     let newcomers: Vec<_> = (0..10_u32)
         .map(|number| {
             let name = format!("newcomer {number}");
@@ -88,10 +88,7 @@ pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &Port
         match outcome {
             Ok(()) => winners.push(number),
             Err(StoreError::Duplicate) => {
-                assert_eq!(
-                    rotated(store, number, 100 + number).await,
-                    Rotation::Refused
-                );
+                assert_eq!(rotate(store, number, 100 + number).await, Rotation::Refused);
             }
             Err(error) => panic!("{error:?}"),
         }
@@ -100,19 +97,19 @@ pub async fn of_concurrent_registrations_of_one_address_one_is_kept(store: &Port
         panic!("{winners:?}")
     };
     let name = format!("newcomer {winner}");
-    let kept = user_by_email(store, "a@b.example")
+    let registered = find_user_by_email(store, "a@b.example")
         .await
         .expect("one is kept");
-    assert_eq!(kept.id, user(&name));
+    assert_eq!(registered.id, user(&name));
     let everybody = store.users.list(None, 100).await.expect("listed");
-    assert_eq!(everybody, std::slice::from_ref(&kept));
-    let rotation = rotated(store, winner, 100).await;
-    assert_eq!(rotation, Rotation::Rotated(kept));
+    assert_eq!(everybody, std::slice::from_ref(&registered));
+    let rotation = rotate(store, winner, 100).await;
+    assert_eq!(rotation, Rotation::Rotated(registered));
 }
 
-/// Whatever it is that was there before.
-pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
+/// Checks each of the conflicts: the id, the address and the session exist already.
+pub async fn failed_registration_stores_neither_user_nor_session(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
     let same_id = User {
         email: Some(email("other@example.org")),
         ..account("anna")
@@ -128,15 +125,15 @@ pub async fn a_registration_keeps_the_user_and_the_session_or_neither(store: &Po
     ] {
         let refused = store.users.register(&again, &session(name, number)).await;
         assert!(matches!(refused, Err(StoreError::Duplicate)), "{refused:?}");
-        assert_eq!(user_of(store, "anna").await.as_ref(), Some(&anna));
-        assert_eq!(user_of(store, "bob").await, None);
-        assert_eq!(rotated(store, 2, 3).await, Rotation::Refused);
+        assert_eq!(find_user(store, "anna").await.as_ref(), Some(&anna));
+        assert_eq!(find_user(store, "bob").await, None);
+        assert_eq!(rotate(store, 2, 3).await, Rotation::Refused);
     }
-    let rotation = rotated(store, 1, 4).await;
+    let rotation = rotate(store, 1, 4).await;
     assert_eq!(rotation, Rotation::Rotated(anna));
 }
 
-/// Those who never registered among them.
+/// Checks that users who never registered are listed too.
 pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
     let names = ["Zoe", "anna", "anna ", "zoe", "ämil", "Ивaн", "\u{1F600}"];
     for (number, name) in (1..).zip(["zoe", "\u{1F600}", "anna ", "Zoe", "Ивaн"]) {
@@ -144,15 +141,15 @@ pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
             id: user(name),
             ..account(&format!("user{number}"))
         };
-        let kept = store.users.register(&account, &session(name, number)).await;
-        kept.expect("registered");
+        let registered = store.users.register(&account, &session(name, number)).await;
+        registered.expect("registered");
     }
-    kept(store, task("anna", 1)).await;
-    kept(store, task("ämil", 2)).await;
+    add_task(store, task("anna", 1)).await;
+    add_task(store, task("ämil", 2)).await;
     for most in [1, 2, 3, 7, 8] {
         let mut listed = Vec::new();
         let mut last = None;
-        // Bounded, so that an adapter that shows a page again fails.
+        // The bound makes an adapter that repeats a page fail.
         for _ in 0..=names.len() {
             let page = store.users.list(last.as_ref(), most).await;
             let page = page.expect("listed");
@@ -167,10 +164,10 @@ pub async fn users_are_listed_by_id_in_pages(store: &Ports) {
     assert_eq!(store.users.list(None, 0).await.expect("listed"), []);
 }
 
-/// Of that user, and of nobody else.
-pub async fn another_password_ends_every_session_and_token(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
-    let bob = registered(store, "bob", 2).await;
+/// Checks that no other user is affected.
+pub async fn password_reset_ends_every_session_and_token(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    let bob = register(store, "bob", 2).await;
     let (second, verified) = (session("anna", 3), password("first"));
     let started = store.sessions.start(&second, &verified).await;
     assert!(started.expect("answered"));
@@ -182,26 +179,26 @@ pub async fn another_password_ends_every_session_and_token(store: &Ports) {
         password: Some(another),
         ..anna
     };
-    assert_eq!(user_of(store, "anna").await, Some(expected));
+    assert_eq!(find_user(store, "anna").await, Some(expected));
     assert_eq!(not_before(store, "anna").await, Some(at(5)));
     for number in [1, 3] {
-        assert_eq!(rotated(store, number, 10).await, Rotation::Refused);
+        assert_eq!(rotate(store, number, 10).await, Rotation::Refused);
     }
-    assert_eq!(user_of(store, "bob").await.as_ref(), Some(&bob));
+    assert_eq!(find_user(store, "bob").await.as_ref(), Some(&bob));
     assert_eq!(not_before(store, "bob").await, None);
-    assert_eq!(rotated(store, 2, 11).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 2, 11).await, Rotation::Rotated(bob));
 }
 
-/// And the caller has a session; where another password was looked at, nothing changes.
-pub async fn a_change_of_password_ends_every_session_but_its_own(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
-    let bob = registered(store, "bob", 2).await;
+/// Checks that the caller gets a session, and that a wrong current password changes nothing.
+pub async fn password_change_ends_every_other_session(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    let bob = register(store, "bob", 2).await;
     let (users, another) = (&store.users, password("second"));
     let since = revocation("anna", 5);
-    let (wrong, session_of_none) = (password("other"), session("anna", 4));
-    let changed = users.change_password(&wrong, &another, &since, &session_of_none);
+    let (wrong, unused_session) = (password("other"), session("anna", 4));
+    let changed = users.change_password(&wrong, &another, &since, &unused_session);
     assert!(!changed.await.expect("answered"));
-    assert_eq!(user_of(store, "anna").await.as_ref(), Some(&anna));
+    assert_eq!(find_user(store, "anna").await.as_ref(), Some(&anna));
     assert_eq!(not_before(store, "anna").await, None);
     let (right, session) = (password("first"), session("anna", 3));
     let changed = users.change_password(&right, &another, &since, &session);
@@ -210,20 +207,20 @@ pub async fn a_change_of_password_ends_every_session_but_its_own(store: &Ports) 
         password: Some(another),
         ..anna
     };
-    assert_eq!(user_of(store, "anna").await.as_ref(), Some(&expected));
+    assert_eq!(find_user(store, "anna").await.as_ref(), Some(&expected));
     assert_eq!(not_before(store, "anna").await, Some(at(5)));
     for number in [1, 4] {
-        assert_eq!(rotated(store, number, 10).await, Rotation::Refused);
+        assert_eq!(rotate(store, number, 10).await, Rotation::Refused);
     }
-    assert_eq!(rotated(store, 3, 11).await, Rotation::Rotated(expected));
-    assert_eq!(user_of(store, "bob").await.as_ref(), Some(&bob));
+    assert_eq!(rotate(store, 3, 11).await, Rotation::Rotated(expected));
+    assert_eq!(find_user(store, "bob").await.as_ref(), Some(&bob));
     assert_eq!(not_before(store, "bob").await, None);
-    assert_eq!(rotated(store, 2, 12).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 2, 12).await, Rotation::Rotated(bob));
 }
 
-/// Each of them had looked at the same one.
-pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &Ports) {
-    let anna = registered(store, "anna", 0).await;
+/// Checks changes that all verified the same current password.
+pub async fn concurrent_password_changes_have_one_winner(store: &Ports) {
+    let anna = register(store, "anna", 0).await;
     let changes = (1..=10_u32).map(|number| async move {
         let (verified, another) = (password("first"), password(&number.to_string()));
         let (since, session) = (revocation("anna", 5), session("anna", number));
@@ -232,10 +229,10 @@ pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &Ports) {
         changed.await.expect("answered")
     });
     let changes = join_all(changes).await;
-    let made = changes.iter().filter(|made| **made).count();
-    assert_eq!(made, 1, "{changes:?}");
-    for (number, made) in (1..).zip(changes) {
-        let expected = if made {
+    let succeeded = changes.iter().filter(|succeeded| **succeeded).count();
+    assert_eq!(succeeded, 1, "{changes:?}");
+    for (number, succeeded) in (1..).zip(changes) {
+        let expected = if succeeded {
             Rotation::Rotated(User {
                 password: Some(password(&number.to_string())),
                 ..anna.clone()
@@ -243,30 +240,30 @@ pub async fn of_concurrent_changes_of_one_password_one_is_made(store: &Ports) {
         } else {
             Rotation::Refused
         };
-        assert_eq!(rotated(store, number, 100 + number).await, expected);
+        assert_eq!(rotate(store, number, 100 + number).await, expected);
     }
 }
 
-/// Nor do they give themselves another password.
-pub async fn who_is_kept_out_changes_no_password(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
+/// Checks that deactivation also prevents a password change.
+pub async fn deactivated_user_cannot_change_the_password(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
     let users = &store.users;
-    let kept_out = users
+    let deactivated = users
         .set_active(false, &Revocation::permanent(&anna.id))
         .await;
-    assert!(kept_out.expect("answered"));
+    assert!(deactivated.expect("answered"));
     let (verified, another) = (password("first"), password("second"));
     let (since, session) = (revocation("anna", 5), session("anna", 2));
     let changed = users.change_password(&verified, &another, &since, &session);
     assert!(!changed.await.expect("answered"));
-    let after = user_of(store, "anna").await.expect("still there");
+    let after = find_user(store, "anna").await.expect("still there");
     assert_eq!(after.password, anna.password);
     assert_eq!(not_before(store, "anna").await, Some(Timestamp::LAST));
-    assert_eq!(rotated(store, 2, 3).await, Rotation::Refused);
+    assert_eq!(rotate(store, 2, 3).await, Rotation::Refused);
 }
 
-/// Absent is `false`, and nothing is kept of it.
-pub async fn an_account_that_is_not_there_cannot_be_changed(store: &Ports) {
+/// Checks that every change returns `false` and stores nothing.
+pub async fn absent_account_cannot_be_changed(store: &Ports) {
     let users = &store.users;
     let revocation = revocation("nobody", 5);
     let changed = users.set_password(&password("any"), &revocation).await;
@@ -276,7 +273,7 @@ pub async fn an_account_that_is_not_there_cannot_be_changed(store: &Ports) {
         .change_password(&password("first"), &password("any"), &revocation, &session)
         .await;
     assert!(!changed.expect("answered"));
-    assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
+    assert_eq!(rotate(store, 1, 2).await, Rotation::Refused);
     for is_active in [true, false] {
         let changed = users.set_active(is_active, &revocation).await;
         assert!(!changed.expect("answered"));
@@ -285,51 +282,52 @@ pub async fn an_account_that_is_not_there_cannot_be_changed(store: &Ports) {
     let done = users.rehash(&nobody, &outdated, &rehashed).await;
     done.expect("answered");
     assert_eq!(not_before(store, "nobody").await, None);
-    assert_eq!(user_of(store, "nobody").await, None);
+    assert_eq!(find_user(store, "nobody").await, None);
 }
 
-/// Who has changed the password meanwhile keeps the new one.
-pub async fn an_outdated_hash_is_replaced_only_where_it_is_still_there(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
-    let bob = registered(store, "bob", 2).await;
+/// Checks that a rehash does not overwrite a password that was changed meanwhile.
+pub async fn outdated_hash_is_replaced_only_while_current(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    let bob = register(store, "bob", 2).await;
     for (outdated, expected) in [("other", "first"), ("first", "rehashed")] {
         let (outdated, rehashed) = (password(outdated), password("rehashed"));
         let done = store.users.rehash(&anna.id, &outdated, &rehashed).await;
         done.expect("answered");
-        let after = user_of(store, "anna").await.expect("still there");
+        let after = find_user(store, "anna").await.expect("still there");
         assert_eq!(after.password, Some(password(expected)));
     }
-    assert_eq!(user_of(store, "bob").await, Some(bob));
-    // It is the same password, so nothing is ended.
+    assert_eq!(find_user(store, "bob").await, Some(bob));
+    // The password is the same, so no session or token is revoked.
     assert_eq!(not_before(store, "anna").await, None);
     let anna = User {
         password: Some(password("rehashed")),
         ..anna
     };
-    assert_eq!(rotated(store, 1, 3).await, Rotation::Rotated(anna));
+    assert_eq!(rotate(store, 1, 3).await, Rotation::Rotated(anna));
 }
 
-/// Kept out, no session and no token counts; let in again, only those from then on.
-pub async fn a_user_is_kept_out_and_let_in_again(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
-    kept(store, task("anna", 1)).await;
+/// Checks that deactivation revokes every session and token, and that after reactivation only those
+/// issued since are valid.
+pub async fn user_is_deactivated_and_reactivated(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    add_task(store, task("anna", 1)).await;
     let users = &store.users;
-    let kept_out = users
+    let deactivated = users
         .set_active(false, &Revocation::permanent(&anna.id))
         .await;
-    assert!(kept_out.expect("answered"));
+    assert!(deactivated.expect("answered"));
     let expected = User {
         is_active: false,
         ..anna.clone()
     };
-    assert_eq!(user_of(store, "anna").await, Some(expected));
+    assert_eq!(find_user(store, "anna").await, Some(expected));
     assert_eq!(not_before(store, "anna").await, Some(Timestamp::LAST));
-    assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
+    assert_eq!(rotate(store, 1, 2).await, Rotation::Refused);
 
-    let let_in = users.set_active(true, &revocation("anna", 7)).await;
-    assert!(let_in.expect("answered"));
-    assert_eq!(user_of(store, "anna").await.as_ref(), Some(&anna));
+    let reactivated = users.set_active(true, &revocation("anna", 7)).await;
+    assert!(reactivated.expect("answered"));
+    assert_eq!(find_user(store, "anna").await.as_ref(), Some(&anna));
     assert_eq!(not_before(store, "anna").await, Some(at(7)));
-    assert_eq!(rotated(store, 1, 2).await, Rotation::Refused);
-    assert_eq!(all(store, &anna.id).await.len(), 1);
+    assert_eq!(rotate(store, 1, 2).await, Rotation::Refused);
+    assert_eq!(list_tasks(store, &anna.id).await.len(), 1);
 }

@@ -1,9 +1,9 @@
-//! The obligations of the store itself.
+//! The obligations of the store as a whole.
 
 use super::Ports;
 
-/// As it must be for every other obligation to mean anything.
-pub async fn the_store_answers_and_its_schema_is_current(store: &Ports) {
+/// Checks what every other obligation presupposes.
+pub async fn new_store_answers_with_a_current_schema(store: &Ports) {
     store.health.ping().await.expect("answered");
     assert!(store.health.schema_is_current().await.expect("answered"));
 }

@@ -8,9 +8,9 @@ use taskhold_repository::idempotency::{
 };
 use taskhold_repository::tasks::{Precondition, TaskWrite};
 
-use super::{Ports, all, at, found, kept, removed, task, user};
+use super::{Ports, add_task, at, find_task, list_tasks, remove_user, task, user};
 
-/// A request whose content is this number.
+/// Returns a request with a fingerprint of `content`.
 fn request(key: &str, content: u8) -> KeyedRequest {
     KeyedRequest {
         key: IdempotencyKey::parse(key).expect("a key"),
@@ -33,17 +33,17 @@ fn removal(task: &Task) -> TaskWrite {
     }
 }
 
-/// As alice, unless said otherwise.
-async fn written(
+/// Writes as alice.
+async fn write_keyed(
     store: &Ports,
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
 ) -> IdempotentOutcome {
-    written_by(store, "alice", request, write, now).await
+    write_keyed_as(store, "alice", request, write, now).await
 }
 
-async fn written_by(
+async fn write_keyed_as(
     store: &Ports,
     owner: &str,
     request: &KeyedRequest,
@@ -57,7 +57,7 @@ async fn written_by(
         .expect("answered")
 }
 
-async fn recalled(
+async fn recall(
     store: &Ports,
     owner: &str,
     request: &KeyedRequest,
@@ -70,55 +70,55 @@ async fn recalled(
         .expect("answered")
 }
 
-/// And the second time tells what the first one did, whatever happened since.
-pub async fn every_write_under_a_key_is_done_once(store: &Ports) {
+/// Checks that a repetition returns the outcome of the first write, whatever happened since.
+pub async fn keyed_write_is_applied_once(store: &Ports) {
     let new = task("alice", 1);
     let add = TaskWrite::Add(new.clone());
-    let created = written(store, &request("add", 1), &add, at(0)).await;
+    let created = write_keyed(store, &request("add", 1), &add, at(0)).await;
     assert_eq!(created, IdempotentOutcome::Done(Some(new.clone())));
-    assert_eq!(found(store, &new).await, Some(new.clone()));
+    assert_eq!(find_task(store, &new).await, Some(new.clone()));
 
-    let toggled = written(store, &request("toggle", 2), &toggle(&new), at(1)).await;
+    let toggled = write_keyed(store, &request("toggle", 2), &toggle(&new), at(1)).await;
     let IdempotentOutcome::Done(Some(toggled)) = toggled else {
         panic!("{toggled:?}")
     };
     assert!(toggled.completed);
-    let again = written(store, &request("toggle", 2), &toggle(&new), at(2)).await;
+    let again = write_keyed(store, &request("toggle", 2), &toggle(&new), at(2)).await;
     assert_eq!(again, IdempotentOutcome::Replayed(Some(toggled.clone())));
-    assert_eq!(found(store, &new).await, Some(toggled));
+    assert_eq!(find_task(store, &new).await, Some(toggled));
 
-    let removed = written(store, &request("remove", 3), &removal(&new), at(3)).await;
+    let removed = write_keyed(store, &request("remove", 3), &removal(&new), at(3)).await;
     assert_eq!(removed, IdempotentOutcome::Done(None));
-    let again = written(store, &request("remove", 3), &removal(&new), at(4)).await;
+    let again = write_keyed(store, &request("remove", 3), &removal(&new), at(4)).await;
     assert_eq!(again, IdempotentOutcome::Replayed(None));
 
-    // A repeated creation has another id: ids are made for each request.
+    // The repeated creation has another id, since ids are generated per request.
     let another = TaskWrite::Add(task("alice", 9));
-    let again = written(store, &request("add", 1), &another, at(5)).await;
+    let again = write_keyed(store, &request("add", 1), &another, at(5)).await;
     assert_eq!(again, IdempotentOutcome::Replayed(Some(new)));
-    assert_eq!(all(store, &user("alice")).await, []);
+    assert_eq!(list_tasks(store, &user("alice")).await, []);
 }
 
-/// The same key is no excuse for something else.
-pub async fn a_key_of_another_request_is_refused(store: &Ports) {
-    let first = kept(store, task("alice", 1)).await;
-    written(store, &request("k", 1), &toggle(&first), at(1)).await;
+/// Checks that a key cannot be reused for different content.
+pub async fn key_of_a_different_request_is_refused(store: &Ports) {
+    let first = add_task(store, task("alice", 1)).await;
+    write_keyed(store, &request("k", 1), &toggle(&first), at(1)).await;
     let second = TaskWrite::Add(task("alice", 2));
-    let refused = written(store, &request("k", 2), &second, at(2)).await;
+    let refused = write_keyed(store, &request("k", 2), &second, at(2)).await;
     assert_eq!(refused, IdempotentOutcome::KeyReused);
-    assert_eq!(all(store, &first.owner).await.len(), 1);
+    assert_eq!(list_tasks(store, &first.owner).await.len(), 1);
 }
 
-/// What found nothing to do may be tried again, and be another request.
-pub async fn a_write_that_misses_leaves_its_key_free(store: &Ports) {
+/// Checks that a write that changed nothing can be retried, even with different content.
+pub async fn missed_write_leaves_its_key_free(store: &Ports) {
     let absent = task("alice", 1);
-    let present = kept(store, task("alice", 2)).await;
+    let present = add_task(store, task("alice", 2)).await;
     let stale = TaskWrite::Change {
         id: present.id,
         change: TaskChange::toggle(),
         precondition: Precondition::VersionIn(Vec::new()),
     };
-    let others = kept(store, task("bob", 3)).await;
+    let others = add_task(store, task("bob", 3)).await;
     for write in [
         toggle(&absent),
         removal(&absent),
@@ -127,23 +127,24 @@ pub async fn a_write_that_misses_leaves_its_key_free(store: &Ports) {
         removal(&others),
     ] {
         assert_eq!(
-            written(store, &request("k", 1), &write, at(1)).await,
+            write_keyed(store, &request("k", 1), &write, at(1)).await,
             IdempotentOutcome::Missed
         );
     }
-    // Also for somebody whom the store does not know.
-    let stranger = written_by(store, "carol", &request("k", 1), &removal(&absent), at(1)).await;
-    assert_eq!(stranger, IdempotentOutcome::Missed);
-    let done = written(store, &request("k", 2), &removal(&present), at(2)).await;
+    // The store does not know this user.
+    let unknown_user =
+        write_keyed_as(store, "carol", &request("k", 1), &removal(&absent), at(1)).await;
+    assert_eq!(unknown_user, IdempotentOutcome::Missed);
+    let done = write_keyed(store, &request("k", 2), &removal(&present), at(2)).await;
     assert_eq!(done, IdempotentOutcome::Done(None));
-    assert_eq!(found(store, &others).await, Some(others));
+    assert_eq!(find_task(store, &others).await, Some(others));
 }
 
-/// Nobody can meet another's keys.
-pub async fn everybody_has_their_own_keys(store: &Ports) {
+/// Checks that users cannot observe each other's keys.
+pub async fn keys_are_scoped_to_their_user(store: &Ports) {
     for (number, name) in (1..).zip(["alice", "bob", "Alice"]) {
         let new = task(name, number);
-        let once = written_by(
+        let outcome = write_keyed_as(
             store,
             name,
             &request("k", 1),
@@ -151,32 +152,32 @@ pub async fn everybody_has_their_own_keys(store: &Ports) {
             at(0),
         )
         .await;
-        assert_eq!(once, IdempotentOutcome::Done(Some(new)));
+        assert_eq!(outcome, IdempotentOutcome::Done(Some(new)));
     }
-    // Keys are compared to the letter.
+    // Keys are case-sensitive.
     let new = task("alice", 9);
-    let once = written(store, &request("K", 1), &TaskWrite::Add(new.clone()), at(0)).await;
-    assert_eq!(once, IdempotentOutcome::Done(Some(new)));
+    let outcome = write_keyed(store, &request("K", 1), &TaskWrite::Add(new.clone()), at(0)).await;
+    assert_eq!(outcome, IdempotentOutcome::Done(Some(new)));
 }
 
-/// Neither before nor much later, and purging changes nothing about it.
-pub async fn a_key_is_forgotten_after_its_time(store: &Ports) {
+/// Checks that a key expires exactly at its retention, whether purged or not.
+pub async fn key_expires_after_its_retention(store: &Ports) {
     let kept_for = i64::try_from(RETENTION.as_micros()).expect("in range");
-    let toggled = kept(store, task("alice", 1)).await;
+    let toggled = add_task(store, task("alice", 1)).await;
     let request = request("k", 1);
-    written(store, &request, &toggle(&toggled), at(0)).await;
-    let last = written(store, &request, &toggle(&toggled), at(kept_for - 1)).await;
+    write_keyed(store, &request, &toggle(&toggled), at(0)).await;
+    let last = write_keyed(store, &request, &toggle(&toggled), at(kept_for - 1)).await;
     assert!(
         matches!(last, IdempotentOutcome::Replayed(Some(_))),
         "{last:?}"
     );
-    let after = written(store, &request, &toggle(&toggled), at(kept_for)).await;
+    let after = write_keyed(store, &request, &toggle(&toggled), at(kept_for)).await;
     assert!(
         matches!(after, IdempotentOutcome::Done(Some(_))),
         "{after:?}"
     );
-    // It is a new one now.
-    let again = written(store, &request, &toggle(&toggled), at(kept_for + 1)).await;
+    // The key now belongs to the new write.
+    let again = write_keyed(store, &request, &toggle(&toggled), at(kept_for + 1)).await;
     assert!(
         matches!(again, IdempotentOutcome::Replayed(Some(_))),
         "{again:?}"
@@ -190,16 +191,16 @@ pub async fn a_key_is_forgotten_after_its_time(store: &Ports) {
             .expect("answered"),
         0
     );
-    assert!(recalled(store, "alice", &request, later).await.is_some());
+    assert!(recall(store, "alice", &request, later).await.is_some());
     assert_eq!(keys.purge_expired(later, 10).await.expect("answered"), 1);
-    assert_eq!(recalled(store, "alice", &request, later).await, None);
+    assert_eq!(recall(store, "alice", &request, later).await, None);
 }
 
-/// So that a purge holds up nobody.
-pub async fn keys_are_forgotten_in_bounded_steps(store: &Ports) {
+/// Checks that a purge deletes a bounded number of rows, so that it blocks no one for long.
+pub async fn expired_keys_are_purged_in_batches(store: &Ports) {
     for number in 0..5_u8 {
         let write = TaskWrite::Add(task("alice", number.into()));
-        written(
+        write_keyed(
             store,
             &request(&format!("k{number}"), number),
             &write,
@@ -214,16 +215,16 @@ pub async fn keys_are_forgotten_in_bounded_steps(store: &Ports) {
             expected
         );
     }
-    let left = recalled(store, "alice", &request("k4", 4), at(5)).await;
+    let left = recall(store, "alice", &request("k4", 4), at(5)).await;
     assert!(left.is_some());
 }
 
-/// A key is asked for without a write.
-pub async fn a_request_under_a_key_can_be_recalled(store: &Ports) {
+/// Checks that a key can be looked up without a write.
+pub async fn keyed_request_can_be_recalled(store: &Ports) {
     let new = task("alice", 1);
     let first = request("k", 1);
-    assert_eq!(recalled(store, "alice", &first, at(0)).await, None);
-    written(store, &first, &TaskWrite::Add(new.clone()), at(0)).await;
+    assert_eq!(recall(store, "alice", &first, at(0)).await, None);
+    write_keyed(store, &first, &TaskWrite::Add(new.clone()), at(0)).await;
     let other = request("k", 2);
     for (owner, request, expected) in [
         (
@@ -234,12 +235,12 @@ pub async fn a_request_under_a_key_can_be_recalled(store: &Ports) {
         ("alice", &other, Some(IdempotentOutcome::KeyReused)),
         ("bob", &first, None),
     ] {
-        assert_eq!(recalled(store, owner, request, at(1)).await, expected);
+        assert_eq!(recall(store, owner, request, at(1)).await, expected);
     }
 }
 
-/// Also where the owner is new to the store.
-pub async fn concurrent_duplicates_are_done_once(store: &Ports) {
+/// Checks concurrent writes whose owner is new to the store.
+pub async fn concurrent_duplicates_are_applied_once(store: &Ports) {
     let requests: Vec<_> = (0..40_u8)
         .map(|number| {
             (
@@ -251,26 +252,26 @@ pub async fn concurrent_duplicates_are_done_once(store: &Ports) {
     let outcomes = join_all(
         requests
             .iter()
-            .map(|(request, write)| written(store, request, write, at(0))),
+            .map(|(request, write)| write_keyed(store, request, write, at(0))),
     )
     .await;
     let done = outcomes
         .iter()
-        .filter(|once| matches!(once, IdempotentOutcome::Done(Some(_))))
+        .filter(|outcome| matches!(outcome, IdempotentOutcome::Done(Some(_))))
         .count();
-    let repeated = outcomes
+    let replayed = outcomes
         .iter()
-        .filter(|once| matches!(once, IdempotentOutcome::Replayed(Some(_))))
+        .filter(|outcome| matches!(outcome, IdempotentOutcome::Replayed(Some(_))))
         .count();
-    assert_eq!((done, repeated), (4, 36), "{outcomes:?}");
-    assert_eq!(all(store, &user("alice")).await.len(), 4);
+    assert_eq!((done, replayed), (4, 36), "{outcomes:?}");
+    assert_eq!(list_tasks(store, &user("alice")).await.len(), 4);
 }
 
-/// With everything else that is theirs.
+/// Checks that the keys are removed with the user's other rows.
 pub async fn removing_a_user_removes_their_keys(store: &Ports) {
     let write = TaskWrite::Add(task("alice", 1));
-    written(store, &request("k", 1), &write, at(0)).await;
-    assert!(removed(store, "alice").await);
-    let after = recalled(store, "alice", &request("k", 1), at(1)).await;
+    write_keyed(store, &request("k", 1), &write, at(0)).await;
+    assert!(remove_user(store, "alice").await);
+    let after = recall(store, "alice", &request("k", 1), at(1)).await;
     assert_eq!(after, None);
 }

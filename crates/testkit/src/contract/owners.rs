@@ -1,4 +1,4 @@
-//! The obligations of owners: how they become known, and what goes with them.
+//! The obligations of owners: their creation and their removal.
 
 use futures_util::future::{join_all, join3};
 use taskhold_domain::revocation::MAX_PROPAGATION;
@@ -10,8 +10,8 @@ use taskhold_repository::idempotency::{
 use taskhold_repository::tasks::TaskWrite;
 
 use super::{
-    Ports, all, at, created_at, found, kept, not_before, registered, removed, revocation, rotated,
-    task, user, user_by_email, user_of,
+    Ports, add_task, at, created_at, find_task, find_user, find_user_by_email, list_tasks,
+    not_before, register, remove_user, revocation, rotate, task, user,
 };
 
 fn request(key: &str) -> KeyedRequest {
@@ -21,9 +21,9 @@ fn request(key: &str) -> KeyedRequest {
     }
 }
 
-/// Nobody needs to register first.
-pub async fn the_first_task_makes_its_owner_known(store: &Ports) {
-    let first = kept(store, task("alice", 1)).await;
+/// Checks that a first task needs no registration.
+pub async fn first_task_creates_its_owner(store: &Ports) {
+    let first = add_task(store, task("alice", 1)).await;
     let owner = store
         .users
         .find(&first.owner)
@@ -34,26 +34,26 @@ pub async fn the_first_task_makes_its_owner_known(store: &Ports) {
     assert_eq!(owner.created_at, first.created_at);
 }
 
-/// All tasks are kept.
-pub async fn concurrent_first_tasks_make_one_owner(store: &Ports) {
+/// Checks that all tasks are stored.
+pub async fn concurrent_first_tasks_create_one_owner(store: &Ports) {
     let first: Vec<_> = (1..=10).map(|number| task("newcomer", number)).collect();
     for outcome in join_all(first.iter().map(|task| store.tasks.add(task))).await {
         outcome.expect("added");
     }
     let newcomer = user("newcomer");
-    assert_eq!(all(store, &newcomer).await.len(), 10);
-    assert!(removed(store, "newcomer").await);
-    assert!(!removed(store, "newcomer").await);
+    assert_eq!(list_tasks(store, &newcomer).await.len(), 10);
+    assert!(remove_user(store, "newcomer").await);
+    assert!(!remove_user(store, "newcomer").await);
 }
 
-/// No task is left without its owner.
-pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &Ports) {
-    let hers = kept(store, task("alice", 1)).await;
-    kept(store, task("alice", 2)).await;
-    let his = kept(store, task("bob", 3)).await;
-    assert!(removed(store, "alice").await);
+/// Checks that no task is left without its owner.
+pub async fn removing_a_user_removes_only_their_tasks(store: &Ports) {
+    let hers = add_task(store, task("alice", 1)).await;
+    add_task(store, task("alice", 2)).await;
+    let his = add_task(store, task("bob", 3)).await;
+    assert!(remove_user(store, "alice").await);
     assert_eq!(store.users.find(&hers.owner).await.expect("answered"), None);
-    assert_eq!(all(store, &hers.owner).await, []);
+    assert_eq!(list_tasks(store, &hers.owner).await, []);
     assert!(
         !store
             .tasks
@@ -61,15 +61,15 @@ pub async fn removing_a_user_removes_their_tasks_and_no_others(store: &Ports) {
             .await
             .expect("answered")
     );
-    assert_eq!(found(store, &his).await, Some(his));
+    assert_eq!(find_task(store, &his).await, Some(his));
 }
 
-/// No row is left that names them: only the digest by which their tokens are known.
-pub async fn removing_a_user_removes_all_that_is_theirs(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
-    let bob = registered(store, "bob", 2).await;
-    let hers = kept(store, task("anna", 1)).await;
-    let his = kept(store, task("bob", 2)).await;
+/// Checks that no row identifies the user afterwards but the digest that revokes their tokens.
+pub async fn removing_a_user_removes_all_their_rows(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    let bob = register(store, "bob", 2).await;
+    let hers = add_task(store, task("anna", 1)).await;
+    let his = add_task(store, task("bob", 2)).await;
     let write = TaskWrite::Add(task("anna", 3));
     let tasks = &store.tasks;
     let keyed = tasks
@@ -80,34 +80,35 @@ pub async fn removing_a_user_removes_all_that_is_theirs(store: &Ports) {
         "{keyed:?}"
     );
 
-    let gone = store.users.remove(&revocation("anna", 5)).await;
-    assert!(gone.expect("answered"));
-    assert_eq!(user_of(store, "anna").await, None);
-    assert_eq!(user_by_email(store, "anna@example.org").await, None);
-    assert_eq!(all(store, &anna.id).await, []);
-    assert_eq!(found(store, &hers).await, None);
-    assert_eq!(rotated(store, 1, 3).await, Rotation::Refused);
+    let removed = store.users.remove(&revocation("anna", 5)).await;
+    assert!(removed.expect("answered"));
+    assert_eq!(find_user(store, "anna").await, None);
+    assert_eq!(find_user_by_email(store, "anna@example.org").await, None);
+    assert_eq!(list_tasks(store, &anna.id).await, []);
+    assert_eq!(find_task(store, &hers).await, None);
+    assert_eq!(rotate(store, 1, 3).await, Rotation::Refused);
     let recalled = tasks.recall(&anna.id, &request("k"), at(1)).await;
     assert_eq!(recalled.expect("answered"), None);
     assert_eq!(not_before(store, "anna").await, Some(at(5)));
-    assert_eq!(user_of(store, "bob").await.as_ref(), Some(&bob));
-    assert_eq!(found(store, &his).await, Some(his));
-    assert_eq!(rotated(store, 2, 4).await, Rotation::Rotated(bob));
+    assert_eq!(find_user(store, "bob").await.as_ref(), Some(&bob));
+    assert_eq!(find_task(store, &his).await, Some(his));
+    assert_eq!(rotate(store, 2, 4).await, Rotation::Rotated(bob));
 
-    // The revocation is kept also where there was nobody.
-    assert!(!removed(store, "nobody").await);
+    // The revocation is stored even if the user did not exist.
+    assert!(!remove_user(store, "nobody").await);
     assert_eq!(not_before(store, "nobody").await, Some(at(1)));
-    // The address is free again.
-    registered(store, "anna", 5).await;
+    // The address is available again.
+    register(store, "anna", 5).await;
 }
 
-/// Instances that have not heard of it yet take tokens from before; who comes later is somebody new.
-pub async fn a_removed_user_does_not_come_back_at_once(store: &Ports) {
+/// Checks that tokens which other instances still accept cannot recreate the user; a later write
+/// creates a new one.
+pub async fn removed_user_is_not_recreated_within_the_propagation_time(store: &Ports) {
     let known_within = i64::try_from(MAX_PROPAGATION.as_micros()).expect("in range");
     let tasks = &store.tasks;
     for (name, number) in [("by add", 1), ("by key", 2)] {
-        kept(store, task(name, number)).await;
-        assert!(removed(store, name).await);
+        add_task(store, task(name, number)).await;
+        assert!(remove_user(store, name).await);
     }
     for micros in [0, 1, 2, known_within] {
         let by_add = created_at(task("by add", 3), micros);
@@ -126,11 +127,11 @@ pub async fn a_removed_user_does_not_come_back_at_once(store: &Ports) {
         );
     }
     for name in ["by add", "by key"] {
-        assert_eq!(user_of(store, name).await, None);
-        assert_eq!(all(store, &user(name)).await, []);
+        assert_eq!(find_user(store, name).await, None);
+        assert_eq!(list_tasks(store, &user(name)).await, []);
     }
     let later = known_within + 1;
-    kept(store, created_at(task("by add", 3), later)).await;
+    add_task(store, created_at(task("by add", 3), later)).await;
     let write = TaskWrite::Add(created_at(task("by key", 4), later));
     let done = tasks
         .write_idempotent(&user("by key"), &request("k"), &write, at(later))
@@ -141,11 +142,11 @@ pub async fn a_removed_user_does_not_come_back_at_once(store: &Ports) {
     );
 }
 
-/// Whatever they were writing at that moment, with a key and without.
-pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &Ports) {
+/// Checks concurrent writes with and without an idempotency key.
+pub async fn user_removed_while_writing_stays_removed(store: &Ports) {
     for round in 0..5_u32 {
         let name = format!("user{round}");
-        let writer = registered(store, &name, round).await.id;
+        let writer = register(store, &name, round).await.id;
         let first = u128::from(round) * 100;
         let keyed = join_all((0..8).map(|number| {
             let write = TaskWrite::Add(task(&name, first + number));
@@ -162,25 +163,25 @@ pub async fn a_user_who_is_removed_while_writing_stays_removed(store: &Ports) {
             let task = task(&name, first + number);
             async move { store.tasks.add(&task).await }
         }));
-        let (keyed, gone, added) = join3(keyed, removed(store, &name), added).await;
-        assert!(gone);
+        let (keyed, removed, added) = join3(keyed, remove_user(store, &name), added).await;
+        assert!(removed);
         for outcome in keyed.into_iter().chain(added) {
             assert!(
                 matches!(outcome, Ok(()) | Err(StoreError::UnknownOwner)),
                 "{outcome:?}"
             );
         }
-        assert_eq!(user_of(store, &name).await, None);
-        assert_eq!(all(store, &writer).await, []);
+        assert_eq!(find_user(store, &name).await, None);
+        assert_eq!(list_tasks(store, &writer).await, []);
     }
 }
 
-/// Only who was removed has to wait.
-pub async fn a_user_whose_tokens_were_revoked_goes_on_writing(store: &Ports) {
-    let anna = registered(store, "anna", 1).await;
+/// Checks that only a removal, not a revocation, refuses writes.
+pub async fn user_with_revoked_tokens_can_still_write(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
     let ended = store.sessions.end(None, &revocation("anna", 5)).await;
     ended.expect("ended");
-    kept(store, created_at(task("anna", 1), 6)).await;
+    add_task(store, created_at(task("anna", 1), 6)).await;
     let write = TaskWrite::Add(created_at(task("anna", 2), 7));
     let done = store
         .tasks

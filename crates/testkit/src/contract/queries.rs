@@ -10,9 +10,9 @@ use taskhold_repository::tasks::{
     Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
 };
 
-use super::{Ports, all, at, description, kept, task, title, user};
+use super::{Ports, add_task, at, description, list_tasks, task, title, user};
 
-/// Beginnings of titles in several scripts; their order by code point is not that of any language.
+/// Title prefixes in several scripts; their order by code point differs from that of any language.
 const WORDS: [&str; 12] = [
     "apple",
     "Apple",
@@ -36,9 +36,9 @@ fn every_sort() -> impl Iterator<Item = Sort> {
         .flat_map(|key| [false, true].map(|descending| Sort { key, descending }))
 }
 
-/// So many tasks of alice, with titles, times and flags that are often equal, and some of bob's.
-async fn furnished(store: &Ports, size: u32) -> Vec<Task> {
-    let tasks: Vec<_> = (0..size).map(varied).collect();
+/// Adds `size` tasks of alice, many with equal titles, times and flags, and some of bob.
+async fn seed(store: &Ports, size: u32) -> Vec<Task> {
+    let tasks: Vec<_> = (0..size).map(varied_task).collect();
     for some in tasks.chunks(50) {
         for outcome in join_all(some.iter().map(|task| store.tasks.add(task))).await {
             outcome.expect("added");
@@ -47,15 +47,16 @@ async fn furnished(store: &Ports, size: u32) -> Vec<Task> {
     for number in 0..10 {
         let his = Task {
             owner: user("bob"),
-            ..varied(size + number)
+            ..varied_task(size + number)
         };
-        kept(store, his).await;
+        add_task(store, his).await;
     }
     tasks
 }
 
-/// Spread over few keys by multiplication, so that the order of creation is none of them.
-fn varied(number: u32) -> Task {
+/// Returns a task whose values are spread over few keys by multiplication, so that no sort order
+/// equals the order of creation.
+fn varied_task(number: u32) -> Task {
     let word = WORDS
         .iter()
         .cycle()
@@ -76,7 +77,7 @@ fn varied(number: u32) -> Task {
     }
 }
 
-/// The rules of lists once more, by themselves: what `query` finds among `tasks`.
+/// An independent implementation of the rules of lists: returns what `query` selects from `tasks`.
 fn expected(tasks: &[Task], query: &TaskQuery) -> Vec<Task> {
     let text = query.text.as_deref().map(fold);
     let mut found: Vec<_> = tasks
@@ -95,11 +96,11 @@ fn expected(tasks: &[Task], query: &TaskQuery) -> Vec<Task> {
         })
         .cloned()
         .collect();
-    found.sort_by(|one, other| in_order(query.sort, one, other));
+    found.sort_by(|one, other| compare(query.sort, one, other));
     found
 }
 
-fn in_order(sort: Sort, one: &Task, other: &Task) -> Ordering {
+fn compare(sort: Sort, one: &Task, other: &Task) -> Ordering {
     let by_key = match sort.key {
         SortKey::CreatedAt => one.created_at.cmp(&other.created_at),
         SortKey::UpdatedAt => one.updated_at.cmp(&other.updated_at),
@@ -117,8 +118,8 @@ async fn list(store: &Ports, owner: &UserId, query: &TaskQuery) -> TaskPage {
     store.tasks.list(owner, query).await.expect("listed")
 }
 
-/// Every page by cursor, in order.
-async fn pages(store: &Ports, owner: &UserId, query: &TaskQuery) -> Vec<Task> {
+/// Returns every page by cursor, in order.
+async fn list_pages(store: &Ports, owner: &UserId, query: &TaskQuery) -> Vec<Task> {
     let mut query = query.clone();
     let mut tasks = Vec::new();
     loop {
@@ -132,9 +133,9 @@ async fn pages(store: &Ports, owner: &UserId, query: &TaskQuery) -> Vec<Task> {
     }
 }
 
-/// Every filter, search, order, page and count agrees with the rules, for so many tasks.
-pub async fn every_query_of(store: &Ports, size: u32) {
-    let tasks = furnished(store, size).await;
+/// Checks every filter, search, order, page and count against the reference, for `size` tasks.
+pub async fn check_every_query(store: &Ports, size: u32) {
+    let tasks = seed(store, size).await;
     let alice = user("alice");
     let texts = [
         "МОЛОКО",
@@ -185,7 +186,7 @@ pub async fn every_query_of(store: &Ports, size: u32) {
             ..TaskQuery::default()
         };
         assert_eq!(
-            pages(store, &alice, &query).await,
+            list_pages(store, &alice, &query).await,
             expected(&tasks, &query),
             "{query:?}"
         );
@@ -198,14 +199,14 @@ pub async fn every_query_of(store: &Ports, size: u32) {
     assert_eq!(store.tasks.count(&alice).await.expect("counted"), counts);
 }
 
-/// On a small scale; [`every_query_of`] does it on a large one.
-pub async fn every_query_agrees_with_the_rules(store: &Ports) {
-    every_query_of(store, 240).await;
+/// Checks a small store; [`check_every_query`] can check a large one.
+pub async fn every_query_matches_the_reference(store: &Ports) {
+    check_every_query(store, 240).await;
 }
 
-/// The last page is the one that has no next, also when it is full.
-pub async fn a_page_knows_whether_there_is_more(store: &Ports) {
-    let tasks = furnished(store, 6).await;
+/// Checks that the last page has no cursor, even when it is full.
+pub async fn page_reports_whether_more_follow(store: &Ports) {
+    let tasks = seed(store, 6).await;
     let alice = user("alice");
     for sort in every_sort() {
         for limit in 1..=7 {
@@ -215,7 +216,10 @@ pub async fn a_page_knows_whether_there_is_more(store: &Ports) {
                 ..TaskQuery::default()
             };
             assert_eq!(list(store, &alice, &query).await.next.is_some(), limit < 6);
-            assert_eq!(pages(store, &alice, &query).await, expected(&tasks, &query));
+            assert_eq!(
+                list_pages(store, &alice, &query).await,
+                expected(&tasks, &query)
+            );
         }
     }
     let nothing = TaskQuery {
@@ -226,9 +230,9 @@ pub async fn a_page_knows_whether_there_is_more(store: &Ports) {
     assert_eq!((empty.tasks.len(), empty.next), (0, None));
 }
 
-/// With and without a limit, and past the end.
-pub async fn an_offset_skips_so_many(store: &Ports) {
-    let tasks = furnished(store, 9).await;
+/// Checks offsets with and without a limit, and beyond the end.
+pub async fn offset_skips_tasks(store: &Ports) {
+    let tasks = seed(store, 9).await;
     let alice = user("alice");
     for offset in [0, 1, 8, 9, 10, u32::MAX] {
         for limit in [None, Some(1), Some(3), Some(1000)] {
@@ -251,10 +255,10 @@ pub async fn an_offset_skips_so_many(store: &Ports) {
     }
 }
 
-/// Whoever was there at the beginning and still is at the end is shown exactly once, whatever is
-/// inserted, changed and deleted between the pages, the task that marks the place included.
-pub async fn paging_by_creation_survives_what_others_do(store: &Ports) {
-    let before = furnished(store, 40).await;
+/// Checks that a task which exists from the first page to the last is shown exactly once, whatever
+/// is inserted, changed and deleted between the pages, including the task of the cursor.
+pub async fn paging_by_creation_survives_concurrent_changes(store: &Ports) {
+    let before = seed(store, 40).await;
     let alice = user("alice");
     let mut query = TaskQuery {
         limit: Some(3),
@@ -273,7 +277,7 @@ pub async fn paging_by_creation_survives_what_others_do(store: &Ports) {
             updated_at: at(1_000_000),
             ..task("alice", u128::MAX - round)
         };
-        kept(store, newest).await;
+        add_task(store, newest).await;
         if round % 2 == 0 {
             assert!(
                 tasks
@@ -303,16 +307,16 @@ pub async fn paging_by_creation_survives_what_others_do(store: &Ports) {
     }
     assert!(
         !deleted.is_empty()
-            && all(store, &alice)
+            && list_tasks(store, &alice)
                 .await
                 .iter()
                 .all(|task| !deleted.contains(&task.id))
     );
 }
 
-/// What is searched is the text as it is now.
-pub async fn a_search_follows_changes(store: &Ports) {
-    let before = kept(store, task("alice", 1)).await;
+/// Checks that a search matches the current text only.
+pub async fn search_finds_the_current_text(store: &Ports) {
+    let before = add_task(store, task("alice", 1)).await;
     let search = |text: &str| TaskQuery {
         text: Some(text.to_owned()),
         ..TaskQuery::default()

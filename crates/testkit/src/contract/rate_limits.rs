@@ -1,4 +1,4 @@
-//! The obligations of counters.
+//! The obligations of rate-limit counters.
 
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use super::{Ports, at};
 
 const WINDOW: Duration = Duration::from_micros(100);
 
-fn bucket(name: &str) -> RateLimitKey {
+fn rate_limit_key(name: &str) -> RateLimitKey {
     RateLimitKey::of("test", &[name])
 }
 
-async fn counted(store: &Ports, name: &str, micros: i64) -> Count {
-    let counted = store.rate_limits.count(bucket(name), WINDOW, at(micros));
+async fn count_attempt(store: &Ports, name: &str, micros: i64) -> Count {
+    let counted = store
+        .rate_limits
+        .count(rate_limit_key(name), WINDOW, at(micros));
     counted.await.expect("counted")
 }
 
@@ -25,8 +27,8 @@ fn count(count: u32, since: i64) -> Count {
     }
 }
 
-/// A window begins with the first attempt after the one before is over.
-pub async fn attempts_are_counted_in_windows(store: &Ports) {
+/// Checks that a window starts with the first attempt after the previous window.
+pub async fn attempts_are_counted_per_window(store: &Ports) {
     for (micros, expected) in [
         (0, count(1, 0)),
         (1, count(2, 0)),
@@ -37,24 +39,28 @@ pub async fn attempts_are_counted_in_windows(store: &Ports) {
         (50, count(3, 100)),
         (1000, count(1, 1000)),
     ] {
-        assert_eq!(counted(store, "a", micros).await, expected, "{micros}");
+        assert_eq!(
+            count_attempt(store, "a", micros).await,
+            expected,
+            "{micros}"
+        );
     }
 }
 
-/// Whatever is counted elsewhere.
-pub async fn every_counter_counts_for_itself(store: &Ports) {
+/// Checks that keys do not share a counter.
+pub async fn counters_are_independent(store: &Ports) {
     for expected in 1..=3 {
         for name in ["a", "A", "b", ""] {
-            let counted = counted(store, name, expected.into()).await;
+            let counted = count_attempt(store, name, expected.into()).await;
             assert_eq!(counted, count(expected, 1), "{name}");
         }
     }
 }
 
-/// None is lost under another.
+/// Checks that no concurrent attempt is lost.
 pub async fn concurrent_attempts_are_all_counted(store: &Ports) {
     let names = (0..60).map(|number| if number % 3 == 0 { "a" } else { "b" });
-    let attempts = names.map(async |name| (name, counted(store, name, 5).await));
+    let attempts = names.map(async |name| (name, count_attempt(store, name, 5).await));
     let mut counts: Vec<_> = join_all(attempts).await;
     counts.sort_by_key(|(name, counted)| (*name, counted.count));
     let one = (1..=20).map(|number| ("a", count(number, 5)));
@@ -62,27 +68,27 @@ pub async fn concurrent_attempts_are_all_counted(store: &Ports) {
     assert_eq!(counts, one.chain(other).collect::<Vec<_>>());
 }
 
-/// As if it had never been; others stay, and there need be none.
-pub async fn an_attempt_that_is_taken_back_does_not_count(store: &Ports) {
+/// Checks that a refund leaves other counters alone and accepts missing ones.
+pub async fn refunded_attempt_is_not_counted(store: &Ports) {
     for name in ["a", "a", "a", "b", "c", "d", "d"] {
-        counted(store, name, 1).await;
+        count_attempt(store, name, 1).await;
     }
-    let several = ["a", "b", "nobody's", "d"].map(bucket);
-    let taken_back = store.rate_limits.refund(&several).await;
-    taken_back.expect("taken back");
-    let taken_back = store.rate_limits.refund(&[]).await;
-    taken_back.expect("nothing to do");
-    assert_eq!(counted(store, "a", 2).await, count(3, 1));
-    assert_eq!(counted(store, "b", 2).await, count(1, 2));
-    assert_eq!(counted(store, "c", 2).await, count(2, 1));
-    assert_eq!(counted(store, "d", 2).await, count(2, 1));
+    let several = ["a", "b", "nobody's", "d"].map(rate_limit_key);
+    let refunded = store.rate_limits.refund(&several).await;
+    refunded.expect("taken back");
+    let refunded = store.rate_limits.refund(&[]).await;
+    refunded.expect("nothing to do");
+    assert_eq!(count_attempt(store, "a", 2).await, count(3, 1));
+    assert_eq!(count_attempt(store, "b", 2).await, count(1, 2));
+    assert_eq!(count_attempt(store, "c", 2).await, count(2, 1));
+    assert_eq!(count_attempt(store, "d", 2).await, count(2, 1));
 }
 
-/// Whatever the order that they are named in.
-pub async fn concurrent_attempts_are_all_taken_back(store: &Ports) {
+/// Checks that the order of the keys does not matter.
+pub async fn concurrent_refunds_are_all_applied(store: &Ports) {
     for _ in 0..20 {
-        counted(store, "a", 1).await;
-        counted(store, "b", 1).await;
+        count_attempt(store, "a", 1).await;
+        count_attempt(store, "b", 1).await;
     }
     let attempts = (0..20).map(async |number| {
         let order = if number % 2 == 0 {
@@ -90,38 +96,41 @@ pub async fn concurrent_attempts_are_all_taken_back(store: &Ports) {
         } else {
             ["b", "a"]
         };
-        store.rate_limits.refund(&order.map(bucket)).await
+        store.rate_limits.refund(&order.map(rate_limit_key)).await
     });
-    for taken_back in join_all(attempts).await {
-        taken_back.expect("taken back");
+    for refunded in join_all(attempts).await {
+        refunded.expect("taken back");
     }
-    assert_eq!(counted(store, "a", 2).await, count(1, 2));
-    assert_eq!(counted(store, "b", 2).await, count(1, 2));
+    assert_eq!(count_attempt(store, "a", 2).await, count(1, 2));
+    assert_eq!(count_attempt(store, "b", 2).await, count(1, 2));
 }
 
-/// As after a success; others stay, and there need be none.
-pub async fn a_cleared_counter_begins_anew(store: &Ports) {
+/// Checks that clearing leaves other counters alone and accepts missing ones.
+pub async fn cleared_counter_starts_over(store: &Ports) {
     for name in ["a", "b", "c"] {
-        counted(store, name, 1).await;
+        count_attempt(store, name, 1).await;
     }
     for _ in 0..2 {
-        let cleared = store.rate_limits.clear(&["a", "c"].map(bucket)).await;
+        let cleared = store
+            .rate_limits
+            .clear(&["a", "c"].map(rate_limit_key))
+            .await;
         cleared.expect("cleared");
     }
-    assert_eq!(counted(store, "a", 2).await, count(1, 2));
-    assert_eq!(counted(store, "b", 2).await, count(2, 1));
-    assert_eq!(counted(store, "c", 2).await, count(1, 2));
+    assert_eq!(count_attempt(store, "a", 2).await, count(1, 2));
+    assert_eq!(count_attempt(store, "b", 2).await, count(2, 1));
+    assert_eq!(count_attempt(store, "c", 2).await, count(1, 2));
 }
 
-/// Those whose window began since stay.
-pub async fn counters_are_forgotten_in_bounded_steps(store: &Ports) {
+/// Checks that counters of newer windows stay.
+pub async fn expired_counters_are_purged_in_batches(store: &Ports) {
     for (micros, name) in (1..).zip(["a", "b", "c", "d", "e"]) {
-        counted(store, name, micros).await;
+        count_attempt(store, name, micros).await;
     }
     for expected in [2, 2, 0] {
-        let forgotten = store.rate_limits.purge_expired(at(5), 2).await;
-        assert_eq!(forgotten.expect("answered"), expected);
+        let purged = store.rate_limits.purge_expired(at(5), 2).await;
+        assert_eq!(purged.expect("answered"), expected);
     }
-    assert_eq!(counted(store, "a", 6).await, count(1, 6));
-    assert_eq!(counted(store, "e", 6).await, count(2, 5));
+    assert_eq!(count_attempt(store, "a", 6).await, count(1, 6));
+    assert_eq!(count_attempt(store, "e", 6).await, count(2, 5));
 }

@@ -4,10 +4,10 @@ use taskhold_domain::revocation::Revocation;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::revocations::SubjectHash;
 
-use super::{LIFETIME, Ports, at, not_before, password, registered, revocation, user};
+use super::{LIFETIME, Ports, at, not_before, password, register, revocation, user};
 
-/// Ends every session of this user.
-async fn revoked(store: &Ports, name: &str, micros: i64) {
+/// Ends every session of the user.
+async fn end_sessions(store: &Ports, name: &str, micros: i64) {
     let ended = store.sessions.end(None, &revocation(name, micros)).await;
     ended.expect("ended");
 }
@@ -19,11 +19,11 @@ async fn current(store: &Ports, micros: i64) -> Vec<(SubjectHash, Timestamp)> {
     current
 }
 
-/// Then no token from before is alive.
-pub async fn a_revocation_matters_until_its_time(store: &Ports) {
+/// Checks that a revocation lasts until every older token has expired.
+pub async fn revocation_is_current_until_it_expires(store: &Ports) {
     assert_eq!(current(store, 0).await, []);
     for (name, micros) in [("anna", 10), ("bob", 20), ("Anna", 30)] {
-        revoked(store, name, micros).await;
+        end_sessions(store, name, micros).await;
     }
     let of = |name: &str, micros| (SubjectHash::of(&user(name)), at(micros));
     let mut all = [of("anna", 10), of("bob", 20), of("Anna", 30)];
@@ -36,10 +36,11 @@ pub async fn a_revocation_matters_until_its_time(store: &Ports) {
     assert_eq!(current(store, LIFETIME + 31).await, []);
 }
 
-/// Also where the clocks of two instances differ, or one of them was slow.
-pub async fn the_latest_revocation_of_a_user_counts(store: &Ports) {
+/// Checks that an older revocation never replaces a later one, since the clocks of instances
+/// differ.
+pub async fn latest_revocation_of_a_user_wins(store: &Ports) {
     for (micros, expected) in [(10, 10), (30, 30), (20, 30), (30, 30), (40, 40)] {
-        revoked(store, "anna", micros).await;
+        end_sessions(store, "anna", micros).await;
         assert_eq!(not_before(store, "anna").await, Some(at(expected)));
     }
     let last = current(store, LIFETIME + 40).await;
@@ -47,13 +48,13 @@ pub async fn the_latest_revocation_of_a_user_counts(store: &Ports) {
     assert_eq!(current(store, LIFETIME + 41).await, []);
 }
 
-/// Only an operator who lets them in again does that, or who removes them.
-pub async fn nobody_who_is_kept_out_comes_in_by_ending_sessions(store: &Ports) {
-    let anna = registered(store, "anna", 1).await.id;
+/// Checks that only a reactivation or a removal ends a deactivation.
+pub async fn ending_sessions_does_not_reactivate_a_user(store: &Ports) {
+    let anna = register(store, "anna", 1).await.id;
     let users = &store.users;
-    let kept_out = users.set_active(false, &Revocation::permanent(&anna)).await;
-    assert!(kept_out.expect("answered"));
-    revoked(store, "anna", 5).await;
+    let deactivated = users.set_active(false, &Revocation::permanent(&anna)).await;
+    assert!(deactivated.expect("answered"));
+    end_sessions(store, "anna", 5).await;
     assert_eq!(not_before(store, "anna").await, Some(Timestamp::LAST));
     let (another, since) = (password("new"), revocation("anna", 6));
     let changed = users.set_password(&another, &since).await;
@@ -65,14 +66,14 @@ pub async fn nobody_who_is_kept_out_comes_in_by_ending_sessions(store: &Ports) {
     assert_eq!(not_before(store, "anna").await, Some(at(7)));
 }
 
-/// Those that still matter stay.
-pub async fn revocations_are_forgotten_in_bounded_steps(store: &Ports) {
+/// Checks that current revocations stay.
+pub async fn expired_revocations_are_purged_in_batches(store: &Ports) {
     for micros in 1..=5 {
-        revoked(store, &format!("user{micros}"), micros).await;
+        end_sessions(store, &format!("user{micros}"), micros).await;
     }
     for expected in [2, 2, 0] {
-        let forgotten = store.revocations.purge_expired(at(LIFETIME + 5), 2).await;
-        assert_eq!(forgotten.expect("answered"), expected);
+        let purged = store.revocations.purge_expired(at(LIFETIME + 5), 2).await;
+        assert_eq!(purged.expect("answered"), expected);
     }
     let left = current(store, 0).await;
     assert_eq!(left, [(SubjectHash::of(&user("user5")), at(5))]);

@@ -1,4 +1,4 @@
-//! The obligations of tasks, one by one.
+//! The obligations of single tasks.
 
 use futures_util::future::join_all;
 use taskhold_domain::task::{Completion, Description, Task, TaskChange, TaskDraft, Version};
@@ -6,34 +6,36 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::Precondition;
 
-use super::{Ports, all, at, description, found, id, kept, removed, task, title, user};
+use super::{
+    Ports, add_task, at, description, find_task, id, list_tasks, remove_user, task, title, user,
+};
 
-/// Every field survives to the letter, in any script.
-pub async fn a_task_comes_back_as_it_was_kept(store: &Ports) {
+/// Checks that every field is stored unchanged, in any script.
+pub async fn added_task_is_read_back_unchanged(store: &Ports) {
     let draft = TaskDraft {
         title: title(" \tпривет 😀 e\u{301} שלום\r\n "),
         description: description(&"\u{10FFFF}".repeat(500)),
         completed: true,
     };
     let unusual = Task::create(id(u128::MAX), user("пользователь 1"), draft, at(1));
-    let unusual = kept(store, unusual).await;
-    assert_eq!(found(store, &unusual).await, Some(unusual));
+    let unusual = add_task(store, unusual).await;
+    assert_eq!(find_task(store, &unusual).await, Some(unusual));
     let early = Task {
         created_at: Timestamp::from_micros(-1).expect("in range"),
         updated_at: Timestamp::LAST,
         version: Version::parse(i64::MAX).expect("a version"),
         ..task("alice", 0)
     };
-    let early = kept(store, early).await;
-    assert_eq!(found(store, &early).await, Some(early));
+    let early = add_task(store, early).await;
+    assert_eq!(find_task(store, &early).await, Some(early));
 }
 
-/// Absent is `None`, `false`, empty.
-pub async fn what_is_not_there_is_no_error(store: &Ports) {
+/// Checks that absent tasks and users yield `None`, `false` and empty lists.
+pub async fn absent_task_is_not_an_error(store: &Ports) {
     let absent = task("alice", 1);
-    assert_eq!(found(store, &absent).await, None);
+    assert_eq!(find_task(store, &absent).await, None);
     let tasks = &store.tasks;
-    assert_eq!(all(store, &absent.owner).await, []);
+    assert_eq!(list_tasks(store, &absent.owner).await, []);
     let toggle = TaskChange::toggle();
     let changed = tasks
         .change(
@@ -61,18 +63,18 @@ pub async fn what_is_not_there_is_no_error(store: &Ports) {
         store.users.find(&absent.owner).await.expect("answered"),
         None
     );
-    assert!(!removed(store, "alice").await);
+    assert!(!remove_user(store, "alice").await);
 }
 
-/// By `created_at`, then by id, both descending; a change does not move a task.
-pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &Ports) {
+/// Checks the order by `created_at`, then by id, both descending; a change does not move a task.
+pub async fn list_is_newest_first_with_ties_broken_by_id(store: &Ports) {
     for (number, micros) in [(5, 10), (9, 20), (1, 20), (7, 20), (3, 30)] {
         let created = Task {
             created_at: at(micros),
             updated_at: at(micros),
             ..task("alice", number)
         };
-        kept(store, created).await;
+        add_task(store, created).await;
     }
     let change = TaskChange::complete(true);
     let alice = user("alice");
@@ -81,23 +83,23 @@ pub async fn the_list_is_newest_first_and_ties_are_broken_by_id(store: &Ports) {
         .change(&alice, id(5), &change, &Precondition::None, at(99))
         .await
         .expect("changed");
-    let listed = all(store, &alice).await;
+    let listed = list_tasks(store, &alice).await;
     let order: Vec<_> = listed.iter().map(|task| task.id).collect();
     assert_eq!(order, [id(3), id(9), id(7), id(1), id(5)]);
 }
 
-/// Whatever others have.
-pub async fn the_list_holds_the_owners_tasks_only(store: &Ports) {
-    let hers = kept(store, task("alice", 1)).await;
-    let his = kept(store, task("bob", 2)).await;
-    assert_eq!(all(store, &hers.owner).await, [hers]);
-    assert_eq!(all(store, &his.owner).await, [his]);
-    assert_eq!(all(store, &user("carol")).await, []);
+/// Checks that other users' tasks are not listed.
+pub async fn list_holds_only_the_owners_tasks(store: &Ports) {
+    let hers = add_task(store, task("alice", 1)).await;
+    let his = add_task(store, task("bob", 2)).await;
+    assert_eq!(list_tasks(store, &hers.owner).await, [hers]);
+    assert_eq!(list_tasks(store, &his.owner).await, [his]);
+    assert_eq!(list_tasks(store, &user("carol")).await, []);
 }
 
-/// Knowing its id helps nobody, and nothing about it changes.
+/// Checks that knowing the id does not help, and that the task stays unchanged.
 pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &Ports) {
-    let hers = kept(store, task("alice", 1)).await;
+    let hers = add_task(store, task("alice", 1)).await;
     let bob = user("bob");
     let tasks = &store.tasks;
     assert_eq!(tasks.find(&bob, hers.id).await.expect("answered"), None);
@@ -128,26 +130,26 @@ pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &Ports)
             .await
             .expect("answered")
     );
-    assert_eq!(found(store, &hers).await, Some(hers));
+    assert_eq!(find_task(store, &hers).await, Some(hers));
 }
 
-/// Neither case nor spaces nor normal forms are folded.
-pub async fn user_ids_are_compared_to_the_letter(store: &Ports) {
+/// Checks that case, spaces and normal forms distinguish users.
+pub async fn user_ids_are_compared_exactly(store: &Ports) {
     let names = ["anna", "Anna", "anna ", " anna", "ann\u{e4}", "anna\u{308}"];
     for (number, name) in (1..).zip(names) {
-        kept(store, task(name, number)).await;
+        add_task(store, task(name, number)).await;
     }
     for name in names {
-        let listed = all(store, &user(name)).await;
+        let listed = list_tasks(store, &user(name)).await;
         let owners: Vec<_> = listed.iter().map(|task| task.owner.as_str()).collect();
         assert_eq!(owners, [name]);
     }
 }
 
-/// What the store does to a row is what [`Task::apply`] does to a task.
-pub async fn every_change_agrees_with_the_domain(store: &Ports) {
-    let mut expected = kept(store, task("alice", 1)).await;
-    let bystander = kept(store, task("alice", 2)).await;
+/// Checks that the store changes a row as [`Task::apply`] changes a task.
+pub async fn stored_change_equals_the_domain_change(store: &Ports) {
+    let mut expected = add_task(store, task("alice", 1)).await;
+    let bystander = add_task(store, task("alice", 2)).await;
     let changes = [
         TaskChange::update(title("Buy oat milk"), Description::default()),
         TaskChange::complete(true),
@@ -186,17 +188,17 @@ pub async fn every_change_agrees_with_the_domain(store: &Ports) {
         expected.apply(change, now);
         assert_eq!(answer.as_ref(), Some(&expected), "{change:?}");
         assert_eq!(
-            found(store, &expected).await.as_ref(),
+            find_task(store, &expected).await.as_ref(),
             Some(&expected),
             "{change:?}"
         );
     }
-    assert_eq!(found(store, &bystander).await, Some(bystander));
+    assert_eq!(find_task(store, &bystander).await, Some(bystander));
 }
 
-/// It stands still, or was set back.
-pub async fn updated_at_advances_also_when_the_clock_does_not(store: &Ports) {
-    let mut expected = kept(store, task("alice", 1)).await;
+/// Checks a clock that stands still and one that is set back.
+pub async fn updated_at_advances_when_the_clock_stands_still(store: &Ports) {
+    let mut expected = add_task(store, task("alice", 1)).await;
     for (now, updated_at) in [(0, 1), (0, 2), (-5000, 3), (3, 4), (5, 5)] {
         let change = TaskChange::complete(true);
         let changed = store
@@ -216,9 +218,9 @@ pub async fn updated_at_advances_also_when_the_clock_does_not(store: &Ports) {
     }
 }
 
-/// It changes nothing; one that names the current version among others is made.
-pub async fn a_stale_change_loses(store: &Ports) {
-    let before = kept(store, task("alice", 1)).await;
+/// Checks that a stale change has no effect, and that one which lists the current version applies.
+pub async fn stale_change_loses(store: &Ports) {
+    let before = add_task(store, task("alice", 1)).await;
     let change = TaskChange::toggle();
     let based_on = |versions: &[Version]| Precondition::VersionIn(versions.to_vec());
     let tasks = &store.tasks;
@@ -234,7 +236,7 @@ pub async fn a_stale_change_loses(store: &Ports) {
         )
         .await;
     assert_eq!(stale.expect("answered"), None);
-    assert_eq!(found(store, &before).await.as_ref(), Some(&before));
+    assert_eq!(find_task(store, &before).await.as_ref(), Some(&before));
 
     let fresh = tasks
         .change(
@@ -251,9 +253,9 @@ pub async fn a_stale_change_loses(store: &Ports) {
     );
 }
 
-/// It is not the same as no precondition.
-pub async fn no_version_at_all_never_matches(store: &Ports) {
-    let before = kept(store, task("alice", 1)).await;
+/// Checks that an empty list of versions differs from no precondition.
+pub async fn empty_version_list_never_matches(store: &Ports) {
+    let before = add_task(store, task("alice", 1)).await;
     let never = Precondition::VersionIn(Vec::new());
     let tasks = &store.tasks;
     let changed = tasks
@@ -272,12 +274,12 @@ pub async fn no_version_at_all_never_matches(store: &Ports) {
             .await
             .expect("answered")
     );
-    assert_eq!(found(store, &before).await, Some(before));
+    assert_eq!(find_task(store, &before).await, Some(before));
 }
 
-/// It removes nothing.
-pub async fn a_stale_removal_loses(store: &Ports) {
-    let before = kept(store, task("alice", 1)).await;
+/// Checks that a stale removal has no effect.
+pub async fn stale_removal_loses(store: &Ports) {
+    let before = add_task(store, task("alice", 1)).await;
     let stale = Precondition::VersionIn(vec![before.version.next()]);
     assert!(
         !store
@@ -286,7 +288,7 @@ pub async fn a_stale_removal_loses(store: &Ports) {
             .await
             .expect("answered")
     );
-    assert_eq!(found(store, &before).await.as_ref(), Some(&before));
+    assert_eq!(find_task(store, &before).await.as_ref(), Some(&before));
     let fresh = Precondition::VersionIn(vec![before.version]);
     assert!(
         store
@@ -295,33 +297,33 @@ pub async fn a_stale_removal_loses(store: &Ports) {
             .await
             .expect("answered")
     );
-    assert_eq!(found(store, &before).await, None);
+    assert_eq!(find_task(store, &before).await, None);
 }
 
-/// And the first takes one task only.
-pub async fn a_second_removal_finds_nothing(store: &Ports) {
-    let gone = kept(store, task("alice", 1)).await;
-    let stays = kept(store, task("alice", 2)).await;
+/// Checks that the first removal removes one task only.
+pub async fn second_removal_finds_nothing(store: &Ports) {
+    let removed = add_task(store, task("alice", 1)).await;
+    let stays = add_task(store, task("alice", 2)).await;
     let tasks = &store.tasks;
     assert!(
         tasks
-            .remove(&gone.owner, gone.id, &Precondition::None)
+            .remove(&removed.owner, removed.id, &Precondition::None)
             .await
             .expect("answered")
     );
     assert!(
         !tasks
-            .remove(&gone.owner, gone.id, &Precondition::None)
+            .remove(&removed.owner, removed.id, &Precondition::None)
             .await
             .expect("answered")
     );
-    assert_eq!(all(store, &gone.owner).await, [stays]);
+    assert_eq!(list_tasks(store, &removed.owner).await, [stays]);
 }
 
-/// Whosever the task is; the one that is there stays as it is.
-pub async fn an_id_is_taken_once(store: &Ports) {
-    let first = kept(store, task("alice", 1)).await;
-    kept(store, task("bob", 2)).await;
+/// Checks that an existing task stays unchanged, whoever owns it.
+pub async fn duplicate_id_is_refused(store: &Ports) {
+    let first = add_task(store, task("alice", 1)).await;
+    add_task(store, task("bob", 2)).await;
     for owner in ["alice", "bob", "a stranger"] {
         let again = Task {
             title: title("another"),
@@ -333,12 +335,12 @@ pub async fn an_id_is_taken_once(store: &Ports) {
             "{owner}: {refused:?}"
         );
     }
-    assert_eq!(found(store, &first).await, Some(first));
+    assert_eq!(find_task(store, &first).await, Some(first));
 }
 
-/// No change is lost under another that was based on the same reading.
-pub async fn of_two_changes_of_one_version_exactly_one_wins(store: &Ports) {
-    let before = kept(store, task("alice", 1)).await;
+/// Checks that no change based on the same version is lost.
+pub async fn concurrent_changes_of_one_version_have_one_winner(store: &Ports) {
+    let before = add_task(store, task("alice", 1)).await;
     let precondition = Precondition::VersionIn(vec![before.version]);
     let change = TaskChange::toggle();
     let attempts = (0..8).map(|_| {
@@ -352,13 +354,13 @@ pub async fn of_two_changes_of_one_version_exactly_one_wins(store: &Ports) {
         .filter(|outcome| outcome.as_ref().expect("answered").is_some())
         .count();
     assert_eq!(winners, 1);
-    let after = found(store, &before).await.expect("still there");
+    let after = find_task(store, &before).await.expect("still there");
     assert_eq!(after.version, before.version.next());
 }
 
-/// Each counts, and each answer is a state of its own.
-pub async fn concurrent_toggles_are_all_made(store: &Ports) {
-    let before = kept(store, task("alice", 1)).await;
+/// Checks that each toggle applies and returns its own state.
+pub async fn concurrent_toggles_are_all_applied(store: &Ports) {
+    let before = add_task(store, task("alice", 1)).await;
     let change = TaskChange::toggle();
     let toggles = (0..33).map(|_| {
         store.tasks.change(
@@ -384,5 +386,5 @@ pub async fn concurrent_toggles_are_all_made(store: &Ports) {
             (expected.version, expected.completed, expected.updated_at)
         );
     }
-    assert_eq!(found(store, &before).await, Some(expected));
+    assert_eq!(find_task(store, &before).await, Some(expected));
 }

@@ -1,52 +1,52 @@
-//! One task, as clients of the service know it.
+//! The model of one task of the service.
 
 use super::Model;
 
-/// A task on its way from its creation to its deletion, which is for ever.
+/// The state of a task from its creation to its deletion, which is final.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum Life {
+pub enum TaskState {
     /// Not created yet.
     #[default]
-    Unborn,
-    /// There, and like this.
+    NotCreated,
+    /// Existing, with these values.
     Present(Shown),
     /// Deleted.
     Deleted,
 }
 
-/// A task as it is shown.
+/// A task as an answer shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shown {
     /// Its title.
     pub title: String,
     /// Whether it is completed.
     pub completed: bool,
-    /// The number in its entity tag: 1 at first, and one more with each change.
+    /// The number in its entity tag: 1 at first, incremented by each change.
     pub version: u64,
 }
 
-/// What clients ask.
+/// A client's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// That it be there, not completed.
+    /// Creates the task, not completed.
     Create {
         /// Its title.
         title: String,
     },
-    /// How it is.
+    /// Reads the task.
     Read,
-    /// For all tasks, where it is one of them or is not.
+    /// Lists all tasks, which may include this one.
     List,
-    /// That it change.
+    /// Changes the task.
     Change {
-        /// What it is to become.
+        /// The change.
         change: Change,
-        /// The version that it must have, with `If-Match`.
+        /// The version required by `If-Match`.
         if_match: Option<u64>,
     },
-    /// That it be gone.
+    /// Deletes the task.
     Delete {
-        /// The version that it must have, with `If-Match`.
+        /// The version required by `If-Match`.
         if_match: Option<u64>,
     },
 }
@@ -54,64 +54,66 @@ pub enum Action {
 /// A change of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Another title.
+    /// Sets the title.
     Title(String),
-    /// Completed if it was not, and the other way round.
+    /// Flips the completion flag.
     Toggle,
 }
 
-/// What they are answered.
+/// The service's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// 200 or 201: the task as it is now.
+    /// 200 or 201: the current task.
     Shown(Shown),
-    /// It is in the list, which does not tell versions.
+    /// The task is in the list, which shows no versions.
     Listed {
         /// Its title.
         title: String,
         /// Whether it is completed.
         completed: bool,
     },
-    /// 204: it was there and is no more.
+    /// 204: the task was deleted.
     Deleted,
-    /// 404, or it is not in the list.
+    /// 404, or the task is not in the list.
     Missing,
-    /// 412: the task as it is, of another version than was asked for.
+    /// 412: the current task, whose version is not the required one.
     Stale(Shown),
 }
 
-/// The rules of one task.
+/// The sequential specification of one task.
 #[derive(Debug)]
 pub enum TaskModel {}
 
 impl Model for TaskModel {
-    type State = Life;
+    type State = TaskState;
     type Action = Action;
     type Outcome = Outcome;
 
-    fn apply(life: &Life, action: &Action) -> Option<(Life, Outcome)> {
-        Some(match (life, action) {
-            (Life::Unborn, Action::Create { title }) => {
+    fn apply(state: &TaskState, action: &Action) -> Option<(TaskState, Outcome)> {
+        Some(match (state, action) {
+            (TaskState::NotCreated, Action::Create { title }) => {
                 let task = Shown {
                     title: title.clone(),
                     completed: false,
                     version: 1,
                 };
-                (Life::Present(task.clone()), Outcome::Shown(task))
+                (TaskState::Present(task.clone()), Outcome::Shown(task))
             }
-            // Every creation makes a task of its own.
+            // Every creation creates another task.
             (_, Action::Create { .. }) => return None,
-            (Life::Unborn | Life::Deleted, _) => (life.clone(), Outcome::Missing),
-            (Life::Present(task), Action::Read) => (life.clone(), Outcome::Shown(task.clone())),
-            (Life::Present(task), Action::List) => {
+            (TaskState::NotCreated | TaskState::Deleted, _) => (state.clone(), Outcome::Missing),
+            (TaskState::Present(task), Action::Read) => {
+                (state.clone(), Outcome::Shown(task.clone()))
+            }
+            (TaskState::Present(task), Action::List) => {
                 let listed = Outcome::Listed {
                     title: task.title.clone(),
                     completed: task.completed,
                 };
-                (life.clone(), listed)
+                (state.clone(), listed)
             }
             (
-                Life::Present(task),
+                TaskState::Present(task),
                 Action::Change {
                     if_match: Some(version),
                     ..
@@ -119,22 +121,24 @@ impl Model for TaskModel {
                 | Action::Delete {
                     if_match: Some(version),
                 },
-            ) if *version != task.version => (life.clone(), Outcome::Stale(task.clone())),
-            (Life::Present(task), Action::Change { change, .. }) => {
+            ) if *version != task.version => (state.clone(), Outcome::Stale(task.clone())),
+            (TaskState::Present(task), Action::Change { change, .. }) => {
                 let task = task.after(change);
-                (Life::Present(task.clone()), Outcome::Shown(task))
+                (TaskState::Present(task.clone()), Outcome::Shown(task))
             }
-            (Life::Present(_), Action::Delete { .. }) => (Life::Deleted, Outcome::Deleted),
+            (TaskState::Present(_), Action::Delete { .. }) => {
+                (TaskState::Deleted, Outcome::Deleted)
+            }
         })
     }
 
-    /// Versions never go back, and nothing comes after a deletion.
-    fn rules_out(life: &Life, outcome: &Outcome) -> bool {
-        match (life, outcome) {
-            (Life::Present(task), Outcome::Shown(shown) | Outcome::Stale(shown)) => {
+    /// Versions never decrease, and a deletion is final.
+    fn rules_out(state: &TaskState, outcome: &Outcome) -> bool {
+        match (state, outcome) {
+            (TaskState::Present(task), Outcome::Shown(shown) | Outcome::Stale(shown)) => {
                 shown.version < task.version
             }
-            (Life::Deleted, outcome) => *outcome != Outcome::Missing,
+            (TaskState::Deleted, outcome) => *outcome != Outcome::Missing,
             _ => false,
         }
     }

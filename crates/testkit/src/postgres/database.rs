@@ -1,4 +1,4 @@
-//! A database for each test, on the server that all share.
+//! A database for each test, on the suite's shared server.
 
 use std::env;
 
@@ -8,16 +8,16 @@ use uuid::Uuid;
 
 use super::SERVER_VARIABLE;
 
-/// A migrated database of its own for one test, on the server that the suite shares. The server
-/// ends with the suite, and the database with it.
+/// A database for one test, on the suite's shared server. It is removed with the server when the
+/// suite ends.
 #[derive(Debug)]
 pub struct PostgresDatabase {
     url: String,
 }
 
 impl PostgresDatabase {
-    /// A copy of a database that `migrate` was run on, once for all tests of a program. `migrate`
-    /// is given the URL of an empty database.
+    /// Copies a database on which `migrate` was run once for all tests of the program. `migrate`
+    /// receives the URL of an empty database.
     pub async fn migrated(migrate: impl AsyncFnOnce(String)) -> Self {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
         let template = TEMPLATE
@@ -30,12 +30,12 @@ impl PostgresDatabase {
         Self::create(&format!(" TEMPLATE {template}")).await
     }
 
-    /// A database without any table.
+    /// Creates a database without tables.
     pub async fn empty() -> Self {
         Self::create("").await
     }
 
-    /// Its URL.
+    /// Returns the database's URL.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -1,8 +1,10 @@
-//! Short histories, good and bad.
+//! Short histories, linearizable and not.
 
 use taskhold_testkit::linearizability::task::{Action, Change, Outcome};
 
-use super::{OfTask, created, entitle, judge, lost, seen, shown, task};
+use super::{
+    TaskOperation, answered, check_history, created, set_title, task_shown, task_view, unanswered,
+};
 
 const TOGGLE: Action = Action::Change {
     change: Change::Toggle,
@@ -11,179 +13,195 @@ const TOGGLE: Action = Action::Change {
 const DELETE: Action = Action::Delete { if_match: None };
 
 #[track_caller]
-fn explained(history: impl IntoIterator<Item = OfTask>) {
+fn assert_linearizable(history: impl IntoIterator<Item = TaskOperation>) {
     let history: Vec<_> = [created()].into_iter().chain(history).collect();
-    if let Err(violation) = judge(&history) {
+    if let Err(violation) = check_history(&history) {
         panic!("{violation}");
     }
 }
 
 #[track_caller]
-fn unexplained(history: impl IntoIterator<Item = OfTask>) {
+fn assert_not_linearizable(history: impl IntoIterator<Item = TaskOperation>) {
     let history: Vec<_> = [created()].into_iter().chain(history).collect();
-    assert!(judge(&history).is_err());
+    assert!(check_history(&history).is_err());
 }
 
 #[test]
-fn what_is_done_in_turn_is_explained() {
-    explained([
-        seen([2, 3], TOGGLE, shown("first", true, 2)),
-        seen([4, 5], entitle("other", Some(2)), shown("other", true, 3)),
-        seen(
-            [6, 7],
-            entitle("late", Some(2)),
-            Outcome::Stale(task("other", true, 3)),
+fn sequential_operations_are_linearizable() {
+    assert_linearizable([
+        answered([2, 3], TOGGLE, task_shown("first", true, 2)),
+        answered(
+            [4, 5],
+            set_title("other", Some(2)),
+            task_shown("other", true, 3),
         ),
-        seen([8, 9], DELETE, Outcome::Deleted),
-        seen([10, 11], Action::Read, Outcome::Missing),
-        seen([12, 13], DELETE, Outcome::Missing),
+        answered(
+            [6, 7],
+            set_title("late", Some(2)),
+            Outcome::Stale(task_view("other", true, 3)),
+        ),
+        answered([8, 9], DELETE, Outcome::Deleted),
+        answered([10, 11], Action::Read, Outcome::Missing),
+        answered([12, 13], DELETE, Outcome::Missing),
     ]);
 }
 
 #[test]
-fn what_runs_at_once_may_have_been_in_any_order() {
-    explained([
-        seen([2, 9], TOGGLE, shown("first", false, 3)),
-        seen([3, 8], TOGGLE, shown("first", true, 2)),
-        seen([4, 5], Action::Read, shown("first", false, 1)),
-        seen([6, 7], Action::Read, shown("first", false, 3)),
+fn concurrent_operations_may_take_any_order() {
+    assert_linearizable([
+        answered([2, 9], TOGGLE, task_shown("first", false, 3)),
+        answered([3, 8], TOGGLE, task_shown("first", true, 2)),
+        answered([4, 5], Action::Read, task_shown("first", false, 1)),
+        answered([6, 7], Action::Read, task_shown("first", false, 3)),
     ]);
 }
 
 #[test]
-fn a_lost_update_is_found() {
-    // Both had the same version before them.
-    unexplained([
-        seen([2, 5], entitle("one", Some(1)), shown("one", false, 2)),
-        seen([3, 4], entitle("two", Some(1)), shown("two", false, 2)),
+fn lost_update_is_detected() {
+    // Both changes were based on the same version.
+    assert_not_linearizable([
+        answered(
+            [2, 5],
+            set_title("one", Some(1)),
+            task_shown("one", false, 2),
+        ),
+        answered(
+            [3, 4],
+            set_title("two", Some(1)),
+            task_shown("two", false, 2),
+        ),
     ]);
-    // The first has left nothing behind.
-    unexplained([
-        seen([2, 3], TOGGLE, shown("first", true, 2)),
-        seen([4, 5], entitle("two", None), shown("two", false, 3)),
+    // The second change overwrote the first.
+    assert_not_linearizable([
+        answered([2, 3], TOGGLE, task_shown("first", true, 2)),
+        answered([4, 5], set_title("two", None), task_shown("two", false, 3)),
     ]);
-    // It was told as done, and was not.
-    unexplained([
-        seen([2, 3], TOGGLE, shown("first", true, 2)),
-        seen([4, 5], Action::Read, shown("first", false, 1)),
+    // The acknowledged change had no effect.
+    assert_not_linearizable([
+        answered([2, 3], TOGGLE, task_shown("first", true, 2)),
+        answered([4, 5], Action::Read, task_shown("first", false, 1)),
     ]);
 }
 
 #[test]
-fn a_stale_read_is_found() {
+fn stale_read_is_detected() {
     let title = "first".to_owned();
     let listed = Outcome::Listed {
         title,
         completed: false,
     };
     for (action, outcome) in [
-        (Action::Read, shown("first", false, 1)),
+        (Action::Read, task_shown("first", false, 1)),
         (Action::List, listed),
     ] {
-        let read = |moments| seen(moments, action.clone(), outcome.clone());
-        let change = seen([3, 10], TOGGLE, shown("first", true, 2));
-        explained([change.clone(), read([2, 4])]);
-        explained([change.clone(), read([4, 5])]);
-        unexplained([change.clone(), read([11, 12])]);
-        // The change is under way, but somebody has seen it already.
-        let early = seen([4, 5], Action::Read, shown("first", true, 2));
-        unexplained([change, early, read([6, 7])]);
+        let read = |moments| answered(moments, action.clone(), outcome.clone());
+        let change = answered([3, 10], TOGGLE, task_shown("first", true, 2));
+        assert_linearizable([change.clone(), read([2, 4])]);
+        assert_linearizable([change.clone(), read([4, 5])]);
+        assert_not_linearizable([change.clone(), read([11, 12])]);
+        // The change is still running, but another client has already seen it.
+        let early = answered([4, 5], Action::Read, task_shown("first", true, 2));
+        assert_not_linearizable([change, early, read([6, 7])]);
     }
 }
 
 #[test]
-fn a_double_toggle_is_found() {
-    unexplained([seen([2, 3], TOGGLE, shown("first", false, 3))]);
-    // Its answer was lost: it may have happened once, or never, and not twice.
+fn double_toggle_is_detected() {
+    assert_not_linearizable([answered([2, 3], TOGGLE, task_shown("first", false, 3))]);
+    // The answer was lost: the toggle happened once or never, but not twice.
     for version in 1..=3 {
         let history = [
-            lost(2, TOGGLE),
-            seen([4, 5], Action::Read, shown("first", version == 2, version)),
+            unanswered(2, TOGGLE),
+            answered(
+                [4, 5],
+                Action::Read,
+                task_shown("first", version == 2, version),
+            ),
         ];
         match version {
-            3 => unexplained(history),
-            _ => explained(history),
+            3 => assert_not_linearizable(history),
+            _ => assert_linearizable(history),
         }
     }
 }
 
 #[test]
-fn a_resurrected_task_is_found() {
-    unexplained([
-        seen([2, 3], DELETE, Outcome::Deleted),
-        seen([4, 5], Action::Read, shown("first", false, 1)),
+fn resurrected_task_is_detected() {
+    assert_not_linearizable([
+        answered([2, 3], DELETE, Outcome::Deleted),
+        answered([4, 5], Action::Read, task_shown("first", false, 1)),
     ]);
-    unexplained([
-        seen([2, 3], Action::Read, Outcome::Missing),
-        seen([4, 5], TOGGLE, shown("first", true, 2)),
-        lost(1, DELETE),
+    assert_not_linearizable([
+        answered([2, 3], Action::Read, Outcome::Missing),
+        answered([4, 5], TOGGLE, task_shown("first", true, 2)),
+        unanswered(1, DELETE),
     ]);
-    // Two cannot both have deleted it, of which one did not.
-    unexplained([
-        seen([2, 5], DELETE, Outcome::Deleted),
-        seen([3, 4], DELETE, Outcome::Deleted),
+    // Only one of two deletions can succeed.
+    assert_not_linearizable([
+        answered([2, 5], DELETE, Outcome::Deleted),
+        answered([3, 4], DELETE, Outcome::Deleted),
     ]);
 }
 
 #[test]
-fn a_condition_that_was_wrongly_judged_is_found() {
-    unexplained([seen(
+fn wrong_precondition_result_is_detected() {
+    assert_not_linearizable([answered(
         [2, 3],
-        entitle("new", Some(1)),
-        Outcome::Stale(task("first", false, 1)),
+        set_title("new", Some(1)),
+        Outcome::Stale(task_view("first", false, 1)),
     )]);
-    unexplained([seen(
+    assert_not_linearizable([answered(
         [2, 3],
-        entitle("new", Some(7)),
-        shown("new", false, 2),
+        set_title("new", Some(7)),
+        task_shown("new", false, 2),
     )]);
-    // The loser is shown a task that never was.
-    unexplained([
-        seen([2, 3], TOGGLE, shown("first", true, 2)),
-        seen(
+    // The losing client is shown a state that never existed.
+    assert_not_linearizable([
+        answered([2, 3], TOGGLE, task_shown("first", true, 2)),
+        answered(
             [4, 5],
-            entitle("new", Some(1)),
-            Outcome::Stale(task("new", true, 2)),
+            set_title("new", Some(1)),
+            Outcome::Stale(task_view("new", true, 2)),
         ),
     ]);
 }
 
 #[test]
-fn what_was_never_answered_may_happen_long_after_its_call_but_not_before_it() {
+fn unanswered_operation_takes_effect_after_its_call_or_never() {
     let read = |moment, completed, version| {
-        seen(
+        answered(
             [moment, moment + 1],
             Action::Read,
-            shown("first", completed, version),
+            task_shown("first", completed, version),
         )
     };
-    explained([
-        lost(2, TOGGLE),
+    assert_linearizable([
+        unanswered(2, TOGGLE),
         read(4, false, 1),
         read(6, true, 2),
         read(8, true, 2),
     ]);
-    unexplained([lost(6, TOGGLE), read(2, true, 2)]);
-    unexplained([lost(2, TOGGLE), read(4, true, 2), read(6, false, 1)]);
-    // Never answered, and stale from then on.
-    explained([
-        lost(2, entitle("lost", Some(1))),
-        seen([3, 4], TOGGLE, shown("first", true, 2)),
+    assert_not_linearizable([unanswered(6, TOGGLE), read(2, true, 2)]);
+    assert_not_linearizable([unanswered(2, TOGGLE), read(4, true, 2), read(6, false, 1)]);
+    // The unanswered change is stale from here on.
+    assert_linearizable([
+        unanswered(2, set_title("lost", Some(1))),
+        answered([3, 4], TOGGLE, task_shown("first", true, 2)),
         read(6, true, 2),
     ]);
-    unexplained([
-        lost(2, entitle("lost", Some(1))),
-        seen([3, 4], TOGGLE, shown("first", true, 2)),
-        seen([5, 6], Action::Read, shown("lost", true, 3)),
+    assert_not_linearizable([
+        unanswered(2, set_title("lost", Some(1))),
+        answered([3, 4], TOGGLE, task_shown("first", true, 2)),
+        answered([5, 6], Action::Read, task_shown("lost", true, 3)),
     ]);
 }
 
 #[test]
-fn a_violation_tells_where_the_explanation_ends() {
-    let violation = judge(&[
+fn violation_reports_the_longest_explained_prefix() {
+    let violation = check_history(&[
         created(),
-        seen([2, 3], TOGGLE, shown("first", true, 2)),
-        seen([4, 5], Action::Read, shown("first", false, 9)),
+        answered([2, 3], TOGGLE, task_shown("first", true, 2)),
+        answered([4, 5], Action::Read, task_shown("first", false, 9)),
     ])
     .unwrap_err();
     assert_eq!((violation.explained, violation.next.len()), (2, 1));

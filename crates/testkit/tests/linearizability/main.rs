@@ -1,25 +1,27 @@
-//! The check finds what is wrong, and nothing else.
+//! The linearizability checker detects violations and accepts valid histories.
 
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "a test says what it expects"
+    reason = "tests fail by panicking"
 )]
 
 mod by_hand;
 mod random;
 
-use taskhold_testkit::linearizability::task::{Action, Change, Life, Outcome, Shown, TaskModel};
+use taskhold_testkit::linearizability::task::{
+    Action, Change, Outcome, Shown, TaskModel, TaskState,
+};
 use taskhold_testkit::linearizability::{Operation, Violation, check};
 
-type OfTask = Operation<Action, Outcome>;
+type TaskOperation = Operation<Action, Outcome>;
 
-fn judge(history: &[OfTask]) -> Result<(), Violation> {
-    check::<TaskModel>(Life::default(), history)
+fn check_history(history: &[TaskOperation]) -> Result<(), Violation> {
+    check::<TaskModel>(TaskState::default(), history)
 }
 
-/// From one moment to another.
-fn seen(moments: [u64; 2], action: Action, outcome: Outcome) -> OfTask {
+/// Returns an operation that was called and answered at these moments.
+fn answered(moments: [u64; 2], action: Action, outcome: Outcome) -> TaskOperation {
     Operation {
         action,
         called: moments[0],
@@ -27,8 +29,8 @@ fn seen(moments: [u64; 2], action: Action, outcome: Outcome) -> OfTask {
     }
 }
 
-/// Called, and never answered.
-fn lost(called: u64, action: Action) -> OfTask {
+/// Returns an operation that was never answered.
+fn unanswered(called: u64, action: Action) -> TaskOperation {
     Operation {
         action,
         called,
@@ -36,13 +38,17 @@ fn lost(called: u64, action: Action) -> OfTask {
     }
 }
 
-/// The creation that every history here starts with: from 0 to 1.
-fn created() -> OfTask {
+/// Returns the creation that every history here starts with, from moment 0 to 1.
+fn created() -> TaskOperation {
     let title = "first".to_owned();
-    seen([0, 1], Action::Create { title }, shown("first", false, 1))
+    answered(
+        [0, 1],
+        Action::Create { title },
+        task_shown("first", false, 1),
+    )
 }
 
-fn task(title: &str, completed: bool, version: u64) -> Shown {
+fn task_view(title: &str, completed: bool, version: u64) -> Shown {
     Shown {
         title: title.to_owned(),
         completed,
@@ -50,11 +56,11 @@ fn task(title: &str, completed: bool, version: u64) -> Shown {
     }
 }
 
-fn shown(title: &str, completed: bool, version: u64) -> Outcome {
-    Outcome::Shown(task(title, completed, version))
+fn task_shown(title: &str, completed: bool, version: u64) -> Outcome {
+    Outcome::Shown(task_view(title, completed, version))
 }
 
-fn entitle(title: &str, if_match: Option<u64>) -> Action {
+fn set_title(title: &str, if_match: Option<u64>) -> Action {
     Action::Change {
         change: Change::Title(title.to_owned()),
         if_match,

@@ -1,18 +1,20 @@
-//! Random histories: those of an object that keeps its rules, and any.
+//! Random histories, both valid and arbitrary.
 
 use proptest::prelude::*;
-use taskhold_testkit::linearizability::task::{Action, Change, Life, Outcome, Shown, TaskModel};
+use taskhold_testkit::linearizability::task::{
+    Action, Change, Outcome, Shown, TaskModel, TaskState,
+};
 use taskhold_testkit::linearizability::{History, Model, Operation, check};
 
-use super::{OfTask, created, entitle, judge, lost, task};
+use super::{TaskOperation, check_history, created, set_title, task_view, unanswered};
 
-/// What many clients see of one task that keeps its rules: `random` chooses who is next, what they
-/// ask, and whose answer is lost.
-fn simulated(random: &[u32]) -> Vec<OfTask> {
+/// Simulates clients of one correct task. `random` selects the client of each step, its request and
+/// the answers that are lost.
+fn simulate(random: &[u32]) -> Vec<TaskOperation> {
     const CLIENTS: usize = 8;
     let mut history = vec![created()];
-    let (mut life, _) = TaskModel::apply(&Life::Unborn, &history[0].action).unwrap();
-    // Which operation each client waits for, and its outcome once it has its effect.
+    let (mut state, _) = TaskModel::apply(&TaskState::NotCreated, &history[0].action).unwrap();
+    // The operation that each client waits for, and its outcome once it has taken effect.
     let mut waiting: [Option<(usize, Option<Outcome>)>; CLIENTS] = Default::default();
     for (moment, number) in (2..).zip(random) {
         let (client, number) = (*number as usize % CLIENTS, number / 8);
@@ -21,20 +23,20 @@ fn simulated(random: &[u32]) -> Vec<OfTask> {
                 let if_match = (number % 3 == 0).then_some(u64::from(number / 8 % 40));
                 let action = match number / 1024 % 32 {
                     0..10 => Action::Read,
-                    10..20 => entitle(&number.to_string(), if_match),
+                    10..20 => set_title(&number.to_string(), if_match),
                     _ => Action::Change {
                         change: Change::Toggle,
                         if_match,
                     },
                 };
-                history.push(lost(moment, action));
+                history.push(unanswered(moment, action));
                 Some((history.len() - 1, None))
             }
-            // Lost before or after it has its effect.
+            // The answer is lost before or after the operation takes effect.
             Some(_) if number % 64 == 0 => None,
             Some((index, None)) => {
-                let (next, outcome) = TaskModel::apply(&life, &history[index].action).unwrap();
-                life = next;
+                let (next, outcome) = TaskModel::apply(&state, &history[index].action).unwrap();
+                state = next;
                 Some((index, Some(outcome)))
             }
             Some((index, Some(outcome))) => {
@@ -46,12 +48,12 @@ fn simulated(random: &[u32]) -> Vec<OfTask> {
     history
 }
 
-/// One bit, which can be read and flipped: so little that any answers are likely to be explained.
+/// One bit that can be read and flipped. Its few states make arbitrary answers likely to be valid.
 enum Switch {}
 
 impl Model for Switch {
     type State = bool;
-    /// Whether it is flipped.
+    /// Whether to flip the bit.
     type Action = bool;
     type Outcome = bool;
 
@@ -60,28 +62,32 @@ impl Model for Switch {
     }
 }
 
-/// The definition, word by word: some order of the answered operations and of some others.
-fn some_order_explains<M: Model>(
+/// Applies the definition: searches for any order of the answered operations and some of the
+/// others.
+fn is_linearizable_by_definition<M: Model>(
     initial: &M::State,
     history: &History<M>,
     order: &mut Vec<usize>,
 ) -> bool {
     let is_complete =
         (0..history.len()).all(|index| order.contains(&index) || history[index].answered.is_none());
-    if is_complete && keeps_time(order, history) && keeps_rules::<M>(initial, history, order) {
+    if is_complete
+        && respects_real_time(order, history)
+        && follows_model::<M>(initial, history, order)
+    {
         return true;
     }
     (0..history.len()).any(|index| {
         !order.contains(&index) && {
             order.push(index);
-            let found = some_order_explains::<M>(initial, history, order);
+            let found = is_linearizable_by_definition::<M>(initial, history, order);
             order.pop();
             found
         }
     })
 }
 
-fn keeps_time<A, O>(order: &[usize], history: &[Operation<A, O>]) -> bool {
+fn respects_real_time<A, O>(order: &[usize], history: &[Operation<A, O>]) -> bool {
     order.iter().enumerate().all(|(place, earlier)| {
         order[place..]
             .iter()
@@ -92,7 +98,7 @@ fn keeps_time<A, O>(order: &[usize], history: &[Operation<A, O>]) -> bool {
     })
 }
 
-fn keeps_rules<M: Model>(initial: &M::State, history: &History<M>, order: &[usize]) -> bool {
+fn follows_model<M: Model>(initial: &M::State, history: &History<M>, order: &[usize]) -> bool {
     let mut state = initial.clone();
     order.iter().all(|index| {
         let Operation {
@@ -108,11 +114,14 @@ fn keeps_rules<M: Model>(initial: &M::State, history: &History<M>, order: &[usiz
     })
 }
 
-/// Operations that run at once, with any answers or none, of which each has two moments.
-fn anything<A: Clone, O: Clone>(moments: &[u64], asked: &[(A, Option<O>)]) -> Vec<Operation<A, O>> {
+/// Returns concurrent operations with arbitrary answers or none. Each operation uses two moments.
+fn arbitrary_history<A: Clone, O: Clone>(
+    moments: &[u64],
+    operations: &[(A, Option<O>)],
+) -> Vec<Operation<A, O>> {
     moments
         .chunks(2)
-        .zip(asked)
+        .zip(operations)
         .map(|(moments, (action, outcome))| Operation {
             action: action.clone(),
             called: moments[0].min(moments[1]),
@@ -123,7 +132,7 @@ fn anything<A: Clone, O: Clone>(moments: &[u64], asked: &[(A, Option<O>)]) -> Ve
         .collect()
 }
 
-/// Moments for five operations.
+/// Generates moments for five operations.
 fn moments() -> impl Strategy<Value = Vec<u64>> {
     Just((2..12).collect::<Vec<u64>>()).prop_shuffle()
 }
@@ -139,7 +148,7 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
-    let task = (1..4_u64).prop_map(|version| task("first", version % 2 == 0, version));
+    let task = (1..4_u64).prop_map(|version| task_view("first", version % 2 == 0, version));
     prop_oneof![
         6 => task.clone().prop_map(Outcome::Shown),
         1 => task.clone().prop_map(Outcome::Stale),
@@ -153,16 +162,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn what_an_object_did_that_keeps_its_rules_is_explained(
+    fn valid_history_is_linearizable(
         random in prop::collection::vec(any::<u32>(), 0..1500),
     ) {
-        let history = simulated(&random);
-        prop_assert!(judge(&history).is_ok());
+        let history = simulate(&random);
+        prop_assert!(check_history(&history).is_ok());
     }
 
     #[test]
-    fn two_answers_swapped_are_found(random in prop::collection::vec(any::<u32>(), 100..1500)) {
-        let mut history = simulated(&random);
+    fn swapped_answers_are_detected(random in prop::collection::vec(any::<u32>(), 100..1500)) {
+        let mut history = simulate(&random);
         let changes: Vec<_> = (0..history.len())
             .filter(|index| matches!(
                 (&history[*index].action, &history[*index].answered),
@@ -180,27 +189,27 @@ proptest! {
         let (one, other) = (outcome(first), outcome(second));
         history[first].answered.as_mut().unwrap().1 = other;
         history[second].answered.as_mut().unwrap().1 = one;
-        prop_assert!(judge(&history).is_err());
+        prop_assert!(check_history(&history).is_err());
     }
 
     #[test]
-    fn it_agrees_with_the_definition(
+    fn check_agrees_with_brute_force(
         moments in moments(),
-        asked in prop::collection::vec((any::<bool>(), any::<Option<bool>>()), 1..6),
+        operations in prop::collection::vec((any::<bool>(), any::<Option<bool>>()), 1..6),
     ) {
-        let history = anything(&moments, &asked);
-        let explained = some_order_explains::<Switch>(&false, &history, &mut Vec::new());
+        let history = arbitrary_history(&moments, &operations);
+        let explained = is_linearizable_by_definition::<Switch>(&false, &history, &mut Vec::new());
         prop_assert_eq!(check::<Switch>(false, &history).is_ok(), explained);
     }
 
     #[test]
-    fn it_agrees_with_the_definition_about_tasks(
+    fn check_agrees_with_brute_force_on_tasks(
         moments in moments(),
-        asked in prop::collection::vec((action(), prop::option::weighted(0.7, outcome())), 1..6),
+        operations in prop::collection::vec((action(), prop::option::weighted(0.7, outcome())), 1..6),
     ) {
-        let history = anything(&moments, &asked);
-        let born = Life::Present(task("first", false, 1));
-        let explained = some_order_explains::<TaskModel>(&born, &history, &mut Vec::new());
-        prop_assert_eq!(check::<TaskModel>(born, &history).is_ok(), explained);
+        let history = arbitrary_history(&moments, &operations);
+        let created_task = TaskState::Present(task_view("first", false, 1));
+        let explained = is_linearizable_by_definition::<TaskModel>(&created_task, &history, &mut Vec::new());
+        prop_assert_eq!(check::<TaskModel>(created_task, &history).is_ok(), explained);
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, BufRead, Read};
 
 use super::{FileError, Invalid, Location};
+use crate::row::message;
 
 /// The largest row, in bytes. A task takes up to 2 KiB, or 6 KiB if escaped.
 pub(super) const MAX_ROW: usize = 1 << 20;
@@ -144,11 +145,4 @@ impl<R: BufRead> Read for &Source<R> {
             _ => Ok(0),
         }
     }
-}
-
-/// Returns the text of `error` without its location.
-pub(super) fn message(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let message = text.split(" at line ").next();
-    message.unwrap_or_default().to_owned()
 }

@@ -74,26 +74,27 @@ pub(super) fn differing_field(row: &Model, expected: &[u8]) -> Result<Option<Str
     Ok(column.map(|column| column.to_string().trim_start_matches("is_").to_owned()))
 }
 
-/// Returns a few bytes of the digest of each field.
+/// Returns a few bytes of the digest of each field; zeros for NULL.
 fn digest(row: &Model) -> Result<Vec<u8>, StoreError> {
     let mut digest = Vec::new();
     for (_, value) in row.clone().into_values() {
-        let field = Sha256::digest(text(&value)?.as_bytes());
+        let field = text(&value)?.map_or([0; 32], |text| Sha256::digest(text.as_bytes()).into());
         digest.extend(field.into_iter().take(DIGEST_LENGTH));
     }
     Ok(digest)
 }
 
-/// Returns a value as the text that PostgreSQL reads.
-fn text(value: &Value) -> Result<Cow<'_, str>, StoreError> {
-    Ok(match value {
+/// Returns a value as the text that PostgreSQL reads; `None` for NULL.
+fn text(value: &Value) -> Result<Option<Cow<'_, str>>, StoreError> {
+    Ok(Some(match value {
         Value::String(Some(text)) => text.as_str().into(),
         Value::Uuid(Some(id)) => id.to_string().into(),
         Value::BigInt(Some(number)) => number.to_string().into(),
         Value::Bool(Some(flag)) => flag.to_string().into(),
         Value::Bytes(Some(bytes)) => format!("\\x{}", hex::encode(bytes)).into(),
+        null if *null == null.as_null() => return Ok(None),
         other => return Err(StoreError::Defect(format!("cannot stage {other:?}").into())),
-    })
+    }))
 }
 
 /// A row of the table.
@@ -155,7 +156,10 @@ impl<'a> StagedRow<'a> {
             if place > 0 {
                 out.push('\t');
             }
-            copy_text(out, &text(&value)?);
+            match text(&value)? {
+                Some(text) => copy_text(out, &text),
+                None => out.push_str("\\N"),
+            }
         }
         out.push('\n');
         Ok(())
@@ -188,4 +192,16 @@ pub(super) async fn read_back(
         .map(read)
         .collect::<Result<_, DbErr>>()
         .map_err(|error| StoreError::Defect(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_null_has_no_text() {
+        assert_eq!(text(&Value::BigInt(None)).unwrap(), None);
+        let empty = Value::from("");
+        assert_eq!(text(&empty).unwrap().as_deref(), Some(""));
+    }
 }

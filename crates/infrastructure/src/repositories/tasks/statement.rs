@@ -2,14 +2,13 @@
 
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, Query};
 use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement};
-use taskhold_domain::search::fold;
-use taskhold_domain::task::{Completion, TaskChange, TaskId};
+use taskhold_domain::task::{TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Key, Position, Precondition, Sort, SortKey};
 
-use crate::entities::task::{Column, Entity, Folded, TaskRow};
+use crate::entities::task::{Column, Entity, Folded, TaskRow, assignments};
 
 /// Returns the statement that changes a task and returns its new [row](TaskRow).
 pub(super) fn update(
@@ -20,7 +19,7 @@ pub(super) fn update(
     precondition: &Precondition,
     now: Timestamp,
 ) -> Statement {
-    let mut update = Entity::update_many()
+    let update = Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(
             Column::UpdatedAt,
@@ -28,28 +27,10 @@ pub(super) fn update(
         )
         .filter(owned(owner, id))
         .filter(allowed(precondition));
-    if let Some(title) = &change.title {
-        update = update
-            .col_expr(Column::Title, Expr::value(title.as_str()))
-            .col_expr(Folded::TitleFolded, Expr::value(fold(title.as_str())));
-    }
-    if let Some(description) = &change.description {
-        update = update
-            .col_expr(Column::Description, Expr::value(description.as_str()))
-            .col_expr(
-                Folded::DescriptionFolded,
-                Expr::value(fold(description.as_str())),
-            );
-    }
-    if let Some(completion) = change.completion {
-        let completed = match completion {
-            Completion::Set(completed) => Expr::value(completed),
-            Completion::Toggle => Expr::col(Column::IsCompleted).not(),
-        };
-        update = update.col_expr(Column::IsCompleted, completed);
-    }
     let mut update = update.into_query();
-    update.returning(Query::returning().columns(TaskRow::COLUMNS));
+    update
+        .values(assignments(change))
+        .returning(Query::returning().columns(TaskRow::COLUMNS));
     backend.build(&update)
 }
 

@@ -1,21 +1,26 @@
-//! A row as JSON. Of a member that is given twice, the last counts.
+//! A task as JSON: a row of a file, as it is read and as it is written.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use chrono::{NaiveDateTime, Timelike as _};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use taskhold_application::import::{Row, RowContent};
 use taskhold_domain::import::{ConsoleRow, NativeRow, RowError, RowInput};
 use taskhold_domain::input::{Member, TaskInput};
+use taskhold_domain::task::{Task, TaskId};
+use taskhold_domain::timestamp::Timestamp;
 
-use super::source::message;
 use crate::Format;
+use crate::zone::Zone;
 
 /// How much of an id is shown, in code points.
 const SHOWN_ID_CHARS: usize = 64;
 
-/// Reads a row from `json`, which is known to be JSON.
-pub(super) fn read(position: u64, format: Format, json: &str) -> Row {
+/// Reads a row from `json`, which is known to be JSON. Of a member that is given twice, the last counts.
+pub(crate) fn read(position: u64, format: Format, json: &str) -> Row {
     let (id, content) = match Members::parse(json) {
         Ok(members) => (members.shown_id(), members.content(format)),
         Err(error) => (None, Err(error)),
@@ -28,7 +33,7 @@ pub(super) fn read(position: u64, format: Format, json: &str) -> Row {
 }
 
 /// Returns whether `json` is an object whose id can be that of a task.
-pub(super) fn has_task_id(json: &str) -> bool {
+pub(crate) fn has_task_id(json: &str) -> bool {
     Members::parse(json).is_ok_and(|members| matches!(members.id, Some(Value::String(_))))
 }
 
@@ -128,4 +133,89 @@ fn typed<T>(value: Option<Value>, read: impl FnOnce(Value) -> Option<T>) -> Memb
         Some(Value::Null) => Member::Null,
         Some(value) => read(value).map_or(Member::WrongType, Member::Given),
     }
+}
+
+/// Returns the text of `error` without its location.
+pub(crate) fn message(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let message = text.split(" at line ").next();
+    message.unwrap_or_default().to_owned()
+}
+
+/// A task as the console writes it.
+#[derive(Serialize)]
+pub(crate) struct ConsoleTask<'a> {
+    id: u64,
+    title: &'a str,
+    description: &'a str,
+    completed: bool,
+    user_id: &'a str,
+    #[serde(serialize_with = "as_text")]
+    created_at: IsoFormat,
+    #[serde(serialize_with = "as_text")]
+    updated_at: IsoFormat,
+}
+
+impl<'a> ConsoleTask<'a> {
+    /// Takes the console's id and the zone of its times.
+    pub(crate) fn new(id: u64, task: &'a Task, zone: Zone) -> Self {
+        Self {
+            id,
+            title: task.title.as_str(),
+            description: task.description.as_str(),
+            completed: task.completed,
+            user_id: task.owner.as_str(),
+            created_at: IsoFormat(zone.local(task.created_at)),
+            updated_at: IsoFormat(zone.local(task.updated_at)),
+        }
+    }
+}
+
+/// A task as a line of NDJSON.
+#[derive(Serialize)]
+pub(crate) struct NativeTask<'a> {
+    #[serde(serialize_with = "as_text")]
+    id: TaskId,
+    title: &'a str,
+    description: &'a str,
+    completed: bool,
+    #[serde(serialize_with = "as_text")]
+    created_at: Timestamp,
+    #[serde(serialize_with = "as_text")]
+    updated_at: Timestamp,
+    user_id: &'a str,
+    version: i64,
+}
+
+impl<'a> From<&'a Task> for NativeTask<'a> {
+    fn from(task: &'a Task) -> Self {
+        Self {
+            id: task.id,
+            title: task.title.as_str(),
+            description: task.description.as_str(),
+            completed: task.completed,
+            created_at: task.created_at,
+            updated_at: task.updated_at,
+            user_id: task.owner.as_str(),
+            version: task.version.get(),
+        }
+    }
+}
+
+/// A local time that is displayed as Python's `datetime.isoformat` does.
+struct IsoFormat(NaiveDateTime);
+
+impl fmt::Display for IsoFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = if self.0.nanosecond() == 0 {
+            "%Y-%m-%dT%H:%M:%S"
+        } else {
+            "%Y-%m-%dT%H:%M:%S%.6f"
+        };
+        self.0.format(format).fmt(f)
+    }
+}
+
+fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
