@@ -1,5 +1,7 @@
 //! The allowed dependencies between crates.
 
+mod modules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
