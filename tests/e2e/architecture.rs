@@ -1,5 +1,7 @@
 //! The allowed dependencies between crates.
 
+mod modules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
@@ -36,7 +38,6 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "backup",
             "domain",
             "infrastructure",
-            "repository",
             "security",
             "transfer",
         ],
