@@ -39,7 +39,7 @@ fn base64url(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn eddsa_with_ed25519() {
+fn eddsa_vectors_verify_as_expected() {
     let mut count = Count::default();
     let vectors = eddsa::TestSet::load(eddsa::TestName::Ed25519).expect("vectors");
     for group in vectors.test_groups {
@@ -53,7 +53,7 @@ fn eddsa_with_ed25519() {
 }
 
 #[test]
-fn es256() {
+fn es256_vectors_verify_as_expected() {
     let mut count = Count::default();
     let name = ecdsa::TestName::EcdsaSecp256r1Sha256P1363;
     let vectors = ecdsa::TestSet::load(name).expect("vectors");
@@ -70,7 +70,7 @@ fn es256() {
 }
 
 #[test]
-fn rs256() {
+fn rs256_vectors_verify_as_expected() {
     let mut count = Count::default();
     let name = rsa_pkcs1_verify::TestName::Rsa2048Sha256;
     let vectors = rsa_pkcs1_verify::TestSet::load(name).expect("vectors");
@@ -85,7 +85,7 @@ fn rs256() {
 }
 
 #[test]
-fn hs256() {
+fn hs256_vectors_verify_as_expected() {
     let mut count = Count::default();
     let vectors = mac::TestSet::load(mac::TestName::HmacSha256).expect("vectors");
     for group in vectors.test_groups {
