@@ -2,7 +2,7 @@
 //!
 //! Five kinds of calls are batched: reads of a task, reads of a page of the newest tasks, additions,
 //! completions and removals. Every other call goes straight to the [`Database`]. SQLite needs no batches: its
-//! [writer](crate::db::sqlite_writer) shares transactions already.
+//! writer shares transactions already.
 
 mod batcher;
 mod pages;

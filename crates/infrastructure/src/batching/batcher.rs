@@ -77,8 +77,7 @@ where
     Response: Send + 'static,
 {
     /// Returns a batcher that calls `execute` with at most `max_batch_size` requests, on `runtime`. A batch
-    /// that takes longer than `timeout` fails as [`Failure::Ambiguous`], even if it still waited for a
-    /// connection.
+    /// that takes longer than `timeout` fails as [`Failure::Ambiguous`].
     pub(crate) fn new<Fut>(
         runtime: Handle,
         max_batch_size: usize,
@@ -107,21 +106,24 @@ where
     pub(crate) async fn submit(&self, request: Request) -> BatchOutcome<Response> {
         let (response, mut receiver) = oneshot::channel();
         let token = CancelToken::default();
-        {
+        let worker = {
             let mut state = self.shared.state();
             state.queue.push_back(QueuedRequest {
                 request,
                 token: token.clone(),
                 response,
             });
-            if state.workers < MAX_IN_FLIGHT {
+            (state.workers < MAX_IN_FLIGHT).then(|| {
                 state.workers += 1;
-                let worker = Worker {
+                Worker {
                     shared: Arc::clone(&self.shared),
                     is_counted: true,
-                };
-                self.shared.runtime.spawn(worker.run());
-            }
+                }
+            })
+        };
+        if let Some(worker) = worker {
+            // Not under the lock: a runtime that has ended drops the worker here, which takes the lock.
+            self.shared.runtime.spawn(worker.run());
         }
         let _guard = token.cancel_on_drop();
         // A claimed request gets no outcome only if its worker panics or the runtime ends.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use deadpool::managed::Pool;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
@@ -21,6 +22,10 @@ use crate::db::sqlite::{FileError, make_private_file};
 use crate::db::sqlite_writer::SqliteWriter;
 use crate::db::transaction::{TransactionOutcome, in_transaction};
 use crate::url::DatabaseKind;
+
+/// The longest that a batch waits for a connection. Shorter than the timeout of a batch of writes: a batch
+/// that was never sent must not count as one whose outcome is unknown.
+const BATCH_CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An open database, which implements every storage port. Cloning it is cheap and shares its
 /// connections: a pool on PostgreSQL; on SQLite one connection that writes and a pool that reads.
@@ -306,7 +311,10 @@ impl Database {
     {
         let executed = async {
             let connection = match &self.inner.connections {
-                Connections::Postgres { pool, .. } => checkout(pool).await?,
+                Connections::Postgres { pool, .. } => {
+                    let checkout = tokio::time::timeout(BATCH_CHECKOUT_TIMEOUT, checkout(pool));
+                    checkout.await.map_err(AttemptError::not_sent)??
+                }
                 Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
             };
             let _counted = CallsInBatch::count(&self.inner.extra_calls_in_batches, calls);
