@@ -21,6 +21,18 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
 	target/debug/with-postgres $(CARGO) test --locked --workspace
 
+# Packages whose tests start no other program, and the tests of the others on SQLite.
+FAST = --package taskhold-domain --package taskhold-repository --package taskhold-application \
+	--package taskhold-transfer --package taskhold-api
+
+.PHONY: test-fast
+test-fast: ## Run the tests that need no other program: rules, use cases, API, and both ends on SQLite
+	$(CARGO) test --locked $(FAST)
+	$(CARGO) test --locked --package taskhold-testkit --test memory --test linearizability
+	$(CARGO) test --locked --package taskhold-infrastructure --lib
+	$(CARGO) test --locked --package taskhold-infrastructure --test store -- sqlite url:: writer::
+	$(CARGO) test --locked --package taskhold-server --test e2e -- sqlite:: architecture::
+
 test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo test`
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
 	target/debug/with-postgres $${SHELL:-sh}

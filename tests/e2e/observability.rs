@@ -149,9 +149,14 @@ async fn failed_logins_are_counted(database: Database) {
 async fn metrics_address_moves_the_metrics_to_their_own_listener(database: Database) {
     let service =
         Service::start_with(&database, &[("TASKHOLD__METRICS__ADDRESS", "127.0.0.1:0")]).await;
-    let log = service.log();
-    let (_, after) = log.split_once("metrics_url=").expect("the URL is logged");
-    let url = after.split_whitespace().next().expect("a URL");
+    // The service logs this address after the one that the start waits for.
+    let url = eventually("the URL is logged", async || {
+        let log = service.log();
+        let (_, after) = log.split_once("metrics_url=")?;
+        let (url, _) = after.split_once(char::is_whitespace)?;
+        Some(url.to_owned())
+    })
+    .await;
     let answer = http().get(url).send().await.expect("an answer");
     assert!(
         answer.headers()["content-type"]

@@ -1,8 +1,8 @@
 //! A decorator that batches concurrent calls on tasks, on PostgreSQL (decision 19).
 //!
-//! Five kinds of calls are batched: reading a task, a page of the newest tasks, a new task, a completion
-//! and a removal. All others go straight to the [`Database`]. SQLite needs no batches: its
-//! [writer](crate::db::sqlite_writer) shares transactions already.
+//! Five kinds of calls are batched: reads of a task, reads of a page of the newest tasks, additions,
+//! completions and removals. Every other call goes straight to the [`Database`]. SQLite needs no batches: its
+//! writer shares transactions already.
 
 mod batcher;
 mod pages;
@@ -37,7 +37,8 @@ const MAX_PAGES: usize = 16;
 
 /// The longest that a batch of reads may take before each read is executed alone.
 const READ_TIMEOUT: Duration = Duration::from_millis(500);
-/// A write that may still complete is never retried, so a batch of writes may take as long as an attempt.
+/// The longest that a batch of writes may take: as long as an attempt, because a completion whose batch ran
+/// out of time may still be applied and is not retried.
 const WRITE_TIMEOUT: Duration = ATTEMPT_TIMEOUT;
 
 /// A task repository that batches concurrent calls into one SQL statement. A call whose batch fails is
@@ -51,8 +52,8 @@ pub struct Batched {
     removals: Batcher<Removal, bool>,
 }
 
-/// Returns the task repository of a database: with batches of at most `batch_size` calls on PostgreSQL,
-/// unless that is 1, and without batches on SQLite.
+/// Returns the task repository of a database: on PostgreSQL one that batches at most `batch_size` calls,
+/// unless that is 1; otherwise the database itself.
 #[must_use]
 pub fn task_repository(database: &Database, batch_size: NonZeroUsize) -> Arc<dyn TaskRepository> {
     if database.is_postgres() && batch_size.get() > 1 {
@@ -78,6 +79,9 @@ impl Batched {
     }
 
     /// Returns the response of a batch, or the call to execute alone.
+    ///
+    /// # Errors
+    /// [`StoreError::OutcomeUnknown`] if the batch may have applied a write that must not be repeated.
     fn response_or_call<T>(
         &self,
         call: Call,
@@ -112,13 +116,14 @@ impl Batched {
     }
 }
 
-/// What a batch leaves of a call.
+/// The response of a batch to a call, or the call itself if the batch did not answer it.
 enum Answer<T> {
     Response(T),
     /// The call must be executed alone.
     Alone(Call),
 }
 
+/// Returns a batcher whose batches run on the runtime of the database.
 fn batcher<Request, Response, Fut>(
     database: &Database,
     max_batch_size: usize,

@@ -16,13 +16,14 @@ use crate::settings::{Profile, Settings};
 use crate::telemetry::Export;
 use crate::{background, issuer, listener, metrics, migrate, open_files, secret, services};
 
-/// How long the store's connections may take to close.
+/// The longest that the store's connections may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
 ///
 /// # Errors
-/// Whatever keeps it from starting; never anything that happens to a request.
+/// Anything that keeps the service from starting, and a failure of the server as a whole; never the failure
+/// of a request.
 pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
     let tokens = secret::tokens(&settings, settings.auth.lifetime)?;
     let tokens = match issuer::keys(&settings.auth).await? {
@@ -97,8 +98,8 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     Ok(())
 }
 
-/// SIGTERM or Ctrl-C: from then on not ready; after `drain_delay` no new connections, and requests
-/// in flight finish.
+/// Waits for SIGTERM or Ctrl-C, then stops the server: it is not ready at once, and after `drain_delay` it
+/// accepts no new connections and finishes the requests in flight.
 async fn stop_when_told(server: ServerHandle, readiness: Arc<Readiness>, drain_delay: Duration) {
     if let Err(error) = stop_signal().await {
         tracing::error!(%error, "cannot listen to signals: only a kill will stop this service");
@@ -110,6 +111,7 @@ async fn stop_when_told(server: ServerHandle, readiness: Arc<Readiness>, drain_d
     server.stop(true).await;
 }
 
+/// Waits for SIGTERM or Ctrl-C.
 async fn stop_signal() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

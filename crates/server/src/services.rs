@@ -55,6 +55,7 @@ pub fn api(
         clock,
         ids,
         origins: settings.cors.origins.clone(),
+        // Served with the API only if they have no address of their own, and never in production.
         metrics: (settings.metrics.address.is_none() && settings.profile != Profile::Production)
             .then(|| metrics.clone()),
         traces: None,

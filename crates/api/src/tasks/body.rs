@@ -42,7 +42,7 @@ json_object! {
 }
 
 impl<'a> TaskBody<'a> {
-    /// Takes the owner as JSON, so that a list of tasks escapes it once.
+    /// Returns the body of a task. The owner is JSON already, so that a list of tasks escapes it once.
     pub(crate) fn new(task: &'a Task, owner: &'a RawValue) -> Self {
         Self {
             id: task.id,

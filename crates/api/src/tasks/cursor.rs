@@ -12,8 +12,8 @@ use uuid::Uuid;
 /// The version of the encoding, which is the first byte.
 const VERSION: u8 = 1;
 
-/// Half of a digest is enough: a fingerprint only keeps clients from mixing up their own lists, and a
-/// forged cursor reaches only the tasks of its forger.
+/// The length of a fingerprint. Half of a digest is enough: it only keeps clients from mixing up their own
+/// lists, and a forged cursor reaches only the tasks of its forger.
 const FINGERPRINT_BYTES: usize = 16;
 
 /// Why a cursor is rejected.
@@ -79,6 +79,7 @@ fn text(bytes: &[u8]) -> Option<Key> {
     (!title.contains('\0')).then(|| Key::Title(title.to_owned()))
 }
 
+/// Returns the fingerprint of a list: a digest of its owner, order and filter.
 fn fingerprint(owner: &UserId, query: &TaskQuery) -> [u8; FINGERPRINT_BYTES] {
     let mut hash = Sha256::new();
     for part in [owner.as_str(), query.text.as_deref().unwrap_or_default()] {
@@ -129,11 +130,11 @@ mod tests {
         #[test]
         fn decoded_cursor_equals_the_encoded_position(id in any::<u128>(), micros in 0..i64::MAX / 100, title in "[^\0]{1,100}") {
             let id = TaskId::from_uuid(Uuid::from_u128(id));
-            let places = [
+            let positions = [
                 (SortKey::CreatedAt, Key::Instant(Timestamp::from_micros(micros).unwrap())),
                 (SortKey::Title, Key::Title(title)),
             ];
-            for (sort, key) in places {
+            for (sort, key) in positions {
                 let (query, position) = (sorted(sort), Position { key, id });
                 let cursor = encode(&owner(), &query, &position);
                 prop_assert_eq!(decode(&cursor, &owner(), &query), Ok(position));

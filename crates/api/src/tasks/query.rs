@@ -27,7 +27,7 @@ const SORTS: [(&str, SortKey); 3] = [
     ("title", SortKey::Title),
 ];
 
-/// The query parameters of a list, for its description.
+/// The query parameters of a list, for its OpenAPI description.
 pub(super) struct ListParameters;
 
 impl IntoParams for ListParameters {
@@ -110,13 +110,13 @@ pub(super) fn parse(query_string: &str, owner: &UserId) -> Result<TaskQuery, Pro
         _ if query.limit.is_none() => {
             return Err(Problem::malformed("cursor and offset go with a limit."));
         }
-        (Some(cursor), None) => Start::After(place(&cursor, owner, &query)?),
+        (Some(cursor), None) => Start::After(parse_cursor(&cursor, owner, &query)?),
         (None, Some(offset)) => Start::Offset(parse_offset(&offset)?),
     };
     Ok(query)
 }
 
-fn place(cursor: &str, owner: &UserId, query: &TaskQuery) -> Result<Position, Problem> {
+fn parse_cursor(cursor: &str, owner: &UserId, query: &TaskQuery) -> Result<Position, Problem> {
     cursor::decode(cursor, owner, query).map_err(|error| Problem::malformed(error.to_string()))
 }
 
@@ -137,7 +137,7 @@ fn parse_sort(raw: &str) -> Result<Sort, Problem> {
     }
 }
 
-/// Parses an offset. A number that is too large is past the last task in any case.
+/// Parses an offset. One above [`u32::MAX`] is lowered to it: both are past the last task.
 fn parse_offset(raw: &str) -> Result<u32, Problem> {
     match raw.parse::<u64>() {
         Ok(offset) => Ok(u32::try_from(offset).unwrap_or(u32::MAX)),

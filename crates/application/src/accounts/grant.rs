@@ -22,7 +22,7 @@ pub struct Grant {
     pub refresh_token: RefreshToken,
 }
 
-/// A refresh token: 256 random bits. Its `Debug` shows nothing.
+/// A refresh token: 256 random bits. Its `Debug` output hides them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 

@@ -14,7 +14,7 @@ use crate::error::BackupError;
 use crate::make::open_alone;
 use crate::verify;
 
-/// The suffix of the new file.
+/// The suffix of the file that takes the target's place.
 const RESTORING: &str = ".restoring";
 /// The suffixes of the files that SQLite keeps beside a file.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -37,11 +37,14 @@ pub(super) async fn restore(restore: &Restore<'_>, path: &Path) -> Result<Restor
     restored
 }
 
-/// Refuses to replace what the target holds unless told to, and reads what was revoked there.
+/// Reads what was revoked in the store that was served until now, or returns why that cannot be read.
+///
+/// # Errors
+/// `Refused` if the target holds rows and is not to be replaced; others if it cannot be opened.
 async fn served(restore: &Restore<'_>) -> Result<Result<Served, String>, BackupError> {
     let mut session = match restore.target.session().await {
         Ok(session) => session,
-        // A file that cannot be opened may be replaced if that is meant.
+        // A file that cannot be opened may still be replaced.
         Err(error) if restore.replace => {
             let reason = format!("what was served cannot be read: {}", chain(&error));
             return Ok(restore.served(None).await.map_err(|_| reason));
@@ -59,6 +62,7 @@ async fn served(restore: &Restore<'_>) -> Result<Result<Served, String>, BackupE
     Ok(served)
 }
 
+/// Restores the backup into the file `new`, which nobody serves.
 async fn restore_into(
     restore: &Restore<'_>,
     served: Result<Served, String>,
@@ -87,6 +91,7 @@ async fn restore_into(
     let applied: Result<_, BackupError> = applied.await;
     session.close().await;
     let revocations = applied?;
+    // The last connection to close removes the log. One that remains belongs to another process.
     if with_suffix(new, "-wal").exists() {
         return Err(BackupError::Refused(format!(
             "another process has opened {}",
@@ -102,6 +107,7 @@ async fn restore_into(
     })
 }
 
+/// Removes a SQLite file and its companions, where they exist.
 fn remove(file: &Path) -> Result<(), BackupError> {
     remove_companions(file)?;
     remove_file(file)

@@ -5,7 +5,8 @@
 //! takes all requests that have queued up meanwhile. A request that finds a free worker is never delayed.
 //!
 //! A batch is not retried. A request that waited too long, or whose batch failed, gets a
-//! [`BatchOutcome`] that says what it knows, and its caller executes it alone.
+//! [`BatchOutcome`] that says whether it may have been applied. Its caller then executes it alone where
+//! that is safe.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,11 +27,11 @@ const MAX_QUEUE_WAIT: Duration = Duration::from_millis(250);
 /// The outcome of a request that was submitted to a batcher.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BatchOutcome<Response> {
-    /// The response.
+    /// The batch was executed and has this response to the request.
     Answered(Response),
     /// The request was not executed: it waited too long, or its batch left it out.
     NotExecuted,
-    /// The batch failed. [`Failure::Ambiguous`] if it may have been applied, else it was not.
+    /// The batch failed. It may have been applied if the failure is [`Failure::Ambiguous`], else it was not.
     Failed(Failure),
 }
 
@@ -40,7 +41,7 @@ pub(crate) type Responses<Response> = Result<Vec<Option<Response>>, Failure>;
 type Execute<Request, Response> =
     Box<dyn Fn(Vec<Request>) -> BoxFuture<'static, Responses<Response>> + Send + Sync>;
 
-/// Batches requests of one kind.
+/// A queue of requests of one kind, with the workers that execute them in batches.
 pub(crate) struct Batcher<Request, Response> {
     shared: Arc<Shared<Request, Response>>,
 }
@@ -76,7 +77,7 @@ where
     Response: Send + 'static,
 {
     /// Returns a batcher that calls `execute` with at most `max_batch_size` requests, on `runtime`. A batch
-    /// that takes longer than `timeout` has failed as [`Failure::Ambiguous`].
+    /// that takes longer than `timeout` fails as [`Failure::Ambiguous`].
     pub(crate) fn new<Fut>(
         runtime: Handle,
         max_batch_size: usize,
@@ -105,24 +106,27 @@ where
     pub(crate) async fn submit(&self, request: Request) -> BatchOutcome<Response> {
         let (response, mut receiver) = oneshot::channel();
         let token = CancelToken::default();
-        {
+        let worker = {
             let mut state = self.shared.state();
             state.queue.push_back(QueuedRequest {
                 request,
                 token: token.clone(),
                 response,
             });
-            if state.workers < MAX_IN_FLIGHT {
+            (state.workers < MAX_IN_FLIGHT).then(|| {
                 state.workers += 1;
-                let worker = Worker {
+                Worker {
                     shared: Arc::clone(&self.shared),
                     is_counted: true,
-                };
-                self.shared.runtime.spawn(worker.run());
-            }
+                }
+            })
+        };
+        if let Some(worker) = worker {
+            // Not under the lock: a runtime that has ended drops the worker here, which takes the lock.
+            self.shared.runtime.spawn(worker.run());
         }
         let _guard = token.cancel_on_drop();
-        // The worker drops the sender only if it panics while it executes the request.
+        // A claimed request gets no outcome only if its worker panics or the runtime ends.
         let lost = BatchOutcome::Failed(Failure::Ambiguous);
         if let Ok(outcome) = tokio::time::timeout(MAX_QUEUE_WAIT, &mut receiver).await {
             return outcome.unwrap_or(lost);
@@ -137,6 +141,7 @@ where
 /// Executes one batch after the other while requests are queued.
 struct Worker<Request, Response> {
     shared: Arc<Shared<Request, Response>>,
+    /// Whether `State::workers` includes this worker.
     is_counted: bool,
 }
 
@@ -168,8 +173,9 @@ impl<Request, Response> Worker<Request, Response> {
         }
     }
 
-    /// Takes the queued requests, or the largest power of two of them, which keeps the number of different
-    /// statements small. Returns `None`, and gives the worker's place up, when none is queued.
+    /// Claims the oldest queued requests. Their number is a power of two, the largest that the queue and
+    /// `max_batch_size` allow, which keeps the number of different statements small. Returns `None`, and
+    /// frees the worker's place, when no request is queued.
     fn next_batch(&mut self) -> Option<(Vec<Request>, Senders<Response>)> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state();

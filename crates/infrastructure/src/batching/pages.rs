@@ -32,12 +32,21 @@ pub(super) struct NewestPage {
 impl NewestPage {
     /// Returns the request if the query asks for such a page.
     pub(super) fn of(owner: &UserId, query: &TaskQuery) -> Option<Self> {
-        let limit = query.limit.filter(|limit| *limit <= MAX_LIMIT)?;
-        let is_filtered = query.completed.is_some() || query.text.is_some();
-        if is_filtered || query.sort != Sort::default() {
+        // Every member is named, so that a new filter is not ignored.
+        let TaskQuery {
+            completed: None,
+            text: None,
+            sort,
+            start,
+            limit: Some(limit),
+        } = query
+        else {
+            return None;
+        };
+        if *limit > MAX_LIMIT || *sort != Sort::default() {
             return None;
         }
-        let after = match &query.start {
+        let after = match start {
             // Every task was created before this.
             Start::First => (i64::MAX, Uuid::max()),
             Start::After(position) => match &position.key {
@@ -49,7 +58,7 @@ impl NewestPage {
         Some(Self {
             owner: owner.clone(),
             after,
-            limit,
+            limit: *limit,
         })
     }
 }

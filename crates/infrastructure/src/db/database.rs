@@ -1,8 +1,9 @@
-//! The open database: its connections, and the one way through which every call goes.
+//! The open database: its connections, and the methods that execute calls, batches and health checks.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use deadpool::managed::Pool;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
@@ -22,6 +23,10 @@ use crate::db::sqlite_writer::SqliteWriter;
 use crate::db::transaction::{TransactionOutcome, in_transaction};
 use crate::url::DatabaseKind;
 
+/// The longest that a batch waits for a connection. Shorter than the timeout of a batch of writes: a batch
+/// that was never sent must not count as one whose outcome is unknown.
+const BATCH_CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// An open database, which implements every storage port. Cloning it is cheap and shares its
 /// connections: a pool on PostgreSQL; on SQLite one connection that writes and a pool that reads.
 #[derive(Clone)]
@@ -35,13 +40,14 @@ struct Inner {
     options: ConnectOptions,
     /// The calls of all running batches, less one for each batch.
     extra_calls_in_batches: AtomicUsize,
+    /// The runtime that opened the connections, on which all calls run.
     runtime: Handle,
 }
 
 enum Connections {
     Postgres {
         pool: Pool<ConnectionManager>,
-        /// Serves health checks, so that a full pool is not taken for a database that is down.
+        /// Serves health checks, so that a full pool does not make them fail.
         health: Pool<ConnectionManager>,
     },
     Sqlite {
@@ -74,8 +80,8 @@ pub struct PoolUse {
 }
 
 impl Database {
-    /// Opens a database, and checks that it answers. Every call will run on the runtime that this is
-    /// called on. A missing SQLite file is created.
+    /// Opens a database, and checks that it answers. Calls run on the runtime on which the database was
+    /// opened. A missing SQLite file is created.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -127,7 +133,7 @@ impl Database {
         self.inner.options.session().await
     }
 
-    /// Returns how the connections are used now. SQLite has no pool: its calls all count as in use.
+    /// Returns how the connections are used now. On SQLite every call counts as in use.
     #[must_use]
     pub fn pool_use(&self) -> PoolUse {
         let calls = self.retry.calls();
@@ -272,9 +278,9 @@ impl Database {
         .await
     }
 
-    /// Runs a call on the runtime that opened the database. A connection dies with the runtime that made
-    /// it, and an HTTP worker's runtime may end before the others. And a call that has begun is
-    /// completed even if its caller goes away.
+    /// Runs a call on the runtime that opened the database, and completes it even if its caller goes away.
+    /// The caller's own runtime will not do: it may be that of an HTTP worker, which can end before others,
+    /// and a connection dies with the runtime that opened it.
     async fn run<T, Fut>(
         &self,
         call: Call,
@@ -290,7 +296,7 @@ impl Database {
         let run = async move { retry.run(call, idempotence, attempt).await };
         let run = self.runtime().spawn(run.instrument(span));
         run.await
-            .unwrap_or_else(|panicked| Err(StoreError::Defect(panicked.into())))
+            .unwrap_or_else(|error| Err(StoreError::Defect(error.into())))
     }
 
     /// Executes one statement for a batch of `calls` calls, without retries. SQLite has no batches.
@@ -305,7 +311,10 @@ impl Database {
     {
         let executed = async {
             let connection = match &self.inner.connections {
-                Connections::Postgres { pool, .. } => checkout(pool).await?,
+                Connections::Postgres { pool, .. } => {
+                    let checkout = tokio::time::timeout(BATCH_CHECKOUT_TIMEOUT, checkout(pool));
+                    checkout.await.map_err(AttemptError::not_sent)??
+                }
                 Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
             };
             let _counted = CallsInBatch::count(&self.inner.extra_calls_in_batches, calls);
@@ -329,7 +338,7 @@ impl Database {
             })
     }
 
-    /// Executes a health check: once, and not on a connection that calls could have taken.
+    /// Executes a health check, without retries. On PostgreSQL it uses a connection that calls never take.
     pub(crate) async fn check_health<T, Fut>(
         &self,
         statement: impl FnOnce(Connection) -> Fut + Send + 'static,
@@ -351,7 +360,7 @@ impl Database {
         });
         check
             .await
-            .unwrap_or_else(|panicked| Err(StoreError::Defect(panicked.into())))
+            .unwrap_or_else(|error| Err(StoreError::Defect(error.into())))
     }
 
     /// Closes every connection; one that is in use closes when its call ends.
@@ -371,13 +380,14 @@ impl Database {
     }
 }
 
-/// Counts the calls of a running batch until it is dropped.
+/// Counts the calls of a running batch, less one, until it is dropped.
 struct CallsInBatch<'a> {
     counter: &'a AtomicUsize,
     extra: usize,
 }
 
 impl<'a> CallsInBatch<'a> {
+    /// Adds a batch of `calls` calls to the counter.
     fn count(counter: &'a AtomicUsize, calls: usize) -> Self {
         let extra = calls.saturating_sub(1);
         counter.fetch_add(extra, Ordering::Relaxed);
@@ -396,6 +406,7 @@ fn span(operation: &'static str) -> Span {
     tracing::info_span!("store call", otel.name = operation, otel.kind = "client")
 }
 
+/// Waits for a connection of the pool.
 async fn checkout(pool: &Pool<ConnectionManager>) -> Result<Connection, AttemptError> {
     match pool.get().await {
         Ok(checkout) => Ok(Connection::checked_out(checkout)),

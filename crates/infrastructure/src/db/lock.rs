@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::db::sqlite::{FileError, make_private_file};
 use crate::files::{open_private_file, with_suffix};
 
-/// Held by the process that serves a SQLite file or replaces its contents. The system releases it when the
-/// process ends, however it ends. Commands that read or add rows beside a running service need no lock.
+/// The lock that a process holds while it serves a SQLite file or replaces its contents. The system releases
+/// it when the process ends, however it ends. Commands that read or add rows beside a running service need
+/// no lock.
 #[derive(Debug)]
 pub struct DatabaseLock {
     _file: File,
@@ -17,7 +18,7 @@ pub struct DatabaseLock {
 /// Why the lock could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process holds it.
+    /// Another process holds the lock.
     #[error(
         "another process serves {} or works on it (it holds the lock {}); stop it first",
         file.display(),
@@ -32,7 +33,7 @@ pub enum LockError {
     /// The SQLite file cannot be created.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The lock file cannot be created.
+    /// The lock file cannot be opened or locked.
     #[error("cannot lock {}", lock.display())]
     Lock {
         /// The locked file.
@@ -46,7 +47,7 @@ impl DatabaseLock {
     /// Takes the lock of a SQLite file, which is created if it is missing.
     pub(crate) fn of(path: &Path) -> Result<Self, LockError> {
         make_private_file(path)?;
-        // By its real name: a link to the file must not give a second lock.
+        // The lock has the file's real name: a link to the file must not give a second lock.
         let file = path.canonicalize().map_err(|source| LockError::Lock {
             lock: path.to_owned(),
             source,

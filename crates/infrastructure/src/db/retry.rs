@@ -1,9 +1,11 @@
-//! Retries of failed store calls. Every call passes through [`RetryPolicy::run`].
+//! Admission and retries of store calls. [`RetryPolicy::admit`] admits every call. [`RetryPolicy::run`]
+//! executes each call that a batch has not answered.
 //!
 //! | failure | retried? | final error |
 //! | --- | --- | --- |
-//! | never reached the store, or the store rolled it back | always | `Unavailable` |
+//! | never reached the store, or the store rolled it back | always | `Unavailable`; after an ambiguous attempt as below |
 //! | sent, and the connection was lost before the answer | reads and idempotent writes | read: `Unavailable`; write: `OutcomeUnknown`; keyed write: `RetryWithKey` |
+//! | refused: a password, a missing right, a full disk | never | as after one that never reached the store |
 //! | permanent | never | `Defect`, `Duplicate`, `UnknownOwner` |
 
 use std::sync::Arc;
@@ -21,14 +23,15 @@ use crate::db::error::Failure;
 const BUDGET: Duration = Duration::from_secs(19);
 /// The longest that one attempt may take.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
-/// The pause before a retry is random, up to a limit that starts here and doubles with each retry.
+/// The longest pause before the first retry. Each pause is random; its limit doubles with each retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause before any retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// The most calls in progress, those that wait for a connection or in a batch included. A further call
-/// fails at once: by the time it were answered, its client would have given up.
+/// The most calls in progress, including those that wait for a connection or in the queue of a batcher. A
+/// further call fails at once: its client would give up before it were answered.
 const MAX_CALLS: usize = 256;
 
-/// What repeating a call does.
+/// Whether a call may be executed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotence {
     /// The call changes nothing.
@@ -41,12 +44,12 @@ pub(crate) enum Idempotence {
     NonIdempotentWrite,
 }
 
-/// What was tried for a call before it is executed by itself.
+/// What a batch has done with a call that is now executed alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PriorAttempt {
-    /// Nothing that can have had an effect.
+    /// No batch has applied the call, or the call is a read.
     NotApplied,
-    /// A batch that may have applied it.
+    /// A batch may have applied the call.
     MayHaveApplied,
 }
 
@@ -65,18 +68,18 @@ impl Call {
         self.operation
     }
 
-    /// The same call after an attempt to execute it in a batch.
+    /// Returns the call with what a batch has done with it.
     pub(crate) fn after(self, prior: PriorAttempt) -> Self {
         Self { prior, ..self }
     }
 }
 
-/// One attempt of a call: what it must know of earlier ones, and what it reports of itself.
+/// One attempt of a call: what is known of earlier attempts, and whether this one may have been applied.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
-    /// No attempt came before this one.
+    /// No attempt came before this one, other than in a batch.
     pub(crate) is_first: bool,
-    /// An earlier attempt may have been applied.
+    /// An earlier attempt, or a batch, may have been applied.
     pub(crate) may_have_applied: bool,
     sent: Arc<AtomicBool>,
 }
@@ -96,7 +99,7 @@ pub(crate) struct AttemptError {
 }
 
 impl AttemptError {
-    /// The error of a statement.
+    /// Returns the error of a statement.
     pub(crate) fn of_statement(error: DbErr) -> Self {
         Self {
             failure: Failure::of_statement(&error),
@@ -104,7 +107,8 @@ impl AttemptError {
         }
     }
 
-    /// The error of a statement before the commit of its transaction, which therefore was not applied.
+    /// Returns the error of a statement that came before the commit of its transaction. The transaction was
+    /// therefore not applied, even if the connection was lost.
     pub(crate) fn before_commit(error: DbErr) -> Self {
         let Self { failure, source } = Self::of_statement(error);
         let failure = match failure {
@@ -114,7 +118,7 @@ impl AttemptError {
         Self { failure, source }
     }
 
-    /// An error that kept the attempt from reaching the store.
+    /// Returns an error that kept the attempt from reaching the store.
     pub(crate) fn not_sent(source: impl Into<Source>) -> Self {
         Self {
             failure: Failure::NotSent,
@@ -131,9 +135,9 @@ pub(crate) struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// A policy that logs a warning for each call that takes `slow_after` or longer.
+    /// Returns a policy that logs a warning for each call that takes `slow_after` or longer.
     pub(crate) fn new(slow_after: Duration) -> Self {
-        // Present from the start, so that monitoring sees the first retry as a change.
+        // The counters exist from the start, so that monitoring sees the first retry as a change.
         for class in [Failure::NotSent, Failure::RolledBack, Failure::Ambiguous] {
             retries(class).increment(0);
         }
@@ -235,12 +239,12 @@ where
     loop {
         let left = BUDGET.saturating_sub(call.started.elapsed());
         let sent = Arc::<AtomicBool>::default();
-        let this = Attempt {
+        let current = Attempt {
             is_first,
             may_have_applied,
             sent: Arc::clone(&sent),
         };
-        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(this)).await;
+        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(current)).await;
         let AttemptError { failure, source } = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,

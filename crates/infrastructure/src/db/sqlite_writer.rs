@@ -1,8 +1,8 @@
 //! The writer of a SQLite file.
 //!
-//! A transaction is durable once the disk has been told to keep it, which takes far longer than its
-//! statements. So writes that arrive while another transaction commits share the next one, with a savepoint
-//! each, and are answered after its commit.
+//! A commit waits until the disk has stored the transaction, which takes far longer than its statements. So
+//! writes that arrive while another transaction commits share the next one, with a savepoint each, and are
+//! answered after its commit.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -24,7 +24,7 @@ use crate::db::sqlite::ACQUIRE_TIMEOUT;
 use crate::db::transaction::TransactionOutcome;
 use crate::db::writer_connection::WriterConnection;
 
-/// A handle on the writer, which ends when it is told to or when its last handle is dropped.
+/// The handle of the writer, which ends when it is closed or when this handle is dropped.
 pub(crate) struct SqliteWriter {
     queue: mpsc::UnboundedSender<Message>,
 }
@@ -39,15 +39,19 @@ enum Message {
 trait WriteRequest: Send {
     /// Executes the write.
     async fn execute(&mut self, connection: &SharedConnection) -> WriteOutcome;
-    /// Answers its caller after the transaction was committed or lost.
+    /// Answers the caller. `lost` says why the transaction was not committed; it is `None` if it was, or if
+    /// the error of this write ended it.
     fn answer(self: Box<Self>, lost: Option<&TransactionLost>);
 }
 
-/// How the execution of a write ended.
+/// How the execution of a write ended, before the commit of its transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WriteOutcome {
+    /// The write is to be committed with its transaction.
     Committed,
+    /// The write was cancelled, or asked to be rolled back.
     RolledBack,
+    /// The write had an error or panicked.
     Failed,
 }
 
@@ -57,7 +61,7 @@ type SharedConnection = Arc<Mutex<WriterConnection>>;
 struct TransactionLost {
     failure: Failure,
     cause: Arc<sqlx::Error>,
-    /// The position of the write whose own error ended it.
+    /// The position of the write whose error ended the transaction, if one did.
     culprit: Option<usize>,
 }
 
@@ -162,14 +166,15 @@ where
 
     fn answer(self: Box<Self>, lost: Option<&TransactionLost>) {
         let answer = match (self.outcome, lost) {
-            // Its own error came before the commit, which kept the other writes.
+            // The transaction was committed, or this write's error ended it. Either way, an error of the
+            // write came before the commit.
             (Some(outcome), None) => outcome.map_err(AttemptError::before_commit),
-            // Its result was part of a transaction that was not committed.
+            // The transaction was not committed, for a reason outside of this write.
             (_, Some(lost)) => Err(AttemptError {
                 failure: lost.failure,
                 source: Arc::clone(&lost.cause).into(),
             }),
-            // It was cancelled.
+            // The write was cancelled, so its caller has an answer already.
             (None, None) => return,
         };
         // The caller may have gone away.
@@ -179,7 +184,7 @@ where
 
 struct WriterTask {
     options: SqliteConnectOptions,
-    /// `None` after a transaction was lost.
+    /// `None` at the start, after a transaction was lost and after the end.
     connection: Option<SharedConnection>,
     messages: mpsc::UnboundedReceiver<Message>,
 }
@@ -229,7 +234,7 @@ impl WriterTask {
         };
         let lost = outcome.err();
         if lost.is_some() {
-            // Its state is unknown: the next transaction gets a new connection.
+            // The state of the connection is unknown: the next transaction opens a new one.
             self.connection = None;
         }
         for (place, request) in requests.into_iter().enumerate() {
@@ -237,6 +242,7 @@ impl WriterTask {
         }
     }
 
+    /// Returns the connection, which is opened if there is none.
     async fn connection(&mut self) -> Result<SharedConnection, sqlx::Error> {
         if let Some(connection) = &self.connection {
             return Ok(Arc::clone(connection));
@@ -269,7 +275,7 @@ async fn transaction(
     for (place, request) in requests.iter_mut().enumerate() {
         let outcome = request.execute(connection).await;
         if !connection.lock().await.has_sent_prefix() {
-            // It executed no statement, so its savepoint does not exist yet.
+            // The write executed no statement, so its savepoint does not exist yet: the next write uses it.
             continue;
         }
         if outcome == WriteOutcome::Committed {
@@ -277,7 +283,7 @@ async fn transaction(
             connection.lock().await.prefix_next(next);
             savepoint = savepoint.other();
         } else {
-            // Fails after an error that ended the whole transaction, such as a full disk.
+            // The roll-back fails if an error, such as a full disk, has ended the whole transaction.
             let culprit = (outcome == WriteOutcome::Failed).then_some(place);
             execute(connection, savepoint.roll_back())
                 .await
@@ -300,7 +306,7 @@ async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(),
 }
 
 /// The savepoint of a write. Two names alternate: if a savepoint could not be created, rolling back to it
-/// fails and ends the transaction, rather than undo the write before.
+/// fails and ends the transaction, and does not undo the write before.
 #[derive(Clone, Copy)]
 enum Savepoint {
     A,

@@ -10,7 +10,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
 use sea_orm::sqlx::{self, AssertSqlSafe, Either, Executor as _};
 use sea_query_sqlx::SqlxValues;
 
-/// A connection, and the statements that precede its next one.
+/// A connection, and the statements that it sends before the next one.
 pub(crate) struct WriterConnection {
     connection: SqliteConnection,
     prefix: Option<&'static str>,
@@ -29,7 +29,7 @@ impl WriterConnection {
         self.prefix = Some(sql);
     }
 
-    /// Returns whether a statement has been executed since the last prefix was set.
+    /// Returns whether no prefix waits for a statement.
     pub(crate) fn has_sent_prefix(&self) -> bool {
         self.prefix.is_none()
     }
@@ -58,7 +58,8 @@ impl WriterConnection {
         let (mut outcome, mut rows) = (SqliteQueryResult::default(), Vec::new());
         while let Some(result) = results.try_next().await? {
             match result {
-                // The last result is the statement's: a savepoint repeats that of an earlier one.
+                // The last result is that of the statement. Those before it belong to the prefix, and
+                // repeat the number of rows of an earlier statement.
                 Either::Left(last) => outcome = last,
                 Either::Right(row) => rows.push(row),
             }

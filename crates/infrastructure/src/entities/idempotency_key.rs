@@ -15,7 +15,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: String,
     pub fingerprint: Vec<u8>,
-    /// The row of the task as it was afterwards, as JSON, where there was one.
+    /// The row of the task after the request, as JSON; `None` after a removal.
     pub outcome: Option<String>,
     pub created_at: i64,
 }
@@ -25,16 +25,16 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What an earlier request with a key has left.
+/// The record of an earlier request with the same key.
 pub(crate) enum Recalled {
-    /// It was the same request; the JSON of its task, if it had one.
+    /// The earlier request was the same. Contains its [`outcome`](Model::outcome).
     Same(Option<String>),
-    /// It was another request.
+    /// The earlier request was a different one.
     Other,
 }
 
-/// Takes the key of a request, or one that has expired. Returns whether the key was free. If another
-/// transaction is taking it, waits for the end of that one.
+/// Takes the key of a request if it is free or has expired, and returns whether it did. If another
+/// transaction is taking the key, waits for the end of that transaction.
 pub(crate) async fn take(
     connection: &impl ConnectionTrait,
     owner: &UserId,
@@ -78,7 +78,7 @@ pub(crate) async fn record_outcome(
         .map(drop)
 }
 
-/// Returns what an earlier request with the same key has left; `None` if the key is free.
+/// Returns the record of an earlier request with the same key; `None` if the key is free or has expired.
 pub(crate) async fn recall(
     connection: &impl ConnectionTrait,
     owner: &UserId,

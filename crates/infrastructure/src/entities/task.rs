@@ -121,8 +121,8 @@ pub fn assignments(change: &TaskChange) -> Vec<(DynIden, Expr)> {
     assignments
 }
 
-/// A row as it is read: by position, and without the owner, whom the statement names. Looking columns up by
-/// name and parsing the owner of each row took a quarter of the time of a page.
+/// A row as it is read: by position, and without the owner, whom the statement names. Looking up columns by
+/// name and parsing the owner of each row would take a quarter of the time that a page takes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TaskRow {
     id: Uuid,
@@ -191,7 +191,7 @@ impl TaskRow {
 
     /// Returns the position of the row in an order, even if the row is corrupt.
     pub fn position(&self, sort: SortKey) -> Position {
-        // A time out of range sorts like the latest valid one.
+        // A time out of range counts as the latest valid one.
         let instant =
             |micros| Key::Instant(Timestamp::from_micros(micros).unwrap_or(Timestamp::LAST));
         Position {
@@ -204,7 +204,10 @@ impl TaskRow {
         }
     }
 
-    /// Returns the task of this owner.
+    /// Converts the row to a task of this owner.
+    ///
+    /// # Errors
+    /// [`CorruptRow`] if a value breaks a rule of the domain.
     pub fn into_task(self, owner: UserId) -> Result<Task, CorruptRow> {
         let id = self.id;
         self.parse(owner)
@@ -251,9 +254,9 @@ pub fn to_json(task: &Task) -> Result<String, DbErr> {
     serde_json::to_string(&Model::from(task)).map_err(|error| DbErr::Custom(error.to_string()))
 }
 
-/// Returns the task of this owner whose row this JSON is.
+/// Parses the JSON of a row, and returns its task with this owner.
 pub fn from_json(json: &str, owner: &UserId) -> Result<Task, DbErr> {
-    // The text of the error would contain text of the task.
+    // The parser's error is left out: it may quote the task.
     let row: TaskRow = serde_json::from_str(json)
         .map_err(|_| DbErr::Custom("the stored JSON of a task is corrupt".into()))?;
     Ok(row.into_task(owner.clone())?)

@@ -17,9 +17,9 @@ use super::revocation;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// As it was typed.
+    /// The e-mail address as it was typed.
     pub email: Option<String>,
-    /// As it is compared.
+    /// The e-mail address as it is compared.
     pub email_key: Option<String>,
     pub name: Option<String>,
     pub password_hash: Option<String>,
@@ -97,8 +97,8 @@ pub(crate) fn row(user: &User) -> ActiveModel {
 /// exists. Must run in a transaction, which an error rolls back.
 ///
 /// # Errors
-/// [`DbErr::RecordNotInserted`] if the user was removed a moment ago: an instance that does not know yet
-/// still accepts the user's old token.
+/// [`DbErr::RecordNotInserted`] if the user was removed a moment ago: an instance that has not yet read the
+/// revocation still accepts the user's old token.
 pub(crate) async fn ensure_user_exists(
     connection: &impl ConnectionTrait,
     id: &UserId,
@@ -116,7 +116,7 @@ pub(crate) async fn ensure_user_exists(
         .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
         .exec_without_returning(connection)
         .await?;
-    // Checked last: the insert waits for a concurrent removal, whose revocation is visible then.
+    // Checked after the insert, which waits for a concurrent removal: only then is its revocation visible.
     if created > 0 && revocation::is_recent(connection, id, now).await? {
         return Err(DbErr::RecordNotInserted);
     }

@@ -104,6 +104,7 @@ impl SessionRepository for Database {
     }
 }
 
+/// Exchanges an unused token for its successor. A token that was used already ends its family.
 async fn rotate(
     connection: &Connection,
     attempt: Attempt,
@@ -111,7 +112,7 @@ async fn rotate(
     successor: &Successor,
 ) -> Result<TransactionOutcome<Rotation>, DbErr> {
     let now = successor.created_at.as_micros();
-    // Of several concurrent rotations, one finds the token unused.
+    // Only one of several concurrent rotations finds the token unused.
     let used = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(now))
         .filter(Column::TokenHash.eq(token.0.to_vec()))
@@ -140,7 +141,7 @@ async fn rotate(
         && let Some(row) = session::find(connection, successor.token).await?
         && let Some(owner) = active_owner(connection, &row).await?
     {
-        // An earlier attempt rotated it, and its answer was lost.
+        // An earlier attempt rotated the token, and its answer was lost.
         return Ok(TransactionOutcome::Rollback(Rotation::Rotated(owner)));
     }
     match session::find(connection, token).await? {

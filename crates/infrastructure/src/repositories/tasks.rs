@@ -1,7 +1,7 @@
 //! The tasks port: one statement for each change.
 //!
-//! The methods `*_task` execute a call that is admitted already, so that [`Batched`](crate::batching::Batched)
-//! can pass on a call whose batch failed.
+//! The inherent methods, such as `add_task`, execute a call that is admitted already, so that
+//! [`Batched`](crate::batching::Batched) can pass on a call whose batch failed.
 
 mod idempotent;
 pub(crate) mod page;
@@ -249,7 +249,8 @@ impl Addition {
     /// Adds the task, or finds that an earlier attempt has added it.
     async fn execute(&self, connection: &Connection, attempt: Attempt) -> Result<(), DbErr> {
         let inserted = match connection.execute_raw(self.insert.clone()).await {
-            // Only the first task of an owner takes this path, so all others are one statement.
+            // The owner has no row yet, which is so only for the owner's first task. So every other
+            // addition is one statement.
             Err(error) if is_foreign_key_violation(&error) => {
                 self.insert_with_owner(connection).await
             }

@@ -18,13 +18,13 @@ impl RateLimitRepository for MemoryStore {
         now: Timestamp,
     ) -> Result<Count, StoreError> {
         let mut rows = self.rows();
-        let none = Count {
+        let zero = Count {
             count: 0,
             since: now,
         };
-        let counted = rows.rate_limits.entry(key).or_insert(none);
+        let counted = rows.rate_limits.entry(key).or_insert(zero);
         if counted.since <= now.saturating_sub(window) {
-            *counted = none;
+            *counted = zero;
         }
         counted.count = counted.count.saturating_add(1);
         Ok(*counted)

@@ -9,7 +9,7 @@ fn rows(file: impl AsRef<[u8]>) -> Result<Vec<Row>, String> {
 }
 
 fn rows_of(file: impl AsRef<[u8]>, format: Option<Format>) -> Result<Vec<Row>, String> {
-    // In small chunks, so that every value is cut somewhere.
+    // The chunks are small, so that every value is cut somewhere.
     let chunks = std::io::BufReader::with_capacity(3, file.as_ref());
     let mut rows = Vec::new();
     let read = read_rows(chunks, format, |row| {
@@ -189,7 +189,7 @@ fn given_format_is_required() {
     let ndjson = |file: &str| rows_of(file, Some(Format::Ndjson)).map(|rows| rows.len());
     assert_eq!(console(&array), Ok(1));
     assert_eq!(ndjson(&lines), Ok(1));
-    // The first line is not used to detect the format then.
+    // A given format is not detected from the first line.
     let rows = rows_of(GOOD, Some(Format::Ndjson)).expect("a file");
     assert_eq!(rows[0].content, Err(RowError::TaskId));
     for nothing in ["", " \n\r\n\t", "\u{FEFF}", "\u{FEFF}\n"] {
@@ -221,7 +221,7 @@ impl io::Read for EndlessArray {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let row = format!(",\n{GOOD}");
         for byte in out.iter_mut() {
-            // The first comma is the opening bracket.
+            // The opening bracket stands in place of the first comma.
             *byte = match self.position {
                 0 => b'[',
                 position => row.as_bytes()[position % row.len()],

@@ -22,7 +22,7 @@ async fn writer(folder: &tempfile::TempDir, writes_per_commit: usize) -> SqliteW
 async fn writes_that_share_a_transaction_are_independent() {
     let folder = tempfile::tempdir().expect("a folder");
     let writer = Arc::new(writer(&folder, 64).await);
-    // All of them wait until this one ends, so they share the next transaction.
+    // The writes below wait until the first one ends, so they share the next transaction.
     let (end, ended) = oneshot::channel::<()>();
     let (tell, is_held) = oneshot::channel::<()>();
     let first = {
