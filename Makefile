@@ -24,6 +24,8 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL
 # Packages whose tests start no other program, and the tests of the others on SQLite.
 FAST = --package taskhold-domain --package taskhold-repository --package taskhold-application \
 	--package taskhold-transfer --package taskhold-api
+# Modules of tests/e2e whose tests on SQLite start nothing but the service.
+FAST_E2E = access::sqlite concurrency::sqlite idempotency::sqlite lists::sqlite parity::sqlite architecture::
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need no other program: rules, use cases, API, and both ends on SQLite
@@ -31,7 +33,7 @@ test-fast: ## Run the tests that need no other program: rules, use cases, API, a
 	$(CARGO) test --locked --package taskhold-testkit --test memory --test linearizability
 	$(CARGO) test --locked --package taskhold-infrastructure --lib
 	$(CARGO) test --locked --package taskhold-infrastructure --test store -- sqlite url:: writer::
-	$(CARGO) test --locked --package taskhold-server --test e2e -- sqlite:: architecture::
+	$(CARGO) test --locked --package taskhold-server --test e2e -- $(FAST_E2E)
 
 test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo test`
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
