@@ -69,7 +69,7 @@ async fn fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working(databas
     run_user_command(&database, &["deactivate", "Anna@Example.org"]);
     run_user_command(&database, &["deactivate", "stranger"]);
     run_user_command(&database, &["delete", "bob@example.org", "--yes"]);
-    // Whatever reads the store notices at once.
+    // Operations that read the store notice the change immediately.
     assert_eq!(post_refresh(service, &anna.refresh).await.status, 401);
     assert_eq!(post_refresh(service, &bob.refresh).await.status, 401);
     for email in ["anna@example.org", "bob@example.org"] {

@@ -320,7 +320,7 @@ pub async fn second_removal_finds_nothing(store: &Ports) {
     assert_eq!(list_tasks(store, &removed.owner).await, [stays]);
 }
 
-/// Checks that an existing task stays unchanged, whoever owns it.
+/// Checks that an existing task stays unchanged, whether the same user or another owns it.
 pub async fn duplicate_id_is_refused(store: &Ports) {
     let first = add_task(store, task("alice", 1)).await;
     add_task(store, task("bob", 2)).await;
