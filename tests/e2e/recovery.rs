@@ -59,8 +59,8 @@ async fn terminated_sessions_fail_no_request() {
     load.wait_for_progress(100).await;
     assert_only_delayed(load, &service).await;
     assert!(
-        service.log().contains("retrying it"),
-        "the retries are logged"
+        service.has_logged_failed_calls(),
+        "no session ended during a call"
     );
 }
 

@@ -206,6 +206,12 @@ impl Service {
         self.log.lock().expect("unpoisoned").clone()
     }
 
+    /// Returns whether the log tells of a store call that failed and was then retried: alone, or out of a batch.
+    pub fn has_logged_failed_calls(&self) -> bool {
+        let log = self.log();
+        log.contains("retrying it") || log.contains("a batch of store calls failed")
+    }
+
     /// Kills the service.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
