@@ -1,8 +1,8 @@
-//! A decorator that batches concurrent calls on tasks, on PostgreSQL (decision 19).
+//! A decorator that batches concurrent calls on tasks (decision 19).
 //!
-//! Five kinds of calls are batched: reads of a task, reads of a page of the newest tasks, additions,
-//! completions and removals. Every other call goes straight to the [`Database`]. SQLite needs no batches: its
-//! writer shares transactions already.
+//! Five kinds of calls are batched on PostgreSQL: reads of a task, reads of a page of the newest tasks,
+//! additions, completions and removals. Of these SQLite batches reads of a task only: its writer shares
+//! transactions already. Every other call goes straight to the [`Database`].
 
 mod batcher;
 mod pages;
@@ -46,17 +46,22 @@ const WRITE_TIMEOUT: Duration = ATTEMPT_TIMEOUT;
 pub struct Batched {
     database: Database,
     finds: Batcher<(UserId, TaskId), Option<TaskRow>>,
+    /// `None` on SQLite.
+    postgres: Option<PostgresBatchers>,
+}
+
+struct PostgresBatchers {
     pages: Batcher<NewestPage, Vec<TaskRow>>,
     additions: Batcher<Task, ()>,
     completions: Batcher<Completion, Option<TaskRow>>,
     removals: Batcher<Removal, bool>,
 }
 
-/// Returns the task repository of a database: on PostgreSQL one that batches at most `batch_size` calls,
-/// unless that is 1; otherwise the database itself.
+/// Returns the task repository of a database: one that batches at most `batch_size` calls, or the database
+/// itself if that is 1.
 #[must_use]
 pub fn task_repository(database: &Database, batch_size: NonZeroUsize) -> Arc<dyn TaskRepository> {
-    if database.is_postgres() && batch_size.get() > 1 {
+    if batch_size.get() > 1 {
         Arc::new(Batched::new(database.clone(), batch_size))
     } else {
         Arc::new(database.clone())
@@ -64,16 +69,18 @@ pub fn task_repository(database: &Database, batch_size: NonZeroUsize) -> Arc<dyn
 }
 
 impl Batched {
-    /// Wraps a database on PostgreSQL. A batch has at most `batch_size` calls.
+    /// Wraps a database. A batch has at most `batch_size` calls.
     #[must_use]
     pub fn new(database: Database, batch_size: NonZeroUsize) -> Self {
         let size = batch_size.get();
         Self {
             finds: batcher(&database, size, READ_TIMEOUT, reads::find),
-            pages: batcher(&database, size.min(MAX_PAGES), READ_TIMEOUT, pages::read),
-            additions: batcher(&database, size, WRITE_TIMEOUT, writes::add),
-            completions: batcher(&database, size, WRITE_TIMEOUT, writes::complete),
-            removals: batcher(&database, size, WRITE_TIMEOUT, writes::remove),
+            postgres: database.is_postgres().then(|| PostgresBatchers {
+                pages: batcher(&database, size.min(MAX_PAGES), READ_TIMEOUT, pages::read),
+                additions: batcher(&database, size, WRITE_TIMEOUT, writes::add),
+                completions: batcher(&database, size, WRITE_TIMEOUT, writes::complete),
+                removals: batcher(&database, size, WRITE_TIMEOUT, writes::remove),
+            }),
             database,
         }
     }
@@ -145,8 +152,11 @@ where
 #[async_trait]
 impl TaskRepository for Batched {
     async fn add(&self, task: &Task) -> Result<(), StoreError> {
+        let Some(batchers) = &self.postgres else {
+            return self.database.add(task).await;
+        };
         let call = self.database.admit("tasks.add")?;
-        let outcome = self.additions.submit(task.clone()).await;
+        let outcome = batchers.additions.submit(task.clone()).await;
         match self.response_or_call(call, Idempotence::IdempotentWrite, outcome)? {
             Answer::Response(()) => Ok(()),
             Answer::Alone(call) => self.database.add_task(call, task).await,
@@ -163,11 +173,11 @@ impl TaskRepository for Batched {
     }
 
     async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
-        let Some(request) = NewestPage::of(owner, query) else {
+        let (Some(batchers), Some(request)) = (&self.postgres, NewestPage::of(owner, query)) else {
             return self.database.list(owner, query).await;
         };
         let call = self.database.admit("tasks.list")?;
-        let outcome = self.pages.submit(request).await;
+        let outcome = batchers.pages.submit(request).await;
         match self.response_or_call(call, Idempotence::Read, outcome)? {
             Answer::Response(rows) => Ok(page::page(owner, query, rows)),
             Answer::Alone(call) => self.database.list_tasks(call, owner, query).await,
@@ -186,14 +196,15 @@ impl TaskRepository for Batched {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError> {
-        let Some(request) = Completion::of(owner, id, change, precondition, now) else {
+        let completion = Completion::of(owner, id, change, precondition, now);
+        let (Some(batchers), Some(request)) = (&self.postgres, completion) else {
             return self
                 .database
                 .change(owner, id, change, precondition, now)
                 .await;
         };
         let call = self.database.admit("tasks.change")?;
-        let outcome = self.completions.submit(request).await;
+        let outcome = batchers.completions.submit(request).await;
         match self.response_or_call(call, Idempotence::NonIdempotentWrite, outcome)? {
             Answer::Response(row) => Ok(row.map(|row| row.into_task(owner.clone())).transpose()?),
             Answer::Alone(call) => {
@@ -210,11 +221,11 @@ impl TaskRepository for Batched {
         id: TaskId,
         precondition: &Precondition,
     ) -> Result<bool, StoreError> {
-        if *precondition != Precondition::None {
+        let (Some(batchers), Precondition::None) = (&self.postgres, precondition) else {
             return self.database.remove(owner, id, precondition).await;
-        }
+        };
         let call = self.database.admit("tasks.remove")?;
-        let outcome = self.removals.submit((owner.clone(), id)).await;
+        let outcome = batchers.removals.submit((owner.clone(), id)).await;
         match self.response_or_call(call, Idempotence::IdempotentWrite, outcome)? {
             Answer::Response(removed) => Ok(removed),
             Answer::Alone(call) => {
@@ -244,6 +255,10 @@ impl TaskRepository for Batched {
         now: Timestamp,
     ) -> Result<Option<IdempotentOutcome>, StoreError> {
         self.database.recall(owner, request, now).await
+    }
+
+    async fn count_keys(&self, owner: &UserId, now: Timestamp) -> Result<u64, StoreError> {
+        self.database.count_keys(owner, now).await
     }
 
     async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {

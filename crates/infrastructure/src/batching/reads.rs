@@ -11,12 +11,15 @@ use super::batcher::Responses;
 use crate::db::Database;
 use crate::entities::task::{Column, Entity, TaskRow};
 
+/// The alias of the batch's requests.
+const REQUEST: &str = "request";
+
 /// Reads the tasks of these owners and ids.
 pub(super) async fn find(
     database: Database,
     requests: Vec<(UserId, TaskId)>,
 ) -> Responses<Option<TaskRow>> {
-    let select = select(&requests);
+    let select = select(database.backend(), &requests);
     let found = database
         .execute_batch("tasks.find", requests.len(), async |connection| {
             let rows = connection.query_all_raw(select).await?;
@@ -36,16 +39,20 @@ pub(super) async fn find(
     Ok(responses.collect())
 }
 
-fn select(requests: &[(UserId, TaskId)]) -> Statement {
+fn select(backend: DbBackend, requests: &[(UserId, TaskId)]) -> Statement {
     let keys = requests
         .iter()
         .map(|(owner, id)| (id.as_uuid(), owner.as_str().to_owned()));
-    let key = Expr::tuple([Expr::col(Column::Id), Expr::col(Column::UserId)]);
+    let stored = |column: Column| Expr::col((Entity, column));
+    let requested = |column: &'static str| Expr::col((REQUEST, column));
+    // SQLite has no list of tuples, and an index serves a join on both stores.
     let select = Query::select()
-        .columns(TaskRow::COLUMNS)
-        .column(Column::UserId)
+        .columns(TaskRow::COLUMNS.map(|column| (Entity, column)))
+        .column((Entity, Column::UserId))
+        .from_values(keys, REQUEST)
         .from(Entity)
-        .and_where(key.in_tuples(keys))
+        .and_where(stored(Column::Id).eq(requested("column1")))
+        .and_where(stored(Column::UserId).eq(requested("column2")))
         .take();
-    DbBackend::Postgres.build(&select)
+    backend.build(&select)
 }

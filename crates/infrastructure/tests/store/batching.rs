@@ -180,7 +180,7 @@ async fn pages(store: &TestDatabase) {
 #[tokio::test]
 async fn batched_calls_above_the_limit_are_busy_at_once() {
     const MAX_CALLS: usize = 256;
-    let store = crate::database::batched().await;
+    let store = crate::database::batched(crate::database::postgres()).await;
     let alice = user("alice");
     let id = TaskId::from_uuid(Uuid::from_u128(1));
     let mut calls: Vec<_> = (0..MAX_CALLS + 10)
@@ -204,12 +204,12 @@ macro_rules! on_both_stores {
         mod $test {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                super::$what(&crate::database::batched().await).await;
+                super::$what(&crate::database::batched(crate::database::postgres()).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                super::$what(&crate::database::sqlite().await).await;
+                super::$what(&crate::database::batched(crate::database::sqlite()).await).await;
             }
         }
     )*};

@@ -57,9 +57,9 @@ pub async fn postgres() -> TestDatabase {
     open(&parsed(database.url()), database.url(), None).await
 }
 
-/// Opens a PostgreSQL database that batches concurrent calls on tasks.
-pub async fn batched() -> TestDatabase {
-    let opened = postgres().await;
+/// Returns a database that batches concurrent calls on tasks.
+pub async fn batched(opened: impl Future<Output = TestDatabase>) -> TestDatabase {
+    let opened = opened.await;
     let size = NonZeroUsize::new(64).expect("not zero");
     TestDatabase {
         ports: Ports {

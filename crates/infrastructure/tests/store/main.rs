@@ -13,7 +13,14 @@ use taskhold_testkit::store_contract;
 
 store_contract!(sqlite, crate::database::sqlite());
 store_contract!(postgres, crate::database::postgres());
-store_contract!(batched, crate::database::batched());
+store_contract!(
+    batched,
+    crate::database::batched(crate::database::postgres())
+);
+store_contract!(
+    batched_sqlite,
+    crate::database::batched(crate::database::sqlite())
+);
 
 #[tokio::test]
 async fn sqlite_queries_on_ten_thousand_tasks_match_the_reference() {
