@@ -74,6 +74,10 @@ bench-import: build ## Measure imports beside what the stores' own tools take (d
 login-storm: build ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
 
+.PHONY: fairness
+fairness: build ## Measure how long one user waits while another asks for everything at once (docs/performance.md)
+	scripts/fairness
+
 .PHONY: bench-criterion
 bench-criterion: ## Measure the parts by themselves: rules, tokens, answers (docs/performance.md)
 	$(CARGO) bench --locked --package taskhold-domain --package taskhold-security --package taskhold-api \

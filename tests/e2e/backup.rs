@@ -1,6 +1,6 @@
 //! Backups, restores and copies by the real program, on both kinds of store.
 
-mod contents;
+pub mod contents;
 mod copy;
 mod damage;
 mod full_disk;

@@ -54,7 +54,7 @@ async fn concurrent_writers_with_one_etag_have_one_winner(database: Database) {
     let alice = service.client("alice");
     let task = alice.create(json!({"title": "before"})).await;
     let path = path(&task);
-    let mut tag = "\"1\"".to_owned();
+    let mut tag = task["etag"].as_str().expect("a tag").to_owned();
     for round in 0..5 {
         let writers = (0..CLIENTS).map(|number| {
             let request = alice

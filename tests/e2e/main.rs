@@ -33,6 +33,7 @@ mod docs_page;
 mod doctor;
 mod documents;
 mod durability;
+mod fairness;
 mod faults;
 mod guide;
 mod history;

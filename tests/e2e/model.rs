@@ -62,7 +62,8 @@ struct ModelTask {
     title: String,
     description: String,
     completed: bool,
-    version: u32,
+    version: u64,
+    etag: String,
     deleted: bool,
 }
 
@@ -174,6 +175,7 @@ impl Run<'_> {
             description: String::new(),
             completed: completed.unwrap_or(false),
             version: 1,
+            etag: answer.header("etag").to_owned(),
             deleted: false,
         };
         assert_eq!(fields(&answer.body["task"]), task.fields());
@@ -192,7 +194,7 @@ impl Run<'_> {
         assert_eq!(tasks.iter().map(fields).collect::<Vec<_>>(), expected);
     }
 
-    /// Sends a request about a task with the tag of its version or, if `stale`, of another version.
+    /// Sends a request about a task with its tag or, if `stale`, with that of another version.
     async fn send(
         &self,
         user: usize,
@@ -203,11 +205,15 @@ impl Run<'_> {
         stale: bool,
     ) -> Answer {
         const RANDOM_ID: &str = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
-        let (id, version) = self
+        let (id, tag) = self
             .model
             .get(task)
-            .map_or((RANDOM_ID, 1), |task| (task.id.as_str(), task.version));
-        let tag = format!("\"{}\"", version + u32::from(stale));
+            .map_or((RANDOM_ID, "\"1-1\""), |task| (&task.id, &task.etag));
+        let tag = if stale {
+            tag.replacen('"', "\"1", 1)
+        } else {
+            tag.to_owned()
+        };
         let mut request = self
             .client(user)
             .request(method, &format!("/api/v1/tasks/{id}{suffix}"));
@@ -242,7 +248,8 @@ impl Run<'_> {
         }
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(fields(&answer.body["task"]), task.fields());
-        assert_eq!(answer.header("etag"), format!("\"{}\"", task.version));
+        assert_eq!(answer.version(), task.version);
+        answer.header("etag").clone_into(&mut task.etag);
     }
 }
 

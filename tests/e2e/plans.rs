@@ -96,7 +96,7 @@ trait Observed {
 /// Returns whether a statement on tasks restricts whose tasks it reads or changes.
 fn names_owner(statement: &str) -> bool {
     let statement = statement.to_lowercase().replace('"', "");
-    let is_on_tasks = ["from tasks", "update tasks", "join tasks"]
+    let is_on_tasks = ["from tasks", "update tasks", "join tasks", ", tasks where"]
         .iter()
         .any(|clause| statement.contains(clause));
     let condition = statement.split_once(" where ");

@@ -18,6 +18,7 @@ use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
+use taskhold_application::user_limit::UserLimit;
 use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -201,10 +202,17 @@ fn services(store: &MemoryStore) -> Services {
     };
     let store = Arc::new(store.clone());
     Services {
-        tasks: TaskService::new(store.clone(), clock.clone(), ids.clone(), NonZeroU64::MAX),
+        tasks: TaskService::new(
+            store.clone(),
+            clock.clone(),
+            ids.clone(),
+            NonZeroU64::MAX,
+            NonZeroU64::MAX,
+        ),
         accounts,
         tokens: Arc::new(PlainTokens),
         revocations,
+        user_limit: UserLimit::new(usize::MAX),
         proxies: TrustedProxies::default(),
         readiness: Arc::new(Readiness::new(store)),
         clock,

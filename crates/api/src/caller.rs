@@ -1,26 +1,31 @@
 //! The authenticated user of a request.
 
+use std::sync::Arc;
+
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, RETRY_AFTER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use taskhold_application::accounts::AccountError;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tokens::TokenVerifier;
+use taskhold_application::user_limit::{InProgress, TooManyInProgress, UserLimit};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
-use crate::problem::Problem;
+use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem};
 use crate::request_log::{self, Pseudonym};
 
 /// The user whose token came with the request and is valid. A handler that takes a `Caller` is never
-/// called without a valid token.
-#[derive(Debug, Clone)]
+/// called without a valid token. Until the `Caller` is dropped the request counts against the user's limit of
+/// requests in progress: a response that is sent in parts keeps it.
+#[derive(Debug)]
 pub struct Caller {
     /// The `sub` of the token.
     pub id: UserId,
     /// When the token was issued, if the token says so.
     pub issued: Option<Timestamp>,
+    _in_progress: InProgress,
 }
 
 impl FromRequest for Caller {
@@ -41,6 +46,9 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
     let revocations = request
         .app_data::<web::Data<Revocations>>()
         .ok_or_else(|| Problem::internal("the application has no revocations"))?;
+    let limit = request
+        .app_data::<web::Data<Arc<UserLimit>>>()
+        .ok_or_else(|| Problem::internal("the application has no limit of requests"))?;
     let identity = tokens.verify(token).await;
     let identity = identity.map_err(|_| Problem::invalid_token())?;
     let admits = revocations.admits(&identity).await;
@@ -51,10 +59,19 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
         let pseudonym = Pseudonym::of(&identity.user);
         request.extensions_mut().insert(pseudonym);
     }
+    let in_progress = limit.get_ref().begin(&identity.user).await?;
     Ok(Caller {
         id: identity.user,
         issued: identity.issued,
+        _in_progress: in_progress,
     })
+}
+
+impl From<TooManyInProgress> for Problem {
+    fn from(_: TooManyInProgress) -> Self {
+        let detail = "Too many requests of yours are in progress. Read their responses before you send more.";
+        Self::new(Kind::RateLimited, detail).with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS)
+    }
 }
 
 /// Returns the token, or `None` unless there is exactly one `Authorization` header with one.

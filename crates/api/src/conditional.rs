@@ -1,14 +1,63 @@
 //! Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13.1).
 
-use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
-use taskhold_application::tasks::Precondition;
-use taskhold_domain::task::{Task, Version};
+use std::fmt;
+use std::io::Write as _;
 
+use actix_web::http::header::{
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, InvalidHeaderValue,
+    TryIntoHeaderValue,
+};
+use taskhold_application::tasks::Precondition;
+use taskhold_domain::task::{Revision, Task, Version};
+use taskhold_domain::timestamp::Timestamp;
+
+use crate::json::WriteJson;
 use crate::problem::Problem;
 
-/// Returns the strong entity tag of a task, which is its version in quotes.
-pub(crate) fn etag(task: &Task) -> String {
-    format!("\"{}\"", task.version.get())
+/// The strong entity tag of a revision of a task: its version, and the microseconds of its last change in
+/// hexadecimal digits. It is displayed with the quotes of the header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ETag(Revision);
+
+impl ETag {
+    /// Returns the tag of a task.
+    pub(crate) fn of(task: &Task) -> Self {
+        Self(task.revision())
+    }
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Revision {
+            version,
+            updated_at,
+        } = self.0;
+        write!(f, "\"{}-{:x}\"", version.get(), updated_at.as_micros())
+    }
+}
+
+impl TryIntoHeaderValue for ETag {
+    type Error = InvalidHeaderValue;
+
+    fn try_into_value(self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.to_string().try_into()
+    }
+}
+
+impl WriteJson for ETag {
+    fn write_json(&self, document: &mut Vec<u8>) -> serde_json::Result<()> {
+        let Revision {
+            version,
+            updated_at,
+        } = self.0;
+        write!(
+            document,
+            "\"\\\"{}-{:x}\\\"\"",
+            version.get(),
+            updated_at.as_micros()
+        )
+        .map_err(serde_json::Error::io)
+    }
 }
 
 /// Returns the precondition that `If-Match` sets. A tag that the service never sent, or a weak one,
@@ -21,20 +70,20 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
         None | Some(Tags::Any) => Precondition::None,
         Some(Tags::Listed(tags)) => {
             let strong = tags.iter().filter(|tag| !tag.weak);
-            Precondition::VersionIn(strong.filter_map(Tag::version).collect())
+            Precondition::RevisionIn(strong.filter_map(Tag::revision).collect())
         }
     })
 }
 
-/// Returns `true` if the client has this version already, according to `If-None-Match`.
+/// Returns `true` if the client has this revision already, according to `If-None-Match`.
 ///
 /// # Errors
 /// A problem if the header is malformed.
-pub(crate) fn is_known(headers: &HeaderMap, version: Version) -> Result<bool, Problem> {
+pub(crate) fn is_known(headers: &HeaderMap, revision: Revision) -> Result<bool, Problem> {
     Ok(match tags(headers, &IF_NONE_MATCH)? {
         None => false,
         Some(Tags::Any) => true,
-        Some(Tags::Listed(tags)) => tags.iter().any(|tag| tag.version() == Some(version)),
+        Some(Tags::Listed(tags)) => tags.iter().any(|tag| tag.revision() == Some(revision)),
     })
 }
 
@@ -49,11 +98,17 @@ struct Tag<'a> {
 }
 
 impl Tag<'_> {
-    /// Returns the version that the tag names, if it is written as [`etag`] writes it.
-    fn version(&self) -> Option<Version> {
+    /// Returns the revision that the tag names, if it is written as [`ETag`] writes it.
+    fn revision(&self) -> Option<Revision> {
         let text = std::str::from_utf8(self.opaque).ok()?;
-        let version = Version::parse(text.parse().ok()?).ok()?;
-        (version.get().to_string() == text).then_some(version)
+        let (version, updated_at) = text.split_once('-')?;
+        let updated_at = u64::from_str_radix(updated_at, 16).ok()?;
+        let revision = Revision {
+            version: Version::parse(version.parse().ok()?).ok()?,
+            updated_at: Timestamp::from_micros(updated_at.cast_signed()).ok()?,
+        };
+        // Leading zeros and signs name nothing.
+        (ETag(revision).to_string().trim_matches('"') == text).then_some(revision)
     }
 }
 
@@ -119,13 +174,53 @@ mod tests {
         headers
     }
 
-    fn versions(numbers: &[i64]) -> Precondition {
-        Precondition::VersionIn(
-            numbers
-                .iter()
-                .map(|number| Version::parse(*number).unwrap())
-                .collect(),
-        )
+    const UPDATED_AT: i64 = 0x6_2f4a_9c0d_e1b2;
+
+    fn revision(version: i64) -> Revision {
+        Revision {
+            version: Version::parse(version).unwrap(),
+            updated_at: Timestamp::from_micros(UPDATED_AT).unwrap(),
+        }
+    }
+
+    fn revisions(versions: &[i64]) -> Precondition {
+        Precondition::RevisionIn(versions.iter().map(|version| revision(*version)).collect())
+    }
+
+    #[test]
+    fn tag_is_told_alike_in_headers_and_in_json() {
+        let tag = ETag(revision(3));
+        assert_eq!(tag.to_string(), "\"3-62f4a9c0de1b2\"");
+        let mut json = Vec::new();
+        tag.write_json(&mut json).unwrap();
+        assert_eq!(
+            serde_json::from_slice::<String>(&json).unwrap(),
+            tag.to_string()
+        );
+    }
+
+    #[test]
+    fn tags_of_every_time_are_read_again() {
+        for micros in [
+            i64::from(i32::MIN),
+            -1,
+            0,
+            1,
+            UPDATED_AT,
+            Timestamp::LAST.as_micros(),
+        ] {
+            let revision = Revision {
+                updated_at: Timestamp::from_micros(micros).unwrap(),
+                ..revision(1)
+            };
+            let text = ETag(revision).to_string();
+            let opaque = text.trim_matches('"').as_bytes();
+            let tag = Tag {
+                weak: false,
+                opaque,
+            };
+            assert_eq!(tag.revision(), Some(revision), "{text}");
+        }
     }
 
     #[test]
@@ -133,16 +228,40 @@ mod tests {
         for (values, expected) in [
             (&[][..], Precondition::None),
             (&["*"], Precondition::None),
-            (&["\"1\""], versions(&[1])),
-            (&["\"1\", \"2\"", " ,\"30\" , "], versions(&[1, 2, 30])),
-            (&["W/\"1\""], versions(&[])),
-            (&["W/\"1\",\"2\""], versions(&[2])),
-            (&["\"other,tag\""], versions(&[])),
+            (&["\"1-62f4a9c0de1b2\""], revisions(&[1])),
             (
-                &["\"01\"", "\"+1\"", "\"0\"", "\"-1\"", "\"\""],
-                versions(&[]),
+                &[
+                    "\"1-62f4a9c0de1b2\", \"2-62f4a9c0de1b2\"",
+                    " ,\"30-62f4a9c0de1b2\" , ",
+                ],
+                revisions(&[1, 2, 30]),
             ),
-            (&["\"99999999999999999999\""], versions(&[])),
+            (&["W/\"1-62f4a9c0de1b2\""], revisions(&[])),
+            (
+                &["W/\"1-62f4a9c0de1b2\",\"2-62f4a9c0de1b2\""],
+                revisions(&[2]),
+            ),
+            (&["\"other,tag\""], revisions(&[])),
+            // What the service sent before its tags had a time.
+            (&["\"1\""], revisions(&[])),
+            (
+                &[
+                    "\"01-62f4a9c0de1b2\"",
+                    "\"+1-62f4a9c0de1b2\"",
+                    "\"0-62f4a9c0de1b2\"",
+                    "\"-1-62f4a9c0de1b2\"",
+                    "\"1-062f4a9c0de1b2\"",
+                    "\"1-62F4A9C0DE1B2\"",
+                    "\"1-\"",
+                    "\"-\"",
+                    "\"\"",
+                ],
+                revisions(&[]),
+            ),
+            (
+                &["\"99999999999999999999-1\"", "\"1-fffffffffffffffff\""],
+                revisions(&[]),
+            ),
         ] {
             assert_eq!(
                 if_match(&headers(&IF_MATCH, values)).unwrap(),
@@ -169,7 +288,7 @@ mod tests {
             "\"a b\"",
         ] {
             assert!(if_match(&headers(&IF_MATCH, &[value])).is_err(), "{value}");
-            let known = is_known(&headers(&IF_NONE_MATCH, &[value]), Version::FIRST);
+            let known = is_known(&headers(&IF_NONE_MATCH, &[value]), revision(1));
             assert!(known.is_err(), "{value}");
         }
     }
@@ -177,14 +296,16 @@ mod tests {
     #[test]
     fn if_none_match_compares_weakly() {
         for (value, known) in [
-            ("\"1\"", true),
-            ("W/\"1\"", true),
+            ("\"1-62f4a9c0de1b2\"", true),
+            ("W/\"1-62f4a9c0de1b2\"", true),
             ("*", true),
-            ("\"2\"", false),
-            ("\"2\", \"1\"", true),
+            ("\"1-62f4a9c0de1b3\"", false),
+            ("\"2-62f4a9c0de1b2\"", false),
+            ("\"2-62f4a9c0de1b2\", \"1-62f4a9c0de1b2\"", true),
+            ("\"1\"", false),
         ] {
             assert_eq!(
-                is_known(&headers(&IF_NONE_MATCH, &[value]), Version::FIRST).unwrap(),
+                is_known(&headers(&IF_NONE_MATCH, &[value]), revision(1)).unwrap(),
                 known,
                 "{value}"
             );

@@ -11,7 +11,6 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use taskhold_application::tasks::{TaskPage, TaskService};
 use taskhold_domain::task::{Description, Title};
-use taskhold_domain::user::UserId;
 use taskhold_transfer::Format;
 use taskhold_transfer::writer::Writer;
 use taskhold_transfer::zone::Zone;
@@ -39,7 +38,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 /// A file that is being sent: the page of tasks to be written next, and how the next one is read.
 struct Sending {
     tasks: web::Data<TaskService>,
-    owner: UserId,
+    caller: Caller,
     writer: Writer,
     page: Option<TaskPage>,
 }
@@ -70,7 +69,7 @@ async fn export(
     let page = tasks.export_page(&caller.id, None).await?;
     let sending = Sending {
         tasks,
-        owner: caller.id,
+        caller,
         writer: Writer::new(format, zone),
         page: Some(page),
     };
@@ -99,7 +98,7 @@ impl Sending {
         }
         match page.next {
             Some(position) => {
-                let next = self.tasks.export_page(&self.owner, Some(position));
+                let next = self.tasks.export_page(&self.caller.id, Some(position));
                 self.page = Some(next.await?);
             }
             None => part.push_str(self.writer.end()),
@@ -207,5 +206,10 @@ fn exported_tasks_example() -> Value {
 }
 
 fn lines_example() -> Value {
-    json!(format!("{}\n", some_task()))
+    let mut task = some_task();
+    if let Some(members) = task.as_object_mut() {
+        members.remove("etag");
+        members.insert("version".to_owned(), json!(1));
+    }
+    json!(format!("{task}\n"))
 }

@@ -32,6 +32,7 @@ use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
 use taskhold_application::tokens::TokenVerifier;
+use taskhold_application::user_limit::UserLimit;
 
 pub mod accounts;
 pub mod body;
@@ -72,6 +73,8 @@ pub struct Services {
     pub tokens: Arc<dyn TokenVerifier>,
     /// Which valid tokens have been revoked.
     pub revocations: Arc<Revocations>,
+    /// How many requests each user may have in progress.
+    pub user_limit: Arc<UserLimit>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
     /// Whether requests can be served.
@@ -107,6 +110,7 @@ pub fn app(
         .app_data(web::Data::new(services.accounts))
         .app_data(web::Data::<dyn TokenVerifier>::from(services.tokens))
         .app_data(web::Data::from(services.revocations))
+        .app_data(web::Data::new(services.user_limit))
         .app_data(web::Data::new(services.proxies))
         .app_data(web::Data::from(services.readiness))
         .app_data(web::Data::<dyn Clock>::from(services.clock))

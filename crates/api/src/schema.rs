@@ -10,6 +10,9 @@ pub(crate) const SOME_ID: &str = "01a1fd4a-394c-7699-8ad9-e4a650ecd070";
 /// An instant for examples.
 pub(crate) const SOME_TIME: &str = "2026-11-21T08:47:42.412957Z";
 
+/// The entity tag of a new task, for examples.
+pub(crate) const SOME_ETAG: &str = "\"1-660c569efd49d\"";
+
 /// The pattern of text without U+0000, which PostgreSQL cannot store. The macros of utoipa take a
 /// literal only, so that they repeat it.
 pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";

@@ -22,7 +22,7 @@ pub(crate) use self::problem::stale;
 pub(crate) use self::query::MAX_LIMIT;
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
-use crate::conditional::{etag, if_match, is_known};
+use crate::conditional::{ETag, if_match, is_known};
 use crate::idempotency::{IDEMPOTENT_REPLAYED, keyed};
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
@@ -118,9 +118,9 @@ async fn read(
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let task = tasks.find(&caller.id, task_id(&id)?).await?;
-    if is_known(request.headers(), task.version)? {
+    if is_known(request.headers(), task.revision())? {
         return Ok(HttpResponse::NotModified()
-            .insert_header((ETAG, etag(&task)))
+            .insert_header((ETAG, ETag::of(&task)))
             .finish());
     }
     one(&mut HttpResponse::Ok(), &task)
@@ -304,7 +304,7 @@ fn mark_replayed(response: &mut HttpResponseBuilder, replayed: bool) {
 fn one(response: &mut HttpResponseBuilder, task: &Task) -> Result<HttpResponse, Problem> {
     let body = body::one_task(task).map_err(Problem::internal)?;
     Ok(response
-        .insert_header((ETAG, etag(task)))
+        .insert_header((ETAG, ETag::of(task)))
         .insert_header((CONTENT_TYPE, JSON))
         .body(body))
 }

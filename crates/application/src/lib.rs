@@ -8,6 +8,7 @@
 //! | [`administration`] | [`Administration`](administration::Administration): what an operator can do with accounts |
 //! | [`import`] | [`Importer`](import::Importer): imports the rows of a file, all or none |
 //! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): limits registrations and logins |
+//! | [`user_limit`] | [`UserLimit`](user_limit::UserLimit): limits what each user has in progress |
 //! | [`revocations`] | [`Revocations`](revocations::Revocations): which valid tokens were revoked |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): whether requests can be served |
@@ -24,7 +25,7 @@
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let store = Arc::new(taskhold_testkit::memory::MemoryStore::default());
 //! let quota = NonZeroU64::new(1).expect("not zero");
-//! let tasks = TaskService::new(store, Arc::new(SystemClock), Arc::new(TimeOrderedIds), quota);
+//! let tasks = TaskService::new(store, Arc::new(SystemClock), Arc::new(TimeOrderedIds), quota, quota);
 //!
 //! let anna = UserId::parse("anna")?;
 //! let draft = TaskDraft {
@@ -55,3 +56,4 @@ pub mod readiness;
 pub mod revocations;
 pub mod tasks;
 pub mod tokens;
+pub mod user_limit;

@@ -1,4 +1,4 @@
-//! The limit on the number of tasks of a user.
+//! A limit on the number of rows of a user: tasks, or idempotency keys.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::TaskRepository;
 
 /// The number of owners that are remembered. An owner who is forgotten costs one more count.
 const REMEMBERED_OWNERS: usize = 10_000;
@@ -16,7 +15,7 @@ const REMEMBERED_OWNERS: usize = 10_000;
 /// How long a full quota is cached, so that repeated attempts do not count each time.
 const FULL_FOR: Duration = Duration::from_secs(1);
 
-/// A limit that is enforced without counting on each write: an owner's tasks are counted once per
+/// A limit that is enforced without counting on each write: an owner's rows are counted once per
 /// thousandth of the limit. An instance may exceed the limit by a thousandth, and by the creations in
 /// progress.
 pub(crate) struct Quota {
@@ -27,9 +26,9 @@ pub(crate) struct Quota {
 /// What is cached about an owner.
 #[derive(Debug, Clone, Copy)]
 enum Standing {
-    /// This many more tasks are admitted without counting.
+    /// This many more rows are admitted without counting.
     Admitted(u64),
-    /// No task is admitted before this time.
+    /// No row is admitted before this time.
     FullUntil(Timestamp),
 }
 
@@ -45,17 +44,17 @@ impl Quota {
         self.limit.get()
     }
 
-    /// Returns whether the owner may create one more task.
+    /// Returns whether the owner may create one more row. `count` counts the owner's rows.
     pub(crate) async fn admits(
         &self,
         owner: &UserId,
-        tasks: &dyn TaskRepository,
         now: Timestamp,
+        count: impl AsyncFnOnce() -> Result<u64, StoreError>,
     ) -> Result<bool, StoreError> {
         if let Some(known) = self.admits_by_cache(owner, now) {
             return Ok(known);
         }
-        let left = self.limit().saturating_sub(tasks.count(owner).await?.total);
+        let left = self.limit().saturating_sub(count().await?);
         let standing = if left == 0 {
             Standing::FullUntil(now.saturating_add(FULL_FOR))
         } else {
@@ -70,7 +69,7 @@ impl Quota {
         Ok(left > 0)
     }
 
-    /// Notes that the owner has deleted a task.
+    /// Notes that the owner has deleted a row.
     pub(crate) fn freed(&self, owner: &UserId) {
         let mut owners = self.owners();
         if let Some(Standing::FullUntil(_)) = owners.get(owner) {

@@ -19,9 +19,18 @@ use taskhold_repository::tasks::{TaskRepository, TaskWrite};
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::quota::Quota;
+use crate::user_limit::{TooManyInProgress, UserLimit};
 
-/// The number of tasks in a page of an export.
-const EXPORT_PAGE: u32 = 1000;
+/// The number of tasks in a page of an export, or of a list without a limit.
+const PAGE: u32 = 1000;
+/// The number of tasks in a page of a list that no index orders. Each such page is found among all tasks of
+/// the user, so that few large pages take less time than many small ones.
+const UNINDEXED_PAGE: u32 = 4000;
+/// The longest page that one statement reads by an index in a millisecond or so.
+const SHORT_PAGE: u32 = 100;
+/// The long statements that the store executes for one user at a time. Others of the same user wait, so that
+/// the store has connections and processors left for other users.
+const MAX_SCANS: usize = 2;
 
 /// The tasks of a user. Every method acts for `caller` on the caller's own tasks.
 ///
@@ -33,6 +42,8 @@ pub struct TaskService {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     quota: Arc<Quota>,
+    keys: Arc<Quota>,
+    scans: Arc<UserLimit>,
 }
 
 /// The result of a write.
@@ -65,12 +76,21 @@ pub enum TaskError {
         /// The number of tasks that a user may have.
         quota: u64,
     },
+    /// The caller has used as many idempotency keys as a user may use in their retention.
+    #[error("the {limit} idempotency keys of a user are used up")]
+    TooManyKeys {
+        /// The number of keys that a user may use.
+        limit: u64,
+    },
     /// The idempotency key belongs to another request; nothing was done.
     #[error("the idempotency key was used for another request")]
     KeyReused,
     /// A request with the same idempotency key is in progress; nothing was done.
     #[error("a request under this idempotency key is under way")]
     KeyInFlight,
+    /// The caller has too many long lists or searches in progress.
+    #[error(transparent)]
+    TooManyInProgress(#[from] TooManyInProgress),
     /// Too many requests wait for the store; nothing was done.
     #[error("too many requests wait for the store")]
     Busy,
@@ -105,20 +125,23 @@ impl From<StoreError> for TaskError {
 }
 
 impl TaskService {
-    /// Creates the service on its ports. Each user may have about `quota` tasks.
+    /// Creates the service on its ports. Each user may have about `quota` tasks, and about `keys` idempotency
+    /// keys that have not expired.
     #[must_use]
     pub fn new(
         tasks: Arc<dyn TaskRepository>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         quota: NonZeroU64,
+        keys: NonZeroU64,
     ) -> Self {
-        let quota = Arc::new(Quota::new(quota));
         Self {
             tasks,
             clock,
             ids,
-            quota,
+            quota: Arc::new(Quota::new(quota)),
+            keys: Arc::new(Quota::new(keys)),
+            scans: UserLimit::new(MAX_SCANS),
         }
     }
 
@@ -133,19 +156,19 @@ impl TaskService {
         request: Option<&KeyedRequest>,
     ) -> Result<WriteResult<Task>, TaskError> {
         let now = self.clock.now();
-        let written = if self.quota.admits(caller, &*self.tasks, now).await? {
+        let count = async || Ok(self.tasks.count(caller).await?.total);
+        let written = if self.quota.admits(caller, now, count).await? {
             let id = TaskId::from_uuid(self.ids.next());
             let task = Task::create(id, caller.clone(), draft, now);
             let write = TaskWrite::Add(task);
             self.write(caller, write, request, now).await?
         } else {
-            // A request that succeeded is replayed even if the quota is used up by now.
-            let replayed = match request {
-                Some(request) => self.tasks.recall(caller, request, now).await?,
-                None => None,
-            };
             let quota = self.quota.limit();
-            into_result(replayed.ok_or(TaskError::QuotaExceeded { quota })?)?
+            let exceeded = TaskError::QuotaExceeded { quota };
+            match request {
+                Some(request) => self.replay(caller, request, now, exceeded).await?,
+                None => return Err(exceeded),
+            }
         };
         with_task(written.ok_or_else(missing_task)?)
     }
@@ -159,19 +182,37 @@ impl TaskService {
         task.ok_or(TaskError::NotFound)
     }
 
-    /// Returns the tasks that match `query`.
+    /// Returns the tasks that match `query`, or a page of them: the next page begins after [`TaskPage::next`].
+    /// A query without a limit has pages too, so that no list is ever held whole.
     ///
     /// # Errors
-    /// [`TaskError`]: `Unavailable`, `Defect`.
+    /// [`TaskError`]: `TooManyInProgress`, `Busy`, `Unavailable`, `Defect`.
     pub async fn list(&self, caller: &UserId, query: &TaskQuery) -> Result<TaskPage, TaskError> {
-        Ok(self.tasks.list(caller, query).await?)
+        let is_indexed = query.sort.key == SortKey::CreatedAt;
+        let limit = query
+            .limit
+            .unwrap_or(if is_indexed { PAGE } else { UNINDEXED_PAGE });
+        let is_short = is_indexed
+            && limit <= SHORT_PAGE
+            && query.text.is_none()
+            && query.completed.is_none()
+            && !matches!(query.start, Start::Offset(_));
+        let _scan = match is_short {
+            true => None,
+            false => Some(self.scans.begin(caller).await?),
+        };
+        let page = TaskQuery {
+            limit: Some(limit),
+            ..query.clone()
+        };
+        Ok(self.tasks.list(caller, &page).await?)
     }
 
     /// Returns a page of all tasks, oldest first, without leaving any out.
     ///
     /// # Errors
-    /// [`TaskError`]: `Unavailable`; `Defect` also if a stored task is corrupt, since an export without
-    /// it would look complete.
+    /// [`TaskError`]: `TooManyInProgress`, `Busy`, `Unavailable`; `Defect` also if a stored task is corrupt,
+    /// since an export without it would look complete.
     pub async fn export_page(
         &self,
         caller: &UserId,
@@ -183,7 +224,6 @@ impl TaskService {
                 descending: false,
             },
             start: from.map_or(Start::First, Start::After),
-            limit: Some(EXPORT_PAGE),
             ..TaskQuery::default()
         };
         let page = self.list(caller, &query).await?;
@@ -198,8 +238,9 @@ impl TaskService {
     /// Returns the number of tasks.
     ///
     /// # Errors
-    /// [`TaskError`]: `Unavailable`, `Defect`.
+    /// [`TaskError`]: `TooManyInProgress`, `Busy`, `Unavailable`, `Defect`.
     pub async fn count(&self, caller: &UserId) -> Result<TaskCounts, TaskError> {
+        let _scan = self.scans.begin(caller).await?;
         Ok(self.tasks.count(caller).await?)
     }
 
@@ -263,6 +304,12 @@ impl TaskService {
     ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
         let tasks = &self.tasks;
         if let Some(request) = request {
+            let count = async || tasks.count_keys(caller, now).await;
+            if !self.keys.admits(caller, now, count).await? {
+                let limit = self.keys.limit();
+                let exceeded = TaskError::TooManyKeys { limit };
+                return self.replay(caller, request, now, exceeded).await;
+            }
             let outcome = tasks.write_idempotent(caller, request, &write, now).await?;
             return into_result(outcome);
         }
@@ -288,6 +335,19 @@ impl TaskService {
             outcome,
             replayed: false,
         }))
+    }
+
+    /// Returns the outcome of a request that succeeded before it exceeded a quota. A first request gets the
+    /// error.
+    async fn replay(
+        &self,
+        caller: &UserId,
+        request: &KeyedRequest,
+        now: Timestamp,
+        exceeded: TaskError,
+    ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+        let recalled = self.tasks.recall(caller, request, now).await?;
+        into_result(recalled.ok_or(exceeded)?)
     }
 
     /// Returns why a change found nothing. Queried only then, so that a successful change is one

@@ -28,6 +28,7 @@ impl Service {
             clock.clone(),
             Arc::new(TimeOrderedIds),
             NonZeroU64::MAX,
+            NonZeroU64::MAX,
         );
         Self { tasks, clock }
     }

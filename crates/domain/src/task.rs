@@ -82,6 +82,15 @@ impl Task {
         }
     }
 
+    /// Returns the revision of the task. Two reads with the same revision return the same task.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        Revision {
+            version: self.version,
+            updated_at: self.updated_at,
+        }
+    }
+
     /// Applies `change` at `now`. `updated_at` advances and the version goes up by one even if no part
     /// changes, as on the console.
     pub fn apply(&mut self, change: &TaskChange, now: Timestamp) {
@@ -178,7 +187,17 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// The number of changes of a task plus one: two reads with the same version return the same task.
+/// Which state of a task this is. The version alone would not tell: a task that was restored from a backup
+/// or from a file counts on from an older version, while the clock goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revision {
+    /// The version of the task.
+    pub version: Version,
+    /// When the task was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The number of changes of a task plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(i64);
 

@@ -1,29 +1,29 @@
 //! The port for tasks.
 
 use async_trait::async_trait;
-use taskhold_domain::task::{Task, TaskChange, TaskId, Version};
+use taskhold_domain::task::{Revision, Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
 use crate::error::StoreError;
 use crate::idempotency::{IdempotentOutcome, KeyedRequest};
 
-/// The versions of a task that a change may be based on.
+/// The revisions of a task that a change may be based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Any version: the last writer wins.
+    /// Any revision: the last writer wins.
     None,
-    /// One of these versions. An empty list never matches.
-    VersionIn(Vec<Version>),
+    /// One of these revisions. An empty list never matches.
+    RevisionIn(Vec<Revision>),
 }
 
 impl Precondition {
-    /// Returns whether a task of `version` may be changed.
+    /// Returns whether a task of `revision` may be changed.
     #[must_use]
-    pub fn allows(&self, version: Version) -> bool {
+    pub fn allows(&self, revision: Revision) -> bool {
         match self {
             Self::None => true,
-            Self::VersionIn(versions) => versions.contains(&version),
+            Self::RevisionIn(revisions) => revisions.contains(&revision),
         }
     }
 }
@@ -137,14 +137,14 @@ pub enum TaskWrite {
         id: TaskId,
         /// The change.
         change: TaskChange,
-        /// The versions that may be changed.
+        /// The revisions that may be changed.
         precondition: Precondition,
     },
     /// As [`remove`](TaskRepository::remove).
     Remove {
         /// The id of the task.
         id: TaskId,
-        /// The versions that may be removed.
+        /// The revisions that may be removed.
         precondition: Precondition,
     },
 }
@@ -180,8 +180,8 @@ pub trait TaskRepository: Send + Sync {
     /// `Unavailable`, `Defect`.
     async fn count(&self, owner: &UserId) -> Result<TaskCounts, StoreError>;
 
-    /// Applies `change` at `now`, as [`Task::apply`] does, if the owner has this task and its version is
-    /// allowed. Returns the task after the change, or `None` if nothing was changed.
+    /// Applies `change` at `now`, as [`Task::apply`] does, if the owner has this task and its revision
+    /// is allowed. Returns the task after the change, or `None` if nothing was changed.
     ///
     /// # Errors
     /// `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -194,7 +194,7 @@ pub trait TaskRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Task>, StoreError>;
 
-    /// Removes the owner's task of this id if its version is allowed, and returns whether it did.
+    /// Removes the owner's task of this id if its revision is allowed, and returns whether it did.
     ///
     /// # Errors
     /// `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -231,6 +231,12 @@ pub trait TaskRepository: Send + Sync {
         request: &KeyedRequest,
         now: Timestamp,
     ) -> Result<Option<IdempotentOutcome>, StoreError>;
+
+    /// Returns the number of the owner's idempotency keys that have not expired at `now`.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    async fn count_keys(&self, owner: &UserId, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Returns whether a task of this id belongs to a user other than `caller`. Queried only after a change
     /// found nothing, to tell a forbidden change from a missing task.

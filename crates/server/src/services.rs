@@ -13,6 +13,7 @@ use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
+use taskhold_application::user_limit::UserLimit;
 use taskhold_infrastructure::{Database, batching};
 use taskhold_security::jwt::JwtTokens;
 use taskhold_security::passwords::Argon2Passwords;
@@ -50,6 +51,7 @@ pub fn api(
         accounts,
         tokens,
         revocations,
+        user_limit: UserLimit::new(settings.requests_per_user.get()),
         proxies: settings.server.trusted_proxies.clone(),
         readiness: Arc::new(Readiness::new(store)),
         clock,
@@ -69,6 +71,7 @@ pub fn tasks(settings: &Settings, database: &Database) -> TaskService {
         Arc::new(SystemClock),
         Arc::new(TimeOrderedIds),
         settings.tasks.max_per_user,
+        settings.keys_per_user,
     )
 }
 

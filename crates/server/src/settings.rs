@@ -9,7 +9,7 @@ mod values;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ pub struct Settings {
     pub backup: Backup,
     pub cors: Cors,
     pub limits: RateLimits,
+    pub requests_per_user: NonZeroUsize,
+    pub keys_per_user: NonZeroU64,
     pub tasks: Tasks,
     pub metrics: Metrics,
 }
@@ -138,11 +140,9 @@ pub enum LogFormat {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the section is for other limits as well"
-)]
 struct LimitsSection {
+    requests_per_user: NonZeroUsize,
+    keys_per_user: NonZeroU64,
     login_requests_per_minute: NonZeroU32,
     login_failures_per_address: NonZeroU32,
     login_failures: NonZeroU32,
@@ -218,6 +218,8 @@ impl Draft {
                 failures_per_address: limits.login_failures_per_address.get(),
                 failures: limits.login_failures.get(),
             },
+            requests_per_user: limits.requests_per_user,
+            keys_per_user: limits.keys_per_user,
             tasks: self.sections.tasks,
             metrics: self.sections.metrics,
         })

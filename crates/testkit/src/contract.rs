@@ -101,11 +101,11 @@ macro_rules! store_contract {
                 stored_change_equals_the_domain_change
                 updated_at_advances_when_the_clock_stands_still
                 stale_change_loses
-                empty_version_list_never_matches
+                empty_revision_list_never_matches
                 stale_removal_loses
                 second_removal_finds_nothing
                 duplicate_id_is_refused
-                concurrent_changes_of_one_version_have_one_winner
+                concurrent_changes_of_one_revision_have_one_winner
                 concurrent_toggles_are_all_applied
             );
             $crate::store_contract!(@tests $open; queries:
@@ -119,6 +119,7 @@ macro_rules! store_contract {
                 keyed_write_is_applied_once
                 key_of_a_different_request_is_refused
                 missed_write_leaves_its_key_free
+                keys_are_counted_by_user_until_they_expire
                 keys_are_scoped_to_their_user
                 key_expires_after_its_retention
                 expired_keys_are_purged_in_batches

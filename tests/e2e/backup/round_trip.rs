@@ -1,12 +1,16 @@
 //! A restored store equals the backed-up store.
 
+use reqwest::Method;
+use serde_json::json;
+
 use super::contents::{SESSIONS, contents};
 use super::life::{Person, populate, send_keyed, tasks};
 use super::{manifest, text};
-use crate::service::{Database, Service};
+use crate::service::{Answer, Client, Database, Service, eventually, path};
 
 on_both_stores! {
     restored_store_equals_the_backed_up_store
+    etag_of_a_lost_state_is_not_used_again
 }
 
 async fn restored_store_equals_the_backed_up_store(database: Database) {
@@ -54,6 +58,47 @@ async fn restored_store_equals_the_backed_up_store(database: Database) {
     assert_eq!(answer.header("idempotent-replayed"), "true");
     person
         .client(&service)
-        .create(serde_json::json!({"title": "life goes on"}))
+        .create(json!({"title": "life goes on"}))
         .await;
+}
+
+/// A change after the backup is lost by the restore, and its version is given to another change.
+async fn etag_of_a_lost_state_is_not_used_again(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let task = path(&alice.create(json!({"title": "before"})).await);
+    let backup = database.backup();
+    let change = |client: &Client, title: &str| {
+        let request = client.request(Method::PUT, &task);
+        request.json(&json!({"title": title}))
+    };
+    let lost = Answer::of(change(&alice, "lost")).await;
+    assert!(service.stop().await.success());
+    database.restore_over(&backup).assert_success();
+
+    let service = Service::start(&database).await;
+    let kept = eventually("tokens of after the restore are valid", async || {
+        let answer = Answer::of(change(&service.client("alice"), "kept")).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(kept.version(), lost.version());
+    assert_ne!(kept.header("etag"), lost.header("etag"));
+    let alice = service.client("alice");
+    let read = alice.request(Method::GET, &task);
+    let read = Answer::of(read.header("if-none-match", lost.header("etag"))).await;
+    assert_eq!(
+        (read.status, &read.body["task"]["title"]),
+        (200, &json!("kept"))
+    );
+    let overwriting = change(&alice, "overwritten").header("if-match", lost.header("etag"));
+    Answer::of(overwriting)
+        .await
+        .assert_problem(412, "PRECONDITION_FAILED");
+
+    let listed = alice.tasks().await.remove(0);
+    assert_eq!(listed["etag"], kept.header("etag"));
+    let tag = listed["etag"].as_str().expect("a tag");
+    let seen = Answer::of(change(&alice, "seen in a list").header("if-match", tag)).await;
+    assert_eq!(seen.status, 200);
 }

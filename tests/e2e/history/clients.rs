@@ -148,6 +148,8 @@ pub struct RandomClient {
     random: Rng,
     /// The last seen version of each task, by the task's number.
     versions: HashMap<u64, u64>,
+    /// The entity tags of seen versions, by the task's number and the version.
+    tags: HashMap<(u64, u64), String>,
     observations: Observations,
 }
 
@@ -157,6 +159,7 @@ impl RandomClient {
             shared,
             random: Rng::new(),
             versions: HashMap::new(),
+            tags: HashMap::new(),
             observations: Observations::default(),
         }
     }
@@ -268,6 +271,8 @@ impl RandomClient {
                 let outcome = outcome(&answer, task.number);
                 if let Outcome::Shown(shown) | Outcome::Stale(shown) = &outcome {
                     self.versions.insert(task.number, shown.version);
+                    let tag = answer.header("etag").to_owned();
+                    self.tags.insert((task.number, shown.version), tag);
                 }
                 (Some((self.shared.now(), outcome)), Some(answer))
             }
@@ -322,7 +327,9 @@ impl RandomClient {
         let mut may_be_done = false;
         loop {
             let instance = self.shared.instance(&mut self.random).await;
-            let mut request = request(&instance, task, action);
+            let mut request = request(&instance, task, action, |version| {
+                &self.tags[&(task.number, version)]
+            });
             if let Some(key) = key {
                 request = request.header("idempotency-key", key);
             }

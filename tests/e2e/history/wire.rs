@@ -22,8 +22,13 @@ pub enum Reply {
     Unknown,
 }
 
-/// Returns the request for an action.
-pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::RequestBuilder {
+/// Returns the request for an action. `tag` returns the entity tag of a version of the task.
+pub fn request<'a>(
+    instance: &Client,
+    task: &Task,
+    action: &Action,
+    tag: impl FnOnce(u64) -> &'a str,
+) -> reqwest::RequestBuilder {
     let path = &task.path;
     let task_body = |title: &str| json!({"title": title, "description": task.number.to_string()});
     let (request, if_match) = match action {
@@ -50,7 +55,7 @@ pub fn request(instance: &Client, task: &Task, action: &Action) -> reqwest::Requ
         Action::Delete { if_match } => (instance.request(Method::DELETE, path), *if_match),
     };
     match if_match {
-        Some(version) => request.header("if-match", format!("\"{version}\"")),
+        Some(version) => request.header("if-match", tag(version)),
         None => request,
     }
 }
@@ -78,11 +83,7 @@ pub fn outcome(answer: &Answer, number: u64) -> Outcome {
         Shown {
             title: text(&task["title"]),
             completed: task["completed"].as_bool().expect("a boolean"),
-            version: answer
-                .header("etag")
-                .trim_matches('"')
-                .parse()
-                .expect("a version"),
+            version: answer.version(),
         }
     };
     match answer.status {

@@ -139,6 +139,13 @@ impl Answer {
         Self::try_of(request).await.expect("an answer")
     }
 
+    /// Returns the version in the entity tag.
+    pub fn version(&self) -> u64 {
+        let tag = self.header("etag").trim_matches('"');
+        let (version, _) = tag.split_once('-').expect("a version and a time");
+        version.parse().expect("a version")
+    }
+
     /// Sends a request and returns its answer, or an error if the connection fails.
     pub async fn try_of(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
         let response = request.send().await?;

@@ -8,7 +8,7 @@ use utoipa::openapi::{
     Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, SchemaFormat,
 };
 
-use crate::schema::SOME_ID;
+use crate::schema::{SOME_ETAG, SOME_ID};
 
 /// `*` or a list of entity tags (RFC 9110, section 8.8.3).
 const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#;
@@ -42,8 +42,8 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 10] {
         (
             "ETag",
             true,
-            text().pattern(Some(r#"^"[0-9]+"$"#)).examples(["\"1\""]),
-            "The version of the task; strong, and another one after each change.",
+            text().examples([SOME_ETAG]),
+            "The state of the task, as its member `etag`; strong, and another one after each change.",
         ),
         (
             "Location",

@@ -12,12 +12,13 @@ use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
 
 use crate::body::{self, ReadBody, member};
+use crate::conditional::ETag;
 use crate::json::{WriteJson as _, json_object, to_raw};
 use crate::problem::Problem;
-use crate::schema::{SOME_ID, SOME_TIME, object_of, schema_type};
+use crate::schema::{SOME_ETAG, SOME_ID, SOME_TIME, object_of, schema_type};
 
 json_object! {
-    // A task in a response. Existing clients read these seven members; more may be added.
+    // A task in a response. Existing clients read the first seven members; more may be added.
     #[derive(ToSchema)]
     #[schema(as = Task)]
     pub(crate) struct TaskBody<'a> {
@@ -38,6 +39,9 @@ json_object! {
         /// The owner: the `sub` of the token.
         #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
         user_id: &'a RawValue,
+        /// What `If-Match` and `If-None-Match` take; another one after each change.
+        #[schema(value_type = String)]
+        etag: ETag,
     }
 }
 
@@ -52,6 +56,7 @@ impl<'a> TaskBody<'a> {
             created_at: task.created_at,
             updated_at: task.updated_at,
             user_id: owner,
+            etag: ETag::of(task),
         }
     }
 }
@@ -66,6 +71,7 @@ pub(crate) fn some_task() -> Value {
         "created_at": SOME_TIME,
         "updated_at": SOME_TIME,
         "user_id": "anna",
+        "etag": SOME_ETAG,
     })
 }
 
@@ -220,7 +226,8 @@ mod tests {
                 "{{\"id\":\"0199a3b0-1111-7000-8000-00000000000f\",\"title\":{text},\
                  \"description\":{text},\"completed\":{completed},\
                  \"created_at\":\"2026-01-02T09:30:02.323456Z\",\
-                 \"updated_at\":\"9999-12-31T23:59:59.999999Z\",\"user_id\":{text}}}"
+                 \"updated_at\":\"9999-12-31T23:59:59.999999Z\",\"user_id\":{text},\
+                 \"etag\":\"\\\"1-384440ccc735fff\\\"\"}}"
             );
             assert_eq!(written.get(), expected);
         }

@@ -1,16 +1,14 @@
 //! `GET /api/v1/tasks`: the caller's tasks, all of them or by pages.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body;
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, LINK};
 use actix_web::web::{self, Bytes};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
 use serde_json::value::RawValue;
-use taskhold_application::tasks::TaskService;
+use taskhold_application::tasks::{Position, Start, TaskPage, TaskQuery, TaskService};
 use taskhold_domain::task::Task;
-use taskhold_domain::user::UserId;
 use utoipa::ToSchema;
 
 use super::body::{TaskBody, owner_json, some_task};
@@ -49,67 +47,99 @@ pub(super) async fn list(
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let query = query::parse(request.query_string(), &caller.id)?;
+    // The first page is read before the response begins, so that a failure has its own status.
     let page = tasks.list(&caller.id, &query).await?;
-    let next = page
-        .next
-        .map(|position| cursor::encode(&caller.id, &query, &position));
     let mut response = HttpResponse::Ok();
-    if let Some(next) = &next {
-        let next = query::next_page(&query, next);
+    response.insert_header((CONTENT_TYPE, JSON));
+    let mut sending = Sending::new(caller, tasks, query, page).map_err(Problem::internal)?;
+    if let Some(next) = &sending.next_cursor {
+        let next = query::next_page(&sending.query, next);
         response.insert_header((LINK, format!("<{next}>; rel=\"next\"")));
     }
-    let list = TaskList::new(&caller.id, page.tasks, next).map_err(Problem::internal)?;
-    list.send(&mut response)
+    let first = sending.encode().map_err(Problem::internal)?;
+    if sending.is_complete {
+        return Ok(response.body(first));
+    }
+    if request.method() == Method::HEAD {
+        // The server would read a stream to its end and throw it away.
+        return Ok(response.body(body::None::new()));
+    }
+    sending.encoded = first;
+    Ok(response.streaming(stream::try_unfold(sending, Sending::next)))
 }
 
-// A list of tasks in a response. It is encoded while it is sent, so that a list of ten thousand
-// tasks is never held as tasks and as JSON at once.
+/// A list of tasks in a response.
 #[derive(ToSchema)]
+#[schema(as = TaskList)]
+#[expect(dead_code, reason = "the members are written one by one")]
 pub(crate) struct TaskList {
     #[schema(value_type = Vec<TaskBody>)]
-    tasks: std::vec::IntoIter<Task>,
+    tasks: Vec<Task>,
     /// The `cursor` of the next page; null where there is none.
     #[schema(required)]
     next_cursor: Option<String>,
-    #[schema(ignore)]
+}
+
+/// A list that is being sent: the tasks of a page, and where the next page begins. It is encoded while it is
+/// sent, and each page is read when the client has taken what came before, so that a long list is never held
+/// whole.
+struct Sending {
+    caller: Caller,
+    service: web::Data<TaskService>,
+    query: TaskQuery,
+    tasks: std::vec::IntoIter<Task>,
+    /// Where the next page begins, if it belongs to the same response.
+    next: Option<Position>,
+    /// The cursor of the next response.
+    next_cursor: Option<String>,
     owner: Box<RawValue>,
     /// What is encoded and not sent yet.
-    #[schema(ignore)]
     encoded: Vec<u8>,
-    #[schema(ignore)]
     separator: &'static str,
-    #[schema(ignore)]
     is_complete: bool,
 }
 
-impl TaskList {
+impl Sending {
     fn new(
-        owner: &UserId,
-        tasks: Vec<Task>,
-        next_cursor: Option<String>,
+        caller: Caller,
+        service: web::Data<TaskService>,
+        query: TaskQuery,
+        page: TaskPage,
     ) -> serde_json::Result<Self> {
+        let (next, next_cursor) = match (page.next, query.limit) {
+            (Some(next), Some(_)) => (None, Some(cursor::encode(&caller.id, &query, &next))),
+            (next, _) => (next, None),
+        };
         Ok(Self {
-            tasks: tasks.into_iter(),
+            owner: owner_json(&caller.id)?,
+            caller,
+            service,
+            query,
+            tasks: page.tasks.into_iter(),
+            next,
             next_cursor,
-            owner: owner_json(owner)?,
             encoded: b"{\"tasks\":[".to_vec(),
             separator: "",
             is_complete: false,
         })
     }
 
-    /// Sends the list at once and with its length if it fits into one chunk, such as a page.
-    fn send(mut self, response: &mut HttpResponseBuilder) -> Result<HttpResponse, Problem> {
-        response.insert_header((CONTENT_TYPE, JSON));
-        let first_chunk = self.encode().map_err(Problem::internal)?;
-        if self.is_complete {
-            return Ok(response.body(first_chunk));
+    /// Returns the next part of the list. An error breaks off the connection, so that no client takes an
+    /// incomplete list for the whole.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Box<dyn std::error::Error>> {
+        if self.tasks.len() == 0
+            && let Some(position) = self.next.take()
+        {
+            self.query.start = Start::After(position);
+            let page = self.service.list(&self.caller.id, &self.query).await?;
+            self.tasks = page.tasks.into_iter();
+            self.next = page.next;
         }
-        self.encoded = first_chunk;
-        Ok(response.body(self))
+        let chunk = self.encode()?;
+        Ok((!chunk.is_empty()).then(|| (chunk.into(), self)))
     }
 
-    /// Returns the next chunk, which is empty after the last one.
+    /// Returns the next chunk of what was read, which is empty after the last one.
     fn encode(&mut self) -> serde_json::Result<Vec<u8>> {
         let mut chunk = std::mem::take(&mut self.encoded);
         chunk.reserve(CHUNK_BYTES.min(self.tasks.len() * USUAL_BYTES));
@@ -118,6 +148,8 @@ impl TaskList {
                 chunk.extend_from_slice(self.separator.as_bytes());
                 self.separator = ",";
                 TaskBody::new(&task, &self.owner).write_json(&mut chunk)?;
+            } else if self.next.is_some() {
+                break;
             } else {
                 chunk.extend_from_slice(b"],\"next_cursor\":");
                 self.next_cursor.as_deref().write_json(&mut chunk)?;
@@ -126,24 +158,5 @@ impl TaskList {
             }
         }
         Ok(chunk)
-    }
-}
-
-impl MessageBody for TaskList {
-    type Error = serde_json::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, serde_json::Error>>> {
-        let chunk = self.encode();
-        Poll::Ready(match chunk {
-            Ok(chunk) if chunk.is_empty() => None,
-            chunk => Some(chunk.map(Bytes::from)),
-        })
     }
 }

@@ -5,8 +5,11 @@ use serde_json::value::RawValue;
 use taskhold_application::tasks::TaskError;
 
 use super::task_json;
-use crate::conditional::etag;
+use crate::conditional::ETag;
 use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem, RETRY_AFTER_SECONDS};
+
+/// When the oldest of too many idempotency keys may have expired.
+const KEYS_RETRY_AFTER_SECONDS: &str = "3600";
 
 impl From<TaskError> for Problem {
     fn from(error: TaskError) -> Self {
@@ -14,13 +17,18 @@ impl From<TaskError> for Problem {
             TaskError::NotFound => Self::no_such_task(),
             TaskError::Forbidden => Self::new(Kind::Forbidden, "The task belongs to another user."),
             TaskError::Stale(current) => match task_json(&current) {
-                Ok(task) => stale(Some(task)).with_header(ETAG, etag(&current)),
+                Ok(task) => stale(Some(task)).with_header(ETAG, ETag::of(&current).to_string()),
                 Err(error) => Self::internal(error),
             },
             TaskError::QuotaExceeded { quota } => Self::new(
                 Kind::QuotaExceeded,
                 format!("You have as many tasks as one user may have: {quota}. Delete some to create others."),
             ),
+            TaskError::TooManyKeys { limit } => Self::new(
+                Kind::RateLimited,
+                format!("You have used {limit} Idempotency-Keys, and each is kept for 24 hours; nothing was done. Wait, or send the request without a key."),
+            )
+            .with_header(RETRY_AFTER, KEYS_RETRY_AFTER_SECONDS),
             TaskError::KeyReused => {
                 let detail = "This Idempotency-Key was used for another request; nothing was done.";
                 Self::new(Kind::ValidationError, detail).with_error("Idempotency-Key", detail)
@@ -31,6 +39,7 @@ impl From<TaskError> for Problem {
             )
             .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS),
             TaskError::UnknownCaller => Self::invalid_token(),
+            TaskError::TooManyInProgress(error) => error.into(),
             TaskError::Busy => Self::busy(),
             TaskError::Unavailable(cause) => Self::unavailable(cause),
             TaskError::OutcomeUnknown(cause) => Self::outcome_unknown(

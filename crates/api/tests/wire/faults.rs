@@ -66,6 +66,10 @@ impl TaskRepository for Failing {
     ) -> Result<Option<IdempotentOutcome>, StoreError> {
         Err((self.0)())
     }
+
+    async fn count_keys(&self, _: &UserId, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
     async fn belongs_to_another(&self, _: &UserId, _: TaskId) -> Result<bool, StoreError> {
         Err((self.0)())
     }

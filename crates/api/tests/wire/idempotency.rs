@@ -43,17 +43,17 @@ async fn repeated_key_replays_the_first_response() {
             request(Method::PUT, &path).json(r#"{"title": "conditional"}"#),
             "k",
         )
-        .header("if-match", "\"1\""),
+        .header("if-match", "\"1-6475ef675d3b5\""),
         with(
             request(Method::PUT, &path).json(r#"{"title": "conditional"}"#),
             "k",
         )
-        .header("if-match", "\"4\""),
+        .header("if-match", "\"4-6475ef6efe5b5\""),
         with(
             request(Method::PUT, &path).json(r#"{"title": "conditional"}"#),
             "k",
         )
-        .header("if-match", "\"4\""),
+        .header("if-match", "\"4-6475ef6efe5b5\""),
         // Keys of another user reveal nothing.
         with(request(Method::DELETE, &path), "create").header("authorization", "Bearer user:bob"),
         with(request(Method::DELETE, &path), "delete"),

@@ -235,33 +235,34 @@ async fn conditions_decide_about_reads_and_writes() {
     };
     let delete = |tag: &str| request(Method::DELETE, &path).header("if-match", tag);
     let requests = [
-        read("\"1\""),
-        read("W/\"1\""),
-        read("\"2\""),
+        read("\"1-6475ef6669175\""),
+        read("W/\"1-6475ef6669175\""),
+        read("\"2-6475ef6669175\""),
         read("nonsense"),
-        put("\"2\""),
-        put("W/\"1\""),
+        put("\"2-6475ef6669175\""),
+        put("W/\"1-6475ef6669175\""),
         put("nonsense"),
-        put("\"1\""),
+        put("\"1-6475ef6669175\""),
         request(Method::PATCH, &path)
             .json(r#"{"completed": true}"#)
-            .header("if-match", "\"1\""),
-        request(Method::PATCH, &format!("{path}/complete")).header("if-match", "\"7\", \"2\""),
-        delete("\"1\""),
+            .header("if-match", "\"1-6475ef6669175\""),
+        request(Method::PATCH, &format!("{path}/complete"))
+            .header("if-match", "\"7-1\", \"2-6475ef6e0a375\""),
+        delete("\"1-6475ef6669175\""),
         // The order of the checks: token, id, form of the request, rules, existence, ownership, tag.
-        put("\"1\"").header("authorization", "Bearer x"),
+        put("\"1-6475ef6669175\"").header("authorization", "Bearer x"),
         request(Method::PUT, "/api/v1/tasks/x")
             .json("{")
             .header("if-match", "x"),
         put("x").json(r#"{"title": ""}"#),
-        put("\"1\"").json(r#"{"title": ""}"#),
+        put("\"1-6475ef6669175\"").json(r#"{"title": ""}"#),
         request(Method::PUT, RANDOM)
             .json(r#"{"title": "x"}"#)
-            .header("if-match", "\"1\""),
+            .header("if-match", "\"1-6475ef6669175\""),
         request(Method::PUT, RANDOM)
             .json(r#"{"title": "x"}"#)
             .header("if-match", "*"),
-        put("\"1\"").header("authorization", "Bearer user:bob"),
+        put("\"1-6475ef6669175\"").header("authorization", "Bearer user:bob"),
         delete("*"),
     ];
     assert_snapshot!(transcript(wire, requests).await);

@@ -19,6 +19,7 @@ use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
+use taskhold_application::user_limit::UserLimit;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::tasks::TaskRepository;
 use taskhold_testkit::clock::ManualClock;
@@ -130,10 +131,11 @@ impl Wire {
             },
         };
         let services = Services {
-            tasks: TaskService::new(tasks, clock.clone(), ids.clone(), quota),
+            tasks: TaskService::new(tasks, clock.clone(), ids.clone(), quota, NonZeroU64::MAX),
             accounts,
             tokens: Arc::new(PlainTokens),
             revocations,
+            user_limit: UserLimit::new(usize::MAX),
             proxies: TrustedProxies::default(),
             readiness: Arc::new(Readiness::new(probe)),
             clock: clock.clone(),

@@ -1,6 +1,7 @@
 //! Rows of the table `idempotency_keys`.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::QuerySelect as _;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait as _, OnConflict};
 use taskhold_domain::timestamp::Timestamp;
@@ -96,4 +97,13 @@ pub(crate) async fn recall(
             Recalled::Other
         }
     }))
+}
+
+/// Returns the query for the number of the owner's keys that have not expired at `now`.
+pub(crate) fn count(owner: &UserId, now: Timestamp) -> Select<Entity> {
+    Entity::find()
+        .select_only()
+        .expr(Expr::cust("count(*)"))
+        .filter(Column::UserId.eq(owner.as_str()))
+        .filter(Column::CreatedAt.gt(retention_start(now).as_micros()))
 }

@@ -30,6 +30,7 @@ use crate::db::Database;
 use crate::db::connection::Connection;
 use crate::db::error::is_foreign_key_violation;
 use crate::db::retry::{Attempt, Call, Idempotence};
+use crate::entities::idempotency_key;
 use crate::entities::task::{self, Column, Entity, TaskRow};
 use crate::entities::user;
 
@@ -120,7 +121,7 @@ impl Database {
         // An unconditional removal can be repeated, whatever another client does to the task in between.
         let idempotence = match precondition {
             Precondition::None => Idempotence::IdempotentWrite,
-            Precondition::VersionIn(_) => Idempotence::NonIdempotentWrite,
+            Precondition::RevisionIn(_) => Idempotence::NonIdempotentWrite,
         };
         let remove = move |connection: Connection, attempt: Attempt| {
             let delete = delete.clone();
@@ -220,6 +221,19 @@ impl TaskRepository for Database {
         };
         self.execute("idempotency_keys.recall", Idempotence::Read, recall)
             .await
+    }
+
+    async fn count_keys(&self, owner: &UserId, now: Timestamp) -> Result<u64, StoreError> {
+        let select = idempotency_key::count(owner, now);
+        let count = self.execute(
+            "idempotency_keys.count",
+            Idempotence::Read,
+            move |connection, _| {
+                let select = select.clone();
+                async move { select.into_tuple::<i64>().one(&connection).await }
+            },
+        );
+        Ok(count.await?.unwrap_or_default().unsigned_abs())
     }
 
     async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {

@@ -116,7 +116,7 @@ pub async fn missed_write_leaves_its_key_free(store: &Ports) {
     let stale = TaskWrite::Change {
         id: present.id,
         change: TaskChange::toggle(),
-        precondition: Precondition::VersionIn(Vec::new()),
+        precondition: Precondition::RevisionIn(Vec::new()),
     };
     let others = add_task(store, task("bob", 3)).await;
     for write in [
@@ -274,4 +274,32 @@ pub async fn removing_a_user_removes_their_keys(store: &Ports) {
     assert!(remove_user(store, "alice").await);
     let after = recall(store, "alice", &request("k", 1), at(1)).await;
     assert_eq!(after, None);
+}
+
+/// Checks the count of keys. A write that missed keeps no key.
+pub async fn keys_are_counted_by_user_until_they_expire(store: &Ports) {
+    let hers = task("alice", 1);
+    for (key, write, now) in [
+        ("first", TaskWrite::Add(hers.clone()), at(1)),
+        ("second", toggle(&hers), at(2)),
+        ("second", toggle(&hers), at(3)),
+        ("missed", toggle(&task("alice", 2)), at(4)),
+    ] {
+        write_keyed(store, &request(key, 1), &write, now).await;
+    }
+    let his = TaskWrite::Add(task("bob", 3));
+    let bob = user("bob");
+    let tasks = &store.tasks;
+    tasks
+        .write_idempotent(&bob, &request("first", 1), &his, at(5))
+        .await
+        .expect("written");
+    for (now, expected) in [
+        (at(5), 2),
+        (at(1).saturating_add(RETENTION), 1),
+        (at(2).saturating_add(RETENTION), 0),
+    ] {
+        let count = tasks.count_keys(&hers.owner, now).await;
+        assert_eq!(count.expect("answered"), expected, "{now}");
+    }
 }

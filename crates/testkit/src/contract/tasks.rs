@@ -1,7 +1,9 @@
 //! The obligations of single tasks.
 
 use futures_util::future::join_all;
-use taskhold_domain::task::{Completion, Description, Task, TaskChange, TaskDraft, Version};
+use taskhold_domain::task::{
+    Completion, Description, Revision, Task, TaskChange, TaskDraft, Version,
+};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::Precondition;
@@ -105,7 +107,7 @@ pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &Ports)
     assert_eq!(tasks.find(&bob, hers.id).await.expect("answered"), None);
     for precondition in [
         Precondition::None,
-        Precondition::VersionIn(vec![hers.version]),
+        Precondition::RevisionIn(vec![hers.revision()]),
     ] {
         let changed = tasks
             .change(&bob, hers.id, &TaskChange::toggle(), &precondition, at(1))
@@ -218,45 +220,51 @@ pub async fn updated_at_advances_when_the_clock_stands_still(store: &Ports) {
     }
 }
 
-/// Checks that a stale change has no effect, and that one which lists the current version applies.
+/// Checks that a stale change has no effect, and that one which lists the current revision applies.
 pub async fn stale_change_loses(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
     let change = TaskChange::toggle();
-    let based_on = |versions: &[Version]| Precondition::VersionIn(versions.to_vec());
+    let based_on = |revisions: &[Revision]| Precondition::RevisionIn(revisions.to_vec());
     let tasks = &store.tasks;
-    let (first, second) = (before.version, before.version.next());
+    let first = before.revision();
+    let another_version = Revision {
+        version: first.version.next(),
+        ..first
+    };
+    // A task that was restored reaches the version of a state that was lost, at another time.
+    let another_time = Revision {
+        updated_at: at(7),
+        ..first
+    };
+    let stale = [another_version, another_time];
 
-    let stale = tasks
-        .change(
-            &before.owner,
-            before.id,
-            &change,
-            &based_on(&[second]),
-            at(1),
-        )
-        .await;
-    assert_eq!(stale.expect("answered"), None);
-    assert_eq!(find_task(store, &before).await.as_ref(), Some(&before));
+    for stale in [&stale[..1], &stale[1..], &stale] {
+        let changed = tasks
+            .change(&before.owner, before.id, &change, &based_on(stale), at(1))
+            .await;
+        assert_eq!(changed.expect("answered"), None);
+        assert_eq!(find_task(store, &before).await.as_ref(), Some(&before));
+    }
 
     let fresh = tasks
         .change(
             &before.owner,
             before.id,
             &change,
-            &based_on(&[second, first]),
+            &based_on(&[another_version, first]),
             at(1),
         )
         .await;
     assert_eq!(
         fresh.expect("answered").map(|task| task.version),
-        Some(second)
+        Some(another_version.version)
     );
 }
 
-/// Checks that an empty list of versions differs from no precondition.
-pub async fn empty_version_list_never_matches(store: &Ports) {
+/// Checks that an empty list of revisions differs from no precondition.
+pub async fn empty_revision_list_never_matches(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
-    let never = Precondition::VersionIn(Vec::new());
+    let never = Precondition::RevisionIn(Vec::new());
     let tasks = &store.tasks;
     let changed = tasks
         .change(
@@ -280,7 +288,10 @@ pub async fn empty_version_list_never_matches(store: &Ports) {
 /// Checks that a stale removal has no effect.
 pub async fn stale_removal_loses(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
-    let stale = Precondition::VersionIn(vec![before.version.next()]);
+    let stale = Precondition::RevisionIn(vec![Revision {
+        version: before.version.next(),
+        ..before.revision()
+    }]);
     assert!(
         !store
             .tasks
@@ -289,7 +300,7 @@ pub async fn stale_removal_loses(store: &Ports) {
             .expect("answered")
     );
     assert_eq!(find_task(store, &before).await.as_ref(), Some(&before));
-    let fresh = Precondition::VersionIn(vec![before.version]);
+    let fresh = Precondition::RevisionIn(vec![before.revision()]);
     assert!(
         store
             .tasks
@@ -338,10 +349,10 @@ pub async fn duplicate_id_is_refused(store: &Ports) {
     assert_eq!(find_task(store, &first).await, Some(first));
 }
 
-/// Checks that no change based on the same version is lost.
-pub async fn concurrent_changes_of_one_version_have_one_winner(store: &Ports) {
+/// Checks that no change based on the same revision is lost.
+pub async fn concurrent_changes_of_one_revision_have_one_winner(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
-    let precondition = Precondition::VersionIn(vec![before.version]);
+    let precondition = Precondition::RevisionIn(vec![before.revision()]);
     let change = TaskChange::toggle();
     let attempts = (0..8).map(|_| {
         store

@@ -80,7 +80,7 @@ impl Rows {
     ) -> Option<&mut Task> {
         self.tasks
             .get_mut(&id)
-            .filter(|task| task.owner == *owner && precondition.allows(task.version))
+            .filter(|task| task.owner == *owner && precondition.allows(task.revision()))
     }
 }
 
@@ -232,6 +232,15 @@ impl TaskRepository for MemoryStore {
         now: Timestamp,
     ) -> Result<Option<IdempotentOutcome>, StoreError> {
         Ok(self.rows().recall(owner, request, now))
+    }
+
+    async fn count_keys(&self, owner: &UserId, now: Timestamp) -> Result<u64, StoreError> {
+        let rows = self.rows();
+        let counted = rows
+            .keys
+            .iter()
+            .filter(|((user, _), stored)| user == owner && stored.at > retention_start(now));
+        Ok(counted.count() as u64)
     }
 
     async fn belongs_to_another(&self, caller: &UserId, id: TaskId) -> Result<bool, StoreError> {

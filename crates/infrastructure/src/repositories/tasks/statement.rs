@@ -57,8 +57,19 @@ pub(super) fn owned(owner: &UserId, id: TaskId) -> Condition {
 fn allowed(precondition: &Precondition) -> Condition {
     match precondition {
         Precondition::None => Condition::all(),
-        Precondition::VersionIn(versions) => Condition::all()
-            .add(Column::Version.is_in(versions.iter().map(|version| version.get()))),
+        // An empty `OR` would be true.
+        Precondition::RevisionIn(revisions) if revisions.is_empty() => {
+            Condition::all().add(Expr::value(false))
+        }
+        Precondition::RevisionIn(revisions) => {
+            revisions.iter().fold(Condition::any(), |any, revision| {
+                any.add(
+                    Condition::all()
+                        .add(Column::Version.eq(revision.version.get()))
+                        .add(Column::UpdatedAt.eq(revision.updated_at.as_micros())),
+                )
+            })
+        }
     }
 }
 
