@@ -108,7 +108,6 @@ async fn request_beyond_the_users_limit_returns_429(database: Database) {
 
 async fn long_list_in_any_order_is_complete(database: Database) {
     let service = Service::start(&database).await;
-    // A page and a half of the orders that no index has.
     add_tasks(&database, 6_000).await;
     let owner = service.client(OWNER);
     for sort in [

@@ -23,9 +23,6 @@ use crate::user_limit::{TooManyInProgress, UserLimit};
 
 /// The number of tasks in a page of an export, or of a list without a limit.
 const PAGE: u32 = 1000;
-/// The number of tasks in a page of a list that no index orders. Each such page is found among all tasks of
-/// the user, so that few large pages take less time than many small ones.
-const UNINDEXED_PAGE: u32 = 4000;
 /// The longest page that one statement reads by an index in a millisecond or so.
 const SHORT_PAGE: u32 = 100;
 /// The long statements that the store executes for one user at a time. Others of the same user wait, so that
@@ -188,11 +185,8 @@ impl TaskService {
     /// # Errors
     /// [`TaskError`]: `TooManyInProgress`, `Busy`, `Unavailable`, `Defect`.
     pub async fn list(&self, caller: &UserId, query: &TaskQuery) -> Result<TaskPage, TaskError> {
-        let is_indexed = query.sort.key == SortKey::CreatedAt;
-        let limit = query
-            .limit
-            .unwrap_or(if is_indexed { PAGE } else { UNINDEXED_PAGE });
-        let is_short = is_indexed
+        let limit = query.limit.unwrap_or(PAGE);
+        let is_short = query.sort.key == SortKey::CreatedAt
             && limit <= SHORT_PAGE
             && query.text.is_none()
             && query.completed.is_none()
