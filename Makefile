@@ -21,19 +21,17 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
 	target/debug/with-postgres $(CARGO) test --locked --workspace
 
-# Packages whose tests start no other program, and the tests of the others on SQLite.
-FAST = --package taskhold-domain --package taskhold-repository --package taskhold-application \
-	--package taskhold-transfer --package taskhold-api
-# Modules of tests/e2e whose tests on SQLite start nothing but the service.
-FAST_E2E = access::sqlite concurrency::sqlite idempotency::sqlite lists::sqlite parity::sqlite architecture::
+# The test targets of which some tests start no other program than the service, and parts of the names of those
+# of their tests that do.
+FAST = accounts administration e2e import jwt linearizability memory parity passwords revocations store vectors wire
+NOT_FAST = another_database_kind another_instance batched:: batching:: compose_settings concurrent_guesses \
+	connecting:: copy:: disk_full docs_page doctor::server fault_1_ import::faults jwks key_in_flight lost_commit \
+	lost_store migrate_names other_database_kind other_store pooler postgres power_cut promtool recovery:: \
+	roles:: rolling:: rotation:: runbook_examples slow_clients two_instances
 
 .PHONY: test-fast
-test-fast: ## Run the tests that need no other program: rules, use cases, API, and both ends on SQLite
-	$(CARGO) test --locked $(FAST)
-	$(CARGO) test --locked --package taskhold-testkit --test memory --test linearizability
-	$(CARGO) test --locked --package taskhold-infrastructure --lib
-	$(CARGO) test --locked --package taskhold-infrastructure --test store -- sqlite url:: writer::
-	$(CARGO) test --locked --package taskhold-server --test e2e -- $(FAST_E2E)
+test-fast: ## Run the tests that need no other program: rules, use cases, API, and the service on SQLite
+	$(CARGO) test --locked --workspace --lib --bins $(addprefix --test ,$(FAST)) -- $(addprefix --skip ,$(NOT_FAST))
 
 test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo test`
 	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
