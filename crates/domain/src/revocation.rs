@@ -15,13 +15,14 @@ pub struct Revocation {
     pub user: UserId,
     /// The earliest issue time that counts; [`Timestamp::LAST`] if no token does.
     pub not_before: Timestamp,
-    /// When the revocation may be forgotten: every token from before `not_before` has expired.
+    /// When every token from before `not_before` has expired, by the lifetime that was accepted when the
+    /// revocation was made. The version before this one deletes it then.
     pub kept_until: Timestamp,
 }
 
 impl Revocation {
-    /// Revokes the tokens that were issued before `now`. The revocation is kept for
-    /// `max_token_lifetime` and, since the clocks of instances differ, [`MAX_PROPAGATION`] longer.
+    /// Revokes the tokens that were issued before `now`. Those
+    /// live for `max_token_lifetime` and, since the clocks of instances differ, [`MAX_PROPAGATION`] longer.
     #[must_use]
     pub fn issued_before(user: &UserId, now: Timestamp, max_token_lifetime: Duration) -> Self {
         Self {

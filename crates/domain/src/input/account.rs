@@ -2,6 +2,7 @@
 
 use super::Member;
 use crate::account::{DisplayName, DisplayNameError, Email, EmailError, Password, PasswordError};
+use crate::printable::is_printable;
 use crate::violation::{Violation, Violations, both};
 
 /// Input of a registration. Every broken rule is reported, in the order e-mail, password, name.
@@ -33,7 +34,7 @@ impl RegistrationInput {
     /// Every broken rule.
     pub fn into_registration(self) -> Result<Registration, Violations> {
         let email = match self.email {
-            Member::Given(text) => Email::parse(text),
+            Member::Given(text) => Email::parse(text).and_then(refuse_unprintable),
             Member::Absent | Member::Null | Member::WrongType => Err(EmailError::Invalid),
         };
         let name = match self.name {
@@ -41,8 +42,13 @@ impl RegistrationInput {
             Member::Given(text) => DisplayName::parse(text).map(Some),
             Member::WrongType => Err(DisplayNameError::Empty),
         };
+        let password = password(self.password).and_then(|password| {
+            let (email, name) = (email.as_ref().ok(), name.as_ref().ok());
+            password.refuse_own_words(email, name.and_then(Option::as_ref))?;
+            Ok(password)
+        });
         let email = email.map_err(|broken| Violation::Email(broken).into());
-        let password = password(self.password).map_err(|broken| Violation::Password(broken).into());
+        let password = password.map_err(|broken| Violation::Password(broken).into());
         let name = name.map_err(|broken| Violation::Name(broken).into());
         let ((email, password), name) = both(both(email, password), name)?;
         Ok(Registration {
@@ -116,6 +122,15 @@ impl PasswordChangeInput {
     }
 }
 
+/// Refuses what a quoted local part may contain. Accounts from before this rule keep their addresses.
+fn refuse_unprintable(email: Email) -> Result<Email, EmailError> {
+    if email.as_str().chars().all(is_printable) {
+        Ok(email)
+    } else {
+        Err(EmailError::Unprintable)
+    }
+}
+
 fn password(password: Member<String>) -> Result<Password, PasswordError> {
     match password {
         Member::Given(text) => Password::parse(text),
@@ -133,6 +148,48 @@ fn text(member: Member<String>, missing: Violation) -> Result<String, Violations
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn register(email: &str, password: &str, name: &str) -> Result<Registration, Violations> {
+        let input = RegistrationInput {
+            email: Member::Given(email.into()),
+            password: Member::Given(password.into()),
+            name: Member::Given(name.into()),
+        };
+        input.into_registration()
+    }
+
+    #[test]
+    fn password_of_the_accounts_words_is_refused() {
+        for (email, name) in [
+            ("anna.ivanova@example.org", "A"),
+            ("a@b.example", "Anna Ivanova"),
+        ] {
+            let refused = register(email, "Anna-Ivanova-1", name).unwrap_err();
+            assert_eq!(
+                refused.first(),
+                Violation::Password(PasswordError::OwnWords)
+            );
+            assert!(register(email, "correct horse", name).is_ok());
+        }
+    }
+
+    #[test]
+    fn address_with_unprintable_characters_is_refused() {
+        for char in [
+            '\t', '\u{1b}', '\u{7f}', '\u{85}', '\u{2028}', '\u{202e}', '\u{2066}',
+        ] {
+            let email = format!("\"a{char}b\"@example.org");
+            let refused = register(&email, "correct horse", "Anna").unwrap_err();
+            let reasons = [EmailError::Unprintable, EmailError::Invalid].map(Violation::Email);
+            assert!(reasons.contains(&refused.first()), "{email:?}: {refused}");
+        }
+        let tab = register("\"a\tb\"@example.org", "correct horse", "Anna");
+        assert_eq!(
+            tab.unwrap_err().first(),
+            Violation::Email(EmailError::Unprintable)
+        );
+        assert!(register("\"a b\"@example.org", "correct horse", "Anna").is_ok());
+    }
 
     fn messages(violations: &Violations) -> Vec<(Option<&'static str>, String)> {
         violations
