@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::output::LogWriter;
 use crate::settings::{Log, LogFormat, Misconfigured};
 use crate::telemetry::Export;
 
@@ -17,9 +18,12 @@ pub fn start(settings: &Log, export: Option<&Export>) -> Result<(), Misconfigure
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| Misconfigured(format!("log.filter: {error}")))?;
     let filter = filter.and(filter_fn(is_event));
-    let log = tracing_subscriber::fmt::layer().with_writer(stderr);
+    let has_colours = settings.format == LogFormat::Text && stderr().is_terminal();
+    let log = tracing_subscriber::fmt::layer()
+        .with_ansi(has_colours)
+        .with_writer(move || LogWriter { has_colours });
     let log = match settings.format {
-        LogFormat::Text => log.with_ansi(stderr().is_terminal()).boxed(),
+        LogFormat::Text => log.boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),
     };
     let mut layers = vec![log.with_filter(filter).boxed()];

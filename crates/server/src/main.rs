@@ -13,6 +13,7 @@
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | constructs the services on a store |
 //! | `output`, `new_file` | the output of commands |
+//! | `own_file` | files of settings that nobody else can have written |
 //! | `listener`, `connection`, `open_files` | the HTTP server and its limits |
 
 #![warn(
@@ -39,6 +40,7 @@ mod new_file;
 mod open_files;
 mod openapi;
 mod output;
+mod own_file;
 mod restore;
 mod schedule;
 mod secret;

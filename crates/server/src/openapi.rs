@@ -1,11 +1,11 @@
 //! `taskhold openapi`.
 
-use crate::output::say;
+use crate::output::say_document;
 
 /// Prints the OpenAPI document of the API.
 ///
 /// # Errors
 /// If standard output cannot be written.
 pub fn openapi() -> anyhow::Result<()> {
-    say(taskhold_api::routes::openapi_document()?)
+    say_document(&taskhold_api::routes::openapi_document()?)
 }

@@ -1,17 +1,99 @@
-//! The output of commands. Nothing here panics if the reader is gone.
+//! The output of commands. Nothing here panics if the reader is gone, and no text of users or of other
+//! services reaches a terminal as it is: what it would obey is shown as `\u001b`.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 
 use anyhow::Context as _;
+use taskhold_domain::printable::is_printable;
 
-/// Prints a line of the result to standard output.
+/// Prints a line of the result to standard output. Tabs in it separate columns.
 pub fn say(line: impl Display) -> anyhow::Result<()> {
-    writeln!(io::stdout().lock(), "{line}").context("cannot write to the standard output")
+    print(&escaped(&line.to_string(), |char| char == '\t'))
+}
+
+/// Prints a document of several lines to standard output.
+pub fn say_document(text: &str) -> anyhow::Result<()> {
+    print(&escaped(text, |char| char == '\n'))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout().lock(), "{text}").context("cannot write to the standard output")
 }
 
 /// Prints a line beside the result to standard error.
 pub fn note(line: impl Display) {
+    let line = line.to_string();
     // Without a reader there is nothing to do.
-    drop(writeln!(io::stderr().lock(), "{line}"));
+    drop(writeln!(
+        io::stderr().lock(),
+        "{}",
+        escaped(&line, |char| char == '\t')
+    ));
+}
+
+/// Returns a text of others as one field of a line, without tabs and line breaks.
+pub fn field(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false)
+}
+
+/// Writes `\u` and four hexadecimal digits, which JSON reads as the character, for each character that is
+/// neither printable nor kept.
+fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let is_shown = |char| is_printable(char) || is_kept(char);
+    if text.chars().all(is_shown) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if is_shown(char) {
+            shown.push(char);
+        } else {
+            shown.extend(format!("\\u{:04x}", u32::from(char)).chars());
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// A log on standard error: each write is an event, of which all is escaped but the line break at its end
+/// and, if it is for a terminal, the colours of the formatter. The formatter escapes those in values.
+pub struct LogWriter {
+    /// Whether the formatter writes colours.
+    pub has_colours: bool,
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let shown = escaped(line, |char| char == '\u{1b}' && self.has_colours);
+        let mut shown = shown.into_owned();
+        shown.push_str(text.get(line.len()..).unwrap_or_default());
+        io::stderr().lock().write_all(shown.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        assert_eq!(field("Anna Иванова \"名\""), "Anna Иванова \"名\"");
+        assert_eq!(
+            field("a\tb\nc\r\u{1b}[2J\u{7f}\u{9b}\u{202e}\u{2028}\u{2066}"),
+            "a\\u0009b\\u000ac\\u000d\\u001b[2J\\u007f\\u009b\\u202e\\u2028\\u2066"
+        );
+        let json = serde_json::to_string("\u{9b}\u{202e}\u{7f}").expect("a string");
+        let shown = field(&json);
+        assert_ne!(shown, json);
+        let read: String = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(read, "\u{9b}\u{202e}\u{7f}");
+    }
 }

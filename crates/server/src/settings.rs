@@ -27,6 +27,7 @@ use self::database::DatabaseSection;
 pub use self::database::{DIRECT_URL, DatabaseSettings};
 use self::sources::Sources;
 use self::telemetry::TelemetrySection;
+use crate::own_file::Untrusted;
 
 /// Settings that keep the program from running. The message names them and never holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,12 @@ pub struct Misconfigured(pub String);
 impl From<ConfigError> for Misconfigured {
     fn from(error: ConfigError) -> Self {
         Self(format!("settings: {error}"))
+    }
+}
+
+impl From<Untrusted> for Misconfigured {
+    fn from(error: Untrusted) -> Self {
+        Self(error.to_string())
     }
 }
 

@@ -8,7 +8,7 @@ use taskhold_domain::account::Password;
 
 use crate::cli::User as Command;
 use crate::migrate;
-use crate::output::say;
+use crate::output::{field, say};
 use crate::services;
 use crate::settings::Settings;
 
@@ -82,12 +82,13 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
 /// Formats a user as fields that are separated by tabs, `-` for an empty one.
 fn line(user: &User) -> String {
     let email = user.email.as_ref().map_or("-", |email| email.as_str());
+    let (id, email) = (field(user.id.as_str()), field(email));
     let state = if user.is_active {
         "active"
     } else {
         "deactivated"
     };
-    format!("{}\t{email}\t{state}\t{}", user.id, user.created_at)
+    format!("{id}\t{email}\t{state}\t{}", user.created_at)
 }
 
 /// Reads a password from the terminal without showing it, or a line from a pipe; never from the command

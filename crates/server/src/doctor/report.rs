@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use taskhold_infrastructure::inspection::InspectionError;
 
-use crate::output::say;
+use crate::output::{say, say_document};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,7 +120,7 @@ impl Report {
 
     pub fn print(&self, as_json: bool) -> anyhow::Result<()> {
         if as_json {
-            return say(serde_json::to_string_pretty(self)?);
+            return say_document(&serde_json::to_string_pretty(self)?);
         }
         for Check { check, finding } in &self.findings {
             say(format_args!(

@@ -13,7 +13,7 @@ use taskhold_application::import::{Counts, RejectedRow, Summary};
 use super::progress::Progress;
 use crate::cli::Import;
 use crate::new_file::NewFile;
-use crate::output::{note, say};
+use crate::output::{field, note, say};
 
 /// How many rejected rows are printed; the file holds all.
 const SHOWN: u64 = 20;
@@ -112,7 +112,7 @@ impl Report {
             reason: rejected.reason.to_string(),
         };
         if self.rejected < SHOWN {
-            let id = row.id.as_deref().unwrap_or("-");
+            let id = field(row.id.as_deref().unwrap_or("-"));
             progress.note(format_args!(
                 "row {} (id {id}): {}",
                 row.position, row.reason
@@ -126,7 +126,7 @@ impl Report {
     pub fn write(mut self, summary: &Summary) -> anyhow::Result<()> {
         let file = self.file.take();
         let rejected = self.rejected;
-        let text = self.text(summary);
+        let lines = self.lines(summary);
         if let Some((path, file)) = file {
             self.write_file(file, summary)
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -137,10 +137,10 @@ impl Report {
                 "and {more} more rows; --report FILE tells of all"
             ));
         }
-        say(text)
+        lines.into_iter().try_for_each(say)
     }
 
-    fn text(&self, summary: &Summary) -> String {
+    fn lines(&self, summary: &Summary) -> Vec<String> {
         let (total, verified) = (&summary.total, summary.verified);
         let mut lines = Vec::new();
         if self.is_dry_run {
@@ -160,7 +160,7 @@ impl Report {
                 counts.imported, counts.already_there, counts.deleted_since, counts.duplicates
             )
         }));
-        lines.join("\n")
+        lines
     }
 
     fn write_file(self, mut file: NewFile, summary: &Summary) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use config::{
 
 use super::database::DIRECT_URL;
 use super::{Misconfigured, Profile};
+use crate::own_file;
 
 const DEFAULT: &str = include_str!("../../../../config/default.toml");
 const DEVELOPMENT: &str = include_str!("../../../../config/development.toml");
@@ -20,6 +21,9 @@ const TEST: &str = include_str!("../../../../config/test.toml");
 
 /// The folder that is read without being named, if it exists.
 const USUAL_FOLDER: &str = "config";
+
+/// The file of variables in the working folder.
+const DOTENV: &str = ".env";
 
 /// The prefix of a variable that sets a key of a section.
 const PREFIX: &str = "TASKHOLD__";
@@ -50,12 +54,21 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads the environment and `.env`.
+    /// Reads the environment and the file `.env` of the working folder.
     pub fn read() -> Result<Self, Misconfigured> {
+        let (environment, has_dotenv) = environment()?;
         let mut sources = Self {
-            environment: environment()?,
+            environment,
             warnings: Vec::new(),
         };
+        if has_dotenv && Profile::of(&sources.environment)? == Profile::Production {
+            let folder = std::env::current_dir().unwrap_or_default();
+            let read = folder.join(DOTENV);
+            sources.warnings.push(format!(
+                "settings were read from {}; in production give them in the environment",
+                read.display()
+            ));
+        }
         for (section, old, new) in RENAMED {
             let [old, new] =
                 [old, new].map(|key| format!("{PREFIX}{section}__{key}").to_uppercase());
@@ -95,6 +108,7 @@ impl Sources {
         let mut builder = Config::builder()
             .add_source(File::from_str(DEFAULT, FileFormat::Toml))
             .add_source(File::from_str(built_in, FileFormat::Toml));
+        let is_named = folder.is_some();
         let folder = match folder {
             Some(folder) if !folder.is_dir() => {
                 return Err(Misconfigured(format!(
@@ -106,7 +120,11 @@ impl Sources {
             None => Path::new(USUAL_FOLDER),
         };
         for name in ["default", profile.name()] {
-            builder = builder.add_source(self.file(&folder.join(name).with_extension("toml"))?);
+            let path = folder.join(name).with_extension("toml");
+            if !is_named {
+                own_file::open(&path)?;
+            }
+            builder = builder.add_source(self.file(&path)?);
         }
         Ok(builder)
     }
@@ -159,19 +177,18 @@ impl Source for Layer {
     }
 }
 
-fn environment() -> Result<HashMap<String, String>, Misconfigured> {
+/// Returns the variables, and whether there is a file `.env` in the working folder. One in a folder above may
+/// be that of another program or another user.
+fn environment() -> Result<(HashMap<String, String>, bool), Misconfigured> {
     let mut environment = HashMap::new();
-    match dotenvy::dotenv_iter() {
-        Ok(lines) => {
-            for line in lines {
-                // The error would repeat the line, which may hold a secret.
-                let (name, value) =
-                    line.map_err(|_| Misconfigured("a line of the file .env is malformed".into()))?;
-                environment.insert(name, value);
-            }
-        }
-        Err(error) if error.not_found() => {}
-        Err(_) => return Err(Misconfigured("the file .env cannot be read".into())),
+    let dotenv = own_file::open(Path::new(DOTENV))?;
+    let has_dotenv = dotenv.is_some();
+    for line in dotenv.into_iter().flat_map(dotenvy::from_read_iter) {
+        // The error would repeat the line, which may hold a secret.
+        let (name, value) = line.map_err(|_| {
+            Misconfigured("a line of the file .env is malformed, or the file cannot be read".into())
+        })?;
+        environment.insert(name, value);
     }
     for (name, value) in std::env::vars_os() {
         match (name.into_string(), value.into_string()) {
@@ -181,7 +198,7 @@ fn environment() -> Result<HashMap<String, String>, Misconfigured> {
             (name, _) => refuse_if_ours(name)?,
         }
     }
-    Ok(environment)
+    Ok((environment, has_dotenv))
 }
 
 /// Refuses a variable of ours that is not UTF-8: if it were ignored, another value would stay in force.
