@@ -144,6 +144,7 @@ async fn missing_old_or_unverified_backup_is_reported(database: Database) {
     migrate(&database);
     let production = [
         ("TASKHOLD_PROFILE", "production"),
+        ("TASKHOLD__AUTH__AUDIENCE", "taskhold"),
         ("TASKHOLD__SERVER__PORT", "0"),
     ];
     Report::of(&database, &[])
@@ -333,6 +334,7 @@ fn documented_example_matches_the_output() {
         ("DATABASE_URL", database.url.as_str()),
         ("JWT_SECRET", RANDOM),
         ("TASKHOLD_PROFILE", "production"),
+        ("TASKHOLD__AUTH__AUDIENCE", "taskhold"),
         ("TASKHOLD__SERVER__PORT", "0"),
     ];
     let output = run(database.folder.path(), &production, &["doctor"]);

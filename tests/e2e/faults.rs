@@ -140,6 +140,7 @@ async fn fault_2_forged_or_incomplete_tokens_are_refused(database: Database) {
         json!({"sub": "", "exp": later}),
         json!({"sub": null, "exp": later}),
         json!({"exp": later}),
+        json!({"sub": "alice", "exp": later, "iat": null}),
         json!({"sub": "a\u{0}b", "exp": later}),
         json!({"sub": "u".repeat(256), "exp": later}),
     ] {

@@ -12,7 +12,7 @@ const URL: &str = "TASKHOLD__AUTH__JWKS_URL";
 const FILE: &str = "TASKHOLD__AUTH__JWKS_FILE";
 
 fn claims(user: &str) -> Value {
-    json!({"sub": user, "exp": tomorrow()})
+    json!({"sub": user, "iat": tomorrow() - 86_400, "exp": tomorrow()})
 }
 
 async fn is_accepted(service: &Service, token: String) -> bool {

@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
 use tempfile::TempDir;
 
-pub use self::client::{Answer, Client, TASKS, http, path, signed, token, tomorrow};
+pub use self::client::{
+    Answer, Client, TASKS, http, path, signed, signed_as_given, token, tomorrow,
+};
 
 /// The longest that a test waits for a condition: long enough for a loaded machine.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The JWT secret of every service under test.
-pub const SECRET: &str = "a secret of the tests, long enough to count";
+pub const SECRET: &str = "8d2f6b1c07e94a53b6c1e0f7a92d4835";
 
 /// An empty database that no other test uses, and a folder for the other files of the test.
 pub struct Database {

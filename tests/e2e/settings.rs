@@ -1,8 +1,9 @@
 //! Settings: their sources and precedence, and the messages about invalid ones.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -358,6 +359,116 @@ fn secrets_in_files_are_refused() {
     let database = Database::sqlite();
     fs::write(database.folder.path().join(".env"), "JWT_SECRET='hunter2\n").expect("written");
     assert_refused_in(&database, &[], ".env");
+}
+
+/// Whoever can write a file of settings could give the service another secret or another database.
+#[test]
+fn settings_file_that_others_can_write_is_refused() {
+    let is_root = rustix::process::geteuid().is_root();
+    for (name, text) in [
+        (".env", "PORT=0"),
+        ("config/default.toml", "[server]\nport = 0"),
+        ("config/test.toml", "[server]\nport = 0"),
+    ] {
+        let database = Database::sqlite();
+        let folder = database.folder.path();
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        fs::write(&file, text).expect("written");
+        let variables = [("DATABASE_URL", database.url.as_str())];
+        let status = || {
+            run(folder, &variables, &["migrate", "status"])
+                .status
+                .code()
+        };
+        for (mode, expected) in [(0o600, 0), (0o644, 0), (0o666, 78), (0o602, 78)] {
+            fs::set_permissions(&file, Permissions::from_mode(mode)).expect("changed");
+            assert_eq!(status(), Some(expected), "{name} {mode:o}");
+        }
+        assert_refused_in(&database, &variables, "others can write");
+        fs::set_permissions(&file, Permissions::from_mode(0o664)).expect("changed");
+        assert_eq!(status(), Some(0), "its group is ours: {name}");
+        if is_root {
+            std::os::unix::fs::chown(&file, None, Some(12_345)).expect("given away");
+            assert_refused_in(&database, &variables, "others can write");
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
+            std::os::unix::fs::chown(&file, Some(12_345), None).expect("given away");
+            assert_refused_in(&database, &variables, "belongs to user 12345");
+            let elsewhere = folder.join("elsewhere");
+            fs::rename(&file, &elsewhere).expect("moved");
+            std::os::unix::fs::chown(&elsewhere, Some(0), None).expect("taken back");
+            std::os::unix::fs::symlink(&elsewhere, &file).expect("a link");
+            assert_eq!(status(), Some(0), "our link to our file: {name}");
+            std::os::unix::fs::lchown(&file, Some(12_345), None).expect("given away");
+            assert_refused_in(&database, &variables, "belongs to user 12345");
+        }
+    }
+}
+
+#[tokio::test]
+async fn dotenv_in_a_folder_above_is_not_read() {
+    let database = Database::sqlite();
+    fs::write(
+        database.folder.path().join(".env"),
+        "TASKHOLD__NO__SUCH=1\n",
+    )
+    .expect("written");
+    assert_refused_in(&database, &[], "TASKHOLD__NO__SUCH");
+    let below = database.folder.path().join("below");
+    fs::create_dir(&below).expect("a folder");
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let output = run(&below, &variables, &["migrate", "status"]);
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn dotenv_is_named_in_the_log_in_production() {
+    let database = Database::sqlite();
+    let file = database.folder.path().join(".env");
+    fs::write(&file, "TASKHOLD_PROFILE=production\n").expect("written");
+    let command = |profile: &str| {
+        let variables = [
+            ("DATABASE_URL", database.url.as_str()),
+            ("TASKHOLD_PROFILE", profile),
+        ];
+        let output = run(database.folder.path(), &variables, &["migrate", "status"]);
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let path = file.display().to_string();
+    assert!(command("production").contains(&path));
+    assert!(!command("development").contains(&path));
+}
+
+#[test]
+fn guessable_secret_is_refused_where_others_can_reach_the_service() {
+    let production = ("TASKHOLD_PROFILE", "production");
+    for secret in [
+        "changemechangemechangemechangeme",
+        "01234567890123456789012345678901",
+        "98765432109876543210987654321098",
+        "abcdefghijklmnopqrstuvwxyzabcdef",
+        "qwertyuiopasdfghjklzxcvbnm1234567890",
+        "1q2w3e4r5t6y7u8i9o0p1q2w3e4r5t6y7u8i9o0p",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "deadbeefdeadbeefdeadbeefdeadbeef",
+        "hunter2hunter2hunter2hunter2hunter2",
+        "your-256-bit-secret-your-256-bit-secret",
+        "S3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t",
+        "my dog likes bananas more than anything",
+        "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==",
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    ] {
+        let name = if secret.len() % 2 == 0 {
+            "JWT_SECRET"
+        } else {
+            "JWT_SECRET_PREVIOUS"
+        };
+        let variables = [("JWT_SECRET", SECRET), (name, secret)];
+        let made = "openssl rand -hex 32";
+        assert_refused(&[&variables[..], &[production]].concat(), made);
+        let public = ("TASKHOLD__SERVER__HOST", "0.0.0.0");
+        assert_refused(&[&variables[..], &[public]].concat(), name);
+    }
 }
 
 #[test]

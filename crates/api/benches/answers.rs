@@ -199,6 +199,7 @@ fn services(store: &MemoryStore) -> Services {
             refresh_token: Duration::from_hours(24),
             max_token_lifetime: Duration::from_hours(24),
         },
+        registration: true,
     };
     let store = Arc::new(store.clone());
     Services {

@@ -43,6 +43,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// Make an account
+///
+/// Refused with 403 where registration is switched off.
 #[utoipa::path(
     post,
     path = "/api/auth/register",
@@ -58,6 +60,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             headers(("RateLimit"), ("RateLimit-Policy")),
             example = grant_example,
         ),
+        (status = 403),
         (status = 409),
         (status = 429),
     ),
@@ -67,6 +70,7 @@ async fn register(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
+    accounts.allow_registration()?;
     let allowance = accounts.count_request(address).await?;
     let body: RegistrationBody = body.read(&[JSON]).await?.object()?;
     let input = RegistrationInput {

@@ -62,9 +62,23 @@ pub struct AccountService {
     pub ids: Arc<dyn Ids>,
     /// The lifetimes of tokens.
     pub lifetimes: Lifetimes,
+    /// Whether people may make accounts themselves.
+    pub registration: bool,
 }
 
 impl AccountService {
+    /// Checks that people may make accounts themselves.
+    ///
+    /// # Errors
+    /// [`AccountError::RegistrationDisabled`].
+    pub fn allow_registration(&self) -> Result<(), AccountError> {
+        if self.registration {
+            Ok(())
+        } else {
+            Err(AccountError::RegistrationDisabled)
+        }
+    }
+
     /// Counts a request of an address to register or log in.
     ///
     /// # Errors
@@ -77,8 +91,9 @@ impl AccountService {
     /// Creates an account.
     ///
     /// # Errors
-    /// [`AccountError`]: `EmailTaken`, `Busy`, and those of the store.
+    /// [`AccountError`]: `RegistrationDisabled`, `EmailTaken`, `Busy`, and those of the store.
     pub async fn register(&self, registration: Registration) -> Result<Grant, AccountError> {
+        self.allow_registration()?;
         let Registration {
             email,
             password,
@@ -231,8 +246,8 @@ impl AccountService {
     /// again.
     ///
     /// # Errors
-    /// [`AccountError`]: `WrongPassword`, `NoPassword`, `RateLimited`, `NotFound`, `Busy`, and those of the
-    /// store.
+    /// [`AccountError`]: `UnsuitablePassword`, `WrongPassword`, `NoPassword`, `RateLimited`, `NotFound`,
+    /// `Busy`, and those of the store.
     pub async fn change_password(
         &self,
         caller: &UserId,
@@ -241,6 +256,9 @@ impl AccountService {
     ) -> Result<Grant, AccountError> {
         let user = self.account(caller).await?;
         let user = user.ok_or(AccountError::NoPassword)?;
+        change
+            .new
+            .refuse_own_words(user.email.as_ref(), user.name.as_ref())?;
         let verified = self
             .confirm_password(&user, &change.current, address)
             .await?;

@@ -90,11 +90,12 @@ impl Administration {
     ///
     /// # Errors
     /// [`AccountError`]: `NotFound`, `NoPassword` if the user has no e-mail address to log in with,
-    /// and those of the store.
+    /// `UnsuitablePassword`, and those of the store.
     pub async fn set_password(&self, user: &User, password: &Password) -> Result<(), AccountError> {
         if user.email.is_none() {
             return Err(AccountError::NoPassword);
         }
+        password.refuse_own_words(user.email.as_ref(), user.name.as_ref())?;
         let hash = self.passwords.hash(password).await?;
         found(
             self.users

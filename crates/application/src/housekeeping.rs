@@ -1,7 +1,9 @@
 //! Deletion of stored data that is out of date.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use taskhold_domain::revocation::MAX_PROPAGATION;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotencyKeyRepository, retention_start};
 use taskhold_repository::rate_limits::RateLimitRepository;
@@ -24,6 +26,9 @@ pub struct Housekeeping {
     pub revocations: Arc<dyn RevocationRepository>,
     /// The counters of rate limits.
     pub rate_limits: Arc<dyn RateLimitRepository>,
+    /// The longest lifetime of an access token that the service accepts; revocations of tokens that may
+    /// still live are kept.
+    pub max_token_lifetime: Duration,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -39,7 +44,11 @@ impl Housekeeping {
         let counters_before = now.saturating_sub(FAILURES_WINDOW);
         let keys = in_batches(|| self.keys.purge_expired(keys_before, BATCH)).await?;
         let sessions = in_batches(|| self.sessions.purge_expired(now, BATCH)).await?;
-        let revocations = in_batches(|| self.revocations.purge_expired(now, BATCH)).await?;
+        let expired_before = now
+            .saturating_sub(self.max_token_lifetime)
+            .saturating_sub(MAX_PROPAGATION);
+        let revocations =
+            in_batches(|| self.revocations.purge_expired(expired_before, BATCH)).await?;
         let counters =
             in_batches(|| self.rate_limits.purge_expired(counters_before, BATCH)).await?;
         Ok(keys + sessions + revocations + counters)

@@ -54,9 +54,17 @@ impl Revocations {
         if cached.is_empty() {
             return Some(true);
         }
-        Some(match cached.get(&SubjectHash::of(&identity.user)) {
-            Some(not_before) => identity.issued.is_some_and(|issued| issued >= *not_before),
-            None => true,
+        let of_user = cached.get(&SubjectHash::of(&identity.user));
+        Some(match identity.issued {
+            Some(issued) => {
+                let of_all = cached.get(&SubjectHash::EVERYBODY);
+                of_user
+                    .into_iter()
+                    .chain(of_all)
+                    .all(|not_before| issued >= *not_before)
+            }
+            // Where such tokens are accepted no revocation is purged.
+            None => of_user.is_none(),
         })
     }
 
@@ -75,7 +83,7 @@ impl Revocations {
     /// [`StoreError`]; the cache stays as it is.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let current = self.store.current(now).await?;
+        let current = self.store.current().await?;
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         let cached = cached.get_or_insert_default();
         // A revocation that was added while the store was read may be missing from its answer; its

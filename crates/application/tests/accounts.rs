@@ -116,6 +116,7 @@ async fn world() -> World {
             refresh_token: Duration::from_hours(1),
             max_token_lifetime: Duration::from_hours(1),
         },
+        registration: true,
     };
     let registration = Registration {
         email: email(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskhold_application::clock::Clock as _;
+use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tokens::Identity;
 use taskhold_domain::revocation::Revocation;
@@ -28,8 +29,8 @@ struct Slow {
 
 #[async_trait]
 impl RevocationRepository for Slow {
-    async fn current(&self, now: Timestamp) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError> {
-        let current = self.store.current(now).await;
+    async fn current(&self) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError> {
+        let current = self.store.current().await;
         let meanwhile = self.meanwhile.lock().expect("unpoisoned").take();
         if let Some(meanwhile) = meanwhile {
             meanwhile.await;
@@ -66,4 +67,52 @@ async fn revocation_during_refresh_stays_in_effect() {
     *store.meanwhile.lock().expect("unpoisoned") = Some(Box::pin(meanwhile));
     revocations.refresh().await.expect("answered");
     assert!(!revocations.admits(&token).await.expect("known"));
+}
+
+/// Whoever raises the longest lifetime that is accepted must not bring a revoked token back.
+#[tokio::test]
+async fn longer_accepted_lifetime_revives_no_revoked_token() {
+    const DAY: Duration = Duration::from_hours(24);
+    let (store, clock) = (
+        Arc::new(MemoryStore::default()),
+        Arc::new(ManualClock::default()),
+    );
+    let user = |name: &str| UserId::parse(name).expect("a user id");
+    let token = |name: &str, issued| Identity {
+        user: user(name),
+        issued,
+    };
+    let (anna, bob) = (user("anna"), user("bob"));
+    let stolen = token("anna", Some(clock.now()));
+    clock.advance(1);
+    let later = token("carl", Some(clock.now()));
+    let revocation = Revocation::issued_before(&anna, clock.now(), 30 * DAY);
+    store.end(None, &revocation).await.expect("ended");
+    let housekeeping = |max_token_lifetime| Housekeeping {
+        keys: store.clone(),
+        sessions: store.clone(),
+        revocations: store.clone(),
+        rate_limits: store.clone(),
+        max_token_lifetime,
+        clock: clock.clone(),
+    };
+    let admits = async |identity: &Identity| {
+        let revocations = Revocations::new(store.clone(), clock.clone());
+        revocations.admits(identity).await.expect("known")
+    };
+    clock.advance(31 * 24 * 3_600 * 1_000_000);
+    housekeeping(90 * DAY).purge().await.expect("purged");
+    assert!(!admits(&stolen).await, "raised before it was purged");
+    let of_bob = Revocation::issued_before(&bob, clock.now(), 30 * DAY);
+    store.end(None, &of_bob).await.expect("ended");
+    housekeeping(30 * DAY).purge().await.expect("purged");
+    assert!(!admits(&stolen).await, "raised after it was purged");
+    assert!(admits(&later).await, "a token from after the revocation");
+    assert!(!admits(&token("bob", Some(revocation.not_before))).await);
+    assert!(admits(&token("carl", None)).await);
+
+    // Without a time of issue any token may be the revoked one, for ever.
+    clock.advance(3_000 * 24 * 3_600 * 1_000_000);
+    housekeeping(Duration::MAX).purge().await.expect("purged");
+    assert!(!admits(&token("bob", None)).await);
 }

@@ -12,6 +12,11 @@ use crate::error::StoreError;
 pub struct SubjectHash(pub [u8; 32]);
 
 impl SubjectHash {
+    /// The subject of a revocation of everybody's tokens, which is no digest: the latest time of the
+    /// revocations that were deleted. Tokens from before it had all expired then, but a longer lifetime that is
+    /// accepted later would bring them back, and nothing would say which of them were revoked.
+    pub const EVERYBODY: Self = Self([0; 32]);
+
     /// Computes the digest.
     #[must_use]
     pub fn of(user: &UserId) -> Self {
@@ -24,13 +29,14 @@ impl SubjectHash {
 /// removed: a deactivated user cannot replace the revocation by ending sessions.
 #[async_trait]
 pub trait RevocationRepository: Send + Sync {
-    /// Returns all revocations that matter at `now`.
+    /// Returns all revocations.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `Defect`.
-    async fn current(&self, now: Timestamp) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError>;
+    async fn current(&self) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError>;
 
-    /// Deletes at most `most` revocations whose `kept_until` is before `time`, and returns their number.
+    /// Deletes at most `most` revocations of tokens from before `time`, and returns their number. The latest
+    /// of their times becomes that of [`SubjectHash::EVERYBODY`], atomically, unless that is later already.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.

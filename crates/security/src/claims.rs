@@ -13,13 +13,63 @@ const LEEWAY: Duration = Duration::from_secs(5);
 /// The `iss` of the service's own tokens.
 pub(crate) const OWN_ISSUER: &str = "taskhold";
 
-/// The `iss` and `aud` that tokens must have; `None` accepts any.
+/// The `typ` of the service's own tokens.
+const OWN_TYPE: &str = "JWT";
+
+/// What tokens must say about themselves beyond the rules for all.
 #[derive(Debug, Clone, Default)]
 pub struct RequiredClaims {
-    /// The `iss` of tokens of another issuer. The service's own tokens have their own.
+    /// The `iss` of tokens of another issuer; `None` accepts any. The service's own tokens have their own.
     pub issuer: Option<String>,
-    /// A value that the `aud` of every token must contain.
+    /// A value that the `aud` of every token must contain; `None` accepts any.
     pub audience: Option<String>,
+    /// The `typ` in the header of tokens of another issuer.
+    pub types: TokenTypes,
+    /// Whether tokens of another issuer may lack `iat`. A revocation then ends such tokens of its user for
+    /// ever, since nothing says which of them are newer.
+    pub accepts_missing_iat: bool,
+}
+
+/// The values of `typ` that are accepted (RFC 8725, section 3.11): an issuer signs other things with the same
+/// keys, such as the tokens that end sessions (`logout+jwt`), which must not authorize requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenTypes(Vec<Option<String>>);
+
+impl TokenTypes {
+    /// The word for a header without `typ`.
+    pub const ABSENT: &str = "absent";
+
+    /// Accepts these types, as media types that may lack their `application/`; [`ABSENT`](Self::ABSENT) is a
+    /// missing one.
+    #[must_use]
+    pub fn new(types: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let types = types.into_iter().map(|name| match name.as_ref() {
+            Self::ABSENT => None,
+            name => Some(media_type(name)),
+        });
+        Self(types.collect())
+    }
+
+    fn contains(&self, typ: Option<&str>) -> bool {
+        self.0.contains(&typ.map(media_type))
+    }
+}
+
+impl Default for TokenTypes {
+    /// Accepts no type, `JWT`, and the one of access tokens (RFC 9068).
+    fn default() -> Self {
+        Self::new([Self::ABSENT, OWN_TYPE, "at+jwt"])
+    }
+}
+
+/// Returns a type as it is compared: without case, and without a prefix that may be left out (RFC 7515,
+/// section 4.1.9).
+fn media_type(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    match name.strip_prefix("application/") {
+        Some(short) if !short.contains('/') => short.to_owned(),
+        _ => name,
+    }
 }
 
 /// The kind of key that signed a token.
@@ -60,10 +110,11 @@ impl Audience {
 }
 
 impl Claims {
-    /// Returns the identity that the token proves, if its claims are valid at `now` and its lifetime is at
-    /// most `max_lifetime`.
+    /// Returns the identity that the token proves, if its type and claims are valid at `now` and its
+    /// lifetime is at most `max_lifetime`.
     pub(crate) fn validate(
         self,
+        typ: Option<&str>,
         signed_with: SignedWith,
         required: &RequiredClaims,
         max_lifetime: Duration,
@@ -84,10 +135,15 @@ impl Claims {
             .into_iter()
             .flatten()
             .all(|start| start <= latest_start);
-        let issuer_matches = match (self.iss.as_deref(), signed_with) {
-            (Some(OWN_ISSUER), SignedWith::SharedSecret) => true,
+        let has_time = identity.issued.is_some();
+        let is_acceptable = match (self.iss.as_deref(), signed_with) {
+            (Some(OWN_ISSUER), SignedWith::SharedSecret) => has_time && typ == Some(OWN_TYPE),
             (Some(OWN_ISSUER), SignedWith::IssuerKey) => false,
-            (iss, _) => required.issuer.is_none() || iss == required.issuer.as_deref(),
+            (iss, _) => {
+                (required.issuer.is_none() || iss == required.issuer.as_deref())
+                    && (required.accepts_missing_iat || has_time)
+                    && required.types.contains(typ)
+            }
         };
         let audience_matches = match &required.audience {
             Some(required) => self.aud.is_some_and(|audience| audience.contains(required)),
@@ -96,7 +152,7 @@ impl Claims {
         if is_expired
             || expires > latest_expiry
             || !has_started
-            || !issuer_matches
+            || !is_acceptable
             || !audience_matches
         {
             return Err(InvalidToken);

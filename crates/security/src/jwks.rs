@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use ed25519_dalek::VerifyingKey;
 use jsonwebtoken::{Algorithm, DecodingKey};
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// The largest key set that is read. Those of large issuers have about 10 KiB.
@@ -15,14 +17,17 @@ pub(crate) const MAX_BYTES: usize = 256 * 1024;
 /// verification too slow.
 const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
 
+/// The bits that the exponent of an RSA key may have. With the exponent 1 anyone can make signatures.
+const RSA_EXPONENT_BITS: RangeInclusive<usize> = 2..=32;
+
 /// The bytes of a coordinate of P-256, and of an Ed25519 key.
 const COORDINATE_BYTES: usize = 32;
 
 /// The public keys of an issuer that can verify tokens.
 ///
 /// The type of a key decides its only algorithm: `RS256` for RSA of 2048 to 4096 bits, `ES256` for
-/// P-256, `EdDSA` for Ed25519. Keys of other types, keys for other uses than signatures, private keys
-/// and damaged keys are skipped.
+/// P-256, `EdDSA` for Ed25519. Keys of other types, keys for other uses than signatures, private keys,
+/// damaged keys, and keys whose signatures anyone can make are skipped.
 #[derive(Default)]
 pub struct KeySet(Vec<PublicKey>);
 
@@ -48,10 +53,49 @@ struct Jwk {
     alg: Option<String>,
     r#use: Option<String>,
     key_ops: Option<Vec<String>>,
-    /// Only a private key has it, and one that was published is private no more.
-    d: Option<serde::de::IgnoredAny>,
+    #[serde(flatten)]
+    private: Private,
     #[serde(flatten)]
     parameters: Parameters,
+}
+
+/// The members that only private keys have. A private key that was published is private no more.
+#[derive(Deserialize)]
+struct Private {
+    #[serde(default, deserialize_with = "present")]
+    d: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    p: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    q: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    dp: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    dq: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    qi: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    oth: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    k: Option<IgnoredAny>,
+}
+
+impl Private {
+    fn is_absent(&self) -> bool {
+        let Self {
+            d,
+            p,
+            q,
+            dp,
+            dq,
+            qi,
+            oth,
+            k,
+        } = self;
+        [d, p, q, dp, dq, qi, oth, k]
+            .iter()
+            .all(|member| member.is_none())
+    }
 }
 
 #[derive(Deserialize)]
@@ -106,11 +150,15 @@ impl KeySet {
 impl PublicKey {
     fn parse(jwk: Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(jwk).ok()?;
-        let is_public = jwk.d.is_none();
+        let is_public = jwk.private.is_absent();
+        // A key for signatures and something else contradicts itself (RFC 7517, section 4.3).
         let is_for_signatures = jwk.r#use.is_none_or(|used_for| used_for == "sig")
-            && jwk
-                .key_ops
-                .is_none_or(|operations| operations.iter().any(|name| name == "verify"));
+            && jwk.key_ops.is_none_or(|operations| {
+                operations.iter().any(|name| name == "verify")
+                    && operations
+                        .iter()
+                        .all(|name| name == "verify" || name == "sign")
+            });
         let (algorithm, name, key) = jwk.parameters.key()?;
         let is_for_algorithm = jwk.alg.is_none_or(|alg| alg == name);
         // Only the first verification shows a point that is not on its curve.
@@ -130,7 +178,12 @@ impl Parameters {
         match self {
             Self::Rsa { n, e } => {
                 let (n, e) = (decode(n)?, decode(e)?);
-                RSA_BITS.contains(&bits(&n)).then(|| {
+                let is_strong = RSA_BITS.contains(&bits(&n))
+                    && RSA_EXPONENT_BITS.contains(&bits(&e))
+                    && [&n, &e]
+                        .iter()
+                        .all(|number| number.last().is_some_and(|last| last % 2 == 1));
+                is_strong.then(|| {
                     let key = DecodingKey::from_rsa_raw_components(&n, &e);
                     (Algorithm::RS256, "RS256", key)
                 })
@@ -141,7 +194,7 @@ impl Parameters {
                 Some((Algorithm::ES256, "ES256", key))
             }
             Self::Okp { crv, x } => {
-                let is_ed25519 = crv == "Ed25519" && is_coordinate(x);
+                let is_ed25519 = crv == "Ed25519" && is_strong_point(x);
                 let key = is_ed25519.then(|| DecodingKey::from_ed_components(x).ok())??;
                 Some((Algorithm::EdDSA, "EdDSA", key))
             }
@@ -149,8 +202,25 @@ impl Parameters {
     }
 }
 
+/// Reads a member that is there, also if it is null.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Returns whether this encodes a point of Ed25519 as RFC 8032 does, and not one of small order: such a key
+/// verifies signatures that were made without a private key.
+fn is_strong_point(text: &str) -> bool {
+    let bytes = decode(text).and_then(|bytes| <[u8; COORDINATE_BYTES]>::try_from(bytes).ok());
+    let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+    key.is_some_and(|key| {
+        !key.is_weak() && key.to_edwards().compress().as_bytes() == key.as_bytes()
+    })
 }
 
 fn is_coordinate(text: &str) -> bool {

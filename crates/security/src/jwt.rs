@@ -18,14 +18,15 @@ use taskhold_domain::user::UserId;
 
 use crate::claims::{self, Claims, RequiredClaims, SignedWith};
 use crate::issuer::IssuerKeys;
+use crate::jwks::present;
 use crate::secret::Secret;
 
 /// Signs tokens with a secret, and verifies tokens of this secret and of another issuer.
 ///
 /// A token is valid if its signature is valid, it has an `exp` that is not past and at most
 /// [`TokenLifetimes::max_accepted`] after its `iat` (or, without one, after now), its `nbf` and `iat`, if
-/// any, are not in the future, its `sub` is a [`UserId`], it has the [`RequiredClaims`], and it requires no
-/// extension (`crit`). Clocks may differ by 5 seconds.
+/// any, are not in the future, its `sub` is a [`UserId`], it has the [`RequiredClaims`], and its header has
+/// no `crit`, not even null. Clocks may differ by 5 seconds.
 ///
 /// The algorithm in the header decides which keys are tried: only the secrets for `HS256`, and for `RS256`,
 /// `ES256` and `EdDSA` only a key of [`IssuerKeys`] for just this algorithm. Keys that a header contains or
@@ -49,10 +50,15 @@ pub struct TokenLifetimes {
     pub max_accepted: Duration,
 }
 
+/// The members of a header that count. Null is a value like others: only a missing member is `None`.
 #[derive(Deserialize)]
 struct Header {
     alg: Algorithm,
+    #[serde(default, deserialize_with = "present")]
     kid: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    typ: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     crit: Option<IgnoredAny>,
 }
 
@@ -182,6 +188,7 @@ impl TokenVerifier for JwtTokens {
             return Err(InvalidToken);
         }
         decode_object::<Claims>(payload)?.validate(
+            header.typ.as_deref(),
             signed_with,
             &self.required_claims,
             self.lifetimes.max_accepted,

@@ -126,27 +126,41 @@ impl PasswordHasher for Argon2Passwords {
         password: &str,
         hash: Option<&PasswordHash>,
     ) -> Result<Verification, HashingError> {
-        let is_too_long = password.chars().nth(Password::MAX_CHARS).is_some();
-        let Some(hash) = hash.filter(|_| !is_too_long) else {
+        // Hashes from before passwords were normalized are of the password as it was typed.
+        // Four code points at most become one, so that a longer text need not be normalized.
+        let is_short = password.chars().nth(4 * Password::MAX_CHARS).is_none();
+        let password = if is_short { password } else { "" };
+        let normal = Password::normalize(password);
+        let mut forms = vec![normal.clone(), password.to_owned()];
+        forms.dedup();
+        forms.retain(|form| form.chars().nth(Password::MAX_CHARS).is_none());
+        let attempts = forms.len().max(1);
+        let Some(hash) = hash.filter(|_| !forms.is_empty()) else {
             // Hashing any password takes as long as verifying one.
             return self
-                .run(|argon2| argon2.hash_password(b"nobody's"))
+                .run(move |argon2| {
+                    (0..attempts).try_for_each(|_| argon2.hash_password(b"nobody's").map(drop))
+                })
                 .await
-                .map(|_: phc::PasswordHash| Verification::Mismatch);
+                .map(|()| Verification::Mismatch);
         };
         let hash = phc::PasswordHash::new(hash.as_str()).map_err(defect)?;
         if hash.hash.is_none() {
             return Err(HashingError::Defect("the stored hash is cut off".into()));
         }
-        let password = password.to_owned();
-        self.run(
-            move |argon2| match argon2.verify_password(password.as_bytes(), &hash) {
-                Ok(()) if is_outdated(&hash, argon2)? => Ok(Verification::MatchOutdatedHash),
-                Ok(()) => Ok(Verification::Match),
-                Err(Error::PasswordInvalid) => Ok(Verification::Mismatch),
-                Err(error) => Err(error),
-            },
-        )
+        self.run(move |argon2| {
+            for form in forms {
+                match argon2.verify_password(form.as_bytes(), &hash) {
+                    Ok(()) if form != normal || is_outdated(&hash, argon2)? => {
+                        return Ok(Verification::MatchOutdatedHash);
+                    }
+                    Ok(()) => return Ok(Verification::Match),
+                    Err(Error::PasswordInvalid) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(Verification::Mismatch)
+        })
         .await
     }
 }

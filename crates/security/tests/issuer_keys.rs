@@ -21,6 +21,14 @@ use taskhold_testkit::issuer::{IssuerKey, key_set};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
+/// Requires nothing, not even `iat`.
+fn lenient() -> RequiredClaims {
+    RequiredClaims {
+        accepts_missing_iat: true,
+        ..RequiredClaims::default()
+    }
+}
+
 fn later() -> i64 {
     ManualClock::default().now().as_micros() / 1_000_000 + 60
 }
@@ -49,7 +57,7 @@ async fn tokens_of(keys: &[Value], required_claims: RequiredClaims) -> JwtTokens
 }
 
 async fn tokens(keys: &[Value]) -> JwtTokens {
-    tokens_of(keys, RequiredClaims::default()).await
+    tokens_of(keys, lenient()).await
 }
 
 async fn verify(tokens: &JwtTokens, token: &str) -> Result<Identity, InvalidToken> {
@@ -135,6 +143,7 @@ async fn better_auth_token_is_accepted() {
     let required = RequiredClaims {
         issuer: Some("http://localhost:3000".to_owned()),
         audience: Some("http://localhost:3000".to_owned()),
+        ..lenient()
     };
     let tokens = tokens_of(&[published], required).await;
     let header = json!({"alg": "EdDSA", "kid": "c5c7c8f0-5f4c-4c8e-9d9a-3c7c9a2d3f11"});
@@ -261,7 +270,13 @@ async fn keys_in_the_header_are_ignored() {
 async fn critical_extension_is_rejected() {
     let key = IssuerKey::ed25519();
     let tokens = tokens(&[key.jwk_with_id("k")]).await;
-    for extension in [json!(["b64"]), json!(["exp"]), json!([]), json!("x")] {
+    for extension in [
+        json!(["b64"]),
+        json!(["exp"]),
+        json!([]),
+        json!("x"),
+        Value::Null,
+    ] {
         let header = json!({"alg": "EdDSA", "kid": "k", "crit": extension, "b64": true});
         let outcome = verify(&tokens, &key.sign(&header, &claims())).await;
         assert_eq!(outcome, Err(InvalidToken), "{extension}");
@@ -318,11 +333,20 @@ fn keys_for_other_uses_are_skipped() {
             ("use", json!("enc")),
             ("use", json!(7)),
             ("key_ops", json!(["encrypt"])),
+            ("key_ops", json!(["sign"])),
+            ("key_ops", json!(["verify", "encrypt"])),
+            ("key_ops", json!(["verify", "deriveKey"])),
             ("key_ops", json!([])),
             ("kty", json!("oct")),
             ("kty", json!("rsa")),
             ("kid", json!(7)),
             ("d", json!("a private key is nobody's")),
+            ("d", json!(null)),
+            ("p", json!("AQAB")),
+            ("q", json!("AQAB")),
+            ("dp", json!("AQAB")),
+            ("qi", json!("AQAB")),
+            ("k", json!("AQAB")),
         ] {
             let excluded = with(key, member, value);
             assert_eq!(usable(std::slice::from_ref(&excluded)), 0, "{excluded}");
@@ -439,4 +463,66 @@ impl std::io::Write for Sink {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// The points of small order of Ed25519 in every encoding that is decoded, also those that RFC 8032 forbids.
+/// A signature of zeros, and others that need no private key, are valid for them.
+const SMALL_ORDER: [&str; 14] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000080",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+];
+
+#[tokio::test]
+async fn keys_that_anyone_can_sign_with_are_skipped() {
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    for point in SMALL_ORDER {
+        let x = encode(&hex::decode(point).expect("hex"));
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "k"});
+        assert_eq!(usable(std::slice::from_ref(&jwk)), 0, "{point}");
+    }
+    // The encoding of a point of full order that is not the one of RFC 8032: y = 3 + p.
+    let mut above = [0xff_u8; 32];
+    (above[0], above[31]) = (0xf0, 0x7f);
+    let mut below = [0; 32];
+    below[0] = 3;
+    for (bytes, expected) in [(above, 0), (below, 1)] {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": encode(&bytes)});
+        assert_eq!(usable(&[jwk]), expected, "{bytes:?}");
+    }
+    let with = |member: &str, bytes: &[u8]| {
+        let mut jwk = IssuerKey::rsa(2048).jwk();
+        jwk[member] = json!(encode(bytes));
+        usable(&[jwk])
+    };
+    for (exponent, expected) in [
+        (&[1][..], 0),
+        (&[0, 0, 1], 0),
+        (&[0], 0),
+        (&[], 0),
+        (&[2], 0),
+        (&[1, 0, 0], 0),
+        (&[3], 1),
+        (&[1, 0, 1], 1),
+        (&[1, 0, 0, 0, 0, 0, 0, 0, 1], 0),
+    ] {
+        assert_eq!(with("e", exponent), expected, "{exponent:?}");
+    }
+    let mut even = [0xff; 256];
+    even[255] = 0xfe;
+    assert_eq!(with("n", &even), 0, "an even modulus");
+    let zeros = encode(&[0; 32]);
+    let infinity = json!({"kty": "EC", "crv": "P-256", "x": zeros, "y": zeros});
+    assert_eq!(usable(&[infinity]), 0);
 }

@@ -12,13 +12,21 @@ use taskhold_application::clock::Clock as _;
 use taskhold_application::tokens::{Identity, InvalidToken, TokenSigner as _, TokenVerifier as _};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
-use taskhold_security::claims::RequiredClaims;
+use taskhold_security::claims::{RequiredClaims, TokenTypes};
 use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
 use taskhold_security::secret::Secret;
 use taskhold_testkit::clock::ManualClock;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const OTHER_SECRET: &str = "another secret of thirty-two bytes";
+
+/// Requires nothing, not even `iat`.
+fn lenient() -> RequiredClaims {
+    RequiredClaims {
+        accepts_missing_iat: true,
+        ..RequiredClaims::default()
+    }
+}
 
 /// Returns the whole seconds of the clock of these tests.
 fn now() -> i64 {
@@ -38,13 +46,14 @@ fn tokens_of(secret: &str, required_claims: RequiredClaims) -> JwtTokens {
 }
 
 fn tokens() -> JwtTokens {
-    tokens_of(SECRET, RequiredClaims::default())
+    tokens_of(SECRET, lenient())
 }
 
 fn strict() -> JwtTokens {
     let required = RequiredClaims {
         issuer: Some("https://auth.example".to_owned()),
         audience: Some("tasks".to_owned()),
+        ..lenient()
     };
     tokens_of(SECRET, required)
 }
@@ -100,8 +109,7 @@ fn signed_token_round_trips_to_the_microsecond() {
 fn own_token_names_its_issuer_and_reveals_no_secret() {
     let user = UserId::parse("anna").expect("a user id");
     let token = |secret: &str| {
-        let signed =
-            tokens_of(secret, RequiredClaims::default()).sign(&user, ManualClock::default().now());
+        let signed = tokens_of(secret, lenient()).sign(&user, ManualClock::default().now());
         signed.expect("signed").token
     };
     let header = |token: &str| jsonwebtoken::decode_header(token).expect("a header");
@@ -319,6 +327,10 @@ fn other_algorithms_and_secrets_are_rejected() {
         r#"{"alg":"HS256","crit":["exp"]}"#,
         r#"{"alg":"HS256","crit":[]}"#,
         r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
+        r#"{"alg":"HS256","crit":null}"#,
+        r#"{"alg":"HS256","crit":{}}"#,
+        r#"{"alg":"HS256","crit":false}"#,
+        r#"{"alg":"HS256","kid":null}"#,
         "HS256",
         "",
     ]
@@ -410,8 +422,11 @@ fn missing_required_claim_is_rejected() {
 
 #[test]
 fn own_tokens_are_accepted_beside_those_of_the_issuer() {
-    let ours = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "tasks"});
+    let mut ours =
+        json!({"sub": "a", "iat": now(), "exp": now() + 60, "iss": "taskhold", "aud": "tasks"});
     assert!(verify(&strict(), &signed(&ours)).is_ok());
+    ours.as_object_mut().expect("an object").remove("iat");
+    assert_eq!(verify(&strict(), &signed(&ours)), Err(InvalidToken));
     let for_others = json!({"sub": "a", "exp": now() + 60, "iss": "taskhold", "aud": "other"});
     assert_eq!(verify(&strict(), &signed(&for_others)), Err(InvalidToken));
 }
@@ -421,14 +436,13 @@ fn old_and_new_secret_are_accepted_during_rotation() {
     let claims = json!({"sub": "a", "exp": now() + 60});
     let of_old = signed_as(&Header::default(), &claims, SECRET);
     let of_new = signed_as(&Header::default(), &claims, OTHER_SECRET);
-    let replacing =
-        tokens_of(OTHER_SECRET, RequiredClaims::default()).with_other_secret(&Secret::new(SECRET));
+    let replacing = tokens_of(OTHER_SECRET, lenient()).with_other_secret(&Secret::new(SECRET));
     assert!(verify(&replacing, &of_old).is_ok());
     assert!(verify(&replacing, &of_new).is_ok());
     let user = UserId::parse("a").expect("a user id");
     let signed = replacing.sign(&user, ManualClock::default().now());
     let signed = signed.expect("signed").token;
-    let replaced = tokens_of(OTHER_SECRET, RequiredClaims::default());
+    let replaced = tokens_of(OTHER_SECRET, lenient());
     assert!(verify(&replaced, &signed).is_ok(), "the first secret signs");
     assert_eq!(verify(&replaced, &of_old), Err(InvalidToken));
 }
@@ -438,4 +452,113 @@ fn debug_output_hides_the_secret() {
     assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
     assert!(Secret::new("a".repeat(31)).is_short());
     assert!(!Secret::new("a".repeat(32)).is_short());
+}
+
+/// An issuer signs other things with the same keys.
+#[test]
+fn other_types_of_tokens_are_rejected() {
+    let with_type = |typ: &Value, claims: &Value| {
+        signed_raw(
+            &json!({"alg": "HS256", "typ": typ}).to_string(),
+            &claims.to_string(),
+        )
+    };
+    let valid = json!({"sub": "a", "iat": now(), "exp": now() + 60});
+    for typ in [
+        "JWT",
+        "jwt",
+        "at+jwt",
+        "AT+JWT",
+        "application/at+jwt",
+        "application/jwt",
+    ] {
+        accepted(&with_type(&json!(typ), &valid), "a");
+    }
+    for typ in [
+        json!("logout+jwt"),
+        json!("secevent+jwt"),
+        json!("dpop+jwt"),
+        json!("JOSE"),
+        json!("application/logout+jwt"),
+        json!("text/at+jwt"),
+        json!("JWT "),
+        json!(""),
+        json!("absent"),
+        json!(null),
+        json!(7),
+        json!(["JWT"]),
+    ] {
+        rejected(&typ.to_string(), &with_type(&typ, &valid));
+    }
+    let only = |types: &[&str]| {
+        let types = TokenTypes::new(types);
+        tokens_of(
+            SECRET,
+            RequiredClaims {
+                types,
+                ..RequiredClaims::default()
+            },
+        )
+    };
+    let untyped = signed_raw(r#"{"alg":"HS256"}"#, &valid.to_string());
+    let of_access = with_type(&json!("at+jwt"), &valid);
+    let strict = only(&["application/AT+jwt"]);
+    assert!(verify(&strict, &of_access).is_ok());
+    assert_eq!(verify(&strict, &untyped), Err(InvalidToken));
+    assert_eq!(verify(&strict, &signed(&valid)), Err(InvalidToken));
+    assert!(verify(&only(&["absent", "x+jwt"]), &untyped).is_ok());
+    // The service's own tokens have their own type.
+    let user = UserId::parse("a").expect("a user id");
+    let own = strict.sign(&user, ManualClock::default().now());
+    assert!(verify(&strict, &own.expect("signed").token).is_ok());
+    let ours = json!({"sub": "a", "iat": now(), "exp": now() + 60, "iss": "taskhold"});
+    rejected(
+        "an own token of another type",
+        &with_type(&json!("at+jwt"), &ours),
+    );
+}
+
+#[test]
+fn token_without_iat_is_rejected_unless_a_setting_accepts_it() {
+    let without = signed(&json!({"sub": "a", "exp": now() + 60}));
+    let with = signed(&json!({"sub": "a", "iat": now(), "exp": now() + 60}));
+    let strict = tokens_of(SECRET, RequiredClaims::default());
+    assert_eq!(verify(&strict, &without), Err(InvalidToken));
+    assert!(verify(&strict, &with).is_ok());
+    accepted(&without, "a");
+}
+
+#[test]
+fn guessable_secrets_are_told_from_random_ones() {
+    for secret in [
+        "changemechangemechangemechangeme",
+        "ch4ng3-m3-ch4ng3-m3-ch4ng3-m3-ch4ng3",
+        "12345678901234567890123456789012",
+        "0123456789abcdef0123456789abcdef",
+        "abcdefghijklmnopqrstuvwxyz012345",
+        "zyxwvutsrqponmlkjihgfedcba987654",
+        "qwertyuiopasdfghjklzxcvbnm123456",
+        "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,",
+        "xy7xy7xy7xy7xy7xy7xy7xy7xy7xy7xy7",
+        "00001111222233334444555566667777",
+        "a-string-secret-at-least-256-bits-long",
+        "the quick brown fox jumps over the lazy dog",
+        "this is the key that signs all of our tokens",
+        "correct-horse-battery-staple-and-a-bit-more",
+        "796f75722d3235362d6269742d736563726574",
+        "YOUR_JWT_SECRET_KEY_GOES_RIGHT_HERE_1",
+    ] {
+        assert!(Secret::new(secret).why_guessable().is_some(), "{secret}");
+    }
+    for secret in [
+        "5f0c7de1b8a94326d07e1b5a9c3f8e24",
+        "8d2f6b1c07e94a53b6c1e0f7a92d4835",
+        "f47ac10b-58cc-4372-a567-0e02b2c3d479",
+        "kR7vQx2mZ9pLw4Tn8bYc1Hs6Jd3Gf5Aa0Eu+/Xo=",
+        "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43UOV3HO6D2",
+        "83920475610938475610293847561029384",
+        "vbqkzmwhxtrjpdnlcgyfsaeuoikbzqxwv",
+    ] {
+        assert_eq!(Secret::new(secret).why_guessable(), None, "{secret}");
+    }
 }

@@ -57,7 +57,7 @@ async fn only_the_exact_password_is_right() {
         ("pässword ", Verification::Match),
         ("pässword", Verification::Mismatch),
         ("Pässword ", Verification::Mismatch),
-        ("pa\u{308}ssword ", Verification::Mismatch),
+        ("pa\u{308}ssword\u{3000}", Verification::Match),
         ("", Verification::Mismatch),
         ("pässword \0", Verification::Mismatch),
     ] {
@@ -72,11 +72,40 @@ async fn only_the_exact_password_is_right() {
     }
 }
 
+/// Hashes from before passwords were normalized.
+#[tokio::test]
+async fn hash_of_another_spelling_works_and_is_outdated() {
+    use argon2::password_hash::PasswordHasher as _;
+    let passwords = costing(64);
+    let cost = Params::new(64, 1, 1, None).expect("a cost");
+    let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, cost);
+    for typed in ["pa\u{308}ssword ", "pässword\u{a0}", "        "] {
+        let hash = argon2.hash_password(typed.as_bytes()).expect("hashed");
+        let hash = PasswordHash::parse(hash.to_string()).expect("a hash");
+        let is_normal = typed == Password::normalize(typed);
+        let expected = if is_normal {
+            Verification::Match
+        } else {
+            Verification::MatchOutdatedHash
+        };
+        let verified = passwords.verify(typed, Some(&hash)).await;
+        assert_eq!(verified.expect("verified"), expected, "{typed:?}");
+        let verified = passwords.verify("another horse", Some(&hash)).await;
+        assert_eq!(verified.expect("verified"), Verification::Mismatch);
+    }
+}
+
 #[tokio::test]
 async fn same_password_has_a_new_hash_each_time() {
     let passwords = costing(64);
-    let first = passwords.hash(&password("password")).await.expect("hashed");
-    let second = passwords.hash(&password("password")).await.expect("hashed");
+    let first = passwords
+        .hash(&password("correct horse"))
+        .await
+        .expect("hashed");
+    let second = passwords
+        .hash(&password("correct horse"))
+        .await
+        .expect("hashed");
     assert_ne!(first, second);
     assert_eq!(format!("{first:?}"), "PasswordHash(…)");
 }
@@ -84,7 +113,7 @@ async fn same_password_has_a_new_hash_each_time() {
 #[tokio::test]
 async fn cheaper_hash_is_reported_as_outdated() {
     let hash = costing(64)
-        .hash(&password("password"))
+        .hash(&password("correct horse"))
         .await
         .expect("hashed");
     for (passwords, expected) in [
@@ -92,7 +121,7 @@ async fn cheaper_hash_is_reported_as_outdated() {
         (costing(128), Verification::MatchOutdatedHash),
         (costing(32), Verification::Match),
     ] {
-        let verified = passwords.verify("password", Some(&hash)).await;
+        let verified = passwords.verify("correct horse", Some(&hash)).await;
         assert_eq!(verified.expect("verified"), expected);
         let verified = passwords.verify("passw0rd", Some(&hash)).await;
         assert_eq!(verified.expect("verified"), Verification::Mismatch);
@@ -125,7 +154,10 @@ async fn damaged_stored_hash_is_a_defect() {
 #[tokio::test]
 async fn fault_12_unknown_account_and_huge_password_cost_as_much_as_a_wrong_one() {
     let passwords = costing(16 * 1024);
-    let hash = passwords.hash(&password("password")).await.expect("hashed");
+    let hash = passwords
+        .hash(&password("correct horse"))
+        .await
+        .expect("hashed");
     let huge = "x".repeat(16 * 1024 * 1024);
     let attempts = [
         ("a wrong one", "passw0rd", Some(&hash)),

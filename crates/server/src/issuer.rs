@@ -4,7 +4,30 @@ use std::sync::Arc;
 
 use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 
-use crate::settings::{Auth, Misconfigured};
+use crate::settings::{Auth, Misconfigured, Profile, Settings};
+
+/// What to do about [`missing_audience`].
+pub const SET_AUDIENCE: &str = "set auth.audience to what the `aud` of tokens for this service is, such as \
+     `taskhold`; the service's own tokens have it too";
+
+/// Returns what follows if tokens need no `aud` although others may sign them.
+pub fn missing_audience(settings: &Settings) -> Option<&'static str> {
+    let auth = &settings.auth;
+    if auth.required_claims.audience.is_some() {
+        None
+    } else if auth.issuer_keys.is_some() {
+        Some(
+            "auth.audience is not set: tokens that the issuer made for other services are accepted",
+        )
+    } else if settings.profile == Profile::Production {
+        Some(
+            "auth.audience is not set: tokens that another service signs with the same secret, for whatever \
+             service, are accepted",
+        )
+    } else {
+        None
+    }
+}
 
 /// Returns the keys of the configured issuer, and starts the task that refreshes them. An issuer that is
 /// unreachable does not stop the start of the service, because it may be waiting for this service in turn.
@@ -13,11 +36,6 @@ pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
     let Some(source) = auth.issuer_keys.clone() else {
         return Ok(None);
     };
-    if auth.required_claims.audience.is_none() {
-        tracing::warn!(
-            "auth.audience is not set: tokens that the issuer made for others are taken too"
-        );
-    }
     let keys = Arc::new(IssuerKeys::new(source.clone(), RefreshIntervals::default()));
     match (keys.refresh().await, source) {
         (Ok(count @ 1..), _) => tracing::info!(count, "read the issuer's keys"),

@@ -35,7 +35,7 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
         target,
         replace: options.force,
         live: live.as_ref(),
-        max_token_lifetime: settings.auth.max_token_lifetime,
+        max_token_lifetime: settings.auth.revocation_retention,
         now: SystemClock.now(),
     };
     let restored = restore.run().await.context("nothing was restored")?;

@@ -1,6 +1,6 @@
 //! The secrets that tokens are signed with.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,14 @@ use taskhold_infrastructure::files::{create_private_folder, folder_of, sync_fold
 use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
 use taskhold_security::secret::Secret;
 
+use crate::own_file;
 use crate::settings::{Misconfigured, Profile, Settings};
 
 /// The file in the data folder that holds the generated secret.
 const FILE: &str = "jwt-secret";
 
 /// Returns a signer and verifier of tokens with the configured secrets; new tokens live for `lifetime`.
-/// Fails with [`Misconfigured`] if a secret is missing where one is required, or too short.
+/// Fails with [`Misconfigured`] if a secret is missing where one is required, or is too weak.
 pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtTokens> {
     let secret = signing_secret(settings)?;
     let origin = settings.auth.required_claims.clone();
@@ -28,7 +29,7 @@ pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtToke
     let tokens = JwtTokens::new(&secret, origin, lifetimes, Arc::new(SystemClock));
     match &settings.auth.previous_secret {
         Some(previous) => {
-            refuse_short(previous, "JWT_SECRET_PREVIOUS", settings)?;
+            refuse_weak(previous, "JWT_SECRET_PREVIOUS", settings)?;
             Ok(tokens.with_other_secret(previous))
         }
         None => Ok(tokens),
@@ -39,7 +40,7 @@ pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtToke
 /// stays the same over restarts.
 fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
     if let Some(secret) = &settings.auth.secret {
-        refuse_short(secret, "JWT_SECRET", settings)?;
+        refuse_weak(secret, "JWT_SECRET", settings)?;
         return Ok(secret.clone());
     }
     if let Some(reason) = why_required(settings) {
@@ -73,15 +74,43 @@ pub fn file(settings: &Settings) -> PathBuf {
     settings.folder.join(FILE)
 }
 
-fn refuse_short(secret: &Secret, name: &str, settings: &Settings) -> Result<(), Misconfigured> {
+/// How to make a secret, as the end of a message.
+pub const HOW_TO_MAKE: &str = "set it to random bytes, such as from `openssl rand -hex 32`";
+
+/// What is wrong with a configured secret.
+pub struct Weakness {
+    /// What and why, beginning with the name of the variable.
+    pub found: String,
+    /// Whether the service refuses to run with it.
+    pub is_refused: bool,
+}
+
+/// Returns what is wrong with a configured secret, if anything.
+pub fn weakness(secret: &Secret, name: &str, settings: &Settings) -> Option<Weakness> {
+    let is_public = !settings.server.host.is_loopback();
     if secret.is_short() {
-        let short = format!("{name} has fewer than {} bytes", Secret::MIN_BYTES);
-        if settings.profile != Profile::Development || !settings.server.host.is_loopback() {
-            return Err(Misconfigured(short));
-        }
-        tracing::warn!("{short}: good enough for development only");
+        return Some(Weakness {
+            found: format!("{name} has fewer than {} bytes", Secret::MIN_BYTES),
+            is_refused: is_public || settings.profile != Profile::Development,
+        });
     }
-    Ok(())
+    secret.why_guessable().map(|why| Weakness {
+        found: format!("{name} {why}"),
+        is_refused: is_public || settings.profile == Profile::Production,
+    })
+}
+
+fn refuse_weak(secret: &Secret, name: &str, settings: &Settings) -> Result<(), Misconfigured> {
+    match weakness(secret, name, settings) {
+        None => Ok(()),
+        Some(Weakness { found, is_refused }) if is_refused => {
+            Err(Misconfigured(format!("{found}: {HOW_TO_MAKE}")))
+        }
+        Some(Weakness { found, .. }) => {
+            tracing::warn!("{found}: good enough for development only");
+            Ok(())
+        }
+    }
 }
 
 /// Reads the generated secret; generates it if there is none. Processes that do so at the same time all
@@ -90,7 +119,11 @@ fn generated(path: &Path) -> anyhow::Result<Secret> {
     if !path.exists() {
         generate(path)?;
     }
-    let secret = Secret::new(std::fs::read_to_string(path)?.trim_end());
+    let mut text = String::new();
+    if let Some(mut file) = own_file::open(path).map_err(Misconfigured::from)? {
+        file.read_to_string(&mut text)?;
+    }
+    let secret = Secret::new(text.trim_end());
     if secret.is_short() {
         bail!("the file is damaged; delete it to have a new one made, which ends every session");
     }

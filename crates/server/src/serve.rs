@@ -26,6 +26,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// of a request.
 pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
     let tokens = secret::tokens(&settings, settings.auth.lifetime)?;
+    if let Some(missing) = issuer::missing_audience(&settings) {
+        tracing::warn!("{missing}: {}", issuer::SET_AUDIENCE);
+    }
     let tokens = match issuer::keys(&settings.auth).await? {
         Some(keys) => tokens.with_issuer_keys(keys),
         None => tokens,
@@ -67,7 +70,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         .address
         .map(|address| metrics::serve(address, metrics))
         .transpose()?;
-    let housekeeping = services::housekeeping(&database);
+    let housekeeping = services::housekeeping(&settings, &database);
     tokio::spawn(background::run_housekeeping_loop(housekeeping));
     tokio::spawn(background::run_refresh_loop(revocations));
     let schedule = Schedule {

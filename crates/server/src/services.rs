@@ -43,8 +43,9 @@ pub fn api(
         ids: ids.clone(),
         lifetimes: Lifetimes {
             refresh_token: settings.auth.refresh_token_lifetime,
-            max_token_lifetime: settings.auth.max_token_lifetime,
+            max_token_lifetime: settings.auth.revocation_retention,
         },
+        registration: settings.auth.registration,
     };
     Services {
         tasks: tasks(settings, database),
@@ -76,13 +77,14 @@ pub fn tasks(settings: &Settings, database: &Database) -> TaskService {
 }
 
 /// Wires the purge of expired rows to a database.
-pub fn housekeeping(database: &Database) -> Housekeeping {
+pub fn housekeeping(settings: &Settings, database: &Database) -> Housekeeping {
     let store = Arc::new(database.clone());
     Housekeeping {
         keys: store.clone(),
         sessions: store.clone(),
         revocations: store.clone(),
         rate_limits: store,
+        max_token_lifetime: settings.auth.revocation_retention,
         clock: Arc::new(SystemClock),
     }
 }
@@ -93,6 +95,6 @@ pub fn administration(settings: &Settings, database: &Database) -> Administratio
         users: Arc::new(database.clone()),
         passwords: Arc::new(Argon2Passwords::single_threaded()),
         clock: Arc::new(SystemClock),
-        max_token_lifetime: settings.auth.max_token_lifetime,
+        max_token_lifetime: settings.auth.revocation_retention,
     }
 }

@@ -167,10 +167,10 @@ macro_rules! store_contract {
                 expired_sessions_are_purged_in_batches
             );
             $crate::store_contract!(@tests $open; revocations:
-                revocation_is_current_until_it_expires
+                revocation_is_current_until_it_is_purged
                 latest_revocation_of_a_user_wins
                 ending_sessions_does_not_reactivate_a_user
-                expired_revocations_are_purged_in_batches
+                purged_revocations_leave_the_latest_of_their_times
             );
             $crate::store_contract!(@tests $open; rate_limits:
                 attempts_are_counted_per_window
@@ -353,7 +353,7 @@ async fn remove_user(store: &Ports, name: &str) -> bool {
 
 /// Returns the time before which the user's tokens are revoked, as reported soon afterwards.
 async fn not_before(store: &Ports, name: &str) -> Option<Timestamp> {
-    let current = store.revocations.current(at(100)).await;
+    let current = store.revocations.current().await;
     let mut current = current.expect("answered").into_iter();
     let subject = SubjectHash::of(&user(name));
     current.find_map(|(of, not_before)| (of == subject).then_some(not_before))

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use taskhold_domain::revocation::Revocation;
 use taskhold_domain::session::TokenHash;
 use taskhold_domain::task::{Task, TaskId};
+use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::{User, UserId};
 use taskhold_repository::error::StoreError;
 use taskhold_repository::health::StoreHealth;
@@ -39,6 +40,8 @@ struct Rows {
     keys: BTreeMap<(UserId, IdempotencyKey), StoredOutcome>,
     sessions: BTreeMap<TokenHash, StoredSession>,
     revocations: BTreeMap<SubjectHash, Revocation>,
+    /// The time of the revocation of everybody.
+    everybody: Option<Timestamp>,
     rate_limits: BTreeMap<RateLimitKey, Count>,
     imports: BTreeMap<ImportKey, TaskId>,
 }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::rows::execute;
 use super::{
     CHANGE_PASSWORD, LOGOUT, PASSWORD, REVOCATION_DEADLINE, delete_account, log_in, me_status,
     post_login, post_refresh, register, token_issued_ago,
 };
-use crate::service::{Database, Service, run, run_with_input, within};
+use crate::service::{
+    Database, SECRET, Service, run, run_with_input, signed_as_given, tomorrow, within,
+};
 
 /// Runs a `user` command and returns its output.
 #[track_caller]
@@ -211,7 +214,82 @@ async fn operator_manages_accounts_while_the_service_runs(database: Database) {
     assert_eq!(run_user_command(&database, &["list"]).lines().count(), 1);
 }
 
+/// A `sub` is whatever another service signs.
+async fn text_of_others_is_escaped_in_the_list(database: Database) {
+    let service = Service::start(&database).await;
+    for sub in [
+        "a\tb",
+        "c\nd\t-\tactive",
+        "e\u{1b}[2Jf",
+        "g\u{202e}h",
+        "i\u{9b}j\u{2028}\r",
+    ] {
+        service.client(sub).create(json!({"title": "mine"})).await;
+    }
+    let listed = run_user_command(&database, &["list"]);
+    let mut shown: Vec<_> = listed
+        .lines()
+        .map(|line| {
+            let fields: Vec<_> = line.split('\t').collect();
+            assert_eq!((fields.len(), fields[2]), (4, "active"), "{line:?}");
+            fields[0]
+        })
+        .collect();
+    shown.sort_unstable();
+    assert_eq!(
+        shown,
+        [
+            "a\\u0009b",
+            "c\\u000ad\\u0009-\\u0009active",
+            "e\\u001b[2Jf",
+            "g\\u202eh",
+            "i\\u009bj\\u2028\\u000d",
+        ]
+    );
+    let done = run_user_command(&database, &["deactivate", "e\u{1b}[2Jf"]);
+    assert!(
+        done.contains("e\\u001b[2Jf") && !done.contains('\u{1b}'),
+        "{done:?}"
+    );
+    let (_, refused) = try_user_command(&database, &["deactivate", "x\u{1b}\n[2J"], "");
+    assert!(
+        !refused.contains('\u{1b}') && refused.contains("\\u001b"),
+        "{refused:?}"
+    );
+}
+
+async fn token_without_iat_needs_a_setting_and_never_survives_a_log_out(database: Database) {
+    let token = |user: &str| signed_as_given(&json!({"sub": user, "exp": tomorrow()}), SECRET);
+    let service = Service::start(&database).await;
+    assert_eq!(me_status(&service, &token("anna")).await, 401);
+    service.stop().await;
+
+    let lenient = [("TASKHOLD__AUTH__ACCEPT_MISSING_IAT", "true")];
+    let service = Service::start_with(&database, &lenient).await;
+    let anna = service.client_with(Some(token("anna")));
+    assert_eq!(me_status(&service, &token("anna")).await, 200);
+    assert_eq!(anna.post(LOGOUT, json!({})).await.status, 204);
+    assert_eq!(me_status(&service, &token("anna")).await, 401);
+    assert_eq!(me_status(&service, &token("bob")).await, 200);
+    let ours = json!({"sub": "bob", "exp": tomorrow(), "iss": "taskhold"});
+    assert_eq!(
+        me_status(&service, &signed_as_given(&ours, SECRET)).await,
+        401
+    );
+    service.stop().await;
+    // As if the revocation were from long ago.
+    execute(
+        &database,
+        "UPDATE revocations SET kept_until = 1, not_before = 1",
+    )
+    .await;
+    let service = Service::start_with(&database, &lenient).await;
+    assert_eq!(me_status(&service, &token("anna")).await, 401);
+}
+
 on_both_stores! {
+    text_of_others_is_escaped_in_the_list
+    token_without_iat_needs_a_setting_and_never_survives_a_log_out
     fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working
     deactivated_user_cannot_reactivate
     operator_manages_accounts_while_the_service_runs

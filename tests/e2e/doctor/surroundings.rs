@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::{Report, migrate, run_to_success};
-use crate::service::{Database, SECRET, Service};
+use crate::service::{Database, Service};
 
 #[test]
 fn weak_or_readable_secret_is_a_problem() {
@@ -21,7 +21,8 @@ fn weak_or_readable_secret_is_a_problem() {
         "required in production",
     );
     for guessable in [
-        SECRET,
+        "0123456789abcdef0123456789abcdef",
+        "your-256-bit-secret-your-256-bit-secret",
         "change-me-change-me-change-me-change-me",
         &"0".repeat(64),
     ] {
@@ -29,6 +30,11 @@ fn weak_or_readable_secret_is_a_problem() {
             .assert_finding("secret", "problem", "guess");
         secret(&[("JWT_SECRET", guessable)]).assert_finding("secret", "warning", "guess");
     }
+    let previous = (
+        "JWT_SECRET_PREVIOUS",
+        "qwertyuiopasdfghjklzxcvbnm1234567890",
+    );
+    secret(&[production, previous]).assert_finding("secret", "problem", "_PREVIOUS");
     secret(&[production, ("JWT_SECRET_PREVIOUS", "short")]).assert_finding(
         "secret",
         "problem",
@@ -44,6 +50,26 @@ fn weak_or_readable_secret_is_a_problem() {
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
     fs::write(&file, "cut").expect("written");
     secret(&[("JWT_SECRET", "")]).assert_finding("secret", "problem", "damaged");
+}
+
+#[test]
+fn missing_audience_is_a_problem_in_production() {
+    let database = Database::sqlite();
+    let production = ("TASKHOLD_PROFILE", "production");
+    let report = |variables: &[(&str, &str)]| Report::of(&database, variables);
+    report(&[production]).assert_finding("audience", "problem", "same secret");
+    let issuer = ("TASKHOLD__AUTH__JWKS_FILE", "jwks.json");
+    report(&[production, issuer]).assert_finding("audience", "problem", "the issuer made");
+    report(&[issuer]).assert_finding("audience", "warning", "the issuer made");
+    let audience = ("TASKHOLD__AUTH__AUDIENCE", "taskhold");
+    for variables in [
+        &[][..],
+        &[production, audience],
+        &[production, issuer, audience],
+    ] {
+        let findings = report(variables).findings;
+        assert!(!findings.contains_key("audience"), "{findings:#?}");
+    }
 }
 
 #[test]

@@ -32,8 +32,16 @@ pub fn tomorrow() -> u64 {
     now.expect("a time after 1970").as_secs() + 86_400
 }
 
-/// Returns a token with these claims, signed with HS256.
+/// Returns a token with these claims, signed with HS256. It was issued now, unless the claims say otherwise.
 pub fn signed(claims: &Value, secret: &str) -> String {
+    let mut claims = claims.clone();
+    let members = claims.as_object_mut().expect("an object");
+    members.entry("iat").or_insert(json!(tomorrow() - 86_400));
+    signed_as_given(&claims, secret)
+}
+
+/// Returns a token with exactly these claims, signed with HS256.
+pub fn signed_as_given(claims: &Value, secret: &str) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).expect("signed")
 }

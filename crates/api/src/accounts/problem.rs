@@ -2,6 +2,7 @@
 
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use taskhold_application::accounts::{AccountError, MAX_FRESH_AGE};
+use taskhold_domain::violation::{Violation, Violations};
 
 use super::{rate_limit_headers, whole_seconds};
 use crate::problem::{CHALLENGE, INVALID_TOKEN_CHALLENGE, Kind, Problem};
@@ -25,6 +26,13 @@ impl Problem {
             AccountError::WrongPassword => {
                 Self::new(Kind::ValidationError, WRONG_PASSWORD).with_error(field, WRONG_PASSWORD)
             }
+            AccountError::UnsuitablePassword(broken) => {
+                Violations::from(Violation::NewPassword(broken)).into()
+            }
+            AccountError::RegistrationDisabled => Self::new(
+                Kind::Forbidden,
+                "Registration is switched off: ask who runs this service for an account.",
+            ),
             AccountError::NoPassword => Self::new(
                 Kind::Conflict,
                 "This account has no password: another service lets its user in.",

@@ -127,7 +127,7 @@ fn examples() -> [(Problem, &'static str); 15] {
         ),
         (
             TaskError::Forbidden.into(),
-            "a change of another user's task.",
+            "a change of another user's task; a registration where they are switched off.",
         ),
         (
             Problem::no_such_task(),

@@ -129,6 +129,7 @@ impl Wire {
                 refresh_token: Duration::from_hours(24),
                 max_token_lifetime: Duration::from_hours(24),
             },
+            registration: true,
         };
         let services = Services {
             tasks: TaskService::new(tasks, clock.clone(), ids.clone(), quota, NonZeroU64::MAX),

@@ -1,5 +1,6 @@
 //! Errors of the use cases of accounts.
 
+use taskhold_domain::account::PasswordError;
 use taskhold_repository::error::{Source, StoreError};
 
 use crate::passwords::HashingError;
@@ -19,6 +20,12 @@ pub enum AccountError {
     /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
+    /// The new password breaks a rule that depends on the account.
+    #[error(transparent)]
+    UnsuitablePassword(#[from] PasswordError),
+    /// Registration is switched off.
+    #[error("registration is switched off")]
+    RegistrationDisabled,
     /// The account has no password: another service authenticates its user.
     #[error("the account has no password")]
     NoPassword,

@@ -27,7 +27,7 @@ pub(crate) async fn replace(
     connection: &impl ConnectionTrait,
     revocation: &Revocation,
 ) -> Result<(), DbErr> {
-    upsert(connection, revocation, replace_on_conflict()).await
+    upsert(connection, row(revocation), replace_on_conflict()).await
 }
 
 /// Inserts a revocation, or replaces the user's earlier one unless that has a later time.
@@ -35,11 +35,28 @@ pub(crate) async fn add(
     connection: &impl ConnectionTrait,
     revocation: &Revocation,
 ) -> Result<(), DbErr> {
+    add_row(connection, row(revocation)).await
+}
+
+/// Inserts a revocation of everybody's tokens, or replaces the earlier one unless that has a later time.
+pub(crate) async fn add_for_everybody(
+    connection: &impl ConnectionTrait,
+    not_before: Timestamp,
+) -> Result<(), DbErr> {
+    let row = Model {
+        subject_hash: SubjectHash::EVERYBODY.0.to_vec(),
+        not_before: not_before.as_micros(),
+        kept_until: Timestamp::LAST.as_micros(),
+    };
+    add_row(connection, row).await
+}
+
+async fn add_row(connection: &impl ConnectionTrait, row: Model) -> Result<(), DbErr> {
     let before = Expr::col((Entity, Column::NotBefore));
-    let is_not_later = before.lte(revocation.not_before.as_micros());
+    let is_not_later = before.lte(row.not_before);
     let mut on_conflict = replace_on_conflict();
     on_conflict.action_and_where(is_not_later);
-    upsert(connection, revocation, on_conflict).await
+    upsert(connection, row, on_conflict).await
 }
 
 fn replace_on_conflict() -> OnConflict {
@@ -48,15 +65,23 @@ fn replace_on_conflict() -> OnConflict {
         .to_owned()
 }
 
+fn row(revocation: &Revocation) -> Model {
+    Model {
+        subject_hash: SubjectHash::of(&revocation.user).0.to_vec(),
+        not_before: revocation.not_before.as_micros(),
+        kept_until: revocation.kept_until.as_micros(),
+    }
+}
+
 async fn upsert(
     connection: &impl ConnectionTrait,
-    revocation: &Revocation,
+    row: Model,
     on_conflict: OnConflict,
 ) -> Result<(), DbErr> {
     let row = ActiveModel {
-        subject_hash: Set(SubjectHash::of(&revocation.user).0.to_vec()),
-        not_before: Set(revocation.not_before.as_micros()),
-        kept_until: Set(revocation.kept_until.as_micros()),
+        subject_hash: Set(row.subject_hash),
+        not_before: Set(row.not_before),
+        kept_until: Set(row.kept_until),
     };
     Entity::insert(row)
         .on_conflict(on_conflict)

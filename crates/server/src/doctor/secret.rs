@@ -7,8 +7,8 @@ use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 use taskhold_security::secret::Secret;
 
 use super::report::{Finding, Report};
-use crate::secret;
 use crate::settings::{Profile, Settings};
+use crate::{issuer, secret};
 
 const REPLACE: &str = "set JWT_SECRET to random bytes, such as from `openssl rand -hex 32` (docs/security.md: to \
      replace the secret)";
@@ -28,12 +28,19 @@ pub async fn check(settings: &Settings, report: &mut Report) {
             configured(settings, "JWT_SECRET_PREVIOUS", previous),
         );
     }
+    if let Some(missing) = issuer::missing_audience(settings) {
+        let is_problem = settings.profile == Profile::Production;
+        report.add(
+            "audience",
+            Finding::warning(missing, issuer::SET_AUDIENCE).problem_if(is_problem),
+        );
+    }
     if let Some(source) = &settings.auth.issuer_keys {
-        report.add("issuer", issuer(source.clone()).await);
+        report.add("issuer", issuer_keys(source.clone()).await);
     }
 }
 
-async fn issuer(source: KeySource) -> Finding {
+async fn issuer_keys(source: KeySource) -> Finding {
     match IssuerKeys::new(source, RefreshIntervals::default())
         .refresh()
         .await
@@ -51,17 +58,9 @@ async fn issuer(source: KeySource) -> Finding {
 }
 
 fn configured(settings: &Settings, name: &str, secret: &Secret) -> Finding {
-    let is_public = !settings.server.host.is_loopback();
-    if secret.is_short() {
-        let found = format!("{name} has fewer than {} bytes", Secret::MIN_BYTES);
-        Finding::warning(found, REPLACE)
-            .problem_if(is_public || settings.profile != Profile::Development)
-    } else if secret.is_guessable() {
-        let found = format!("{name} looks like words or an example, which others can guess");
-        Finding::warning(found, REPLACE)
-            .problem_if(is_public || settings.profile == Profile::Production)
-    } else {
-        Finding::ok(format!("{name} is long enough"))
+    match secret::weakness(secret, name, settings) {
+        Some(weak) => Finding::warning(weak.found, REPLACE).problem_if(weak.is_refused),
+        None => Finding::ok(format!("{name} is long enough")),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The settings of tokens.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
-use taskhold_security::claims::RequiredClaims;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use taskhold_security::claims::{RequiredClaims, TokenTypes};
 use taskhold_security::issuer::KeySource;
 use taskhold_security::jwks_url::JwksUrl;
 use taskhold_security::secret::Secret;
@@ -21,6 +23,10 @@ pub struct Auth {
     pub refresh_token_lifetime: Duration,
     /// The longest lifetime of a token that is accepted.
     pub max_token_lifetime: Duration,
+    /// How long a revocation counts: until every token from before it has expired.
+    pub revocation_retention: Duration,
+    /// Whether people may make accounts themselves.
+    pub registration: bool,
     pub issuer_keys: Option<KeySource>,
 }
 
@@ -39,6 +45,10 @@ pub(super) struct AuthSection {
     refresh_token_days: Duration,
     #[serde(deserialize_with = "values::days")]
     max_token_lifetime_days: Duration,
+    #[serde(deserialize_with = "token_types")]
+    token_types: TokenTypes,
+    accept_missing_iat: bool,
+    registration: bool,
     jwks_url: String,
     jwks_file: String,
 }
@@ -77,11 +87,30 @@ impl Auth {
             required_claims: RequiredClaims {
                 issuer: given(section.issuer),
                 audience: given(section.audience),
+                types: section.token_types,
+                accepts_missing_iat: section.accept_missing_iat,
             },
             lifetime: section.access_token_minutes,
             refresh_token_lifetime: section.refresh_token_days,
             max_token_lifetime: section.max_token_lifetime_days,
+            // Nothing says when a token without `iat` was issued, so it may be older for ever.
+            revocation_retention: if section.accept_missing_iat {
+                Duration::MAX
+            } else {
+                section.max_token_lifetime_days
+            },
+            registration: section.registration,
             issuer_keys,
         })
     }
+}
+
+fn token_types<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TokenTypes, D::Error> {
+    let words = values::words(deserializer, |word| Ok::<_, Infallible>(word.to_owned()))?;
+    if words.is_empty() {
+        return Err(D::Error::custom(
+            "it must name at least one type, such as JWT",
+        ));
+    }
+    Ok(TokenTypes::new(words))
 }

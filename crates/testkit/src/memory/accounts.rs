@@ -185,21 +185,20 @@ impl UserRepository for MemoryStore {
 
 #[async_trait]
 impl RevocationRepository for MemoryStore {
-    async fn current(&self, now: Timestamp) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError> {
+    async fn current(&self) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError> {
         let rows = self.rows();
-        let current = rows
-            .revocations
-            .iter()
-            .filter(|(_, revocation)| revocation.kept_until >= now);
-        Ok(current
-            .map(|(subject, revocation)| (*subject, revocation.not_before))
-            .collect())
+        let users = rows.revocations.iter();
+        let users = users.map(|(subject, revocation)| (*subject, revocation.not_before));
+        let everybody = rows.everybody.map(|time| (SubjectHash::EVERYBODY, time));
+        Ok(users.chain(everybody).collect())
     }
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
-        let revocations = &mut self.rows().revocations;
-        Ok(purge(revocations, most, |revocation| {
-            revocation.kept_until < time
-        }))
+        let rows = &mut *self.rows();
+        let is_old = |revocation: &Revocation| revocation.not_before < time;
+        let old = rows.revocations.values().filter(|row| is_old(row));
+        let last = old.take(most as usize).map(|row| row.not_before).max();
+        rows.everybody = rows.everybody.max(last);
+        Ok(purge(&mut rows.revocations, most, is_old))
     }
 }
