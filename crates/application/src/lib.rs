@@ -10,6 +10,8 @@
 //! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): limits registrations and logins |
 //! | [`user_limit`] | [`UserLimit`](user_limit::UserLimit): limits what each user has in progress |
 //! | [`revocations`] | [`Revocations`](revocations::Revocations): which valid tokens were revoked |
+//! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): what a user is called in the log |
+//! | [`keyed_rate_limits`] | [`KeyedRateLimits`](keyed_rate_limits::KeyedRateLimits): counters whose stored keys cannot be tried |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): whether requests can be served |
 //! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
@@ -49,7 +51,9 @@ pub mod clock;
 pub mod housekeeping;
 pub mod ids;
 pub mod import;
+pub mod keyed_rate_limits;
 pub mod passwords;
+pub mod pseudonym;
 mod quota;
 pub mod rate_limits;
 pub mod readiness;

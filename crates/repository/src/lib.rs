@@ -7,6 +7,7 @@
 //! | [`users`] | [`UserRepository`](users::UserRepository): users and their accounts |
 //! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository): refresh tokens |
 //! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository): revoked tokens |
+//! | [`keyed_digest`] | [`keyed_digest`](keyed_digest::keyed_digest): digests that cannot be tried |
 //! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository): counters of all instances |
 //! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository): keys of idempotent writes |
 //! | [`import`] | [`ImportRepository`](import::ImportRepository): imports of files |
@@ -44,6 +45,7 @@ pub mod error;
 pub mod health;
 pub mod idempotency;
 pub mod import;
+pub mod keyed_digest;
 pub mod rate_limits;
 pub mod revocations;
 pub mod sessions;

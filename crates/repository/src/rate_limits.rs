@@ -8,8 +8,10 @@ use sha2::{Digest as _, Sha256};
 use taskhold_domain::timestamp::Timestamp;
 
 use crate::error::StoreError;
+use crate::keyed_digest::keyed_digest;
 
-/// What a counter counts: a digest, so that no network or e-mail address is stored.
+/// What a counter counts: a digest, so that no network or e-mail address is stored. A plain digest of a
+/// network can be reversed by trying; only a [keyed](Self::keyed) one goes into a store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RateLimitKey([u8; 32]);
 
@@ -24,6 +26,12 @@ impl RateLimitKey {
             digest.update(part);
         }
         Self(digest.finalize().into())
+    }
+
+    /// Returns the HMAC of this key with a secret.
+    #[must_use]
+    pub fn keyed(&self, secret: &[u8; 32]) -> Self {
+        Self(keyed_digest(secret, &self.0))
     }
 
     /// Returns the digest.

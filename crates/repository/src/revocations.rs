@@ -8,6 +8,11 @@ use taskhold_domain::user::UserId;
 use crate::error::StoreError;
 
 /// A digest of a user id. Revocations outlive the user, whose id must not be stored any longer.
+///
+/// It has no key: a revocation must outlive every change of the secret that tokens are signed with, or a
+/// deleted account would come back by a token of another issuer. So an id that is short enough to be tried can
+/// be found from it, by who can read the table, until the revocation is deleted. The ids that this service makes
+/// are too long for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubjectHash(pub [u8; 32]);
 

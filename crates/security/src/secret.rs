@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
 use taskhold_domain::predictable::surprises;
 
 /// Secrets that are copied from tutorials and standards, such as RFC 7515, and that no word below gives away.
@@ -133,6 +134,18 @@ impl Secret {
         std::iter::once(text.clone().into_owned())
             .chain(hidden)
             .find_map(|text| why_guessable(&text))
+    }
+
+    /// Derives a key for another purpose, which reveals nothing about the secret.
+    #[must_use]
+    pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(b"a key derived from a secret of taskhold\0")
+            .chain_update(purpose)
+            .chain_update([0])
+            .chain_update(&self.0)
+            .finalize()
+            .into()
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

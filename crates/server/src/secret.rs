@@ -36,6 +36,11 @@ pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtToke
     }
 }
 
+/// Derives a key for another purpose from the secret that tokens are signed with.
+pub fn derived_key(settings: &Settings, purpose: &str) -> anyhow::Result<[u8; 32]> {
+    Ok(signing_secret(settings)?.derive_key(purpose))
+}
+
 /// Returns the configured secret, or, on a service that only this machine can reach, a generated one that
 /// stays the same over restarts.
 fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_server::ServerHandle;
 use anyhow::Context as _;
+use taskhold_application::pseudonym::Pseudonym;
 use taskhold_application::readiness::Readiness;
 use taskhold_backup::folder::BackupFolder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +27,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// of a request.
 pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
     let tokens = secret::tokens(&settings, settings.auth.lifetime)?;
+    let counters_key = secret::derived_key(&settings, "rate limits")?;
+    Pseudonym::set_key(secret::derived_key(&settings, "pseudonyms")?);
     if let Some(missing) = issuer::missing_audience(&settings) {
         tracing::warn!("{missing}: {}", issuer::SET_AUDIENCE);
     }
@@ -44,7 +47,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     }
     let database = settings.database.connect().await?;
     let metrics = recorder.source(database.clone());
-    let mut services = services::api(&settings, tokens, &database, &metrics);
+    let mut services = services::api(&settings, tokens, counters_key, &database, &metrics);
     services.traces = export.clone().map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
     let listener =

@@ -9,6 +9,7 @@ use taskhold_application::administration::Administration;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::keyed_rate_limits::KeyedRateLimits;
 use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
@@ -20,10 +21,11 @@ use taskhold_security::passwords::Argon2Passwords;
 
 use crate::settings::{Profile, Settings};
 
-/// Wires the API to a database.
+/// Wires the API to a database. Counters of rate limits are stored under `counters_key`.
 pub fn api(
     settings: &Settings,
     tokens: JwtTokens,
+    counters_key: [u8; 32],
     database: &Database,
     metrics: &Metrics,
 ) -> Services {
@@ -38,7 +40,10 @@ pub fn api(
         passwords: Arc::new(Argon2Passwords::recommended()),
         tokens: tokens.clone(),
         revocations: revocations.clone(),
-        limits: RateLimiter::new(store.clone(), settings.limits),
+        limits: RateLimiter::new(
+            Arc::new(KeyedRateLimits::new(store.clone(), counters_key)),
+            settings.limits,
+        ),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {

@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
+use super::rows::rows;
 use super::{
     CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REGISTER, delete_account, post_login, register,
 };
@@ -159,7 +161,22 @@ async fn fifty_failures_from_any_address_return_429(database: Database) {
     assert_limited(&answer, 50, 900);
 }
 
+/// Who reads the table could try all IPv4 addresses within minutes.
+async fn counters_are_stored_under_a_key(database: Database) {
+    let service = Service::start(&database).await;
+    post_login(&service, "anna@example.org", PASSWORD).await;
+    let address = "127.0.0.1";
+    let plain = Sha256::new()
+        .chain_update("requests")
+        .chain_update(address.len().to_be_bytes())
+        .chain_update(address);
+    let plain = hex::encode(plain.finalize());
+    let rows = format!("{:?}", rows(&database).await["attempts"]).to_lowercase();
+    assert!(rows.len() > 64 && !rows.contains(&plain), "{rows}");
+}
+
 on_both_stores! {
+    counters_are_stored_under_a_key
     sixth_failed_login_returns_429
     successful_login_resets_the_failures
     thirty_first_request_in_a_minute_returns_429
