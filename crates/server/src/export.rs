@@ -1,6 +1,6 @@
 //! `taskhold export`.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal as _, Write, stdout};
 
 use anyhow::Context as _;
 use taskhold_application::tasks::TaskService;
@@ -9,6 +9,7 @@ use taskhold_transfer::writer::Writer;
 use crate::cli::Export;
 use crate::migrate;
 use crate::new_file::NewFile;
+use crate::output::TerminalDocument;
 use crate::services;
 use crate::settings::Settings;
 
@@ -26,7 +27,10 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
     let store = settings.database.connect().await?;
     let tasks = services::tasks(settings, &store);
     match &mut file {
-        None => write(&tasks, options, std::io::stdout().lock()).await?,
+        None if stdout().is_terminal() => {
+            write(&tasks, options, TerminalDocument(stdout().lock())).await?;
+        }
+        None => write(&tasks, options, stdout().lock()).await?,
         Some(file) => write(&tasks, options, file).await?,
     }
     if let Some(file) = file {

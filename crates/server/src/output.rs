@@ -79,6 +79,22 @@ impl Write for LogWriter {
     }
 }
 
+/// A document that is written to a terminal in pieces of whole characters.
+pub struct TerminalDocument<W: Write>(pub W);
+
+impl<W: Write> Write for TerminalDocument<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(piece);
+        let shown = escaped(&text, |char| char == '\n');
+        self.0.write_all(shown.as_bytes())?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +111,10 @@ mod tests {
         assert_ne!(shown, json);
         let read: String = serde_json::from_str(&shown).expect("JSON");
         assert_eq!(read, "\u{9b}\u{202e}\u{7f}");
+        let mut terminal = TerminalDocument(Vec::new());
+        terminal
+            .write_all("[\n\"\u{9b}名\"]\n".as_bytes())
+            .expect("written");
+        assert_eq!(terminal.0, "[\n\"\\u009b名\"]\n".as_bytes());
     }
 }
