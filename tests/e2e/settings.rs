@@ -439,6 +439,26 @@ async fn dotenv_is_named_in_the_log_in_production() {
     assert!(!command("development").contains(&path));
 }
 
+#[tokio::test]
+async fn missing_audience_is_warned_of_at_the_start_in_production() {
+    const WARNING: &str = "auth.audience is not set";
+    let production = [
+        ("TASKHOLD_PROFILE", "production"),
+        ("TASKHOLD__METRICS__ADDRESS", "127.0.0.1:0"),
+        ("PORT", "0"),
+    ];
+    let audience = [("TASKHOLD__AUTH__AUDIENCE", "taskhold")];
+    for (variables, is_warned) in [
+        (production.to_vec(), true),
+        ([&production[..], &audience].concat(), false),
+        (Vec::new(), false),
+    ] {
+        let service = Service::start_with(&Database::sqlite(), &variables).await;
+        let log = service.log();
+        assert_eq!(log.contains(WARNING), is_warned, "{log}");
+    }
+}
+
 #[test]
 fn guessable_secret_is_refused_where_others_can_reach_the_service() {
     let production = ("TASKHOLD_PROFILE", "production");

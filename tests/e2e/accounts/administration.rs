@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::rows::execute;
+use super::rows::{execute, rows};
 use super::{
     CHANGE_PASSWORD, LOGOUT, PASSWORD, REVOCATION_DEADLINE, delete_account, log_in, me_status,
     post_login, post_refresh, register, token_issued_ago,
@@ -287,7 +287,41 @@ async fn token_without_iat_needs_a_setting_and_never_survives_a_log_out(database
     assert_eq!(me_status(&service, &token("anna")).await, 401);
 }
 
+/// The revocation was deleted when the shorter lifetime was over.
+async fn longer_accepted_lifetime_revives_no_revoked_token(database: Database) {
+    const DAY: Duration = Duration::from_hours(24);
+    let stolen = token_issued_ago("anna", 40 * DAY);
+    let service = Service::start(&database).await;
+    let anna = service.client_with(Some(token_issued_ago("anna", DAY)));
+    assert_eq!(anna.post(LOGOUT, json!({})).await.status, 204);
+    service.stop().await;
+    // As if that had been 35 days ago.
+    let aged = "UPDATE revocations SET not_before = not_before - 3024000000000, \
+                kept_until = kept_until - 3024000000000";
+    execute(&database, aged).await;
+    let service = Service::start(&database).await;
+    within(
+        REVOCATION_DEADLINE,
+        "the revocation is deleted",
+        async || {
+            let left = format!("{:?}", rows(&database).await["revocations"]);
+            let everybody = "0".repeat(64);
+            (left.matches(&everybody).count() == 1
+                && rows(&database).await["revocations"].len() == 1)
+                .then_some(())
+        },
+    )
+    .await;
+    service.stop().await;
+    let longer = [("TASKHOLD__AUTH__MAX_TOKEN_LIFETIME_DAYS", "90")];
+    let service = Service::start_with(&database, &longer).await;
+    assert_eq!(me_status(&service, &stolen).await, 401);
+    let later = token_issued_ago("bob", 34 * DAY);
+    assert_eq!(me_status(&service, &later).await, 200);
+}
+
 on_both_stores! {
+    longer_accepted_lifetime_revives_no_revoked_token
     text_of_others_is_escaped_in_the_list
     token_without_iat_needs_a_setting_and_never_survives_a_log_out
     fault_8_tokens_of_deactivated_and_deleted_accounts_stop_working
