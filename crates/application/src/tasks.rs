@@ -191,9 +191,10 @@ impl TaskService {
             && query.text.is_none()
             && query.completed.is_none()
             && !matches!(query.start, Start::Offset(_));
-        let _scan = match is_short {
-            true => None,
-            false => Some(self.scans.begin(caller).await?),
+        let _scan = if is_short {
+            None
+        } else {
+            Some(self.scans.begin(caller).await?)
         };
         let page = TaskQuery {
             limit: Some(limit),

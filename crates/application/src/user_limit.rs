@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The longest that a user waits for what the same user has in progress.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// The user had too much in progress for [`MAX_WAIT`].
+/// The user had too much in progress for 5 s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the user has too much in progress")]
 pub struct TooManyInProgress;
