@@ -23,7 +23,7 @@ fn as_ordinary_user(folder: &Path, command: Command) -> Command {
 }
 
 /// Runs a command that should end by itself, and ends it if it does not.
-fn run_for_seconds(command: Command) -> Output {
+fn run_for_seconds(command: &Command) -> Output {
     let mut limited = Command::new("timeout");
     limited
         .arg("20")
@@ -32,7 +32,7 @@ fn run_for_seconds(command: Command) -> Output {
     if let Some(folder) = command.get_current_dir() {
         limited.current_dir(folder);
     }
-    crate::service::copy_environment(&command, &mut limited);
+    crate::service::copy_environment(command, &mut limited);
     limited.output().expect("it runs")
 }
 
@@ -96,7 +96,7 @@ fn unwritable_file_folder_or_lock_is_refused_at_the_start() {
         sabotage(&folder.join("data"));
         let run = |arguments: &[&str]| {
             let command = taskhold(folder, &variables, arguments);
-            run_for_seconds(as_ordinary_user(folder, command))
+            run_for_seconds(&as_ordinary_user(folder, command))
         };
         let served = run(&["serve"]);
         let printed = text(&served);
@@ -131,7 +131,7 @@ fn read_only_disk_is_refused_at_the_start() {
     ];
     let run = |arguments: &[&str]| {
         let command = taskhold(full.database.folder.path(), &variables, arguments);
-        run_for_seconds(full.disk.inside(&command))
+        run_for_seconds(&full.disk.inside(&command))
     };
     let migrated = run(&["migrate", "up"]);
     assert!(migrated.status.success(), "{migrated:?}");
