@@ -114,6 +114,87 @@ async fn wrong_database_url_is_explained_in_one_sentence() {
     assert_serve_fails(&guest, 78, "may not create tables", &[]);
 }
 
+/// Read naively, the password's port is that of a server, and the rest of the password a database or a parameter.
+#[test]
+fn password_that_is_not_encoded_is_not_repeated_nor_connected_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("an open socket");
+    let address = listener.local_addr().expect("an address");
+    for character in ['/', '?', '#'] {
+        for rest in [
+            "hunter2@db.example/tasks",
+            "hunter2@127.0.0.1/tasks?sslmode=disable",
+        ] {
+            let url = format!("postgres://{address}{character}{rest}");
+            assert_serve_fails(&url, 78, "percent-encoded", &[]);
+        }
+    }
+    let accepted = listener.accept().map(|(_, client)| client);
+    assert_eq!(
+        accepted.expect_err("nobody connects").kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+}
+
+#[tokio::test]
+async fn database_of_another_encoding_is_refused_by_name() {
+    let server = PostgresServer::start().expect("a server");
+    for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
+        let name = encoding.to_lowercase();
+        let options = format!("ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
+        create_database(&server, &name, &options).await;
+        let url = server.url(&name);
+        assert_serve_fails(&url, 78, encoding, &[]);
+        let database = Database::at(&url);
+        let variables = [("DATABASE_URL", url.as_str()), ("JWT_SECRET", SECRET)];
+        for arguments in [&["doctor"][..], &["migrate", "up"]] {
+            let output = run(database.folder.path(), &variables, arguments);
+            assert!(!output.status.success(), "{output:?}");
+            let printed = [output.stdout, output.stderr].concat();
+            let printed = String::from_utf8(printed).expect("UTF-8");
+            assert!(printed.contains(encoding), "{printed}");
+            assert!(printed.contains("ENCODING 'UTF8'"), "{printed}");
+        }
+    }
+}
+
+/// Every text is compared by its code points, whatever the language of the database.
+#[tokio::test]
+async fn locale_of_the_database_changes_no_order_and_no_search() {
+    let server = PostgresServer::start().expect("a server");
+    let turkish =
+        "ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C' TEMPLATE template0";
+    create_database(&server, "turkish", turkish).await;
+    let service = Service::start(&Database::at(&server.url("turkish"))).await;
+    let alice = service.client("alice");
+    for title in ["ı", "i", "I", "ç", "c", "Z", "z", "a\u{1F600}"] {
+        alice.create(json!({"title": title})).await;
+    }
+    let titles = async |query: &str| {
+        let answer = alice.get(&format!("/api/v1/tasks?{query}")).await;
+        let tasks = answer.body["tasks"].as_array().expect("tasks").iter();
+        tasks
+            .map(|task| task["title"].as_str().expect("a title").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        titles("sort=title").await,
+        ["I", "Z", "a\u{1F600}", "c", "i", "z", "ç", "ı"]
+    );
+    assert_eq!(titles("sort=title&q=I").await, ["I", "i"]);
+}
+
+async fn create_database(server: &PostgresServer, name: &str, options: &str) {
+    let mut admin = PgConnection::connect(&server.url("postgres"))
+        .await
+        .expect("connected");
+    let create = format!("CREATE DATABASE {name} {options}");
+    admin
+        .execute(sqlx::AssertSqlSafe(create))
+        .await
+        .expect("made");
+}
+
 /// The listener accepts the connection and never answers.
 #[test]
 fn silent_server_times_out() {

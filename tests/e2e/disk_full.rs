@@ -25,7 +25,7 @@ pub struct FullDatabase {
 }
 
 impl FullDatabase {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::at(Database::sqlite(), "data")
     }
 
@@ -120,6 +120,12 @@ async fn full_disk_returns_503_and_loses_nothing() {
         assert_refused(&alice.send(method, &path, body).await);
     }
     assert!(alice.tasks().await == expected, "nothing changed");
+    let ready = async |service: &Service| {
+        let answer = service.client_with(None).get("/health/ready").await;
+        answer.status
+    };
+    assert_eq!(ready(&service).await, 503);
+    assert!(service.log().contains("is full"), "{}", service.log());
     println!("told after {:?}", asked.elapsed());
     assert!(
         asked.elapsed() < Duration::from_secs(10),
@@ -133,7 +139,9 @@ async fn full_disk_returns_503_and_loses_nothing() {
     let alice = service.client("alice");
     assert!(alice.tasks().await == expected, "nothing was lost");
 
+    assert_eq!(ready(&service).await, 503);
     full.run("rm", &["data/ballast"]);
+    assert_eq!(ready(&service).await, 200);
     let created = alice.create(json!({"title": "there is room"})).await;
     expected.insert(0, created);
     assert!(alice.tasks().await == expected, "as if nothing had been");

@@ -60,4 +60,5 @@ mod settings;
 mod slow_clients;
 mod soak;
 mod socket;
+mod unwritable;
 mod writers;

@@ -28,6 +28,15 @@ async fn pooler_without_prepared_statements_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn pooler_without_transactions_is_refused() {
+    let database = PostgresDatabase::empty().await;
+    let pooler = Pooler::without_transactions(database.url()).await;
+    for direct in [&[("DIRECT_URL", database.url())][..], &[]] {
+        assert_serve_fails(&pooler.url(), 78, "pool_mode=statement", direct);
+    }
+}
+
 /// Several users read and write concurrently, on fewer sessions than the service has connections.
 #[tokio::test]
 async fn pooler_with_prepared_statements_returns_each_user_their_own_rows() {
@@ -82,11 +91,17 @@ async fn four_second_outage_behind_a_pooler_fails_no_request() {
     let service =
         Service::start_with(&Database::at(&pooler.url()), &[("DIRECT_URL", &direct)]).await;
     let alice = service.client("alice");
-    alice.create(json!({"title": "before"})).await;
+    let item = path(&alice.create(json!({"title": "before"})).await);
     server.stop();
     let started = Instant::now();
     let waiting = tokio::spawn(async move {
-        join_all((0..8).map(|number| alice.create(json!({"title": number.to_string()})))).await;
+        let completion = format!("{item}/complete");
+        // The pooler says that it has not passed the toggle on, so a retry cannot undo it.
+        let (_, toggled) = tokio::join!(
+            join_all((0..8).map(|number| alice.create(json!({"title": number.to_string()})))),
+            alice.send(Method::PATCH, &completion, None),
+        );
+        assert_eq!(toggled.body["task"]["completed"], true, "{toggled:?}");
         alice.tasks().await.len()
     });
     // The outage itself.

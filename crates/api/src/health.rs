@@ -1,5 +1,7 @@
 //! Whether the service runs, and whether it can serve requests.
 
+use std::error::Error as _;
+
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
 use taskhold_application::readiness::{NotReady, Readiness};
@@ -69,7 +71,7 @@ async fn live() -> HttpResponse {
 
 /// Whether to send requests here
 ///
-/// The store answers, it is migrated, and the service is not about to stop: for load balancers.
+/// The store answers and takes writes, it is migrated, and the service is not about to stop: for load balancers.
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -84,9 +86,13 @@ async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
         Err(reason) => {
             let action = match reason {
                 NotReady::SchemaOutdated => "; run `taskhold migrate up`",
+                NotReady::ReadOnly(_) => "; `taskhold doctor` says more",
                 _ => "",
             };
-            tracing::warn!(reason = %format_args!("{reason}{action}"), "not ready");
+            let causes = std::iter::successors(reason.source(), |cause| (*cause).source());
+            let causes: Vec<_> = causes.map(ToString::to_string).collect();
+            let cause = causes.join(": ");
+            tracing::warn!(reason = %format_args!("{reason}{action}"), cause, "not ready");
             respond(&mut HttpResponse::ServiceUnavailable(), "not ready", None)
         }
     }

@@ -34,6 +34,9 @@ pub enum NotReady {
     /// The store answered with an error.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store answers and takes no writes.
+    #[error("the store takes no writes")]
+    ReadOnly(#[source] StoreError),
     /// Migrations are missing.
     #[error("the schema of the store is not the one of this program")]
     SchemaOutdated,
@@ -98,8 +101,8 @@ impl Readiness {
         false
     }
 
-    /// Checks that requests can be served: the store answers, its schema is current, and the service is
-    /// not shutting down.
+    /// Checks that requests can be served: the store answers and takes writes, its schema is current, and the
+    /// service is not shutting down.
     ///
     /// # Errors
     /// [`NotReady`].
@@ -107,11 +110,14 @@ impl Readiness {
         if self.is_draining() {
             return Err(NotReady::Draining);
         }
-        if in_time(self.store.schema_is_current()).await?? {
-            Ok(())
-        } else {
-            Err(NotReady::SchemaOutdated)
-        }
+        let check = async {
+            if !self.store.schema_is_current().await? {
+                return Err(NotReady::SchemaOutdated);
+            }
+            let writable = self.store.check_writable().await;
+            writable.map_err(NotReady::ReadOnly)
+        };
+        in_time(check).await?
     }
 }
 

@@ -23,7 +23,7 @@ pub mod migrations;
 mod pool;
 pub(crate) mod retry;
 pub mod session;
-mod sqlite;
+pub(crate) mod sqlite;
 mod sqlite_writer;
 pub(crate) mod transaction;
 mod writer_connection;

@@ -11,7 +11,9 @@ use sea_orm::sqlx::{
 use taskhold_domain::timestamp::Timestamp;
 
 use crate::db::FileError;
-use crate::db::connect::{ConnectError, ConnectOptions, UNFINISHED_RESTORE, session_options};
+use crate::db::connect::{
+    ConnectError, ConnectOptions, ENCODING, UNFINISHED_RESTORE, session_options,
+};
 use crate::db::migrations::{self, MigrationStatus};
 use crate::files::with_suffix;
 use crate::url::DatabaseKind;
@@ -68,6 +70,8 @@ pub struct StoreState {
     pub is_maintained: bool,
     /// Whether the store takes writes.
     pub takes_writes: bool,
+    /// The encoding of a PostgreSQL database, if not every text can be stored in it.
+    pub wrong_encoding: Option<String>,
     /// Whether a restore is going on, or was cut off.
     pub is_half_restored: bool,
 }
@@ -145,7 +149,10 @@ impl ConnectOptions {
                 ))
             }
             DatabaseKind::Postgres(server) => {
-                Session::Postgres(Box::new(options.connect(&session_options(server)).await?))
+                let mut connection = options.connect(&session_options(server)).await?;
+                // Every question is a transaction.
+                options.refuse_statement_pooler(&mut connection).await?;
+                Session::Postgres(Box::new(connection))
             }
         };
         Ok(Some(Inspector { options, session }))
@@ -175,20 +182,29 @@ impl Inspector {
                 version: format!("SQLite {version}"),
                 is_maintained: true,
                 takes_writes: true,
+                wrong_encoding: None,
                 is_half_restored: false,
             });
         }
-        let (version, number, is_half_restored, only_reads): (String, i64, bool, bool) = self
+        let (version, number, is_half_restored, only_reads, encoding): (
+            String,
+            i64,
+            bool,
+            bool,
+            String,
+        ) = self
             .read_one(&format!(
                 "SELECT current_setting('server_version'), current_setting('server_version_num')::int8,
                         EXISTS (SELECT FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'),
-                        pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
+                        pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
+                        current_setting('server_encoding')"
             ))
             .await?;
         Ok(StoreState {
             version: format!("PostgreSQL {version}"),
             is_maintained: number / 10_000 >= OLDEST_MAINTAINED,
             takes_writes: !only_reads,
+            wrong_encoding: (encoding != ENCODING).then_some(encoding),
             is_half_restored,
         })
     }

@@ -32,8 +32,17 @@ pub enum DatabaseKind<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
     /// It is not a URL, or a part of it is malformed.
-    #[error("it is no URL; expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
+    #[error(
+        "it is no URL; expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE, with special characters \
+         of the user, the password and the database percent-encoded (@ as %40, / as %2F, # as %23, ? as %3F, % as %25)"
+    )]
     Malformed,
+    /// It can be read in more than one way: a character of the password may end it early.
+    #[error(
+        "it can be read in more than one way, so nothing of it is used: special characters of the user, the password \
+         and the database must be percent-encoded (@ as %40, / as %2F, # as %23, ? as %3F, & as %26, % as %25)"
+    )]
+    Ambiguous,
     /// Another kind of database.
     #[error("its scheme is neither sqlite nor postgres (or postgresql)")]
     UnknownScheme,
@@ -63,7 +72,10 @@ impl DatabaseUrl {
     /// # Errors
     /// [`DatabaseUrlError`].
     pub fn parse(raw: &str) -> Result<Self, DatabaseUrlError> {
-        let (scheme, rest) = raw.split_once(':').ok_or(DatabaseUrlError::Malformed)?;
+        let (scheme, rest) = raw
+            .trim()
+            .split_once(':')
+            .ok_or(DatabaseUrlError::Malformed)?;
         let (database, driver) = match scheme.split_once('+') {
             Some((database, driver)) => (database, Some(driver)),
             None => (scheme, None),
@@ -166,6 +178,7 @@ fn sqlite_path(rest: &str, python: bool) -> Result<PathBuf, DatabaseUrlError> {
 }
 
 fn postgres_options(rest: &str) -> Result<Box<PgConnectOptions>, DatabaseUrlError> {
+    refuse_doubtful(rest)?;
     let given = Url::parse(&format!("postgres:{rest}")).map_err(|_| DatabaseUrlError::Malformed)?;
     let mut kept = given.clone();
     kept.set_query(None);
@@ -183,17 +196,102 @@ fn postgres_options(rest: &str) -> Result<Box<PgConnectOptions>, DatabaseUrlErro
             }
             // Neon puts it into every URL, and TLS with a verified certificate covers it.
             "channel_binding" => {}
-            _ => ignored(&name),
+            name if MEANINGLESS.contains(&name) => ignored(name),
+            // It may be a part of a password with an `&`.
+            _ if given.query_pairs().any(|(name, _)| name == "password") => {
+                return Err(DatabaseUrlError::Ambiguous);
+            }
+            _ => tracing::warn!("the database URL has an unknown parameter, which was left out"),
         }
     }
     let options =
         PgConnectOptions::from_str(kept.as_str()).map_err(|_| DatabaseUrlError::Malformed)?;
+    // Without a host in the URL, the driver's default is a folder with the server's socket.
+    let host = options.get_host();
+    if options.get_socket().is_none() && !host.starts_with('/') && !is_host(host) {
+        return Err(DatabaseUrlError::Ambiguous);
+    }
     let ssl_mode = if is_local(&options) {
         ssl_mode.unwrap_or(PgSslMode::Prefer)
     } else {
         PgSslMode::VerifyFull
     };
     Ok(Box::new(options.ssl_mode(ssl_mode)))
+}
+
+/// Refuses a URL of which a part may be another than it seems. A `/`, `?` or `#` in a password ends the host too
+/// early: the rest of the password becomes a port, a database or a parameter, and has the `@` that comes before
+/// the real host. Other programs also disagree on what a lone `%` means.
+fn refuse_doubtful(rest: &str) -> Result<(), DatabaseUrlError> {
+    let rest = rest.strip_prefix("//").ok_or(DatabaseUrlError::Ambiguous)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (_authority, tail) = rest.split_at(end);
+    let (path, parameters) = tail.split_once('?').unwrap_or((tail, ""));
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let has_lone_percent = rest.split('%').skip(1).any(|after| {
+        let digits = after.as_bytes().get(..2).unwrap_or_default();
+        digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) || digits == b"00"
+    });
+    let has_lone_parameter = parameters
+        .split('&')
+        .any(|parameter| !parameter.is_empty() && !parameter.contains('='));
+    if tail.contains(['@', '#'])
+        || path.contains('/')
+        || has_lone_percent
+        || has_lone_parameter
+        // The parser would drop them silently.
+        || rest.contains(|character: char| character.is_control())
+    {
+        return Err(DatabaseUrlError::Ambiguous);
+    }
+    Ok(())
+}
+
+/// Parameters of other programs, which have no meaning here. The names of others are not repeated: they may be a
+/// part of a password.
+const MEANINGLESS: [&str; 25] = [
+    "client_encoding",
+    "command_timeout",
+    "connect_timeout",
+    "connection_limit",
+    "fallback_application_name",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "load_balance_hosts",
+    "pgbouncer",
+    "pool_timeout",
+    "prepared_statement_cache_size",
+    "requirepeer",
+    "schema",
+    "sslcompression",
+    "sslcrl",
+    "sslnegotiation",
+    "sslpassword",
+    "statement-cache-capacity",
+    "statement_cache_size",
+    "target_session_attrs",
+    "tcp_user_timeout",
+];
+
+/// Returns whether this is the name or address of one host.
+fn is_host(host: &str) -> bool {
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match address {
+        Some(address) => address.parse::<IpAddr>().is_ok(),
+        None if host.contains(':') => host.parse::<IpAddr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host
+                    .chars()
+                    .all(|character| character.is_ascii_alphanumeric() || "-._".contains(character))
+        }
+    }
 }
 
 /// The modes of libpq, and what asyncpg takes for `ssl`.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::error::StoreError;
 
-/// Checks the health of the store. Both methods query it.
+/// Checks the health of the store. Each method queries it, and none changes it.
 #[async_trait]
 pub trait StoreHealth: Send + Sync {
     /// Checks that the store answers, with the cheapest query.
@@ -18,4 +18,10 @@ pub trait StoreHealth: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store does not answer.
     async fn schema_is_current(&self) -> Result<bool, StoreError>;
+
+    /// Checks that the store takes writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], whose source says why it takes none; others if it does not answer.
+    async fn check_writable(&self) -> Result<(), StoreError>;
 }

@@ -9,8 +9,11 @@ use anyhow::Context as _;
 use taskhold_application::pseudonym::Pseudonym;
 use taskhold_application::readiness::Readiness;
 use taskhold_backup::folder::BackupFolder;
+use taskhold_infrastructure::Database;
+use taskhold_security::jwt::JwtTokens;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::metrics::Recorder;
 use crate::output::say;
 use crate::schedule::Schedule;
 use crate::settings::{Profile, Settings};
@@ -27,7 +30,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// of a request.
 pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
     let tokens = secret::tokens(&settings, settings.auth.lifetime)?;
-    let counters_key = secret::derived_key(&settings, "rate limits")?;
     Pseudonym::set_key(secret::derived_key(&settings, "pseudonyms")?);
     if let Some(missing) = issuer::missing_audience(&settings) {
         tracing::warn!("{missing}: {}", issuer::SET_AUDIENCE);
@@ -46,9 +48,34 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         }
     }
     let database = settings.database.connect().await?;
+    let served = serve_on(&database, settings, tokens, recorder, export.clone()).await;
+    if tokio::time::timeout(CLOSE_TIMEOUT, database.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the store's connections did not close in time");
+    }
+    if let Some(export) = export {
+        export.shut_down().await;
+    }
+    if served.is_ok() {
+        tracing::info!("stopped");
+    }
+    served
+}
+
+/// Serves on an open database until told to stop.
+async fn serve_on(
+    database: &Database,
+    settings: Settings,
+    tokens: JwtTokens,
+    recorder: Recorder,
+    export: Option<Export>,
+) -> anyhow::Result<()> {
     let metrics = recorder.source(database.clone());
-    let mut services = services::api(&settings, tokens, counters_key, &database, &metrics);
-    services.traces = export.clone().map(|export| Arc::new(export) as _);
+    let counters_key = secret::derived_key(&settings, "rate limits")?;
+    let mut services = services::api(&settings, tokens, counters_key, database, &metrics);
+    services.traces = export.map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
     let listener =
         TcpListener::bind((settings.server.host, settings.server.port)).with_context(|| {
@@ -73,7 +100,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         .address
         .map(|address| metrics::serve(address, metrics))
         .transpose()?;
-    let housekeeping = services::housekeeping(&settings, &database);
+    let housekeeping = services::housekeeping(&settings, database);
     tokio::spawn(background::run_housekeeping_loop(housekeeping));
     tokio::spawn(background::run_refresh_loop(revocations));
     let schedule = Schedule {
@@ -87,21 +114,11 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         readiness,
         settings.server.drain_delay,
     ));
-    server.await.context("the server ended")?;
+    let outcome = server.await.context("the server ended");
     if let Some(metrics_server) = metrics_server {
         metrics_server.stop(false).await;
     }
-    if tokio::time::timeout(CLOSE_TIMEOUT, database.close())
-        .await
-        .is_err()
-    {
-        tracing::warn!("the store's connections did not close in time");
-    }
-    if let Some(export) = export {
-        export.shut_down().await;
-    }
-    tracing::info!("stopped");
-    Ok(())
+    outcome
 }
 
 /// Waits for SIGTERM or Ctrl-C, then stops the server: it is not ready at once, and after `drain_delay` it

@@ -78,4 +78,8 @@ impl StoreHealth for MemoryStore {
     async fn schema_is_current(&self) -> Result<bool, StoreError> {
         Ok(true)
     }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::contents::contents;
 use super::text;
@@ -104,4 +105,38 @@ fn issued_now(user: &str) -> String {
     let now = now.expect("a time after 1970").as_secs_f64();
     let claims = json!({"sub": user, "iat": now, "exp": now + 3600.0});
     signed(&claims, SECRET)
+}
+
+/// Until the restored file takes its place, the served one must have everything that it acknowledged, and what is in
+/// its log is lost with the log.
+#[tokio::test]
+async fn restore_beside_a_reader_of_the_log_is_refused() {
+    let database = Database::sqlite();
+    let service = Service::start(&database).await;
+    let anna = service.client("anna");
+    anna.create(json!({"title": "one"})).await;
+    let backup = database.backup();
+    anna.create(json!({"title": "two"})).await;
+    service.kill();
+    let mut reader = SqliteConnection::connect(&database.url)
+        .await
+        .expect("opened");
+    let mut reading = reader.begin().await.expect("begun");
+    let count = "SELECT count(*) FROM tasks";
+    let count: i64 = sqlx::query_scalar(count)
+        .fetch_one(&mut *reading)
+        .await
+        .expect("read");
+    assert_eq!(count, 2);
+    let log = database.folder.path().join("data/taskhold.db-wal");
+    assert!(log.metadata().expect("a log").len() > 0);
+    database
+        .restore_over(&backup)
+        .assert_refused("another process reads or writes");
+    drop(reading);
+    reader.close().await.expect("closed");
+    let service = Service::start(&database).await;
+    assert_eq!(service.client("anna").tasks().await.len(), 2);
+    assert!(service.stop().await.success());
+    database.restore_over(&backup).assert_success();
 }

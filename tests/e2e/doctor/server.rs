@@ -142,6 +142,11 @@ async fn pooler_is_found_and_judged() {
         .assert_problems(&["pooler"])
         .assert_finding("pooler", "problem", "mixes up prepared statements");
     drop(unsafe_one);
+    let by_statement = Pooler::without_transactions(database.url()).await;
+    Report::of(&Database::at(&by_statement.url()), &direct)
+        .assert_problems(&["store"])
+        .assert_finding("store", "problem", "pool_mode=statement");
+    drop(by_statement);
     let pooler = Pooler::with_prepared_statements(database.url()).await;
     let behind = Database::at(&pooler.url());
     Report::of(&behind, &direct)

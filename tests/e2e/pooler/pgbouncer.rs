@@ -34,14 +34,18 @@ impl Pooler {
             .into_iter()
             .find(|program| program.exists())
             .unwrap_or_else(|| PathBuf::from("pgbouncer"));
-        Self::start(&program, 0, url).await
+        Self::start(&program, "transaction", 0, url).await
     }
 
     /// Starts a PgBouncer that supports prepared statements.
     pub async fn with_prepared_statements(url: &str) -> Self {
-        let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pgbouncer").to_owned();
-        let program = std::env::var("PGBOUNCER").unwrap_or(built);
-        Self::start(Path::new(&program), 100, url).await
+        Self::start(&built(), "transaction", 100, url).await
+    }
+
+    /// Starts a PgBouncer that supports prepared statements, and no transactions: each statement of a client may
+    /// use another session.
+    pub async fn without_transactions(url: &str) -> Self {
+        Self::start(&built(), "statement", 100, url).await
     }
 
     /// Returns the database URL for the service.
@@ -63,7 +67,7 @@ impl Pooler {
             .count()
     }
 
-    async fn start(program: &Path, prepared_statements: u16, url: &str) -> Self {
+    async fn start(program: &Path, mode: &str, prepared_statements: u16, url: &str) -> Self {
         let statements = if Version::of(program) >= PREPARED_STATEMENTS {
             format!("max_prepared_statements = {prepared_statements}\n")
         } else {
@@ -84,7 +88,7 @@ impl Pooler {
         let settings = format!(
             "[databases]\n{database} = host=127.0.0.1 port={server_port} user=postgres\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n\
+             auth_type = any\npool_mode = {mode}\ndefault_pool_size = 3\n\
              server_login_retry = 1\n{statements}"
         );
         let file = folder.path().join("pgbouncer.ini");
@@ -130,6 +134,12 @@ impl Drop for Pooler {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Returns the PgBouncer that `make test` installs.
+fn built() -> PathBuf {
+    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pgbouncer");
+    std::env::var_os("PGBOUNCER").map_or_else(|| built.into(), PathBuf::from)
 }
 
 /// Connects without the parameter `extra_float_digits`, which PgBouncer refuses.

@@ -83,6 +83,9 @@ impl StoreHealth for Failing {
     async fn schema_is_current(&self) -> Result<bool, StoreError> {
         Ok(false)
     }
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        Err((self.0)())
+    }
 }
 
 async fn transcript(failure: fn() -> StoreError) -> String {

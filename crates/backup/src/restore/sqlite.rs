@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use taskhold_infrastructure::db::connect::ConnectOptions;
+use taskhold_infrastructure::db::session::MaintenanceSession;
 use taskhold_infrastructure::files::{folder_of, open_private_file, sync_folder, with_suffix};
 use taskhold_infrastructure::url::DatabaseUrl;
 
@@ -23,25 +24,50 @@ pub(super) async fn restore(restore: &Restore<'_>, path: &Path) -> Result<Restor
     let _lock = restore.target.lock()?;
     // A link to the file stays a link. The lock has created the file if it was missing.
     let path = &path.canonicalize().map_err(BackupError::file(path))?;
-    let served = served(restore).await?;
+    let served = served(restore, path).await?;
     let new = with_suffix(path, RESTORING);
     remove(&new)?;
     let restored = restore_into(restore, served, &new).await;
-    if restored.is_err() {
-        remove(&new)?;
-        return restored;
+    let replaced = match restored {
+        Ok(restored) => replace(path, &new).map(|()| restored),
+        Err(error) => Err(error),
+    };
+    if replaced.is_err()
+        && let Err(error) = remove(&new)
+    {
+        // The error that made the restore fail matters more.
+        tracing::warn!(error = %chain(&error), "what was restored is left behind");
     }
+    replaced
+}
+
+/// Puts the new file into the place of the served one. The log goes first: SQLite would apply it to the new file.
+/// Nothing that counts is left in it (see [`empty_log`]).
+fn replace(path: &Path, new: &Path) -> Result<(), BackupError> {
     remove_companions(path)?;
-    fs::rename(&new, path).map_err(BackupError::file(path))?;
-    sync_folder(folder_of(path)).map_err(BackupError::file(path))?;
-    restored
+    fs::rename(new, path).map_err(BackupError::file(path))?;
+    sync_folder(folder_of(path)).map_err(BackupError::file(path))
+}
+
+/// Writes what the log holds into the file, so that the file has everything that it acknowledged until the moment
+/// at which the new one replaces it. A damaged file is not worth that.
+async fn empty_log(session: &mut MaintenanceSession, path: &Path) -> Result<(), BackupError> {
+    let emptied = session.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let log = with_suffix(path, "-wal");
+    if emptied.is_ok() && log.metadata().is_ok_and(|log| log.len() > 0) {
+        return Err(BackupError::Refused(format!(
+            "another process reads or writes {}: stop it first",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Reads what was revoked in the store that was served until now, or returns why that cannot be read.
 ///
 /// # Errors
 /// `Refused` if the target holds rows and is not to be replaced; others if it cannot be opened.
-async fn served(restore: &Restore<'_>) -> Result<Result<Served, String>, BackupError> {
+async fn served(restore: &Restore<'_>, path: &Path) -> Result<Result<Served, String>, BackupError> {
     let mut session = match restore.target.session().await {
         Ok(session) => session,
         // A file that cannot be opened may still be replaced.
@@ -58,7 +84,9 @@ async fn served(restore: &Restore<'_>) -> Result<Result<Served, String>, BackupE
     restore.refuse_to_replace(rows.clone())?;
     let target = rows.is_some().then_some(&mut session);
     let served = restore.served(target).await;
+    let emptied = empty_log(&mut session, path).await;
     session.close().await;
+    emptied?;
     Ok(served)
 }
 

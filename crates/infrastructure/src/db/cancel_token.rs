@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The state of a queued request: either a worker claims it or its caller cancels it, never both.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct CancelToken(Arc<AtomicU8>);
 
 impl CancelToken {
@@ -20,6 +20,11 @@ impl CancelToken {
     /// Cancels the request. Returns whether this call did so; if not, a worker has claimed it.
     pub(crate) fn cancel(&self) -> bool {
         self.leave_queue(Self::CANCELLED)
+    }
+
+    /// Returns whether a worker has claimed the request, so that it may have been executed.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::CLAIMED
     }
 
     /// Returns whether the request is neither claimed nor cancelled.

@@ -4,13 +4,13 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tokio::net::lookup_host;
 use tokio::time::Instant;
 
-use crate::db::error::Failure;
+use crate::db::error::{Failure, PROTOCOL_VIOLATION};
 use crate::db::lock::{DatabaseLock, LockError};
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, FileError, make_private_file};
@@ -20,6 +20,9 @@ use crate::url::{DatabaseKind, DatabaseUrl};
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The encoding of a PostgreSQL database that can store every text, and counts its code points.
+pub const ENCODING: &str = "UTF8";
 
 /// The schema that a PostgreSQL database has only while a backup is restored into it, or after a restore
 /// was interrupted.
@@ -89,6 +92,26 @@ pub enum ConnectError {
         /// The server, without the password.
         server: String,
     },
+    /// The database's encoding lacks characters, or it has none and counts bytes.
+    #[error(
+        "the database has the encoding {encoding} ({server}), in which not every text can be stored or \
+         counted: create one with ENCODING 'UTF8' TEMPLATE template0, and move the rows into it with pg_dump"
+    )]
+    Encoding {
+        /// Its encoding.
+        encoding: String,
+        /// The server, without the password.
+        server: String,
+    },
+    /// The pooler in front of the server shares a session between the statements of several clients.
+    #[error(
+        "the pooler in front of {server} allows no transactions (pool_mode=statement): connect to the server \
+         itself, or set pool_mode=transaction or session"
+    )]
+    StatementPooler {
+        /// The server, without the password.
+        server: String,
+    },
     /// The pooler in front of the server answers one session with rows of another.
     #[error(
         "the pooler in front of {server} mixes up prepared statements, and could answer with another \
@@ -122,6 +145,16 @@ impl ConnectOptions {
         }
     }
 
+    /// Checks that a SQLite file can be written by this process. On PostgreSQL there is nothing to check.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn check_writable(&self) -> Result<(), FileError> {
+        self.url
+            .sqlite_path()
+            .map_or(Ok(()), sqlite::check_writable)
+    }
+
     /// Opens a session without time limits, for work on the whole database.
     ///
     /// # Errors
@@ -136,21 +169,21 @@ impl ConnectOptions {
                 Ok(MaintenanceSession::Sqlite(Box::new(connection)))
             }
             DatabaseKind::Postgres(server) => {
-                let connection = self.connect_session(&session_options(server)).await?;
+                // A database of the wrong encoding can still be backed up.
+                let mut connection = self.connect(&session_options(server)).await?;
+                self.refuse_half_restored(&mut connection).await?;
                 Ok(MaintenanceSession::Postgres(Box::new(connection)))
             }
         }
     }
 
-    /// Connects to a server, and refuses a database that is half restored unless a restore connects.
+    /// Connects to a server, and refuses a database that the service cannot use.
     pub(crate) async fn connect_session(
         &self,
         server: &PgConnectOptions,
     ) -> Result<PgConnection, ConnectError> {
         let mut connection = self.connect(server).await?;
-        if !self.restoring {
-            self.refuse_half_restored(&mut connection).await?;
-        }
+        self.check_session(&mut connection).await?;
         Ok(connection)
     }
 
@@ -161,7 +194,7 @@ impl ConnectOptions {
     ) -> Result<usize, ConnectError> {
         let mut first = self.connect(server).await?;
         let second = self.connect(server).await?;
-        self.refuse_half_restored(&mut first).await?;
+        self.check_session(&mut first).await?;
         let connections = self.connections_within_limit(&mut first).await;
         self.reject_unsafe_pooler(first, second).await?;
         Ok(connections)
@@ -172,7 +205,7 @@ impl ConnectOptions {
         &self,
         server: &PgConnectOptions,
     ) -> Result<PgConnection, ConnectError> {
-        if server.get_socket().is_none() {
+        if server.get_socket().is_none() && !server.get_host().starts_with('/') {
             let host = lookup_host((server.get_host(), server.get_port())).await;
             drop(host.map_err(|source| ConnectError::NoHost {
                 server: self.url.to_string(),
@@ -188,20 +221,11 @@ impl ConnectOptions {
                 Ok(Err(error)) => error,
                 Err(_elapsed) => sqlx::Error::PoolTimedOut,
             };
-            if Failure::of_connecting(&error) == Failure::Refused {
-                return Err(ConnectError::Refused {
-                    reason: reason(&error),
-                    server: self.url.to_string(),
-                    source: error,
-                });
-            }
             let pause = longest_pause.mul_f64(fastrand::f64());
-            if Instant::now() + pause >= deadline {
-                return Err(ConnectError::Away {
-                    server: self.url.to_string(),
-                    timeout: self.connect_timeout,
-                    source: error,
-                });
+            if Failure::of_connecting(&error) == Failure::Refused
+                || Instant::now() + pause >= deadline
+            {
+                return Err(self.failed(error));
             }
             tracing::warn!(store = %self.url, cause = %error, "the database does not answer yet");
             tokio::time::sleep(pause).await;
@@ -209,23 +233,100 @@ impl ConnectOptions {
         }
     }
 
-    async fn refuse_half_restored(&self, session: &mut PgConnection) -> Result<(), ConnectError> {
-        // Not prepared: this comes before the pooler is known to keep prepared statements apart.
-        let sql = format!("SELECT 1 FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'");
-        let found = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_optional(session)
-            .await;
-        match found {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) => Err(ConnectError::HalfRestored {
-                server: self.url.to_string(),
-            }),
-            Err(source) => Err(ConnectError::Away {
-                server: self.url.to_string(),
-                timeout: self.connect_timeout,
+    /// Refuses a database that the service cannot use.
+    async fn check_session(&self, session: &mut PgConnection) -> Result<(), ConnectError> {
+        self.refuse_statement_pooler(session).await?;
+        self.refuse_encoding(session).await?;
+        self.refuse_half_restored(session).await
+    }
+
+    /// Returns the rows of statements, which are not prepared: the pooler is not known yet to keep prepared
+    /// statements apart.
+    async fn query(
+        &self,
+        session: &mut PgConnection,
+        sql: &str,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(session);
+        let rows = tokio::time::timeout(ATTEMPT_TIMEOUT, query).await;
+        rows.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// Returns the error of a query or of an attempt to connect, once there is no further try.
+    fn failed(&self, source: sqlx::Error) -> ConnectError {
+        let server = self.url.to_string();
+        if Failure::of_connecting(&source) == Failure::Refused {
+            return ConnectError::Refused {
+                reason: reason(&source),
+                server,
                 source,
-            }),
+            };
         }
+        ConnectError::Away {
+            server,
+            timeout: self.connect_timeout,
+            source,
+        }
+    }
+
+    /// Runs a transaction of two messages. Behind a pooler that shares a session between statements it fails,
+    /// or its second message is no part of it.
+    pub(crate) async fn refuse_statement_pooler(
+        &self,
+        session: &mut PgConnection,
+    ) -> Result<(), ConnectError> {
+        let refused = || ConnectError::StatementPooler {
+            server: self.url.to_string(),
+        };
+        let begin = "BEGIN; SELECT set_config('taskhold.session', pg_backend_pid()::text, true)";
+        match self.query(session, begin).await {
+            Ok(_) => {}
+            // PgBouncer's answer.
+            Err(sqlx::Error::Database(error))
+                if error.code().as_deref() == Some(PROTOCOL_VIOLATION) =>
+            {
+                return Err(refused());
+            }
+            Err(error) => return Err(self.failed(error)),
+        }
+        let end = "SELECT 1 WHERE current_setting('taskhold.session', true) = pg_backend_pid()::text; \
+                   ROLLBACK";
+        let same = self.query(session, end).await;
+        if same.map_err(|error| self.failed(error))?.is_empty() {
+            return Err(refused());
+        }
+        Ok(())
+    }
+
+    async fn refuse_encoding(&self, session: &mut PgConnection) -> Result<(), ConnectError> {
+        let encoding = self.query(session, "SHOW server_encoding").await;
+        let encoding = encoding.and_then(|rows| {
+            let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+            row.try_get::<String, _>(0)
+        });
+        let encoding = encoding.map_err(|error| self.failed(error))?;
+        if encoding == ENCODING {
+            return Ok(());
+        }
+        Err(ConnectError::Encoding {
+            encoding,
+            server: self.url.to_string(),
+        })
+    }
+
+    /// Refuses a database that is half restored, unless a restore connects.
+    async fn refuse_half_restored(&self, session: &mut PgConnection) -> Result<(), ConnectError> {
+        if self.restoring {
+            return Ok(());
+        }
+        let sql = format!("SELECT 1 FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'");
+        let found = self.query(session, &sql).await;
+        if found.map_err(|error| self.failed(error))?.is_empty() {
+            return Ok(());
+        }
+        Err(ConnectError::HalfRestored {
+            server: self.url.to_string(),
+        })
     }
 
     /// Returns the configured number of connections, or what the role's limit leaves beside the one for

@@ -37,7 +37,7 @@ pub(crate) struct Checkout {
 impl Drop for Checkout {
     fn drop(&mut self) {
         if let Some(object) = self.object.take()
-            && object.is_in_use()
+            && !object.is_reusable()
         {
             // Closed at once: its transaction must not hold locks until the server notices.
             drop(PoolObject::take(object));
@@ -59,6 +59,7 @@ impl Checkout {
         let outcome = statement(&mut object.connection).await;
         match &outcome {
             Err(error) if ends_session(error) => {
+                object.given_up = true;
                 if let Some(pool) = PoolObject::pool(object) {
                     pool.manager().invalidate_idle();
                 }
@@ -66,6 +67,13 @@ impl Checkout {
             _ => object.complete_statement(),
         }
         outcome
+    }
+
+    /// Lets no further call use the connection.
+    fn give_up(&mut self) {
+        if let Some(object) = &mut self.object {
+            object.given_up = true;
+        }
     }
 
     fn set_in_transaction(&mut self, in_transaction: bool) {
@@ -80,6 +88,13 @@ impl Connection {
         Self::Postgres(Arc::new(Mutex::new(Checkout {
             object: Some(object),
         })))
+    }
+
+    /// Lets no further call use this connection to PostgreSQL.
+    pub(crate) async fn give_up(&self) {
+        if let Self::Postgres(checkout) = self {
+            checkout.lock().await.give_up();
+        }
     }
 
     /// Begins a transaction on PostgreSQL. SQLite's writer is always in one.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::Pool;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
 use taskhold_repository::error::StoreError;
 use tokio::runtime::Handle;
@@ -15,17 +17,20 @@ use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::connection::Connection;
 use crate::db::error::Failure;
 use crate::db::pool::{self, ConnectionManager};
-use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy};
+use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy, cut_off};
 use crate::db::session::MaintenanceSession;
-use crate::db::sqlite;
-use crate::db::sqlite::{FileError, make_private_file};
+use crate::db::sqlite::{self, FileError, make_private_file};
 use crate::db::sqlite_writer::SqliteWriter;
-use crate::db::transaction::{TransactionOutcome, in_transaction};
+use crate::db::transaction::{Answer, TransactionOutcome, in_transaction};
 use crate::url::DatabaseKind;
 
 /// The longest that a batch waits for a connection. Shorter than the timeout of a batch of writes: a batch
 /// that was never sent must not count as one whose outcome is unknown.
 const BATCH_CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest that a health check's statement may take. Its connection is closed then: it is the only one,
+/// and the network may have lost it silently.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An open database, which implements every storage port. Cloning it is cheap and shares its
 /// connections: a pool on PostgreSQL; on SQLite one connection that writes and a pool that reads.
@@ -91,11 +96,8 @@ impl Database {
             DatabaseKind::Postgres(server) => {
                 let server = session_options(server);
                 let max_connections = options.check_server(&server).await?;
-                let pool = |size| pool::pool(server.clone(), size, !options.pooled);
-                Connections::Postgres {
-                    pool: pool(max_connections),
-                    health: pool(1),
-                }
+                let (pool, health) = pool::pools(&server, max_connections, !options.pooled);
+                Connections::Postgres { pool, health }
             }
         };
         Ok(Self {
@@ -200,36 +202,13 @@ impl Database {
         T: Send + 'static,
         Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        let inner = Arc::clone(&self.inner);
-        let statement = Arc::new(statement);
-        self.run(call, idempotence, move |attempt| {
-            let (inner, statement) = (Arc::clone(&inner), Arc::clone(&statement));
-            async move {
-                match &inner.connections {
-                    Connections::Postgres { pool, .. } => {
-                        let connection = checkout(pool).await?;
-                        attempt.mark_sent();
-                        let answer = statement(connection, attempt).await;
-                        answer.map_err(AttemptError::of_statement)
-                    }
-                    Connections::Sqlite { reader, .. } if idempotence == Idempotence::Read => {
-                        let connection = Connection::SqliteReader(reader.clone());
-                        attempt.mark_sent();
-                        let answer = statement(connection, attempt).await;
-                        answer.map_err(AttemptError::of_statement)
-                    }
-                    Connections::Sqlite { writer, .. } => {
-                        let write = move |connection| async move {
-                            attempt.mark_sent();
-                            let answer = statement(connection, attempt).await;
-                            answer.map(TransactionOutcome::Commit)
-                        };
-                        writer.write(write).await
-                    }
-                }
-            }
-        })
-        .await
+        let statement = move |connection, attempt| {
+            let answer = statement(connection, attempt);
+            let outcome = answer.map_ok(|answer| TransactionOutcome::Commit(answer).erase());
+            outcome.boxed()
+        };
+        let answer = self.run(call, idempotence, Scope::Statement, Arc::new(statement));
+        downcast(answer.await?)
     }
 
     /// Deletes rows. Returns the number of deleted rows; after a retry it may be too small.
@@ -257,46 +236,39 @@ impl Database {
         T: Send + 'static,
         Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>> + Send + 'static,
     {
-        let inner = Arc::clone(&self.inner);
-        let statements = Arc::new(statements);
+        let statements = move |connection, attempt| {
+            let outcome = statements(connection, attempt);
+            outcome.map_ok(TransactionOutcome::erase).boxed()
+        };
         let call = self.admit(operation)?;
-        self.run(call, idempotence, move |attempt| {
-            let (inner, statements) = (Arc::clone(&inner), Arc::clone(&statements));
-            async move {
-                let statements = move |connection| {
-                    attempt.mark_sent();
-                    statements(connection, attempt)
-                };
-                match &inner.connections {
-                    Connections::Postgres { pool, .. } => {
-                        in_transaction(&checkout(pool).await?, statements).await
-                    }
-                    Connections::Sqlite { writer, .. } => writer.write(statements).await,
-                }
-            }
-        })
-        .await
+        let answer = self.run(call, idempotence, Scope::Transaction, Arc::new(statements));
+        downcast(answer.await?)
     }
 
     /// Runs a call on the runtime that opened the database, and completes it even if its caller goes away.
     /// The caller's own runtime will not do: it may be that of an HTTP worker, which can end before others,
     /// and a connection dies with the runtime that opened it.
-    async fn run<T, Fut>(
+    async fn run(
         &self,
         call: Call,
         idempotence: Idempotence,
-        attempt: impl Fn(Attempt) -> Fut + Send + Sync + 'static,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        Fut: Future<Output = Result<T, AttemptError>> + Send + 'static,
-    {
-        let retry = Arc::clone(&self.retry);
+        scope: Scope,
+        statements: Statements,
+    ) -> Result<Answer, StoreError> {
+        let (inner, retry) = (Arc::clone(&self.inner), Arc::clone(&self.retry));
         let span = span(call.operation());
-        let run = async move { retry.run(call, idempotence, attempt).await };
+        let run = async move {
+            let attempt = |attempt| inner.attempt(attempt, idempotence, scope, &statements);
+            retry.run(call, idempotence, attempt).await
+        };
         let run = self.runtime().spawn(run.instrument(span));
-        run.await
-            .unwrap_or_else(|error| Err(StoreError::Defect(error.into())))
+        run.await.unwrap_or_else(|error| {
+            Err(if error.is_panic() {
+                StoreError::Defect(error.into())
+            } else {
+                cut_off(idempotence, error)
+            })
+        })
     }
 
     /// Executes one statement for a batch of `calls` calls, without retries. SQLite has no batches.
@@ -354,13 +326,20 @@ impl Database {
                 Connections::Sqlite { reader, .. } => Ok(Connection::SqliteReader(reader.clone())),
             };
             let connection = connection.map_err(|error| StoreError::Unavailable(error.source))?;
-            statement(connection)
+            // Without an answer the connection is dropped with its statement, and so not reused.
+            tokio::time::timeout(HEALTH_TIMEOUT, statement(connection))
                 .await
+                .map_err(|elapsed| StoreError::Unavailable(elapsed.into()))?
                 .map_err(|error| StoreError::Unavailable(error.into()))
         });
         check
             .await
-            .unwrap_or_else(|error| Err(StoreError::Defect(error.into())))
+            .unwrap_or_else(|error| Err(StoreError::Unavailable(error.into())))
+    }
+
+    /// Returns the path of a SQLite file, or `None` on PostgreSQL.
+    pub(crate) fn sqlite_path(&self) -> Option<&Path> {
+        self.inner.options.url.sqlite_path()
     }
 
     /// Closes every connection; one that is in use closes when its call ends.
@@ -378,6 +357,71 @@ impl Database {
             }
         }
     }
+}
+
+/// The statements of a call, for one attempt.
+type Statements = Arc<
+    dyn Fn(Connection, Attempt) -> BoxFuture<'static, Result<TransactionOutcome<Answer>, DbErr>>
+        + Send
+        + Sync,
+>;
+
+/// What the statements of a call need.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// A connection: on SQLite one that reads, if the call only reads.
+    Statement,
+    /// A transaction.
+    Transaction,
+}
+
+impl Inner {
+    /// Makes one attempt of a call.
+    fn attempt<'a>(
+        &'a self,
+        attempt: Attempt,
+        idempotence: Idempotence,
+        scope: Scope,
+        statements: &'a Statements,
+    ) -> BoxFuture<'a, Result<Answer, AttemptError>> {
+        let execute = move |connection, attempt: Attempt| {
+            attempt.token.claim();
+            statements(connection, attempt)
+        };
+        let execute_alone = move |connection, attempt| {
+            let outcome = execute(connection, attempt);
+            let outcome = outcome.map_err(AttemptError::of_statement);
+            outcome.map_ok(TransactionOutcome::into_inner)
+        };
+        async move {
+            match (&self.connections, scope) {
+                (Connections::Postgres { pool, .. }, Scope::Statement) => {
+                    execute_alone(checkout(pool).await?, attempt).await
+                }
+                (Connections::Postgres { pool, .. }, Scope::Transaction) => {
+                    let connection = checkout(pool).await?;
+                    in_transaction(&connection, |connection| execute(connection, attempt)).await
+                }
+                (Connections::Sqlite { reader, .. }, Scope::Statement)
+                    if idempotence == Idempotence::Read =>
+                {
+                    execute_alone(Connection::SqliteReader(reader.clone()), attempt).await
+                }
+                (Connections::Sqlite { writer, .. }, _) => {
+                    let (token, statements) = (attempt.token.clone(), Arc::clone(statements));
+                    let write = Box::new(move |connection| statements(connection, attempt));
+                    writer.write(token, write).await
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Returns the answer as the type that the call gave it.
+fn downcast<T: 'static>(answer: Answer) -> Result<T, StoreError> {
+    let answer = answer.downcast().map(|answer| *answer);
+    answer.map_err(|_| StoreError::Defect("a call has the answer of another".into()))
 }
 
 /// Counts the calls of a running batch, less one, until it is dropped.

@@ -4,6 +4,7 @@ use std::io;
 
 use deadpool::managed::TimeoutType;
 use sea_orm::sqlx;
+use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::{DbErr, RuntimeErr};
 
 use crate::db::pool::CheckoutError;
@@ -13,10 +14,11 @@ use crate::db::pool::CheckoutError;
 pub(crate) enum Failure {
     /// The call never reached the store.
     NotSent,
-    /// The store refused the call and would refuse a retry: a password, a certificate, a missing right, a
-    /// full disk.
+    /// The store refused the call and would refuse a retry until its operator has acted: a password, a
+    /// certificate, a missing right or table, a full disk, damaged data.
     Refused,
-    /// The store rolled the call back: a deadlock, a lock or statement timeout, no resources.
+    /// The store rolled the call back: a deadlock, a lock or statement timeout, no resources, a server that
+    /// takes no writes.
     RolledBack,
     /// The call was sent, and the connection was lost before the answer.
     Ambiguous,
@@ -56,7 +58,7 @@ impl Failure {
             // SQLite's pool had no free connection in time.
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::NotSent,
             DbErr::Exec(RuntimeErr::SqlxError(cause))
-            | DbErr::Query(RuntimeErr::SqlxError(cause)) => driver_failure(cause),
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => Self::of_driver(cause),
             // Raised where a statement creates or needs an owner.
             DbErr::RecordNotInserted => Self::UnknownOwner,
             _ => Self::Permanent,
@@ -84,26 +86,43 @@ impl Failure {
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => {
                 Self::NotSent
             }
-            sqlx::Error::Database(answer) => match answer.code().as_deref() {
-                // Shutting down, starting up, no resources; the answer of Neon's proxy while its
-                // database wakes; and that of PgBouncer while it cannot log in to the server.
-                Some(code)
-                    if ["57P", "53", "08", "XX000"]
-                        .iter()
-                        .any(|class| code.starts_with(class)) =>
-                {
-                    if code == "08P01" && !is_pooler_waiting(answer.message()) {
-                        Self::Refused
-                    } else {
-                        Self::NotSent
-                    }
+            // Shutting down, starting up, no resources; the answer of Neon's proxy while its database wakes;
+            // and that of PgBouncer while it cannot log in to the server.
+            sqlx::Error::Database(answer) => match Self::of_driver(error) {
+                Self::Ambiguous if answer.code().as_deref() == Some(PROTOCOL_VIOLATION) => {
+                    Self::Refused
                 }
-                _ => Self::Refused,
+                Self::NotSent | Self::RolledBack | Self::Ambiguous => Self::NotSent,
+                Self::Refused | Self::Duplicate | Self::UnknownOwner | Self::Permanent => {
+                    Self::Refused
+                }
             },
             _ => Self::Refused,
         }
     }
+
+    /// Classifies the error of a statement that was sent.
+    pub(crate) fn of_driver(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                Some(PROTOCOL_VIOLATION) if is_pooler_waiting(answer.message()) => Self::NotSent,
+                Some(code) if answer.try_downcast_ref::<PgDatabaseError>().is_some() => {
+                    postgres_failure(code)
+                }
+                Some(code) => code.parse().map_or(Self::Permanent, sqlite_failure),
+                None => Self::Permanent,
+            },
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::NotSent,
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+                Self::Ambiguous
+            }
+            _ => Self::Permanent,
+        }
+    }
 }
+
+/// The code of a protocol violation, and of everything that PgBouncer says itself.
+pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
 
 /// Returns the driver's error code: SQLSTATE on PostgreSQL, a result code on SQLite.
 pub(crate) fn sql_state(error: &DbErr) -> Option<String> {
@@ -132,7 +151,16 @@ pub(crate) fn is_lock_timeout(error: &DbErr) -> bool {
 /// Returns whether the connection cannot be used after this error.
 pub(crate) fn ends_session(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(_) => driver_failure(error) == Failure::Ambiguous,
+        sqlx::Error::Database(answer) => {
+            answer
+                .try_downcast_ref::<PgDatabaseError>()
+                .is_some_and(|answer| {
+                    // The server ends the session after an error of these severities.
+                    matches!(answer.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+                        || postgres_failure(answer.code()) == Failure::Ambiguous
+                        || is_state_of_session(answer.code())
+                })
+        }
         // The server's answer was complete; only its contents could not be read.
         sqlx::Error::RowNotFound
         | sqlx::Error::ColumnDecode { .. }
@@ -152,37 +180,32 @@ fn is_pooler_waiting(message: &str) -> bool {
         || message.starts_with("pgbouncer cannot connect")
 }
 
-fn driver_failure(error: &sqlx::Error) -> Failure {
-    match error {
-        sqlx::Error::Database(answer) => match answer.code().as_deref() {
-            Some(code)
-                if answer
-                    .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-                    .is_some() =>
-            {
-                postgres_failure(code)
-            }
-            Some(code) => code.parse().map_or(Failure::Permanent, sqlite_failure),
-            None => Failure::Permanent,
-        },
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Failure::NotSent,
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
-            Failure::Ambiguous
-        }
-        _ => Failure::Permanent,
-    }
+/// Returns whether the same statement may succeed in another session: this one cannot write, because its
+/// server is a standby now or was read-only when the session began; or prepared statements or a transaction
+/// of it are not what this program left.
+fn is_state_of_session(code: &str) -> bool {
+    ["0A000", "25006", "25P02", "26000", "42P05"].contains(&code)
 }
 
-/// Classes and codes of appendix A of the PostgreSQL manual.
+/// The codes of appendix A of the PostgreSQL manual; `docs/reference/postgresql-errors.md` gives the reason
+/// for each.
 fn postgres_failure(code: &str) -> Failure {
     match code {
         "23505" => Failure::Duplicate,
-        // serialization_failure, deadlock_detected, lock_not_available, query_canceled (time-out)
-        "40001" | "40P01" | "55P03" | "57014" => Failure::RolledBack,
+        // The transaction was rolled back, or its session had ended before the statement arrived.
+        "25006" | "25P03" | "25P04" | "26000" | "40000" | "40001" | "40P01" | "42P05" | "55006"
+        | "55P03" | "57000" | "57014" | "57P05" | "58000" | "58030" | "72000" => {
+            Failure::RolledBack
+        }
+        // The state of the server or of its data, which its operator must mend.
+        "3D000" | "3F000" | "42501" | "42703" | "42P01" | "54000" | "55000" | "58P01" | "58P02"
+        | "XX001" | "XX002" => Failure::Refused,
         // internal_error is what Neon's proxy answers while it cannot reach its database.
-        "XX000" => Failure::Ambiguous,
+        "40003" | "XX000" => Failure::Ambiguous,
         // insufficient_resources: the statement was refused.
         _ if code.starts_with("53") => Failure::RolledBack,
+        // invalid_authorization_specification and configuration_file_error.
+        _ if code.starts_with("28") || code.starts_with("F0") => Failure::Refused,
         // operator_intervention and connection_exception: the session ended.
         _ if code.starts_with("57P") || code.starts_with("08") => Failure::Ambiguous,
         _ => Failure::Permanent,
@@ -191,19 +214,24 @@ fn postgres_failure(code: &str) -> Failure {
 
 /// Result codes of SQLite; the low byte is the primary one.
 fn sqlite_failure(code: i32) -> Failure {
+    const PERM: i32 = 3;
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;
+    const NOMEM: i32 = 7;
     const READONLY: i32 = 8;
     const IOERR: i32 = 10;
+    const CORRUPT: i32 = 11;
     const FULL: i32 = 13;
     const CANTOPEN: i32 = 14;
+    const PROTOCOL: i32 = 15;
+    const NOTADB: i32 = 26;
     const CONSTRAINT_PRIMARYKEY: i32 = 1555;
     const CONSTRAINT_UNIQUE: i32 = 2067;
     match code {
         CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE => Failure::Duplicate,
         _ => match code & 0xff {
-            BUSY | LOCKED | READONLY | CANTOPEN => Failure::RolledBack,
-            FULL => Failure::Refused,
+            BUSY | LOCKED | NOMEM | CANTOPEN | PROTOCOL => Failure::RolledBack,
+            PERM | READONLY | CORRUPT | FULL | NOTADB => Failure::Refused,
             IOERR => Failure::Ambiguous,
             _ => Failure::Permanent,
         },
@@ -214,21 +242,70 @@ fn sqlite_failure(code: i32) -> Failure {
 mod tests {
     use super::*;
 
+    /// The page with a row for each code.
+    const PAGE: &str = include_str!("../../../../docs/reference/postgresql-errors.md");
+    /// The list from which PostgreSQL's own manual is made, of the version that the tests run on.
+    const APPENDIX: &str = "/usr/share/postgresql/15/errcodes.txt";
+
+    /// Returns the cells of each code's row.
+    fn documented() -> Vec<[&'static str; 5]> {
+        let rows = PAGE.lines().filter_map(|line| {
+            let cells: Vec<_> = line
+                .strip_prefix("| `")?
+                .strip_suffix(" |")?
+                .split(" | ")
+                .collect();
+            let cells: [&str; 5] = cells.try_into().expect("five cells");
+            Some(cells)
+        });
+        rows.collect()
+    }
+
     #[test]
-    fn postgres_codes() {
-        for (code, expected) in [
-            ("23505", Failure::Duplicate),
-            ("40001", Failure::RolledBack),
-            ("53300", Failure::RolledBack),
-            ("57014", Failure::RolledBack),
-            ("57P01", Failure::Ambiguous),
-            ("08006", Failure::Ambiguous),
-            ("XX000", Failure::Ambiguous),
-            ("23514", Failure::Permanent),
-            ("42P01", Failure::Permanent),
-        ] {
-            assert_eq!(postgres_failure(code), expected, "{code}");
+    fn documented_postgres_codes_have_their_class() {
+        let rows = documented();
+        assert!(rows.len() > 250, "{}", rows.len());
+        for [code, name, class, session, reason] in rows {
+            let code = code.trim_end_matches('`');
+            assert_eq!(
+                class,
+                postgres_failure(code).name().replace('_', " "),
+                "{code} {name}"
+            );
+            let closes = postgres_failure(code) == Failure::Ambiguous
+                || is_state_of_session(code)
+                // The server ends the session itself.
+                || ["25P03", "25P04", "57P05"].contains(&code);
+            assert_eq!(
+                session,
+                if closes { "closed" } else { "kept" },
+                "{code} {name}"
+            );
+            assert!(!reason.is_empty(), "{code} {name}");
         }
+    }
+
+    #[test]
+    fn every_code_of_the_manual_is_documented() {
+        let Ok(appendix) = std::fs::read_to_string(APPENDIX) else {
+            return;
+        };
+        let documented: Vec<_> = documented()
+            .into_iter()
+            .map(|[code, ..]| code.trim_end_matches('`'))
+            .collect();
+        let mut codes = 0;
+        for line in appendix
+            .lines()
+            .filter(|line| !line.starts_with(['#', 'S']))
+        {
+            let Some(code) = line.split_whitespace().next() else {
+                continue;
+            };
+            codes += 1;
+            assert!(documented.contains(&code), "{line}");
+        }
+        assert!(codes > 250, "{codes}");
     }
 
     #[test]
@@ -236,6 +313,9 @@ mod tests {
         for (code, expected) in [
             (5, Failure::RolledBack),
             (517, Failure::RolledBack),
+            (8, Failure::Refused),
+            (1032, Failure::Refused),
+            (11, Failure::Refused),
             (13, Failure::Refused),
             (778, Failure::Ambiguous),
             (1555, Failure::Duplicate),

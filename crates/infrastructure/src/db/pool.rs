@@ -5,7 +5,7 @@
 //! them turns out to be dead. It never reuses a connection on which a call did not complete, so a returned
 //! connection needs no ping (decision 12).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
@@ -42,13 +42,16 @@ pub(crate) struct PooledConnection {
     pub(crate) in_statement: bool,
     /// A transaction has begun and not ended.
     pub(crate) in_transaction: bool,
+    /// The session has ended, or another one is needed.
+    pub(crate) given_up: bool,
     last_used: Instant,
 }
 
 impl PooledConnection {
-    /// Returns whether a statement or a transaction has begun and not completed.
-    pub(crate) fn is_in_use(&self) -> bool {
-        self.in_statement || self.in_transaction
+    /// Returns whether no statement and no transaction has begun without completing, and no error has shown
+    /// that another session is needed.
+    pub(crate) fn is_reusable(&self) -> bool {
+        !self.in_statement && !self.in_transaction && !self.given_up
     }
 
     /// Records that a statement has completed.
@@ -63,8 +66,9 @@ impl PooledConnection {
 pub(crate) struct ConnectionManager {
     options: PgConnectOptions,
     limit_sessions: bool,
-    /// When a connection was found dead: those that were last used before count as dead too.
-    invalidated_at: Mutex<Option<Instant>>,
+    /// When a connection was found dead: those that were last used before count as dead too. Both pools of
+    /// a database share it.
+    invalidated_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl ConnectionManager {
@@ -98,6 +102,7 @@ impl Manager for ConnectionManager {
             connection,
             in_statement: false,
             in_transaction: false,
+            given_up: false,
             last_used: Instant::now(),
         })
     }
@@ -107,7 +112,9 @@ impl Manager for ConnectionManager {
         connection: &mut PooledConnection,
         metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
-        if connection.is_in_use() || metrics.age() > MAX_LIFETIME || self.is_invalidated(connection)
+        if !connection.is_reusable()
+            || metrics.age() > MAX_LIFETIME
+            || self.is_invalidated(connection)
         {
             return Err(RecycleError::message("not reusable"));
         }
@@ -131,17 +138,26 @@ impl Manager for ConnectionManager {
     }
 }
 
-/// Returns a pool of at most `size` connections, which opens them on demand.
-pub(crate) fn pool(
-    options: PgConnectOptions,
+/// Returns a pool for calls, of at most `size` connections, and one of a single connection for health
+/// checks. They open connections on demand.
+pub(crate) fn pools(
+    options: &PgConnectOptions,
     size: usize,
     limit_sessions: bool,
-) -> Pool<ConnectionManager> {
-    let manager = ConnectionManager {
-        options,
-        limit_sessions,
-        invalidated_at: Mutex::new(None),
+) -> (Pool<ConnectionManager>, Pool<ConnectionManager>) {
+    let invalidated_at = Arc::default();
+    let open = |size| {
+        let manager = ConnectionManager {
+            options: options.clone(),
+            limit_sessions,
+            invalidated_at: Arc::clone(&invalidated_at),
+        };
+        pool(manager, size)
     };
+    (open(size), open(1))
+}
+
+fn pool(manager: ConnectionManager, size: usize) -> Pool<ConnectionManager> {
     let pool = Pool::builder(manager)
         .max_size(size)
         .wait_timeout(Some(WAIT_TIMEOUT))

@@ -9,7 +9,6 @@
 //! | permanent | never | `Defect`, `Duplicate`, `UnknownOwner` |
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::DbErr;
@@ -17,6 +16,7 @@ use taskhold_repository::error::{Source, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::db::cancel_token::CancelToken;
 use crate::db::error::Failure;
 
 /// The time in which a call may be retried, from its admission on. Its caller has an answer within 20 s.
@@ -81,14 +81,8 @@ pub(crate) struct Attempt {
     pub(crate) is_first: bool,
     /// An earlier attempt, or a batch, may have been applied.
     pub(crate) may_have_applied: bool,
-    sent: Arc<AtomicBool>,
-}
-
-impl Attempt {
-    /// Records that the attempt has a connection: from now on it may have been applied.
-    pub(crate) fn mark_sent(&self) {
-        self.sent.store(true, Ordering::Release);
-    }
+    /// Claimed when the attempt has a connection: from then on it may have been applied.
+    pub(crate) token: CancelToken,
 }
 
 /// Why an attempt failed.
@@ -238,17 +232,18 @@ where
     let mut longest_pause = FIRST_PAUSE;
     loop {
         let left = BUDGET.saturating_sub(call.started.elapsed());
-        let sent = Arc::<AtomicBool>::default();
+        let token = CancelToken::default();
         let current = Attempt {
             is_first,
             may_have_applied,
-            sent: Arc::clone(&sent),
+            token: token.clone(),
         };
         let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(current)).await;
         let AttemptError { failure, source } = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
-            Err(elapsed) if sent.load(Ordering::Acquire) => AttemptError {
+            // Cancelled here at the latest: no worker can claim it from now on.
+            Err(elapsed) if !token.cancel() && token.is_claimed() => AttemptError {
                 failure: Failure::Ambiguous,
                 source: elapsed.into(),
             },
@@ -276,6 +271,17 @@ where
     }
 }
 
+/// Returns the error of a call that was cut off by the end of its runtime.
+pub(crate) fn cut_off(idempotence: Idempotence, source: impl Into<Source>) -> StoreError {
+    let may_have_applied = idempotence != Idempotence::Read;
+    to_store_error(
+        Failure::Ambiguous,
+        idempotence,
+        may_have_applied,
+        source.into(),
+    )
+}
+
 fn to_store_error(
     failure: Failure,
     idempotence: Idempotence,
@@ -298,7 +304,7 @@ fn to_store_error(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -415,7 +421,7 @@ mod tests {
     async fn sent_attempt_that_hangs_times_out_as_ambiguous() {
         let policy = policy();
         let hangs = async |attempt: Attempt| {
-            attempt.mark_sent();
+            attempt.token.claim();
             std::future::pending::<Result<(), AttemptError>>().await
         };
         let started = tokio::time::Instant::now();
@@ -424,6 +430,45 @@ mod tests {
         assert_eq!(started.elapsed(), ATTEMPT_TIMEOUT);
         let read = run(&policy, Idempotence::Read, hangs).await;
         assert!(matches!(read, Err(StoreError::Unavailable(_))));
+    }
+
+    /// The writer claims the attempt after its timeout, before the loop looks.
+    #[tokio::test(start_paused = true)]
+    async fn attempt_claimed_while_it_is_dropped_is_not_retried() {
+        struct ClaimOnDrop(CancelToken);
+        impl Drop for ClaimOnDrop {
+            fn drop(&mut self) {
+                self.0.claim();
+            }
+        }
+        let attempts = &AtomicUsize::new(0);
+        let hangs = async |attempt: Attempt| {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            let _claim = ClaimOnDrop(attempt.token);
+            std::future::pending::<Result<(), AttemptError>>().await
+        };
+        let write = run(&policy(), Idempotence::NonIdempotentWrite, hangs).await;
+        assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
+        assert_eq!(attempts.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn cut_off_call_is_no_defect() {
+        let cut_off = |idempotence| cut_off(idempotence, "the runtime ended");
+        assert!(matches!(
+            cut_off(Idempotence::Read),
+            StoreError::Unavailable(_)
+        ));
+        assert!(matches!(
+            cut_off(Idempotence::KeyedWrite),
+            StoreError::RetryWithKey(_)
+        ));
+        for write in [
+            Idempotence::IdempotentWrite,
+            Idempotence::NonIdempotentWrite,
+        ] {
+            assert!(matches!(cut_off(write), StoreError::OutcomeUnknown(_)));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
+use rustix::fs::{Access, access, statvfs};
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 
-use crate::files::{create_private_folder, folder_of, open_private_file, sync_folder};
+use crate::files::{create_private_folder, folder_of, open_private_file, sync_folder, with_suffix};
 
 /// The longest that a call waits for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that SQLite waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// With less free space, the next transactions would fill the disk.
+const MIN_FREE: u64 = 256 * 1024;
 /// The number of readers beside the one writer.
 pub(crate) const READERS: u32 = 4;
 
@@ -30,6 +33,20 @@ pub enum FileError {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
+    },
+    /// It, its folder or a file beside it cannot be written.
+    #[error("cannot write {}", path.display())]
+    Unwritable {
+        /// What cannot be written.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// Its disk is full.
+    #[error("the disk of {} is full", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
     },
     /// It cannot be opened.
     #[error("cannot open the SQLite file {}", path.display())]
@@ -99,4 +116,41 @@ pub(crate) fn make_private_file(path: &Path) -> Result<(), FileError> {
         open_private_file(path).and_then(|_| sync_folder(folder))
     };
     made.map_err(|source| FileError::open(path, source))
+}
+
+/// Checks that this process may write an existing file, its folder, and the files that SQLite keeps beside it.
+/// SQLite itself opens a file that it may not write for reading, and every write fails.
+pub(crate) fn check_writable(path: &Path) -> Result<(), FileError> {
+    // SQLite keeps its files beside the real one, not beside a link to it.
+    let path = path
+        .canonicalize()
+        .map_err(|source| FileError::open(path, source))?;
+    let mut needed = vec![(
+        folder_of(&path).to_owned(),
+        Access::WRITE_OK | Access::EXEC_OK,
+    )];
+    for suffix in ["", "-wal", "-shm"] {
+        let file = with_suffix(&path, suffix);
+        if file.exists() {
+            needed.push((file, Access::READ_OK | Access::WRITE_OK));
+        }
+    }
+    for (path, mode) in needed {
+        access(&path, mode).map_err(|error| FileError::Unwritable {
+            path,
+            source: error.into(),
+        })?;
+    }
+    Ok(())
+}
+
+/// Checks that the disk of a file has room for the next transactions.
+pub(crate) fn check_room(path: &Path) -> Result<(), FileError> {
+    let disk = statvfs(path).map_err(|error| FileError::open(path, io::Error::from(error)))?;
+    if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE {
+        return Err(FileError::DiskFull {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
 }

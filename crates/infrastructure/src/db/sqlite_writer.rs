@@ -4,16 +4,15 @@
 //! writes that arrive while another transaction commits share the next one, with a savepoint each, and are
 //! answered after its commit.
 
-use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sea_orm::DbErr;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, ConnectOptions as _};
-use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::db::cancel_token::CancelToken;
@@ -21,7 +20,7 @@ use crate::db::connection::Connection;
 use crate::db::error::Failure;
 use crate::db::retry::AttemptError;
 use crate::db::sqlite::ACQUIRE_TIMEOUT;
-use crate::db::transaction::TransactionOutcome;
+use crate::db::transaction::{Answer, TransactionOutcome};
 use crate::db::writer_connection::WriterConnection;
 
 /// The handle of the writer, which ends when it is closed or when this handle is dropped.
@@ -29,19 +28,23 @@ pub(crate) struct SqliteWriter {
     queue: mpsc::UnboundedSender<Message>,
 }
 
+/// The statements of a write.
+pub(crate) type Write = Box<
+    dyn FnOnce(Connection) -> BoxFuture<'static, Result<TransactionOutcome<Answer>, DbErr>> + Send,
+>;
+
 enum Message {
-    Write(Box<dyn WriteRequest>),
+    Write(WriteRequest),
     Close(oneshot::Sender<()>),
 }
 
 /// A write that waits for its transaction, then for the commit.
-#[async_trait]
-trait WriteRequest: Send {
-    /// Executes the write.
-    async fn execute(&mut self, connection: &SharedConnection) -> WriteOutcome;
-    /// Answers the caller. `lost` says why the transaction was not committed; it is `None` if it was, or if
-    /// the error of this write ended it.
-    fn answer(self: Box<Self>, lost: Option<&TransactionLost>);
+struct WriteRequest {
+    /// `None` once it was executed.
+    write: Option<Write>,
+    outcome: Option<Result<Answer, DbErr>>,
+    answer: oneshot::Sender<Result<Answer, AttemptError>>,
+    token: CancelToken,
 }
 
 /// How the execution of a write ended, before the commit of its transaction.
@@ -83,38 +86,33 @@ impl SqliteWriter {
         Ok(Self { queue })
     }
 
-    /// Executes `write` and returns its answer after the commit. A write whose caller goes away, or that waits
-    /// longer than [`ACQUIRE_TIMEOUT`] in the queue, is not executed.
-    pub(crate) async fn write<T, Fut>(
+    /// Executes `write` and returns its answer after the commit. The writer claims `token` first. A write whose
+    /// caller goes away, or that waits longer than [`ACQUIRE_TIMEOUT`] in the queue, is not executed.
+    pub(crate) async fn write(
         &self,
-        write: impl FnOnce(Connection) -> Fut + Send + 'static,
-    ) -> Result<T, AttemptError>
-    where
-        T: Send + 'static,
-        Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>> + Send + 'static,
-    {
+        token: CancelToken,
+        write: Write,
+    ) -> Result<Answer, AttemptError> {
         let (answer, mut answered) = oneshot::channel();
-        let token = CancelToken::default();
-        let request = PendingWrite {
+        let request = WriteRequest {
             write: Some(write),
             outcome: None,
             answer,
             token: token.clone(),
         };
-        if self.queue.send(Message::Write(Box::new(request))).is_err() {
-            return Err(closed());
+        if self.queue.send(Message::Write(request)).is_err() {
+            return Err(unanswered(&token));
         }
         let _guard = token.cancel_on_drop();
-        tokio::select! {
-            answer = &mut answered => return answer.unwrap_or_else(|_| Err(closed())),
-            () = tokio::time::sleep(ACQUIRE_TIMEOUT) => {}
+        if let Ok(answer) = tokio::time::timeout(ACQUIRE_TIMEOUT, &mut answered).await {
+            return answer.unwrap_or_else(|_| Err(unanswered(&token)));
         }
         if token.cancel() {
             return Err(AttemptError::not_sent(
                 "the writer of the SQLite file was busy for too long",
             ));
         }
-        answered.await.unwrap_or_else(|_| Err(closed()))
+        answered.await.unwrap_or_else(|_| Err(unanswered(&token)))
     }
 
     /// Ends the writer after the writes that are queued, and closes its connection.
@@ -127,31 +125,27 @@ impl SqliteWriter {
     }
 }
 
-fn closed() -> AttemptError {
-    AttemptError::not_sent("the store is closed")
+/// Returns the error of a write whose request was dropped.
+fn unanswered(token: &CancelToken) -> AttemptError {
+    if token.is_claimed() {
+        AttemptError {
+            failure: Failure::Ambiguous,
+            source: "the writer of the SQLite file ended during the write".into(),
+        }
+    } else {
+        AttemptError::not_sent("the store is closed")
+    }
 }
 
-struct PendingWrite<W, T> {
-    write: Option<W>,
-    outcome: Option<Result<T, DbErr>>,
-    answer: oneshot::Sender<Result<T, AttemptError>>,
-    token: CancelToken,
-}
-
-#[async_trait]
-impl<W, Fut, T> WriteRequest for PendingWrite<W, T>
-where
-    W: FnOnce(Connection) -> Fut + Send,
-    Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>> + Send,
-    T: Send,
-{
+impl WriteRequest {
+    /// Executes the write.
     async fn execute(&mut self, connection: &SharedConnection) -> WriteOutcome {
         let Some(write) = self.write.take().filter(|_| self.token.claim()) else {
             return WriteOutcome::RolledBack;
         };
-        let write = AssertUnwindSafe(write(Connection::SqliteWriter(Arc::clone(connection))));
+        let connection = Connection::SqliteWriter(Arc::clone(connection));
         // A panic ends this write only, and not the writer.
-        let result = write
+        let result = AssertUnwindSafe(async { write(connection).await })
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(DbErr::Custom("the write panicked".into())));
@@ -164,7 +158,9 @@ where
         outcome
     }
 
-    fn answer(self: Box<Self>, lost: Option<&TransactionLost>) {
+    /// Answers the caller. `lost` says why the transaction was not committed; it is `None` if it was, or if
+    /// the error of this write ended it.
+    fn answer(self, lost: Option<&TransactionLost>) {
         let answer = match (self.outcome, lost) {
             // The transaction was committed, or this write's error ended it. Either way, an error of the
             // write came before the commit.
@@ -192,42 +188,47 @@ struct WriterTask {
 impl WriterTask {
     async fn run(mut self, writes_per_commit: usize) {
         let mut messages = Vec::with_capacity(writes_per_commit);
+        let mut closing = Vec::new();
         while self
             .messages
             .recv_many(&mut messages, writes_per_commit)
             .await
             > 0
         {
-            let mut requests = VecDeque::with_capacity(messages.len());
-            let mut closing = None;
+            let mut requests = Vec::with_capacity(messages.len());
             for message in messages.drain(..) {
                 match message {
-                    Message::Write(request) => requests.push_back(request),
-                    Message::Close(closed) => closing = Some(closed),
+                    Message::Write(request) if closing.is_empty() => requests.push(request),
+                    // Dropped, so its caller learns that the store is closed.
+                    Message::Write(_) => {}
+                    Message::Close(closed) => closing.push(closed),
                 }
             }
             if !requests.is_empty() {
                 self.execute_group(requests).await;
             }
-            if let Some(closed) = closing {
+            if !closing.is_empty() {
+                // What is queued already is still received.
                 self.messages.close();
-                if let Some(connection) = self.connection.take().and_then(Arc::into_inner)
-                    && let Err(error) = connection.into_inner().close().await
-                {
-                    tracing::warn!(%error, "the SQLite file did not close cleanly");
-                }
-                // The caller may have gone away.
-                _ = closed.send(());
             }
+        }
+        if let Some(connection) = self.connection.take().and_then(Arc::into_inner)
+            && let Err(error) = connection.into_inner().close().await
+        {
+            tracing::warn!(%error, "the SQLite file did not close cleanly");
+        }
+        for closed in closing {
+            // The caller may have gone away.
+            _ = closed.send(());
         }
     }
 
     /// Executes the requests in one transaction and answers them.
-    async fn execute_group(&mut self, mut requests: VecDeque<Box<dyn WriteRequest>>) {
+    async fn execute_group(&mut self, mut requests: Vec<WriteRequest>) {
         let outcome = match self.connection().await {
             Ok(connection) => transaction(&connection, &mut requests).await,
             Err(error) => Err(TransactionLost {
-                failure: Failure::NotSent,
+                failure: unless_refused(&error, Failure::NotSent),
                 cause: Arc::new(error),
                 culprit: None,
             }),
@@ -257,20 +258,16 @@ impl WriterTask {
 /// Executes one transaction with a savepoint for each write, so that a failed write undoes no other.
 async fn transaction(
     connection: &SharedConnection,
-    requests: &mut VecDeque<Box<dyn WriteRequest>>,
+    requests: &mut [WriteRequest],
 ) -> Result<(), TransactionLost> {
-    // Before the commit nothing is applied, whatever the error.
-    let rolled_back = |culprit| {
-        move |cause| TransactionLost {
-            failure: Failure::RolledBack,
-            cause,
-            culprit,
-        }
-    };
     // Immediate: a transaction that reads first cannot always be upgraded to one that writes.
     execute(connection, "BEGIN IMMEDIATE; SAVEPOINT a")
         .await
-        .map_err(rolled_back(None))?;
+        .map_err(|cause| TransactionLost {
+            failure: unless_refused(&cause, Failure::RolledBack),
+            cause,
+            culprit: None,
+        })?;
     let mut savepoint = Savepoint::A;
     for (place, request) in requests.iter_mut().enumerate() {
         let outcome = request.execute(connection).await;
@@ -287,17 +284,30 @@ async fn transaction(
             let culprit = (outcome == WriteOutcome::Failed).then_some(place);
             execute(connection, savepoint.roll_back())
                 .await
-                .map_err(rolled_back(culprit))?;
+                .map_err(|cause| TransactionLost {
+                    // Before the commit nothing is applied, whatever the error.
+                    failure: Failure::RolledBack,
+                    cause,
+                    culprit,
+                })?;
         }
     }
     connection.lock().await.clear_prefix();
     execute(connection, "COMMIT")
         .await
         .map_err(|cause| TransactionLost {
-            failure: Failure::of_statement(&DbErr::Exec(RuntimeErr::SqlxError(Arc::clone(&cause)))),
+            failure: Failure::of_driver(&cause),
             cause,
             culprit: None,
         })
+}
+
+/// Returns the class of an error that came before any write: waiting does not make a file writable or whole.
+fn unless_refused(error: &sqlx::Error, otherwise: Failure) -> Failure {
+    match Failure::of_driver(error) {
+        Failure::Refused => Failure::Refused,
+        _ => otherwise,
+    }
 }
 
 async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(), Arc<sqlx::Error>> {

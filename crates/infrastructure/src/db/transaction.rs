@@ -1,14 +1,29 @@
 //! Transactions on PostgreSQL. The [SQLite writer](super::sqlite_writer) has its own.
 
+use std::any::Any;
+
 use sea_orm::DbErr;
 
 use crate::db::connection::Connection;
 use crate::db::retry::AttemptError;
 
+/// The answer of a call, of any type: what executes calls is compiled once, and not once for each call.
+pub(crate) type Answer = Box<dyn Any + Send>;
+
 /// What a transaction found, and whether it commits.
 pub(crate) enum TransactionOutcome<T> {
     Commit(T),
     Rollback(T),
+}
+
+impl<T: Send + 'static> TransactionOutcome<T> {
+    /// Returns the outcome with an answer of any type.
+    pub(crate) fn erase(self) -> TransactionOutcome<Answer> {
+        match self {
+            Self::Commit(found) => TransactionOutcome::Commit(Box::new(found)),
+            Self::Rollback(found) => TransactionOutcome::Rollback(Box::new(found)),
+        }
+    }
 }
 
 impl<T> TransactionOutcome<T> {

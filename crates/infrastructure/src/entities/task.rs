@@ -12,7 +12,7 @@ use taskhold_domain::task::{Completion, Description, Task, TaskChange, TaskId, T
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::{Key, Position, SortKey};
+use taskhold_repository::tasks::{Key, Position, Sort, SortKey};
 
 /// A row as it is written.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize)]
@@ -189,19 +189,26 @@ impl TaskRow {
         (other.created_at, other.id).cmp(&(self.created_at, self.id))
     }
 
-    /// Returns the position of the row in an order, even if the row is corrupt.
-    pub fn position(&self, sort: SortKey) -> Position {
-        // A time out of range counts as the latest valid one.
-        let instant =
-            |micros| Key::Instant(Timestamp::from_micros(micros).unwrap_or(Timestamp::LAST));
-        Position {
-            key: match sort {
-                SortKey::CreatedAt => instant(self.created_at),
-                SortKey::UpdatedAt => instant(self.updated_at),
+    /// Returns the position of the row in an order, even if the row is corrupt; `None` if every row after it
+    /// has a time out of range, too.
+    pub fn position(&self, sort: Sort) -> Option<Position> {
+        let instant = |micros| {
+            let nearest = match Timestamp::from_micros(micros) {
+                Ok(instant) => instant,
+                Err(_) if sort.descending == (micros < 0) => return None,
+                Err(_) if micros < 0 => Timestamp::FIRST,
+                Err(_) => Timestamp::LAST,
+            };
+            Some(Key::Instant(nearest))
+        };
+        Some(Position {
+            key: match sort.key {
+                SortKey::CreatedAt => instant(self.created_at)?,
+                SortKey::UpdatedAt => instant(self.updated_at)?,
                 SortKey::Title => Key::Title(self.title.clone()),
             },
             id: self.id(),
-        }
+        })
     }
 
     /// Converts the row to a task of this owner.

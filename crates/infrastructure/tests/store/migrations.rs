@@ -8,7 +8,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::tasks::TaskQuery;
+use taskhold_repository::tasks::{Sort, SortKey, Start, TaskQuery};
 use taskhold_testkit::postgres::PostgresDatabase;
 use uuid::Uuid;
 
@@ -255,6 +255,46 @@ async fn fault_5_corrupt_row_does_not_hide_the_list(store: &TestDatabase) {
     assert!(matches!(read, Err(StoreError::Defect(_))), "{read:?}");
 }
 
+/// A cursor cannot express the time of such a row, and must not lead back to rows that were listed already.
+async fn pages_end_after_rows_with_a_time_out_of_range(store: &TestDatabase) {
+    for number in 1..=6 {
+        let task = Task {
+            id: TaskId::from_uuid(Uuid::from_u128(number)),
+            version: (1..number).fold(Version::FIRST, |version, _| version.next()),
+            ..valid_task()
+        };
+        store.tasks.add(&task).await.expect("added");
+    }
+    for (version, micros) in [(1, i64::MIN), (2, i64::MIN), (5, i64::MAX), (6, i64::MAX)] {
+        let update = format!(
+            "UPDATE tasks SET created_at = {micros}, updated_at = {micros} WHERE version = {version}"
+        );
+        execute(&store.sql, &update).await;
+    }
+    for (key, descending) in [
+        (SortKey::CreatedAt, true),
+        (SortKey::CreatedAt, false),
+        (SortKey::UpdatedAt, true),
+        (SortKey::UpdatedAt, false),
+    ] {
+        let mut query = TaskQuery {
+            sort: Sort { key, descending },
+            limit: Some(1),
+            ..TaskQuery::default()
+        };
+        let mut listed = 0;
+        for page in 0.. {
+            assert!(page <= 6, "{key:?} {descending}: the pages do not end");
+            let page = store.tasks.list(&valid_task().owner, &query).await;
+            let page = page.expect("listed");
+            listed += page.tasks.len();
+            let Some(next) = page.next else { break };
+            query.start = Start::After(next);
+        }
+        assert_eq!(listed, 2, "{key:?} {descending}");
+    }
+}
+
 macro_rules! on_both_stores {
     ($($test:ident)+) => {
         mod on_sqlite {
@@ -273,6 +313,7 @@ on_both_stores! {
     account_tables_refuse_invalid_rows
     users_and_tasks_survive_a_downgrade
     fault_5_corrupt_row_does_not_hide_the_list
+    pages_end_after_rows_with_a_time_out_of_range
 }
 
 #[tokio::test]

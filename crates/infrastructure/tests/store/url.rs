@@ -136,6 +136,8 @@ fn url_errors_do_not_repeat_the_url() {
     for (raw, expected) in [
         ("", DatabaseUrlError::Malformed),
         ("hunter2", DatabaseUrlError::Malformed),
+        ("postgres:u:hunter2@h/d", DatabaseUrlError::Ambiguous),
+        ("postgres:/u:hunter2@h/d", DatabaseUrlError::Ambiguous),
         ("mysql://u:hunter2@h/d", DatabaseUrlError::UnknownScheme),
         ("http://u:hunter2@h/d", DatabaseUrlError::UnknownScheme),
         (
@@ -162,6 +164,96 @@ fn url_errors_do_not_repeat_the_url() {
         let error = DatabaseUrl::parse(raw).expect_err(raw);
         assert_eq!(error, expected, "{raw}");
         assert!(!error.to_string().contains("hunter2"), "{raw}");
+    }
+}
+
+/// Each password has a character that ends it early if it is not percent-encoded. The words are what a reader
+/// could take for a host, a port, a database or a parameter.
+#[test]
+fn password_that_is_not_encoded_is_refused_and_not_repeated() {
+    for password in [
+        "12/hunter2",
+        "hunter2/12",
+        "12?hunter2",
+        "12#hunter2",
+        "/hunter2",
+        "?hunter2",
+        "#hunter2",
+        "hunter2/",
+        "hunter2?",
+        "hunter2#",
+        "a@hunter2/b",
+        "a@hunter2?b",
+        "a@hunter2#b",
+        "@/hunter2",
+        "12/a@hunter2",
+        "12?a=hunter2&b",
+        "12?password=hunter2",
+        "12//hunter2",
+        "12/%2Fhunter2",
+        "1%hunter2",
+        "hunter2%",
+        "hunter2%4",
+        "hunter2%zz",
+        "hunter2%00",
+        "a\thunter2",
+        "a\nhunter2",
+        "[/hunter2]",
+        "12/hunter2:5432",
+        "\\/hunter2",
+        "12/../hunter2",
+    ] {
+        for rest in [
+            "@db.example/tasks",
+            "@db.example:6543/tasks?sslmode=require",
+            "@127.0.0.1/tasks",
+            "@/tasks?host=db.example",
+        ] {
+            let raw = format!("postgres://user:{password}{rest}");
+            let error = DatabaseUrl::parse(&raw).expect_err(&raw);
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2"), "{raw}: {shown}");
+            assert!(shown.contains("percent-encoded"), "{raw}: {shown}");
+        }
+    }
+    for raw in [
+        "postgres://db.example/tasks?user=u&password=a&hunter2",
+        "postgres://db.example/tasks?user=u&password=a&hunter2=b",
+        "postgres://db.example/tasks?password=a#hunter2",
+        "postgres://u:p@one.example,hunter2/tasks",
+        "postgres://u:p@hunter2$/tasks",
+        "postgres://u:p@h\u{fc}nter2/tasks",
+        "postgres://u@db.example/tasks?host=hunter2!",
+        "postgres://u:p@db.example/tasks/hunter2",
+        "postgres:///u:hunter2@db.example/tasks",
+    ] {
+        let error = DatabaseUrl::parse(raw).expect_err(raw);
+        assert_eq!(error, DatabaseUrlError::Ambiguous, "{raw}");
+    }
+}
+
+/// In these there is one way only to read the password.
+#[test]
+fn unambiguous_password_is_taken_as_it_is() {
+    for (given, password) in [
+        ("p%40ss%2Fw%3Frd%23%25", "p@ss/w?rd#%"),
+        ("a:b", "a:b"),
+        ("a@b", "a@b"),
+        ("a!$&'()*+,;=b", "a!$&'()*+,;=b"),
+        ("a b", "a b"),
+        ("h\u{fc}nter", "h\u{fc}nter"),
+    ] {
+        let options = postgres(&format!("postgres://user:{given}@db.example/tasks"));
+        assert_eq!(
+            (options.get_host(), options.get_username()),
+            ("db.example", "user"),
+            "{given}"
+        );
+        assert_eq!(options.get_database(), Some("tasks"), "{given}");
+        assert!(
+            format!("{options:?}").contains(&format!("{password:?}")),
+            "{given}: {options:?}"
+        );
     }
 }
 

@@ -43,6 +43,17 @@ fn folder(folder: &Path) -> Finding {
 }
 
 fn file(path: &Path) -> Finding {
+    // The service locks the file beside it.
+    for file in ["", "-wal", "-shm", ".lock"].map(|suffix| with_suffix(path, suffix)) {
+        if let Err(error) = access(&file, Access::READ_OK | Access::WRITE_OK)
+            && file.exists()
+        {
+            return Finding::problem(
+                format!("{} cannot be written: {error}", file.display()),
+                "give the file to the user of the service, with mode 600",
+            );
+        }
+    }
     for file in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
         let mode = file
             .metadata()
@@ -55,13 +66,7 @@ fn file(path: &Path) -> Finding {
             );
         }
     }
-    match access(path, Access::READ_OK | Access::WRITE_OK) {
-        Ok(()) => Finding::ok(format!("{} is for its owner only", path.display())),
-        Err(error) => Finding::problem(
-            format!("{} cannot be written: {error}", path.display()),
-            "give the file to the user of the service",
-        ),
-    }
+    Finding::ok(format!("{} is for its owner only", path.display()))
 }
 
 /// Checks the free space for a SQLite file and for backups.

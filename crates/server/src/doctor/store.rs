@@ -122,6 +122,13 @@ async fn state(
             format!("{found}; a backup is being restored into it, or that was cut off"),
             "wait for it, or run `taskhold restore` again",
         )
+    } else if let Some(encoding) = state.wrong_encoding {
+        Finding::problem(
+            format!(
+                "{found}; the database has the encoding {encoding}, so the service does not start"
+            ),
+            "create a database with ENCODING 'UTF8' TEMPLATE template0, and move the rows into it with pg_dump (docs/operations/postgresql.md)",
+        )
     } else if !state.takes_writes {
         Finding::problem(
             format!("{found}; it takes no writes"),

@@ -5,11 +5,10 @@ use std::num::{NonZeroU8, NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use serde::Deserialize;
 use taskhold_infrastructure::Database;
 use taskhold_infrastructure::db::connect::{ConnectError, ConnectOptions};
-use taskhold_infrastructure::db::lock::DatabaseLock;
+use taskhold_infrastructure::db::lock::{DatabaseLock, LockError};
 use taskhold_infrastructure::db::migrations::SchemaMigrator;
 use taskhold_infrastructure::url::DatabaseUrl;
 
@@ -94,12 +93,23 @@ impl DatabaseSettings {
         })
     }
 
-    /// Takes the exclusive right to serve the database, or to replace its contents.
+    /// Takes the exclusive right to serve the database, or to replace its contents, and checks that it can be
+    /// written.
     ///
     /// # Errors
-    /// Another process holds it.
+    /// Another process holds it, or the file, its folder or its lock cannot be written.
     pub fn lock(&self) -> anyhow::Result<Option<DatabaseLock>> {
-        self.options.lock().context(self.setting)
+        let unwritable = |error: anyhow::Error| {
+            let setting = self.setting;
+            anyhow::Error::from(Misconfigured(format!("{setting}: {error:#}")))
+        };
+        let lock = self.options.lock().map_err(|error| match error {
+            LockError::Held { .. } => anyhow::Error::from(error).context(self.setting),
+            LockError::File(_) | LockError::Lock { .. } => unwritable(error.into()),
+        })?;
+        let writable = self.options.check_writable();
+        writable.map_err(|error| unwritable(error.into()))?;
+        Ok(lock)
     }
 
     /// Returns how the database itself is opened, for work on all of it.

@@ -1,6 +1,24 @@
-use sea_orm::ConnectionTrait as _;
+use futures_util::TryFutureExt as _;
+use sea_orm::{ConnectionTrait as _, RuntimeErr};
 
 use super::*;
+
+impl SqliteWriter {
+    /// Executes a write that no timeout cancels.
+    async fn run<T, Fut>(
+        &self,
+        write: impl FnOnce(Connection) -> Fut + Send + 'static,
+    ) -> Result<T, AttemptError>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<TransactionOutcome<T>, DbErr>> + Send + 'static,
+    {
+        let write: Write =
+            Box::new(|connection| write(connection).map_ok(TransactionOutcome::erase).boxed());
+        let answer = self.write(CancelToken::default(), write).await?;
+        Ok(*answer.downcast().expect("the type of the write"))
+    }
+}
 
 async fn writer(folder: &tempfile::TempDir, writes_per_commit: usize) -> SqliteWriter {
     let options = crate::db::sqlite::options(&folder.path().join("taskhold.db"));
@@ -9,7 +27,7 @@ async fn writer(folder: &tempfile::TempDir, writes_per_commit: usize) -> SqliteW
     let writer = SqliteWriter::start(options, writes_per_commit)
         .await
         .expect("started");
-    let made = writer.write(async |connection| {
+    let made = writer.run(async |connection| {
         let table = "CREATE TABLE rows (number integer)";
         connection.execute_unprepared(table).await?;
         Ok(TransactionOutcome::Commit(()))
@@ -28,7 +46,7 @@ async fn writes_that_share_a_transaction_are_independent() {
     let first = {
         let writer = Arc::clone(&writer);
         tokio::spawn(async move {
-            let held = writer.write(async move |_| {
+            let held = writer.run(async move |_| {
                 _ = tell.send(());
                 _ = ended.await;
                 Ok(TransactionOutcome::Commit(()))
@@ -39,14 +57,14 @@ async fn writes_that_share_a_transaction_are_independent() {
     is_held.await.expect("held");
 
     let run = async |sql: &'static str, outcome_of: fn(u64) -> TransactionOutcome<u64>| {
-        let ran = writer.write(async move |connection| {
+        let ran = writer.run(async move |connection| {
             let ran = connection.execute_unprepared(sql).await?;
             Ok(outcome_of(ran.rows_affected()))
         });
         ran.await.map_err(|error| error.failure)
     };
     let idle = async |outcome: fn() -> Result<TransactionOutcome<u64>, DbErr>| {
-        let ran = writer.write(async move |_| outcome());
+        let ran = writer.run(async move |_| outcome());
         ran.await.map_err(|error| error.failure)
     };
     let outcomes = futures_util::future::join_all([
@@ -115,7 +133,7 @@ async fn error_before_the_commit_rolls_the_write_back() {
         || sqlx::Error::WorkerCrashed,
         || sqlx::Error::Io(std::io::ErrorKind::BrokenPipe.into()),
     ] {
-        let written = writer.write(async move |connection| {
+        let written = writer.run(async move |connection| {
             let insert = "INSERT INTO rows VALUES (1)";
             connection.execute_unprepared(insert).await?;
             let cause = RuntimeErr::SqlxError(lost().into());
@@ -125,10 +143,76 @@ async fn error_before_the_commit_rolls_the_write_back() {
         assert_eq!(error.failure, Failure::RolledBack);
     }
 
-    let found = writer.write(async |connection| {
+    let found = writer.run(async |connection| {
         let delete = "DELETE FROM rows";
         let deleted = connection.execute_unprepared(delete).await?;
         Ok(TransactionOutcome::Commit(deleted.rows_affected()))
     });
     assert_eq!(found.await.expect("counted"), 0);
+}
+
+#[tokio::test]
+async fn panicking_write_leaves_the_writer_running() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let writer = writer(&folder, 64).await;
+    let panics: Write =
+        Box::new(|_| -> BoxFuture<'static, _> { panic!("before there is a future") });
+    let outcome = writer.write(CancelToken::default(), panics).await;
+    assert_eq!(outcome.expect_err("a panic").failure, Failure::Permanent);
+    let panics = writer.run(async |_| -> Result<TransactionOutcome<()>, DbErr> { panic!("meant") });
+    assert_eq!(
+        panics.await.expect_err("a panic").failure,
+        Failure::Permanent
+    );
+    let next = writer.run(async |connection| {
+        let inserted = connection
+            .execute_unprepared("INSERT INTO rows VALUES (1)")
+            .await?;
+        Ok(TransactionOutcome::Commit(inserted.rows_affected()))
+    });
+    assert_eq!(next.await.expect("written"), 1);
+}
+
+/// The end of the writer's task drops the requests that it has.
+#[tokio::test]
+async fn dropped_request_is_ambiguous_once_claimed() {
+    for (claimed, failure) in [(false, Failure::NotSent), (true, Failure::Ambiguous)] {
+        let (queue, mut messages) = mpsc::unbounded_channel();
+        let writer = SqliteWriter { queue };
+        let never = |_| async { Ok(TransactionOutcome::Commit(())) };
+        let (written, ()) = tokio::join!(writer.run(never), async {
+            let Some(Message::Write(request)) = messages.recv().await else {
+                panic!("no write");
+            };
+            if claimed {
+                assert!(request.token.claim());
+            }
+            drop(request);
+        });
+        assert_eq!(written.expect_err("dropped").failure, failure);
+    }
+}
+
+#[tokio::test]
+async fn writes_behind_the_close_do_not_open_the_file_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let writer = writer(&folder, 64).await;
+    let insert = |number: u8| {
+        writer.run(async move |connection| {
+            let insert = format!("INSERT INTO rows VALUES ({number})");
+            connection.execute_unprepared(&insert).await?;
+            Ok(TransactionOutcome::Commit(()))
+        })
+    };
+    // Polled in this order, before the writer's task runs.
+    let (before, (), behind, ()) =
+        tokio::join!(insert(1), writer.close(), insert(2), writer.close());
+    before.expect("written");
+    assert_eq!(behind.expect_err("closed").failure, Failure::NotSent);
+    // The last connection to close removes the log.
+    assert!(!folder.path().join("taskhold.db-wal").exists());
+    assert_eq!(
+        insert(3).await.expect_err("closed").failure,
+        Failure::NotSent
+    );
 }

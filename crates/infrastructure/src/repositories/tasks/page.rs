@@ -61,7 +61,7 @@ pub(crate) fn page(owner: &UserId, query: &TaskQuery, mut rows: Vec<TaskRow>) ->
     let next = rows
         .last()
         .filter(|_| has_more)
-        .map(|last| last.position(query.sort.key));
+        .and_then(|last| last.position(query.sort));
     let mut tasks = Vec::with_capacity(rows.len());
     let mut corrupt_rows = 0;
     for row in rows {
