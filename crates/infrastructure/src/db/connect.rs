@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::db::error::Failure;
 use crate::db::lock::{DatabaseLock, LockError};
 use crate::db::session::MaintenanceSession;
-use crate::db::sqlite::{self, FileError, make_private_file};
+use crate::db::sqlite::{self, FileError, refuse_mounted_alone};
+use crate::db::tables::{self, MisplacedTables};
 use crate::url::{DatabaseKind, DatabaseUrl};
 
 /// The longest that one attempt to connect may take.
@@ -89,6 +90,14 @@ pub enum ConnectError {
         /// The server, without the password.
         server: String,
     },
+    /// The search path does not lead to one set of tables.
+    #[error("{tables} ({server})")]
+    Misplaced {
+        /// What is wrong.
+        tables: MisplacedTables,
+        /// The server, without the password.
+        server: String,
+    },
     /// The pooler in front of the server answers one session with rows of another.
     #[error(
         "the pooler in front of {server} mixes up prepared statements, and could answer with another \
@@ -122,14 +131,14 @@ impl ConnectOptions {
         }
     }
 
-    /// Opens a session without time limits, for work on the whole database.
+    /// Opens a session without time limits, for work on the whole database. A SQLite file must exist.
     ///
     /// # Errors
     /// [`ConnectError`].
     pub async fn session(&self) -> Result<MaintenanceSession, ConnectError> {
         match self.url.kind() {
             DatabaseKind::Sqlite(path) => {
-                make_private_file(path)?;
+                refuse_mounted_alone(path)?;
                 let options = sqlite::options(path);
                 let connection = SqliteConnection::connect_with(&options).await;
                 let connection = connection.map_err(|error| FileError::open(path, error))?;
@@ -151,6 +160,7 @@ impl ConnectOptions {
         if !self.restoring {
             self.refuse_half_restored(&mut connection).await?;
         }
+        self.refuse_misplaced_tables(&mut connection).await?;
         Ok(connection)
     }
 
@@ -162,6 +172,7 @@ impl ConnectOptions {
         let mut first = self.connect(server).await?;
         let second = self.connect(server).await?;
         self.refuse_half_restored(&mut first).await?;
+        self.refuse_misplaced_tables(&mut first).await?;
         let connections = self.connections_within_limit(&mut first).await;
         self.reject_unsafe_pooler(first, second).await?;
         Ok(connections)
@@ -220,11 +231,37 @@ impl ConnectOptions {
             Ok(Some(_)) => Err(ConnectError::HalfRestored {
                 server: self.url.to_string(),
             }),
-            Err(source) => Err(ConnectError::Away {
+            Err(source) => Err(self.away(source)),
+        }
+    }
+
+    /// Refuses a search path that leads to several sets of tables, or to other tables.
+    async fn refuse_misplaced_tables(
+        &self,
+        session: &mut PgConnection,
+    ) -> Result<(), ConnectError> {
+        let found = sqlx::raw_sql(tables::FIND).fetch_all(session).await;
+        let found = found.and_then(|rows| {
+            let rows = rows
+                .iter()
+                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+            rows.collect::<Result<Vec<_>, sqlx::Error>>()
+        });
+        let found = found.map_err(|source| self.away(source))?;
+        match tables::only_schema(found) {
+            Ok(_) => Ok(()),
+            Err(tables) => Err(ConnectError::Misplaced {
+                tables,
                 server: self.url.to_string(),
-                timeout: self.connect_timeout,
-                source,
             }),
+        }
+    }
+
+    fn away(&self, source: sqlx::Error) -> ConnectError {
+        ConnectError::Away {
+            server: self.url.to_string(),
+            timeout: self.connect_timeout,
+            source,
         }
     }
 

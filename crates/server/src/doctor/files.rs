@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{Access, access, statvfs};
-use taskhold_infrastructure::files::{folder_of, with_suffix};
+use taskhold_infrastructure::files::{folder_of, mounted_alone, with_suffix};
 
 use super::report::{Finding, Report};
 use crate::settings::Settings;
@@ -43,6 +43,15 @@ fn folder(folder: &Path) -> Finding {
 }
 
 fn file(path: &Path) -> Finding {
+    if let Ok(Some(part)) = mounted_alone(path) {
+        return Finding::problem(
+            format!(
+                "{} is mounted alone, and what SQLite writes beside it would be lost: the service does not start",
+                part.display()
+            ),
+            "mount its folder instead",
+        );
+    }
     for file in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
         let mode = file
             .metadata()
