@@ -5,12 +5,13 @@ use std::num::{NonZeroU8, NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use taskhold_infrastructure::Database;
 use taskhold_infrastructure::db::connect::{ConnectError, ConnectOptions};
-use taskhold_infrastructure::db::lock::DatabaseLock;
-use taskhold_infrastructure::db::migrations::SchemaMigrator;
+use taskhold_infrastructure::db::lock::{DatabaseLock, LockError};
+use taskhold_infrastructure::db::migrations::{MigrationStatus, SchemaMigrator};
+use taskhold_infrastructure::inspection::MissingStore;
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use super::{Misconfigured, given};
@@ -97,9 +98,48 @@ impl DatabaseSettings {
     /// Takes the exclusive right to serve the database, or to replace its contents.
     ///
     /// # Errors
-    /// Another process holds it.
+    /// Another process holds it, or the file cannot be used.
     pub fn lock(&self) -> anyhow::Result<Option<DatabaseLock>> {
-        self.options.lock().context(self.setting)
+        match self.options.lock() {
+            Err(LockError::File(error)) => Err(not_opened(self.setting, error.into())),
+            locked => locked.context(self.setting),
+        }
+    }
+
+    /// Returns the migrations of a store that is there, for a command that must not make one. Changes nothing.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be opened, with the name of the setting.
+    pub async fn existing_migrations(&self) -> anyhow::Result<Vec<MigrationStatus>> {
+        let found = self.direct_options().existing_migrations().await;
+        found.map_err(|error| match error {
+            MissingStore::Open(error) => not_opened(self.direct_setting(), error),
+            error => anyhow::Error::from(error).context(self.direct_setting()),
+        })
+    }
+
+    /// Opens the store for a command that only reads: it must be there, with every migration.
+    ///
+    /// # Errors
+    /// Why it cannot be read, with the name of the setting.
+    pub async fn connect_to_read(&self) -> anyhow::Result<Database> {
+        self.expect_current().await?;
+        self.connect().await
+    }
+
+    /// Checks that the store is there, with every migration. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`connect_to_read`](Self::connect_to_read).
+    pub async fn expect_current(&self) -> anyhow::Result<()> {
+        let migrations = self.existing_migrations().await?;
+        if migrations.iter().any(|migration| !migration.applied) {
+            bail!(
+                "the {} lacks migrations of this program: run `taskhold migrate up`, or start the service",
+                self.direct_options().url
+            );
+        }
+        Ok(())
     }
 
     /// Returns how the database itself is opened, for work on all of it.
