@@ -156,6 +156,28 @@ async fn file_with_two_names_is_served_once() {
         let output = run(database.folder.path(), &variables, arguments);
         assert_refused(&output, 1, "another process serves");
     }
+    let file = database.file("[]");
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "deactivate", "alice"],
+        &["export", "--user", "alice"],
+        &["import", &file],
+        &["import", "--dry-run", &file],
+        &["migrate", "up"],
+        &["migrate", "status"],
+        &["backup"],
+    ] {
+        let output = run(database.folder.path(), &[("DATABASE_URL", &url)], arguments);
+        assert_refused(&output, 1, "is served under another name");
+    }
+    assert!(!other.with_file_name("other.db-wal").exists());
+    let doctor = run(
+        database.folder.path(),
+        &[("DATABASE_URL", &url)],
+        &["doctor"],
+    );
+    let printed = String::from_utf8_lossy(&doctor.stdout);
+    assert!(printed.contains("has 2 names (hard links)"), "{printed}");
     // SQLite's own locks still hold: commands write beside the service.
     database.import(
         &database.file(r#"[{"id": 1, "title": "two", "user_id": "alice"}]"#),

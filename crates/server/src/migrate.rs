@@ -15,6 +15,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
     let database = &settings.database.direct_options().url;
     match command {
         Migrate::Up => {
+            settings.database.refuse_other_name()?;
             let applied = up(settings).await?;
             say(format_args!("{database}: {applied} migrations applied"))
         }
@@ -42,6 +43,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
 /// # Errors
 /// As [`migrate`].
 pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
+    settings.database.refuse_other_name()?;
     if settings.auto_migrate {
         return up(settings).await.map(drop);
     }

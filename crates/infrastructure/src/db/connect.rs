@@ -11,7 +11,7 @@ use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use crate::db::error::Failure;
-use crate::db::lock::{DatabaseLock, LockError};
+use crate::db::lock::{self, DatabaseLock, LockError};
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, FileError, refuse_mounted_alone};
 use crate::db::tables::{self, MisplacedTables};
@@ -128,6 +128,17 @@ impl ConnectOptions {
         match self.url.kind() {
             DatabaseKind::Sqlite(path) => DatabaseLock::of(path).map(Some),
             DatabaseKind::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// Refuses a SQLite file that another process serves under another name. To be called before the file is opened.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub fn refuse_other_name(&self) -> Result<(), LockError> {
+        match self.url.kind() {
+            DatabaseKind::Sqlite(path) => lock::refuse_other_name(path),
+            DatabaseKind::Postgres(_) => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::db::sqlite::{FileError, make_private_file};
@@ -36,6 +37,12 @@ pub enum LockError {
         /// The locked file.
         lock: PathBuf,
     },
+    /// Another process serves the file under another name, so that two logs of writes would be kept beside it.
+    #[error("{} is served under another name (a hard link); use that one", file.display())]
+    OtherName {
+        /// The SQLite file.
+        file: PathBuf,
+    },
     /// The SQLite file cannot be created or used.
     #[error(transparent)]
     File(#[from] FileError),
@@ -63,6 +70,25 @@ impl DatabaseLock {
             _beside: take(&file, &lock, open_private_file(&lock))?,
             _database: take(&file, &file, File::open(&file))?,
         })
+    }
+}
+
+/// Refuses a file that another process serves under another name. Only for a process that has not opened the file
+/// with SQLite, whose locks on it would be dropped.
+pub(crate) fn refuse_other_name(path: &Path) -> Result<(), LockError> {
+    if path.metadata().map_or(1, |file| file.nlink()) < 2 {
+        return Ok(());
+    }
+    let is_held = |file: PathBuf| {
+        let opened = File::open(file).map_err(TryLockError::Error);
+        let tried = opened.and_then(|file| file.try_lock_shared());
+        matches!(tried, Err(TryLockError::WouldBlock))
+    };
+    match path.canonicalize() {
+        Ok(file) if !is_held(with_suffix(&file, ".lock")) && is_held(file.clone()) => {
+            Err(LockError::OtherName { file })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The SQLite file, and free space.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{Access, access, statvfs};
@@ -63,6 +63,13 @@ fn file(path: &Path) -> Finding {
                 format!("chmod 600 {shown}"),
             );
         }
+    }
+    let names = path.metadata().map_or(1, |file| file.nlink());
+    if names > 1 {
+        return Finding::warning(
+            format!("{} has {names} names (hard links)", path.display()),
+            "remove the others: what was written under one name is not seen under another until the service has stopped",
+        );
     }
     match access(path, Access::READ_OK | Access::WRITE_OK) {
         Ok(()) => Finding::ok(format!("{} is for its owner only", path.display())),

@@ -111,11 +111,20 @@ impl DatabaseSettings {
     /// # Errors
     /// There is none, or it cannot be opened, with the name of the setting.
     pub async fn existing_migrations(&self) -> anyhow::Result<Vec<MigrationStatus>> {
+        self.refuse_other_name()?;
         let found = self.direct_options().existing_migrations().await;
         found.map_err(|error| match error {
             MissingStore::Open(error) => not_opened(self.direct_setting(), error),
             error => anyhow::Error::from(error).context(self.direct_setting()),
         })
+    }
+
+    /// Refuses a SQLite file that is served under another name.
+    ///
+    /// # Errors
+    /// It is, with the name of the setting.
+    pub fn refuse_other_name(&self) -> anyhow::Result<()> {
+        self.options.refuse_other_name().context(self.setting)
     }
 
     /// Opens the store for a command that only reads: it must be there, with every migration.
