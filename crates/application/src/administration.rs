@@ -6,6 +6,7 @@ use std::time::Duration;
 use taskhold_domain::account::{Email, Password};
 use taskhold_domain::revocation::Revocation;
 use taskhold_domain::user::{User, UserId};
+use taskhold_repository::error::StoreError;
 use taskhold_repository::users::UserRepository;
 
 use crate::accounts::AccountError;
@@ -14,6 +15,25 @@ use crate::passwords::PasswordHasher;
 
 /// The number of users that are read at once.
 const PAGE: u32 = 500;
+
+/// Marks a name as an id, where an address could be meant as well.
+const ID: &str = "id:";
+/// Marks a name as an e-mail address, where an id could be meant as well.
+const EMAIL: &str = "email:";
+
+/// Why a name does not lead to a user.
+#[derive(Debug, thiserror::Error)]
+pub enum FindUserError {
+    /// No user has this id or e-mail address.
+    #[error("no user has this id or e-mail address")]
+    NotFound,
+    /// The name could mean any of these users.
+    #[error("several users could be meant")]
+    Ambiguous(Vec<User>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// The accounts of all users. Changes take effect on every running instance within
 /// [`MAX_PROPAGATION`](taskhold_domain::revocation::MAX_PROPAGATION).
@@ -45,20 +65,50 @@ impl Administration {
         }
     }
 
-    /// Returns the user of this id or, if there is none, of this e-mail address. The id goes first, since
-    /// ids of another service may look like addresses.
+    /// Returns the user of this id or e-mail address, `id:` or `email:` before it where a name could mean
+    /// either: ids of another service may look like addresses.
     ///
     /// # Errors
-    /// [`AccountError`]: `NotFound`, and those of the store.
-    pub async fn find(&self, id_or_email: &str) -> Result<User, AccountError> {
-        if let Ok(id) = UserId::parse(id_or_email)
-            && let Some(user) = self.users.find(&id).await?
+    /// [`FindUserError`].
+    pub async fn find(&self, name: &str) -> Result<User, FindUserError> {
+        let ids = [Some(name), name.strip_prefix(ID)];
+        let emails = [Some(name), name.strip_prefix(EMAIL)];
+        let mut found = Vec::new();
+        for id in ids
+            .into_iter()
+            .flatten()
+            .filter_map(|id| UserId::parse(id).ok())
         {
-            return Ok(user);
+            found.extend(self.users.find(&id).await?);
         }
-        let email = Email::parse(id_or_email).map_err(|_| AccountError::NotFound)?;
-        let user = self.users.find_by_email(&email).await?;
-        user.ok_or(AccountError::NotFound)
+        for email in emails
+            .into_iter()
+            .flatten()
+            .filter_map(|email| Email::parse(email).ok())
+        {
+            let user = self.users.find_by_email(&email).await?;
+            found.extend(user.filter(|user| !found.iter().any(|other| other.id == user.id)));
+        }
+        match found.pop() {
+            None => Err(FindUserError::NotFound),
+            Some(user) if found.is_empty() => Ok(user),
+            Some(user) => {
+                found.push(user);
+                Err(FindUserError::Ambiguous(found))
+            }
+        }
+    }
+
+    /// Returns the id that a user of this name would have whom the store does not know; `None` if the name is
+    /// no id, or an e-mail address, which only an account has.
+    #[must_use]
+    pub fn new_id(name: &str) -> Option<UserId> {
+        let id = match name.strip_prefix(ID) {
+            Some(id) => id,
+            None if name.contains('@') => return None,
+            None => name,
+        };
+        UserId::parse(id).ok()
     }
 
     /// Deactivates a user: none of the user's tokens counts, whatever their issuer and time.

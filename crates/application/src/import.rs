@@ -1,6 +1,6 @@
 //! Import of tasks from a file: all valid rows together, or none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use taskhold_domain::import::{ConsoleId, LocalDateTime, RowError, RowTask};
@@ -39,6 +39,8 @@ pub struct ImportOptions {
     pub owner: UserId,
     /// Owners that replace those in the file.
     pub owners: HashMap<UserId, UserId>,
+    /// Whether rows whose tasks were deleted since an earlier import are imported again.
+    pub again: bool,
     /// Converts times that have no offset from UTC.
     pub to_instant: Box<dyn Fn(LocalDateTime) -> Timestamp + Send + Sync>,
 }
@@ -70,6 +72,8 @@ pub enum RejectReason {
 pub struct Summary {
     /// The counts of each owner.
     pub owners: BTreeMap<UserId, Counts>,
+    /// The owners that the store did not know.
+    pub created: BTreeSet<UserId>,
     /// The counts of all owners together.
     pub total: Counts,
     /// The number of tasks that were read back and equal the file: all that were imported.
@@ -96,7 +100,7 @@ impl From<StoreError> for ImportError {
     }
 }
 
-/// An import of one file. Rows are only staged until [`finish`](Self::finish).
+/// An import of one file. Rows are only staged until [`import`](Self::import).
 pub struct Importer {
     run: Box<dyn ImportRun>,
     ids: Arc<dyn Ids>,
@@ -182,17 +186,13 @@ impl Importer {
         owner.unwrap_or(&self.options.owner).clone()
     }
 
-    /// Imports the staged rows and reads them back; commits unless it is a dry run. Calls `reject`
-    /// with each row that is rejected only now.
+    /// Imports the staged rows and reads them back. Returns the summary and the rows that are rejected only
+    /// now. Nothing is stored without [`commit`](Self::commit).
     ///
     /// # Errors
     /// [`ImportError`].
-    pub async fn finish(
-        mut self,
-        dry_run: bool,
-        mut reject: impl FnMut(RejectedRow),
-    ) -> Result<Summary, ImportError> {
-        let outcome = self.run.import(self.now).await?;
+    pub async fn import(&mut self) -> Result<(Summary, Vec<RejectedRow>), ImportError> {
+        let outcome = self.run.import(self.now, self.options.again).await?;
         let verified = self.run.verify().await?;
         let mut total = Counts::default();
         for counts in outcome.owners.values() {
@@ -206,20 +206,27 @@ impl Importer {
             let text = format!("{imported} rows were imported, and {verified} read back");
             return Err(StoreError::Defect(text.into()).into());
         }
-        if !dry_run {
-            self.run.commit().await?;
-        }
-        for (position, id) in outcome.taken {
-            reject(RejectedRow {
-                position,
-                id: Some(id.to_string()),
-                reason: RejectReason::TakenId,
-            });
-        }
-        Ok(Summary {
+        let taken = outcome.taken.into_iter();
+        let rejected = taken.map(|(position, id)| RejectedRow {
+            position,
+            id: Some(id.to_string()),
+            reason: RejectReason::TakenId,
+        });
+        let rejected = rejected.collect();
+        let summary = Summary {
             owners: outcome.owners,
+            created: outcome.created,
             total,
             verified,
-        })
+        };
+        Ok((summary, rejected))
+    }
+
+    /// Stores what was imported.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub async fn commit(self) -> Result<(), ImportError> {
+        Ok(self.run.commit().await?)
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskhold_application::administration::Administration;
+use taskhold_application::administration::{Administration, FindUserError};
 use taskhold_application::clock::Clock as _;
 use taskhold_domain::account::Email;
 use taskhold_domain::session::{Session, TokenHash};
@@ -56,12 +56,66 @@ async fn administration(users: &[(&str, Option<&str>)]) -> Administration {
 }
 
 #[tokio::test]
-async fn id_that_looks_like_an_address_is_found_as_id() {
-    let address = "anna@example.org";
-    let administration = administration(&[("1", Some(address)), (address, None)]).await;
-    for (named, expected) in [(address, address), ("Anna@example.org", "1"), ("1", "1")] {
-        let found = administration.find(named).await.expect("found");
-        assert_eq!(found.id.as_str(), expected, "{named}");
+async fn name_of_one_user_is_found_and_of_two_refused() {
+    let (anna, bob) = ("anna@example.org", "bob@example.org");
+    let administration = administration(&[
+        ("1", Some(anna)),
+        (anna, None),
+        ("2", Some(bob)),
+        ("id:2", None),
+        ("me@example.org", Some("me@example.org")),
+    ])
+    .await;
+    for (name, expected) in [
+        ("1", Ok(vec!["1"])),
+        (anna, Err(vec![anna, "1"])),
+        // An address is compared without regard to case, an id is not.
+        ("Anna@example.org", Ok(vec!["1"])),
+        ("id:anna@example.org", Ok(vec![anna])),
+        ("email:anna@example.org", Ok(vec!["1"])),
+        (bob, Ok(vec!["2"])),
+        ("id:2", Err(vec!["id:2", "2"])),
+        ("id:id:2", Ok(vec!["id:2"])),
+        ("2", Ok(vec!["2"])),
+        ("me@example.org", Ok(vec!["me@example.org"])),
+        ("nobody", Err(vec![])),
+        ("nobody@example.org", Err(vec![])),
+        ("email:1", Err(vec![])),
+        ("", Err(vec![])),
+    ] {
+        let ids = |users: Vec<User>| {
+            users
+                .iter()
+                .map(|user| user.id.as_str().to_owned())
+                .collect()
+        };
+        let found: Result<Vec<String>, Vec<String>> = match administration.find(name).await {
+            Ok(user) => Ok(ids(vec![user])),
+            Err(FindUserError::Ambiguous(users)) => Err(ids(users)),
+            Err(FindUserError::NotFound) => Err(vec![]),
+            Err(FindUserError::Store(error)) => panic!("{error}"),
+        };
+        let owned = |ids: Vec<&str>| ids.into_iter().map(String::from).collect();
+        assert_eq!(found, expected.map(owned).map_err(owned), "{name}");
+    }
+}
+
+#[test]
+fn unknown_address_names_no_new_user() {
+    let new = |name| Administration::new_id(name).map(|id| id.as_str().to_owned());
+    assert_eq!(new("anna").as_deref(), Some("anna"));
+    assert_eq!(
+        new("id:anna@example.org").as_deref(),
+        Some("anna@example.org")
+    );
+    for name in [
+        "anna@example.org",
+        "email:anna@example.org",
+        "anna@",
+        "",
+        "id:",
+    ] {
+        assert_eq!(new(name), None, "{name}");
     }
 }
 

@@ -33,8 +33,8 @@ impl ImportRun for Misread {
         self.run.stage(rows).await
     }
 
-    async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
-        self.run.import(now).await
+    async fn import(&mut self, now: Timestamp, again: bool) -> Result<ImportOutcome, StoreError> {
+        self.run.import(now, again).await
     }
 
     async fn verify(&mut self) -> Result<u64, StoreError> {
@@ -78,12 +78,18 @@ async fn imported(run: Box<dyn ImportRun>, dry_run: bool) -> Result<Summary, Imp
     let options = ImportOptions {
         owner: alice(),
         owners: HashMap::new(),
+        again: false,
         to_instant: Box::new(|_| Timestamp::FIRST),
     };
     let ids = Arc::new(CountedIds::default());
     let mut importer = Importer::new(run, ids, options, Timestamp::FIRST);
     assert_eq!(importer.stage(rows()).await?, []);
-    importer.finish(dry_run, |_| ()).await
+    let (summary, rejected) = importer.import().await?;
+    assert_eq!(rejected, []);
+    if !dry_run {
+        importer.commit().await?;
+    }
+    Ok(summary)
 }
 
 async fn number_of_tasks(store: &MemoryStore) -> u64 {

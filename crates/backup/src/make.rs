@@ -8,13 +8,14 @@ use sea_orm::sqlx::{self, Connection as _, Executor as _, PgConnection};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_infrastructure::db::connect::ConnectOptions;
 use taskhold_infrastructure::db::session::MaintenanceSession;
+use taskhold_infrastructure::db::tables::quoted;
 use taskhold_infrastructure::files::open_private_file;
 use taskhold_infrastructure::url::DatabaseKind;
 
 use crate::contents::{Contents, contents};
 use crate::error::BackupError;
 use crate::folder::{Backup, BackupFolder, digest};
-use crate::manifest::{FORMAT, Manifest, StoreKind};
+use crate::manifest::{DEFAULT_SCHEMA, FORMAT, Manifest, StoreKind};
 use crate::query::on_either;
 use crate::table::{LEFT_OUT, MIGRATIONS, TABLES, Table};
 use crate::tools::Tools;
@@ -32,16 +33,16 @@ pub async fn make(
     let lock = folder.lock()?;
     let session = store.session().await?;
     let partial = lock.begin(now)?;
-    let (kind, file, (tables, migrations)) = match (session, store.url.kind()) {
+    let (kind, file, (tables, migrations), schema) = match (session, store.url.kind()) {
         (MaintenanceSession::Postgres(session), DatabaseKind::Postgres(server)) => {
             let file = "store.dump";
-            let found = dump(session, server, &partial.file(file)).await?;
-            (StoreKind::Postgresql, file, found)
+            let (found, schema) = dump(session, server, &partial.file(file)).await?;
+            (StoreKind::Postgresql, file, found, Some(schema))
         }
         (MaintenanceSession::Sqlite(session), _) => {
             let file = "store.sqlite";
             let found = vacuum(*session, &partial.file(file)).await?;
-            (StoreKind::Sqlite, file, found)
+            (StoreKind::Sqlite, file, found, None)
         }
         (MaintenanceSession::Postgres(_), DatabaseKind::Sqlite(_)) => {
             return Err(BackupError::Refused(
@@ -62,6 +63,7 @@ pub async fn make(
         sha256,
         tables,
         left_out: LEFT_OUT.map(str::to_owned).to_vec(),
+        schema: schema.filter(|schema| schema != DEFAULT_SCHEMA),
     })
 }
 
@@ -80,23 +82,30 @@ async fn digest_of(path: PathBuf) -> Result<(u64, String), BackupError> {
     digested.map_err(BackupError::file(&path))
 }
 
-/// Dumps a database, and reads its contents and migrations from the same snapshot.
+/// The contents and the migrations of a store.
+type Found = (Contents, Vec<String>);
+
+/// Dumps a database, and reads its contents and migrations from the same snapshot. Returns them with the schema
+/// of the tables.
 async fn dump(
     mut session: Box<PgConnection>,
     options: &PgConnectOptions,
     file: &Path,
-) -> Result<(Contents, Vec<String>), BackupError> {
+) -> Result<(Found, String), BackupError> {
     let tools = Tools::at_least(server_version(&mut session).await?).await?;
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
     let snapshot = async {
         session.execute(begin).await?;
-        sqlx::query_as("SELECT pg_export_snapshot(), quote_ident(current_schema())")
+        sqlx::query_scalar("SELECT pg_export_snapshot()")
             .fetch_one(&mut *session)
             .await
     };
-    let (snapshot, schema): (String, String) =
-        snapshot.await.map_err(BackupError::sql("begin a backup"))?;
+    let snapshot: String = snapshot.await.map_err(BackupError::sql("begin a backup"))?;
+    let Some(name) = schema(&mut session).await? else {
+        return Err(no_tables());
+    };
+    let schema = quoted(&name);
     let mut arguments = vec![
         "--format=custom".to_owned(),
         "--no-owner".to_owned(),
@@ -120,15 +129,25 @@ async fn dump(
     let dumped = tools.run("pg_dump", options, &arguments);
     let (found, ()) = tokio::try_join!(counted, dumped)?;
     session.close().await;
-    Ok(found)
+    Ok((found, name))
+}
+
+/// Returns the schema of the tables; `None` if there are none.
+pub(crate) async fn schema(session: &mut PgConnection) -> Result<Option<String>, BackupError> {
+    let sql = "SELECT nspname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
+               WHERE pg_class.oid = to_regclass($1)";
+    let schema = sqlx::query_scalar(sql).bind(MIGRATIONS);
+    let schema = schema.fetch_optional(session).await;
+    schema.map_err(BackupError::sql("look for the tables of the store"))
+}
+
+fn no_tables() -> BackupError {
+    BackupError::Refused("the store has no tables yet: run `taskhold migrate up` first".into())
 }
 
 /// Copies a SQLite file with what is in its write-ahead log, and reads the contents and migrations of
 /// the copy.
-async fn vacuum(
-    mut session: SqliteConnection,
-    file: &Path,
-) -> Result<(Contents, Vec<String>), BackupError> {
+async fn vacuum(mut session: SqliteConnection, file: &Path) -> Result<Found, BackupError> {
     // SQLite keeps the mode of a file that exists.
     open_private_file(file).map_err(BackupError::file(file))?;
     sqlx::query("VACUUM INTO $1")
@@ -205,9 +224,7 @@ pub(crate) async fn migrations(
     session: &mut MaintenanceSession,
 ) -> Result<Vec<String>, BackupError> {
     if Table::of(session, [MIGRATIONS]).await?.is_empty() {
-        return Err(BackupError::Refused(
-            "the store has no tables yet: run `taskhold migrate up` first".into(),
-        ));
+        return Err(no_tables());
     }
     let sql = "SELECT version FROM seaql_migrations ORDER BY version";
     let rows = on_either!(session, connection =>

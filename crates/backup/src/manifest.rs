@@ -6,12 +6,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_infrastructure::db::tables::quoted;
 
 use crate::contents::Contents;
 use crate::error::BackupError;
 
 /// The version of the layout of backups that this program writes and reads.
 pub const FORMAT: u32 = 1;
+
+/// The schema of PostgreSQL that every database has.
+pub(crate) const DEFAULT_SCHEMA: &str = "public";
 
 /// The name of the manifest's file.
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -61,6 +65,9 @@ pub struct Manifest {
     pub tables: Contents,
     /// The tables whose rows were left out.
     pub left_out: Vec<String>,
+    /// The schema of PostgreSQL in which the tables were, unless it is `public`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
 }
 
 /// The manifest as it is written, with a digest of it that reveals a damaged time or number of rows.
@@ -77,6 +84,11 @@ impl Manifest {
     pub(crate) fn taken_at(&self) -> Result<Timestamp, String> {
         Timestamp::from_micros(self.taken_at)
             .map_err(|error| format!("has a manifest with an impossible time: {error}"))
+    }
+
+    /// Returns the schema that the tables are restored into, as SQL.
+    pub(crate) fn quoted_schema(&self) -> String {
+        quoted(self.schema.as_deref().unwrap_or(DEFAULT_SCHEMA))
     }
 
     /// Returns the number of rows of a table; 0 for one that it does not hold.
@@ -157,6 +169,7 @@ mod tests {
             sha256: "abcd".to_owned(),
             tables: [("users".to_owned(), users)].into(),
             left_out: vec!["attempts".to_owned()],
+            schema: None,
         }
     }
 

@@ -70,7 +70,7 @@ async fn columns(
     // Not from information_schema, which hides tables that the role may not read: reading them must fail.
     const POSTGRES: &str = "SELECT attname::text, typname::text \
         FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
-        WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident($1)) \
+        WHERE attrelid = to_regclass(quote_ident($1)) \
         AND attnum > 0 AND NOT attisdropped";
     const SQLITE: &str = "SELECT name, type FROM pragma_table_info($1)";
     let sql = match session {

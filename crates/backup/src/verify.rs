@@ -139,11 +139,15 @@ async fn restore_into(
     tools: &Tools,
     scratch: &PgConnectOptions,
 ) -> Result<(), BackupError> {
-    pg_restore(backup, tools, scratch).await?;
     let connection = PgConnection::connect_with(scratch).await;
     let mut session = MaintenanceSession::Postgres(Box::new(
-        connection.map_err(BackupError::sql("open what was restored"))?,
+        connection.map_err(BackupError::sql("open the scratch database"))?,
     ));
+    let schema = backup.manifest.quoted_schema();
+    let place = format!("CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path = {schema}");
+    let placed = session.execute(&place).await;
+    placed.map_err(BackupError::sql("make the schema to restore into"))?;
+    pg_restore(backup, tools, scratch).await?;
     let compared = compare(backup, &mut session).await;
     session.close().await;
     compared

@@ -12,6 +12,7 @@
 //! | [`lock`] | the lock of the process that serves a SQLite file |
 //! | [`migrations`] | schema migrations |
 //! | [`session`] | sessions of operator commands |
+//! | [`tables`] | the schema of PostgreSQL in which the tables are |
 
 pub(crate) mod cancel_token;
 pub mod connect;
@@ -25,6 +26,7 @@ pub(crate) mod retry;
 pub mod session;
 pub(crate) mod sqlite;
 mod sqlite_writer;
+pub mod tables;
 pub(crate) mod transaction;
 mod writer_connection;
 

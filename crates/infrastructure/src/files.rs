@@ -5,6 +5,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+
+/// The suffixes of a SQLite file and of the files that SQLite and Taskhold keep beside it.
+const PARTS: [&str; 4] = ["", "-wal", "-shm", ".lock"];
+
 /// Opens a file for writing without truncating it, and creates it with mode 0600 if it is missing.
 ///
 /// # Errors
@@ -58,4 +63,28 @@ pub fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Returns the first of a SQLite file and the files beside it that is on another mount than their folder, as if a
+/// container were given the file and not its folder.
+///
+/// # Errors
+/// The error of the system.
+pub fn mounted_alone(file: &Path) -> io::Result<Option<PathBuf>> {
+    let file = file.canonicalize()?;
+    let folder = mount(folder_of(&file))?;
+    for part in PARTS.map(|suffix| with_suffix(&file, suffix)) {
+        if part.exists() && mount(&part)? != folder {
+            return Ok(Some(part));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the number of the mount that a path is on; 0 if the system does not tell it. Device numbers will not do:
+/// a file that is mounted alone may be on the device of its folder, and a file system of layers shows several.
+fn mount(path: &Path) -> io::Result<u64> {
+    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID)?;
+    let is_known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
+    Ok(if is_known { found.stx_mnt_id } else { 0 })
 }

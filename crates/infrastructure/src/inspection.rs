@@ -15,6 +15,8 @@ use crate::db::connect::{
     ConnectError, ConnectOptions, ENCODING, UNFINISHED_RESTORE, session_options,
 };
 use crate::db::migrations::{self, MigrationStatus};
+use crate::db::sqlite::refuse_mounted_alone;
+use crate::db::tables::{self, MisplacedTables, quoted};
 use crate::files::with_suffix;
 use crate::url::DatabaseKind;
 
@@ -50,9 +52,46 @@ pub enum InspectionError {
     /// The store did not answer in time, now or to an earlier question.
     #[error("the store did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
     Timeout,
+    /// The search path does not lead to one set of tables.
+    #[error(transparent)]
+    Misplaced(#[from] MisplacedTables),
     /// The store answered with an error.
     #[error("the store answers with an error")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Why a command that reads a store, or changes what it holds, cannot begin. Nothing was made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MissingStore {
+    /// There is no SQLite file.
+    #[error(
+        "there is no {store}: run this in the folder of the service, or name its store in DATABASE_URL; \
+         `taskhold serve` or `taskhold migrate up` makes a new one"
+    )]
+    NoFile {
+        /// The store.
+        store: String,
+    },
+    /// It has no tables.
+    #[error(
+        "the {store} has no tables of Taskhold: name the store of the service in DATABASE_URL; `taskhold serve` or \
+         `taskhold migrate up` makes the tables if this is the right one"
+    )]
+    NoTables {
+        /// The store.
+        store: String,
+    },
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] ConnectError),
+    /// It does not answer.
+    #[error("the {store} cannot be read")]
+    Unreadable {
+        /// The store.
+        store: String,
+        /// Its answer.
+        source: InspectionError,
+    },
 }
 
 impl From<sqlx::Error> for InspectionError {
@@ -142,12 +181,7 @@ impl ConnectOptions {
         };
         let session = match options.url.kind() {
             DatabaseKind::Sqlite(path) if !path.exists() => return Ok(None),
-            DatabaseKind::Sqlite(path) => {
-                let connection = sqlite_options(path).connect().await;
-                Session::Sqlite(Box::new(
-                    connection.map_err(|error| FileError::open(path, error))?,
-                ))
-            }
+            DatabaseKind::Sqlite(path) => open_file(path).await?,
             DatabaseKind::Postgres(server) => {
                 let mut connection = options.connect(&session_options(server)).await?;
                 // Every question is a transaction.
@@ -157,6 +191,44 @@ impl ConnectOptions {
         };
         Ok(Some(Inspector { options, session }))
     }
+
+    /// Returns the migrations of a store that has some, and changes nothing.
+    ///
+    /// # Errors
+    /// [`MissingStore`].
+    pub async fn existing_migrations(&self) -> Result<Vec<MigrationStatus>, MissingStore> {
+        let store = self.url.to_string();
+        let session = match self.url.kind() {
+            DatabaseKind::Sqlite(path) if !path.exists() => {
+                return Err(MissingStore::NoFile { store });
+            }
+            DatabaseKind::Sqlite(path) => {
+                refuse_mounted_alone(path).map_err(ConnectError::from)?;
+                open_file(path).await.map_err(ConnectError::from)?
+            }
+            DatabaseKind::Postgres(server) => {
+                let session = self.connect_session(&session_options(server)).await?;
+                Session::Postgres(Box::new(session))
+            }
+        };
+        let mut inspector = Inspector {
+            options: self.clone(),
+            session,
+        };
+        let migrations = inspector.migrations().await;
+        inspector.close().await;
+        match migrations {
+            Ok(found) if found.iter().any(|migration| migration.applied) => Ok(found),
+            Ok(_) => Err(MissingStore::NoTables { store }),
+            Err(source) => Err(MissingStore::Unreadable { store, source }),
+        }
+    }
+}
+
+async fn open_file(path: &Path) -> Result<Session, FileError> {
+    let connection = sqlite_options(path).connect().await;
+    let connection = connection.map_err(|error| FileError::open(path, error))?;
+    Ok(Session::Sqlite(Box::new(connection)))
 }
 
 /// A file that no process has open is read as immutable: SQLite would create files beside it otherwise.
@@ -215,16 +287,19 @@ impl Inspector {
     /// [`InspectionError`].
     pub async fn migrations(&mut self) -> Result<Vec<MigrationStatus>, InspectionError> {
         let history = if self.is_sqlite() {
-            "SELECT count(*) FROM sqlite_master WHERE name = 'seaql_migrations'"
+            let sql = "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'";
+            let found: Vec<(String,)> = self.read(sql).await?;
+            (!found.is_empty()).then(|| "seaql_migrations".to_owned())
         } else {
-            "SELECT count(to_regclass('seaql_migrations'))"
+            let schema = self.schema().await?;
+            schema.map(|schema| format!("{}.seaql_migrations", quoted(&schema)))
         };
-        let (has_history,): (i64,) = self.read_one(history).await?;
-        let applied: Vec<(String,)> = if has_history == 0 {
-            vec![]
-        } else {
-            self.read("SELECT version FROM seaql_migrations ORDER BY version")
-                .await?
+        let applied: Vec<(String,)> = match history {
+            None => vec![],
+            Some(history) => {
+                self.read(&format!("SELECT version FROM {history} ORDER BY version"))
+                    .await?
+            }
         };
         Ok(migrations::compare_with_known(
             applied.into_iter().map(|(name,)| name).collect(),
@@ -284,10 +359,15 @@ impl Inspector {
             .map(|table| format!("'{table}'"))
             .collect::<Vec<_>>()
             .join(", ");
+        // New tables go to those that are there.
+        let place = match self.schema().await? {
+            Some(schema) => format!("'{}'::text", schema.replace('\'', "''")),
+            None => "current_schema()::text".to_owned(),
+        };
         let (name, is_superuser, schema, may_migrate): (String, bool, Option<String>, bool) = self
             .read_one(&format!(
-                "SELECT current_user::text, rolsuper, current_schema()::text,
-                        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+                "SELECT current_user::text, rolsuper, {place},
+                        coalesce(has_schema_privilege({place}, 'CREATE'), false)
                             AND coalesce((SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
                                           WHERE oid = ANY (SELECT to_regclass(name)::oid
                                               FROM unnest(ARRAY[{tables}, 'seaql_migrations']) AS name)), true)
@@ -398,6 +478,24 @@ impl Inspector {
         connection.clear_cached_statements().await?;
         connection.execute("ROLLBACK").await?;
         found
+    }
+
+    /// Finds the schema of PostgreSQL that has the tables.
+    async fn schema(&mut self) -> Result<Option<String>, InspectionError> {
+        let found = self.read(tables::FIND).await?;
+        Ok(tables::only_schema(found)?)
+    }
+
+    /// Closes the session. An error does not matter: nothing was written.
+    async fn close(self) {
+        let closed = match self.session {
+            Session::Postgres(connection) => connection.close().await,
+            Session::Sqlite(connection) => connection.close().await,
+            Session::Lost => Ok(()),
+        };
+        if let Err(error) = closed {
+            tracing::debug!(%error, "a session did not close cleanly");
+        }
     }
 
     fn is_sqlite(&self) -> bool {

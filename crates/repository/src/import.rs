@@ -1,6 +1,6 @@
 //! The port for imports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use taskhold_domain::import::{ConsoleId, ParsedTime};
@@ -45,7 +45,7 @@ pub struct Counts {
     pub imported: u64,
     /// Rows that were imported before and whose tasks exist, changed or not; they stay.
     pub already_there: u64,
-    /// Rows that were imported before and whose tasks were deleted; they stay deleted.
+    /// Rows that were imported before and whose tasks were deleted; they stay deleted unless asked for.
     pub deleted_since: u64,
     /// Rows that a later row of the file replaces.
     pub duplicates: u64,
@@ -56,6 +56,8 @@ pub struct Counts {
 pub struct ImportOutcome {
     /// The counts of each owner.
     pub owners: BTreeMap<UserId, Counts>,
+    /// The owners that the store did not know.
+    pub created: BTreeSet<UserId>,
     /// The positions and ids of rows that were not imported because another user has a task of their id.
     pub taken: Vec<(u64, TaskId)>,
 }
@@ -81,11 +83,12 @@ pub trait ImportRun: Send {
     async fn stage(&mut self, rows: &[ImportedRow]) -> Result<(), StoreError>;
 
     /// Imports the staged rows at `now`: creates missing owners and missing tasks, and records the rows.
-    /// Concurrent imports do this one at a time.
+    /// Concurrent imports do this one at a time. With `again`, rows whose tasks were deleted since an earlier
+    /// import are imported like new ones, and recorded anew: another import finds them there.
     ///
     /// # Errors
     /// As [`stage`](Self::stage).
-    async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError>;
+    async fn import(&mut self, now: Timestamp, again: bool) -> Result<ImportOutcome, StoreError>;
 
     /// Reads every imported task back, compares it with its row field by field, and returns the number of
     /// tasks, which all are equal.

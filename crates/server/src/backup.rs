@@ -22,6 +22,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
     };
     match options.command {
         None => {
+            settings.database.existing_migrations().await?;
             let started = Instant::now();
             let folder = folder(options.output);
             let backup = make(
@@ -38,7 +39,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
                 started.elapsed().as_secs_f64()
             ))?;
         }
-        Some(Backups::List { folder: path }) => list(&folder(path))?,
+        Some(Backups::List { folder: path }) => list(&existing(folder(path))?)?,
         Some(Backups::Verify { backup }) => {
             let started = Instant::now();
             let backup = open(backup.as_deref().unwrap_or(&settings.backup.folder))?;
@@ -56,7 +57,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             ))?;
         }
         Some(Backups::Prune { folder: path }) => {
-            let removed = Retention::default().prune(&folder(path))?;
+            let removed = Retention::default().prune(&existing(folder(path))?)?;
             for backup in &removed {
                 say(format_args!("removed {}", backup.name()))?;
             }
@@ -64,6 +65,18 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
         }
     }
     Ok(())
+}
+
+/// Refuses a folder that does not exist: it is hardly the one that is meant.
+fn existing(folder: BackupFolder) -> anyhow::Result<BackupFolder> {
+    let path = folder.path();
+    if !path.is_dir() {
+        bail!(
+            "there is no folder {}: name that of the backups, or set backup.folder; `taskhold backup` makes it",
+            path.display()
+        );
+    }
+    Ok(folder)
 }
 
 /// Opens a backup, or the newest of a folder of backups.

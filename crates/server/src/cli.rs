@@ -88,17 +88,17 @@ pub enum User {
     List,
     /// Activate a user again
     Activate {
-        /// The user's id or e-mail address
+        /// The user's id or e-mail address; id: or email: before it says which of both is meant
         user: String,
     },
     /// Deactivate a user: within a minute no running instance accepts the user's tokens
     Deactivate {
-        /// The user's id or e-mail address
+        /// The user's id or e-mail address; id: or email: before it says which of both is meant
         user: String,
     },
     /// Delete a user with all tasks
     Delete {
-        /// The user's id or e-mail address
+        /// The user's id or e-mail address; id: or email: before it says which of both is meant
         user: String,
         /// Yes, delete all of that
         #[arg(long)]
@@ -106,7 +106,7 @@ pub enum User {
     },
     /// Give a user another password, read from the terminal or from standard input
     SetPassword {
-        /// The user's id or e-mail address
+        /// The user's id or e-mail address; id: or email: before it says which of both is meant
         user: String,
     },
 }
@@ -118,15 +118,21 @@ pub struct Import {
     /// The format of the file [default: detected from its beginning]; an empty file is valid only as ndjson
     #[arg(long, value_enum)]
     pub format: Option<FileFormat>,
-    /// The owner of rows that have none
-    #[arg(long, value_name = "ID", default_value = "default_user", value_parser = user)]
-    pub user: UserId,
-    /// Gives the rows of one owner in the file to another here; may be given many times
-    #[arg(long, value_name = "OLD=NEW", value_parser = mapping)]
-    pub map: Vec<(UserId, UserId)>,
+    /// The owner of rows that have none: an e-mail address or an id. An id that no user has yet makes a user
+    #[arg(long, value_name = "USER", default_value = "default_user")]
+    pub user: String,
+    /// Gives the rows of one owner in the file to a user here, named as for --user; may be given many times
+    #[arg(long, value_name = "OLD=USER", value_parser = mapping)]
+    pub map: Vec<(UserId, String)>,
     /// The time zone of times that name none, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
     pub timezone: Zone,
+    /// Import rows again whose tasks were deleted since an earlier import, as new tasks
+    #[arg(long)]
+    pub again: bool,
+    /// Import nothing if the file has members that Taskhold does not know, and would leave out
+    #[arg(long)]
+    pub strict: bool,
     /// Import nothing, and say what would be imported
     #[arg(long)]
     pub dry_run: bool,
@@ -137,9 +143,9 @@ pub struct Import {
 
 #[derive(Debug, Args)]
 pub struct Export {
-    /// Whose tasks
-    #[arg(long, value_name = "ID", value_parser = user)]
-    pub user: UserId,
+    /// Whose tasks: the user's id or e-mail address
+    #[arg(long, value_name = "USER")]
+    pub user: String,
     /// The format to write
     #[arg(long, value_enum, default_value_t = FileFormat::Console)]
     pub format: FileFormat,
@@ -230,20 +236,17 @@ pub struct Copy {
     pub to: String,
 }
 
-fn user(raw: &str) -> Result<UserId, String> {
-    UserId::parse(raw).map_err(|error| error.to_string())
-}
-
-/// Reads the owner in a file and the owner here.
-fn mapping(raw: &str) -> Result<(UserId, UserId), String> {
-    let (old, new) = raw.split_once('=').ok_or("it is written OLD=NEW")?;
-    Ok((user(old)?, user(new)?))
+/// Reads the owner in a file and the user here.
+fn mapping(raw: &str) -> Result<(UserId, String), String> {
+    let (old, user) = raw.split_once('=').ok_or("it is written OLD=USER")?;
+    let old = UserId::parse(old).map_err(|error| error.to_string())?;
+    Ok((old, user.to_owned()))
 }
 
 #[derive(Debug, Args)]
 pub struct Token {
-    /// The user whom the token names
-    #[arg(long)]
+    /// The user whom the token names: an id or an e-mail address
+    #[arg(long, value_name = "USER")]
     pub user: String,
     /// How long it is valid, in minutes
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]

@@ -12,6 +12,7 @@ use crate::settings::{Misconfigured, Settings};
 
 /// Copies everything and prints how many rows. Nothing is copied if this fails.
 pub async fn copy(settings: &Settings, options: &cli::Copy) -> anyhow::Result<()> {
+    settings.database.existing_migrations().await?;
     let started = Instant::now();
     let source = settings.database.direct_options();
     let url =

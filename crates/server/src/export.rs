@@ -4,18 +4,24 @@ use std::io::{BufWriter, IsTerminal as _, Write, stdout};
 
 use anyhow::Context as _;
 use taskhold_application::tasks::TaskService;
+use taskhold_domain::user::UserId;
 use taskhold_transfer::writer::Writer;
 
 use crate::cli::Export;
-use crate::migrate;
 use crate::new_file::NewFile;
-use crate::output::TerminalDocument;
+use crate::output::{TerminalDocument, note};
 use crate::services;
 use crate::settings::Settings;
+use crate::user::{self, named};
 
 /// Writes the tasks to the file, or to standard output. If this fails there is no file, or standard output
 /// is cut short.
 pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()> {
+    let store = settings.database.connect_to_read().await?;
+    let administration = services::administration(settings, &store);
+    let user = user::find(&administration, &options.user).await;
+    let user = user.context("--user")?;
+    note(format_args!("these are the tasks of {}", named(&user)));
     let mut file = match &options.output {
         None => None,
         Some(path) => Some(
@@ -23,15 +29,13 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
                 .with_context(|| format!("--output: cannot write {}", path.display()))?,
         ),
     };
-    migrate::ready(settings).await?;
-    let store = settings.database.connect().await?;
     let tasks = services::tasks(settings, &store);
     match &mut file {
         None if stdout().is_terminal() => {
-            write(&tasks, options, TerminalDocument(stdout().lock())).await?;
+            write(&tasks, &user.id, options, TerminalDocument(stdout().lock())).await?;
         }
-        None => write(&tasks, options, stdout().lock()).await?,
-        Some(file) => write(&tasks, options, file).await?,
+        None => write(&tasks, &user.id, options, stdout().lock()).await?,
+        Some(file) => write(&tasks, &user.id, options, file).await?,
     }
     if let Some(file) = file {
         file.keep().context("cannot keep the file")?;
@@ -40,13 +44,18 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn write(tasks: &TaskService, options: &Export, out: impl Write) -> anyhow::Result<()> {
+async fn write(
+    tasks: &TaskService,
+    user: &UserId,
+    options: &Export,
+    out: impl Write,
+) -> anyhow::Result<()> {
     let mut writer = Writer::new(options.format.into(), options.timezone);
     let mut out = BufWriter::new(out);
     let mut from = None;
     loop {
         let page = tasks
-            .export_page(&options.user, from)
+            .export_page(user, from)
             .await
             .context("cannot read the tasks")?;
         for task in &page.tasks {

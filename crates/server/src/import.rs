@@ -3,6 +3,7 @@
 mod progress;
 mod report;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
@@ -10,20 +11,27 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
+use taskhold_application::administration::{Administration, FindUserError};
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::import::ImportRepository as _;
 use taskhold_application::import::{ImportOptions, Importer, RejectedRow, Row, Summary};
+use taskhold_domain::account::Email;
+use taskhold_domain::user::UserId;
 use taskhold_transfer::Format;
 use taskhold_transfer::reader::{FileError, read_rows};
+use taskhold_transfer::unknown::UnknownMembers;
 use tokio::sync::mpsc;
 
 use self::progress::Progress;
 use self::report::Report;
 use crate::cli::Import;
 use crate::migrate;
+use crate::output::{field, note};
+use crate::services;
 use crate::settings::Settings;
+use crate::user::{self, named};
 
 /// The exit status if rows were rejected and the others imported.
 const EXIT_REJECTED: u8 = 3;
@@ -38,15 +46,28 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let name = options.file.display().to_string();
     let (input, length) = open(&options.file).with_context(|| name.clone())?;
     let mut report = Report::new(&options)?;
-    migrate::ready(settings).await?;
+    if options.dry_run {
+        settings.database.expect_current().await?;
+    } else {
+        migrate::ready(settings).await?;
+    }
     let database = settings.database.connect_directly().await?;
+    let administration = services::administration(settings, &database);
+    let owner = owner(&administration, &options.user).await;
+    let owner = owner.context("--user")?;
+    let mut owners = HashMap::new();
+    for (old, name) in options.map {
+        let new = self::owner(&administration, &name).await;
+        owners.insert(old, new.context("--map")?);
+    }
     let run = database.begin_import().await;
     let run = run.context("cannot begin the import")?;
     let format = options.format.map(Format::from);
     let zone = options.timezone;
     let import_options = ImportOptions {
-        owner: options.user,
-        owners: options.map.into_iter().collect(),
+        owner,
+        owners,
+        again: options.again,
         to_instant: Box::new(move |local| zone.instant(local)),
     };
     let now = SystemClock.now();
@@ -54,17 +75,22 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let mut progress = Progress::of(length);
     let mut batches = read(progress.reader(input), format);
     while let Some(batch) = batches.recv().await {
-        let rows = batch.map_err(|error| anyhow!(error).context(name.clone()))?;
+        let (rows, unknown) = batch.map_err(|error| anyhow!(error).context(name.clone()))?;
+        report.left_out(unknown);
         progress.rows(rows.len());
         for rejected in importer.stage(rows).await? {
             report.reject(&rejected, &progress)?;
         }
     }
+    if options.strict {
+        report.refuse_left_out().context(name)?;
+    }
     progress.importing();
-    let mut late = Vec::new();
-    let summary = importer
-        .finish(options.dry_run, |rejected| late.push(rejected))
-        .await?;
+    let (summary, late) = importer.import().await?;
+    refuse_addresses(&administration, &summary).await?;
+    if !options.dry_run {
+        importer.commit().await?;
+    }
     let done = if options.dry_run {
         "the dry run"
     } else {
@@ -77,6 +103,47 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Finds the user who is to own rows, or returns the id of a new one.
+async fn owner(administration: &Administration, name: &str) -> anyhow::Result<UserId> {
+    match (
+        user::find(administration, name).await,
+        Administration::new_id(name),
+    ) {
+        (Ok(user), _) => {
+            if user.id.as_str() != name {
+                note(format_args!("{} is {}", field(name), named(&user)));
+            }
+            Ok(user.id)
+        }
+        (Err(error), Some(id)) if matches!(error.downcast_ref(), Some(FindUserError::NotFound)) => {
+            Ok(id)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Refuses owners in the file who would be new users, and whose ids are addresses of accounts: nobody would find
+/// their tasks there.
+async fn refuse_addresses(
+    administration: &Administration,
+    summary: &Summary,
+) -> anyhow::Result<()> {
+    for owner in &summary.created {
+        let Ok(email) = Email::parse(owner.as_str()) else {
+            continue;
+        };
+        if let Some(user) = administration.users.find_by_email(&email).await? {
+            let owner = field(owner.as_str());
+            bail!(
+                "nothing was imported: rows of the file belong to {owner}, which is the address of the user {}. Say \
+                 --map {owner}=email:{owner} to give them to that account",
+                named(&user)
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Reports the late rejected rows and the summary. Returns how many rows were rejected.
@@ -106,11 +173,14 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     Ok((Box::new(file), length))
 }
 
+/// Rows, and with the last of them the members that were left out.
+type Batch = (Vec<Row>, UnknownMembers);
+
 /// Reads batches of rows on a thread of its own, at most [`BATCHES`] ahead of the receiver.
 fn read(
     input: impl Read + Send + 'static,
     format: Option<Format>,
-) -> mpsc::Receiver<Result<Vec<Row>, FileError>> {
+) -> mpsc::Receiver<Result<Batch, FileError>> {
     let (sender, receiver) = mpsc::channel(BATCHES);
     // Not a thread of the runtime: waiting for input must not keep the program from ending.
     std::thread::spawn(move || {
@@ -122,13 +192,13 @@ fn read(
                 return ControlFlow::Continue(());
             }
             let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            match sender.blocking_send(Ok(full)) {
+            match sender.blocking_send(Ok((full, UnknownMembers::default()))) {
                 Ok(()) => ControlFlow::Continue(()),
                 // The import has failed, so the receiver is gone.
                 Err(_) => ControlFlow::Break(()),
             }
         });
-        drop(sender.blocking_send(read.map(|()| batch)));
+        drop(sender.blocking_send(read.map(|unknown| (batch, unknown))));
     });
     receiver
 }

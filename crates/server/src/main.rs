@@ -55,6 +55,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use rustix::fs::Mode;
+use taskhold_backup::error::BackupError;
 
 use crate::cli::{Cli, Command};
 use crate::output::note;
@@ -73,16 +74,21 @@ async fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) => {
             note(format_args!("taskhold: {error:#}"));
-            if error
-                .chain()
-                .any(<dyn std::error::Error>::is::<Misconfigured>)
-            {
+            if is_misconfigured(&error) {
                 ExitCode::from(EXIT_MISCONFIGURED)
             } else {
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+/// Returns whether a setting must change before another try can succeed.
+fn is_misconfigured(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<Misconfigured>()
+            || matches!(cause.downcast_ref(), Some(BackupError::Open(error)) if error.is_permanent())
+    })
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -108,7 +114,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(options) => backup::backup(&settings, options).await,
         Command::Restore(options) => restore::restore(&settings, &options).await,
         Command::Copy(options) => copy::copy(&settings, &options).await,
-        Command::Token(options) => token::token(&settings, &options),
+        Command::Token(options) => token::token(&settings, &options).await,
         Command::Health(options) => health::health(&settings, &options).await,
         Command::Openapi => openapi::openapi(),
         Command::Doctor(options) => return doctor::doctor(&settings, &options).await,

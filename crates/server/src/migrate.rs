@@ -15,6 +15,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
     let database = &settings.database.direct_options().url;
     match command {
         Migrate::Up => {
+            settings.database.refuse_other_name()?;
             let applied = up(settings).await?;
             say(format_args!("{database}: {applied} migrations applied"))
         }
@@ -37,16 +38,16 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
 }
 
 /// Makes the schema current: applies pending migrations, or fails if `database.auto_migrate` is off and some
-/// are pending.
+/// are pending. Makes a store that is missing; a command that must not do so looks for it first.
 ///
 /// # Errors
 /// As [`migrate`].
 pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
+    settings.database.refuse_other_name()?;
     if settings.auto_migrate {
         return up(settings).await.map(drop);
     }
-    let migrations = with_migrator(settings, async |migrator| migrator.status().await);
-    let migrations = migrations.await?.context("cannot read the migrations")?;
+    let migrations = settings.database.existing_migrations().await?;
     if migrations.iter().any(|migration| !migration.applied) {
         bail!(
             "the database lacks migrations, and database.auto_migrate is false: run `taskhold migrate up`"
@@ -90,8 +91,7 @@ async fn with_migrator<T>(
 }
 
 async fn status(settings: &Settings) -> anyhow::Result<()> {
-    let migrations = with_migrator(settings, async |migrator| migrator.status().await);
-    let migrations = migrations.await?.context("cannot read the migrations")?;
+    let migrations = settings.database.existing_migrations().await?;
     say(&settings.database.direct_options().url)?;
     for migration in migrations {
         let state = match (migration.applied, migration.known) {

@@ -17,10 +17,21 @@ use crate::settings::{Misconfigured, Profile, Settings};
 /// The file in the data folder that holds the generated secret.
 const FILE: &str = "jwt-secret";
 
+/// What is done if a secret may be generated, and was not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    Generate,
+    Refuse,
+}
+
 /// Returns a signer and verifier of tokens with the configured secrets; new tokens live for `lifetime`.
 /// Fails with [`Misconfigured`] if a secret is missing where one is required, or is too weak.
-pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtTokens> {
-    let secret = signing_secret(settings)?;
+pub fn tokens(
+    settings: &Settings,
+    lifetime: Duration,
+    missing: Missing,
+) -> anyhow::Result<JwtTokens> {
+    let secret = signing_secret(settings, missing)?;
     let origin = settings.auth.required_claims.clone();
     let lifetimes = TokenLifetimes {
         own: lifetime,
@@ -38,12 +49,12 @@ pub fn tokens(settings: &Settings, lifetime: Duration) -> anyhow::Result<JwtToke
 
 /// Derives a key for another purpose from the secret that tokens are signed with.
 pub fn derived_key(settings: &Settings, purpose: &str) -> anyhow::Result<[u8; 32]> {
-    Ok(signing_secret(settings)?.derive_key(purpose))
+    Ok(signing_secret(settings, Missing::Generate)?.derive_key(purpose))
 }
 
 /// Returns the configured secret, or, on a service that only this machine can reach, a generated one that
 /// stays the same over restarts.
-fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
+fn signing_secret(settings: &Settings, missing: Missing) -> anyhow::Result<Secret> {
     if let Some(secret) = &settings.auth.secret {
         refuse_weak(secret, "JWT_SECRET", settings)?;
         return Ok(secret.clone());
@@ -57,6 +68,12 @@ fn signing_secret(settings: &Settings) -> anyhow::Result<Secret> {
         .into());
     }
     let path = file(settings);
+    if missing == Missing::Refuse && !path.exists() {
+        bail!(
+            "there is no secret in {}: start the service, which makes it, or set JWT_SECRET to that of the service",
+            path.display()
+        );
+    }
     generated(&path)
         .with_context(|| format!("cannot keep a generated secret in {}", path.display()))
 }

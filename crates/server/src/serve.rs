@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::metrics::Recorder;
 use crate::output::say;
 use crate::schedule::Schedule;
+use crate::secret::Missing;
 use crate::settings::{Profile, Settings};
 use crate::telemetry::Export;
 use crate::{background, issuer, listener, metrics, migrate, open_files, secret, services};
@@ -29,7 +30,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Anything that keeps the service from starting, and a failure of the server as a whole; never the failure
 /// of a request.
 pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
-    let tokens = secret::tokens(&settings, settings.auth.lifetime)?;
+    let tokens = secret::tokens(&settings, settings.auth.lifetime, Missing::Generate)?;
     Pseudonym::set_key(secret::derived_key(&settings, "pseudonyms")?);
     if let Some(missing) = issuer::missing_audience(&settings) {
         tracing::warn!("{missing}: {}", issuer::SET_AUDIENCE);

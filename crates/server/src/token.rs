@@ -2,28 +2,56 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+use taskhold_application::administration::{Administration, FindUserError};
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::tokens::TokenSigner as _;
 use taskhold_domain::user::UserId;
 
 use crate::cli::Token;
-use crate::output::say;
-use crate::secret;
+use crate::output::{field, note, say};
+use crate::secret::{self, Missing};
+use crate::services;
 use crate::settings::{Misconfigured, Profile, Settings};
+use crate::user::{self, named};
 
 /// Prints a token for trying the API. Refuses to in production, where users log in.
-pub fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
+pub async fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
     if settings.profile == Profile::Production {
         return Err(Misconfigured("`taskhold token` is refused in production".into()).into());
     }
-    let user =
-        UserId::parse(options.user.as_str()).map_err(|error| anyhow::anyhow!("--user: {error}"))?;
     let lifetime = Duration::from_mins(options.minutes.into());
     if lifetime > settings.auth.max_token_lifetime {
         anyhow::bail!(
             "--minutes: a token that lives longer than auth.max_token_lifetime_days is not accepted"
         );
     }
-    let tokens = secret::tokens(settings, lifetime)?;
+    let user = subject(settings, &options.user).await.context("--user")?;
+    let tokens = secret::tokens(settings, lifetime, Missing::Refuse)?;
     say(tokens.sign(&user, SystemClock.now())?.token)
+}
+
+/// Finds the user, who need not be there yet if an id names them: the first write with the token makes them.
+async fn subject(settings: &Settings, name: &str) -> anyhow::Result<UserId> {
+    if !name.contains('@') {
+        UserId::parse(name)?;
+    }
+    let store = settings.database.connect_to_read().await?;
+    let administration = services::administration(settings, &store);
+    let found = user::find(&administration, name).await;
+    store.close().await;
+    match (found, Administration::new_id(name)) {
+        (Ok(user), _) => {
+            note(format_args!("the token is for {}", named(&user)));
+            Ok(user.id)
+        }
+        (Err(error), Some(id)) if matches!(error.downcast_ref(), Some(FindUserError::NotFound)) => {
+            note(format_args!(
+                "there is no user {} yet: the first task that is created with the token makes one",
+                field(id.as_str())
+            ));
+            Ok(id)
+        }
+        (Err(error), _) => Err(error),
+    }
 }

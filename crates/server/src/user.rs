@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, bail};
 use taskhold_application::accounts::User;
+use taskhold_application::administration::{Administration, FindUserError};
 use taskhold_domain::account::Password;
 
 use crate::cli::User as Command;
@@ -14,13 +15,16 @@ use crate::settings::Settings;
 
 /// Lists users, or changes one and prints the change. Nothing has changed if this fails.
 pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
-    migrate::ready(settings).await?;
-    let store = settings.database.connect().await?;
-    let administration = services::administration(settings, &store);
-    let find = async |name: &str| {
-        let found = administration.find(name).await;
-        found.with_context(|| format!("{name}: cannot find the user"))
+    let store = if let Command::List = command {
+        settings.database.connect_to_read().await?
+    } else {
+        // A user cannot be in a store that this would make.
+        settings.database.existing_migrations().await?;
+        migrate::ready(settings).await?;
+        settings.database.connect().await?
     };
+    let administration = services::administration(settings, &store);
+    let find = async |name: &str| find(&administration, name).await;
     match command {
         Command::List => {
             let mut out = std::io::stdout().lock();
@@ -40,7 +44,7 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
             administration.activate(&user.id).await?;
             say(format_args!(
                 "{}: active; tokens from before now stay invalid",
-                user.id
+                named(&user)
             ))?;
         }
         Command::Deactivate { user } => {
@@ -48,7 +52,7 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
             administration.deactivate(&user.id).await?;
             say(format_args!(
                 "{}: deactivated; running instances refuse its tokens within a minute",
-                user.id
+                named(&user)
             ))?;
         }
         Command::Delete { user, yes } => {
@@ -56,11 +60,14 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
             if !yes {
                 bail!(
                     "this deletes {} with all of its tasks; say --yes if you mean it",
-                    user.id
+                    named(&user)
                 );
             }
             administration.delete(&user.id).await?;
-            say(format_args!("{}: deleted, with all that was its", user.id))?;
+            say(format_args!(
+                "{}: deleted, with all that was its",
+                named(&user)
+            ))?;
         }
         Command::SetPassword { user } => {
             let user = find(&user).await?;
@@ -68,15 +75,37 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
             administration
                 .set_password(&user, &password)
                 .await
-                .with_context(|| format!("{}: cannot set the password", user.id))?;
+                .with_context(|| format!("{}: cannot set the password", named(&user)))?;
             say(format_args!(
                 "{}: has the new password; every session is ended",
-                user.id
+                named(&user)
             ))?;
         }
     }
     store.close().await;
     Ok(())
+}
+
+/// Finds the user whom an operator names.
+pub async fn find(administration: &Administration, name: &str) -> anyhow::Result<User> {
+    match administration.find(name).await {
+        Err(FindUserError::Ambiguous(users)) => {
+            let users = users.iter().map(named).collect::<Vec<_>>().join(" and ");
+            bail!(
+                "{}: it is the id of one user and the address of another, {users}; say id:… or email:…, or name the \
+                 one that you mean otherwise",
+                field(name)
+            )
+        }
+        found => found.with_context(|| format!("{}: cannot find the user", field(name))),
+    }
+}
+
+/// Returns the id and the address of a user, for people.
+pub fn named(user: &User) -> String {
+    let email = user.email.as_ref();
+    let email = email.map_or("no e-mail address", |email| email.as_str());
+    format!("{} ({})", field(user.id.as_str()), field(email))
 }
 
 /// Formats a user as fields that are separated by tabs, `-` for an empty one.

@@ -187,6 +187,8 @@ macro_rules! store_contract {
                 repeated_import_changes_nothing
                 repeated_import_keeps_later_edits
                 repeated_import_does_not_restore_deleted_tasks
+                import_again_restores_deleted_tasks_once
+                import_names_new_owners
                 last_of_duplicate_rows_wins
                 row_is_identified_by_owner_number_and_time
                 id_of_another_users_task_is_reported_as_taken

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`reader`] | [`read_rows`](reader::read_rows), which reads a file row by row |
 //! | [`writer`] | [`Writer`](writer::Writer), which writes a file task by task |
+//! | [`unknown`] | [`UnknownMembers`](unknown::UnknownMembers), which no task has a place for |
 //! | [`zone`] | [`Zone`](zone::Zone), the time zone of times without an offset |
 //!
 //! There are two [formats](Format). That of the original command-line app (the *console*) is for coming
@@ -27,6 +28,7 @@
 
 pub mod reader;
 mod row;
+pub mod unknown;
 pub mod writer;
 pub mod zone;
 

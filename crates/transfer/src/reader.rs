@@ -23,6 +23,7 @@ pub use self::location::Location;
 use self::source::Source;
 use crate::Format;
 use crate::row;
+use crate::unknown::UnknownMembers;
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +73,7 @@ pub enum Invalid {
 }
 
 /// Reads a file and calls `each` with every row until it returns [`ControlFlow::Break`]. At most one row is
-/// in memory at a time.
+/// in memory at a time. Returns the members that are left out.
 ///
 /// Without a format, it is detected by the beginning of the file. An empty file is NDJSON without tasks only
 /// if NDJSON is given: it may be what is left of any file.
@@ -83,7 +84,7 @@ pub fn read_rows(
     reader: impl BufRead,
     format: Option<Format>,
     mut each: impl FnMut(Row) -> ControlFlow<()>,
-) -> Result<(), FileError> {
+) -> Result<UnknownMembers, FileError> {
     let source = Source::new(reader)?;
     let found = match (format, source.peek()?) {
         (None | Some(Format::Console), Some(b'[')) => Format::Console,
@@ -93,11 +94,11 @@ pub fn read_rows(
         (Some(Format::Console), Some(_)) => return Err(source.invalid(Invalid::NoArray)),
         (Some(Format::Ndjson), Some(_)) => return Err(source.invalid(Invalid::NoLines)),
     };
-    let mut position = 0;
+    let (mut position, mut unknown) = (0, UnknownMembers::default());
     let mut each_value = |value: &RawValue| {
         source.begin_value();
         position += 1;
-        each(row::read(position, found, value.get()))
+        each(row::read(position, found, value.get(), &mut unknown))
     };
     let mut json = serde_json::Deserializer::from_reader(&source);
     match found {
@@ -112,8 +113,8 @@ pub fn read_rows(
             };
             let read = json.deserialize_seq(elements);
             match read.and_then(|()| json.end()) {
-                Err(error) if !is_stopped => Err(source.parser_error(error)),
-                _ => Ok(()),
+                Err(error) if !is_stopped => return Err(source.parser_error(error)),
+                _ => {}
             }
         }
         Format::Ndjson => {
@@ -132,9 +133,9 @@ pub fn read_rows(
                     break;
                 }
             }
-            Ok(())
         }
     }
+    Ok(unknown)
 }
 
 /// Passes every element of an array to a function until that returns `true`.

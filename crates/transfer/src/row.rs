@@ -14,14 +14,15 @@ use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 
 use crate::Format;
+use crate::unknown::UnknownMembers;
 use crate::zone::Zone;
 
 /// How much of an id is shown, in code points.
 const SHOWN_ID_CHARS: usize = 64;
 
 /// Reads a row from `json`, which is known to be JSON. Of a member that is given twice, the last counts.
-pub(crate) fn read(position: u64, format: Format, json: &str) -> Row {
-    let (id, content) = match Members::parse(json) {
+pub(crate) fn read(position: u64, format: Format, json: &str, unknown: &mut UnknownMembers) -> Row {
+    let (id, content) = match Members::parse(json, |name| unknown.add(name), format) {
         Ok(members) => (members.shown_id(), members.content(format)),
         Err(error) => (None, Err(error)),
     };
@@ -34,10 +35,11 @@ pub(crate) fn read(position: u64, format: Format, json: &str) -> Row {
 
 /// Returns whether `json` is an object whose id can be that of a task.
 pub(crate) fn has_task_id(json: &str) -> bool {
-    Members::parse(json).is_ok_and(|members| matches!(members.id, Some(Value::String(_))))
+    Members::parse(json, |_| (), Format::Ndjson)
+        .is_ok_and(|members| matches!(members.id, Some(Value::String(_))))
 }
 
-/// The members of a row that mean something; others are ignored, whatever their values.
+/// The members of a row that mean something; others are left out, whatever their values.
 #[derive(Default)]
 struct Members {
     id: Option<Value>,
@@ -52,12 +54,22 @@ struct Members {
 }
 
 impl Members {
-    fn parse(json: &str) -> Result<Self, RowError> {
+    /// Reads the members, and calls `leave_out` with the name of each other one.
+    fn parse(json: &str, leave_out: impl FnMut(&str), format: Format) -> Result<Self, RowError> {
         let unreadable = |error: serde_json::Error| RowError::Unreadable(message(&error));
         if !json.starts_with('{') {
             return Err(RowError::NotObject);
         }
         let given: BTreeMap<String, &RawValue> = serde_json::from_str(json).map_err(unreadable)?;
+        let unknown = given.keys().filter(|name| match name.as_str() {
+            "id" | "title" | "description" | "completed" | "user_id" | "created_at"
+            | "updated_at" => false,
+            // The title of the old format, which a title replaces.
+            "content" => format != Format::Console || given.contains_key("title"),
+            "version" => format != Format::Ndjson,
+            _ => true,
+        });
+        unknown.map(String::as_str).for_each(leave_out);
         let member = |name: &str| {
             let value = given.get(name).map(|value| match value.get() {
                 // Of the wrong type, whatever it contains.

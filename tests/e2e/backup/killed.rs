@@ -275,7 +275,9 @@ async fn assert_recovers_from_half_restore(
             target.run_command(&["copy", "--to", &others.url]),
             others.run_command(&["copy", "--to", &target.url]),
         ] {
-            outcome.assert_refused("a backup is being restored into it, or that was cut off");
+            let sentence = "a backup is being restored into it, or that was cut off";
+            assert_eq!(outcome.code, Some(78), "{outcome:?}");
+            assert!(outcome.stderr.contains(sentence), "{outcome:?}");
         }
     }
     // The orphaned processes of the killed command end by themselves.

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::{Report, migrate, run_to_success};
 use crate::service::{Database, Service};
 
-#[test]
-fn weak_or_readable_secret_is_a_problem() {
+#[tokio::test]
+async fn weak_or_readable_secret_is_a_problem() {
     let database = Database::sqlite();
     let production = ("TASKHOLD_PROFILE", "production");
     let secret = |variables: &[(&str, &str)]| Report::of(&database, variables);
@@ -42,7 +42,8 @@ fn weak_or_readable_secret_is_a_problem() {
     );
 
     run_to_success(&database, &["migrate", "up"]);
-    run_to_success(&database, &["token", "--user", "anna"]);
+    let unset = [("JWT_SECRET", "")];
+    drop(Service::start_with(&database, &unset).await);
     let file = database.folder.path().join("data/jwt-secret");
     secret(&[("JWT_SECRET", "")]).assert_finding("secret", "ok", "generated");
     fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("changed");

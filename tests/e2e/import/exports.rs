@@ -156,6 +156,7 @@ async fn failed_export_leaves_the_output_file_unchanged() {
 #[test]
 fn unwritable_output_is_refused_by_name() {
     let database = Database::sqlite();
+    assert_eq!(database.import(&fixture("01-current"), &[]).0, 0);
     for output in ["nowhere/new.json", ".", "/dev/null"] {
         let refused = database.taskhold(&["export", "--user", "alice", "--output", output]);
         assert_eq!(refused.status.code(), Some(1), "{output}: {refused:?}");

@@ -89,6 +89,7 @@ fn progress_without_a_terminal_is_plain_lines() {
     let database = Database::sqlite();
     let rows = (1..=50_001).map(|id| json!({"id": id, "title": "t", "user_id": "alice"}));
     let file = database.file(Value::Array(rows.collect()).to_string());
+    assert!(database.taskhold(&["migrate", "up"]).status.success());
     let output = database.taskhold(&["import", &file, "--dry-run"]);
     assert!(output.status.success(), "{output:?}");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");

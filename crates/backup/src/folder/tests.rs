@@ -32,6 +32,7 @@ fn publish(folder: &BackupFolder, micros: i64, rows: &str) -> Result<Backup, Bac
         sha256,
         tables: [].into(),
         left_out: vec![],
+        schema: None,
     })
 }
 

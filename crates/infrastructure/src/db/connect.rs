@@ -11,9 +11,10 @@ use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use crate::db::error::{Failure, PROTOCOL_VIOLATION};
-use crate::db::lock::{DatabaseLock, LockError};
+use crate::db::lock::{self, DatabaseLock, LockError};
 use crate::db::session::MaintenanceSession;
-use crate::db::sqlite::{self, FileError, make_private_file};
+use crate::db::sqlite::{self, FileError, refuse_mounted_alone};
+use crate::db::tables::{self, MisplacedTables};
 use crate::url::{DatabaseKind, DatabaseUrl};
 
 /// The longest that one attempt to connect may take.
@@ -112,6 +113,14 @@ pub enum ConnectError {
         /// The server, without the password.
         server: String,
     },
+    /// The search path does not lead to one set of tables.
+    #[error("{tables} ({server})")]
+    Misplaced {
+        /// What is wrong.
+        tables: MisplacedTables,
+        /// The server, without the password.
+        server: String,
+    },
     /// The pooler in front of the server answers one session with rows of another.
     #[error(
         "the pooler in front of {server} mixes up prepared statements, and could answer with another \
@@ -155,14 +164,25 @@ impl ConnectOptions {
             .map_or(Ok(()), sqlite::check_writable)
     }
 
-    /// Opens a session without time limits, for work on the whole database.
+    /// Refuses a SQLite file that another process serves under another name. To be called before the file is opened.
+    ///
+    /// # Errors
+    /// [`LockError`].
+    pub fn refuse_other_name(&self) -> Result<(), LockError> {
+        match self.url.kind() {
+            DatabaseKind::Sqlite(path) => lock::refuse_other_name(path),
+            DatabaseKind::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Opens a session without time limits, for work on the whole database. A SQLite file must exist.
     ///
     /// # Errors
     /// [`ConnectError`].
     pub async fn session(&self) -> Result<MaintenanceSession, ConnectError> {
         match self.url.kind() {
             DatabaseKind::Sqlite(path) => {
-                make_private_file(path)?;
+                refuse_mounted_alone(path)?;
                 let options = sqlite::options(path);
                 let connection = SqliteConnection::connect_with(&options).await;
                 let connection = connection.map_err(|error| FileError::open(path, error))?;
@@ -237,7 +257,8 @@ impl ConnectOptions {
     async fn check_session(&self, session: &mut PgConnection) -> Result<(), ConnectError> {
         self.refuse_statement_pooler(session).await?;
         self.refuse_encoding(session).await?;
-        self.refuse_half_restored(session).await
+        self.refuse_half_restored(session).await?;
+        self.refuse_misplaced_tables(session).await
     }
 
     /// Returns the rows of statements, which are not prepared: the pooler is not known yet to keep prepared
@@ -327,6 +348,27 @@ impl ConnectOptions {
         Err(ConnectError::HalfRestored {
             server: self.url.to_string(),
         })
+    }
+
+    /// Refuses a search path that leads to several sets of tables, or to other tables.
+    async fn refuse_misplaced_tables(
+        &self,
+        session: &mut PgConnection,
+    ) -> Result<(), ConnectError> {
+        let found = self.query(session, tables::FIND).await.and_then(|rows| {
+            let rows = rows
+                .iter()
+                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+            rows.collect::<Result<Vec<_>, sqlx::Error>>()
+        });
+        let found = found.map_err(|error| self.failed(error))?;
+        match tables::only_schema(found) {
+            Ok(_) => Ok(()),
+            Err(tables) => Err(ConnectError::Misplaced {
+                tables,
+                server: self.url.to_string(),
+            }),
+        }
     }
 
     /// Returns the configured number of connections, or what the role's limit leaves beside the one for

@@ -1,20 +1,20 @@
 //! Schema migrations, safe to run by several instances at once: all pending ones run in one transaction
 //! under a lock, so an instance sees either all or nothing of another's work.
 
-use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query};
+use sea_orm::sea_query::{Func, Query};
 use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityName,
-    EntityTrait, QueryOrder, SqliteTransactionMode, SqlxPostgresConnector, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult,
+    SqliteTransactionMode, SqlxPostgresConnector, Statement, TransactionOptions, TransactionTrait,
 };
-use sea_orm_migration::{MigratorTrait, seaql_migrations};
+use sea_orm_migration::MigratorTrait;
 use taskhold_migration::Migrator;
 
 use crate::db::connect::{ATTEMPT_TIMEOUT, ConnectError, ConnectOptions, session_options};
 use crate::db::error::sql_state;
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, make_private_file};
+use crate::db::tables::{self, quoted};
 use crate::url::DatabaseKind;
 
 /// An arbitrary number that no other program on the same database uses for its own advisory lock.
@@ -182,32 +182,38 @@ pub fn known() -> Vec<String> {
 }
 
 async fn applied(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    if !has_history(connection).await? {
+    let Some(history) = history(connection).await? else {
         return Ok(Vec::new());
-    }
-    let rows = seaql_migrations::Entity::find()
-        .order_by_asc(seaql_migrations::Column::Version)
-        .all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|row| row.version).collect())
+    };
+    let sql = format!("SELECT version FROM {history} ORDER BY version");
+    let rows = rows(connection, sql).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
-/// Returns whether the table of applied migrations exists. The first migration creates it.
-async fn has_history(connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    let name = seaql_migrations::Entity.table_name();
-    let mut tables = Query::select();
-    match connection.get_database_backend() {
-        DbBackend::Postgres => tables
-            .column("tablename")
-            .from("pg_tables")
-            .and_where(Expr::cust("schemaname = ANY (current_schemas(false))"))
-            .and_where(Expr::col("tablename").eq(name)),
-        _ => tables
-            .column("name")
-            .from("sqlite_master")
-            .and_where(Expr::col("name").eq(name)),
-    };
-    Ok(connection.query_one(&tables).await?.is_some())
+/// Returns the table of applied migrations, as SQL; `None` if there are no tables.
+async fn history(connection: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
+    if connection.get_database_backend() == DbBackend::Postgres {
+        let schema = schema(connection).await?;
+        return Ok(schema.map(|schema| format!("{}.seaql_migrations", quoted(&schema))));
+    }
+    let sql = "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'";
+    let found = rows(connection, sql.to_owned()).await?;
+    Ok((!found.is_empty()).then(|| "seaql_migrations".to_owned()))
+}
+
+/// Returns the schema of PostgreSQL in which the tables are.
+async fn schema(connection: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
+    let found = rows(connection, tables::FIND.to_owned()).await?;
+    let found = found
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)));
+    let found: Result<Vec<_>, DbErr> = found.collect();
+    tables::only_schema(found?).map_err(|error| DbErr::Custom(error.to_string()))
+}
+
+async fn rows(connection: &impl ConnectionTrait, sql: String) -> Result<Vec<QueryResult>, DbErr> {
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    connection.query_all_raw(statement).await
 }
 
 /// Begins a transaction that excludes other instances that migrate.
@@ -224,6 +230,15 @@ async fn begin_locked(connection: &DatabaseConnection) -> Result<DatabaseTransac
             .expr(Func::cust("pg_advisory_xact_lock").arg(LOCK_KEY))
             .to_owned();
         transaction.query_one(&lock).await?;
+        if let Some(schema) = schema(&transaction).await? {
+            // New tables belong to those that are there, which need not be in the first schema of the path.
+            let path = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT set_config('search_path', $1 || ', ' || current_setting('search_path'), true)",
+                [quoted(&schema).into()],
+            );
+            transaction.query_one_raw(path).await?;
+        }
     }
     Ok(transaction)
 }

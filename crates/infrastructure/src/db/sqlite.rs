@@ -12,7 +12,9 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 
-use crate::files::{create_private_folder, folder_of, open_private_file, sync_folder, with_suffix};
+use crate::files::{
+    create_private_folder, folder_of, mounted_alone, open_private_file, sync_folder, with_suffix,
+};
 
 /// The longest that a call waits for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,6 +57,16 @@ pub enum FileError {
         path: PathBuf,
         /// The error of SQLite or the system.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It, or a file beside it, is mounted alone: SQLite would keep new writes beside the mount, where nobody looks
+    /// for them later.
+    #[error(
+        "{} is mounted alone, and what SQLite writes beside it would be lost: mount its folder instead",
+        path.display()
+    )]
+    MountedAlone {
+        /// The mounted file.
+        path: PathBuf,
     },
 }
 
@@ -115,7 +127,17 @@ pub(crate) fn make_private_file(path: &Path) -> Result<(), FileError> {
     } else {
         open_private_file(path).and_then(|_| sync_folder(folder))
     };
-    made.map_err(|source| FileError::open(path, source))
+    made.map_err(|source| FileError::open(path, source))?;
+    refuse_mounted_alone(path)
+}
+
+/// Refuses a file that is mounted alone.
+pub(crate) fn refuse_mounted_alone(path: &Path) -> Result<(), FileError> {
+    match mounted_alone(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(path)) => Err(FileError::MountedAlone { path }),
+        Err(source) => Err(FileError::open(path, source)),
+    }
 }
 
 /// Checks that this process may write an existing file, its folder, and the files that SQLite keeps beside it.

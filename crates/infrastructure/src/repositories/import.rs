@@ -4,7 +4,7 @@
 
 mod staged;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use sea_orm::sqlx::{self, PgConnection};
@@ -40,13 +40,14 @@ const DELETED_SINCE: i64 = 2;
 const TAKEN: i64 = 3;
 
 /// Returns the statement that decides what happens to each row, by earlier imports and existing tasks.
-fn verdicts() -> String {
+fn verdicts(again: bool) -> String {
+    let deleted = if again { IMPORTED } else { DELETED_SINCE };
     format!(
         "INSERT INTO verdicts (position, verdict) \
          SELECT staged.position, CASE \
             WHEN tasks.user_id = staged.user_id THEN {ALREADY_THERE} \
             WHEN tasks.id IS NOT NULL THEN {TAKEN} \
-            WHEN imports.task_id IS NOT NULL THEN {DELETED_SINCE} \
+            WHEN imports.task_id IS NOT NULL THEN {deleted} \
             ELSE {IMPORTED} END \
          FROM staged \
          LEFT JOIN imports ON imports.user_id = staged.user_id AND imports.origin = staged.origin \
@@ -211,13 +212,13 @@ impl ImportRun for SqlImport {
         Ok(())
     }
 
-    async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
+    async fn import(&mut self, now: Timestamp, again: bool) -> Result<ImportOutcome, StoreError> {
         if let MaintenanceSession::Postgres(connection) = &mut self.session {
             send(connection, &mut self.unsent).await?;
         }
         let duplicates = self.leave_out_duplicates().await?;
         self.lock().await?;
-        self.execute(&verdicts()).await?;
+        self.execute(&verdicts(again)).await?;
         self.refresh_statistics("verdicts").await?;
         let counts = self
             .counts("SELECT user_id, verdict, count(*) FROM staged JOIN verdicts USING (position) GROUP BY user_id, verdict")
@@ -228,6 +229,12 @@ impl ImportRun for SqlImport {
              WHERE position IN (SELECT position FROM verdicts WHERE verdict <> {IMPORTED})"
         ))
         .await?;
+        let created = self
+            .counts(
+                "SELECT user_id, CAST(0 AS bigint), count(*) FROM staged \
+                 WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = staged.user_id) GROUP BY user_id",
+            )
+            .await?;
         let users = format!(
             "INSERT INTO users (id, is_active, created_at, updated_at) \
              SELECT DISTINCT user_id, true, CAST({now} AS bigint), CAST({now} AS bigint) \
@@ -242,12 +249,17 @@ impl ImportRun for SqlImport {
         .await?;
         self.execute(
             "INSERT INTO imports (user_id, origin, console_id, created_at, task_id) \
-             SELECT user_id, origin, console_id, remembered_at, id FROM staged \
-             ORDER BY user_id, origin, console_id, remembered_at",
+             SELECT user_id, origin, console_id, remembered_at, id FROM staged WHERE true \
+             ORDER BY user_id, origin, console_id, remembered_at \
+             ON CONFLICT (user_id, origin, console_id, created_at) DO UPDATE SET task_id = excluded.task_id",
         )
         .await?;
         Ok(ImportOutcome {
             owners: by_owner(duplicates, counts),
+            created: created
+                .into_iter()
+                .map(|(owner, ..)| owner)
+                .collect::<BTreeSet<_>>(),
             taken,
         })
     }

@@ -1,10 +1,10 @@
 //! The SQLite file, and free space.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{Access, access, statvfs};
-use taskhold_infrastructure::files::{folder_of, with_suffix};
+use taskhold_infrastructure::files::{folder_of, mounted_alone, with_suffix};
 
 use super::report::{Finding, Report};
 use crate::settings::Settings;
@@ -54,6 +54,15 @@ fn file(path: &Path) -> Finding {
             );
         }
     }
+    if let Ok(Some(part)) = mounted_alone(path) {
+        return Finding::problem(
+            format!(
+                "{} is mounted alone, and what SQLite writes beside it would be lost: the service does not start",
+                part.display()
+            ),
+            "mount its folder instead",
+        );
+    }
     for file in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
         let mode = file
             .metadata()
@@ -65,6 +74,13 @@ fn file(path: &Path) -> Finding {
                 format!("chmod 600 {shown}"),
             );
         }
+    }
+    let names = path.metadata().map_or(1, |file| file.nlink());
+    if names > 1 {
+        return Finding::warning(
+            format!("{} has {names} names (hard links)", path.display()),
+            "remove the others: what was written under one name is not seen under another until the service has stopped",
+        );
     }
     Finding::ok(format!("{} is for its owner only", path.display()))
 }

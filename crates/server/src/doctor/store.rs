@@ -266,7 +266,13 @@ async fn pooler(settings: &Settings, store: &mut Inspector) -> Answer {
 
 /// Checks that the tables are those of this program.
 async fn schema(settings: &Settings, store: &mut Inspector) -> Answer {
-    let migrations = store.migrations().await?;
+    let migrations = match store.migrations().await {
+        Err(InspectionError::Misplaced(tables)) => {
+            let advice = "the service does not start before (docs/operations/postgresql.md)";
+            return Ok(Some(Finding::problem(tables.to_string(), advice)));
+        }
+        migrations => migrations?,
+    };
     let names = |is_meant: fn(&MigrationStatus) -> bool| {
         let meant = migrations.iter().filter(|migration| is_meant(migration));
         let names: Vec<_> = meant.map(|migration| migration.name.as_str()).collect();

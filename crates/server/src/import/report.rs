@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, IntoInnerError, Seek as _, Write};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Deserialize, Serialize, Serializer};
 use taskhold_application::import::{Counts, RejectedRow, Summary};
+use taskhold_domain::user::UserId;
+use taskhold_transfer::unknown::{Meaning, UnknownMembers};
 
 use super::progress::Progress;
 use crate::cli::Import;
@@ -26,6 +28,7 @@ pub struct Report {
     file: Option<(PathBuf, NewFile)>,
     source: String,
     is_dry_run: bool,
+    left_out: UnknownMembers,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,7 +46,18 @@ struct Document<'a> {
     total: Totals,
     rejected_rows: u64,
     owners: BTreeMap<&'a str, Totals>,
+    new_users: Vec<&'a str>,
+    unknown_members: Vec<UnknownMember<'a>>,
+    further_unknown_members: u64,
     rejected: RejectedRows,
+}
+
+/// A member of rows that was left out.
+#[derive(Serialize)]
+struct UnknownMember<'a> {
+    name: &'a str,
+    rows: u64,
+    looks_like: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +78,21 @@ impl From<&Counts> for Totals {
             duplicates_dropped: counts.duplicates,
             // A task that differs from its row undoes the import.
             verified: counts.imported,
+        }
+    }
+}
+
+impl<'a> UnknownMember<'a> {
+    fn of((name, rows): (&'a str, u64)) -> Self {
+        let looks_like = Meaning::of(name).map(|meaning| match meaning {
+            Meaning::Completion => "completion",
+            Meaning::Owner => "owner",
+            Meaning::Date => "date",
+        });
+        Self {
+            name,
+            rows,
+            looks_like,
         }
     }
 }
@@ -97,11 +126,70 @@ impl Report {
             file: file.transpose()?,
             source: options.file.display().to_string(),
             is_dry_run: options.dry_run,
+            left_out: UnknownMembers::default(),
         })
     }
 
     pub fn rejected(&self) -> u64 {
         self.rejected
+    }
+
+    /// Takes the members that were left out.
+    pub fn left_out(&mut self, members: UnknownMembers) {
+        if !members.is_empty() {
+            self.left_out = members;
+        }
+    }
+
+    /// Fails if members were left out.
+    pub fn refuse_left_out(&self) -> anyhow::Result<()> {
+        if self.left_out.is_empty() {
+            return Ok(());
+        }
+        self.warn();
+        bail!(
+            "nothing was imported, since --strict refuses members that Taskhold does not know: {}",
+            self.left_out_lines().join(", ")
+        )
+    }
+
+    fn left_out_lines(&self) -> Vec<String> {
+        let names = self.left_out.iter();
+        let mut lines: Vec<_> = names
+            .map(|(name, rows)| format!("{} in {rows} rows", field(name)))
+            .collect();
+        if self.left_out.beyond() > 0 {
+            lines.push(format!(
+                "{} members of further names",
+                self.left_out.beyond()
+            ));
+        }
+        lines
+    }
+
+    /// Warns of members without which a task seems to say something else.
+    fn warn(&self) {
+        for (name, rows) in self.left_out.iter() {
+            let name = field(name);
+            let (seems, known) = match Meaning::of(&name) {
+                Some(Meaning::Completion) => (
+                    "whether a task is done",
+                    "`completed`, which is true or false; without it a task is open",
+                ),
+                Some(Meaning::Owner) => (
+                    "the owner of a task",
+                    "`user_id`; without it a task belongs to --user",
+                ),
+                Some(Meaning::Date) => (
+                    "a date",
+                    "`created_at` and `updated_at`; it keeps no other dates",
+                ),
+                None => continue,
+            };
+            note(format_args!(
+                "warning: {name} ({rows} rows) looks like {seems} and is left out: Taskhold reads {known}"
+            ));
+        }
     }
 
     /// Adds a rejected row, and prints it above the progress if it is one of the first.
@@ -124,6 +212,7 @@ impl Report {
 
     /// Writes the file and prints the summary.
     pub fn write(mut self, summary: &Summary) -> anyhow::Result<()> {
+        self.warn();
         let file = self.file.take();
         let rejected = self.rejected;
         let lines = self.lines(summary);
@@ -156,14 +245,34 @@ impl Report {
         ));
         lines.extend(summary.owners.iter().map(|(owner, counts)| {
             format!(
-                "  {owner}: {} imported, {} already there, {} deleted since, {} duplicates dropped",
-                counts.imported, counts.already_there, counts.deleted_since, counts.duplicates
+                "  {}{}: {} imported, {} already there, {} deleted since, {} duplicates dropped",
+                field(owner.as_str()),
+                if summary.created.contains(owner) {
+                    " (a new user)"
+                } else {
+                    ""
+                },
+                counts.imported,
+                counts.already_there,
+                counts.deleted_since,
+                counts.duplicates
             )
         }));
+        if !self.left_out.is_empty() {
+            lines.push("left out, since Taskhold does not know them:".to_owned());
+            lines.extend(self.left_out_lines().iter().map(|line| format!("  {line}")));
+        }
+        if total.deleted_since > 0 {
+            lines.push(format!(
+                "{} rows were imported before, and their tasks deleted since: --again imports them again, as new tasks",
+                total.deleted_since
+            ));
+        }
         lines
     }
 
     fn write_file(self, mut file: NewFile, summary: &Summary) -> anyhow::Result<()> {
+        let left_out = self.left_out;
         let mut rows = self.rows.into_inner().map_err(IntoInnerError::into_error)?;
         rows.rewind()?;
         let owners = summary.owners.iter();
@@ -178,6 +287,9 @@ impl Report {
             owners: owners
                 .map(|(owner, counts)| (owner.as_str(), counts.into()))
                 .collect(),
+            new_users: summary.created.iter().map(UserId::as_str).collect(),
+            unknown_members: left_out.iter().map(UnknownMember::of).collect(),
+            further_unknown_members: left_out.beyond(),
             rejected: RejectedRows(rows),
         };
         let mut out = BufWriter::new(&mut file);

@@ -5,11 +5,13 @@ use std::num::{NonZeroU8, NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use taskhold_infrastructure::Database;
 use taskhold_infrastructure::db::connect::{ConnectError, ConnectOptions};
 use taskhold_infrastructure::db::lock::{DatabaseLock, LockError};
-use taskhold_infrastructure::db::migrations::SchemaMigrator;
+use taskhold_infrastructure::db::migrations::{MigrationStatus, SchemaMigrator};
+use taskhold_infrastructure::inspection::MissingStore;
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use super::{Misconfigured, given};
@@ -104,12 +106,59 @@ impl DatabaseSettings {
             anyhow::Error::from(Misconfigured(format!("{setting}: {error:#}")))
         };
         let lock = self.options.lock().map_err(|error| match error {
-            LockError::Held { .. } => anyhow::Error::from(error).context(self.setting),
+            LockError::Held { .. } | LockError::OtherName { .. } => {
+                anyhow::Error::from(error).context(self.setting)
+            }
             LockError::File(_) | LockError::Lock { .. } => unwritable(error.into()),
         })?;
         let writable = self.options.check_writable();
         writable.map_err(|error| unwritable(error.into()))?;
         Ok(lock)
+    }
+
+    /// Returns the migrations of a store that is there, for a command that must not make one. Changes nothing.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be opened, with the name of the setting.
+    pub async fn existing_migrations(&self) -> anyhow::Result<Vec<MigrationStatus>> {
+        self.refuse_other_name()?;
+        let found = self.direct_options().existing_migrations().await;
+        found.map_err(|error| match error {
+            MissingStore::Open(error) => not_opened(self.direct_setting(), error),
+            error => anyhow::Error::from(error).context(self.direct_setting()),
+        })
+    }
+
+    /// Refuses a SQLite file that is served under another name.
+    ///
+    /// # Errors
+    /// It is, with the name of the setting.
+    pub fn refuse_other_name(&self) -> anyhow::Result<()> {
+        self.options.refuse_other_name().context(self.setting)
+    }
+
+    /// Opens the store for a command that only reads: it must be there, with every migration.
+    ///
+    /// # Errors
+    /// Why it cannot be read, with the name of the setting.
+    pub async fn connect_to_read(&self) -> anyhow::Result<Database> {
+        self.expect_current().await?;
+        self.connect().await
+    }
+
+    /// Checks that the store is there, with every migration. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`connect_to_read`](Self::connect_to_read).
+    pub async fn expect_current(&self) -> anyhow::Result<()> {
+        let migrations = self.existing_migrations().await?;
+        if migrations.iter().any(|migration| !migration.applied) {
+            bail!(
+                "the {} lacks migrations of this program: run `taskhold migrate up`, or start the service",
+                self.direct_options().url
+            );
+        }
+        Ok(())
     }
 
     /// Returns how the database itself is opened, for work on all of it.

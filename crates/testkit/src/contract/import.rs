@@ -74,16 +74,21 @@ fn counts_of(owner: &str, counts: [u64; 4]) -> (UserId, Counts) {
 async fn stage_and_import(
     store: &Ports,
     rows: &[ImportedRow],
+    again: bool,
 ) -> (Box<dyn ImportRun>, ImportOutcome, u64) {
     let mut run = store.imports.begin_import().await.expect("begun");
     run.stage(rows).await.expect("set aside");
-    let outcome = run.import(at(0)).await.expect("imported");
+    let outcome = run.import(at(0), again).await.expect("imported");
     let verified = run.verify().await.expect("verified");
     (run, outcome, verified)
 }
 
 async fn run_import(store: &Ports, rows: &[ImportedRow]) -> ImportOutcome {
-    let (run, outcome, verified) = stage_and_import(store, rows).await;
+    import_and_commit(store, rows, false).await
+}
+
+async fn import_and_commit(store: &Ports, rows: &[ImportedRow], again: bool) -> ImportOutcome {
+    let (run, outcome, verified) = stage_and_import(store, rows, again).await;
     run.commit().await.expect("committed");
     let imported: u64 = outcome.owners.values().map(|counts| counts.imported).sum();
     assert_eq!(verified, imported, "what is imported is read back");
@@ -98,7 +103,7 @@ pub async fn import_is_atomic(store: &Ports) {
         let (first, second) = rows.split_at(2);
         run.stage(first).await.expect("set aside");
         run.stage(second).await.expect("set aside");
-        run.import(at(0)).await.expect("imported");
+        run.import(at(0), false).await.expect("imported");
         assert_eq!(run.verify().await.expect("verified"), 4);
         for owner in ["alice", "bob"] {
             assert_eq!(list_tasks(store, &user(owner)).await, []);
@@ -201,6 +206,45 @@ pub async fn repeated_import_does_not_restore_deleted_tasks(store: &Ports) {
     }
 }
 
+/// Checks that deleted tasks come back once, and that a plain import then recognizes them.
+pub async fn import_again_restores_deleted_tasks_once(store: &Ports) {
+    let alice = user("alice");
+    let rows = |first_id| [file(first_id), vec![native_row(5, task("alice", 5))]].concat();
+    let first = rows(10);
+    run_import(store, &first).await;
+    for round in [20, 40] {
+        for deleted in list_tasks(store, &alice).await {
+            let removed = store.tasks.remove(&alice, deleted.id, &Precondition::None);
+            assert!(removed.await.expect("answered"));
+        }
+        for (first_id, again, [imported, there]) in [
+            (round, true, [4, 0]),
+            (round + 10, true, [0, 4]),
+            (round + 20, false, [0, 4]),
+        ] {
+            let outcome = import_and_commit(store, &rows(first_id), again).await;
+            let expected = [
+                counts_of("alice", [imported, there, 0, 0]),
+                counts_of("bob", [0, 1, 0, 0]),
+            ];
+            assert_eq!(outcome.owners, expected.into());
+            let mut tasks = list_tasks(store, &alice).await;
+            tasks.sort_by_key(|task| task.id);
+            let mut expected = tasks_of(&rows(round), "alice");
+            expected.sort_by_key(|task| task.id);
+            assert_eq!(tasks, expected);
+        }
+    }
+}
+
+/// Checks that an import names the owners that it creates.
+pub async fn import_names_new_owners(store: &Ports) {
+    run_import(store, &file(10)[..1]).await;
+    let outcome = run_import(store, &file(20)).await;
+    assert_eq!(outcome.created, [user("bob")].into());
+    assert_eq!(run_import(store, &file(30)).await.created, [].into());
+}
+
 /// Checks rows that are staged separately.
 pub async fn last_of_duplicate_rows_wins(store: &Ports) {
     let titled = |owner: &str, number, text: &str| Task {
@@ -220,7 +264,7 @@ pub async fn last_of_duplicate_rows_wins(store: &Ports) {
     for part in rows.chunks(1) {
         run.stage(part).await.expect("set aside");
     }
-    let outcome = run.import(at(0)).await.expect("imported");
+    let outcome = run.import(at(0), false).await.expect("imported");
     assert_eq!(run.verify().await.expect("verified"), 3);
     run.commit().await.expect("committed");
     let expected = [

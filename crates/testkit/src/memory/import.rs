@@ -79,7 +79,7 @@ impl ImportRun for MemoryImport {
         Ok(())
     }
 
-    async fn import(&mut self, now: Timestamp) -> Result<ImportOutcome, StoreError> {
+    async fn import(&mut self, now: Timestamp, again: bool) -> Result<ImportOutcome, StoreError> {
         let lock = self.store.import_lock.clone().lock_owned().await;
         let rows = self.store.rows();
         let mut owners = BTreeMap::<_, Counts>::new();
@@ -95,18 +95,27 @@ impl ImportRun for MemoryImport {
             match rows.tasks.get(before.unwrap_or(&row.task.id)) {
                 Some(task) if task.owner == *owner => outcome.already_there += 1,
                 Some(task) => taken.push((row.position, task.id)),
-                None if before.is_some() => outcome.deleted_since += 1,
+                None if before.is_some() && !again => outcome.deleted_since += 1,
                 None => {
                     outcome.imported += 1;
                     imported.push(row);
                 }
             }
         }
+        let owners_of_new = imported.iter().map(|row| &row.task.owner);
+        let created = owners_of_new
+            .filter(|owner| !rows.users.contains_key(owner))
+            .cloned()
+            .collect();
         drop(rows);
         taken.reverse();
         self.staged = imported;
         self.importing = Some((now, lock));
-        Ok(ImportOutcome { owners, taken })
+        Ok(ImportOutcome {
+            owners,
+            created,
+            taken,
+        })
     }
 
     async fn verify(&mut self) -> Result<u64, StoreError> {

@@ -16,7 +16,7 @@ fn rows_of(file: impl AsRef<[u8]>, format: Option<Format>) -> Result<Vec<Row>, S
         rows.push(row);
         ControlFlow::Continue(())
     });
-    read.map(|()| rows).map_err(|error| error.to_string())
+    read.map(|_| rows).map_err(|error| error.to_string())
 }
 
 fn errors(file: impl AsRef<[u8]>) -> Vec<(u64, Option<RowError>)> {
@@ -247,4 +247,32 @@ fn rows_are_read_one_by_one_until_told_to_stop() {
     });
     read.expect("stopped");
     assert_eq!(last, 100_000);
+}
+
+#[test]
+fn unknown_members_are_counted_by_name() {
+    let unknown = |file: &str, format| {
+        let read = read_rows(file.as_bytes(), Some(format), |_| ControlFlow::Continue(()));
+        let unknown = read.expect("a file");
+        let names: Vec<_> = unknown
+            .iter()
+            .map(|(name, rows)| (name.to_owned(), rows))
+            .collect();
+        names
+    };
+    let file = r#"[{"id": 1, "content": "old format", "done": true},
+        {"id": 2, "title": "t", "content": "beside a title", "done": 1, "done": [2], "x": {"y": 1}},
+        {"id": 3, "title": "", "Title": "rejected", "version": 1}, 4]"#;
+    let expected = [
+        ("done", 2),
+        ("Title", 1),
+        ("content", 1),
+        ("version", 1),
+        ("x", 1),
+    ];
+    let expected = expected.map(|(name, rows)| (name.to_owned(), rows));
+    assert_eq!(unknown(file, Format::Console), expected);
+    let line = r#"{"id": "x", "title": "t", "description": "", "completed": false, "user_id": "u", "version": 1,
+        "created_at": null, "updated_at": null, "content": "c"}"#;
+    assert_eq!(unknown(line, Format::Ndjson), [("content".to_owned(), 1)]);
 }
