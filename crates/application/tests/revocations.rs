@@ -12,6 +12,7 @@ use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tokens::Identity;
 use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::Ending;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -60,7 +61,11 @@ async fn revocation_during_refresh_stays_in_effect() {
     let meanwhile = {
         let (store, revocations) = (store.clone(), revocations.clone());
         async move {
-            store.store.end(None, &revocation).await.expect("ended");
+            store
+                .store
+                .end(Ending::All, &revocation)
+                .await
+                .expect("ended");
             revocations.add(&revocation);
         }
     };

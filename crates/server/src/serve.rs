@@ -32,6 +32,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     if let Some(missing) = issuer::missing_audience(&settings) {
         tracing::warn!("{missing}: {}", issuer::SET_AUDIENCE);
     }
+    let devices = secret::device_tokens(&settings)?;
     let tokens = match issuer::keys(&settings.auth).await? {
         Some(keys) => tokens.with_issuer_keys(keys),
         None => tokens,
@@ -47,7 +48,14 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     }
     let database = settings.database.connect().await?;
     let metrics = recorder.source(database.clone());
-    let mut services = services::api(&settings, tokens, counters_key, &database, &metrics);
+    let mut services = services::api(
+        &settings,
+        tokens,
+        devices,
+        counters_key,
+        &database,
+        &metrics,
+    );
     services.traces = export.clone().map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
     let listener =
