@@ -75,6 +75,10 @@ fn post(path: &str, body: Value) -> (Method, &str, Value) {
     (Method::POST, path, body)
 }
 
+fn refresh(token: &str) -> (Method, &'static str, Value) {
+    post(REFRESH, json!({"refresh_token": token}))
+}
+
 async fn every_security_event_is_logged(database: Database) {
     let variables = [
         BEHIND_A_PROXY,
@@ -90,6 +94,26 @@ async fn every_security_event_is_logged(database: Database) {
         seen: 0,
         names: BTreeSet::new(),
     };
+    let (first, third) = logins_and_refreshes(&mut watched, &nobody).await;
+    refused_tokens(&mut watched, &first).await;
+    changes_and_endings(&mut watched, &nobody, &third).await;
+
+    let all = Event::ALL.map(|event| event.name().to_owned());
+    assert_eq!(watched.names, all.into());
+    let log = watched.service.log();
+    for secret in [
+        "horse",
+        "example.org",
+        &first.access,
+        &first.refresh,
+        "an issuer",
+    ] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+}
+
+/// Returns the first grant, which is revoked, and one that is not.
+async fn logins_and_refreshes(watched: &mut Watched, nobody: &Client) -> (Grant, Grant) {
     let ours = json!({"email": "anna@example.org", "password": PASSWORD});
     let wrong = json!({"email": "anna@example.org", "password": WRONG});
     let unknown = json!({"email": "nobody@example.org", "password": PASSWORD});
@@ -105,26 +129,25 @@ async fn every_security_event_is_logged(database: Database) {
         .await;
     let first = Grant::of(&answer, 201);
     let event = ("registration_failed", "email_taken");
-    watched.logs(&nobody, registered, 409, event, false).await;
+    watched.logs(nobody, registered, 409, event, false).await;
     let event = ("login", "known_address");
     let login = post(LOGIN, ours.clone());
-    let answer = watched.logs(&nobody, login.clone(), 200, event, true).await;
+    let answer = watched.logs(nobody, login.clone(), 200, event, true).await;
     let second = Grant::of(&answer, 200);
     let event = ("login_failed", "unknown_account");
     watched
-        .logs(&nobody, post(LOGIN, unknown), 401, event, false)
+        .logs(nobody, post(LOGIN, unknown), 401, event, false)
         .await;
     let event = ("login_failed", "wrong_password");
     let guess = post(LOGIN, wrong);
     for _ in 0..5 {
-        watched.logs(&nobody, guess.clone(), 401, event, true).await;
+        watched.logs(nobody, guess.clone(), 401, event, true).await;
     }
     let event = ("lock_out", "known_address");
-    watched.logs(&nobody, guess, 429, event, true).await;
+    watched.logs(nobody, guess, 429, event, true).await;
 
-    let refresh = |token: &str| post(REFRESH, json!({"refresh_token": token}));
     let answer = send_from(
-        &nobody,
+        nobody,
         CLIENT,
         Method::POST,
         REFRESH,
@@ -134,14 +157,14 @@ async fn every_security_event_is_logged(database: Database) {
     assert_eq!(answer.status, 200, "{answer:?}");
     let event = ("refresh_token_reuse", "session_ended");
     watched
-        .logs(&nobody, refresh(&first.refresh), 401, event, true)
+        .logs(nobody, refresh(&first.refresh), 401, event, true)
         .await;
     let event = ("refresh_refused", "unknown_or_expired");
     watched
-        .logs(&nobody, refresh("invented"), 401, event, false)
+        .logs(nobody, refresh("invented"), 401, event, false)
         .await;
     let answer = send_from(
-        &nobody,
+        nobody,
         CLIENT,
         Method::POST,
         REFRESH,
@@ -149,9 +172,10 @@ async fn every_security_event_is_logged(database: Database) {
     )
     .await;
     let third = Grant::of(&answer, 200);
+    (first, third)
+}
 
-    refused_tokens(&mut watched, &first).await;
-
+async fn changes_and_endings(watched: &mut Watched, nobody: &Client, third: &Grant) {
     let anna = third.client(&watched.service);
     let change = |current: &str| {
         let body = json!({"current_password": current, "new_password": "another horse"});
@@ -178,7 +202,7 @@ async fn every_security_event_is_logged(database: Database) {
     let ben = json!({"email": "ben@example.org", "password": PASSWORD});
     let event = ("registration", "password");
     let answer = watched
-        .logs(&nobody, post(REGISTER, ben.clone()), 201, event, true)
+        .logs(nobody, post(REGISTER, ben.clone()), 201, event, true)
         .await;
     let ben_first = Grant::of(&answer, 201).client(&watched.service);
     let event = ("logout", "all_sessions");
@@ -187,7 +211,7 @@ async fn every_security_event_is_logged(database: Database) {
         .await;
     let event = ("login", "known_address");
     let answer = watched
-        .logs(&nobody, post(LOGIN, ben), 200, event, true)
+        .logs(nobody, post(LOGIN, ben), 200, event, true)
         .await;
     let ben = Grant::of(&answer, 200).client(&watched.service);
     let delete = |password: &str| (Method::DELETE, ME, json!({"password": password}));
@@ -199,26 +223,13 @@ async fn every_security_event_is_logged(database: Database) {
     let event = ("refresh_refused", "unknown_or_expired");
     for _ in 0..4 {
         watched
-            .logs(&nobody, refresh("invented"), 401, event, false)
+            .logs(nobody, refresh("invented"), 401, event, false)
             .await;
     }
     let event = ("rate_limited", "refreshes");
     watched
-        .logs(&nobody, refresh("invented"), 429, event, false)
+        .logs(nobody, refresh("invented"), 429, event, false)
         .await;
-
-    let all = Event::ALL.map(|event| event.name().to_owned());
-    assert_eq!(watched.names, all.into());
-    let log = watched.service.log();
-    for secret in [
-        "horse",
-        "example.org",
-        &first.access,
-        &first.refresh,
-        "an issuer",
-    ] {
-        assert!(!log.contains(secret), "{secret}");
-    }
 }
 
 /// Shows tokens that are refused, each for another reason.

@@ -92,6 +92,18 @@ async fn session_age_is_a_setting(database: Database) {
         .assert_problem(401, "UNAUTHORIZED");
 }
 
+/// An earlier version leaves no time of the login.
+async fn session_of_an_earlier_version_is_refreshed(database: Database) {
+    let service = Service::start(&database).await;
+    let mut anna = register(&service, "anna@example.org").await;
+    rows::execute(&database, "UPDATE refresh_tokens SET started_at = NULL").await;
+    for _ in 0..2 {
+        let sessions = anna.client(&service).get(SESSIONS).await;
+        assert_eq!(ids(&sessions.body).len(), 1, "{sessions:?}");
+        anna = Grant::of(&post_refresh(&service, &anna.refresh).await, 200);
+    }
+}
+
 async fn fifty_first_login_ends_the_oldest(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
     let first = register(&service, "anna@example.org").await;
@@ -154,6 +166,7 @@ on_both_stores! {
     oldest_refresh_token_of_many_ends_the_session
     session_ends_after_ninety_days_despite_refreshes
     session_age_is_a_setting
+    session_of_an_earlier_version_is_refreshed
     fifty_first_login_ends_the_oldest
     owner_lists_sessions_and_ends_one
 }

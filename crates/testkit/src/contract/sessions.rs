@@ -381,9 +381,11 @@ pub async fn session_ends_at_its_age_despite_refreshes(store: &Ports) {
     }
     let sessions = store.sessions.list(&anna.id, at(2)).await;
     let sessions = sessions.expect("answered");
-    assert_eq!(sessions.len(), 1);
-    assert_eq!(sessions[0].started_at, at(0));
-    assert_eq!(sessions[0].expires_at, at(4 * LIFETIME));
+    let times: Vec<_> = sessions
+        .iter()
+        .map(|session| (session.started_at, session.expires_at))
+        .collect();
+    assert_eq!(times, [(at(0), at(4 * LIFETIME))]);
     let rotation = rotate_at(store, presented(8), 9, 4 * LIFETIME).await;
     assert_eq!(rotation, Rotation::Refused);
 }
@@ -447,7 +449,7 @@ pub async fn valid_sessions_are_listed_latest_first(store: &Ports) {
         .map(|session| session.family.as_u128())
         .collect();
     assert_eq!(numbers, [3, 1, 4]);
-    assert_eq!(sessions[1], current);
+    assert!(sessions.contains(&current), "{sessions:?}");
     assert_eq!(list(LIFETIME + 5).await.len(), 1);
     assert_eq!(list(LIFETIME + 7).await, []);
 }
