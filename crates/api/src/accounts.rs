@@ -79,7 +79,7 @@ async fn register(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    accounts.allow_registration()?;
+    accounts.allow_registration(client.client.address)?;
     let allowance = accounts.count_request(client.client.address).await?;
     let body: RegistrationBody = body.read(&[JSON]).await?.object()?;
     let input = RegistrationInput {

@@ -98,10 +98,11 @@ impl AccountService {
     ///
     /// # Errors
     /// [`AccountError::RegistrationDisabled`].
-    pub fn allow_registration(&self) -> Result<(), AccountError> {
+    pub fn allow_registration(&self, address: IpAddr) -> Result<(), AccountError> {
         if self.registration {
             Ok(())
         } else {
+            Event::RegistrationFailed.log("registration_disabled", None, address);
             Err(AccountError::RegistrationDisabled)
         }
     }
@@ -143,7 +144,7 @@ impl AccountService {
         registration: Registration,
         client: &Client,
     ) -> Result<Grant, AccountError> {
-        self.allow_registration()?;
+        self.allow_registration(client.address)?;
         let registered = self.try_register(registration, client).await;
         let user = registered.as_ref().ok().map(|grant| grant.user.id.clone());
         let events = (Event::Registration, Event::RegistrationFailed);

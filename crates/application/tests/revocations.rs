@@ -92,7 +92,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
     clock.advance(1);
     let later = token("carl", Some(clock.now()));
     let revocation = Revocation::issued_before(&anna, clock.now(), 30 * DAY);
-    store.end(None, &revocation).await.expect("ended");
+    store.end(Ending::All, &revocation).await.expect("ended");
     let housekeeping = |max_token_lifetime| Housekeeping {
         keys: store.clone(),
         sessions: store.clone(),
@@ -109,7 +109,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
     housekeeping(90 * DAY).purge().await.expect("purged");
     assert!(!admits(&stolen).await, "raised before it was purged");
     let of_bob = Revocation::issued_before(&bob, clock.now(), 30 * DAY);
-    store.end(None, &of_bob).await.expect("ended");
+    store.end(Ending::All, &of_bob).await.expect("ended");
     housekeeping(30 * DAY).purge().await.expect("purged");
     assert!(!admits(&stolen).await, "raised after it was purged");
     assert!(admits(&later).await, "a token from after the revocation");
