@@ -11,6 +11,7 @@ mod m20261121_000001_users_and_tasks;
 mod m20261121_000002_idempotency_keys;
 mod m20261121_000003_accounts;
 mod m20261121_000004_imports;
+mod m20261128_000005_session_starts;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_idempotency_keys::Migration),
             Box::new(m20261121_000003_accounts::Migration),
             Box::new(m20261121_000004_imports::Migration),
+            Box::new(m20261128_000005_session_starts::Migration),
         ]
     }
 }

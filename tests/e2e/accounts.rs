@@ -4,13 +4,17 @@ mod administration;
 mod all_or_nothing;
 mod deletion;
 mod fault_12;
+mod hashing;
 mod life;
 mod limits;
+mod lock_out;
 mod races;
 mod rotation;
 mod rows;
 mod rules;
 mod secrecy;
+mod security_log;
+mod sessions;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,6 +28,7 @@ const REGISTER: &str = "/api/auth/register";
 const LOGIN: &str = "/api/auth/login";
 const REFRESH: &str = "/api/auth/refresh";
 const LOGOUT: &str = "/api/auth/logout";
+const SESSIONS: &str = "/api/auth/sessions";
 const ME: &str = "/api/auth/me";
 const CHANGE_PASSWORD: &str = "/api/auth/password";
 
@@ -31,11 +36,36 @@ const CHANGE_PASSWORD: &str = "/api/auth/password";
 const REVOCATION_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Settings for tests that are not about rate limits.
-const NO_LIMITS: [(&str, &str); 3] = [
+const NO_LIMITS: [(&str, &str); 4] = [
     ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
     ("TASKHOLD__LIMITS__LOGIN_FAILURES_PER_ADDRESS", "1000000"),
     ("TASKHOLD__LIMITS__LOGIN_FAILURES", "1000000"),
+    ("TASKHOLD__LIMITS__REFRESHES_PER_MINUTE", "1000000"),
 ];
+
+/// A setting that trusts a proxy on this machine to forward client addresses.
+const BEHIND_A_PROXY: (&str, &str) = ("TASKHOLD__SERVER__TRUSTED_PROXIES", "127.0.0.1");
+
+/// Sends a request as from this address, to a service behind a proxy.
+async fn send_from(
+    client: &Client,
+    address: &str,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Answer {
+    let request = client
+        .request(method, path)
+        .header("x-forwarded-for", address)
+        .json(body);
+    Answer::of(request).await
+}
+
+async fn login_from(service: &Service, address: &str, email: &str, password: &str) -> Answer {
+    let body = json!({"email": email, "password": password});
+    let client = service.client_with(None);
+    send_from(&client, address, Method::POST, LOGIN, &body).await
+}
 
 /// The tokens of a successful registration, login or refresh.
 #[derive(Debug, Clone)]

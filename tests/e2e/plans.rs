@@ -185,11 +185,13 @@ async fn check_all_requests<O: Observed>(observed: &mut O) -> Vec<PlannedStateme
 /// expired rows in batches.
 fn is_background(statement: &str) -> bool {
     statement.contains("\"kept_until\" >=")
-        || (statement.starts_with("DELETE") && statement.contains(" LIMIT "))
+        || (statement.starts_with("DELETE")
+            && statement.contains(" LIMIT ")
+            && !statement.contains(" OFFSET "))
 }
 
 /// Parts of statements that must have been seen: without any statements, the test would find no problem.
-const REQUIRED: [&[&str]; 15] = [
+const REQUIRED: [&[&str]; 17] = [
     &["UPDATE \"tasks\"", "RETURNING"],
     &["DELETE FROM \"tasks\""],
     &["INSERT INTO \"tasks\""],
@@ -202,6 +204,8 @@ const REQUIRED: [&[&str]; 15] = [
     &["UPDATE \"refresh_tokens\"", "\"used_at\" IS NULL"],
     &["DELETE FROM \"refresh_tokens\"", "\"family\" ="],
     &["DELETE FROM \"refresh_tokens\"", "\"user_id\" ="],
+    &["DELETE FROM \"refresh_tokens\"", " OFFSET "],
+    &["FROM \"refresh_tokens\"", "\"expires_at\" >"],
     &["INSERT INTO \"attempts\""],
     &["DELETE FROM \"attempts\""],
     &["INSERT INTO \"revocations\""],

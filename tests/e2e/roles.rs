@@ -49,7 +49,7 @@ impl DocumentedServer {
         server.execute("postgres", "postgres", roles).await;
         server.execute("postgres", "taskhold", schema).await;
         let migrated = server.run_as_owner(&["migrate", "up"]);
-        assert!(migrated.contains("4 migrations applied"), "{migrated}");
+        assert!(migrated.contains("5 migrations applied"), "{migrated}");
         server.execute("taskhold_owner", "taskhold", after).await;
         server
     }

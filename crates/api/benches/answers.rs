@@ -13,7 +13,7 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use criterion::{Criterion, Throughput};
 use taskhold_api::Services;
 use taskhold_api::client_address::TrustedProxies;
-use taskhold_application::accounts::{AccountService, Lifetimes};
+use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
@@ -185,6 +185,7 @@ fn services(store: &MemoryStore) -> Services {
         requests: u32::MAX,
         failures_per_address: u32::MAX,
         failures: u32::MAX,
+        refreshes: u32::MAX,
     };
     let accounts = AccountService {
         users: people.clone(),
@@ -192,11 +193,13 @@ fn services(store: &MemoryStore) -> Services {
         passwords: Arc::new(PlainPasswords),
         tokens: Arc::new(PlainTokens),
         revocations: revocations.clone(),
+        devices: DeviceTokens::new([7; 32], None),
         limits: RateLimiter::new(people, allowed),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {
             refresh_token: Duration::from_hours(24),
+            session: Duration::from_hours(240),
             max_token_lifetime: Duration::from_hours(24),
         },
         registration: true,

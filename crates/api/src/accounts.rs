@@ -1,6 +1,7 @@
 //! The endpoints of accounts.
 
 mod body;
+mod client;
 mod problem;
 
 use actix_web::http::header::HeaderName;
@@ -10,19 +11,25 @@ use taskhold_application::accounts::{
 };
 use taskhold_domain::input::{CredentialsInput, Member, PasswordChangeInput, RegistrationInput};
 use taskhold_domain::violation::{Violation, Violations};
+use uuid::Uuid;
 
 pub(crate) use self::body::{
     CredentialsBody, Deletion, GrantBody, Logout, OneUser, PasswordChangeBody, RefreshTokenBody,
-    RegistrationBody,
+    RegistrationBody, SessionBody, SessionList,
 };
-use self::body::{SOME_PASSWORD, SOME_REFRESH_TOKEN, grant_example, one_user_example};
+use self::body::{
+    SOME_PASSWORD, SOME_REFRESH_TOKEN, grant_example, one_user_example, session_list_example,
+};
+pub(crate) use self::client::DEVICE_TOKEN;
+use self::client::RequestClient;
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::route::{Access, Endpoint};
 
 const ME: &str = "/api/auth/me";
+const SESSION: &str = "/api/auth/sessions/{session}";
 
 /// The remaining number of requests (draft-ietf-httpapi-ratelimit-headers).
 pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -39,6 +46,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new::<__path_me>(Access::Owner, || web::to(me)),
         Endpoint::new::<__path_delete>(Access::Owner, || web::to(delete)),
         Endpoint::new::<__path_change_password>(Access::Owner, || web::to(change_password)),
+        Endpoint::new::<__path_list_sessions>(Access::Owner, || web::to(list_sessions)),
+        Endpoint::new::<__path_end_session>(Access::Owner, || web::to(end_session)),
     ]
 }
 
@@ -57,7 +66,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             status = 201,
             description = "The account, and its first tokens.",
             body = GrantBody,
-            headers(("RateLimit"), ("RateLimit-Policy")),
+            headers(("RateLimit"), ("RateLimit-Policy"), ("Device-Token"), ("Set-Cookie")),
             example = grant_example,
         ),
         (status = 403),
@@ -66,31 +75,34 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ),
 )]
 async fn register(
-    ClientAddress(address): ClientAddress,
+    client: RequestClient,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    accounts.allow_registration()?;
-    let allowance = accounts.count_request(address).await?;
+    accounts.allow_registration(client.client.address)?;
+    let allowance = accounts.count_request(client.client.address).await?;
     let body: RegistrationBody = body.read(&[JSON]).await?.object()?;
     let input = RegistrationInput {
         email: body.email,
         password: body.password,
         name: body.name,
     };
-    let grant = accounts.register(input.into_registration()?).await?;
+    let registration = input.into_registration()?;
+    let grant = accounts.register(registration, &client.client).await?;
     let mut response = HttpResponse::Created();
     insert_rate_limit(&mut response, &allowance);
-    Ok(granted(&mut response, &grant))
+    Ok(granted(&mut response, &client, &grant))
 }
 
 /// Log in
 ///
-/// Whether it was the address or the password that is wrong, nobody is told.
+/// Whether it was the address or the password that is wrong, nobody is told. Wrong passwords of strangers do not
+/// lock out a client that shows the device token of an earlier login.
 #[utoipa::path(
     post,
     path = "/api/auth/login",
     operation_id = "logIn",
+    params(("Device-Token", Header)),
     request_body(
         content = CredentialsBody,
         example = json!({"email": "ben@example.org", "password": SOME_PASSWORD}),
@@ -100,7 +112,7 @@ async fn register(
             status = 200,
             description = "The account, and new tokens.",
             body = GrantBody,
-            headers(("RateLimit"), ("RateLimit-Policy")),
+            headers(("RateLimit"), ("RateLimit-Policy"), ("Device-Token"), ("Set-Cookie")),
             example = grant_example,
         ),
         (status = 401),
@@ -108,29 +120,31 @@ async fn register(
     ),
 )]
 async fn log_in(
-    ClientAddress(address): ClientAddress,
+    client: RequestClient,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let allowance = accounts.count_request(address).await?;
+    let allowance = accounts.count_request(client.client.address).await?;
     let body: CredentialsBody = body.read(&[JSON]).await?.object()?;
     let input = CredentialsInput {
         email: body.email,
         password: body.password,
     };
-    let grant = accounts.log_in(&input.into_credentials()?, address).await;
+    let credentials = input.into_credentials()?;
+    let grant = accounts.log_in(&credentials, &client.client).await;
     if let Err(AccountError::WrongCredentials) = grant {
         metrics::counter!("taskhold_login_failures_total").increment(1);
     }
     let grant = grant?;
     let mut response = HttpResponse::Ok();
     insert_rate_limit(&mut response, &allowance);
-    Ok(granted(&mut response, &grant))
+    Ok(granted(&mut response, &client, &grant))
 }
 
 /// Get new tokens for a refresh token
 ///
-/// It is used up by that; using it again ends all that came of the same login.
+/// It is used up by that; using it again ends all that came of the same login, and every access token of the user
+/// until now.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
@@ -138,13 +152,18 @@ async fn log_in(
     responses(
         (status = 200, description = "The account, and new tokens.", body = GrantBody, example = grant_example),
         (status = 401),
+        (status = 429),
     ),
 )]
-async fn refresh(accounts: web::Data<AccountService>, body: Body) -> Result<HttpResponse, Problem> {
+async fn refresh(
+    client: RequestClient,
+    accounts: web::Data<AccountService>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
     let body: RefreshTokenBody = body.read(&[JSON]).await?.object()?;
     let token = refresh_token(body.refresh_token)?.ok_or_else(no_refresh_token)?;
-    let grant = accounts.refresh(&token).await?;
-    Ok(granted(&mut HttpResponse::Ok(), &grant))
+    let grant = accounts.refresh(&token, client.client.address).await?;
+    Ok(granted(&mut HttpResponse::Ok(), &client, &grant))
 }
 
 /// Log out
@@ -159,6 +178,7 @@ async fn refresh(accounts: web::Data<AccountService>, body: Body) -> Result<Http
 )]
 async fn log_out(
     caller: Caller,
+    ClientAddress(address): ClientAddress,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
@@ -168,7 +188,9 @@ async fn log_out(
     } else {
         refresh_token(body.object::<Logout>()?.refresh_token)?
     };
-    accounts.log_out(&caller.id, token.as_ref()).await?;
+    accounts
+        .log_out(&caller.id, token.as_ref(), address)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -196,13 +218,17 @@ async fn me(caller: Caller, accounts: web::Data<AccountService>) -> Result<HttpR
 )]
 async fn delete(
     caller: Caller,
-    ClientAddress(address): ClientAddress,
+    client: RequestClient,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
+    let client = client.client;
+    accounts
+        .count_request_of(&caller.id, client.address)
+        .await?;
     let password = given_password(&body.read(&[JSON]).await?)?;
     accounts
-        .delete(&caller.id, caller.issued, password.as_deref(), address)
+        .delete(&caller.id, caller.issued, password.as_deref(), &client)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -219,27 +245,92 @@ async fn delete(
         example = json!({"current_password": SOME_PASSWORD, "new_password": "battery staple"}),
     ),
     responses(
-        (status = 200, description = "The account, and new tokens.", body = GrantBody, example = grant_example),
+        (
+            status = 200,
+            description = "The account, and new tokens.",
+            body = GrantBody,
+            headers(("Device-Token"), ("Set-Cookie")),
+            example = grant_example,
+        ),
         (status = 409),
         (status = 429),
     ),
 )]
 async fn change_password(
     caller: Caller,
-    ClientAddress(address): ClientAddress,
+    client: RequestClient,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
+    accounts
+        .count_request_of(&caller.id, client.client.address)
+        .await?;
     let body: PasswordChangeBody = body.read(&[JSON]).await?.object()?;
     let input = PasswordChangeInput {
         current: body.current_password,
         new: body.new_password,
     };
     let grant = accounts
-        .change_password(&caller.id, &input.into_change()?, address)
+        .change_password(&caller.id, &input.into_change()?, &client.client)
         .await
         .map_err(|error| Problem::of_account(error, "current_password"))?;
-    Ok(granted(&mut HttpResponse::Ok(), &grant))
+    Ok(granted(&mut HttpResponse::Ok(), &client, &grant))
+}
+
+/// List the logins that can be refreshed
+///
+/// The one that was refreshed last is first. A user has at most 50; a further login ends the one that was not
+/// refreshed for the longest time.
+#[utoipa::path(
+    get,
+    path = "/api/auth/sessions",
+    operation_id = "listSessions",
+    responses((
+        status = 200,
+        description = "The caller's sessions.",
+        body = SessionList,
+        example = session_list_example,
+    )),
+)]
+async fn list_sessions(
+    caller: Caller,
+    accounts: web::Data<AccountService>,
+) -> Result<HttpResponse, Problem> {
+    let sessions = accounts.sessions(&caller.id).await?;
+    Ok(HttpResponse::Ok().json(SessionList::new(&sessions)))
+}
+
+/// End a login
+///
+/// Ends its refresh token, and all access tokens of the caller until now; the caller's other logins get new ones
+/// by refreshing.
+#[utoipa::path(
+    delete,
+    path = SESSION,
+    operation_id = "endSession",
+    params(("session" = String, Path, format = "uuid", description = "The id of the session. A malformed one is the id of no session.")),
+    responses((status = 204, description = "It is ended."), (status = 404)),
+)]
+async fn end_session(
+    caller: Caller,
+    ClientAddress(address): ClientAddress,
+    session: web::Path<String>,
+    accounts: web::Data<AccountService>,
+) -> Result<HttpResponse, Problem> {
+    let is_ended = match parse_id(&session) {
+        Some(session) => accounts.end_session(&caller.id, session, address).await?,
+        None => false,
+    };
+    if is_ended {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Problem::new(Kind::NotFound, "Session not found"))
+    }
+}
+
+/// Parses an id as this service writes it.
+fn parse_id(raw: &str) -> Option<Uuid> {
+    Uuid::try_parse(raw).ok().filter(|id| id.to_string() == raw)
 }
 
 fn given_password(body: &ReadBody) -> Result<Option<String>, Problem> {
@@ -265,7 +356,14 @@ fn no_refresh_token() -> Problem {
     Violations::from(Violation::RefreshTokenMissing).into()
 }
 
-fn granted(response: &mut HttpResponseBuilder, grant: &Grant) -> HttpResponse {
+fn granted(
+    response: &mut HttpResponseBuilder,
+    client: &RequestClient,
+    grant: &Grant,
+) -> HttpResponse {
+    if let Some(token) = &grant.device_token {
+        client.insert_token(response, token);
+    }
     response.json(GrantBody::from(grant))
 }
 

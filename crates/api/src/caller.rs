@@ -8,11 +8,13 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use taskhold_application::accounts::AccountError;
 use taskhold_application::revocations::Revocations;
-use taskhold_application::tokens::TokenVerifier;
+use taskhold_application::security_log::Event;
+use taskhold_application::tokens::{InvalidToken, TokenVerifier};
 use taskhold_application::user_limit::{InProgress, TooManyInProgress, UserLimit};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
+use crate::client_address::ClientAddress;
 use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem};
 use crate::request_log::{self, Pseudonym};
 
@@ -39,7 +41,12 @@ impl FromRequest for Caller {
 }
 
 async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
-    let token = token(request).ok_or_else(Problem::no_token)?;
+    let ClientAddress(address) = ClientAddress::of(request)?;
+    let refused = |reason, user: Option<&UserId>| Event::TokenRefused.log(reason, user, address);
+    let token = token(request).ok_or_else(|| {
+        refused("missing", None);
+        Problem::no_token()
+    })?;
     let tokens = request
         .app_data::<web::Data<dyn TokenVerifier>>()
         .ok_or_else(|| Problem::internal("the application has no token verifier"))?;
@@ -50,9 +57,13 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
         .app_data::<web::Data<Arc<UserLimit>>>()
         .ok_or_else(|| Problem::internal("the application has no limit of requests"))?;
     let identity = tokens.verify(token).await;
-    let identity = identity.map_err(|_| Problem::invalid_token())?;
+    let identity = identity.map_err(|InvalidToken { reason, user }| {
+        refused(reason.code(), user.as_ref());
+        Problem::invalid_token()
+    })?;
     let admits = revocations.admits(&identity).await;
     if !admits.map_err(AccountError::from)? {
+        refused("revoked", Some(&identity.user));
         return Err(Problem::invalid_token());
     }
     if request_log::is_enabled() {

@@ -23,14 +23,21 @@ impl FromRequest for ClientAddress {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}
+
+impl ClientAddress {
+    /// Returns the address of the client that sent a request.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
         // Only a request of a test has no peer address.
         let peer = request
             .peer_addr()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let proxies = request
             .app_data::<web::Data<TrustedProxies>>()
-            .ok_or_else(|| Problem::internal("the application has no list of proxies"));
-        ready(proxies.map(|proxies| Self(proxies.client(peer, request.headers()))))
+            .ok_or_else(|| Problem::internal("the application has no list of proxies"))?;
+        Ok(Self(proxies.client(peer, request.headers())))
     }
 }
 

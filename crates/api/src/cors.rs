@@ -10,7 +10,7 @@ use actix_web::http::header::{
 use actix_web::middleware::Condition;
 use url::Url;
 
-use crate::accounts::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use crate::accounts::{DEVICE_TOKEN, RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use crate::middleware::X_REQUEST_ID;
 use crate::route::Endpoint;
@@ -59,15 +59,17 @@ pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors
         CONTENT_TYPE,
         IF_MATCH,
         IF_NONE_MATCH,
+        DEVICE_TOKEN.clone(),
         IDEMPOTENCY_KEY.clone(),
         X_REQUEST_ID.clone(),
     ];
-    let response_headers: [HeaderName; 9] = [
+    let response_headers: [HeaderName; 10] = [
         CONTENT_DISPOSITION,
         ETAG,
         LINK,
         LOCATION,
         RETRY_AFTER,
+        DEVICE_TOKEN.clone(),
         RATE_LIMIT.clone(),
         RATE_LIMIT_POLICY.clone(),
         IDEMPOTENT_REPLAYED.clone(),

@@ -60,6 +60,8 @@ else one of the service.
         accounts::PasswordChangeBody,
         accounts::OneUser,
         accounts::GrantBody,
+        accounts::SessionBody,
+        accounts::SessionList,
         health::Health,
     )),
     tags(

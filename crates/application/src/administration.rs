@@ -11,7 +11,7 @@ use taskhold_repository::users::UserRepository;
 
 use crate::accounts::AccountError;
 use crate::clock::Clock;
-use crate::passwords::PasswordHasher;
+use crate::passwords::{HashRequest, PasswordHasher};
 
 /// The number of users that are read at once.
 const PAGE: u32 = 500;
@@ -146,7 +146,7 @@ impl Administration {
             return Err(AccountError::NoPassword);
         }
         password.refuse_own_words(user.email.as_ref(), user.name.as_ref())?;
-        let hash = self.passwords.hash(password).await?;
+        let hash = self.passwords.hash(password, HashRequest::OPERATOR).await?;
         found(
             self.users
                 .set_password(&hash, &self.revocation(&user.id))

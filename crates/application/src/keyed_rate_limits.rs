@@ -41,6 +41,14 @@ impl RateLimitRepository for KeyedRateLimits {
             .await
     }
 
+    async fn mark(&self, key: RateLimitKey, until: Timestamp) -> Result<(), StoreError> {
+        self.counters.mark(key.keyed(&self.secret), until).await
+    }
+
+    async fn is_marked(&self, key: RateLimitKey, now: Timestamp) -> Result<bool, StoreError> {
+        self.counters.is_marked(key.keyed(&self.secret), now).await
+    }
+
     async fn refund(&self, keys: &[RateLimitKey]) -> Result<(), StoreError> {
         self.counters.refund(&self.all(keys)).await
     }

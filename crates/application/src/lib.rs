@@ -10,6 +10,7 @@
 //! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): limits registrations and logins |
 //! | [`user_limit`] | [`UserLimit`](user_limit::UserLimit): limits what each user has in progress |
 //! | [`revocations`] | [`Revocations`](revocations::Revocations): which valid tokens were revoked |
+//! | [`security_log`] | [`Event`](security_log::Event): what operators ban clients by |
 //! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): what a user is called in the log |
 //! | [`keyed_rate_limits`] | [`KeyedRateLimits`](keyed_rate_limits::KeyedRateLimits): counters whose stored keys cannot be tried |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
@@ -58,6 +59,7 @@ mod quota;
 pub mod rate_limits;
 pub mod readiness;
 pub mod revocations;
+pub mod security_log;
 pub mod tasks;
 pub mod tokens;
 pub mod user_limit;

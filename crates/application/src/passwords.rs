@@ -1,9 +1,27 @@
 //! The port that hashes passwords.
 
 use std::error::Error;
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 use taskhold_domain::account::{Password, PasswordHash};
+
+/// What a password is hashed for, and for whom. If many wait, each client gets an equal share of the hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashRequest {
+    /// The network of the client; `None` for an operator, who has a hasher alone.
+    pub network: Option<IpAddr>,
+    /// Whether it is for a login, for which some places are reserved.
+    pub is_login: bool,
+}
+
+impl HashRequest {
+    /// The request of an operator.
+    pub const OPERATOR: Self = Self {
+        network: None,
+        is_login: false,
+    };
+}
 
 /// Hashes and verifies passwords without blocking the async threads.
 #[async_trait]
@@ -12,7 +30,11 @@ pub trait PasswordHasher: Send + Sync {
     ///
     /// # Errors
     /// [`HashingError`].
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError>;
+    async fn hash(
+        &self,
+        password: &Password,
+        request: HashRequest,
+    ) -> Result<PasswordHash, HashingError>;
 
     /// Compares `password` with `hash`. Without a hash, or with a password that is too long to be one,
     /// the result is [`Verification::Mismatch`] after the same work: the time of an answer must not
@@ -24,6 +46,7 @@ pub trait PasswordHasher: Send + Sync {
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
+        request: HashRequest,
     ) -> Result<Verification, HashingError>;
 }
 
@@ -41,7 +64,7 @@ pub enum Verification {
 /// Why a password could not be hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum HashingError {
-    /// Too many passwords wait to be hashed; nothing was done.
+    /// Too many passwords wait to be hashed, of this client or of all; nothing was done.
     #[error("too many passwords wait to be hashed")]
     Busy,
     /// A defect, such as a stored hash that is malformed.

@@ -1,28 +1,36 @@
-//! Rate limits of registration and login, counted in the store so that all instances count together.
+//! Rate limits of logins and of everything else that hashes a password, and of refreshes, counted in the store so that all instances count together.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use taskhold_domain::search::fold;
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::rate_limits::{RateLimitKey, RateLimitRepository};
+use uuid::Uuid;
 
-/// The window in which requests of an address are counted.
+/// The window in which requests are counted.
 pub const REQUESTS_WINDOW: Duration = Duration::from_mins(1);
-/// The window in which failed logins are counted.
+/// The window in which wrong passwords are counted.
 pub const FAILURES_WINDOW: Duration = Duration::from_mins(15);
+/// How long a network is known to an account after a login from it.
+pub const KNOWN_NETWORK: Duration = Duration::from_hours(30 * 24);
 
 /// The limits.
 #[derive(Debug, Clone, Copy)]
 pub struct RateLimits {
-    /// Requests from one address within [`REQUESTS_WINDOW`].
+    /// Requests that hash a password from one address, and of one account, within [`REQUESTS_WINDOW`].
     pub requests: u32,
-    /// Failed logins to one account from one address within [`FAILURES_WINDOW`].
+    /// Wrong passwords for one account within [`FAILURES_WINDOW`]: of one device, from one address, and of a
+    /// logged-in user.
     pub failures_per_address: u32,
-    /// Failed logins to one account from anywhere within [`FAILURES_WINDOW`].
+    /// Wrong passwords for one account from all addresses that are not known to it within
+    /// [`FAILURES_WINDOW`].
     pub failures: u32,
+    /// Refreshes from one address, and of one session, within [`REQUESTS_WINDOW`].
+    pub refreshes: u32,
 }
 
 /// How much of a limit is left.
@@ -43,6 +51,43 @@ pub struct Allowance {
 pub struct RateLimiter {
     counters: Arc<dyn RateLimitRepository>,
     limits: RateLimits,
+}
+
+/// Whose wrong passwords an attempt counts against. Each has a budget of its own, so that a stranger cannot use
+/// up that of the account's owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guesser {
+    /// A device that logged in to the account before, by the id of its token.
+    Device(String),
+    /// A client whose network the account logged in from.
+    KnownNetwork,
+    /// Any other client.
+    Stranger,
+    /// A user with a valid access token.
+    Authenticated,
+}
+
+impl Guesser {
+    /// Returns the name in security events.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Device(_) => "device",
+            Self::KnownNetwork => "known_address",
+            Self::Stranger => "stranger",
+            Self::Authenticated => "authenticated",
+        }
+    }
+}
+
+/// An attempt that was counted as a failure before its password was verified.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Who made the attempt.
+    pub guesser: Guesser,
+    /// What it was counted by: first the counter that a success resets, then the one that it only gives its
+    /// own count back to.
+    keys: Vec<RateLimitKey>,
 }
 
 /// Why a request was not counted as allowed.
@@ -76,45 +121,143 @@ impl RateLimiter {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Allowance, RateLimitError> {
-        let key = RateLimitKey::of("requests", &[&network(address)]);
+        let key = RateLimitKey::of("requests", &[&network(address).to_string()]);
         self.count(key, self.limits.requests, REQUESTS_WINDOW, now)
             .await
     }
 
-    /// Counts a failed login before the password is verified, so that each of many concurrent attempts
-    /// counts.
+    /// Counts a request of a logged-in user.
+    ///
+    /// # Errors
+    /// [`RateLimitError`].
+    pub async fn count_request_of(
+        &self,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Allowance, RateLimitError> {
+        let key = RateLimitKey::of("requests of a user", &[user.as_str()]);
+        self.count(key, self.limits.requests, REQUESTS_WINDOW, now)
+            .await
+    }
+
+    /// Counts a refresh, by its address and by its session, if the token names one.
+    ///
+    /// # Errors
+    /// [`RateLimitError`].
+    pub async fn count_refresh(
+        &self,
+        address: IpAddr,
+        session: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<(), RateLimitError> {
+        let network = network(address).to_string();
+        let session = session.map(|session| session.to_string());
+        let keys = [
+            Some(RateLimitKey::of("refreshes", &[&network])),
+            session.map(|session| RateLimitKey::of("refreshes of a session", &[&session])),
+        ];
+        for key in keys.into_iter().flatten() {
+            self.count(key, self.limits.refreshes, REQUESTS_WINDOW, now)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Returns who tries to log in to the account of this `user`, with the id of its `device` if that is known.
+    /// Asks the store even if there is no such account, whose logins must take as long as others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn guesser(
+        &self,
+        user: Option<&UserId>,
+        address: IpAddr,
+        device: Option<String>,
+        now: Timestamp,
+    ) -> Result<Guesser, StoreError> {
+        if let Some(device) = device {
+            return Ok(Guesser::Device(device));
+        }
+        let is_known = self
+            .counters
+            .is_marked(known_network(user, address), now)
+            .await?;
+        Ok(if is_known {
+            Guesser::KnownNetwork
+        } else {
+            Guesser::Stranger
+        })
+    }
+
+    /// Counts a failure before the password is verified, so that each of many concurrent attempts counts.
     ///
     /// # Errors
     /// [`RateLimitError`]; the password must not be verified then.
     pub async fn count_failure(
         &self,
+        guesser: Guesser,
         email: &str,
         address: IpAddr,
         now: Timestamp,
-    ) -> Result<(), RateLimitError> {
-        let [here, anywhere] = failure_keys(email, address);
-        let window = FAILURES_WINDOW;
-        self.count(here, self.limits.failures_per_address, window, now)
-            .await?;
-        self.count(anywhere, self.limits.failures, window, now)
-            .await?;
-        Ok(())
+    ) -> Result<Attempt, RateLimitError> {
+        let (email, network) = (fold(email), network(address).to_string());
+        let own = match &guesser {
+            Guesser::Device(id) => RateLimitKey::of("failures of a device", &[&email, id]),
+            Guesser::KnownNetwork => {
+                RateLimitKey::of("failures of a known network", &[&email, &network])
+            }
+            Guesser::Stranger => RateLimitKey::of("failures", &[&email, &network]),
+            Guesser::Authenticated => RateLimitKey::of("failures of the user", &[&email]),
+        };
+        let quota = self.limits.failures_per_address;
+        self.count(own, quota, FAILURES_WINDOW, now).await?;
+        let mut keys = vec![own];
+        if guesser == Guesser::Stranger {
+            let anywhere = RateLimitKey::of("failures", &[&email]);
+            self.count(anywhere, self.limits.failures, FAILURES_WINDOW, now)
+                .await?;
+            keys.push(anywhere);
+        }
+        Ok(Attempt { guesser, keys })
     }
 
     /// Takes a counted failure back, because the password was not verified.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn refund_failure(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
-        self.counters.refund(&failure_keys(email, address)).await
+    pub async fn refund(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        self.counters.refund(&attempt.keys).await
     }
 
-    /// Resets the failures of an account after a successful login.
+    /// Resets the failures of whoever made a successful attempt. Those of all strangers together stay counted,
+    /// so that the guesses of others do not become more with each login of the owner.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn clear_failures(&self, email: &str, address: IpAddr) -> Result<(), StoreError> {
-        self.counters.clear(&failure_keys(email, address)).await
+    pub async fn succeed(&self, attempt: &Attempt) -> Result<(), StoreError> {
+        if let Some((own, shared)) = attempt.keys.split_first() {
+            self.counters.clear(std::slice::from_ref(own)).await?;
+            if !shared.is_empty() {
+                self.counters.refund(shared).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the network of a client known to the account that it has logged in to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remember_network(
+        &self,
+        user: &UserId,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let until = now.saturating_add(KNOWN_NETWORK);
+        self.counters
+            .mark(known_network(Some(user), address), until)
+            .await
     }
 
     async fn count(
@@ -141,23 +284,23 @@ impl RateLimiter {
     }
 }
 
-fn failure_keys(email: &str, address: IpAddr) -> [RateLimitKey; 2] {
-    let email = fold(email);
-    [
-        RateLimitKey::of("failures", &[&email, &network(address)]),
-        RateLimitKey::of("failures", &[&email]),
-    ]
+/// Returns the key of a network of a user. The id of an account is random and deleted with it, so that nobody can
+/// find out afterwards by trying which networks the user had.
+fn known_network(user: Option<&UserId>, address: IpAddr) -> RateLimitKey {
+    let network = network(address).to_string();
+    match user {
+        Some(user) => RateLimitKey::of("known network", &[user.as_str(), &network]),
+        None => RateLimitKey::of("known network", &[&network]),
+    }
 }
 
 /// Returns the part of an address that a customer of a provider cannot change at will: an IPv4
 /// address, or the first 64 bits of an IPv6 address.
-fn network(address: IpAddr) -> String {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -22,14 +22,91 @@ pub trait TokenVerifier: Send + Sync {
     /// Returns what a valid token says. May wait for the keys of another issuer.
     ///
     /// # Errors
-    /// [`InvalidToken`], without a reason: a forger must not learn how close a forgery came.
+    /// [`InvalidToken`], whose reason is for the log alone: a forger must not learn how close a forgery came.
     async fn verify(&self, token: &str) -> Result<Identity, InvalidToken>;
 }
 
 /// The token is not accepted by this service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the token is not valid")]
-pub struct InvalidToken;
+pub struct InvalidToken {
+    /// Why, for the log alone.
+    pub reason: Refusal,
+    /// The user whom the token names, if its signature is valid.
+    pub user: Option<UserId>,
+}
+
+impl From<Refusal> for InvalidToken {
+    fn from(reason: Refusal) -> Self {
+        Self { reason, user: None }
+    }
+}
+
+/// Why a token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The token is no JWT, or a claim is missing or has another type.
+    Malformed,
+    /// The token requires an extension (`crit`).
+    Extension,
+    /// No key for the token's algorithm is configured.
+    Algorithm,
+    /// No configured key has made the signature.
+    Signature,
+    /// The `typ` is not accepted.
+    Type,
+    /// The `sub` is no user id.
+    Subject,
+    /// The `exp` is past.
+    Expired,
+    /// The `exp` is further from the `iat` than is accepted.
+    Lifetime,
+    /// The `nbf` or the `iat` is in the future.
+    NotYetValid,
+    /// The `iat` is required and missing.
+    IssueTime,
+    /// The `iss` is another one.
+    Issuer,
+    /// The `aud` does not contain the required one.
+    Audience,
+}
+
+impl Refusal {
+    /// All reasons.
+    pub const ALL: [Self; 12] = [
+        Self::Malformed,
+        Self::Extension,
+        Self::Algorithm,
+        Self::Signature,
+        Self::Type,
+        Self::Subject,
+        Self::Expired,
+        Self::Lifetime,
+        Self::NotYetValid,
+        Self::IssueTime,
+        Self::Issuer,
+        Self::Audience,
+    ];
+
+    /// Returns the reason code in the log.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Extension => "extension",
+            Self::Algorithm => "algorithm",
+            Self::Signature => "signature",
+            Self::Type => "type",
+            Self::Subject => "subject",
+            Self::Expired => "expired",
+            Self::Lifetime => "lifetime",
+            Self::NotYetValid => "not_yet_valid",
+            Self::IssueTime => "issue_time",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+        }
+    }
+}
 
 /// Signs the service's own tokens.
 pub trait TokenSigner: Send + Sync {

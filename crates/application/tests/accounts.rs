@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskhold_application::accounts::{AccountError, AccountService, Grant, Lifetimes};
+use taskhold_application::accounts::{
+    AccountError, AccountService, Client, DeviceTokens, Grant, Lifetimes,
+};
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::passwords::{HashingError, PasswordHasher, Verification};
+use taskhold_application::passwords::{HashRequest, HashingError, PasswordHasher, Verification};
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::revocations::Revocations;
 use taskhold_domain::account::{Email, Password, PasswordHash};
@@ -24,7 +26,10 @@ use taskhold_testkit::memory::MemoryStore;
 use taskhold_testkit::passwords::PlainPasswords;
 use taskhold_testkit::tokens::PlainTokens;
 
-const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const HOME: Client = Client {
+    address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    device: None,
+};
 const PASSWORD: &str = "correct horse";
 
 /// A concurrent operation.
@@ -46,22 +51,27 @@ impl Hasher {
 
 #[async_trait]
 impl PasswordHasher for Hasher {
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
+    async fn hash(
+        &self,
+        password: &Password,
+        request: HashRequest,
+    ) -> Result<PasswordHash, HashingError> {
         if self.is_busy.load(Ordering::Relaxed) {
             return Err(HashingError::Busy);
         }
-        PlainPasswords.hash(password).await
+        PlainPasswords.hash(password, request).await
     }
 
     async fn verify(
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
+        request: HashRequest,
     ) -> Result<Verification, HashingError> {
         if self.is_busy.load(Ordering::Relaxed) {
             return Err(HashingError::Busy);
         }
-        let verified = PlainPasswords.verify(password, hash).await;
+        let verified = PlainPasswords.verify(password, hash, request).await;
         let meanwhile = self.meanwhile.lock().expect("unpoisoned").take();
         if let Some(meanwhile) = meanwhile {
             meanwhile.await;
@@ -102,18 +112,21 @@ async fn world() -> World {
         passwords: hasher.clone(),
         tokens: Arc::new(PlainTokens),
         revocations: Arc::new(Revocations::new(store.clone(), clock.clone())),
+        devices: DeviceTokens::new([7; 32], None),
         limits: RateLimiter::new(
             store.clone(),
             RateLimits {
                 requests: 100,
                 failures_per_address: 5,
                 failures: 50,
+                refreshes: 100,
             },
         ),
         clock,
         ids: Arc::new(TimeOrderedIds),
         lifetimes: Lifetimes {
             refresh_token: Duration::from_hours(1),
+            session: Duration::from_hours(10),
             max_token_lifetime: Duration::from_hours(1),
         },
         registration: true,
@@ -123,7 +136,10 @@ async fn world() -> World {
         password: Password::parse(PASSWORD).expect("a password"),
         name: None,
     };
-    let anna = accounts.register(registration).await.expect("registered");
+    let anna = accounts
+        .register(registration, &HOME)
+        .await
+        .expect("registered");
     World {
         store,
         hasher,
@@ -159,11 +175,11 @@ async fn busy_hasher_does_not_count_a_failed_login() {
     let world = world().await;
     world.hasher.is_busy.store(true, Ordering::Relaxed);
     for _ in 0..20 {
-        let login = world.accounts.log_in(&credentials(), HOME).await;
+        let login = world.accounts.log_in(&credentials(), &HOME).await;
         assert!(matches!(login, Err(AccountError::Busy)), "{login:?}");
     }
     world.hasher.is_busy.store(false, Ordering::Relaxed);
-    let login = world.accounts.log_in(&credentials(), HOME).await;
+    let login = world.accounts.log_in(&credentials(), &HOME).await;
     login.expect("not locked out");
 }
 
@@ -171,7 +187,7 @@ async fn busy_hasher_does_not_count_a_failed_login() {
 async fn login_replaces_an_outdated_hash() {
     let world = world().await;
     let new = world.outdate().await;
-    let login = world.accounts.log_in(&credentials(), HOME).await;
+    let login = world.accounts.log_in(&credentials(), &HOME).await;
     login.expect("logged in");
     assert_eq!(world.password().await, Some(new));
 }
@@ -182,10 +198,10 @@ async fn concurrent_logins_with_an_outdated_hash_both_succeed() {
     let new = world.outdate().await;
     let accounts = world.accounts.clone();
     world.hasher.meanwhile(async move {
-        let other = accounts.log_in(&credentials(), HOME).await;
+        let other = accounts.log_in(&credentials(), &HOME).await;
         other.expect("logged in");
     });
-    let login = world.accounts.log_in(&credentials(), HOME).await;
+    let login = world.accounts.log_in(&credentials(), &HOME).await;
     login.expect("logged in");
     assert_eq!(world.password().await, Some(new));
 }
@@ -196,10 +212,10 @@ async fn password_change_during_login_fails_the_login() {
     let (accounts, id) = (world.accounts.clone(), world.anna.user.id.clone());
     world.hasher.meanwhile(async move {
         let change = change_to("another horse");
-        let changed = accounts.change_password(&id, &change, HOME).await;
+        let changed = accounts.change_password(&id, &change, &HOME).await;
         changed.expect("changed");
     });
-    let login = world.accounts.log_in(&credentials(), HOME).await;
+    let login = world.accounts.log_in(&credentials(), &HOME).await;
     assert!(
         matches!(login, Err(AccountError::WrongCredentials)),
         "{login:?}"
@@ -214,7 +230,7 @@ async fn deactivation_during_login_fails_the_login() {
         let kept_out = store.set_active(false, &Revocation::permanent(&id)).await;
         assert!(kept_out.expect("answered"));
     });
-    let login = world.accounts.log_in(&credentials(), HOME).await;
+    let login = world.accounts.log_in(&credentials(), &HOME).await;
     assert!(
         matches!(login, Err(AccountError::WrongCredentials)),
         "{login:?}"
@@ -227,13 +243,13 @@ async fn concurrent_password_changes_succeed_once() {
     let (accounts, id) = (world.accounts.clone(), world.anna.user.id.clone());
     world.hasher.meanwhile(async move {
         let change = change_to("first horse");
-        let changed = accounts.change_password(&id, &change, HOME).await;
+        let changed = accounts.change_password(&id, &change, &HOME).await;
         changed.expect("changed");
     });
     let second = change_to("second horse");
     let changed = world
         .accounts
-        .change_password(&world.anna.user.id, &second, HOME);
+        .change_password(&world.anna.user.id, &second, &HOME);
     let changed = changed.await;
     assert!(
         matches!(changed, Err(AccountError::WrongPassword)),
@@ -255,7 +271,7 @@ async fn deactivation_during_password_change_fails_the_change() {
     let change = change_to("another horse");
     let changed = world
         .accounts
-        .change_password(&world.anna.user.id, &change, HOME);
+        .change_password(&world.anna.user.id, &change, &HOME);
     let changed = changed.await;
     assert!(
         matches!(changed, Err(AccountError::NotFound)),

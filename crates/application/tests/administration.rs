@@ -41,6 +41,7 @@ async fn administration(users: &[(&str, Option<&str>)]) -> Administration {
             token: token(number),
             family: Uuid::from_u128(number.into()),
             user: user.id.clone(),
+            started_at: clock.now(),
             created_at: clock.now(),
             expires_at: clock.now(),
         };

@@ -12,6 +12,7 @@ use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tokens::Identity;
 use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::Ending;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -60,7 +61,11 @@ async fn revocation_during_refresh_stays_in_effect() {
     let meanwhile = {
         let (store, revocations) = (store.clone(), revocations.clone());
         async move {
-            store.store.end(None, &revocation).await.expect("ended");
+            store
+                .store
+                .end(Ending::All, &revocation)
+                .await
+                .expect("ended");
             revocations.add(&revocation);
         }
     };
@@ -87,7 +92,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
     clock.advance(1);
     let later = token("carl", Some(clock.now()));
     let revocation = Revocation::issued_before(&anna, clock.now(), 30 * DAY);
-    store.end(None, &revocation).await.expect("ended");
+    store.end(Ending::All, &revocation).await.expect("ended");
     let housekeeping = |max_token_lifetime| Housekeeping {
         keys: store.clone(),
         sessions: store.clone(),
@@ -104,7 +109,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
     housekeeping(90 * DAY).purge().await.expect("purged");
     assert!(!admits(&stolen).await, "raised before it was purged");
     let of_bob = Revocation::issued_before(&bob, clock.now(), 30 * DAY);
-    store.end(None, &of_bob).await.expect("ended");
+    store.end(Ending::All, &of_bob).await.expect("ended");
     housekeeping(30 * DAY).purge().await.expect("purged");
     assert!(!admits(&stolen).await, "raised after it was purged");
     assert!(admits(&later).await, "a token from after the revocation");

@@ -34,6 +34,18 @@ impl Revocation {
         }
     }
 
+    /// Returns the revocation so that it also revokes tokens that were issued at `time`.
+    #[must_use]
+    pub fn covering(self, time: Timestamp) -> Self {
+        let not_before = self.not_before.strictly_after(time);
+        let later = not_before.as_micros().abs_diff(self.not_before.as_micros());
+        Self {
+            not_before,
+            kept_until: self.kept_until.saturating_add(Duration::from_micros(later)),
+            ..self
+        }
+    }
+
     /// Revokes every token, past and future.
     #[must_use]
     pub fn permanent(user: &UserId) -> Self {

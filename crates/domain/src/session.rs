@@ -1,9 +1,11 @@
 //! Sessions: refresh tokens, each good for one use.
 
 use std::fmt;
+use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::revocation::Revocation;
 use crate::timestamp::Timestamp;
 use crate::user::{User, UserId};
 
@@ -17,6 +19,19 @@ impl fmt::Debug for TokenHash {
     }
 }
 
+/// The most sessions of a user. A further login ends the one that was not refreshed for the longest time.
+pub const MAX_PER_USER: u64 = 50;
+
+/// A refresh token as it was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PresentedToken {
+    /// The digest of the token.
+    pub hash: TokenHash,
+    /// The family that the token descends from, if the token itself proves it. Such a token is recognized
+    /// after its row was deleted.
+    pub family: Option<Uuid>,
+}
+
 /// An issued refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -26,10 +41,23 @@ pub struct Session {
     pub family: Uuid,
     /// The user whom the token was issued to.
     pub user: UserId,
+    /// When the user logged in.
+    pub started_at: Timestamp,
     /// When the token was issued.
     pub created_at: Timestamp,
     /// When the token expires.
     pub expires_at: Timestamp,
+}
+
+/// The sessions that end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All of the user's.
+    All,
+    /// The one that this token belongs to.
+    OfToken(PresentedToken),
+    /// The one of this family.
+    OfFamily(Uuid),
 }
 
 /// A refresh token that is to replace another one.
@@ -39,8 +67,19 @@ pub struct Successor {
     pub token: TokenHash,
     /// When the new token is issued.
     pub created_at: Timestamp,
-    /// When the new token expires.
+    /// When the new token expires, unless its session ends before.
     pub expires_at: Timestamp,
+    /// How long after the login its session ends.
+    pub max_session_age: Duration,
+}
+
+impl Successor {
+    /// Returns when the token expires if the user logged in at `started_at`; `None` if the session has ended.
+    #[must_use]
+    pub fn expiry(&self, started_at: Timestamp) -> Option<Timestamp> {
+        let end = started_at.saturating_add(self.max_session_age);
+        (end > self.created_at).then(|| end.min(self.expires_at))
+    }
 }
 
 /// The outcome of presenting a refresh token.
@@ -48,8 +87,9 @@ pub struct Successor {
 pub enum Rotation {
     /// The token was good and is used up; its successor belongs to this user.
     Rotated(User),
-    /// The token was used before, so it has been stolen: its whole family was ended.
-    Reused,
+    /// The token was used before, so it has been stolen: its whole family was ended, and the access tokens
+    /// of its user were revoked.
+    Reused(Revocation),
     /// The token is unknown or expired, or its user is deactivated.
     Refused,
 }

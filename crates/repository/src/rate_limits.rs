@@ -71,6 +71,18 @@ pub trait RateLimitRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Count, StoreError>;
 
+    /// Sets a mark that lasts until this time.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn mark(&self, key: RateLimitKey, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns whether a mark of this key lasts at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `Defect`.
+    async fn is_marked(&self, key: RateLimitKey, now: Timestamp) -> Result<bool, StoreError>;
+
     /// Decrements these counters, atomically.
     ///
     /// # Errors
@@ -83,7 +95,8 @@ pub trait RateLimitRepository: Send + Sync {
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn clear(&self, keys: &[RateLimitKey]) -> Result<(), StoreError>;
 
-    /// Deletes at most `most` counters whose window began before `time`, and returns their number.
+    /// Deletes at most `most` counters whose window began, and marks that ended, before `time`, and returns
+    /// their number.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.

@@ -49,8 +49,10 @@ pub trait UserRepository: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Sets the password of the revocation's user if the user is active and the password is still the
-    /// `verified` one; ends every session, stores the revocation and a new session, atomically. Returns
-    /// whether it did: of concurrent changes of one password, one succeeds.
+    /// `verified` one; ends every session, stores the revocation and a new session, atomically. Returns the
+    /// revocation as it was stored, or `None` if it did not: of concurrent changes of one password, one succeeds.
+    /// The time of the stored revocation is later than that of every access token that was issued with a token of
+    /// the sessions.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -60,7 +62,7 @@ pub trait UserRepository: Send + Sync {
         password: &PasswordHash,
         revocation: &Revocation,
         session: &Session,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Revocation>, StoreError>;
 
     /// Replaces the hash `outdated` by a new one of the same password, unless the password has changed.
     ///

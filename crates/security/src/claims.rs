@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use taskhold_application::tokens::{Identity, InvalidToken};
+use taskhold_application::tokens::{Identity, InvalidToken, Refusal};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
@@ -120,51 +120,61 @@ impl Claims {
         max_lifetime: Duration,
         now: Timestamp,
     ) -> Result<Identity, InvalidToken> {
-        let identity = Identity {
-            user: UserId::parse(self.sub).map_err(|_| InvalidToken)?,
-            issued: self.iat.map(to_timestamp).transpose()?,
+        let user = UserId::parse(self.sub).map_err(|_| Refusal::Subject)?;
+        let refused = |reason| InvalidToken {
+            reason,
+            user: Some(user.clone()),
         };
+        let to_timestamp = |seconds| to_timestamp(seconds).map_err(refused);
+        let issued = self.iat.map(to_timestamp).transpose()?;
         let expires = to_timestamp(self.exp)?;
         let not_before = self.nbf.map(to_timestamp).transpose()?;
         let is_expired = expires <= now.saturating_sub(LEEWAY);
         // A token without its time of issue may have been issued just now.
-        let issued = identity.issued.unwrap_or(now);
-        let latest_expiry = issued.saturating_add(max_lifetime).saturating_add(LEEWAY);
+        let latest_expiry = issued
+            .unwrap_or(now)
+            .saturating_add(max_lifetime)
+            .saturating_add(LEEWAY);
         let latest_start = now.saturating_add(LEEWAY);
-        let has_started = [not_before, identity.issued]
+        let has_started = [not_before, issued]
             .into_iter()
             .flatten()
             .all(|start| start <= latest_start);
-        let has_time = identity.issued.is_some();
-        let is_acceptable = match (self.iss.as_deref(), signed_with) {
-            (Some(OWN_ISSUER), SignedWith::SharedSecret) => has_time && typ == Some(OWN_TYPE),
-            (Some(OWN_ISSUER), SignedWith::IssuerKey) => false,
-            (iss, _) => {
-                (required.issuer.is_none() || iss == required.issuer.as_deref())
-                    && (required.accepts_missing_iat || has_time)
-                    && required.types.contains(typ)
-            }
+        let has_time = issued.is_some();
+        let (issuer_matches, type_matches, time_suffices) = match (self.iss.as_deref(), signed_with)
+        {
+            (Some(OWN_ISSUER), SignedWith::SharedSecret) => (true, typ == Some(OWN_TYPE), has_time),
+            (Some(OWN_ISSUER), SignedWith::IssuerKey) => (false, true, true),
+            (iss, _) => (
+                required.issuer.is_none() || iss == required.issuer.as_deref(),
+                required.types.contains(typ),
+                required.accepts_missing_iat || has_time,
+            ),
         };
         let audience_matches = match &required.audience {
             Some(required) => self.aud.is_some_and(|audience| audience.contains(required)),
             None => true,
         };
-        if is_expired
-            || expires > latest_expiry
-            || !has_started
-            || !is_acceptable
-            || !audience_matches
-        {
-            return Err(InvalidToken);
+        let checks = [
+            (is_expired, Refusal::Expired),
+            (expires > latest_expiry, Refusal::Lifetime),
+            (!has_started, Refusal::NotYetValid),
+            (!issuer_matches, Refusal::Issuer),
+            (!type_matches, Refusal::Type),
+            (!time_suffices, Refusal::IssueTime),
+            (!audience_matches, Refusal::Audience),
+        ];
+        match checks.into_iter().find(|(is_broken, _)| *is_broken) {
+            Some((_, reason)) => Err(refused(reason)),
+            None => Ok(Identity { user, issued }),
         }
-        Ok(identity)
     }
 }
 
 const MICROS: f64 = 1e6;
 
 /// Converts seconds since 1970, up to the year 9999.
-fn to_timestamp(seconds: f64) -> Result<Timestamp, InvalidToken> {
+fn to_timestamp(seconds: f64) -> Result<Timestamp, Refusal> {
     let micros = (seconds * MICROS).round();
     #[expect(
         clippy::cast_precision_loss,
@@ -172,10 +182,10 @@ fn to_timestamp(seconds: f64) -> Result<Timestamp, InvalidToken> {
     )]
     let last = Timestamp::LAST.as_micros() as f64;
     if !(0.0..last).contains(&micros) {
-        return Err(InvalidToken);
+        return Err(Refusal::Malformed);
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is in range")]
-    Timestamp::from_micros(micros as i64).map_err(|_| InvalidToken)
+    Timestamp::from_micros(micros as i64).map_err(|_| Refusal::Malformed)
 }
 
 /// Converts to seconds since 1970, exact to the microsecond until the year 2255.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use taskhold_application::clock::Clock;
 use taskhold_application::tokens::{
-    Identity, InvalidToken, SignedToken, SigningError, TokenSigner, TokenVerifier,
+    Identity, InvalidToken, Refusal, SignedToken, SigningError, TokenSigner, TokenVerifier,
 };
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -113,11 +113,11 @@ impl JwtTokens {
 fn decode_object<T: DeserializeOwned>(part: &str) -> Result<T, InvalidToken> {
     let json = BASE64_URL_SAFE_NO_PAD
         .decode(part)
-        .map_err(|_| InvalidToken)?;
+        .map_err(|_| Refusal::Malformed)?;
     if !json.trim_ascii_start().starts_with(b"{") {
-        return Err(InvalidToken);
+        return Err(Refusal::Malformed.into());
     }
-    serde_json::from_slice(&json).map_err(|_| InvalidToken)
+    Ok(serde_json::from_slice(&json).map_err(|_| Refusal::Malformed)?)
 }
 
 /// Derives an id that distinguishes secrets and reveals nothing about them.
@@ -159,11 +159,11 @@ impl TokenSigner for JwtTokens {
 #[async_trait]
 impl TokenVerifier for JwtTokens {
     async fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
-        let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
-        let (header, payload) = message.split_once('.').ok_or(InvalidToken)?;
+        let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(Refusal::Malformed)?;
         let header: Header = decode_object(header)?;
         if header.crit.is_some() {
-            return Err(InvalidToken);
+            return Err(Refusal::Extension.into());
         }
         let is_signed_by = |key: &DecodingKey| {
             let verified =
@@ -182,10 +182,10 @@ impl TokenVerifier for JwtTokens {
                     SignedWith::IssuerKey,
                 )
             }
-            _ => return Err(InvalidToken),
+            _ => return Err(Refusal::Algorithm.into()),
         };
         if !is_signed {
-            return Err(InvalidToken);
+            return Err(Refusal::Signature.into());
         }
         decode_object::<Claims>(payload)?.validate(
             header.typ.as_deref(),

@@ -10,8 +10,10 @@
 //! | [`jwks_url`] | [`JwksUrl`](jwks_url::JwksUrl), the address of a key set, and its download |
 //! | [`http_client`] | the HTTP client of the whole program |
 //! | [`passwords`] | [`Argon2Passwords`](passwords::Argon2Passwords), which hashes passwords with a bounded number of threads |
+//! | `hashing_queue` | the queue of passwords that wait, which clients share equally |
 
 pub mod claims;
+mod hashing_queue;
 pub mod http_client;
 pub mod issuer;
 pub mod jwks;

@@ -2,23 +2,22 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, available_parallelism};
 
 use argon2::password_hash::phc;
 use argon2::password_hash::{Error, PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
-use taskhold_application::passwords::{HashingError, PasswordHasher, Verification};
+use taskhold_application::passwords::{HashRequest, HashingError, PasswordHasher, Verification};
 use taskhold_domain::account::{Password, PasswordHash};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
-/// The number of passwords that may wait to be hashed; the last one waits for about a second.
-const MAX_QUEUED: usize = 16;
+use crate::hashing_queue::{HashingQueue, Job};
 
 /// Hashes passwords with Argon2id (RFC 9106) on a fixed number of threads that serve no requests. Returns
-/// [`Busy`](HashingError::Busy) if too many passwords wait already.
+/// [`Busy`](HashingError::Busy) if too many passwords wait already. The networks of clients share the places
+/// and the hashes equally, and some places are for logins only.
 ///
 /// The threads are never replaced, because each thread that ends leaves the memory of a hash with the
 /// allocator.
@@ -27,11 +26,19 @@ const MAX_QUEUED: usize = 16;
 /// clients that disconnect early could start more hashes than the limit.
 #[derive(Clone)]
 pub struct Argon2Passwords {
-    permits: Arc<Semaphore>,
-    jobs: Sender<Job>,
+    queue: Arc<OpenQueue>,
 }
 
-type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
+type Queue = HashingQueue<Argon2<'static>>;
+
+/// A queue that is closed when the last hasher is dropped.
+struct OpenQueue(Arc<Queue>);
+
+impl Drop for OpenQueue {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 impl Argon2Passwords {
     /// Returns a hasher with the minimum that OWASP recommends (19 MiB, two passes, one lane), on all cores
@@ -53,49 +60,38 @@ impl Argon2Passwords {
     #[must_use]
     pub fn new(cost: Params, threads: NonZeroUsize) -> Self {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, cost);
-        let (jobs, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
+        let queue = Arc::new(Queue::new(threads.get()));
         for _ in 0..threads.get() {
             let (argon2, queue) = (argon2.clone(), Arc::clone(&queue));
-            thread::spawn(move || run_jobs(&argon2, &queue));
+            thread::spawn(move || queue.run(&argon2, run_job));
         }
         Self {
-            permits: Arc::new(Semaphore::new(threads.get() + MAX_QUEUED)),
-            jobs,
+            queue: Arc::new(OpenQueue(queue)),
         }
     }
 
     /// Runs `work` on one of the threads.
     async fn run<T: Send + 'static>(
         &self,
+        request: HashRequest,
         work: impl FnOnce(&Argon2<'static>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, HashingError> {
-        let permit = Arc::clone(&self.permits)
-            .try_acquire_owned()
-            .map_err(|_| HashingError::Busy)?;
         let (sender, receiver) = oneshot::channel();
-        let job = move |argon2: &Argon2<'static>| {
-            let _held = permit;
+        let job = move |argon2: Result<&Argon2<'static>, HashingError>| {
             // A cancelled request needs no hash.
             if !sender.is_closed() {
-                drop(sender.send(work(argon2)));
+                let outcome = argon2.and_then(|argon2| work(argon2).map_err(defect));
+                drop(sender.send(outcome));
             }
         };
-        self.jobs
-            .send(Box::new(job))
-            .map_err(|_| HashingError::Defect("no thread hashes passwords".into()))?;
-        receiver.await.map_err(defect)?.map_err(defect)
+        self.queue.0.push(request, Box::new(job))?;
+        receiver.await.map_err(defect)?
     }
 }
 
-/// Runs jobs until the sender is dropped.
-fn run_jobs(argon2: &Argon2<'static>, jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        // The thread survives a panic; the request sees that its sender was dropped.
-        drop(catch_unwind(AssertUnwindSafe(|| job(argon2))));
-    }
+/// Runs a job on this thread, which survives a panic; the request sees that its sender was dropped.
+fn run_job(job: Job<Argon2<'static>>, argon2: &Argon2<'static>) {
+    drop(catch_unwind(AssertUnwindSafe(|| job(Ok(argon2)))));
 }
 
 fn defect(error: impl std::error::Error + Send + Sync + 'static) -> HashingError {
@@ -113,10 +109,16 @@ fn is_outdated(hash: &phc::PasswordHash, argon2: &Argon2<'_>) -> Result<bool, Er
 
 #[async_trait]
 impl PasswordHasher for Argon2Passwords {
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
+    async fn hash(
+        &self,
+        password: &Password,
+        request: HashRequest,
+    ) -> Result<PasswordHash, HashingError> {
         let password = password.clone();
         let hash = self
-            .run(move |argon2| argon2.hash_password(password.as_str().as_bytes()))
+            .run(request, move |argon2| {
+                argon2.hash_password(password.as_str().as_bytes())
+            })
             .await?;
         PasswordHash::parse(hash.to_string()).map_err(defect)
     }
@@ -125,6 +127,7 @@ impl PasswordHasher for Argon2Passwords {
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
+        request: HashRequest,
     ) -> Result<Verification, HashingError> {
         // Hashes from before passwords were normalized are of the password as it was typed.
         // Four code points at most become one, so that a longer text need not be normalized.
@@ -138,7 +141,7 @@ impl PasswordHasher for Argon2Passwords {
         let Some(hash) = hash.filter(|_| !forms.is_empty()) else {
             // Hashing any password takes as long as verifying one.
             return self
-                .run(move |argon2| {
+                .run(request, move |argon2| {
                     (0..attempts).try_for_each(|_| argon2.hash_password(b"nobody's").map(drop))
                 })
                 .await
@@ -148,7 +151,7 @@ impl PasswordHasher for Argon2Passwords {
         if hash.hash.is_none() {
             return Err(HashingError::Defect("the stored hash is cut off".into()));
         }
-        self.run(move |argon2| {
+        self.run(request, move |argon2| {
             for form in forms {
                 match argon2.verify_password(form.as_bytes(), &hash) {
                     Ok(()) if form != normal || is_outdated(&hash, argon2)? => {

@@ -10,7 +10,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use taskhold_application::clock::Clock as _;
-use taskhold_application::tokens::{Identity, InvalidToken, TokenVerifier as _};
+use taskhold_application::tokens::{Identity, TokenVerifier as _};
 use taskhold_security::claims::RequiredClaims;
 use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 use taskhold_security::jwks::KeySet;
@@ -60,8 +60,12 @@ async fn tokens(keys: &[Value]) -> JwtTokens {
     tokens_of(keys, lenient()).await
 }
 
+/// A refusal, whatever its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InvalidToken;
+
 async fn verify(tokens: &JwtTokens, token: &str) -> Result<Identity, InvalidToken> {
-    tokens.verify(token).await
+    tokens.verify(token).await.map_err(|_| InvalidToken)
 }
 
 fn every_kind() -> [IssuerKey; 3] {

@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use taskhold_application::clock::Clock as _;
-use taskhold_application::tokens::{Identity, InvalidToken, TokenSigner as _, TokenVerifier as _};
+use taskhold_application::tokens::{Identity, TokenSigner as _, TokenVerifier as _};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_security::claims::{RequiredClaims, TokenTypes};
@@ -58,9 +58,13 @@ fn strict() -> JwtTokens {
     tokens_of(SECRET, required)
 }
 
+/// A refusal, whatever its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InvalidToken;
+
 #[tokio::main(flavor = "current_thread")]
 async fn verify(tokens: &JwtTokens, token: &str) -> Result<Identity, InvalidToken> {
-    tokens.verify(token).await
+    tokens.verify(token).await.map_err(|_| InvalidToken)
 }
 
 fn signed(claims: &Value) -> String {

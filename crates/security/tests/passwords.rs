@@ -7,9 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use argon2::Params;
-use taskhold_application::passwords::{HashingError, PasswordHasher as _, Verification};
+use taskhold_application::passwords::{
+    HashRequest, HashingError, PasswordHasher as _, Verification,
+};
 use taskhold_domain::account::{Password, PasswordHash};
 use taskhold_security::passwords::Argon2Passwords;
+
+/// A request that may take every place.
+const LOGIN: HashRequest = HashRequest {
+    network: None,
+    is_login: true,
+};
 
 /// Returns a single-threaded hasher that uses this much memory.
 fn costing(kibibytes: u32) -> Argon2Passwords {
@@ -28,7 +36,7 @@ async fn production_hashers_use_the_owasp_parameters() {
         Argon2Passwords::single_threaded(),
     ] {
         let hash = passwords
-            .hash(&password("correct horse"))
+            .hash(&password("correct horse"), HashRequest::OPERATOR)
             .await
             .expect("hashed");
         assert!(
@@ -38,7 +46,7 @@ async fn production_hashers_use_the_owasp_parameters() {
         );
         assert_eq!(
             passwords
-                .verify("correct horse", Some(&hash))
+                .verify("correct horse", Some(&hash), HashRequest::OPERATOR)
                 .await
                 .expect("verified"),
             Verification::Match
@@ -50,7 +58,7 @@ async fn production_hashers_use_the_owasp_parameters() {
 async fn only_the_exact_password_is_right() {
     let passwords = costing(64);
     let hash = passwords
-        .hash(&password("pässword "))
+        .hash(&password("pässword "), HashRequest::OPERATOR)
         .await
         .expect("hashed");
     for (claimed, expected) in [
@@ -61,9 +69,11 @@ async fn only_the_exact_password_is_right() {
         ("", Verification::Mismatch),
         ("pässword \0", Verification::Mismatch),
     ] {
-        let verified = passwords.verify(claimed, Some(&hash)).await;
+        let verified = passwords
+            .verify(claimed, Some(&hash), HashRequest::OPERATOR)
+            .await;
         assert_eq!(verified.expect("verified"), expected, "{claimed:?}");
-        let verified = passwords.verify(claimed, None).await;
+        let verified = passwords.verify(claimed, None, HashRequest::OPERATOR).await;
         assert_eq!(
             verified.expect("verified"),
             Verification::Mismatch,
@@ -88,9 +98,13 @@ async fn hash_of_another_spelling_works_and_is_outdated() {
         } else {
             Verification::MatchOutdatedHash
         };
-        let verified = passwords.verify(typed, Some(&hash)).await;
+        let verified = passwords
+            .verify(typed, Some(&hash), HashRequest::OPERATOR)
+            .await;
         assert_eq!(verified.expect("verified"), expected, "{typed:?}");
-        let verified = passwords.verify("another horse", Some(&hash)).await;
+        let verified = passwords
+            .verify("another horse", Some(&hash), HashRequest::OPERATOR)
+            .await;
         assert_eq!(verified.expect("verified"), Verification::Mismatch);
     }
 }
@@ -99,11 +113,11 @@ async fn hash_of_another_spelling_works_and_is_outdated() {
 async fn same_password_has_a_new_hash_each_time() {
     let passwords = costing(64);
     let first = passwords
-        .hash(&password("correct horse"))
+        .hash(&password("correct horse"), HashRequest::OPERATOR)
         .await
         .expect("hashed");
     let second = passwords
-        .hash(&password("correct horse"))
+        .hash(&password("correct horse"), HashRequest::OPERATOR)
         .await
         .expect("hashed");
     assert_ne!(first, second);
@@ -113,7 +127,7 @@ async fn same_password_has_a_new_hash_each_time() {
 #[tokio::test]
 async fn cheaper_hash_is_reported_as_outdated() {
     let hash = costing(64)
-        .hash(&password("correct horse"))
+        .hash(&password("correct horse"), HashRequest::OPERATOR)
         .await
         .expect("hashed");
     for (passwords, expected) in [
@@ -121,15 +135,21 @@ async fn cheaper_hash_is_reported_as_outdated() {
         (costing(128), Verification::MatchOutdatedHash),
         (costing(32), Verification::Match),
     ] {
-        let verified = passwords.verify("correct horse", Some(&hash)).await;
+        let verified = passwords
+            .verify("correct horse", Some(&hash), HashRequest::OPERATOR)
+            .await;
         assert_eq!(verified.expect("verified"), expected);
-        let verified = passwords.verify("passw0rd", Some(&hash)).await;
+        let verified = passwords
+            .verify("passw0rd", Some(&hash), HashRequest::OPERATOR)
+            .await;
         assert_eq!(verified.expect("verified"), Verification::Mismatch);
     }
     let argon2i = "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$\
                    9tOTt21rZp7tEnPuWVbAJIZXn1ipFP3oUIqCgYBcGFM";
     let argon2i = PasswordHash::parse(argon2i).expect("a hash");
-    let verified = costing(64).verify("password", Some(&argon2i)).await;
+    let verified = costing(64)
+        .verify("password", Some(&argon2i), HashRequest::OPERATOR)
+        .await;
     assert_eq!(verified.expect("verified"), Verification::Mismatch);
 }
 
@@ -142,7 +162,9 @@ async fn damaged_stored_hash_is_a_defect() {
         "$2b$12$abc",
     ] {
         let hash = PasswordHash::parse(damaged).expect("it starts with a $");
-        let outcome = costing(64).verify("password", Some(&hash)).await;
+        let outcome = costing(64)
+            .verify("password", Some(&hash), HashRequest::OPERATOR)
+            .await;
         assert!(
             matches!(outcome, Err(HashingError::Defect(_))),
             "{damaged}: {outcome:?}"
@@ -155,7 +177,7 @@ async fn damaged_stored_hash_is_a_defect() {
 async fn fault_12_unknown_account_and_huge_password_cost_as_much_as_a_wrong_one() {
     let passwords = costing(16 * 1024);
     let hash = passwords
-        .hash(&password("correct horse"))
+        .hash(&password("correct horse"), HashRequest::OPERATOR)
         .await
         .expect("hashed");
     let huge = "x".repeat(16 * 1024 * 1024);
@@ -171,7 +193,10 @@ async fn fault_12_unknown_account_and_huge_password_cost_as_much_as_a_wrong_one(
     for round in 1.. {
         for ((_, claimed, hash), fastest) in attempts.iter().zip(&mut fastest) {
             let started = Instant::now();
-            passwords.verify(claimed, *hash).await.expect("verified");
+            passwords
+                .verify(claimed, *hash, HashRequest::OPERATOR)
+                .await
+                .expect("verified");
             *fastest = started.elapsed().min(*fastest);
         }
         let (least, most) = (fastest.iter().min(), fastest.iter().max());
@@ -192,7 +217,7 @@ async fn fault_12_login_storm_blocks_no_other_task() {
     let storm: Vec<_> = (0..100)
         .map(|_| {
             let passwords = Arc::clone(&passwords);
-            tokio::spawn(async move { passwords.verify("password", None).await })
+            tokio::spawn(async move { passwords.verify("password", None, LOGIN).await })
         })
         .collect();
     // This runtime has one thread: hashes on it would leave one turn between two of them.
@@ -220,13 +245,13 @@ async fn cancelled_login_keeps_its_place_until_its_hash_is_done() {
     // The hash starts, and its request is cancelled.
     tokio::select! {
         biased;
-        _ = passwords.verify("password", None) => panic!("a hash takes longer"),
+        _ = passwords.verify("password", None, LOGIN) => panic!("a hash takes longer"),
         () = std::future::ready(()) => {}
     }
     let others: Vec<_> = (0..17)
         .map(|_| {
             let passwords = passwords.clone();
-            tokio::spawn(async move { passwords.verify("password", None).await })
+            tokio::spawn(async move { passwords.verify("password", None, LOGIN).await })
         })
         .collect();
     tokio::task::yield_now().await;

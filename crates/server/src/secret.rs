@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use taskhold_application::accounts::DeviceTokens;
 use taskhold_application::clock::SystemClock;
 use taskhold_infrastructure::files::{create_private_folder, folder_of, sync_folder};
 use taskhold_security::jwt::{JwtTokens, TokenLifetimes};
@@ -50,6 +51,16 @@ pub fn tokens(
 /// Derives a key for another purpose from the secret that tokens are signed with.
 pub fn derived_key(settings: &Settings, purpose: &str) -> anyhow::Result<[u8; 32]> {
     Ok(signing_secret(settings, Missing::Generate)?.derive_key(purpose))
+}
+
+/// Returns the issuer of device tokens, with keys derived from the configured secrets.
+pub fn device_tokens(settings: &Settings) -> anyhow::Result<DeviceTokens> {
+    let key = |secret: &Secret| secret.derive_key("device tokens");
+    let previous = settings.auth.previous_secret.as_ref().map(key);
+    Ok(DeviceTokens::new(
+        key(&signing_secret(settings, Missing::Generate)?),
+        previous,
+    ))
 }
 
 /// Returns the configured secret, or, on a service that only this machine can reach, a generated one that

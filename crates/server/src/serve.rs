@@ -74,8 +74,9 @@ async fn serve_on(
     export: Option<Export>,
 ) -> anyhow::Result<()> {
     let metrics = recorder.source(database.clone());
+    let devices = secret::device_tokens(&settings)?;
     let counters_key = secret::derived_key(&settings, "rate limits")?;
-    let mut services = services::api(&settings, tokens, counters_key, database, &metrics);
+    let mut services = services::api(&settings, tokens, devices, counters_key, database, &metrics);
     services.traces = export.map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
     let listener =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taskhold_api::Services;
 use taskhold_api::metrics::Metrics;
-use taskhold_application::accounts::{AccountService, Lifetimes};
+use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
 use taskhold_application::administration::Administration;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
@@ -25,6 +25,7 @@ use crate::settings::{Profile, Settings};
 pub fn api(
     settings: &Settings,
     tokens: JwtTokens,
+    devices: DeviceTokens,
     counters_key: [u8; 32],
     database: &Database,
     metrics: &Metrics,
@@ -40,6 +41,7 @@ pub fn api(
         passwords: Arc::new(Argon2Passwords::recommended()),
         tokens: tokens.clone(),
         revocations: revocations.clone(),
+        devices,
         limits: RateLimiter::new(
             Arc::new(KeyedRateLimits::new(store.clone(), counters_key)),
             settings.limits,
@@ -48,6 +50,7 @@ pub fn api(
         ids: ids.clone(),
         lifetimes: Lifetimes {
             refresh_token: settings.auth.refresh_token_lifetime,
+            session: settings.auth.session_lifetime,
             max_token_lifetime: settings.auth.revocation_retention,
         },
         registration: settings.auth.registration,

@@ -153,6 +153,7 @@ struct LimitsSection {
     login_requests_per_minute: NonZeroU32,
     login_failures_per_address: NonZeroU32,
     login_failures: NonZeroU32,
+    refreshes_per_minute: NonZeroU32,
 }
 
 #[derive(Deserialize)]
@@ -224,6 +225,7 @@ impl Draft {
                 requests: limits.login_requests_per_minute.get(),
                 failures_per_address: limits.login_failures_per_address.get(),
                 failures: limits.login_failures.get(),
+                refreshes: limits.refreshes_per_minute.get(),
             },
             requests_per_user: limits.requests_per_user,
             keys_per_user: limits.keys_per_user,

@@ -13,10 +13,11 @@ pub mod sessions;
 pub mod tasks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use taskhold_domain::account::{Email, PasswordHash};
 use taskhold_domain::revocation::Revocation;
-use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
+use taskhold_domain::session::{PresentedToken, Rotation, Session, Successor, TokenHash};
 use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::{User, UserId};
@@ -165,6 +166,14 @@ macro_rules! store_contract {
                 another_users_session_cannot_be_ended
                 ending_all_sessions_leaves_none
                 expired_sessions_are_purged_in_batches
+                reused_token_revokes_the_access_tokens_of_its_user
+                reuse_revokes_tokens_that_are_later_than_its_own_time
+                superseded_token_is_recognized_without_its_row
+                session_ends_at_its_age_despite_refreshes
+                excess_session_ends_the_least_recently_refreshed
+                valid_sessions_are_listed_latest_first
+                session_of_a_family_is_ended_by_its_user_only
+                ending_sessions_covers_concurrent_refreshes
             );
             $crate::store_contract!(@tests $open; revocations:
                 revocation_is_current_until_it_is_purged
@@ -180,6 +189,7 @@ macro_rules! store_contract {
                 concurrent_refunds_are_all_applied
                 cleared_counter_starts_over
                 expired_counters_are_purged_in_batches
+                mark_lasts_until_its_end
             );
             $crate::store_contract!(@tests $open; import:
                 import_is_atomic
@@ -276,6 +286,9 @@ async fn list_tasks(store: &Ports, owner: &UserId) -> Vec<Task> {
 /// The lifetime of sessions and revocations in these tests, in microseconds.
 const LIFETIME: i64 = 3_600_000_000;
 
+/// The same for access tokens.
+const MAX_TOKEN_LIFETIME: Duration = Duration::from_hours(1);
+
 fn email(text: &str) -> Email {
     Email::parse(text).expect("an e-mail address")
 }
@@ -307,8 +320,17 @@ fn session(name: &str, number: u32) -> Session {
         token: token(number),
         family: Uuid::from_u128(number.into()),
         user: user(name),
+        started_at: at(0),
         created_at: at(0),
         expires_at: at(LIFETIME),
+    }
+}
+
+/// Returns a presented token that proves no family.
+fn presented(number: u32) -> PresentedToken {
+    PresentedToken {
+        hash: token(number),
+        family: None,
     }
 }
 
@@ -330,12 +352,21 @@ async fn find_user_by_email(store: &Ports, address: &str) -> Option<User> {
 }
 
 async fn rotate(store: &Ports, number: u32, next: u32) -> Rotation {
+    rotate_at(store, presented(number), next, 1).await
+}
+
+/// Exchanges a token at `micros`. The session may become four lifetimes old.
+async fn rotate_at(store: &Ports, token: PresentedToken, next: u32, micros: i64) -> Rotation {
     let successor = Successor {
-        token: token(next),
-        created_at: at(1),
-        expires_at: at(LIFETIME + 1),
+        token: self::token(next),
+        created_at: at(micros),
+        expires_at: at(LIFETIME + micros),
+        max_session_age: 4 * MAX_TOKEN_LIFETIME,
     };
-    let rotation = store.sessions.rotate(token(number), &successor).await;
+    let rotation = store
+        .sessions
+        .rotate(token, &successor, MAX_TOKEN_LIFETIME)
+        .await;
     rotation.expect("answered")
 }
 

@@ -1,7 +1,7 @@
 //! Password hashes without cost.
 
 use async_trait::async_trait;
-use taskhold_application::passwords::{HashingError, PasswordHasher, Verification};
+use taskhold_application::passwords::{HashRequest, HashingError, PasswordHasher, Verification};
 use taskhold_domain::account::{Password, PasswordHash};
 
 /// A hasher that encodes a password as `$plain$PASSWORD` and treats `$old$PASSWORD` as outdated.
@@ -10,7 +10,11 @@ pub struct PlainPasswords;
 
 #[async_trait]
 impl PasswordHasher for PlainPasswords {
-    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
+    async fn hash(
+        &self,
+        password: &Password,
+        _: HashRequest,
+    ) -> Result<PasswordHash, HashingError> {
         Ok(encode("plain", password.as_str()))
     }
 
@@ -18,6 +22,7 @@ impl PasswordHasher for PlainPasswords {
         &self,
         password: &str,
         hash: Option<&PasswordHash>,
+        _: HashRequest,
     ) -> Result<Verification, HashingError> {
         Ok(match hash {
             Some(hash) if *hash == encode("plain", password) => Verification::Match,

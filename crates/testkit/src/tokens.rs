@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskhold_application::tokens::{
-    Identity, InvalidToken, SignedToken, SigningError, TokenSigner, TokenVerifier,
+    Identity, InvalidToken, Refusal, SignedToken, SigningError, TokenSigner, TokenVerifier,
 };
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -17,7 +17,7 @@ pub struct PlainTokens;
 #[async_trait]
 impl TokenVerifier for PlainTokens {
     async fn verify(&self, token: &str) -> Result<Identity, InvalidToken> {
-        let name = token.strip_prefix("user:").ok_or(InvalidToken)?;
+        let name = token.strip_prefix("user:").ok_or(Refusal::Malformed)?;
         let issued_at = |(name, micros): (&str, &str)| {
             let issued = Timestamp::from_micros(micros.parse().ok()?).ok()?;
             Some((name.to_owned(), issued))
@@ -27,7 +27,7 @@ impl TokenVerifier for PlainTokens {
             None => (name.to_owned(), None),
         };
         Ok(Identity {
-            user: UserId::parse(name).map_err(|_| InvalidToken)?,
+            user: UserId::parse(name).map_err(|_| Refusal::Subject)?,
             issued,
         })
     }

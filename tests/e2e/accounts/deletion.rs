@@ -54,13 +54,15 @@ async fn deleted_account_leaves_only_a_digest(database: Database) {
 
     assert_eq!(delete_account(&client, Some(PASSWORD)).await.status, 204);
     let after = rows(&database).await;
-    assert_eq!(
-        difference(&before, &after),
-        [
-            ("attempts".to_owned(), 1, 1),
-            ("revocations".to_owned(), 1, 0)
-        ],
-        "the requests of the address were counted, and a digest is new"
+    let left = difference(&before, &after);
+    let left: Vec<_> = left
+        .iter()
+        .map(|(table, added, _)| (&**table, *added))
+        .collect();
+    // What was counted is under digests.
+    assert!(
+        matches!(left[..], [("attempts", _), ("revocations", 1)]),
+        "{left:?}"
     );
     let after = format!("{after:?}").to_lowercase();
     let hexadecimal = anna.id().bytes().map(|byte| format!("{byte:02x}"));

@@ -6,23 +6,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::rows::rows;
 use super::{
-    CHANGE_PASSWORD, LOGIN, NO_LIMITS, PASSWORD, REGISTER, delete_account, post_login, register,
+    BEHIND_A_PROXY, CHANGE_PASSWORD, LOGIN, ME, NO_LIMITS, PASSWORD, REFRESH, REGISTER,
+    delete_account, post_login, post_refresh, register, send_from,
 };
-use crate::service::{Answer, Client, Database, Service};
-
-/// Settings that trust a proxy on this machine to forward client addresses.
-const BEHIND_A_PROXY: [(&str, &str); 2] = [
-    ("TASKHOLD__SERVER__TRUSTED_PROXIES", "127.0.0.1"),
-    ("TASKHOLD__LIMITS__LOGIN_REQUESTS_PER_MINUTE", "1000000"),
-];
-
-async fn post_from(client: &Client, address: &str, path: &str, body: &Value) -> Answer {
-    let request = client
-        .request(Method::POST, path)
-        .header("x-forwarded-for", address)
-        .json(body);
-    Answer::of(request).await
-}
+use crate::service::{Answer, Database, Service};
 
 fn credentials(password: &str) -> Value {
     json!({"email": "anna@example.org", "password": password})
@@ -106,7 +93,14 @@ async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
     for path in [REGISTER, LOGIN] {
         assert_limited(&anonymous.post(path, credentials(PASSWORD)).await, 30, 60);
         // An untrusted client cannot forward another address.
-        let answer = post_from(&anonymous, "203.0.113.9", path, &credentials(PASSWORD)).await;
+        let answer = send_from(
+            &anonymous,
+            "203.0.113.9",
+            Method::POST,
+            path,
+            &credentials(PASSWORD),
+        )
+        .await;
         assert_limited(&answer, 30, 60);
     }
     // Other routes are not limited.
@@ -117,10 +111,17 @@ async fn thirty_first_request_in_a_minute_returns_429(database: Database) {
 }
 
 async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database) {
-    let service = Service::start_with(&database, &BEHIND_A_PROXY[..1]).await;
+    let service = Service::start_with(&database, &[BEHIND_A_PROXY]).await;
     let anonymous = service.client_with(None);
     for _ in 0..30 {
-        let answer = post_from(&anonymous, "203.0.113.9", REGISTER, &json!({})).await;
+        let answer = send_from(
+            &anonymous,
+            "203.0.113.9",
+            Method::POST,
+            REGISTER,
+            &json!({}),
+        )
+        .await;
         assert_eq!(answer.status, 422, "{answer:?}");
     }
     for same in [
@@ -128,10 +129,17 @@ async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database)
         "198.51.100.1, 203.0.113.9",
         "203.0.113.9, 127.0.0.1",
     ] {
-        let answer = post_from(&anonymous, same, REGISTER, &json!({})).await;
+        let answer = send_from(&anonymous, same, Method::POST, REGISTER, &json!({})).await;
         assert_limited(&answer, 30, 60);
     }
-    let second = post_from(&anonymous, "203.0.113.8", REGISTER, &credentials(PASSWORD)).await;
+    let second = send_from(
+        &anonymous,
+        "203.0.113.8",
+        Method::POST,
+        REGISTER,
+        &credentials(PASSWORD),
+    )
+    .await;
     assert_eq!(second.status, 201, "{second:?}");
     assert_eq!(second.header("ratelimit-policy"), "\"default\";q=30;w=60");
     assert!(
@@ -143,21 +151,29 @@ async fn forwarded_address_is_limited_behind_a_trusted_proxy(database: Database)
 }
 
 async fn fifty_failures_from_any_address_return_429(database: Database) {
-    let service = Service::start_with(&database, &BEHIND_A_PROXY).await;
+    let service = Service::start_with(&database, &[BEHIND_A_PROXY, NO_LIMITS[0]]).await;
     register(&service, "anna@example.org").await;
     let anonymous = service.client_with(None);
     for count in 0..50 {
         let address = format!("203.0.113.{}", count / 5);
-        let answer = post_from(
+        let answer = send_from(
             &anonymous,
             &address,
+            Method::POST,
             LOGIN,
             &credentials("wrong horse battery"),
         )
         .await;
         assert_eq!(answer.status, 401, "{count}: {answer:?}");
     }
-    let answer = post_from(&anonymous, "198.51.100.1", LOGIN, &credentials(PASSWORD)).await;
+    let answer = send_from(
+        &anonymous,
+        "198.51.100.1",
+        Method::POST,
+        LOGIN,
+        &credentials(PASSWORD),
+    )
+    .await;
     assert_limited(&answer, 50, 900);
 }
 
@@ -175,8 +191,76 @@ async fn counters_are_stored_under_a_key(database: Database) {
     assert!(rows.len() > 64 && !rows.contains(&plain), "{rows}");
 }
 
+async fn routes_that_hash_share_the_requests_of_an_address(database: Database) {
+    let service = Service::start(&database).await;
+    let grant = register(&service, "anna@example.org").await;
+    let anna = grant.client(&service);
+    for count in 1..=29 {
+        let answer = match count % 3 {
+            0 => anna.send(Method::DELETE, ME, Some(json!({}))).await,
+            1 => anna.post(CHANGE_PASSWORD, json!({})).await,
+            _ => anna.post(LOGIN, json!({})).await,
+        };
+        assert_eq!(answer.status, 422, "{count}: {answer:?}");
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
+    assert_limited(&anna.post(CHANGE_PASSWORD, change).await, 30, 60);
+    assert_limited(&delete_account(&anna, Some(PASSWORD)).await, 30, 60);
+    assert_limited(&anna.post(LOGIN, credentials(PASSWORD)).await, 30, 60);
+    assert_eq!(super::me_status(&service, &grant.access).await, 200);
+}
+
+async fn password_checks_of_a_user_are_limited_from_all_addresses(database: Database) {
+    let service = Service::start_with(&database, &[BEHIND_A_PROXY]).await;
+    let grant = register(&service, "anna@example.org").await;
+    let anna = grant.client(&service);
+    for count in 0..30 {
+        let address = format!("203.0.113.{count}");
+        let answer = send_from(&anna, &address, Method::POST, CHANGE_PASSWORD, &json!({})).await;
+        assert_eq!(answer.status, 422, "{count}: {answer:?}");
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
+    let answer = send_from(
+        &anna,
+        "198.51.100.1",
+        Method::POST,
+        CHANGE_PASSWORD,
+        &change,
+    );
+    assert_limited(&answer.await, 30, 60);
+}
+
+/// A session is limited from all addresses, and an address for all sessions; the token stays good.
+async fn refreshes_are_limited_by_address_and_session(database: Database) {
+    let limit = ("TASKHOLD__LIMITS__REFRESHES_PER_MINUTE", "5");
+    let service = Service::start_with(&database, &[BEHIND_A_PROXY, limit]).await;
+    let mut token = register(&service, "anna@example.org").await.refresh;
+    let anonymous = service.client_with(None);
+    for count in 0..6 {
+        let address = format!("203.0.113.{count}");
+        let body = json!({"refresh_token": token});
+        let answer = send_from(&anonymous, &address, Method::POST, REFRESH, &body).await;
+        if count < 5 {
+            token = super::Grant::of(&answer, 200).refresh;
+        } else {
+            assert_limited(&answer, 5, 60);
+        }
+    }
+    for count in 0..6 {
+        let answer = post_refresh(&service, &format!("invented {count}")).await;
+        if count < 5 {
+            answer.assert_problem(401, "UNAUTHORIZED");
+        } else {
+            assert_limited(&answer, 5, 60);
+        }
+    }
+}
+
 on_both_stores! {
     counters_are_stored_under_a_key
+    routes_that_hash_share_the_requests_of_an_address
+    password_checks_of_a_user_are_limited_from_all_addresses
+    refreshes_are_limited_by_address_and_session
     sixth_failed_login_returns_429
     successful_login_resets_the_failures
     thirty_first_request_in_a_minute_returns_429

@@ -29,6 +29,7 @@ async fn account_secrets_are_in_no_log_at_any_level(database: Database) {
     );
     let third = post_refresh(&service, &first.refresh).await;
     assert_eq!(post_refresh(&service, &first.refresh).await.status, 401);
+    let second = Grant::of(&post_refresh(&service, &second.refresh).await, 200);
     let client = second.client(&service);
     assert_eq!(client.get(ME).await.status, 200);
     let secrets = json!({"email": EMAIL, "password": PASSWORD}).to_string();
@@ -82,6 +83,7 @@ async fn account_secrets_are_in_no_log_at_any_level(database: Database) {
         text(&third.body["refresh_token"]),
         text(&fourth.body["access_token"]),
         text(&fourth.body["refresh_token"]),
+        fourth.header("device-token").to_owned(),
     ];
     for grant in [&first, &second, &newest, &last] {
         secrets.extend([grant.access.clone(), grant.refresh.clone()]);

@@ -74,7 +74,7 @@ async fn accounts(service: &Service) -> Vec<String> {
     let wrong = json!({"email": email, "password": "unmistakable mistake"});
     let unknown = json!({"email": "an.unmistakable@example.org", "password": PASSWORD});
     let broken = json!({"email": "unmistakable", "password": "short"});
-    let mut tokens = Vec::new();
+    let (mut tokens, mut refresh_token) = (Vec::new(), None);
     for (path, body, status) in [
         ("/api/auth/register", &ours, 201),
         ("/api/auth/register", &ours, 409),
@@ -86,21 +86,30 @@ async fn accounts(service: &Service) -> Vec<String> {
         let answer = nobody.post(path, body.clone()).await;
         assert_eq!(answer.status, status, "{answer:?}");
         tokens.extend(issued_tokens(&answer));
+        refresh_token = answer.body["refresh_token"]
+            .as_str()
+            .map(str::to_owned)
+            .or(refresh_token);
     }
-    let refresh = json!({"refresh_token": tokens.last().expect("a refresh token")});
+    let refresh = json!({"refresh_token": refresh_token.expect("a refresh token")});
     for status in [200, 401] {
         let answer = nobody.post("/api/auth/refresh", refresh.clone()).await;
         assert_eq!(answer.status, status, "{answer:?}");
         tokens.extend(issued_tokens(&answer));
     }
-    tokens
+    // The second use of a refresh token has ended the access tokens.
+    let answer = nobody.post(LOGIN, ours).await;
+    [issued_tokens(&answer), tokens].concat()
 }
 
 fn issued_tokens(answer: &Answer) -> Vec<String> {
     let tokens = ["access_token", "refresh_token"].map(|name| &answer.body[name]);
+    let device = answer.headers.get("device-token");
+    let device = device.and_then(|token| token.to_str().ok());
     tokens
         .into_iter()
         .filter_map(Value::as_str)
+        .chain(device)
         .map(str::to_owned)
         .collect()
 }

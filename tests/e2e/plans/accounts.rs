@@ -24,13 +24,22 @@ pub(super) async fn lifecycle(observed: &mut impl Observed, all: &mut Vec<Planne
         grant = observed.expect(&anyone, &request, all).await.body;
     }
     let shown = json!({"refresh_token": grant["refresh_token"]});
-    grant = observed
-        .expect(&anyone, &post("refresh", shown.clone()), all)
-        .await
-        .body;
+    let refresh = post("refresh", shown.clone());
+    observed.expect(&anyone, &refresh, all).await;
     let reused = post("refresh", shown).with_status(401);
     observed.expect(&anyone, &reused, all).await;
 
+    grant = observed.expect(&anyone, &log_in(PASSWORD), all).await.body;
+    let caller = client(observed, &grant);
+    let sessions = Request::get("/api/auth/sessions").with_statements(None);
+    let sessions = observed.expect(&caller, &sessions, all).await.body;
+    let id = sessions["sessions"][0]["id"].as_str().expect("an id");
+    let ending = Request::new(Method::DELETE, &format!("/api/auth/sessions/{id}"))
+        .with_status(204)
+        .with_statements(None);
+    observed.expect(&caller, &ending, all).await;
+
+    grant = observed.expect(&anyone, &log_in(PASSWORD), all).await.body;
     let caller = client(observed, &grant);
     let me = Request::get("/api/auth/me").with_statements(None);
     observed.expect(&caller, &me, all).await;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use taskhold_application::accounts::{Grant, User};
+use taskhold_application::accounts::{Grant, Session, User};
 use taskhold_domain::input::Member;
 use taskhold_domain::user::UserId;
 use utoipa::ToSchema;
@@ -78,6 +78,41 @@ impl<'a> From<&'a Grant> for GrantBody<'a> {
     }
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(crate) struct SessionBody {
+    #[schema(format = "uuid")]
+    id: String,
+    /// When the user logged in.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When the login was last refreshed, or began.
+    #[schema(format = DateTime)]
+    refreshed_at: String,
+    /// When it ends unless it is refreshed before.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionList {
+    sessions: Vec<SessionBody>,
+}
+
+impl SessionList {
+    pub(super) fn new(sessions: &[Session]) -> Self {
+        let sessions = sessions.iter().map(|session| SessionBody {
+            id: session.family.to_string(),
+            created_at: session.started_at.to_string(),
+            refreshed_at: session.created_at.to_string(),
+            expires_at: session.expires_at.to_string(),
+        });
+        Self {
+            sessions: sessions.collect(),
+        }
+    }
+}
+
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Registration)]
 pub(crate) struct RegistrationBody {
@@ -145,6 +180,16 @@ fn some_user() -> Value {
 
 pub(super) fn one_user_example() -> Value {
     json!({"user": some_user()})
+}
+
+pub(super) fn session_list_example() -> Value {
+    let session = json!({
+        "id": SOME_ID,
+        "created_at": SOME_TIME,
+        "refreshed_at": SOME_TIME,
+        "expires_at": SOME_TIME,
+    });
+    json!({"sessions": [session]})
 }
 
 pub(super) fn grant_example() -> Value {

@@ -93,7 +93,8 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
     for parameter in operation.parameters.iter().flatten() {
         if let RefOr::T(Parameter { name, .. }) = parameter {
             problems.extend(match name.as_str() {
-                "id" => &[Kind::NotFound][..],
+                "id" | "session" => &[Kind::NotFound][..],
+                "Device-Token" => &[],
                 "If-Match" => &[
                     Kind::MalformedRequest,
                     Kind::Forbidden,

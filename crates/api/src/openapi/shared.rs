@@ -27,7 +27,7 @@ pub(super) fn parameter_reference(name: &str) -> Option<Ref> {
         .map(|(component, _)| Ref::new(format!("#/components/parameters/{component}")))
 }
 
-pub(super) fn headers() -> [(String, RefOr<Header>); 10] {
+pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
     let seconds = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(0_u32))
@@ -83,6 +83,18 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 10] {
             "What is left of it: `r` requests in the next `t` seconds.",
         ),
         (
+            "Device-Token",
+            true,
+            text(),
+            "What tells this client from a stranger at its next login: to be shown there in the same header.",
+        ),
+        (
+            "Set-Cookie",
+            true,
+            text(),
+            "The device token as the cookie `taskhold_device`, for browsers.",
+        ),
+        (
             "WWW-Authenticate",
             true,
             text().examples(["Bearer realm=\"taskhold\", error=\"invalid_token\""]),
@@ -100,7 +112,7 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 10] {
     })
 }
 
-pub(super) fn parameters() -> [(String, RefOr<Parameter>); 4] {
+pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
     [
         (
             "TaskId",
@@ -128,6 +140,15 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 4] {
                 "If-None-Match",
                 text().pattern(Some(ENTITY_TAGS)).examples(["\"1\""]),
                 "Answer 304 if the task still has this `ETag`, or one of these.",
+            ),
+        ),
+        (
+            "DeviceToken",
+            header_parameter(
+                "Device-Token",
+                text().max_length(Some(255)),
+                "The device token of an earlier login to this account; browsers send it as a cookie. An invalid \
+                 one counts as none.",
             ),
         ),
         (

@@ -14,7 +14,7 @@ use serde_json::Value;
 use taskhold_api::Services;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
-use taskhold_application::accounts::{AccountService, Lifetimes};
+use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
@@ -83,9 +83,10 @@ pub async fn body(response: HttpResponse) -> Bytes {
 
 /// Limits that a transcript can reach.
 const ALLOWED: RateLimits = RateLimits {
-    requests: 10,
+    requests: 20,
     failures_per_address: 2,
     failures: 5,
+    refreshes: 100,
 };
 
 /// The API with a transcript of the requests and responses.
@@ -122,11 +123,13 @@ impl Wire {
             passwords: Arc::new(PlainPasswords),
             tokens: Arc::new(PlainTokens),
             revocations: revocations.clone(),
+            devices: DeviceTokens::new([7; 32], None),
             limits: RateLimiter::new(people, ALLOWED),
             clock: clock.clone(),
             ids: ids.clone(),
             lifetimes: Lifetimes {
                 refresh_token: Duration::from_hours(24),
+                session: Duration::from_hours(240),
                 max_token_lifetime: Duration::from_hours(24),
             },
             registration: true,
@@ -171,6 +174,7 @@ impl Wire {
         self.note(&request);
         let response = self.answer(&request).await;
         let (status, headers) = (response.status(), response.headers().clone());
+        let device_token = headers.get("device-token").cloned();
         let is_file = headers.contains_key("content-disposition");
         let mut headers: Vec<_> = headers
             .iter()
@@ -183,6 +187,12 @@ impl Wire {
             })
             .collect();
         headers.sort();
+        if let Some(token) = device_token {
+            let token = token.to_str().expect("ASCII");
+            for header in &mut headers {
+                *header = header.replace(token, "…");
+            }
+        }
         let body = if request.method == Method::HEAD {
             Bytes::new()
         } else {
@@ -190,8 +200,8 @@ impl Wire {
         };
         let mut json: Value = serde_json::from_slice(&body).unwrap_or_default();
         if let Some(random) = json.get_mut("refresh_token") {
-            // 32 random bytes.
-            assert_eq!(random.as_str().map(str::len), Some(43), "{random}");
+            // 48 random bytes.
+            assert_eq!(random.as_str().map(str::len), Some(64), "{random}");
             *random = "…".into();
         }
         let shown = match &json {

@@ -56,6 +56,29 @@ pub enum AccountError {
     Defect(#[source] Source),
 }
 
+impl AccountError {
+    /// Returns the reason of a refusal in security events; `None` if the service failed, and for what
+    /// is logged where it is found.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::EmailTaken => Some("email_taken"),
+            Self::WrongCredentials => Some("wrong_credentials"),
+            Self::WrongPassword => Some("wrong_password"),
+            Self::UnsuitablePassword(_) => Some("unsuitable_password"),
+            Self::NoPassword => Some("no_password"),
+            Self::InvalidRefreshToken => Some("invalid_refresh_token"),
+            Self::FreshTokenRequired => Some("fresh_token_required"),
+            Self::NotFound => Some("deactivated"),
+            Self::RegistrationDisabled
+            | Self::RateLimited(_)
+            | Self::Busy
+            | Self::Unavailable(_)
+            | Self::OutcomeUnknown(_)
+            | Self::Defect(_) => None,
+        }
+    }
+}
+
 impl From<StoreError> for AccountError {
     fn from(error: StoreError) -> Self {
         match error {

@@ -59,6 +59,41 @@ impl RateLimitRepository for Database {
         })
     }
 
+    async fn mark(&self, key: RateLimitKey, until: Timestamp) -> Result<(), StoreError> {
+        // The end of a mark stands where a counter has the beginning of its window.
+        let mark = ActiveModel {
+            bucket: Set(key.as_bytes().to_vec()),
+            count: Set(1),
+            since: Set(until.as_micros()),
+        };
+        let replace = OnConflict::column(Column::Bucket)
+            .update_column(Column::Since)
+            .to_owned();
+        let marked = self.execute(
+            "attempts.mark",
+            Idempotence::IdempotentWrite,
+            move |connection, _| {
+                let insert = Entity::insert(mark.clone()).on_conflict(replace.clone());
+                async move { insert.exec_without_returning(&connection).await }
+            },
+        );
+        marked.await.map(drop)
+    }
+
+    async fn is_marked(&self, key: RateLimitKey, now: Timestamp) -> Result<bool, StoreError> {
+        let select =
+            Entity::find_by_id(key.as_bytes().to_vec()).filter(Column::Since.gt(now.as_micros()));
+        let found = self.execute(
+            "attempts.is_marked",
+            Idempotence::Read,
+            move |connection, _| {
+                let select = select.clone();
+                async move { select.one(&connection).await }
+            },
+        );
+        Ok(found.await?.is_some())
+    }
+
     async fn refund(&self, keys: &[RateLimitKey]) -> Result<(), StoreError> {
         // The rows are locked in key order, so that two transactions cannot deadlock.
         let lock = Entity::find()

@@ -1,14 +1,16 @@
 //! The sessions port.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder};
 use taskhold_domain::account::PasswordHash;
 use taskhold_domain::revocation::Revocation;
-use taskhold_domain::session::{Rotation, Session, Successor, TokenHash};
+use taskhold_domain::session::{Ending, PresentedToken, Rotation, Session, Successor};
 use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::User;
+use taskhold_domain::user::{User, UserId};
 use taskhold_repository::error::StoreError;
 use taskhold_repository::sessions::SessionRepository;
 
@@ -36,6 +38,7 @@ impl SessionRepository for Database {
                         return Ok(TransactionOutcome::Rollback(false));
                     }
                     session::insert(&connection, &session).await?;
+                    session::delete_excess(&connection, &session.user).await?;
                     Ok(TransactionOutcome::Commit(true))
                 }
             },
@@ -45,8 +48,9 @@ impl SessionRepository for Database {
 
     async fn rotate(
         &self,
-        token: TokenHash,
+        token: PresentedToken,
         successor: &Successor,
+        max_token_lifetime: Duration,
     ) -> Result<Rotation, StoreError> {
         let successor = successor.clone();
         self.transact(
@@ -54,37 +58,61 @@ impl SessionRepository for Database {
             Idempotence::IdempotentWrite,
             move |connection, attempt| {
                 let successor = successor.clone();
-                async move { rotate(&connection, attempt, token, &successor).await }
+                async move {
+                    rotate(&connection, &attempt, token, &successor, max_token_lifetime).await
+                }
             },
         )
         .await
     }
 
+    async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let select = Entity::find()
+            .filter(Column::UserId.eq(user.as_str()))
+            .filter(Column::UsedAt.is_null())
+            .filter(Column::ExpiresAt.gt(now.as_micros()))
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::TokenHash);
+        let rows = self.execute("sessions.list", Idempotence::Read, move |connection, _| {
+            let select = select.clone();
+            async move { select.all(&connection).await }
+        });
+        rows.await?.iter().map(session::parse_session).collect()
+    }
+
     async fn end(
         &self,
-        token: Option<TokenHash>,
+        ending: Ending,
         revocation: &Revocation,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Revocation>, StoreError> {
         let revocation = revocation.clone();
         self.transact(
             "sessions.end",
             Idempotence::IdempotentWrite,
-            move |connection, _| {
+            move |connection, attempt| {
                 let revocation = revocation.clone();
                 async move {
-                    match token {
-                        None => session::delete_all(&connection, &revocation.user).await?,
-                        Some(token) => {
-                            let shown = session::find(&connection, token).await?;
-                            let theirs =
-                                shown.filter(|row| row.user_id == revocation.user.as_str());
-                            if let Some(row) = theirs {
-                                session::delete_family(&connection, row.family).await?;
+                    let user = &revocation.user;
+                    let ended = match ending {
+                        Ending::All => session::delete_all(&connection, user).await?,
+                        Ending::OfToken(token) => match family(&connection, token).await? {
+                            Some(family) => {
+                                session::delete_family_of(&connection, family, user).await?
                             }
+                            None => Vec::new(),
+                        },
+                        Ending::OfFamily(family) => {
+                            let ended =
+                                session::delete_family_of(&connection, family, user).await?;
+                            if ended.is_empty() && !attempt.may_have_applied {
+                                return Ok(TransactionOutcome::Rollback(None));
+                            }
+                            ended
                         }
-                    }
+                    };
+                    let revocation = session::covering(revocation, &ended);
                     revocation::add(&connection, &revocation).await?;
-                    Ok(TransactionOutcome::Commit(()))
+                    Ok(TransactionOutcome::Commit(Some(revocation)))
                 }
             },
         )
@@ -107,30 +135,40 @@ impl SessionRepository for Database {
 /// Exchanges an unused token for its successor. A token that was used already ends its family.
 async fn rotate(
     connection: &Connection,
-    attempt: Attempt,
-    token: TokenHash,
+    attempt: &Attempt,
+    token: PresentedToken,
     successor: &Successor,
+    max_token_lifetime: Duration,
 ) -> Result<TransactionOutcome<Rotation>, DbErr> {
     let now = successor.created_at.as_micros();
     // Only one of several concurrent rotations finds the token unused.
     let used = Entity::update_many()
         .col_expr(Column::UsedAt, Expr::value(now))
-        .filter(Column::TokenHash.eq(token.0.to_vec()))
+        .filter(Column::TokenHash.eq(token.hash.0.to_vec()))
         .filter(Column::UsedAt.is_null())
         .filter(Column::ExpiresAt.gt(now))
         .exec_with_returning(connection)
         .await?;
     if let Some(row) = used.into_iter().next() {
-        let Some(owner) = active_owner(connection, &row).await? else {
+        let started_at = Timestamp::from_micros(row.started_at()).map_err(corrupt)?;
+        let (Some(owner), Some(expires_at)) = (
+            active_owner(connection, &row).await?,
+            successor.expiry(started_at),
+        ) else {
+            // The token stays unused.
             return Ok(TransactionOutcome::Rollback(Rotation::Refused));
         };
+        if token.family.is_some() {
+            session::delete_superseded(connection, &row).await?;
+        }
         let next = ActiveModel {
             token_hash: Set(successor.token.0.to_vec()),
             family: Set(row.family),
             user_id: Set(row.user_id),
             created_at: Set(now),
-            expires_at: Set(successor.expires_at.as_micros()),
+            expires_at: Set(expires_at.as_micros()),
             used_at: Set(None),
+            started_at: Set(Some(started_at.as_micros())),
         };
         Entity::insert(next)
             .exec_without_returning(connection)
@@ -144,13 +182,47 @@ async fn rotate(
         // An earlier attempt rotated the token, and its answer was lost.
         return Ok(TransactionOutcome::Rollback(Rotation::Rotated(owner)));
     }
-    match session::find(connection, token).await? {
-        Some(row) if row.used_at.is_some() => {
-            session::delete_family(connection, row.family).await?;
-            Ok(TransactionOutcome::Commit(Rotation::Reused))
-        }
-        _ => Ok(TransactionOutcome::Rollback(Rotation::Refused)),
-    }
+    end_if_reused(connection, token, successor, max_token_lifetime).await
+}
+
+/// Ends the family of a token that was used before, and revokes its user's access tokens.
+async fn end_if_reused(
+    connection: &Connection,
+    token: PresentedToken,
+    successor: &Successor,
+    max_token_lifetime: Duration,
+) -> Result<TransactionOutcome<Rotation>, DbErr> {
+    let refused = Ok(TransactionOutcome::Rollback(Rotation::Refused));
+    let family = match session::find(connection, token.hash).await? {
+        Some(row) if row.used_at.is_some() => row.family,
+        Some(_) => return refused,
+        None => match token.family {
+            Some(family) => family,
+            None => return refused,
+        },
+    };
+    let ended = session::delete_family(connection, family).await?;
+    let Some(first) = ended.first() else {
+        return refused;
+    };
+    let user = UserId::parse(first.user_id.as_str()).map_err(corrupt)?;
+    let revocation = Revocation::issued_before(&user, successor.created_at, max_token_lifetime);
+    let revocation = session::covering(revocation, &ended);
+    revocation::add(connection, &revocation).await?;
+    Ok(TransactionOutcome::Commit(Rotation::Reused(revocation)))
+}
+
+fn corrupt(error: impl std::error::Error) -> DbErr {
+    DbErr::Custom(format!("a row of the table refresh_tokens: {error}"))
+}
+
+/// Returns the family of a token.
+async fn family(
+    connection: &Connection,
+    token: PresentedToken,
+) -> Result<Option<uuid::Uuid>, DbErr> {
+    let row = session::find(connection, token.hash).await?;
+    Ok(row.map(|row| row.family).or(token.family))
 }
 
 /// Returns the owner of a session, unless the owner is deactivated.

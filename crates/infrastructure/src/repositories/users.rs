@@ -37,7 +37,8 @@ impl Database {
                     if change.exec(&connection).await?.rows_affected == 0 {
                         return Ok(TransactionOutcome::Rollback(false));
                     }
-                    session::delete_all(&connection, &revocation.user).await?;
+                    let ended = session::delete_all(&connection, &revocation.user).await?;
+                    let revocation = session::covering(revocation, &ended);
                     if replaces {
                         revocation::replace(&connection, &revocation).await?;
                     } else {
@@ -132,7 +133,7 @@ impl UserRepository for Database {
         password: &PasswordHash,
         revocation: &Revocation,
         session: &Session,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Revocation>, StoreError> {
         let change = Entity::update_many()
             .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
             .filter(user::can_log_in(&revocation.user, verified));
@@ -145,15 +146,16 @@ impl UserRepository for Database {
                 let (revocation, session) = (revocation.clone(), session.clone());
                 async move {
                     if session::was_inserted(&connection, &attempt, &session).await? {
-                        return Ok(TransactionOutcome::Rollback(true));
+                        return Ok(TransactionOutcome::Rollback(Some(revocation)));
                     }
                     if change.exec(&connection).await?.rows_affected == 0 {
-                        return Ok(TransactionOutcome::Rollback(false));
+                        return Ok(TransactionOutcome::Rollback(None));
                     }
-                    session::delete_all(&connection, &revocation.user).await?;
+                    let ended = session::delete_all(&connection, &revocation.user).await?;
+                    let revocation = session::covering(revocation, &ended);
                     revocation::add(&connection, &revocation).await?;
                     session::insert(&connection, &session).await?;
-                    Ok(TransactionOutcome::Commit(true))
+                    Ok(TransactionOutcome::Commit(Some(revocation)))
                 }
             },
         )

@@ -21,6 +21,8 @@ pub struct Auth {
     /// The lifetime of the service's own access tokens.
     pub lifetime: Duration,
     pub refresh_token_lifetime: Duration,
+    /// The longest time from a login to the end of its session.
+    pub session_lifetime: Duration,
     /// The longest lifetime of a token that is accepted.
     pub max_token_lifetime: Duration,
     /// How long a revocation counts: until every token from before it has expired.
@@ -43,6 +45,8 @@ pub(super) struct AuthSection {
     access_token_minutes: Duration,
     #[serde(deserialize_with = "values::days")]
     refresh_token_days: Duration,
+    #[serde(deserialize_with = "values::days")]
+    session_days: Duration,
     #[serde(deserialize_with = "values::days")]
     max_token_lifetime_days: Duration,
     #[serde(deserialize_with = "token_types")]
@@ -92,6 +96,7 @@ impl Auth {
             },
             lifetime: section.access_token_minutes,
             refresh_token_lifetime: section.refresh_token_days,
+            session_lifetime: section.session_days,
             max_token_lifetime: section.max_token_lifetime_days,
             // Nothing says when a token without `iat` was issued, so it may be older for ever.
             revocation_retention: if section.accept_missing_iat {

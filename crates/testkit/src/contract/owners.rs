@@ -2,7 +2,7 @@
 
 use futures_util::future::{join_all, join3};
 use taskhold_domain::revocation::MAX_PROPAGATION;
-use taskhold_domain::session::Rotation;
+use taskhold_domain::session::{Ending, Rotation};
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{
     Fingerprint, IdempotencyKey, IdempotentOutcome, KeyedRequest,
@@ -179,7 +179,10 @@ pub async fn user_removed_while_writing_stays_removed(store: &Ports) {
 /// Checks that only a removal, not a revocation, refuses writes.
 pub async fn user_with_revoked_tokens_can_still_write(store: &Ports) {
     let anna = register(store, "anna", 1).await;
-    let ended = store.sessions.end(None, &revocation("anna", 5)).await;
+    let ended = store
+        .sessions
+        .end(Ending::All, &revocation("anna", 5))
+        .await;
     ended.expect("ended");
     add_task(store, created_at(task("anna", 1), 6)).await;
     let write = TaskWrite::Add(created_at(task("anna", 2), 7));

@@ -134,3 +134,26 @@ pub async fn expired_counters_are_purged_in_batches(store: &Ports) {
     assert_eq!(count_attempt(store, "a", 6).await, count(1, 6));
     assert_eq!(count_attempt(store, "e", 6).await, count(2, 5));
 }
+
+/// Checks that marks are no counters of others, can be prolonged, and are purged after their end.
+pub async fn mark_lasts_until_its_end(store: &Ports) {
+    let is_marked = async |name: &str, micros| {
+        let marked = store
+            .rate_limits
+            .is_marked(rate_limit_key(name), at(micros));
+        marked.await.expect("answered")
+    };
+    assert!(!is_marked("a", 0).await);
+    for until in [10, 20] {
+        let marked = store.rate_limits.mark(rate_limit_key("a"), at(until)).await;
+        marked.expect("marked");
+        for (micros, expected) in [(0, true), (until - 1, true), (until, false)] {
+            assert_eq!(is_marked("a", micros).await, expected, "{until} {micros}");
+        }
+        assert!(!is_marked("b", 0).await);
+    }
+    for (time, expected) in [(20, 0), (21, 1)] {
+        let purged = store.rate_limits.purge_expired(at(time), 9).await;
+        assert_eq!(purged.expect("answered"), expected);
+    }
+}

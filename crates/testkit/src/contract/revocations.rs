@@ -1,6 +1,7 @@
 //! The obligations of revocations.
 
 use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::Ending;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::revocations::SubjectHash;
 
@@ -8,7 +9,10 @@ use super::{Ports, at, not_before, password, register, revocation, user};
 
 /// Ends every session of the user.
 async fn end_sessions(store: &Ports, name: &str, micros: i64) {
-    let ended = store.sessions.end(None, &revocation(name, micros)).await;
+    let ended = store
+        .sessions
+        .end(Ending::All, &revocation(name, micros))
+        .await;
     ended.expect("ended");
 }
 

@@ -1,13 +1,29 @@
 //! The obligations of sessions.
 
 use futures_util::future::{join, join_all};
-use taskhold_domain::session::{Rotation, Session, Successor};
+use taskhold_domain::revocation::Revocation;
+use taskhold_domain::session::{Ending, MAX_PER_USER, PresentedToken, Rotation, Session};
 use taskhold_domain::user::User;
+use uuid::Uuid;
 
 use super::{
-    LIFETIME, Ports, account, at, not_before, password, register, revocation, rotate, session,
-    token,
+    LIFETIME, MAX_TOKEN_LIFETIME, Ports, account, at, not_before, password, presented, register,
+    revocation, rotate, rotate_at, session, token, user,
 };
+
+/// Asserts that the token was recognized as used.
+#[track_caller]
+fn assert_reused(rotation: &Rotation) {
+    assert!(matches!(rotation, Rotation::Reused(_)), "{rotation:?}");
+}
+
+/// Returns a presented token that proves the family of this number.
+fn of_family(number: u32, family: u32) -> PresentedToken {
+    PresentedToken {
+        hash: token(number),
+        family: Some(Uuid::from_u128(family.into())),
+    }
+}
 
 async fn start_session(store: &Ports, session: &Session) {
     assert!(session_starts(store, session, "first").await);
@@ -28,7 +44,7 @@ pub async fn refresh_token_works_once(store: &Ports) {
     }
     start_session(store, &session("anna", 10)).await;
     assert_eq!(rotate(store, 10, 11).await, Rotation::Rotated(anna));
-    assert_eq!(rotate(store, 3, 20).await, Rotation::Reused);
+    assert_reused(&rotate(store, 3, 20).await);
     assert_eq!(rotate(store, 20, 21).await, Rotation::Refused);
 }
 
@@ -38,30 +54,17 @@ pub async fn unknown_or_expired_token_is_refused(store: &Ports) {
     assert_eq!(rotate(store, 9, 10).await, Rotation::Refused);
     assert_eq!(rotate(store, 10, 11).await, Rotation::Refused);
     for (micros, is_good) in [(1, false), (0, false), (-1, true)] {
-        let successor = Successor {
-            token: token(2),
-            created_at: at(LIFETIME + micros),
-            expires_at: at(3 * LIFETIME),
-        };
-        let rotation = store.sessions.rotate(token(1), &successor).await;
+        let rotation = rotate_at(store, presented(1), 2, LIFETIME + micros).await;
         let expected = if is_good {
             Rotation::Rotated(account("anna"))
         } else {
             Rotation::Refused
         };
-        assert_eq!(rotation.expect("answered"), expected, "{micros}");
+        assert_eq!(rotation, expected, "{micros}");
     }
     // The successor has its own lifetime.
-    let last = Successor {
-        token: token(3),
-        created_at: at(3 * LIFETIME - 1),
-        expires_at: at(3 * LIFETIME),
-    };
-    let rotation = store.sessions.rotate(token(2), &last).await;
-    assert_eq!(
-        rotation.expect("answered"),
-        Rotation::Rotated(account("anna"))
-    );
+    let rotation = rotate_at(store, presented(2), 3, 2 * LIFETIME - 2).await;
+    assert_eq!(rotation, Rotation::Rotated(account("anna")));
 }
 
 /// Checks that a refused refresh does not use the token up.
@@ -118,7 +121,7 @@ pub async fn password_change_ends_concurrent_logins(store: &Ports) {
         };
         let login = session(&name, number * 100 + 2);
         let (_, changed) = join(session_starts(store, &login, "first"), change).await;
-        assert!(changed.expect("answered"));
+        assert!(changed.expect("answered").is_some());
         let rotation = rotate(store, number * 100 + 2, number * 100 + 3).await;
         assert_eq!(rotation, Rotation::Refused);
         let rotation = rotate(store, number * 100 + 1, number * 100 + 4).await;
@@ -139,7 +142,7 @@ pub async fn reused_token_revokes_only_its_family(store: &Ports) {
     let bob = register(store, "bob", 2).await;
     start_session(store, &session("anna", 3)).await;
     assert_eq!(rotate(store, 1, 11).await, Rotation::Rotated(anna.clone()));
-    assert_eq!(rotate(store, 1, 12).await, Rotation::Reused);
+    assert_reused(&rotate(store, 1, 12).await);
     for number in [1, 11, 12] {
         assert_eq!(rotate(store, number, 20).await, Rotation::Refused);
     }
@@ -159,7 +162,8 @@ pub async fn concurrent_uses_have_one_winner_and_revoke_the_family(store: &Ports
         .map(|(number, _)| number)
         .collect();
     assert_eq!(winners.len(), 1, "{rotations:?}");
-    assert!(rotations.contains(&Rotation::Reused), "{rotations:?}");
+    let reused = |rotation: &Rotation| matches!(rotation, Rotation::Reused(_));
+    assert!(rotations.iter().any(reused), "{rotations:?}");
     for number in 0..=10 {
         assert_eq!(rotate(store, number, 50).await, Rotation::Refused);
     }
@@ -172,7 +176,7 @@ async fn rotate_until_refused(store: &Ports, number: u32, most: u32) -> u32 {
     for number in number..number + most {
         match rotate(store, number, number + 1).await {
             Rotation::Rotated(_) => {}
-            Rotation::Reused | Rotation::Refused => return number,
+            Rotation::Reused(_) | Rotation::Refused => return number,
         }
     }
     number + most
@@ -190,7 +194,7 @@ pub async fn reuse_during_rotation_revokes_the_family(store: &Ports) {
             rotate(store, first, first + 999).await
         };
         let (last, reuse) = join(rotate_until_refused(store, first + 1, 40), reuse).await;
-        assert_eq!(reuse, Rotation::Reused);
+        assert_reused(&reuse);
         assert_eq!(rotate(store, last, first + 998).await, Rotation::Refused);
     });
     join_all(ended).await;
@@ -220,7 +224,7 @@ pub async fn ending_all_sessions_ends_concurrent_rotations(store: &Ports) {
                     assert!(changed.expect("answered"));
                 }
                 1 => {
-                    let ended = store.sessions.end(None, &revocation).await;
+                    let ended = store.sessions.end(Ending::All, &revocation).await;
                     ended.expect("ended");
                 }
                 _ => {
@@ -244,7 +248,10 @@ pub async fn ending_one_session_leaves_the_others(store: &Ports) {
     for (shown, micros) in [(1, 5), (2, 6)] {
         let ended = store
             .sessions
-            .end(Some(token(shown)), &revocation("anna", micros))
+            .end(
+                Ending::OfToken(presented(shown)),
+                &revocation("anna", micros),
+            )
             .await;
         ended.expect("ended");
         assert_eq!(not_before(store, "anna").await, Some(at(micros)));
@@ -261,7 +268,7 @@ pub async fn another_users_session_cannot_be_ended(store: &Ports) {
     for shown in [1, 99] {
         let sessions = &store.sessions;
         let ended = sessions
-            .end(Some(token(shown)), &revocation("bob", 5))
+            .end(Ending::OfToken(presented(shown)), &revocation("bob", 5))
             .await;
         ended.expect("ended");
     }
@@ -275,7 +282,10 @@ pub async fn ending_all_sessions_leaves_none(store: &Ports) {
     register(store, "anna", 1).await;
     let bob = register(store, "bob", 2).await;
     start_session(store, &session("anna", 3)).await;
-    let ended = store.sessions.end(None, &revocation("anna", 5)).await;
+    let ended = store
+        .sessions
+        .end(Ending::All, &revocation("anna", 5))
+        .await;
     ended.expect("ended");
     for number in [1, 3] {
         assert_eq!(rotate(store, number, 20).await, Rotation::Refused);
@@ -304,5 +314,180 @@ pub async fn expired_sessions_are_purged_in_batches(store: &Ports) {
     for (number, next) in [(5, 13), (11, 14), (0, 15)] {
         let rotation = rotate(store, number, next).await;
         assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+    }
+}
+
+/// Checks that the revocation is the stored one, and that only the user of the token is affected.
+pub async fn reused_token_revokes_the_access_tokens_of_its_user(store: &Ports) {
+    register(store, "anna", 1).await;
+    register(store, "bob", 2).await;
+    rotate_at(store, presented(1), 11, 5).await;
+    assert_eq!(not_before(store, "anna").await, None);
+    let rotation = rotate_at(store, presented(1), 12, 20).await;
+    let expected = Revocation::issued_before(&user("anna"), at(20), MAX_TOKEN_LIFETIME);
+    assert_eq!(rotation, Rotation::Reused(expected));
+    assert_eq!(not_before(store, "anna").await, Some(at(20)));
+    assert_eq!(not_before(store, "bob").await, None);
+    // A later reuse of what has ended revokes nothing further.
+    assert_eq!(
+        rotate_at(store, presented(11), 13, 30).await,
+        Rotation::Refused
+    );
+    assert_eq!(not_before(store, "anna").await, Some(at(20)));
+}
+
+/// Checks that the winner of concurrent uses, which may have read a later time, gets no lasting access token.
+pub async fn reuse_revokes_tokens_that_are_later_than_its_own_time(store: &Ports) {
+    register(store, "anna", 1).await;
+    rotate_at(store, presented(1), 11, 20).await;
+    assert_reused(&rotate_at(store, presented(1), 12, 5).await);
+    assert_eq!(not_before(store, "anna").await, Some(at(21)));
+}
+
+/// Checks a token that proves its family: its session keeps two rows, and any earlier token ends it.
+pub async fn superseded_token_is_recognized_without_its_row(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    for number in 1..30 {
+        let rotation = rotate_at(store, of_family(number, 1), number + 1, 1).await;
+        assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+    }
+    // There is no such family.
+    assert_eq!(
+        rotate_at(store, of_family(99, 98), 100, 2).await,
+        Rotation::Refused
+    );
+    assert_eq!(
+        rotate_at(store, presented(3), 100, 2).await,
+        Rotation::Refused,
+        "the row is gone"
+    );
+    assert_reused(&rotate_at(store, of_family(3, 1), 100, 2).await);
+    assert_eq!(not_before(store, "anna").await, Some(at(2)));
+    for number in [1, 29, 30, 100] {
+        let rotation = rotate_at(store, of_family(number, 1), 101, 3).await;
+        assert_eq!(rotation, Rotation::Refused, "{number}");
+    }
+    let purged = store.sessions.purge_expired(at(9 * LIFETIME), 99).await;
+    assert_eq!(purged.expect("answered"), 0, "no row is left");
+}
+
+/// Checks that the last token expires with the session.
+pub async fn session_ends_at_its_age_despite_refreshes(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    for number in 1..=7 {
+        let micros = i64::from(number) * LIFETIME / 2;
+        let rotation = rotate_at(store, presented(number), number + 1, micros).await;
+        assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+    }
+    let sessions = store.sessions.list(&anna.id, at(2)).await;
+    let sessions = sessions.expect("answered");
+    let times: Vec<_> = sessions
+        .iter()
+        .map(|session| (session.started_at, session.expires_at))
+        .collect();
+    assert_eq!(times, [(at(0), at(4 * LIFETIME))]);
+    let rotation = rotate_at(store, presented(8), 9, 4 * LIFETIME).await;
+    assert_eq!(rotation, Rotation::Refused);
+}
+
+/// Checks that other users keep their sessions.
+pub async fn excess_session_ends_the_least_recently_refreshed(store: &Ports) {
+    let most = u32::try_from(MAX_PER_USER).expect("a small number");
+    let anna = register(store, "anna", 0).await;
+    let bob = register(store, "bob", 9_999).await;
+    for number in 1..most {
+        let session = Session {
+            created_at: at(number.into()),
+            ..session("anna", number)
+        };
+        start_session(store, &session).await;
+    }
+    let refreshed = rotate_at(store, presented(0), 1_000, 1_000).await;
+    assert_eq!(refreshed, Rotation::Rotated(anna.clone()));
+    let last = Session {
+        created_at: at(2_000),
+        ..session("anna", 2_000)
+    };
+    start_session(store, &last).await;
+    assert_eq!(rotate(store, 1, 3_000).await, Rotation::Refused);
+    for number in [2, most - 1, 1_000, 2_000] {
+        let rotation = rotate_at(store, presented(number), 4_000 + number, 3_000).await;
+        assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+    }
+    assert_eq!(rotate(store, 9_999, 10_000).await, Rotation::Rotated(bob));
+    let sessions = store.sessions.list(&anna.id, at(1)).await;
+    assert_eq!(sessions.expect("answered").len(), most as usize);
+}
+
+/// Checks that expired and used tokens, and other users, are left out.
+pub async fn valid_sessions_are_listed_latest_first(store: &Ports) {
+    let anna = register(store, "anna", 1).await.id;
+    register(store, "bob", 2).await;
+    for (number, micros) in [(3, 7), (4, 3)] {
+        let session = Session {
+            started_at: at(micros),
+            created_at: at(micros),
+            expires_at: at(LIFETIME + micros),
+            ..session("anna", number)
+        };
+        start_session(store, &session).await;
+    }
+    rotate_at(store, presented(1), 11, 5).await;
+    let list = async |micros| {
+        let sessions = store.sessions.list(&anna, at(micros)).await;
+        sessions.expect("answered")
+    };
+    let current = Session {
+        token: token(11),
+        created_at: at(5),
+        expires_at: at(LIFETIME + 5),
+        ..session("anna", 1)
+    };
+    let sessions = list(10).await;
+    let numbers: Vec<_> = sessions
+        .iter()
+        .map(|session| session.family.as_u128())
+        .collect();
+    assert_eq!(numbers, [3, 1, 4]);
+    assert!(sessions.contains(&current), "{sessions:?}");
+    assert_eq!(list(LIFETIME + 5).await.len(), 1);
+    assert_eq!(list(LIFETIME + 7).await, []);
+}
+
+/// Checks that a miss stores no revocation.
+pub async fn session_of_a_family_is_ended_by_its_user_only(store: &Ports) {
+    let anna = register(store, "anna", 1).await;
+    let bob = register(store, "bob", 2).await;
+    start_session(store, &session("anna", 3)).await;
+    let end = async |name: &str, family: u128, micros| {
+        let ending = Ending::OfFamily(Uuid::from_u128(family));
+        let ended = store.sessions.end(ending, &revocation(name, micros)).await;
+        ended.expect("answered")
+    };
+    assert_eq!(end("bob", 1, 5).await, None);
+    assert_eq!(end("anna", 99, 5).await, None);
+    assert_eq!(not_before(store, "bob").await, None);
+    assert_eq!(not_before(store, "anna").await, None);
+    assert_eq!(end("anna", 1, 6).await, Some(revocation("anna", 6)));
+    assert_eq!(not_before(store, "anna").await, Some(at(6)));
+    assert_eq!(end("anna", 1, 7).await, None, "it has ended");
+    assert_eq!(rotate(store, 1, 11).await, Rotation::Refused);
+    assert_eq!(rotate(store, 3, 13).await, Rotation::Rotated(anna));
+    assert_eq!(rotate(store, 2, 12).await, Rotation::Rotated(bob));
+}
+
+/// Checks an access token that was issued at a time that is later than that of the ending.
+pub async fn ending_sessions_covers_concurrent_refreshes(store: &Ports) {
+    for (name, number) in [("anna", 1), ("bob", 2), ("carol", 3)] {
+        register(store, name, number).await;
+        rotate_at(store, presented(number), number + 10, 20).await;
+        let ending = match name {
+            "anna" => Ending::All,
+            "bob" => Ending::OfToken(presented(number + 10)),
+            _ => Ending::OfFamily(Uuid::from_u128(number.into())),
+        };
+        let ended = store.sessions.end(ending, &revocation(name, 5)).await;
+        assert_eq!(ended.expect("answered"), Some(revocation(name, 21)));
+        assert_eq!(not_before(store, name).await, Some(at(21)), "{name}");
     }
 }

@@ -119,8 +119,8 @@ impl UserRepository for MemoryStore {
             return Ok(false);
         };
         user.password = Some(password.clone());
-        rows.end_all(&revocation.user);
-        rows.add_revocation(revocation);
+        let ended = rows.end_all(&revocation.user);
+        rows.revoke(revocation.clone(), &ended);
         Ok(true)
     }
 
@@ -130,16 +130,16 @@ impl UserRepository for MemoryStore {
         password: &PasswordHash,
         revocation: &Revocation,
         session: &Session,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Revocation>, StoreError> {
         let mut rows = self.rows();
         let Some(user) = rows.verify_password(&revocation.user, verified) else {
-            return Ok(false);
+            return Ok(None);
         };
         user.password = Some(password.clone());
-        rows.end_all(&revocation.user);
-        rows.add_revocation(revocation);
+        let ended = rows.end_all(&revocation.user);
+        let revocation = rows.revoke(revocation.clone(), &ended);
         rows.start(session);
-        Ok(true)
+        Ok(Some(revocation))
     }
 
     async fn rehash(

@@ -30,6 +30,21 @@ impl RateLimitRepository for MemoryStore {
         Ok(*counted)
     }
 
+    async fn mark(&self, key: RateLimitKey, until: Timestamp) -> Result<(), StoreError> {
+        let mark = Count {
+            count: 1,
+            since: until,
+        };
+        self.rows().rate_limits.insert(key, mark);
+        Ok(())
+    }
+
+    async fn is_marked(&self, key: RateLimitKey, now: Timestamp) -> Result<bool, StoreError> {
+        let rows = self.rows();
+        let mark = rows.rate_limits.get(&key);
+        Ok(mark.is_some_and(|mark| mark.since > now))
+    }
+
     async fn refund(&self, keys: &[RateLimitKey]) -> Result<(), StoreError> {
         let mut rows = self.rows();
         for key in keys {
