@@ -184,7 +184,7 @@ async fn check_all_requests<O: Observed>(observed: &mut O) -> Vec<PlannedStateme
 /// Returns whether a statement belongs to a background job: the service reloads the revocations and deletes
 /// expired rows in batches.
 fn is_background(statement: &str) -> bool {
-    statement.contains("\"kept_until\" >=")
+    (statement.ends_with("FROM \"revocations\"") && statement.starts_with("SELECT"))
         || (statement.starts_with("DELETE")
             && statement.contains(" LIMIT ")
             && !statement.contains(" OFFSET "))

@@ -120,7 +120,7 @@ async fn logins_and_refreshes(watched: &mut Watched, nobody: &Client) -> (Grant,
     let registered = post(REGISTER, ours.clone());
     let answer = watched
         .logs(
-            &nobody,
+            nobody,
             registered.clone(),
             201,
             ("registration", "password"),
