@@ -128,9 +128,10 @@ async fn long_list_in_any_order_is_complete(database: Database) {
             .map(|task| task[key].as_str().expect("a text"))
             .collect();
         assert_eq!(keys.len(), 6_000, "{sort}");
-        let is_sorted = match sort.starts_with('-') {
-            true => keys.is_sorted_by(|one, next| one > next),
-            false => keys.is_sorted_by(|one, next| one < next),
+        let is_sorted = if sort.starts_with('-') {
+            keys.is_sorted_by(|one, next| one > next)
+        } else {
+            keys.is_sorted_by(|one, next| one < next)
         };
         assert!(is_sorted, "{sort}: in order, none twice");
     }
