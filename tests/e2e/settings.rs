@@ -382,6 +382,7 @@ fn settings_file_that_others_can_write_is_refused() {
         ("config/test.toml", "[server]\nport = 0"),
     ] {
         let database = Database::sqlite();
+        migrate(&database);
         let folder = database.folder.path();
         let file = folder.join(name);
         fs::create_dir_all(file.parent().expect("a folder")).expect("made");
@@ -428,7 +429,7 @@ async fn dotenv_in_a_folder_above_is_not_read() {
     let below = database.folder.path().join("below");
     fs::create_dir(&below).expect("a folder");
     let variables = [("DATABASE_URL", database.url.as_str())];
-    let output = run(&below, &variables, &["migrate", "status"]);
+    let output = run(&below, &variables, &["migrate", "up"]);
     assert!(output.status.success(), "{output:?}");
 }
 
