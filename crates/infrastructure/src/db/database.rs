@@ -68,7 +68,7 @@ impl Connections {
         // The writer opens first: only it may create what a new file lacks.
         let writer = SqliteWriter::start(file.clone(), options.writes_per_commit).await;
         let writer = writer.map_err(|error| FileError::open(path, error))?;
-        let reader = sqlite::pool(path, file.read_only(true), sqlite::READERS).await?;
+        let reader = sqlite::pool(path, sqlite::reading(file), sqlite::READERS).await?;
         Ok(Self::Sqlite { reader, writer })
     }
 }

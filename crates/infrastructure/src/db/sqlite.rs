@@ -22,6 +22,8 @@ pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// With less free space, the next transactions would fill the disk.
 const MIN_FREE: u64 = 256 * 1024;
+/// The size of a reader's own cache, in negative KiB.
+const READER_CACHE: &str = "-512";
 /// The number of readers beside the one writer.
 pub(crate) const READERS: u32 = 4;
 
@@ -94,6 +96,12 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         // `sqlx::query=trace` logs statements without values. PostgreSQL has such a log of its own.
         .log_statements(LevelFilter::Trace)
         .log_slow_statements(LevelFilter::Off, Duration::MAX)
+}
+
+/// Returns the options of a connection that only reads. The system caches the file for all of them, so that
+/// each needs little memory of its own.
+pub(crate) fn reading(file: SqliteConnectOptions) -> SqliteConnectOptions {
+    file.read_only(true).pragma("cache_size", READER_CACHE)
 }
 
 /// Opens a pool of at most `size` connections to an existing file.
