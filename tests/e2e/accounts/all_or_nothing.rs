@@ -4,16 +4,21 @@ use serde_json::json;
 
 use super::rows::execute;
 use super::{CHANGE_PASSWORD, PASSWORD, log_in, post_login, post_refresh, register};
-use crate::service::{Database, Service};
+use crate::service::{Answer, Database, Service};
 
 const EMAIL: &str = "anna@example.org";
+
+/// PostgreSQL tells that the column is missing, which is the state of the store; SQLite reports any error.
+fn assert_failed(answer: &Answer) {
+    assert!([500, 503].contains(&answer.status), "{answer:?}");
+}
 
 async fn failed_refresh_keeps_the_token_valid(database: Database) {
     let service = Service::start(&database).await;
     let anna = register(&service, EMAIL).await;
     execute(&database, "ALTER TABLE users RENAME COLUMN name TO gone").await;
     let answer = post_refresh(&service, &anna.refresh).await;
-    assert_eq!(answer.status, 500, "{answer:?}");
+    assert_failed(&answer);
     execute(&database, "ALTER TABLE users RENAME COLUMN gone TO name").await;
     let answer = post_refresh(&service, &anna.refresh).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -26,7 +31,7 @@ async fn failed_password_change_keeps_the_password(database: Database) {
     execute(&database, away).await;
     let change = json!({"current_password": PASSWORD, "new_password": "another horse"});
     let answer = anna.client(&service).post(CHANGE_PASSWORD, change).await;
-    assert_eq!(answer.status, 500, "{answer:?}");
+    assert_failed(&answer);
     let back = "ALTER TABLE refresh_tokens RENAME COLUMN gone TO created_at";
     execute(&database, back).await;
     log_in(&service, EMAIL).await;
