@@ -134,7 +134,7 @@ async fn pending_migrations_are_reported(database: Database) {
     run_to_success(&database, &["migrate", "down", "--yes"]);
     Report::of(&database, &[])
         .assert_problems(&[])
-        .assert_finding("schema", "warning", "000004_imports");
+        .assert_finding("schema", "warning", "000005_session_starts");
     Report::of(&database, &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "false")])
         .assert_problems(&["schema"])
         .assert_finding("schema", "problem", "taskhold migrate up");
