@@ -155,7 +155,9 @@ async fn run_clients(count: usize, client: impl AsyncFn(String), url: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn slow_clients_are_disconnected_and_others_stay_fast() {
-    let service = Service::start(&Database::postgres().await).await;
+    // The bodies of one user arrive slowly on many connections.
+    let many = [("TASKHOLD__LIMITS__REQUESTS_PER_USER", "1000")];
+    let service = Service::start_with(&Database::postgres().await, &many).await;
     let big = service.client("big");
     let large = json!({"title": "\u{1F600}".repeat(100), "description": "\u{1F600}".repeat(500)});
     for _ in 0..20 {

@@ -192,6 +192,7 @@ impl ConnectOptions {
                 // A database of the wrong encoding can still be backed up.
                 let mut connection = self.connect(&session_options(server)).await?;
                 self.refuse_half_restored(&mut connection).await?;
+                self.refuse_misplaced_tables(&mut connection).await?;
                 Ok(MaintenanceSession::Postgres(Box::new(connection)))
             }
         }
