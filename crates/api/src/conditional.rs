@@ -1,12 +1,12 @@
 //! Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13.1).
 
 use std::fmt;
-use std::io::Write as _;
 
 use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, InvalidHeaderValue,
     TryIntoHeaderValue,
 };
+use serde::Serializer as _;
 use taskhold_application::tasks::Precondition;
 use taskhold_domain::task::{Revision, Task, Version};
 use taskhold_domain::timestamp::Timestamp;
@@ -46,17 +46,7 @@ impl TryIntoHeaderValue for ETag {
 
 impl WriteJson for ETag {
     fn write_json(&self, document: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Revision {
-            version,
-            updated_at,
-        } = self.0;
-        write!(
-            document,
-            "\"\\\"{}-{:x}\\\"\"",
-            version.get(),
-            updated_at.as_micros()
-        )
-        .map_err(serde_json::Error::io)
+        serde_json::Serializer::new(document).collect_str(self)
     }
 }
 
@@ -188,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_is_told_alike_in_headers_and_in_json() {
+    fn tag_is_the_same_in_headers_and_in_json() {
         let tag = ETag(revision(3));
         assert_eq!(tag.to_string(), "\"3-62f4a9c0de1b2\"");
         let mut json = Vec::new();
@@ -200,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_of_every_time_are_read_again() {
+    fn displayed_tags_are_parsed() {
         for micros in [
             i64::from(i32::MIN),
             -1,
@@ -242,7 +232,7 @@ mod tests {
                 revisions(&[2]),
             ),
             (&["\"other,tag\""], revisions(&[])),
-            // What the service sent before its tags had a time.
+            // A tag of the earlier form, which had no time.
             (&["\"1\""], revisions(&[])),
             (
                 &[
