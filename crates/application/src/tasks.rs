@@ -19,14 +19,14 @@ use taskhold_repository::tasks::{TaskRepository, TaskWrite};
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::quota::Quota;
-use crate::user_limit::{TooManyInProgress, UserLimit};
+use crate::user_limit::{InProgress, UserLimit};
 
 /// The number of tasks in a page of an export, or of a list without a limit.
 const PAGE: u32 = 1000;
-/// The longest page that one statement reads by an index in a millisecond or so.
+/// The longest page that is not counted as a long statement: an index finds it within a millisecond or so.
 const SHORT_PAGE: u32 = 100;
-/// The long statements that the store executes for one user at a time. Others of the same user wait, so that
-/// the store has connections and processors left for other users.
+/// The number of long statements that the store executes for one user at a time. Further ones of the same user
+/// wait, so that the store has connections and processors left for other users.
 const MAX_SCANS: usize = 2;
 
 /// The tasks of a user. Every method acts for `caller` on the caller's own tasks.
@@ -85,9 +85,6 @@ pub enum TaskError {
     /// A request with the same idempotency key is in progress; nothing was done.
     #[error("a request under this idempotency key is under way")]
     KeyInFlight,
-    /// The caller has too many long lists or searches in progress.
-    #[error(transparent)]
-    TooManyInProgress(#[from] TooManyInProgress),
     /// Too many requests wait for the store; nothing was done.
     #[error("too many requests wait for the store")]
     Busy,
@@ -183,7 +180,7 @@ impl TaskService {
     /// A query without a limit has pages too, so that no list is ever held whole.
     ///
     /// # Errors
-    /// [`TaskError`]: `TooManyInProgress`, `Busy`, `Unavailable`, `Defect`.
+    /// [`TaskError`]: `Busy`, `Unavailable`, `Defect`.
     pub async fn list(&self, caller: &UserId, query: &TaskQuery) -> Result<TaskPage, TaskError> {
         let limit = query.limit.unwrap_or(PAGE);
         let is_short = query.sort.key == SortKey::CreatedAt
@@ -194,7 +191,7 @@ impl TaskService {
         let _scan = if is_short {
             None
         } else {
-            Some(self.scans.begin(caller).await?)
+            Some(self.begin_scan(caller).await?)
         };
         let page = TaskQuery {
             limit: Some(limit),
@@ -206,7 +203,7 @@ impl TaskService {
     /// Returns a page of all tasks, oldest first, without leaving any out.
     ///
     /// # Errors
-    /// [`TaskError`]: `TooManyInProgress`, `Busy`, `Unavailable`; `Defect` also if a stored task is corrupt,
+    /// [`TaskError`]: `Busy`, `Unavailable`; `Defect` also if a stored task is corrupt,
     /// since an export without it would look complete.
     pub async fn export_page(
         &self,
@@ -233,9 +230,9 @@ impl TaskService {
     /// Returns the number of tasks.
     ///
     /// # Errors
-    /// [`TaskError`]: `TooManyInProgress`, `Busy`, `Unavailable`, `Defect`.
+    /// [`TaskError`]: `Busy`, `Unavailable`, `Defect`.
     pub async fn count(&self, caller: &UserId) -> Result<TaskCounts, TaskError> {
-        let _scan = self.scans.begin(caller).await?;
+        let _scan = self.begin_scan(caller).await?;
         Ok(self.tasks.count(caller).await?)
     }
 
@@ -287,6 +284,13 @@ impl TaskService {
             outcome: (),
             replayed,
         })
+    }
+
+    /// Waits until the store may execute a long statement for the caller. While the store is away the caller's
+    /// earlier ones do not end, so the error is that of a store that is away.
+    async fn begin_scan(&self, caller: &UserId) -> Result<InProgress, TaskError> {
+        let scan = self.scans.begin(caller).await;
+        scan.map_err(|error| TaskError::Unavailable(error.into()))
     }
 
     /// Makes a write; returns `None` if there is no task that it applies to.
