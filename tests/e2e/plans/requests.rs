@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Observed, PlannedStatement, Request};
+use super::{Observed, PlannedStatement, Request, TASKS_EACH, TASKS_OF_ONE};
 use crate::service::{Client, TASKS, eventually, path};
 
 const SORTS: [&str; 6] = [
@@ -18,7 +18,7 @@ const SORTS: [&str; 6] = [
 
 /// Sends a request to each endpoint as a user with 1,000 tasks and as one with 10,000.
 pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedStatement>) {
-    for user in ["user-7", "user-200"] {
+    for (user, tasks) in [("user-7", TASKS_EACH), ("user-200", TASKS_OF_ONE)] {
         let client = observed.service().client(user);
         // The first creation of an owner on an instance counts the owner's tasks as well.
         let first = creation("First").with_statements(2);
@@ -27,6 +27,9 @@ pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedSta
         let tag = created.body["task"]["etag"].as_str().expect("a tag");
         observed.expect(&client, &creation("Second"), all).await;
 
+        // One statement for each thousand, and one for the two new tasks.
+        let list = Request::get(TASKS).with_statements(tasks as usize / 1000 + 1);
+        observed.expect(&client, &list, all).await;
         pages(observed, &client, all).await;
 
         let text = json!({"title": "Third", "description": ""});
@@ -64,11 +67,8 @@ pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedSta
     observed.expect(&mine, &export, all).await;
 }
 
-/// Requests the list in every order, with every filter, by cursor and by offset.
+/// Requests pages in every order, with every filter, by cursor and by offset.
 async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<PlannedStatement>) {
-    // One statement for each thousand tasks.
-    let list = Request::get(TASKS).with_statements(None);
-    observed.expect(client, &list, all).await;
     for sort in SORTS {
         for filter in ["", "&completed=true", "&q=ask", "&completed=false&q=ask"] {
             let page = format!("{TASKS}?limit=20&sort={sort}{filter}");
