@@ -194,7 +194,7 @@ fn services(store: &MemoryStore) -> Services {
         tokens: Arc::new(PlainTokens),
         revocations: revocations.clone(),
         devices: DeviceTokens::new([7; 32], None),
-        limits: RateLimiter::new(people, allowed),
+        limits: RateLimiter::new(people, [7; 32], allowed),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {

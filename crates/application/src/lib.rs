@@ -12,7 +12,6 @@
 //! | [`revocations`] | [`Revocations`](revocations::Revocations): which valid tokens were revoked |
 //! | [`security_log`] | [`Event`](security_log::Event): what operators ban clients by |
 //! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): what a user is called in the log |
-//! | [`keyed_rate_limits`] | [`KeyedRateLimits`](keyed_rate_limits::KeyedRateLimits): counters whose stored keys cannot be tried |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): whether requests can be served |
 //! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
@@ -52,7 +51,6 @@ pub mod clock;
 pub mod housekeeping;
 pub mod ids;
 pub mod import;
-pub mod keyed_rate_limits;
 pub mod passwords;
 pub mod pseudonym;
 mod quota;

@@ -1,4 +1,5 @@
-//! Rate limits of logins and of everything else that hashes a password, and of refreshes, counted in the store so that all instances count together.
+//! Rate limits on requests that hash a password and on refreshes. They are counted in the store, so that all
+//! instances count together.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub struct Allowance {
 #[derive(Clone)]
 pub struct RateLimiter {
     counters: Arc<dyn RateLimitRepository>,
+    secret: [u8; 32],
     limits: RateLimits,
 }
 
@@ -106,10 +108,23 @@ impl From<StoreError> for RateLimitError {
 }
 
 impl RateLimiter {
-    /// Creates a limiter that counts in this store.
+    /// Creates a limiter that counts in this store. All instances need the same `secret`, with which the keys of
+    /// the counters are computed; after it has changed, the counters start at zero.
     #[must_use]
-    pub fn new(counters: Arc<dyn RateLimitRepository>, limits: RateLimits) -> Self {
-        Self { counters, limits }
+    pub fn new(
+        counters: Arc<dyn RateLimitRepository>,
+        secret: [u8; 32],
+        limits: RateLimits,
+    ) -> Self {
+        Self {
+            counters,
+            secret,
+            limits,
+        }
+    }
+
+    fn key(&self, kind: &str, parts: &[&str]) -> RateLimitKey {
+        RateLimitKey::of(&self.secret, kind, parts)
     }
 
     /// Counts a request of an address.
@@ -121,7 +136,7 @@ impl RateLimiter {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Allowance, RateLimitError> {
-        let key = RateLimitKey::of("requests", &[&network(address).to_string()]);
+        let key = self.key("requests", &[&network(address).to_string()]);
         self.count(key, self.limits.requests, REQUESTS_WINDOW, now)
             .await
     }
@@ -135,7 +150,7 @@ impl RateLimiter {
         user: &UserId,
         now: Timestamp,
     ) -> Result<Allowance, RateLimitError> {
-        let key = RateLimitKey::of("requests of a user", &[user.as_str()]);
+        let key = self.key("requests of a user", &[user.as_str()]);
         self.count(key, self.limits.requests, REQUESTS_WINDOW, now)
             .await
     }
@@ -153,8 +168,8 @@ impl RateLimiter {
         let network = network(address).to_string();
         let session = session.map(|session| session.to_string());
         let keys = [
-            Some(RateLimitKey::of("refreshes", &[&network])),
-            session.map(|session| RateLimitKey::of("refreshes of a session", &[&session])),
+            Some(self.key("refreshes", &[&network])),
+            session.map(|session| self.key("refreshes of a session", &[&session])),
         ];
         for key in keys.into_iter().flatten() {
             self.count(key, self.limits.refreshes, REQUESTS_WINDOW, now)
@@ -180,7 +195,7 @@ impl RateLimiter {
         }
         let is_known = self
             .counters
-            .is_marked(known_network(user, address), now)
+            .is_marked(self.known_network(user, address), now)
             .await?;
         Ok(if is_known {
             Guesser::KnownNetwork
@@ -202,18 +217,16 @@ impl RateLimiter {
     ) -> Result<Attempt, RateLimitError> {
         let (email, network) = (fold(email), network(address).to_string());
         let own = match &guesser {
-            Guesser::Device(id) => RateLimitKey::of("failures of a device", &[&email, id]),
-            Guesser::KnownNetwork => {
-                RateLimitKey::of("failures of a known network", &[&email, &network])
-            }
-            Guesser::Stranger => RateLimitKey::of("failures", &[&email, &network]),
-            Guesser::Authenticated => RateLimitKey::of("failures of the user", &[&email]),
+            Guesser::Device(id) => self.key("failures of a device", &[&email, id]),
+            Guesser::KnownNetwork => self.key("failures of a known network", &[&email, &network]),
+            Guesser::Stranger => self.key("failures", &[&email, &network]),
+            Guesser::Authenticated => self.key("failures of the user", &[&email]),
         };
         let quota = self.limits.failures_per_address;
         self.count(own, quota, FAILURES_WINDOW, now).await?;
         let mut keys = vec![own];
         if guesser == Guesser::Stranger {
-            let anywhere = RateLimitKey::of("failures", &[&email]);
+            let anywhere = self.key("failures", &[&email]);
             self.count(anywhere, self.limits.failures, FAILURES_WINDOW, now)
                 .await?;
             keys.push(anywhere);
@@ -256,8 +269,18 @@ impl RateLimiter {
     ) -> Result<(), StoreError> {
         let until = now.saturating_add(KNOWN_NETWORK);
         self.counters
-            .mark(known_network(Some(user), address), until)
+            .mark(self.known_network(Some(user), address), until)
             .await
+    }
+
+    /// Returns the key of a network of a user. The id of an account is random and deleted with the account, so
+    /// that nobody can find out afterwards which networks the user had.
+    fn known_network(&self, user: Option<&UserId>, address: IpAddr) -> RateLimitKey {
+        let network = network(address).to_string();
+        match user {
+            Some(user) => self.key("known network", &[user.as_str(), &network]),
+            None => self.key("known network", &[&network]),
+        }
     }
 
     async fn count(
@@ -281,16 +304,6 @@ impl RateLimiter {
         } else {
             Ok(allowance)
         }
-    }
-}
-
-/// Returns the key of a network of a user. The id of an account is random and deleted with it, so that nobody can
-/// find out afterwards by trying which networks the user had.
-fn known_network(user: Option<&UserId>, address: IpAddr) -> RateLimitKey {
-    let network = network(address).to_string();
-    match user {
-        Some(user) => RateLimitKey::of("known network", &[user.as_str(), &network]),
-        None => RateLimitKey::of("known network", &[&network]),
     }
 }
 

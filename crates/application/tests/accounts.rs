@@ -115,6 +115,7 @@ async fn world() -> World {
         devices: DeviceTokens::new([7; 32], None),
         limits: RateLimiter::new(
             store.clone(),
+            [7; 32],
             RateLimits {
                 requests: 100,
                 failures_per_address: 5,

@@ -4,34 +4,27 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sha2::{Digest as _, Sha256};
 use taskhold_domain::timestamp::Timestamp;
 
 use crate::error::StoreError;
 use crate::keyed_digest::keyed_digest;
 
-/// What a counter counts: a digest, so that no network or e-mail address is stored. A plain digest of a
-/// network can be reversed by trying; only a [keyed](Self::keyed) one goes into a store.
+/// The key of a counter: a digest, so that no network or e-mail address is stored. The digest is computed with a
+/// secret: without it, nobody can find a network by trying all of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RateLimitKey([u8; 32]);
 
 impl RateLimitKey {
     /// Computes the key of a kind of limit and the parts that it counts by.
     #[must_use]
-    pub fn of(kind: &str, parts: &[&str]) -> Self {
-        let mut digest = Sha256::new().chain_update(kind);
+    pub fn of(secret: &[u8; 32], kind: &str, parts: &[&str]) -> Self {
+        let mut text = kind.as_bytes().to_vec();
         for part in parts {
             // With the length, so that different lists of parts have different bytes.
-            digest.update(part.len().to_be_bytes());
-            digest.update(part);
+            text.extend_from_slice(&part.len().to_be_bytes());
+            text.extend_from_slice(part.as_bytes());
         }
-        Self(digest.finalize().into())
-    }
-
-    /// Returns the HMAC of this key with a secret.
-    #[must_use]
-    pub fn keyed(&self, secret: &[u8; 32]) -> Self {
-        Self(keyed_digest(secret, &self.0))
+        Self(keyed_digest(secret, &text))
     }
 
     /// Returns the digest.

@@ -9,7 +9,6 @@ use taskhold_application::administration::Administration;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::keyed_rate_limits::KeyedRateLimits;
 use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
@@ -42,10 +41,7 @@ pub fn api(
         tokens: tokens.clone(),
         revocations: revocations.clone(),
         devices,
-        limits: RateLimiter::new(
-            Arc::new(KeyedRateLimits::new(store.clone(), counters_key)),
-            settings.limits,
-        ),
+        limits: RateLimiter::new(store.clone(), counters_key, settings.limits),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {

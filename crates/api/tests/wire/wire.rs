@@ -124,7 +124,7 @@ impl Wire {
             tokens: Arc::new(PlainTokens),
             revocations: revocations.clone(),
             devices: DeviceTokens::new([7; 32], None),
-            limits: RateLimiter::new(people, ALLOWED),
+            limits: RateLimiter::new(people, [7; 32], ALLOWED),
             clock: clock.clone(),
             ids: ids.clone(),
             lifetimes: Lifetimes {

@@ -10,7 +10,7 @@ use super::{Ports, at};
 const WINDOW: Duration = Duration::from_micros(100);
 
 fn rate_limit_key(name: &str) -> RateLimitKey {
-    RateLimitKey::of("test", &[name])
+    RateLimitKey::of(&[7; 32], "test", &[name])
 }
 
 async fn count_attempt(store: &Ports, name: &str, micros: i64) -> Count {
