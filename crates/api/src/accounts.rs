@@ -79,8 +79,7 @@ async fn register(
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    accounts.allow_registration(client.client.address)?;
-    let allowance = accounts.count_request(client.client.address).await?;
+    let allowance = accounts.count_registration(client.client.address).await?;
     let body: RegistrationBody = body.read(&[JSON]).await?.object()?;
     let input = RegistrationInput {
         email: body.email,
@@ -96,8 +95,8 @@ async fn register(
 
 /// Log in
 ///
-/// Whether it was the address or the password that is wrong, nobody is told. Wrong passwords of strangers do not
-/// lock out a client that shows the device token of an earlier login.
+/// The answer does not tell whether the address or the password is wrong. Wrong passwords of strangers do not lock
+/// out a client that sends the device token of an earlier login.
 #[utoipa::path(
     post,
     path = "/api/auth/login",

@@ -73,7 +73,7 @@ pub struct Services {
     pub tokens: Arc<dyn TokenVerifier>,
     /// Which valid tokens have been revoked.
     pub revocations: Arc<Revocations>,
-    /// How many requests each user may have in progress.
+    /// The limit on the requests that each user has in progress.
     pub user_limit: Arc<UserLimit>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,

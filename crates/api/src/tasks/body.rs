@@ -39,7 +39,7 @@ json_object! {
         /// The owner: the `sub` of the token.
         #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
         user_id: &'a RawValue,
-        /// What `If-Match` and `If-None-Match` take; another one after each change.
+        /// The entity tag, for `If-Match` and `If-None-Match`. Each change gives the task a new one.
         #[schema(value_type = String)]
         etag: ETag,
     }

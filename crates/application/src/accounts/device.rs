@@ -1,4 +1,5 @@
-//! Device tokens: a client that logged in before is told from a stranger who guesses (OWASP's device cookies).
+//! Device tokens, which distinguish a client that logged in before from a stranger who guesses (OWASP's device
+//! cookies).
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use taskhold_domain::timestamp::Timestamp;
 
 use super::AccountError;
 
-/// How long a device is known after its last login.
+/// The time from a login until its device token expires.
 pub const DEVICE_LIFETIME: Duration = Duration::from_hours(180 * 24);
 
 const TIME_BYTES: usize = 8;

@@ -21,18 +21,18 @@ pub struct Grant {
     pub access_token: SignedToken,
     /// The token that is exchanged for the next grant.
     pub refresh_token: RefreshToken,
-    /// The token that tells the client from a stranger at the next login; a refresh issues none.
+    /// The token that distinguishes the client from a stranger at its next login; a refresh issues none.
     pub device_token: Option<DeviceToken>,
 }
 
-/// The random bytes that all refresh tokens of a login begin with. The family is a digest of them, so whoever
-/// has them was given a token of it.
+/// The length of the random bytes with which all refresh tokens of a login begin. The family is a digest of these
+/// bytes, so a client that knows them had a token of the family.
 const FAMILY_BYTES: usize = 16;
-/// The random bytes of a token alone.
+/// The length of the random bytes that no other token has.
 const OWN_BYTES: usize = 32;
 
-/// A refresh token: 128 random bits of its login, and 256 of its own. Those of earlier versions have only the
-/// latter. Its `Debug` output hides them.
+/// A refresh token: 128 random bits of its login, and 256 of its own. A token of an earlier version has only its
+/// own. The `Debug` output hides the token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
