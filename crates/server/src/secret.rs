@@ -18,75 +18,81 @@ use crate::settings::{Misconfigured, Profile, Settings};
 /// The file in the data folder that holds the generated secret.
 const FILE: &str = "jwt-secret";
 
-/// What is done if a secret may be generated, and was not yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    Generate,
-    Refuse,
+/// The secret that tokens are signed with, and the one before it, which is still accepted.
+pub struct Secrets {
+    current: Secret,
+    previous: Option<Secret>,
 }
 
-/// Returns a signer and verifier of tokens with the configured secrets; new tokens live for `lifetime`.
-/// Fails with [`Misconfigured`] if a secret is missing where one is required, or is too weak.
-pub fn tokens(
-    settings: &Settings,
-    lifetime: Duration,
-    missing: Missing,
-) -> anyhow::Result<JwtTokens> {
-    let secret = signing_secret(settings, missing)?;
-    let origin = settings.auth.required_claims.clone();
-    let lifetimes = TokenLifetimes {
-        own: lifetime,
-        max_accepted: settings.auth.max_token_lifetime,
-    };
-    let tokens = JwtTokens::new(&secret, origin, lifetimes, Arc::new(SystemClock));
-    match &settings.auth.previous_secret {
-        Some(previous) => {
-            refuse_weak(previous, "JWT_SECRET_PREVIOUS", settings)?;
-            Ok(tokens.with_other_secret(previous))
+impl Secrets {
+    /// Reads the configured secrets or, on a service that only this machine can reach, the generated one, which
+    /// stays the same over restarts.
+    ///
+    /// # Errors
+    /// [`Misconfigured`] if a secret is missing where one is required, or is too weak. The generated one is
+    /// missing, or was damaged.
+    pub fn read(settings: &Settings) -> anyhow::Result<Self> {
+        let configured = |secret: &Option<Secret>, name| {
+            if let Some(secret) = secret {
+                refuse_weak(secret, name, settings)?;
+            }
+            Ok::<_, Misconfigured>(secret.clone())
+        };
+        let current = configured(&settings.auth.secret, "JWT_SECRET")?;
+        let previous = configured(&settings.auth.previous_secret, "JWT_SECRET_PREVIOUS")?;
+        let current = match (current, why_required(settings)) {
+            (Some(secret), _) => secret,
+            (None, None) => read_generated(&file(settings))?,
+            (None, Some(reason)) => {
+                return Err(Misconfigured(format!(
+                    "JWT_SECRET is not set, and it must be {reason}: set it to at least {} random bytes, such as \
+                     from `openssl rand -hex 32`",
+                    Secret::MIN_BYTES
+                ))
+                .into());
+            }
+        };
+        Ok(Self { current, previous })
+    }
+
+    /// As [`read`](Self::read), but first generates a secret that may be generated and is missing.
+    pub fn read_or_generate(settings: &Settings) -> anyhow::Result<Self> {
+        let path = file(settings);
+        if settings.auth.secret.is_none() && why_required(settings).is_none() && !path.exists() {
+            generate(&path)
+                .with_context(|| format!("cannot keep a generated secret in {}", path.display()))?;
         }
-        None => Ok(tokens),
+        Self::read(settings)
     }
-}
 
-/// Derives a key for another purpose from the secret that tokens are signed with.
-pub fn derived_key(settings: &Settings, purpose: &str) -> anyhow::Result<[u8; 32]> {
-    Ok(signing_secret(settings, Missing::Generate)?.derive_key(purpose))
-}
+    /// Returns a signer and verifier of tokens; new tokens live for `lifetime`.
+    pub fn tokens(&self, settings: &Settings, lifetime: Duration) -> JwtTokens {
+        let origin = settings.auth.required_claims.clone();
+        let lifetimes = TokenLifetimes {
+            own: lifetime,
+            max_accepted: settings.auth.max_token_lifetime,
+        };
+        let tokens = JwtTokens::new(&self.current, origin, lifetimes, Arc::new(SystemClock));
+        match &self.previous {
+            Some(previous) => tokens.with_other_secret(previous),
+            None => tokens,
+        }
+    }
 
-/// Returns the issuer of device tokens, with keys derived from the configured secrets.
-pub fn device_tokens(settings: &Settings) -> anyhow::Result<DeviceTokens> {
-    let key = |secret: &Secret| secret.derive_key("device tokens");
-    let previous = settings.auth.previous_secret.as_ref().map(key);
-    Ok(DeviceTokens::new(
-        key(&signing_secret(settings, Missing::Generate)?),
-        previous,
-    ))
-}
+    /// Returns the issuer of device tokens.
+    pub fn device_tokens(&self) -> DeviceTokens {
+        const PURPOSE: &str = "device tokens";
+        let previous = self.previous.as_ref();
+        DeviceTokens::new(
+            self.key(PURPOSE),
+            previous.map(|secret| secret.derive_key(PURPOSE)),
+        )
+    }
 
-/// Returns the configured secret, or, on a service that only this machine can reach, a generated one that
-/// stays the same over restarts.
-fn signing_secret(settings: &Settings, missing: Missing) -> anyhow::Result<Secret> {
-    if let Some(secret) = &settings.auth.secret {
-        refuse_weak(secret, "JWT_SECRET", settings)?;
-        return Ok(secret.clone());
+    /// Derives a key for another purpose.
+    pub fn key(&self, purpose: &str) -> [u8; 32] {
+        self.current.derive_key(purpose)
     }
-    if let Some(reason) = why_required(settings) {
-        return Err(Misconfigured(format!(
-            "JWT_SECRET is not set, which is required {reason}: at least {} random bytes, such as \
-             from `openssl rand -hex 32`",
-            Secret::MIN_BYTES
-        ))
-        .into());
-    }
-    let path = file(settings);
-    if missing == Missing::Refuse && !path.exists() {
-        bail!(
-            "there is no secret in {}: start the service, which makes it, or set JWT_SECRET to that of the service",
-            path.display()
-        );
-    }
-    generated(&path)
-        .with_context(|| format!("cannot keep a generated secret in {}", path.display()))
 }
 
 /// Returns why a secret must be configured; `None` if one may be generated.
@@ -107,18 +113,18 @@ pub fn file(settings: &Settings) -> PathBuf {
     settings.folder.join(FILE)
 }
 
-/// How to make a secret, as the end of a message.
+/// The advice at the end of a message about a weak secret.
 pub const HOW_TO_MAKE: &str = "set it to random bytes, such as from `openssl rand -hex 32`";
 
-/// What is wrong with a configured secret.
+/// A reason not to trust a configured secret.
 pub struct Weakness {
-    /// What and why, beginning with the name of the variable.
+    /// The reason, after the name of the variable.
     pub found: String,
-    /// Whether the service refuses to run with it.
+    /// Whether the service refuses to run with the secret.
     pub is_refused: bool,
 }
 
-/// Returns what is wrong with a configured secret, if anything.
+/// Returns the weakness of a configured secret, if it has one.
 pub fn weakness(secret: &Secret, name: &str, settings: &Settings) -> Option<Weakness> {
     let is_public = !settings.server.host.is_loopback();
     if secret.is_short() {
@@ -146,23 +152,27 @@ fn refuse_weak(secret: &Secret, name: &str, settings: &Settings) -> Result<(), M
     }
 }
 
-/// Reads the generated secret; generates it if there is none. Processes that do so at the same time all
-/// end up with the same one.
-fn generated(path: &Path) -> anyhow::Result<Secret> {
-    if !path.exists() {
-        generate(path)?;
-    }
+fn read_generated(path: &Path) -> anyhow::Result<Secret> {
+    let shown = path.display();
+    let Some(mut file) = own_file::open(path).map_err(Misconfigured::from)? else {
+        bail!(
+            "there is no secret in {shown}: start the service, which makes it, or set JWT_SECRET to that of the \
+             service"
+        );
+    };
     let mut text = String::new();
-    if let Some(mut file) = own_file::open(path).map_err(Misconfigured::from)? {
-        file.read_to_string(&mut text)?;
-    }
+    file.read_to_string(&mut text)
+        .with_context(|| format!("cannot read {shown}"))?;
     let secret = Secret::new(text.trim_end());
     if secret.is_short() {
-        bail!("the file is damaged; delete it to have a new one made, which ends every session");
+        bail!(
+            "the file {shown} is damaged; delete it to have a new secret made, which ends every session"
+        );
     }
     Ok(secret)
 }
 
+/// Generates a secret. Processes that do so at the same time all end up with the same one.
 fn generate(path: &Path) -> anyhow::Result<()> {
     let folder = folder_of(path);
     create_private_folder(folder)?;

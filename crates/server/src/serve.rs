@@ -16,10 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::metrics::Recorder;
 use crate::output::say;
 use crate::schedule::Schedule;
-use crate::secret::Missing;
+use crate::secret::Secrets;
 use crate::settings::{Profile, Settings};
 use crate::telemetry::Export;
-use crate::{background, issuer, listener, metrics, migrate, open_files, secret, services};
+use crate::{background, issuer, listener, metrics, migrate, open_files, services};
 
 /// The longest that the store's connections may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,11 +30,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Anything that keeps the service from starting, and a failure of the server as a whole; never the failure
 /// of a request.
 pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
-    let tokens = secret::tokens(&settings, settings.auth.lifetime, Missing::Generate)?;
-    Pseudonym::set_key(secret::derived_key(&settings, "pseudonyms")?);
+    let secrets = Secrets::read_or_generate(&settings)?;
+    Pseudonym::set_key(secrets.key("pseudonyms"));
     if let Some(missing) = issuer::missing_audience(&settings) {
         tracing::warn!("{missing}: {}", issuer::SET_AUDIENCE);
     }
+    let tokens = secrets.tokens(&settings, settings.auth.lifetime);
     let tokens = match issuer::keys(&settings.auth).await? {
         Some(keys) => tokens.with_issuer_keys(keys),
         None => tokens,
@@ -49,7 +50,15 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         }
     }
     let database = settings.database.connect().await?;
-    let served = serve_on(&database, settings, tokens, recorder, export.clone()).await;
+    let served = serve_on(
+        &database,
+        settings,
+        tokens,
+        &secrets,
+        recorder,
+        export.clone(),
+    )
+    .await;
     if tokio::time::timeout(CLOSE_TIMEOUT, database.close())
         .await
         .is_err()
@@ -70,13 +79,12 @@ async fn serve_on(
     database: &Database,
     settings: Settings,
     tokens: JwtTokens,
+    secrets: &Secrets,
     recorder: Recorder,
     export: Option<Export>,
 ) -> anyhow::Result<()> {
     let metrics = recorder.source(database.clone());
-    let devices = secret::device_tokens(&settings)?;
-    let counters_key = secret::derived_key(&settings, "rate limits")?;
-    let mut services = services::api(&settings, tokens, devices, counters_key, database, &metrics);
+    let mut services = services::api(&settings, tokens, secrets, database, &metrics);
     services.traces = export.map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
     let listener =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use taskhold_api::Services;
 use taskhold_api::metrics::Metrics;
-use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
+use taskhold_application::accounts::{AccountService, Lifetimes};
 use taskhold_application::administration::Administration;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
@@ -18,14 +18,14 @@ use taskhold_infrastructure::{Database, batching};
 use taskhold_security::jwt::JwtTokens;
 use taskhold_security::passwords::Argon2Passwords;
 
+use crate::secret::Secrets;
 use crate::settings::{Profile, Settings};
 
-/// Wires the API to a database. Counters of rate limits are stored under `counters_key`.
+/// Wires the API to a database.
 pub fn api(
     settings: &Settings,
     tokens: JwtTokens,
-    devices: DeviceTokens,
-    counters_key: [u8; 32],
+    secrets: &Secrets,
     database: &Database,
     metrics: &Metrics,
 ) -> Services {
@@ -40,8 +40,8 @@ pub fn api(
         passwords: Arc::new(Argon2Passwords::recommended()),
         tokens: tokens.clone(),
         revocations: revocations.clone(),
-        devices,
-        limits: RateLimiter::new(store.clone(), counters_key, settings.limits),
+        devices: secrets.device_tokens(),
+        limits: RateLimiter::new(store.clone(), secrets.key("rate limits"), settings.limits),
         clock: clock.clone(),
         ids: ids.clone(),
         lifetimes: Lifetimes {

@@ -10,7 +10,7 @@ use taskhold_domain::user::UserId;
 
 use crate::cli::Token;
 use crate::output::{field, note, say};
-use crate::secret::{self, Missing};
+use crate::secret::Secrets;
 use crate::services;
 use crate::settings::{Misconfigured, Profile, Settings};
 use crate::user::{self, named};
@@ -27,7 +27,7 @@ pub async fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
         );
     }
     let user = subject(settings, &options.user).await.context("--user")?;
-    let tokens = secret::tokens(settings, lifetime, Missing::Refuse)?;
+    let tokens = Secrets::read(settings)?.tokens(settings, lifetime);
     say(tokens.sign(&user, SystemClock.now())?.token)
 }
 
