@@ -21,7 +21,7 @@ const ID: &str = "id:";
 /// Marks a name as an e-mail address, where an id could be meant as well.
 const EMAIL: &str = "email:";
 
-/// Why a name does not lead to a user.
+/// The reason that no user was found by a name.
 #[derive(Debug, thiserror::Error)]
 pub enum FindUserError {
     /// No user has this id or e-mail address.
@@ -65,42 +65,31 @@ impl Administration {
         }
     }
 
-    /// Returns the user of this id or e-mail address, `id:` or `email:` before it where a name could mean
-    /// either: ids of another service may look like addresses.
+    /// Returns the user of this id or e-mail address. `id:` or `email:` before it tells them apart, since ids of
+    /// another service may look like addresses.
     ///
     /// # Errors
     /// [`FindUserError`].
     pub async fn find(&self, name: &str) -> Result<User, FindUserError> {
-        let ids = [Some(name), name.strip_prefix(ID)];
-        let emails = [Some(name), name.strip_prefix(EMAIL)];
+        let ids = [Some(name), name.strip_prefix(ID)].into_iter().flatten();
+        let emails = [Some(name), name.strip_prefix(EMAIL)].into_iter().flatten();
         let mut found = Vec::new();
-        for id in ids
-            .into_iter()
-            .flatten()
-            .filter_map(|id| UserId::parse(id).ok())
-        {
+        for id in ids.filter_map(|id| UserId::parse(id).ok()) {
             found.extend(self.users.find(&id).await?);
         }
-        for email in emails
-            .into_iter()
-            .flatten()
-            .filter_map(|email| Email::parse(email).ok())
-        {
+        for email in emails.filter_map(|email| Email::parse(email).ok()) {
             let user = self.users.find_by_email(&email).await?;
             found.extend(user.filter(|user| !found.iter().any(|other| other.id == user.id)));
         }
-        match found.pop() {
-            None => Err(FindUserError::NotFound),
-            Some(user) if found.is_empty() => Ok(user),
-            Some(user) => {
-                found.push(user);
-                Err(FindUserError::Ambiguous(found))
-            }
+        match <[User; 1]>::try_from(found) {
+            Ok([user]) => Ok(user),
+            Err(found) if found.is_empty() => Err(FindUserError::NotFound),
+            Err(found) => Err(FindUserError::Ambiguous(found)),
         }
     }
 
-    /// Returns the id that a user of this name would have whom the store does not know; `None` if the name is
-    /// no id, or an e-mail address, which only an account has.
+    /// Returns the id of a new user of this name, or `None` if the name is no id. A name with an `@` is one only
+    /// with `id:` before it, because it is more likely the address of an account.
     #[must_use]
     pub fn new_id(name: &str) -> Option<UserId> {
         let id = match name.strip_prefix(ID) {

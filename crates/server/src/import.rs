@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use taskhold_application::administration::{Administration, FindUserError};
+use taskhold_application::administration::Administration;
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::import::ImportRepository as _;
@@ -31,7 +31,7 @@ use crate::migrate;
 use crate::output::{field, note};
 use crate::services;
 use crate::settings::Settings;
-use crate::user::{self, named};
+use crate::user::{self, Named, named};
 
 /// The exit status if rows were rejected and the others imported.
 const EXIT_REJECTED: u8 = 3;
@@ -107,25 +107,18 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
 
 /// Finds the user who is to own rows, or returns the id of a new one.
 async fn owner(administration: &Administration, name: &str) -> anyhow::Result<UserId> {
-    match (
-        user::find(administration, name).await,
-        Administration::new_id(name),
-    ) {
-        (Ok(user), _) => {
+    Ok(match user::find_or_new(administration, name).await? {
+        Named::New(id) => id,
+        Named::Known(user) => {
             if user.id.as_str() != name {
                 note(format_args!("{} is {}", field(name), named(&user)));
             }
-            Ok(user.id)
+            user.id
         }
-        (Err(error), Some(id)) if matches!(error.downcast_ref(), Some(FindUserError::NotFound)) => {
-            Ok(id)
-        }
-        (Err(error), _) => Err(error),
-    }
+    })
 }
 
-/// Refuses owners in the file who would be new users, and whose ids are addresses of accounts: nobody would find
-/// their tasks there.
+/// Refuses a new user whose id is the address of an account: who logs in to the account would not see the tasks.
 async fn refuse_addresses(
     administration: &Administration,
     summary: &Summary,
@@ -137,8 +130,8 @@ async fn refuse_addresses(
         if let Some(user) = administration.users.find_by_email(&email).await? {
             let owner = field(owner.as_str());
             bail!(
-                "nothing was imported: rows of the file belong to {owner}, which is the address of the user {}. Say \
-                 --map {owner}=email:{owner} to give them to that account",
+                "nothing was imported: rows of the file belong to {owner}, which is the address of the user {}. \
+                 --map {owner}=email:{owner} gives them to that account",
                 named(&user)
             );
         }
@@ -173,7 +166,7 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     Ok((Box::new(file), length))
 }
 
-/// Rows, and with the last of them the members that were left out.
+/// Rows. The last batch has the members that were left out of all rows.
 type Batch = (Vec<Row>, UnknownMembers);
 
 /// Reads batches of rows on a thread of its own, at most [`BATCHES`] ahead of the receiver.

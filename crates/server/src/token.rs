@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use taskhold_application::administration::{Administration, FindUserError};
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::tokens::TokenSigner as _;
 use taskhold_domain::user::UserId;
@@ -13,7 +12,7 @@ use crate::output::{field, note, say};
 use crate::secret::Secrets;
 use crate::services;
 use crate::settings::{Misconfigured, Profile, Settings};
-use crate::user::{self, named};
+use crate::user::{self, Named, named};
 
 /// Prints a token for trying the API. Refuses to in production, where users log in.
 pub async fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
@@ -38,20 +37,19 @@ async fn subject(settings: &Settings, name: &str) -> anyhow::Result<UserId> {
     }
     let store = settings.database.connect_to_read().await?;
     let administration = services::administration(settings, &store);
-    let found = user::find(&administration, name).await;
+    let found = user::find_or_new(&administration, name).await;
     store.close().await;
-    match (found, Administration::new_id(name)) {
-        (Ok(user), _) => {
+    Ok(match found? {
+        Named::Known(user) => {
             note(format_args!("the token is for {}", named(&user)));
-            Ok(user.id)
+            user.id
         }
-        (Err(error), Some(id)) if matches!(error.downcast_ref(), Some(FindUserError::NotFound)) => {
+        Named::New(id) => {
             note(format_args!(
                 "there is no user {} yet: the first task that is created with the token makes one",
                 field(id.as_str())
             ));
-            Ok(id)
+            id
         }
-        (Err(error), _) => Err(error),
-    }
+    })
 }

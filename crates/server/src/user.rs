@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use taskhold_application::accounts::User;
 use taskhold_application::administration::{Administration, FindUserError};
 use taskhold_domain::account::Password;
+use taskhold_domain::user::UserId;
 
 use crate::cli::User as Command;
 use crate::migrate;
@@ -88,17 +89,36 @@ pub async fn user(settings: &Settings, command: Command) -> anyhow::Result<()> {
 
 /// Finds the user whom an operator names.
 pub async fn find(administration: &Administration, name: &str) -> anyhow::Result<User> {
-    match administration.find(name).await {
-        Err(FindUserError::Ambiguous(users)) => {
-            let users = users.iter().map(named).collect::<Vec<_>>().join(" and ");
-            bail!(
-                "{}: it is the id of one user and the address of another, {users}; say id:… or email:…, or name the \
-                 one that you mean otherwise",
-                field(name)
-            )
-        }
-        found => found.with_context(|| format!("{}: cannot find the user", field(name))),
+    explained(administration.find(name).await, name)
+}
+
+/// A user whom an operator may name before there is such a user.
+pub enum Named {
+    Known(User),
+    New(UserId),
+}
+
+/// As [`find`], but takes an id of no user for that of a new one.
+pub async fn find_or_new(administration: &Administration, name: &str) -> anyhow::Result<Named> {
+    match (
+        administration.find(name).await,
+        Administration::new_id(name),
+    ) {
+        (Err(FindUserError::NotFound), Some(id)) => Ok(Named::New(id)),
+        (found, _) => explained(found, name).map(Named::Known),
     }
+}
+
+fn explained(found: Result<User, FindUserError>, name: &str) -> anyhow::Result<User> {
+    if let Err(FindUserError::Ambiguous(users)) = &found {
+        let users: Vec<_> = users.iter().map(named).collect();
+        bail!(
+            "{}: two users could be meant, {}: write id: before an id, or email: before an address",
+            field(name),
+            users.join(" and ")
+        );
+    }
+    found.with_context(|| format!("{}: cannot find the user", field(name)))
 }
 
 /// Returns the id and the address of a user, for people.
