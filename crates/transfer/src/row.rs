@@ -22,8 +22,13 @@ const SHOWN_ID_CHARS: usize = 64;
 
 /// Reads a row from `json`, which is known to be JSON. Of a member that is given twice, the last counts.
 pub(crate) fn read(position: u64, format: Format, json: &str, unknown: &mut UnknownMembers) -> Row {
-    let (id, content) = match Members::parse(json, |name| unknown.add(name), format) {
-        Ok(members) => (members.shown_id(), members.content(format)),
+    let (id, content) = match Members::parse(json, format) {
+        Ok((members, others)) => {
+            for name in &others {
+                unknown.add(name);
+            }
+            (members.shown_id(), members.content(format))
+        }
         Err(error) => (None, Err(error)),
     };
     Row {
@@ -35,11 +40,11 @@ pub(crate) fn read(position: u64, format: Format, json: &str, unknown: &mut Unkn
 
 /// Returns whether `json` is an object whose id can be that of a task.
 pub(crate) fn has_task_id(json: &str) -> bool {
-    Members::parse(json, |_| (), Format::Ndjson)
-        .is_ok_and(|members| matches!(members.id, Some(Value::String(_))))
+    Members::parse(json, Format::Ndjson)
+        .is_ok_and(|(members, _)| matches!(members.id, Some(Value::String(_))))
 }
 
-/// The members of a row that mean something; others are left out, whatever their values.
+/// The members of a row that mean something.
 #[derive(Default)]
 struct Members {
     id: Option<Value>,
@@ -54,41 +59,41 @@ struct Members {
 }
 
 impl Members {
-    /// Reads the members, and calls `leave_out` with the name of each other one.
-    fn parse(json: &str, leave_out: impl FnMut(&str), format: Format) -> Result<Self, RowError> {
+    /// Reads the members. Also returns the names of all others, which are left out, whatever their values.
+    fn parse(json: &str, format: Format) -> Result<(Self, Vec<String>), RowError> {
         let unreadable = |error: serde_json::Error| RowError::Unreadable(message(&error));
         if !json.starts_with('{') {
             return Err(RowError::NotObject);
         }
-        let given: BTreeMap<String, &RawValue> = serde_json::from_str(json).map_err(unreadable)?;
-        let unknown = given.keys().filter(|name| match name.as_str() {
-            "id" | "title" | "description" | "completed" | "user_id" | "created_at"
-            | "updated_at" => false,
-            // The title of the old format, which a title replaces.
-            "content" => format != Format::Console || given.contains_key("title"),
-            "version" => format != Format::Ndjson,
-            _ => true,
-        });
-        unknown.map(String::as_str).for_each(leave_out);
-        let member = |name: &str| {
-            let value = given.get(name).map(|value| match value.get() {
+        let mut given: BTreeMap<String, &RawValue> =
+            serde_json::from_str(json).map_err(unreadable)?;
+        // The title of the console's old format, which a title replaces.
+        let has_content = format == Format::Console && !given.contains_key("title");
+        let mut member = |name: &str| {
+            let value = given.remove(name).map(|value| match value.get() {
                 // Of the wrong type, whatever it contains.
                 nested if nested.starts_with(['[', '{']) => Ok(Value::Array(Vec::new())),
                 scalar => serde_json::from_str(scalar),
             });
             value.transpose().map_err(unreadable)
         };
-        Ok(Self {
+        let mut members = Self {
             id: member("id")?,
             title: member("title")?,
-            content: member("content")?,
             description: member("description")?,
             completed: member("completed")?,
             user_id: member("user_id")?,
             created_at: member("created_at")?,
             updated_at: member("updated_at")?,
-            version: member("version")?,
-        })
+            ..Self::default()
+        };
+        if has_content {
+            members.content = member("content")?;
+        }
+        if format == Format::Ndjson {
+            members.version = member("version")?;
+        }
+        Ok((members, given.into_keys().collect()))
     }
 
     fn shown_id(&self) -> Option<String> {
@@ -105,10 +110,7 @@ impl Members {
                 description: text(self.description),
                 completed: typed(self.completed, |value| value.as_bool()),
             },
-            content: match format {
-                Format::Console => text(self.content),
-                Format::Ndjson => Member::Absent,
-            },
+            content: text(self.content),
             owner: text(self.user_id),
             created_at: text(self.created_at),
             updated_at: text(self.updated_at),

@@ -1,10 +1,10 @@
-//! Members of rows that Taskhold does not know, and so leaves out.
+//! Members of rows that Taskhold does not know and leaves out.
 
 use std::collections::BTreeMap;
 
-/// How many names are kept apart, of those with and of those without a meaning.
+/// The most names that are counted apart, of those with a meaning and of the others.
 const MAX_NAMES: usize = 100;
-/// How much of a name is kept, in code points.
+/// The code points of a name that are kept.
 const MAX_NAME_CHARS: usize = 64;
 
 /// The members of the rows of a file that Taskhold does not know, each with the number of rows that have it. Its
@@ -17,12 +17,12 @@ pub struct UnknownMembers {
     beyond: u64,
 }
 
-/// What a member seems to say of a task.
+/// A property of a task that a member seems to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// Whether the task is done.
+    /// Done or not.
     Completion,
-    /// Whose task it is.
+    /// The owner.
     Owner,
     /// A date or a time.
     Date,
@@ -101,15 +101,20 @@ fn words(name: &str) -> Vec<String> {
 impl UnknownMembers {
     /// Counts a member of a row.
     pub(crate) fn add(&mut self, name: &str) {
-        let name: String = name.chars().take(MAX_NAME_CHARS).collect();
-        let names = match Meaning::of(&name) {
+        let end = name.char_indices().nth(MAX_NAME_CHARS);
+        let name = end.map_or(name, |(end, _)| name.split_at(end).0);
+        for names in [&mut self.meaningful, &mut self.others] {
+            if let Some(rows) = names.get_mut(name) {
+                *rows += 1;
+                return;
+            }
+        }
+        let names = match Meaning::of(name) {
             Some(_) => &mut self.meaningful,
             None => &mut self.others,
         };
-        if let Some(rows) = names.get_mut(&name) {
-            *rows += 1;
-        } else if names.len() < MAX_NAMES {
-            names.insert(name, 1);
+        if names.len() < MAX_NAMES {
+            names.insert(name.to_owned(), 1);
         } else {
             self.beyond += 1;
         }
@@ -121,7 +126,7 @@ impl UnknownMembers {
         self.meaningful.is_empty() && self.others.is_empty()
     }
 
-    /// Returns each name with the number of rows that have it, those that seem to say something first.
+    /// Returns each name with the number of rows that have it, first those with a [`Meaning`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         let names = self.meaningful.iter().chain(&self.others);
         names.map(|(name, rows)| (name.as_str(), *rows))
