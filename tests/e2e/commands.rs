@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::service::{Database, SECRET, Service, run, taskhold};
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
 }
 

@@ -4,6 +4,7 @@ mod exports;
 mod faults;
 mod files;
 mod terminal;
+mod unknown;
 mod verification;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
-use crate::service::{Database, Service, run};
+use crate::service::{Database, SECRET, Service, run};
 
 /// Returns the path of a file that the original command-line app (the *console*) wrote, or of a damaged one.
 pub fn fixture(name: &str) -> String {
@@ -21,8 +22,9 @@ pub fn fixture(name: &str) -> String {
 }
 
 impl Database {
-    fn taskhold(&self, arguments: &[&str]) -> Output {
-        let variables = [("DATABASE_URL", self.url.as_str())];
+    /// Runs the program on the database.
+    pub fn taskhold(&self, arguments: &[&str]) -> Output {
+        let variables = [("DATABASE_URL", self.url.as_str()), ("JWT_SECRET", SECRET)];
         run(self.folder.path(), &variables, arguments)
     }
 

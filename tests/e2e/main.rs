@@ -64,4 +64,5 @@ mod slow_clients;
 mod soak;
 mod socket;
 mod unwritable;
+mod user_names;
 mod writers;
