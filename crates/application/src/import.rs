@@ -39,7 +39,7 @@ pub struct ImportOptions {
     pub owner: UserId,
     /// Owners that replace those in the file.
     pub owners: HashMap<UserId, UserId>,
-    /// Whether rows whose tasks were deleted since an earlier import are imported again.
+    /// Imports a row again if its task was deleted after an earlier import.
     pub again: bool,
     /// Converts times that have no offset from UTC.
     pub to_instant: Box<dyn Fn(LocalDateTime) -> Timestamp + Send + Sync>,
@@ -72,7 +72,7 @@ pub enum RejectReason {
 pub struct Summary {
     /// The counts of each owner.
     pub owners: BTreeMap<UserId, Counts>,
-    /// The owners that the store did not know.
+    /// The owners who are new users.
     pub created: BTreeSet<UserId>,
     /// The counts of all owners together.
     pub total: Counts,

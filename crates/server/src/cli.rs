@@ -9,13 +9,14 @@ use taskhold_transfer::zone::Zone;
 
 /// A to-do service that people trust with their tasks.
 ///
-/// Settings come from config/default.toml (compiled in), the profile's file (`TASKHOLD_PROFILE`:
-/// development, production or test), and the environment: `TASKHOLD__SECTION__KEY`, `DATABASE_URL`,
-/// `NEON_DATABASE_URL`, `DIRECT_URL`, `JWT_SECRET`, `JWT_SECRET_PREVIOUS`, `PORT`; a file .env is read if
-/// there is one.
+/// Settings come from built-in files for each profile (`TASKHOLD_PROFILE`:
+/// development, production or test), from the folder --config, from the file
+/// .env in the working folder, and from the environment:
+/// `TASKHOLD__SECTION__KEY`, `DATABASE_URL`, `NEON_DATABASE_URL`, `DIRECT_URL`,
+/// `JWT_SECRET`, `JWT_SECRET_PREVIOUS`, `PORT`.
 ///
-/// Exit status: 0 done, 1 failed, 2 wrong usage, 3 done without the rows that were rejected, 78 wrong
-/// settings.
+/// Exit status: 0 done, 1 failed, 2 wrong usage, 3 done without the rows that
+/// were rejected, 78 wrong settings.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 pub struct Cli {
@@ -88,17 +89,17 @@ pub enum User {
     List,
     /// Activate a user again
     Activate {
-        /// The user's id or e-mail address; id: or email: before it says which of both is meant
+        /// The user's id or e-mail address; id: or email: before it tells them apart
         user: String,
     },
     /// Deactivate a user: within a minute no running instance accepts the user's tokens
     Deactivate {
-        /// The user's id or e-mail address; id: or email: before it says which of both is meant
+        /// The user's id or e-mail address; id: or email: before it tells them apart
         user: String,
     },
     /// Delete a user with all tasks
     Delete {
-        /// The user's id or e-mail address; id: or email: before it says which of both is meant
+        /// The user's id or e-mail address; id: or email: before it tells them apart
         user: String,
         /// Yes, delete all of that
         #[arg(long)]
@@ -106,7 +107,7 @@ pub enum User {
     },
     /// Give a user another password, read from the terminal or from standard input
     SetPassword {
-        /// The user's id or e-mail address; id: or email: before it says which of both is meant
+        /// The user's id or e-mail address; id: or email: before it tells them apart
         user: String,
     },
 }
@@ -118,19 +119,19 @@ pub struct Import {
     /// The format of the file [default: detected from its beginning]; an empty file is valid only as ndjson
     #[arg(long, value_enum)]
     pub format: Option<FileFormat>,
-    /// The owner of rows that have none: an e-mail address or an id. An id that no user has yet makes a user
+    /// The owner of rows without an owner, by id or e-mail address; an unknown id creates a user
     #[arg(long, value_name = "USER", default_value = "default_user")]
     pub user: String,
-    /// Gives the rows of one owner in the file to a user here, named as for --user; may be given many times
+    /// Give the rows of the owner OLD in the file to USER, named as for --user; may be repeated
     #[arg(long, value_name = "OLD=USER", value_parser = mapping)]
     pub map: Vec<(UserId, String)>,
     /// The time zone of times that name none, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value_t = Zone::UTC)]
     pub timezone: Zone,
-    /// Import rows again whose tasks were deleted since an earlier import, as new tasks
+    /// Import a row again if its task was deleted after an earlier import
     #[arg(long)]
     pub again: bool,
-    /// Import nothing if the file has members that Taskhold does not know, and would leave out
+    /// Import nothing if the file has members that Taskhold does not know and would leave out
     #[arg(long)]
     pub strict: bool,
     /// Import nothing, and say what would be imported
@@ -143,7 +144,7 @@ pub struct Import {
 
 #[derive(Debug, Args)]
 pub struct Export {
-    /// Whose tasks: the user's id or e-mail address
+    /// The owner of the tasks, by id or e-mail address
     #[arg(long, value_name = "USER")]
     pub user: String,
     /// The format to write
@@ -245,7 +246,7 @@ fn mapping(raw: &str) -> Result<(UserId, String), String> {
 
 #[derive(Debug, Args)]
 pub struct Token {
-    /// The user whom the token names: an id or an e-mail address
+    /// The user of the token, by id or e-mail address
     #[arg(long, value_name = "USER")]
     pub user: String,
     /// How long it is valid, in minutes

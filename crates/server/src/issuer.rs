@@ -6,11 +6,11 @@ use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 
 use crate::settings::{Auth, Misconfigured, Profile, Settings};
 
-/// What to do about [`missing_audience`].
+/// The advice on [`missing_audience`].
 pub const SET_AUDIENCE: &str = "set auth.audience to what the `aud` of tokens for this service is, such as \
      `taskhold`; the service's own tokens have it too";
 
-/// Returns what follows if tokens need no `aud` although others may sign them.
+/// Returns a warning if others may sign tokens and `auth.audience` is not set.
 pub fn missing_audience(settings: &Settings) -> Option<&'static str> {
     let auth = &settings.auth;
     if auth.required_claims.audience.is_some() {

@@ -38,7 +38,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
 }
 
 /// Makes the schema current: applies pending migrations, or fails if `database.auto_migrate` is off and some
-/// are pending. Makes a store that is missing; a command that must not do so looks for it first.
+/// are pending. Creates a missing store; a command that must not do so checks that it exists first.
 ///
 /// # Errors
 /// As [`migrate`].

@@ -1,5 +1,5 @@
-//! The output of commands. Nothing here panics if the reader is gone, and no text of users or of other
-//! services reaches a terminal as it is: what it would obey is shown as `\u001b`.
+//! The output of commands. Nothing here panics if the reader is gone. Control characters in the texts of users
+//! and of other services are escaped, so that a terminal does not obey them.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -33,13 +33,12 @@ pub fn note(line: impl Display) {
     ));
 }
 
-/// Returns a text of others as one field of a line, without tabs and line breaks.
+/// Escapes a text of others, with its tabs and line breaks, so that it stays one field of a line.
 pub fn field(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
-/// Writes `\u` and four hexadecimal digits, which JSON reads as the character, for each character that is
-/// neither printable nor kept.
+/// Escapes each character that is neither printable nor kept as in JSON: ESC as `\u001b`.
 fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_shown = |char| is_printable(char) || is_kept(char);
     if text.chars().all(is_shown) {
@@ -56,10 +55,10 @@ fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A log on standard error: each write is an event, of which all is escaped but the line break at its end
-/// and, if it is for a terminal, the colours of the formatter. The formatter escapes those in values.
+/// A log on standard error that takes one event with each write. It escapes all but the line break at the end
+/// and the colours of the formatter, which itself escapes those in values.
 pub struct LogWriter {
-    /// Whether the formatter writes colours.
+    /// Set if the formatter writes colours.
     pub has_colours: bool,
 }
 

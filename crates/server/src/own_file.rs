@@ -1,4 +1,4 @@
-//! Files of settings and secrets that nobody else can have written.
+//! Files of settings and secrets that only the program's user, its group or root can write.
 
 use std::fs::File;
 use std::io;
@@ -12,13 +12,13 @@ use rustix::process::{getegid, geteuid};
 #[error("{0}")]
 pub struct Untrusted(String);
 
-/// The bits of a mode that let the group, and everybody, write.
+/// The bits of a mode that let the group write, and everybody.
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 
-/// Opens a file that the program reads without being told to, or returns `None` if there is none. The file,
+/// Opens a file that the program reads without being told to, or returns `None` if it does not exist. The file,
 /// and a symbolic link in its place, must belong to the user of the program or to root, and no other user may
-/// write to it; its group may if it is the group of the program, as many systems have it.
+/// write to it. Its group may if it is the group of the program, which is usual on many systems.
 pub fn open(path: &Path) -> Result<Option<File>, Untrusted> {
     let shown = path.display();
     let unreadable = |error| Untrusted(format!("the file {shown} cannot be read: {error}"));
@@ -33,15 +33,15 @@ pub fn open(path: &Path) -> Result<Option<File>, Untrusted> {
     for owner in [of_file.uid(), of_link.uid()] {
         if owner != us && owner != 0 {
             return Err(Untrusted(format!(
-                "the file {shown} belongs to user {owner}, who could give settings to this service: chown it to \
-                 user {us}, or remove it"
+                "the file {shown} belongs to user {owner}, who could change what this service reads in it: chown \
+                 it to user {us}, or remove it"
             )));
         }
     }
     let mode = of_file.mode();
     if mode & OTHERS_WRITE != 0 || mode & GROUP_WRITES != 0 && of_file.gid() != getegid().as_raw() {
         return Err(Untrusted(format!(
-            "others can write to the file {shown} (mode {:o}) and so give settings to this service: chmod go-w it",
+            "others can write to the file {shown} (mode {:o}), which this service reads: chmod go-w it",
             mode & 0o777
         )));
     }

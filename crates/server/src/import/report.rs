@@ -52,7 +52,7 @@ struct Document<'a> {
     rejected: RejectedRows,
 }
 
-/// A member of rows that was left out.
+/// A member that was left out.
 #[derive(Serialize)]
 struct UnknownMember<'a> {
     name: &'a str,
@@ -167,11 +167,10 @@ impl Report {
         lines
     }
 
-    /// Warns of members without which a task seems to say something else.
+    /// Warns of members that were left out although they seem to matter.
     fn warn(&self) {
         for (name, rows) in self.left_out.iter() {
-            let name = field(name);
-            let (seems, known) = match Meaning::of(&name) {
+            let (seems, known) = match Meaning::of(name) {
                 Some(Meaning::Completion) => (
                     "whether a task is done",
                     "`completed`, which is true or false; without it a task is open",
@@ -187,7 +186,8 @@ impl Report {
                 None => continue,
             };
             note(format_args!(
-                "warning: {name} ({rows} rows) looks like {seems} and is left out: Taskhold reads {known}"
+                "warning: {} ({rows} rows) looks like {seems} and is left out: Taskhold reads {known}",
+                field(name)
             ));
         }
     }

@@ -25,9 +25,9 @@ pub struct Auth {
     pub session_lifetime: Duration,
     /// The longest lifetime of a token that is accepted.
     pub max_token_lifetime: Duration,
-    /// How long a revocation counts: until every token from before it has expired.
+    /// The time until every token from before a revocation has expired, for which the revocation is kept.
     pub revocation_retention: Duration,
-    /// Whether people may make accounts themselves.
+    /// Allows people to register accounts.
     pub registration: bool,
     pub issuer_keys: Option<KeySource>,
 }
@@ -98,7 +98,7 @@ impl Auth {
             refresh_token_lifetime: section.refresh_token_days,
             session_lifetime: section.session_days,
             max_token_lifetime: section.max_token_lifetime_days,
-            // Nothing says when a token without `iat` was issued, so it may be older for ever.
+            // A token without `iat` can be of any age.
             revocation_retention: if section.accept_missing_iat {
                 Duration::MAX
             } else {

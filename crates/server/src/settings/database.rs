@@ -39,7 +39,7 @@ pub struct DatabaseSettings {
     pub options: ConnectOptions,
     /// The setting that names it.
     pub setting: &'static str,
-    /// The most concurrent calls on tasks in one statement on PostgreSQL.
+    /// The most concurrent calls on tasks in one statement.
     pub batch_size: NonZeroUsize,
     /// How it is opened without the pooler in front of it, if there is one.
     direct: Option<ConnectOptions>,
@@ -116,10 +116,10 @@ impl DatabaseSettings {
         Ok(lock)
     }
 
-    /// Returns the migrations of a store that is there, for a command that must not make one. Changes nothing.
+    /// Returns the migrations of an existing store. Changes nothing.
     ///
     /// # Errors
-    /// There is none, or it cannot be opened, with the name of the setting.
+    /// There is no store, or it cannot be opened, with the name of the setting.
     pub async fn existing_migrations(&self) -> anyhow::Result<Vec<MigrationStatus>> {
         self.refuse_other_name()?;
         let found = self.direct_options().existing_migrations().await;
@@ -132,21 +132,21 @@ impl DatabaseSettings {
     /// Refuses a SQLite file that is served under another name.
     ///
     /// # Errors
-    /// It is, with the name of the setting.
+    /// Another process serves the file, with the name of the setting.
     pub fn refuse_other_name(&self) -> anyhow::Result<()> {
         self.options.refuse_other_name().context(self.setting)
     }
 
-    /// Opens the store for a command that only reads: it must be there, with every migration.
+    /// Opens the store for a command that only reads. It must exist, with every migration.
     ///
     /// # Errors
-    /// Why it cannot be read, with the name of the setting.
+    /// The store does not exist, lacks migrations or cannot be opened, with the name of the setting.
     pub async fn connect_to_read(&self) -> anyhow::Result<Database> {
         self.expect_current().await?;
         self.connect().await
     }
 
-    /// Checks that the store is there, with every migration. Changes nothing.
+    /// Checks that the store exists, with every migration. Changes nothing.
     ///
     /// # Errors
     /// As [`connect_to_read`](Self::connect_to_read).
