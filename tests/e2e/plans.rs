@@ -181,10 +181,12 @@ async fn check_all_requests<O: Observed>(observed: &mut O) -> Vec<PlannedStateme
     all
 }
 
-/// Returns whether a statement belongs to a background job: the service reloads the revocations and deletes
-/// expired rows in batches.
+/// Returns whether a statement belongs to a background job: the service reloads the revocations, reads the old
+/// ones, and deletes expired rows in batches.
 fn is_background(statement: &str) -> bool {
-    (statement.ends_with("FROM \"revocations\"") && statement.starts_with("SELECT"))
+    let reads_revocations = statement.ends_with("FROM \"revocations\"")
+        || statement.contains("FROM \"revocations\" WHERE \"revocations\".\"not_before\" <");
+    (reads_revocations && statement.starts_with("SELECT"))
         || (statement.starts_with("DELETE")
             && statement.contains(" LIMIT ")
             && !statement.contains(" OFFSET "))
@@ -243,6 +245,6 @@ fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 7] {
              SELECT 'user-' || n, 'user-' || n, 1, 0, {id} FROM {users}"
         ),
         format!("INSERT INTO attempts SELECT {digest}, 1, {FAR_FUTURE} FROM {users}"),
-        format!("INSERT INTO revocations SELECT {digest}, 0, {FAR_FUTURE} FROM {users}"),
+        format!("INSERT INTO revocations SELECT {digest}, {FAR_FUTURE}, {FAR_FUTURE} FROM {users}"),
     ]
 }
