@@ -100,7 +100,15 @@ async fn reading_command_does_not_migrate(database: Database) {
     assert!(database.taskhold(&["backup"]).status.success());
     let status = database.taskhold(&["migrate", "status"]);
     assert!(text(&status.stdout).contains("pending"));
-    let output = database.taskhold(&["user", "deactivate", "anna"]);
+    let deactivate = ["user", "deactivate", "anna"];
+    let by_hand = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("TASKHOLD__DATABASE__AUTO_MIGRATE", "false"),
+    ];
+    let output = run(database.folder.path(), &by_hand, &deactivate);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("run `taskhold migrate up`"));
+    let output = database.taskhold(&deactivate);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(text(&output.stdout).lines().count(), 1);
 }
