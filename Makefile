@@ -26,7 +26,7 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL
 FAST = $(filter-out issuer issuer_keys,e2e $(basename $(notdir $(wildcard crates/*/tests/*))))
 NOT_FAST = another_database_kind another_instance batched:: batching:: compose_settings concurrent_guesses \
 	connecting:: copy:: disk_full docs_page doctor::server fault_1_ import::faults jwks key_in_flight lost_commit \
-	lost_reply lost_store migrate_names other_database_kind other_store pooler postgres power_cut promtool recovery:: \
+	lost_reply lost_store migrate_names other_database_kind other_store paused:: pooler postgres power_cut promtool read_only:: recovery:: \
 	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found
 
 .PHONY: test-fast

@@ -11,7 +11,7 @@ use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::proxy::FaultProxy;
 
 use crate::load::Load;
-use crate::service::{Answer, Client, Database, Service, TASKS, eventually, path, within};
+use crate::service::{Database, Service, eventually, path, within};
 
 /// The path of a task that does not exist.
 const MISSING_TASK: &str = "/api/v1/tasks/01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
@@ -261,226 +261,19 @@ async fn pool_larger_than_the_role_limit_fails_no_request() {
     assert_only_delayed(load, &service).await;
 }
 
-/// Returns the status of `/health/ready`.
-async fn readiness(service: &Service) -> u16 {
-    service.client_with(None).get("/health/ready").await.status
-}
-
-async fn execute(admin: &mut PgConnection, statement: &'static str) {
-    admin.execute(statement).await.expect("executed");
-}
-
-/// Sends a write of each kind, some of which are batched.
-async fn send_every_write(client: &Client, item: &str) -> Vec<Answer> {
-    let body = |title: &str| Some(json!({"title": title}));
-    let completion = format!("{item}/complete");
-    let register = json!({"email": "anna@example.org", "password": "correct horse battery"});
-    let plain = [
-        (Method::POST, TASKS, body("new")),
-        (Method::PUT, item, body("replaced")),
-        (Method::PATCH, item, Some(json!({"description": "changed"}))),
-        (Method::PATCH, completion.as_str(), None),
-        (Method::POST, "/api/auth/register", Some(register)),
-    ];
-    let plain = plain.map(|(method, path, body)| client.send(method, path, body));
-    let (mut answers, keyed) = tokio::join!(
-        join_all(plain),
-        client.send_keyed("a-key", Method::POST, TASKS, body("keyed")),
-    );
-    answers.push(keyed);
-    answers
-}
-
-/// The setting of a database takes effect in new sessions. So it outlasts its end in the pool's sessions, until
-/// they are given up, as on a server that was a standby.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn read_only_database_delays_writes_and_is_not_ready() {
-    let (server, service) = Service::start_on_own_postgres().await;
-    let alice = service.client("alice");
-    let item = path(&alice.create(json!({"title": "before"})).await);
-    let admin = async || {
-        // Another database, in whose sessions the setting has no effect.
-        let admin = PgConnection::connect(&server.url("template1")).await;
-        admin.expect("connected")
-    };
-    execute(
-        &mut admin().await,
-        "ALTER DATABASE postgres SET default_transaction_read_only = on",
-    )
-    .await;
-    server.end_sessions().await;
-    // A read may find out that the sessions have ended, and be repeated; a write could have an unknown outcome.
-    assert_eq!(alice.get(&item).await.status, 200);
-    let writes = {
-        let (alice, item) = (alice.clone(), item.clone());
-        tokio::spawn(async move { send_every_write(&alice, &item).await })
-    };
-    eventually("the service is not ready", async || {
-        (readiness(&service).await == 503).then_some(())
-    })
-    .await;
-    eventually("the writes are retried", async || {
-        service.log().contains("retrying it").then_some(())
-    })
-    .await;
-    assert_eq!(alice.get(&item).await.status, 200, "reads go on");
-    let health = service.client_with(None).get("/health").await;
-    assert_eq!(health.status, 200, "the database answers");
-    assert!(service.log().contains("read-only"), "{}", service.log());
-
-    execute(
-        &mut admin().await,
-        "ALTER DATABASE postgres RESET default_transaction_read_only",
-    )
-    .await;
-    for answer in writes.await.expect("sent") {
-        assert!([200, 201].contains(&answer.status), "{answer:?}");
-    }
-    eventually("the service is ready again", async || {
-        (readiness(&service).await == 200).then_some(())
-    })
-    .await;
-    assert_eq!(alice.tasks().await.len(), 3);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn read_only_server_returns_503_and_no_defect() {
-    let (server, service) = Service::start_on_own_postgres().await;
-    let alice = service.client("alice");
-    let item = path(&alice.create(json!({"title": "before"})).await);
-    let mut admin = PgConnection::connect(&server.url("postgres"))
-        .await
-        .expect("connected");
-    execute(
-        &mut admin,
-        "ALTER SYSTEM SET default_transaction_read_only = on",
-    )
-    .await;
-    execute(&mut admin, "SELECT pg_reload_conf()").await;
-    eventually("the service is not ready", async || {
-        (readiness(&service).await == 503).then_some(())
-    })
-    .await;
-    let asked = Instant::now();
-    for answer in send_every_write(&alice, &item).await {
-        answer.assert_problem(503, "SERVICE_UNAVAILABLE");
-        assert_eq!(answer.header("retry-after"), "5");
-    }
-    assert!(
-        asked.elapsed() < Duration::from_secs(21),
-        "{:?}",
-        asked.elapsed()
-    );
-    execute(
-        &mut admin,
-        "ALTER SYSTEM RESET default_transaction_read_only",
-    )
-    .await;
-    execute(&mut admin, "SELECT pg_reload_conf()").await;
-    eventually("the service is ready again", async || {
-        (readiness(&service).await == 200).then_some(())
-    })
-    .await;
-    for answer in send_every_write(&alice, &item).await {
-        assert!([200, 201].contains(&answer.status), "{answer:?}");
-    }
-}
-
-/// The service stops between two statements of a transaction, for longer than the server lets a transaction idle.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn paused_service_completes_keyed_writes() {
-    // The limit that the service sets itself is longer than an attempt may take.
-    let (server, service) = Service::start_on_own_postgres().await;
-    pause_between_statements(&server, &service).await;
-}
-
-/// The service learns of the end of its session before the attempt has timed out.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn briefly_paused_service_completes_keyed_writes() {
-    let server = PostgresServer::start().expect("a server");
-    let url = server.url("postgres");
-    let mut admin = PgConnection::connect(&url).await.expect("connected");
-    execute(
-        &mut admin,
-        "ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '2s'",
-    )
-    .await;
-    // With a direct URL the service leaves the settings of a session to the server.
-    let service = Service::start_with(&Database::at(&url), &[("DIRECT_URL", &url)]).await;
-    pause_between_statements(&server, &service).await;
-    assert!(
-        service.log().contains("idle-in-transaction timeout"),
-        "{}",
-        service.log()
-    );
-}
-
-async fn pause_between_statements(server: &PostgresServer, service: &Service) {
-    let alice = service.client("alice");
-    let item = path(&alice.create(json!({"title": "before"})).await);
-    let mut admin = PgConnection::connect(&server.url("postgres"))
-        .await
-        .expect("connected");
-    let mut observer = PgConnection::connect(&server.url("postgres"))
-        .await
-        .expect("connected");
-    let mut count = async |condition: &str| {
-        let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE {condition}");
-        let count = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql));
-        count.fetch_one(&mut observer).await.expect("a number")
-    };
-    let mut lock = admin.begin().await.expect("begun");
-    lock.execute("LOCK TABLE tasks").await.expect("locked");
-    let completion = format!("{item}/complete");
-    let writes = tokio::spawn(async move {
-        tokio::join!(
-            alice.send_keyed("one", Method::POST, TASKS, Some(json!({"title": "new"}))),
-            alice.send_keyed("two", Method::PATCH, &completion, None),
-        )
-    });
-    eventually("both writes wait for the lock", async || {
-        (count("wait_event_type = 'Lock'").await == 2).then_some(())
-    })
-    .await;
-    signal(service, "STOP");
-    lock.commit().await.expect("released");
-    let idle = "state = 'idle in transaction' AND application_name = 'taskhold'";
-    eventually("both transactions idle", async || {
-        (count(idle).await == 2).then_some(())
-    })
-    .await;
-    eventually("the server ends their sessions", async || {
-        (count(idle).await == 0).then_some(())
-    })
-    .await;
-    signal(service, "CONT");
-    let (created, toggled) = writes.await.expect("sent");
-    assert_eq!(created.status, 201, "{created:?}");
-    assert_eq!(toggled.body["task"]["completed"], true, "{toggled:?}");
-    assert_eq!(service.client("alice").tasks().await.len(), 2);
-}
-
-fn signal(service: &Service, signal: &str) {
-    let kill = format!("kill -{signal} {}", service.process_id());
-    let status = std::process::Command::new("sh")
-        .args(["-c", &kill])
-        .status();
-    assert!(status.expect("sh runs").success());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn silently_dead_health_connection_is_replaced() {
     let server = PostgresServer::start().expect("a server");
     let proxy = FaultProxy::start(&server.url("postgres")).await;
     let service = Service::start(&Database::at(&proxy.url(&server.url("postgres")))).await;
     // A connection that was used a moment ago is not pinged before its next use.
-    assert_eq!(readiness(&service).await, 200);
+    assert_eq!(service.readiness().await, 200);
     proxy.freeze_existing();
-    assert_eq!(readiness(&service).await, 503);
+    assert_eq!(service.readiness().await, 503);
     within(
         Duration::from_secs(10),
         "the service is ready again",
-        async || (readiness(&service).await == 200).then_some(()),
+        async || (service.readiness().await == 200).then_some(()),
     )
     .await;
 }

@@ -214,6 +214,11 @@ impl Service {
         log.contains("retrying it") || log.contains("a batch of store calls failed")
     }
 
+    /// Returns the status of `/health/ready`.
+    pub async fn readiness(&self) -> u16 {
+        self.client_with(None).get("/health/ready").await.status
+    }
+
     /// Kills the service.
     pub fn kill(mut self) {
         self.child.kill().expect("killed");

@@ -1,21 +1,24 @@
-//! A read-only connection for diagnosis: no question that it asks changes the store.
+//! A read-only session for diagnosis. None of its statements changes the store.
+
+mod missing_store;
+mod server;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub use self::missing_store::MissingStore;
+pub use self::server::{ConnectionLimits, Pooling, Role};
 use sea_orm::sqlx::postgres::{PgConnection, PgRow};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, FromRow,
 };
-use taskhold_domain::timestamp::Timestamp;
 
 use crate::db::FileError;
 use crate::db::connect::{
     ConnectError, ConnectOptions, ENCODING, UNFINISHED_RESTORE, session_options,
 };
 use crate::db::migrations::{self, MigrationStatus};
-use crate::db::sqlite::refuse_mounted_alone;
 use crate::db::tables::{self, MisplacedTables, quoted};
 use crate::files::with_suffix;
 use crate::url::DatabaseKind;
@@ -60,40 +63,6 @@ pub enum InspectionError {
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Why a command that reads a store, or changes what it holds, cannot begin. Nothing was made or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum MissingStore {
-    /// There is no SQLite file.
-    #[error(
-        "there is no {store}: run this in the folder of the service, or name its store in DATABASE_URL; \
-         `taskhold serve` or `taskhold migrate up` makes a new one"
-    )]
-    NoFile {
-        /// The store.
-        store: String,
-    },
-    /// It has no tables.
-    #[error(
-        "the {store} has no tables of Taskhold: name the store of the service in DATABASE_URL; `taskhold serve` or \
-         `taskhold migrate up` makes the tables if this is the right one"
-    )]
-    NoTables {
-        /// The store.
-        store: String,
-    },
-    /// It cannot be opened.
-    #[error(transparent)]
-    Open(#[from] ConnectError),
-    /// It does not answer.
-    #[error("the {store} cannot be read")]
-    Unreadable {
-        /// The store.
-        store: String,
-        /// Its answer.
-        source: InspectionError,
-    },
-}
-
 impl From<sqlx::Error> for InspectionError {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
@@ -126,43 +95,6 @@ pub enum Integrity {
     Damaged(String),
 }
 
-/// What the session's role may do on PostgreSQL.
-#[derive(Debug)]
-pub struct Role {
-    /// Its name.
-    pub name: String,
-    /// Whether no right is denied to it.
-    pub is_superuser: bool,
-    /// The schema that it works in; `None` if it may use none of its search path.
-    pub schema: Option<String>,
-    /// Whether it may create and change tables.
-    pub may_migrate: bool,
-    /// The tables on which it lacks rights that serving needs, and these rights.
-    pub missing: Vec<(String, String)>,
-}
-
-/// How many connections a PostgreSQL server allows.
-#[derive(Debug)]
-pub struct ConnectionLimits {
-    /// For all of its roles but superusers.
-    pub allowed: i64,
-    /// How many of these other roles have now.
-    pub used_by_others: i64,
-    /// The lower one of the role's and the database's own limits, where there is one.
-    pub limit: Option<i64>,
-}
-
-/// What stands between this program and a PostgreSQL server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// Nothing that shares sessions.
-    None,
-    /// A pooler that shares sessions and keeps prepared statements apart.
-    Safe,
-    /// A pooler that shares sessions and mixes up prepared statements.
-    Unsafe,
-}
-
 /// What rows of either store can be read as: a tuple.
 trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
 
@@ -190,38 +122,6 @@ impl ConnectOptions {
             }
         };
         Ok(Some(Inspector { options, session }))
-    }
-
-    /// Returns the migrations of a store that has some, and changes nothing.
-    ///
-    /// # Errors
-    /// [`MissingStore`].
-    pub async fn existing_migrations(&self) -> Result<Vec<MigrationStatus>, MissingStore> {
-        let store = self.url.to_string();
-        let session = match self.url.kind() {
-            DatabaseKind::Sqlite(path) if !path.exists() => {
-                return Err(MissingStore::NoFile { store });
-            }
-            DatabaseKind::Sqlite(path) => {
-                refuse_mounted_alone(path).map_err(ConnectError::from)?;
-                open_file(path).await.map_err(ConnectError::from)?
-            }
-            DatabaseKind::Postgres(server) => {
-                let session = self.connect_session(&session_options(server)).await?;
-                Session::Postgres(Box::new(session))
-            }
-        };
-        let mut inspector = Inspector {
-            options: self.clone(),
-            session,
-        };
-        let migrations = inspector.migrations().await;
-        inspector.close().await;
-        match migrations {
-            Ok(found) if found.iter().any(|migration| migration.applied) => Ok(found),
-            Ok(_) => Err(MissingStore::NoTables { store }),
-            Err(source) => Err(MissingStore::Unreadable { store, source }),
-        }
     }
 }
 
@@ -306,22 +206,6 @@ impl Inspector {
         ))
     }
 
-    /// Reads the server's clock; `None` for a SQLite file, which has no other than this machine's.
-    ///
-    /// # Errors
-    /// [`InspectionError`].
-    pub async fn clock(&mut self) -> Result<Option<Timestamp>, InspectionError> {
-        if self.is_sqlite() {
-            return Ok(None);
-        }
-        let (micros,) = self
-            .read_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8")
-            .await?;
-        let time = Timestamp::from_micros(micros);
-        time.map(Some)
-            .map_err(|error| InspectionError::Store(error.into()))
-    }
-
     /// Checks the pages of a SQLite file, for 10 s at most.
     ///
     /// # Errors
@@ -344,140 +228,6 @@ impl Inspector {
             Err(_) if Instant::now() >= deadline => Integrity::Unfinished(INTEGRITY_TIMEOUT),
             Err(error) => return Err(error.into()),
         }))
-    }
-
-    /// Asks what the session's role may do with these tables; `None` for a SQLite file.
-    ///
-    /// # Errors
-    /// [`InspectionError`].
-    pub async fn role(&mut self, tables: &[&str]) -> Result<Option<Role>, InspectionError> {
-        if self.is_sqlite() {
-            return Ok(None);
-        }
-        let tables = tables
-            .iter()
-            .map(|table| format!("'{table}'"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        // New tables go to those that are there.
-        let place = match self.schema().await? {
-            Some(schema) => format!("'{}'::text", schema.replace('\'', "''")),
-            None => "current_schema()::text".to_owned(),
-        };
-        let (name, is_superuser, schema, may_migrate): (String, bool, Option<String>, bool) = self
-            .read_one(&format!(
-                "SELECT current_user::text, rolsuper, {place},
-                        coalesce(has_schema_privilege({place}, 'CREATE'), false)
-                            AND coalesce((SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
-                                          WHERE oid = ANY (SELECT to_regclass(name)::oid
-                                              FROM unnest(ARRAY[{tables}, 'seaql_migrations']) AS name)), true)
-                 FROM pg_roles WHERE rolname = current_user"
-            ))
-            .await?;
-        let missing = self
-            .read(&format!(
-                "SELECT name, string_agg(\"right\", ', ' ORDER BY \"right\")
-                 FROM (SELECT name, \"right\"
-                       FROM unnest(ARRAY[{tables}]) AS name,
-                            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS \"right\"
-                       UNION ALL SELECT 'seaql_migrations', 'SELECT') AS needed
-                 WHERE to_regclass(name) IS NOT NULL
-                   AND NOT has_table_privilege(to_regclass(name)::oid, \"right\")
-                 GROUP BY name ORDER BY name"
-            ))
-            .await?;
-        Ok(Some(Role {
-            name,
-            is_superuser,
-            schema,
-            may_migrate,
-            missing,
-        }))
-    }
-
-    /// Asks how many connections the server allows; `None` for a SQLite file.
-    ///
-    /// # Errors
-    /// [`InspectionError`].
-    pub async fn connection_limits(&mut self) -> Result<Option<ConnectionLimits>, InspectionError> {
-        if self.is_sqlite() {
-            return Ok(None);
-        }
-        let (allowed, used_by_others, of_role, of_database): (i64, i64, i64, i64) = self
-            .read_one(
-                "SELECT current_setting('max_connections')::int8
-                            - current_setting('superuser_reserved_connections')::int8
-                            - coalesce(current_setting('reserved_connections', true), '0')::int8,
-                        (SELECT sum(numbackends) FROM pg_stat_database)::int8
-                            - (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user),
-                        (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user)::int8,
-                        (SELECT datconnlimit FROM pg_database WHERE datname = current_database())::int8",
-            )
-            .await?;
-        // Negative means no limit.
-        let limits = [of_role, of_database].into_iter();
-        Ok(Some(ConnectionLimits {
-            allowed,
-            used_by_others,
-            limit: limits.filter(|limit| *limit >= 0).min(),
-        }))
-    }
-
-    /// Finds a pooler in front of the server; `None` for a SQLite file. Opens a second session to
-    /// compare.
-    ///
-    /// # Errors
-    /// [`InspectionError`].
-    pub async fn pooling(&mut self) -> Result<Option<Pooling>, InspectionError> {
-        const PROCESS: &str = "SELECT pg_backend_pid()::int8";
-        if self.is_sqlite() {
-            return Ok(None);
-        }
-        let second = self.options.inspector().await;
-        let Some(mut second) = second.map_err(|error| InspectionError::Store(error.into()))? else {
-            return Ok(None);
-        };
-        let own: (i64,) = self.read_one(PROCESS).await?;
-        let other: (i64,) = second.read_one(PROCESS).await?;
-        Ok(Some(if own != other {
-            Pooling::None
-        } else if self.passes_statement_names().await? {
-            Pooling::Unsafe
-        } else {
-            Pooling::Safe
-        }))
-    }
-
-    /// Asks whether prepared statements have the name in the server's session that the driver gives
-    /// them: behind a pooler that shares the session, those of all clients have the same then. No
-    /// statement stays prepared.
-    async fn passes_statement_names(&mut self) -> Result<bool, sqlx::Error> {
-        let Session::Postgres(connection) = &mut self.session else {
-            return Ok(false);
-        };
-        // One transaction is one session, also behind a pooler.
-        connection.execute("BEGIN READ ONLY").await?;
-        let prepared = sqlx::query("SELECT 1 AS taskhold_doctor")
-            .fetch_one(&mut **connection)
-            .await;
-        let found = match prepared {
-            // Another client's statement has the name.
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P05") => {
-                Ok(true)
-            }
-            Err(error) => Err(error),
-            Ok(_) => {
-                let statements = sqlx::raw_sql(
-                    "SELECT FROM pg_prepared_statements
-                     WHERE statement LIKE '%AS taskhold_doctor' AND name LIKE 'sqlx\\_%'",
-                );
-                let first = statements.fetch_optional(&mut **connection).await;
-                first.map(|row| row.is_some())
-            }
-        };
-        connection.clear_cached_statements().await?;
-        connection.execute("ROLLBACK").await?;
-        found
     }
 
     /// Finds the schema of PostgreSQL that has the tables.
