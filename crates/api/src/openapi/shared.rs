@@ -146,7 +146,7 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
             "DeviceToken",
             header_parameter(
                 "Device-Token",
-                text().max_length(Some(255)),
+                text(),
                 "The device token of an earlier login to this account; browsers send it as a cookie. An invalid \
                  one counts as none.",
             ),
