@@ -69,9 +69,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             headers(("RateLimit"), ("RateLimit-Policy"), ("Device-Token"), ("Set-Cookie")),
             example = grant_example,
         ),
-        (status = 403),
-        (status = 409),
-        (status = 429),
+        (status = 403, description = "RegistrationDisabled"),
+        (status = 409, description = "EmailTaken"),
+        (status = 429, description = "TooManyAttempts"),
     ),
 )]
 async fn register(
@@ -114,8 +114,8 @@ async fn register(
             headers(("RateLimit"), ("RateLimit-Policy"), ("Device-Token"), ("Set-Cookie")),
             example = grant_example,
         ),
-        (status = 401),
-        (status = 429),
+        (status = 401, description = "WrongCredentials"),
+        (status = 429, description = "TooManyAttempts"),
     ),
 )]
 async fn log_in(
@@ -150,8 +150,8 @@ async fn log_in(
     request_body(content = RefreshTokenBody, example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
     responses(
         (status = 200, description = "The account, and new tokens.", body = GrantBody, example = grant_example),
-        (status = 401),
-        (status = 429),
+        (status = 401, description = "InvalidRefreshToken"),
+        (status = 429, description = "TooManyAttempts"),
     ),
 )]
 async fn refresh(
@@ -194,6 +194,8 @@ async fn log_out(
 }
 
 /// Who the caller is
+///
+/// A user of another service's tokens has no e-mail address, and no name.
 #[utoipa::path(
     get,
     path = ME,
@@ -213,7 +215,7 @@ async fn me(caller: Caller, accounts: web::Data<AccountService>) -> Result<HttpR
     path = ME,
     operation_id = "deleteAccount",
     request_body(content = ref("#/components/schemas/Farewell"), example = json!({"password": SOME_PASSWORD})),
-    responses((status = 204, description = "It is deleted."), (status = 429)),
+    responses((status = 204, description = "It is deleted.")),
 )]
 async fn delete(
     caller: Caller,
@@ -251,8 +253,7 @@ async fn delete(
             headers(("Device-Token"), ("Set-Cookie")),
             example = grant_example,
         ),
-        (status = 409),
-        (status = 429),
+        (status = 409, description = "NoPassword"),
     ),
 )]
 async fn change_password(
@@ -308,7 +309,7 @@ async fn list_sessions(
     path = SESSION,
     operation_id = "endSession",
     params(("session" = String, Path, format = "uuid", description = "The id of the session. A malformed one is the id of no session.")),
-    responses((status = 204, description = "It is ended."), (status = 404)),
+    responses((status = 204, description = "It is ended."), (status = 404, description = "NoSuchSession")),
 )]
 async fn end_session(
     caller: Caller,
@@ -323,8 +324,12 @@ async fn end_session(
     if is_ended {
         Ok(HttpResponse::NoContent().finish())
     } else {
-        Err(Problem::new(Kind::NotFound, "Session not found"))
+        Err(no_such_session())
     }
+}
+
+pub(crate) fn no_such_session() -> Problem {
+    Problem::new(Kind::NotFound, "Session not found")
 }
 
 /// Parses an id as this service writes it.

@@ -62,6 +62,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// This document as a page to read and try
+///
+/// Loads nothing from other servers.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -80,6 +82,8 @@ async fn page() -> HttpResponse {
 }
 
 /// What the page is made of
+///
+/// The scripts and styles of `/docs`.
 #[utoipa::path(
     get,
     path = "/docs/{name}",
@@ -88,13 +92,13 @@ async fn page() -> HttpResponse {
     responses(
         (
             status = 200,
-            description = "A script.",
+            description = "The file.",
             content(
                 (String = "text/javascript", example = ""),
                 (String = "text/css", example = ""),
             ),
         ),
-        (status = 404),
+        (status = 404, description = "NothingHere"),
     ),
 )]
 async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {

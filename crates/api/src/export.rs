@@ -23,7 +23,7 @@ use crate::body::JSON;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
-use crate::schema::{WITHOUT_NUL, query_parameter, schema_type};
+use crate::schema::{MAX_EXACT_INTEGER, WITHOUT_NUL, integer, query_parameter, schema_type};
 use crate::tasks::some_task;
 
 /// The media type of JSON documents on a line each.
@@ -44,6 +44,9 @@ struct Sending {
 }
 
 /// All of the caller's tasks as a file
+///
+/// `console` is a JSON array in the format of the original command-line app, and `ndjson` a JSON object on each line
+/// with everything that another Taskhold imports.
 #[utoipa::path(
     get,
     path = "/api/v1/export",
@@ -139,19 +142,18 @@ struct ExportParameters;
 
 impl IntoParams for ExportParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let format = text()
-            .enum_values(Some(["console", "ndjson"]))
-            .default(Some(json!("console")));
+        let format = text().enum_values(Some(["console", "ndjson"]));
         vec![
             query_parameter(
                 "format",
                 format,
-                "For the console, or with everything for another Taskhold: a task on each line.",
+                "The format of the file; left out it is `console`.",
             ),
             query_parameter(
                 "timezone",
-                text().default(Some(json!("UTC"))),
-                "The IANA name of the zone of the console's times, which tell none.",
+                text(),
+                "The IANA name of the zone of the times in the format `console`, which tell none; left out it is \
+                 `UTC`.",
             ),
         ]
     }
@@ -160,9 +162,7 @@ impl IntoParams for ExportParameters {
 schema_type!(
     /// A task in the console's file format, which another crate writes.
     ExportedTask = {
-        let id = ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .minimum(Some(1_u32));
+        let id = integer(1, MAX_EXACT_INTEGER);
         let title = text()
             .min_length(Some(1))
             .max_length(Some(Title::MAX_CHARS))

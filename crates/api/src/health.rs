@@ -26,6 +26,8 @@ pub(crate) struct Health {
 }
 
 /// Whether the store answers
+///
+/// Asks the store: for people and monitoring.
 #[utoipa::path(
     get,
     path = "/health",

@@ -60,7 +60,7 @@ pub fn app(
     operation_id = "metrics",
     responses(
         (status = 200, description = "The metrics.", body = String, content_type = "text/plain", example = ""),
-        (status = 404),
+        (status = 404, description = "NothingHere"),
     ),
 )]
 async fn read(metrics: web::Data<Option<Metrics>>) -> Result<HttpResponse, Problem> {

@@ -11,6 +11,8 @@
 mod operation;
 mod problems;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -26,7 +28,7 @@ A to-do service. A token's `sub` is the owner of tasks, and a caller sees and ch
 - Unknown members of a body are ignored, and of a member given twice the last counts. Answers may get more \
 members, and problems more kinds: ignore what you do not know.
 - `HEAD` works where `GET` does, and `OPTIONS` lists the methods of a path. Any other method of a known path is \
-answered with 405 and `Allow`.
+answered with 405 (`METHOD_NOT_ALLOWED`) and `Allow`.
 - Every answer carries `X-Request-Id`: the caller's, if it sent one of at most 128 visible ASCII characters, \
 else one of the service.
 - Every error is `application/problem+json` (RFC 9457); programs compare its `error_code`.";
@@ -39,12 +41,13 @@ else one of the service.
         description = ABOUT,
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
+    servers((url = "/", description = "The service that serves this document.")),
     components(schemas(
         problem::ProblemBody,
         problem::FieldError,
         problems::BrokenRules,
         problems::Stale,
-        tasks::NewTask,
+        tasks::TaskDraft,
         tasks::TaskUpdate,
         tasks::TaskPatch,
         tasks::Completion,

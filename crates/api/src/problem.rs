@@ -19,6 +19,7 @@ use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::schema::Type;
 
 pub use self::kind::Kind;
+use crate::schema::integer;
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -69,6 +70,11 @@ impl Problem {
     ) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        let mut names = self.headers.iter().map(|(name, _)| name.as_str());
+        names.any(|header| header.eq_ignore_ascii_case(name))
     }
 
     /// Adds the one rule that was broken, and the member or header that broke it.
@@ -221,7 +227,7 @@ pub(crate) struct ProblemBody<'a> {
     r#type: String,
     /// The kind, for people.
     title: &'static str,
-    #[schema(schema_with = integer)]
+    #[schema(schema_with = status)]
     status: u16,
     /// What happened, for people.
     detail: &'a str,
@@ -229,8 +235,10 @@ pub(crate) struct ProblemBody<'a> {
     instance: &'a str,
     #[schema(schema_with = error_code)]
     error_code: &'static str,
+    /// When it happened.
     #[schema(format = DateTime)]
     timestamp: String,
+    /// What the request is known by in the log, as in `X-Request-Id`.
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
@@ -240,8 +248,8 @@ pub(crate) struct ProblemBody<'a> {
     task: Option<&'a RawValue>,
 }
 
-fn integer() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::Integer)
+fn status() -> ObjectBuilder {
+    integer(400, 599).description(Some("The HTTP status."))
 }
 
 fn error_code() -> ObjectBuilder {

@@ -45,6 +45,8 @@ static DOCUMENT: LazyLock<serde_json::Result<Bytes>> =
     LazyLock::new(|| serde_json::to_vec(&openapi::document(&endpoints())).map(Bytes::from));
 
 /// This document
+///
+/// OpenAPI 3.1, for generators of clients and other programs.
 #[utoipa::path(
     get,
     path = "/openapi.json",

@@ -2,7 +2,8 @@
 
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat};
 
 /// An id for examples.
 pub(crate) const SOME_ID: &str = "01a1fd4a-394c-7699-8ad9-e4a650ecd070";
@@ -13,9 +14,9 @@ pub(crate) const SOME_TIME: &str = "2026-11-21T08:47:42.412957Z";
 /// The entity tag of a new task, for examples.
 pub(crate) const SOME_ETAG: &str = "\"1-660c569efd49d\"";
 
-/// The pattern of text without U+0000, which PostgreSQL cannot store. The macros of utoipa take a
-/// literal only, so that they repeat it.
-pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
+/// The pattern of text without U+0000, which PostgreSQL cannot store. The regular expressions of all languages know
+/// `\x00`, but not all know `\u0000`. The macros of utoipa take a literal only, so that they repeat it.
+pub(crate) const WITHOUT_NUL: &str = r"^[^\x00]*$";
 
 /// Declares a type that stands for a schema which no struct on the wire has.
 macro_rules! schema_type {
@@ -41,6 +42,23 @@ pub(crate) fn object_of<T: PartialSchema>() -> ObjectBuilder {
         RefOr::T(Schema::Object(object)) => object.into(),
         _ => ObjectBuilder::new(),
     }
+}
+
+/// The largest integer that every JSON reader keeps exactly (RFC 8259, section 6).
+pub(crate) const MAX_EXACT_INTEGER: u64 = (1 << 53) - 1;
+
+/// Returns the schema of an integer. Generators take one without a format for 32 bits wide.
+pub(crate) fn integer(min: u64, max: u64) -> ObjectBuilder {
+    let format = if i32::try_from(max).is_ok() {
+        KnownFormat::Int32
+    } else {
+        KnownFormat::Int64
+    };
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(format)))
+        .minimum(Some(min))
+        .maximum(Some(max))
 }
 
 /// Returns an optional parameter of a query.

@@ -13,7 +13,7 @@ use taskhold_application::tasks::{TaskService, WriteResult};
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 
 pub(crate) use self::body::{
-    Completion, NewTask, OneTask, Stats, TaskPatch, TaskUpdate, some_task, task_json,
+    Completion, OneTask, Stats, TaskDraft, TaskPatch, TaskUpdate, some_task, task_json,
 };
 use self::body::{completion_input, task_input};
 pub(crate) use self::list::TaskList;
@@ -50,19 +50,24 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// Create a task
+///
+/// The owner is the caller. A task may be created as done.
 #[utoipa::path(
     post,
     path = COLLECTION,
     operation_id = "createTask",
     params(("Idempotency-Key", Header)),
-    request_body(content = NewTask, example = json!({"title": "Buy milk", "description": "2 litres"})),
-    responses((
-        status = 201,
-        description = "The new task.",
-        body = OneTask,
-        headers(("ETag"), ("Location"), ("Idempotent-Replayed")),
-        example = one_task_example,
-    )),
+    request_body(content = TaskDraft, example = json!({"title": "Buy milk", "description": "2 litres"})),
+    responses(
+        (
+            status = 201,
+            description = "The new task.",
+            body = OneTask,
+            headers(("ETag"), ("Location"), ("Idempotent-Replayed")),
+            example = one_task_example,
+        ),
+        (status = 409, description = "NotCreated"),
+    ),
 )]
 async fn create(
     caller: Caller,
@@ -80,6 +85,8 @@ async fn create(
 }
 
 /// Count the caller's tasks
+///
+/// All of them, those that are done and those that are not.
 #[utoipa::path(
     get,
     path = STATS,
@@ -101,6 +108,8 @@ async fn stats(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResp
 }
 
 /// Read a task
+///
+/// Another user's task is answered as if there were none.
 #[utoipa::path(
     get,
     path = ITEM,
@@ -241,6 +250,8 @@ async fn complete(
 }
 
 /// Delete a task
+///
+/// At once and for good.
 #[utoipa::path(
     delete,
     path = ITEM,

@@ -17,7 +17,7 @@ pub(super) const SOME_REFRESH_TOKEN: &str = "nq6SYnDyPlWx0gAuKXmF0nR3oCMaUkvQXZ1
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserBody<'a> {
-    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\x00]*$")]
     id: &'a str,
     #[schema(required)]
     email: Option<&'a str>,
@@ -124,7 +124,7 @@ pub(crate) struct RegistrationBody {
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 128)]
     pub(super) password: Member<String>,
     #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = r"^[^\u0000]*$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = r"^[^\x00]*$")]
     pub(super) name: Member<String>,
 }
 

@@ -19,8 +19,8 @@ pub(super) const BEARER: &str = "bearer";
 /// Returns the operation of an endpoint with its tag, its security, the problems that follow from
 /// its parts, and references to the shared headers and parameters.
 ///
-/// In `#[utoipa::path]`, a response without a description stands for the problem of its status, a
-/// body given as a reference is optional, and headers and shared parameters are only named.
+/// In `#[utoipa::path]`, a response that has the name of a shared problem as its description stands for that problem,
+/// a body given as a reference is optional, and headers and shared parameters are only named.
 pub(super) fn complete(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Operation {
     let mut operation = (endpoint.operation)();
     operation.tags = Some(vec![tag(&endpoint.path).to_owned()]);
@@ -31,18 +31,14 @@ pub(super) fn complete(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Operation
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required.get_or_insert(Required::False);
     }
-    let mut problems = implied_problems(endpoint, &operation);
+    let problems = implied_problems(endpoint, &operation);
     let responses = &mut operation.responses.responses;
-    responses.retain(|status, response| match response {
-        RefOr::T(response) if response.description.is_empty() => {
-            problems.extend(problems::kind_of(status));
-            false
-        }
-        _ => true,
-    });
     for response in responses.values_mut() {
-        if let RefOr::T(response) = response {
-            complete_response(response, endpoints);
+        if let RefOr::T(described) = response {
+            match problems::named(&described.description) {
+                Some(problem) => *response = RefOr::Ref(problem),
+                None => complete_response(described, endpoints),
+            }
         }
     }
     for kind in problems {
@@ -76,7 +72,11 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
     let mut problems = BTreeSet::from([Kind::InternalError]);
     if endpoint.access == Access::Owner {
         // The store knows whether a token has been revoked.
-        problems.extend([Kind::Unauthorized, Kind::ServiceUnavailable]);
+        problems.extend([
+            Kind::Unauthorized,
+            Kind::RateLimited,
+            Kind::ServiceUnavailable,
+        ]);
     }
     if endpoint.method != Method::GET {
         problems.extend([Kind::ServiceUnavailable, Kind::OutcomeUnknown]);
@@ -94,7 +94,8 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
         if let RefOr::T(Parameter { name, .. }) = parameter {
             problems.extend(match name.as_str() {
                 "id" | "session" => &[Kind::NotFound][..],
-                "Device-Token" => &[],
+                // The first has its own response, and of the second an invalid one counts as none.
+                "name" | "Device-Token" => &[],
                 "If-Match" => &[
                     Kind::MalformedRequest,
                     Kind::Forbidden,

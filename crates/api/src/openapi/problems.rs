@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use actix_web::http::header::ETAG;
 use serde_json::value::to_raw_value;
 use taskhold_application::accounts::{AccountError, Allowance};
 use taskhold_application::tasks::TaskError;
+use taskhold_application::user_limit::TooManyInProgress;
 use taskhold_domain::task::TitleError;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::{Violation, Violations};
@@ -14,8 +16,8 @@ use utoipa::openapi::{ArrayBuilder, ContentBuilder, Ref, RefOr};
 use super::shared::header_reference;
 use crate::body::{self, JSON};
 use crate::problem::{Kind, PROBLEM_JSON, Problem, ProblemBody, RequestContext};
-use crate::schema::{SOME_ID, object_of, schema_type};
-use crate::tasks;
+use crate::schema::{SOME_ETAG, SOME_ID, object_of, schema_type};
+use crate::{accounts, tasks};
 
 schema_type!(
     BrokenRules = {
@@ -40,25 +42,23 @@ schema_type!(
     }
 );
 
-/// Returns a response for each status, by name.
+/// Returns the responses, by name.
 pub(super) fn responses() -> impl Iterator<Item = (String, RefOr<Response>)> {
-    examples().into_iter().map(|(problem, explanation)| {
+    shared().map(|(name, problem, explanation)| {
         let response = response(&problem, explanation);
-        (format!("{:?}", problem.kind()), RefOr::T(response))
+        (name.to_owned(), RefOr::T(response))
     })
 }
 
-/// Returns the first kind of this status, which names its response.
-pub(super) fn kind_of(status: &str) -> Option<Kind> {
-    Kind::ALL
-        .into_iter()
-        .find(|kind| kind.status().as_str() == status)
+/// Returns a reference to the response of this name, or `None` if there is none.
+pub(super) fn named(name: &str) -> Option<Ref> {
+    let is_shared = shared().any(|(shared, ..)| shared == name);
+    is_shared.then(|| Ref::from_response_name(name))
 }
 
-/// Returns a reference to the response of the status of this kind.
+/// Returns a reference to the response that problems of this kind usually are.
 pub(super) fn reference(kind: Kind) -> Ref {
-    let named = kind_of(kind.status().as_str()).unwrap_or(kind);
-    Ref::from_response_name(format!("{named:?}"))
+    Ref::from_response_name(format!("{kind:?}"))
 }
 
 fn response(problem: &Problem, explanation: &str) -> Response {
@@ -76,99 +76,173 @@ fn response(problem: &Problem, explanation: &str) -> Response {
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name(schema)))
         .example(serde_json::to_value(problem.body(&request)).ok());
-    let codes: Vec<_> = Kind::ALL
-        .into_iter()
-        .filter(|other| other.status() == kind.status())
-        .map(|kind| format!("`{}`", kind.names().0))
-        .collect();
     let response = ResponseBuilder::new()
-        .description(format!("{}: {explanation}", codes.join(" or ")))
+        .description(format!("`{}`: {explanation}", kind.names().0))
         .content(PROBLEM_JSON, content.build());
-    headers(kind)
-        .iter()
+    headers(problem)
+        .into_iter()
         .fold(response, |response, name| {
-            response.header_ref(*name, header_reference(name))
+            let reference = header_reference(&name);
+            response.header_ref(name, reference)
         })
         .build()
 }
 
-/// Returns the names of the headers that a problem of this kind always has.
-fn headers(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Unauthorized => &["X-Request-Id", "WWW-Authenticate"],
-        Kind::PreconditionFailed => &["X-Request-Id", "ETag"],
-        Kind::RateLimited => &[
-            "X-Request-Id",
-            "Retry-After",
-            "RateLimit",
-            "RateLimit-Policy",
-        ],
-        Kind::ServiceUnavailable => &["X-Request-Id", "Retry-After"],
-        _ => &["X-Request-Id"],
-    }
+/// Returns the names of the headers that a problem always has.
+fn headers(problem: &Problem) -> Vec<String> {
+    [
+        "X-Request-Id",
+        "WWW-Authenticate",
+        "ETag",
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+    ]
+    .into_iter()
+    .filter(|name| *name == "X-Request-Id" || problem.has_header(name))
+    .map(str::to_owned)
+    .collect()
 }
 
-/// Returns a problem of each status, as the service sends it, and when the status is sent.
-fn examples() -> [(Problem, &'static str); 15] {
+/// A shared problem as the service sends it: the name of its response, an example, and when it is sent.
+type Shared = (&'static str, Problem, &'static str);
+
+/// Returns the problems that operations share. Those with the name of a kind are usual; an operation has one of the
+/// others in place of the usual one by naming it.
+fn shared() -> impl Iterator<Item = Shared> {
+    usual().into_iter().chain(of_accounts())
+}
+
+fn usual() -> Vec<Shared> {
+    let some_task = to_raw_value(&tasks::some_task()).ok();
+    vec![
+        (
+            "MalformedRequest",
+            body::not_an_object(),
+            "the body, a parameter or a header is malformed; `detail` says how.",
+        ),
+        (
+            "Unauthorized",
+            Problem::invalid_token(),
+            "there is no token, or it is not valid, or not any more.",
+        ),
+        (
+            "Forbidden",
+            TaskError::Forbidden.into(),
+            "the task belongs to another user.",
+        ),
+        (
+            "NotFound",
+            Problem::no_such_task(),
+            "the caller has no such task, or the id is malformed.",
+        ),
+        (
+            "NothingHere",
+            Problem::no_such_route(),
+            "there is nothing at this path.",
+        ),
+        (
+            "RequestTimeout",
+            body::request_timeout(),
+            "the body took too long to arrive.",
+        ),
+        (
+            "Conflict",
+            TaskError::KeyInFlight.into(),
+            "a request with this `Idempotency-Key` is still running.",
+        ),
+        (
+            "NotCreated",
+            TaskError::QuotaExceeded { quota: 100_000 }.into(),
+            "the caller has as many tasks as one user may have; or `CONFLICT`: a request with this \
+             `Idempotency-Key` is still running.",
+        ),
+        (
+            "PreconditionFailed",
+            tasks::stale(some_task).with_header(ETAG, SOME_ETAG),
+            "the task has changed since it was read; `task` is what it is now.",
+        ),
+        (
+            "PayloadTooLarge",
+            body::payload_too_large(),
+            "the body is too large.",
+        ),
+        (
+            "UnsupportedMediaType",
+            body::unsupported_media_type(&[JSON]),
+            "the body is not of a type that the operation takes.",
+        ),
+        (
+            "ValidationError",
+            Violations::from(Violation::Title(TitleError::Empty)).into(),
+            "a rule is broken; `errors` lists each with its member or header.",
+        ),
+        (
+            "RateLimited",
+            TooManyInProgress.into(),
+            "the caller sends too many requests; `Retry-After` says how long to wait.",
+        ),
+        (
+            "InternalError",
+            Problem::internal(""),
+            "a defect of the service.",
+        ),
+        (
+            "ServiceUnavailable",
+            Problem::unavailable("".into()),
+            "the store is away, or too many requests wait. Nothing was changed, unless the request had an \
+             `Idempotency-Key`.",
+        ),
+        (
+            "OutcomeUnknown",
+            TaskError::OutcomeUnknown("".into()).into(),
+            "the store was lost while it wrote, and what was asked may have been done.",
+        ),
+    ]
+}
+
+fn of_accounts() -> Vec<Shared> {
     let allowance = Allowance {
         quota: 30,
         window: Duration::from_mins(1),
         remaining: 0,
         reset_in: Duration::from_secs(42),
     };
-    [
+    vec![
         (
-            body::not_an_object(),
-            "the body is no JSON object in UTF-8; a bad query parameter, cursor, condition or key.",
+            "WrongCredentials",
+            AccountError::WrongCredentials.into(),
+            "the e-mail address or the password is wrong.",
         ),
         (
-            Problem::invalid_token(),
-            "no token, or one that is not valid, or not any more; a login that is wrong.",
+            "InvalidRefreshToken",
+            AccountError::InvalidRefreshToken.into(),
+            "the refresh token is not valid, or not any more.",
         ),
         (
-            TaskError::Forbidden.into(),
-            "a change of another user's task; a registration where they are switched off.",
+            "RegistrationDisabled",
+            AccountError::RegistrationDisabled.into(),
+            "registration is switched off.",
         ),
         (
-            Problem::no_such_task(),
-            "the caller has no such task; a malformed id; nothing at this path.",
+            "NoSuchSession",
+            accounts::no_such_session(),
+            "the caller has no such session, or the id is malformed.",
         ),
         (
-            Problem::method_not_allowed("GET, HEAD, OPTIONS".to_owned()),
-            "the path takes other methods, which `Allow` lists.",
-        ),
-        (body::request_timeout(), "the body took too long to arrive."),
-        (
-            tasks::stale(to_raw_value(&tasks::some_task()).ok()),
-            "the task has changed since it was read; `task` is what it is now.",
-        ),
-        (body::payload_too_large(), "the body is too large."),
-        (
-            body::unsupported_media_type(&[JSON]),
-            "the body is not of a type that the path takes.",
+            "EmailTaken",
+            AccountError::EmailTaken.into(),
+            "there is an account with this e-mail address.",
         ),
         (
-            TaskError::KeyInFlight.into(),
-            "a request under this key is still running, the e-mail address is taken or the account has no \
-             password; the caller has as many tasks as one user may have. With `Retry-After` where waiting helps.",
+            "NoPassword",
+            AccountError::NoPassword.into(),
+            "the account has no password that could be changed.",
         ),
         (
+            "TooManyAttempts",
             AccountError::RateLimited(allowance).into(),
-            "too many registrations, logins or wrong passwords.",
-        ),
-        (
-            Violations::from(Violation::Title(TitleError::Empty)).into(),
-            "a rule is broken, or the key was used for another request.",
-        ),
-        (Problem::internal(""), "a defect of the service."),
-        (
-            Problem::unavailable("".into()),
-            "the store is away, or too many requests wait. Nothing was changed; under a key it may have been \
-             done, and is to be repeated under the same.",
-        ),
-        (
-            TaskError::OutcomeUnknown("".into()).into(),
-            "the store was lost while it wrote. Never under a key.",
+            "there were too many attempts; `Retry-After` says how long to wait.",
         ),
     ]
 }

@@ -4,20 +4,16 @@ use serde_json::json;
 use taskhold_application::tasks::IdempotencyKey;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::{
-    Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, SchemaFormat,
-};
+use utoipa::openapi::{Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, SchemaFormat};
 
-use crate::schema::{SOME_ETAG, SOME_ID};
-
-/// `*` or a list of entity tags (RFC 9110, section 8.8.3).
-const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#;
-
-const VISIBLE_ASCII: &str = "^[!-~]+$";
+use crate::schema::{SOME_ETAG, SOME_ID, integer};
 
 pub(super) fn header_reference(name: &str) -> Ref {
     Ref::new(format!("#/components/headers/{name}"))
 }
+
+/// A day, in seconds.
+const MAX_RETRY_AFTER: u64 = 86_400;
 
 /// Returns a reference to the shared parameter of this name, or `None` if there is none.
 pub(super) fn parameter_reference(name: &str) -> Option<Ref> {
@@ -28,10 +24,6 @@ pub(super) fn parameter_reference(name: &str) -> Option<Ref> {
 }
 
 pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
-    let seconds = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(0_u32))
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
     [
         (
             "X-Request-Id",
@@ -67,7 +59,7 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
         (
             "Retry-After",
             true,
-            seconds.examples([5]),
+            integer(0, MAX_RETRY_AFTER).examples([5]),
             "How many seconds to wait before trying again.",
         ),
         (
@@ -112,6 +104,8 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
     })
 }
 
+/// Returns the shared parameters. None has a pattern, an example or a default: programs such as Postman would make a
+/// value of it and send it with every request.
 pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
     [
         (
@@ -129,8 +123,8 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
             "IfMatch",
             header_parameter(
                 "If-Match",
-                text().pattern(Some(ENTITY_TAGS)).examples(["*"]),
-                "Make the change only if the task has this `ETag`, or one of these; `*` is any. A weak tag \
+                text(),
+                "Make the change only if the task has this `ETag`, or one of these in a list; `*` is any. A weak tag \
                  never matches. Without it the last writer wins.",
             ),
         ),
@@ -138,8 +132,8 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
             "IfNoneMatch",
             header_parameter(
                 "If-None-Match",
-                text().pattern(Some(ENTITY_TAGS)).examples(["\"1\""]),
-                "Answer 304 if the task still has this `ETag`, or one of these.",
+                text(),
+                "Answer 304 if the task still has this `ETag`, or one of these in a list; `*` is any.",
             ),
         ),
         (
@@ -157,10 +151,11 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
                 "Idempotency-Key",
                 text()
                     .min_length(Some(1))
-                    .max_length(Some(IdempotencyKey::MAX_CHARS))
-                    .pattern(Some(VISIBLE_ASCII)),
-                "A name that the caller gives this one request, such as a random UUID. Within 24 h the same \
-                 request under the same key is not done again, and gets the first answer.",
+                    .max_length(Some(IdempotencyKey::MAX_CHARS)),
+                "A name of visible ASCII characters that the caller gives this one request, such as a random UUID, \
+                 so that it can be repeated: within 24 h the same request under the same key is not done again, \
+                 and gets the first answer. Another request under the key is refused with 422. Under a key, the \
+                 answer is never 504; after 503, repeat the request under the same key.",
             ),
         ),
     ]

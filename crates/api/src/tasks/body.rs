@@ -22,22 +22,25 @@ json_object! {
     #[derive(ToSchema)]
     #[schema(as = Task)]
     pub(crate) struct TaskBody<'a> {
+        /// Never changes, and is never used again.
         #[schema(value_type = String, format = "uuid")]
         id: TaskId,
         /// What is to be done; kept exactly as given.
-        #[schema(min_length = 1, max_length = 100, pattern = r"^[^\u0000]*$")]
+        #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00]*$")]
         title: &'a str,
         /// More about it; often empty.
-        #[schema(max_length = 500, pattern = r"^[^\u0000]*$")]
+        #[schema(max_length = 500, pattern = r"^[^\x00]*$")]
         description: &'a str,
+        /// Whether it is done.
         completed: bool,
+        /// When the task was created.
         #[schema(value_type = String, format = DateTime)]
         created_at: Timestamp,
         /// Later with every change.
         #[schema(value_type = String, format = DateTime)]
         updated_at: Timestamp,
         /// The owner: the `sub` of the token.
-        #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
+        #[schema(value_type = String, min_length = 1, max_length = 255, pattern = r"^[^\x00]*$")]
         user_id: &'a RawValue,
         /// The entity tag, for `If-Match` and `If-None-Match`. Each change gives the task a new one.
         #[schema(value_type = String)]
@@ -104,8 +107,11 @@ pub(super) fn owner_json(owner: &UserId) -> serde_json::Result<Box<RawValue>> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = TaskStats)]
 pub(crate) struct Stats {
+    /// All tasks of the caller.
     pub(super) total: u64,
+    /// Those that are done.
     pub(super) completed: u64,
+    /// Those that are not.
     pub(super) pending: u64,
 }
 
@@ -115,11 +121,11 @@ pub(crate) struct Stats {
 struct TaskMembers {
     /// What is to be done; kept exactly as given.
     #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"^[^\u0000]*$")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"^[^\x00]*$")]
     title: Member<String>,
     /// More about it; left out or null it is empty.
     #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<String>, max_length = 500, pattern = r"^[^\u0000]*$")]
+    #[schema(value_type = Option<String>, max_length = 500, pattern = r"^[^\x00]*$")]
     description: Member<String>,
     /// Whether it is done.
     #[serde(default, deserialize_with = "member")]
@@ -151,28 +157,41 @@ pub(super) fn completion_input(body: &ReadBody) -> Result<TaskInput, Problem> {
     Ok(members.into())
 }
 
+// A `default` would make generators for TypeScript require the member.
 schema_type!(
-    NewTask = {
-        let completed = member_schema("completed").default(Some(json!(false)));
-        titled().property("completed", completed)
+    TaskDraft = {
+        let completed = member_schema("completed");
+        titled().property(
+            "completed",
+            completed.description(Some("Whether it is done; left out it is `false`.")),
+        )
     }
 );
 
 schema_type!(
     TaskUpdate = {
         let completed = SchemaType::from_iter([Type::Boolean, Type::Null]);
-        titled().property("completed", ObjectBuilder::new().schema_type(completed))
+        let completed = ObjectBuilder::new().schema_type(completed);
+        titled().property(
+            "completed",
+            completed.description(Some("Whether it is done; left out or null it stays.")),
+        )
     }
 );
 
+// Generators make no type of an `anyOf` of required members, so that only the text says what it would.
 schema_type!(
     TaskPatch = {
-        let members = Object::from(object_of::<TaskMembers>());
-        let any_of = members.properties.keys();
-        let any_of: Value = any_of.map(|name| json!({"required": [name]})).collect();
-        ObjectBuilder::from(members)
-            .description(Some("One of these at least."))
-            .extensions(Some([("anyOf", any_of)].into_iter().collect()))
+        let description = member_schema("description");
+        object_of::<TaskMembers>()
+            .property(
+                "description",
+                description.description(Some("More about it; null makes it empty.")),
+            )
+            .description(Some(
+                "The members to be changed, at least one; those that are left out stay.",
+            ))
+            .extensions(Some([("minProperties", json!(1))].into_iter().collect()))
     }
 );
 

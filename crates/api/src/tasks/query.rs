@@ -13,7 +13,7 @@ use utoipa::openapi::schema::Type;
 
 use super::{COLLECTION, cursor};
 use crate::problem::Problem;
-use crate::schema::{WITHOUT_NUL, query_parameter};
+use crate::schema::{MAX_EXACT_INTEGER, WITHOUT_NUL, integer, query_parameter};
 
 /// The number of tasks on the longest page.
 pub(crate) const MAX_LIMIT: u32 = 1000;
@@ -33,13 +33,22 @@ pub(super) struct ListParameters;
 impl IntoParams for ListParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let of_type = |schema_type| ObjectBuilder::new().schema_type(schema_type);
-        let number =
-            |min: u64, max: u64| of_type(Type::Integer).minimum(Some(min)).maximum(Some(max));
         let sorts = SORTS
             .iter()
             .flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]);
+        // Without names, generators number the orders that begin with a minus.
+        let names = SORTS
+            .iter()
+            .flat_map(|(name, _)| [(*name).to_owned(), format!("{name}_descending")]);
+        let names = [("x-enum-varnames", json!(names.collect::<Vec<_>>()))]
+            .into_iter()
+            .collect();
         let parameters = [
-            ("completed", of_type(Type::Boolean), "Only these."),
+            (
+                "completed",
+                of_type(Type::Boolean),
+                "Only tasks that are done (`true`) or that are not (`false`).",
+            ),
             (
                 "q",
                 of_type(Type::String).pattern(Some(WITHOUT_NUL)),
@@ -50,11 +59,15 @@ impl IntoParams for ListParameters {
                 "sort",
                 of_type(Type::String)
                     .enum_values(Some(sorts))
-                    .default(Some(json!("-created_at"))),
-                "The order; a minus reverses it. Titles are compared code point by code point, and ties are \
+                    .extensions(Some(names)),
+                "The order; a minus reverses it, and left out it is `-created_at`. Titles are compared code point by code point, and ties are \
                  broken by id.",
             ),
-            ("limit", number(1, MAX_LIMIT.into()), "A page of so many."),
+            (
+                "limit",
+                integer(1, MAX_LIMIT.into()),
+                "How many tasks a page has; left out, the answer has all tasks.",
+            ),
             (
                 "cursor",
                 of_type(Type::String),
@@ -63,8 +76,8 @@ impl IntoParams for ListParameters {
             ),
             (
                 "offset",
-                number(0, u64::MAX),
-                "Leave out so many; with `limit`, and not with `cursor`.",
+                integer(0, MAX_EXACT_INTEGER),
+                "How many tasks to skip; with `limit`, and not with `cursor`.",
             ),
         ];
         parameters
@@ -140,8 +153,11 @@ fn parse_sort(raw: &str) -> Result<Sort, Problem> {
 /// Parses an offset. One above [`u32::MAX`] is lowered to it: both are past the last task.
 fn parse_offset(raw: &str) -> Result<u32, Problem> {
     match raw.parse::<u64>() {
-        Ok(offset) => Ok(u32::try_from(offset).unwrap_or(u32::MAX)),
-        Err(_) => Err(bad("offset", "a whole number from 0")),
+        Ok(offset) if offset <= MAX_EXACT_INTEGER => Ok(u32::try_from(offset).unwrap_or(u32::MAX)),
+        _ => Err(bad(
+            "offset",
+            &format!("a whole number from 0 to {MAX_EXACT_INTEGER}"),
+        )),
     }
 }
 

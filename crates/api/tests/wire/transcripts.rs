@@ -167,7 +167,7 @@ async fn pages_continue_at_their_cursor() {
     }
     for query in [
         "limit=1&offset=3",
-        "limit=1&offset=999999999999",
+        "limit=1&offset=9007199254740991",
         "q=%25",
         "q=%D0%9C%D0%9E%D0%9B%D0%9E&sort=-title",
         "unknown=1&limit=1&completed=true",
@@ -196,7 +196,7 @@ async fn invalid_parameters_return_400() {
         "limit=1&limit=2",
         "offset=1",
         "limit=1&offset=-1",
-        "limit=1&offset=x",
+        "limit=1&offset=9007199254740992",
         "cursor=x",
         "limit=1&cursor=x",
         "limit=1&cursor=",
