@@ -34,13 +34,13 @@ pub(crate) struct Health {
     responses(
         (
             status = 200,
-            description = "It does.",
+            description = "The store answers.",
             body = Health,
             example = json!({"status": "healthy", "database": "connected"}),
         ),
         (
             status = 503,
-            description = "It does not, within two seconds.",
+            description = "The store does not answer within two seconds.",
             body = Health,
             example = json!({"status": "unhealthy", "database": "disconnected"}),
         ),
@@ -64,7 +64,7 @@ async fn health(readiness: web::Data<Readiness>) -> HttpResponse {
 #[utoipa::path(
     get,
     path = "/health/live",
-    responses((status = 200, description = "It does.", body = Health, example = json!({"status": "alive"}))),
+    responses((status = 200, description = "The service runs.", body = Health, example = json!({"status": "alive"}))),
 )]
 async fn live() -> HttpResponse {
     // The store is not asked, since a restart of the service does not bring it back.
@@ -78,8 +78,8 @@ async fn live() -> HttpResponse {
     get,
     path = "/health/ready",
     responses(
-        (status = 200, description = "Yes.", body = Health, example = json!({"status": "ready"})),
-        (status = 503, description = "No.", body = Health, example = json!({"status": "not ready"})),
+        (status = 200, description = "Requests are served here.", body = Health, example = json!({"status": "ready"})),
+        (status = 503, description = "Requests are to be sent elsewhere.", body = Health, example = json!({"status": "not ready"})),
     ),
 )]
 async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {

@@ -14,6 +14,12 @@ pub(crate) const SOME_TIME: &str = "2026-11-21T08:47:42.412957Z";
 /// The entity tag of a new task, for examples.
 pub(crate) const SOME_ETAG: &str = "\"1-660c569efd49d\"";
 
+/// An instant after a change, for examples.
+pub(crate) const LATER: &str = "2026-11-21T09:12:03.000817Z";
+
+/// The entity tag after that change, for examples.
+pub(crate) const LATER_ETAG: &str = "\"2-660c5c0fea1f1\"";
+
 /// The pattern of text without U+0000, which PostgreSQL cannot store. The regular expressions of all languages know
 /// `\x00`, but not all know `\u0000`. The macros of utoipa take a literal only, so that they repeat it.
 pub(crate) const WITHOUT_NUL: &str = r"^[^\x00]*$";

@@ -26,6 +26,7 @@ use crate::conditional::{ETag, if_match, is_known};
 use crate::idempotency::{IDEMPOTENT_REPLAYED, keyed};
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
+use crate::schema::{LATER, LATER_ETAG};
 
 const COLLECTION: &str = "/api/v1/tasks";
 const STATS: &str = "/api/v1/tasks/stats";
@@ -149,7 +150,7 @@ async fn read(
         description = "The task as it is now.",
         body = OneTask,
         headers(("ETag"), ("Idempotent-Replayed")),
-        example = one_task_example,
+        example = updated_example,
     )),
 )]
 async fn update(
@@ -182,7 +183,7 @@ async fn update(
         description = "The task as it is now.",
         body = OneTask,
         headers(("ETag"), ("Idempotent-Replayed")),
-        example = one_task_example,
+        example = patched_example,
     )),
 )]
 async fn patch(
@@ -221,7 +222,7 @@ async fn patch(
         description = "The task as it is now.",
         body = OneTask,
         headers(("ETag"), ("Idempotent-Replayed")),
-        example = one_task_example,
+        example = completed_example,
     )),
 )]
 async fn complete(
@@ -257,7 +258,7 @@ async fn complete(
     path = ITEM,
     operation_id = "deleteTask",
     params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
-    responses((status = 204, description = "It is deleted.", headers(("Idempotent-Replayed")))),
+    responses((status = 204, description = "The task is deleted.", headers(("Idempotent-Replayed")))),
 )]
 async fn delete(
     caller: Caller,
@@ -327,4 +328,27 @@ fn task_id(raw: &str) -> Result<TaskId, Problem> {
 
 fn one_task_example() -> Value {
     json!({"task": some_task()})
+}
+
+fn updated_example() -> Value {
+    changed_example([("title", json!("Buy oat milk")), ("description", json!(""))])
+}
+
+fn patched_example() -> Value {
+    changed_example([("description", json!("after lunch"))])
+}
+
+fn completed_example() -> Value {
+    changed_example([("completed", json!(true))])
+}
+
+/// Returns the answer to a change of the example's task to these members.
+fn changed_example<const N: usize>(changes: [(&str, Value); N]) -> Value {
+    let mut task = some_task();
+    if let Some(members) = task.as_object_mut() {
+        let implied = [("updated_at", json!(LATER)), ("etag", json!(LATER_ETAG))];
+        let changes = implied.into_iter().chain(changes);
+        members.extend(changes.map(|(name, value)| (name.to_owned(), value)));
+    }
+    json!({ "task": task })
 }
