@@ -195,10 +195,10 @@ async fn front_end_of_another_api_works(origin: Origin) {
         Answer::of(stale)
             .await
             .assert_problem(412, "PRECONDITION_FAILED");
-        let patch = anna
+        let fresh = anna
             .request(Method::PATCH, &path)
             .header("if-match", renamed.header("etag"));
-        let patched = Answer::of(patch.json(&json!({"title": "Call mum"}))).await;
+        let patched = Answer::of(fresh.json(&json!({"title": "Call mum"}))).await;
         assert_eq!(
             patched.body["task"]["description"], "1 litre",
             "{patched:?}"

@@ -23,6 +23,7 @@ mod accounts;
 mod architecture;
 mod backup;
 mod batching;
+mod clients;
 mod commands;
 mod concurrency;
 mod connecting;

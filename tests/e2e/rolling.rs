@@ -18,7 +18,7 @@ use crate::writers::Writers;
 
 /// Returns a free port that stays free while its service restarts: it is below the ports of outgoing
 /// connections, and different for each test and process.
-fn reserved_port() -> u16 {
+pub fn reserved_port() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let process = u16::try_from(std::process::id() % 500).expect("small") * 20;
     let mut ports =

@@ -61,6 +61,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Returns the same client for another address, such as a proxy's.
+    pub fn at(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None).await
     }
