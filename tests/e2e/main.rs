@@ -38,6 +38,7 @@ mod fairness;
 mod faults;
 mod guide;
 mod history;
+mod http_targets;
 mod idempotency;
 mod import;
 mod jwks;

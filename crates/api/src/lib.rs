@@ -6,6 +6,7 @@
 //! | `openapi` | the OpenAPI document, completed with what the endpoints have in common |
 //! | [`tasks`], [`export`], [`accounts`], [`health`], [`metrics`], `docs_page` | endpoints: routes, descriptions, wire types and handlers |
 //! | [`middleware`] | the request middleware: request ids, the log line, rendering of problems |
+//! | `target` | the host and the path that every request must have |
 //! | [`cors`] | the origins whose pages may use the API from a browser |
 //! | [`route`] | a row of the route table, and how routing is made from the rows |
 //! | [`caller`] | [`Caller`](caller::Caller), the authenticated user of a request |
@@ -54,6 +55,7 @@ mod request_log;
 pub mod route;
 pub mod routes;
 mod schema;
+mod target;
 pub mod tasks;
 pub mod trace;
 

@@ -25,7 +25,7 @@ use tracing::{Instrument as _, Span};
 use crate::problem::{Problem, RequestContext};
 use crate::request_log::{self, Pseudonym};
 use crate::trace::{TraceParent, Traces};
-use crate::{body, metrics};
+use crate::{body, metrics, target};
 
 /// The header with the id of the request, in requests and responses.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -72,10 +72,17 @@ pub(crate) async fn handle(
         }
         None => (Span::none(), parent.map(|parent| parent.trace_id)),
     };
-    let mut outcome = match next.call(request).instrument(span.clone()).await {
+    let response = match target::check(&request) {
+        Ok(()) => {
+            let response = next.call(request).instrument(span.clone()).await;
+            response.map_err(|error| of_framework(&error))
+        }
+        Err(problem) => Err(problem),
+    };
+    let mut outcome = match response {
         Ok(response) => Ok(complete(response, &context)),
-        Err(error) => Err(FailedRequest {
-            problem: of_framework(&error),
+        Err(problem) => Err(FailedRequest {
+            problem,
             context: context.clone(),
             closes_connection: readiness.is_draining(),
         }),
