@@ -38,6 +38,8 @@ mod fairness;
 mod faults;
 mod guide;
 mod history;
+mod http_connections;
+mod http_messages;
 mod http_targets;
 mod idempotency;
 mod import;

@@ -96,6 +96,24 @@ impl Socket {
         while self.receive().await.is_ok() {}
     }
 
+    /// Ends what the client sends.
+    pub async fn end(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
+    }
+
+    /// Reads until the other side ends the connection. A reset is an error.
+    pub async fn rest(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            match self.receive().await {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Ok(std::mem::take(&mut self.received));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Closes the connection with a reset, like a client that crashes.
     pub fn reset(self) -> io::Result<()> {
         self.stream.set_zero_linger()

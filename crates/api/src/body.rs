@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
@@ -75,7 +75,8 @@ impl Body {
             Err(_elapsed) => return Err(request_timeout()),
             Ok(Err(_limit)) => return Err(payload_too_large()),
             Ok(Ok(Err(_broken_off))) => {
-                return Err(Problem::malformed("The request body broke off."));
+                let problem = Problem::malformed("The request body broke off.");
+                return Err(problem.with_header(CONNECTION, "close"));
             }
             Ok(Ok(Ok(bytes))) => bytes,
         };

@@ -8,7 +8,9 @@ use std::error::Error;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -181,7 +183,8 @@ impl Problem {
         for (name, value) in &self.headers {
             response.insert_header((name, value.as_ref()));
         }
-        if matches!(self.kind, Kind::RequestTimeout | Kind::PayloadTooLarge) {
+        let closes = self.headers.iter().any(|(name, _)| name == CONNECTION);
+        if closes || matches!(self.kind, Kind::RequestTimeout | Kind::PayloadTooLarge) {
             // The rest of the body is not read.
             response.force_close();
         }

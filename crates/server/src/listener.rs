@@ -1,26 +1,32 @@
 //! The HTTP server: its listener and its limits.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::num::{NonZeroU16, NonZeroUsize};
-use std::time::Duration;
+use std::rc::Rc;
 
-use actix_http::{HttpService, Protocol};
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol, Request, Response, Version};
 use actix_server::Server;
-use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
-use actix_web::dev::{AppConfig, Service as _};
+use actix_service::{Service as _, apply_fn_factory, map_config};
+use actix_web::body::{BodySize, MessageBody as _};
+use actix_web::dev::AppConfig;
+use actix_web::http::ConnectionType;
 use actix_web::rt::net::TcpStream;
 use taskhold_api::Services;
 
-use crate::connection::{Connection, ConnectionDeadline, HEAD_TIMEOUT, KEEP_ALIVE};
+use crate::connection::{
+    Connection, ConnectionState, GOODBYE_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, ResponseBody,
+    close_gently,
+};
+use crate::refusals;
 
 /// How many connections wait in the system to be accepted: more than come at once when a proxy moves its
 /// load here, and few enough to be answered before their clients give up.
 const BACKLOG: i32 = 1024;
 /// How long requests in flight may take to finish after the service was told to stop.
 const DRAIN_TIMEOUT_SECONDS: u64 = 25;
-/// How long a client may take to close a connection that ends.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Builds a server of the API with `max_connections` at once; those beyond wait in the backlog.
 ///
@@ -43,17 +49,34 @@ pub fn server(
         .shutdown_timeout(DRAIN_TIMEOUT_SECONDS)
         .disable_signals();
     let builder = builder.listen("taskhold", listener, move || {
-        let app = taskhold_api::app(services.clone()).wrap_fn(|request, service| {
-            let deadline = request.conn_data::<ConnectionDeadline>();
-            let deadline = deadline.cloned().unwrap_or_default();
-            deadline.pause();
-            let response = service.call(request);
-            async move {
-                let response = response.await;
-                deadline.resume();
-                response
-            }
+        let app = map_config(taskhold_api::app(services.clone()), |()| {
+            AppConfig::default()
         });
+        let requests = {
+            apply_fn_factory(app, move |request: Request, app| {
+                let connection = request.conn_data::<Rc<ConnectionState>>().cloned();
+                let connection = connection.unwrap_or_default();
+                connection.begin_request();
+                let version = request.head().version;
+                let response = app.call(request);
+                async move {
+                    let response = response.await;
+                    let mut response = response.map_or_else(Response::from, Response::from);
+                    // HTTP/1.0 has no chunks.
+                    let ends_with_connection =
+                        version < Version::HTTP_11 && response.body().size() == BodySize::Stream;
+                    if ends_with_connection {
+                        let head = response.head_mut();
+                        head.no_chunking(true);
+                        head.set_connection_type(ConnectionType::Close);
+                    }
+                    connection.begin_response(ends_with_connection);
+                    Ok::<_, actix_web::Error>(
+                        response.map_body(|_, body| ResponseBody::new(body, connection)),
+                    )
+                }
+            })
+        };
         let shutdown = shutdown.clone();
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
@@ -65,19 +88,34 @@ pub fn server(
                 async move { shutdown.notified().await }
             })
             .on_connect_ext(|connection: &Connection, data| {
-                data.insert(connection.deadline());
+                data.insert(connection.state());
             })
-            .finish(map_config(app, |()| AppConfig::default()));
-        fn_service(|stream: TcpStream| async move {
+            .finish(requests);
+        apply_fn_factory(http, move |stream: TcpStream, http| {
             // A long list is many writes: each would wait for the acknowledgement of the one before, which
             // may take 40 ms.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection keeps its writes back");
             }
             let peer = stream.peer_addr().ok();
-            Ok((Connection::new(stream), Protocol::Http1, peer))
+            let stream = Rc::new(RefCell::new(stream));
+            let connection = Connection::new(Rc::clone(&stream));
+            let served = http.call((connection, Protocol::Http1, peer));
+            async move {
+                {
+                    let outcome = served.await;
+                    if let Err(error) = &outcome {
+                        refusals::log_error(error);
+                    }
+                    if let Ok(()) | Err(DispatchError::Parse(_)) = outcome
+                        && let Ok(stream) = Rc::try_unwrap(stream)
+                    {
+                        close_gently(stream.into_inner()).await;
+                    }
+                }
+                Ok(())
+            }
         })
-        .and_then(http)
     })?;
     Ok(builder.run())
 }

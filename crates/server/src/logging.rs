@@ -34,6 +34,8 @@ pub fn start(settings: &Log, export: Option<&Export>) -> Result<(), Misconfigure
         .map_err(|error| Misconfigured(format!("log: {error}")))
 }
 
+/// Whether something is to be logged. The HTTP parser logs each malformed request as an error; `refusals` logs what it
+/// returns instead.
 fn is_event(metadata: &Metadata<'_>) -> bool {
-    !metadata.is_span()
+    !metadata.is_span() && metadata.target() != "actix_http::h1::dispatcher"
 }

@@ -15,6 +15,7 @@
 //! | `output`, `new_file` | the output of commands |
 //! | `own_file` | files of settings that nobody else can have written |
 //! | `listener`, `connection`, `open_files` | the HTTP server and its limits |
+//! | `refusals` | the log of connections that end with an error |
 
 #![warn(
     clippy::print_stdout,
@@ -41,6 +42,7 @@ mod open_files;
 mod openapi;
 mod output;
 mod own_file;
+mod refusals;
 mod restore;
 mod schedule;
 mod secret;
