@@ -1,11 +1,17 @@
-//! Connections that hold requests in a row, or end.
+//! Connections that hold requests in a row, end, or are too many.
 
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::service::{Database, Service, eventually, token};
 use crate::socket::{RawAnswer, Socket, request};
 
 const ALIVE: &str = "GET /health/live HTTP/1.1\r\nhost: taskhold\r\n\r\n";
+
+/// How long a client at most waits for a place, on a busy machine.
+const SOON: Duration = Duration::from_secs(10);
 
 /// Formats a request of `user` that creates a task, with further header lines.
 fn creation(user: &str, title: &str, headers: &str) -> String {
@@ -145,4 +151,105 @@ async fn pipelined_requests_get_the_answers_that_they_get_alone() {
     assert_eq!(rest.matches("\r\n\r\n{\"tasks\"").count(), 2, "{rest}");
     assert_eq!(rest.matches("http/1.1 200 ok").count(), 2, "{rest}");
     assert_eq!(rest.matches("http/1.0 200 ok").count(), 1, "{rest}");
+}
+
+/// Asserts that a new client is served soon.
+async fn assert_has_room(service: &Service) {
+    let started = Instant::now();
+    let mut socket = Socket::connect(&service.url).await.expect("connected");
+    let answer = tokio::time::timeout(SOON, socket.exchange(ALIVE)).await;
+    let answer = answer.unwrap_or_else(|_| panic!("no answer for {:?}", started.elapsed()));
+    assert_eq!(answer.expect("an answer").status, 200);
+}
+
+#[tokio::test]
+async fn idle_connections_make_room_at_capacity() {
+    let limit = [("TASKHOLD__SERVER__MAX_CONNECTIONS", "50")];
+    for first in [ALIVE, "", "GET /health/live HTTP/1.1\r\nhost: tas"] {
+        let service = Service::start_with(&Database::sqlite(), &limit).await;
+        let mut sockets = Vec::new();
+        for _ in 0..60 {
+            let mut socket = Socket::connect(&service.url).await.expect("connected");
+            socket.send(first).await.expect("sent");
+            if first == ALIVE {
+                let answer = tokio::time::timeout(SOON, socket.answer()).await;
+                let answer = answer.expect("in time").expect("an answer");
+                assert_eq!(answer.status, 200);
+            }
+            sockets.push(socket);
+        }
+        assert_has_room(&service).await;
+        if first == ALIVE {
+            // Those that idled longest were closed, and most of the others were not.
+            assert!(sockets[0].exchange(ALIVE).await.is_err());
+            for socket in &mut sockets[20..] {
+                assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn busy_connections_make_room_without_losing_a_request() {
+    let limit = [("TASKHOLD__SERVER__MAX_CONNECTIONS", "4")];
+    let service = Service::start_with(&Database::sqlite(), &limit).await;
+    let clients = join_all((0..8).map(async |_| {
+        let started = Instant::now();
+        let mut answers = 0;
+        while started.elapsed() < Duration::from_secs(3) {
+            let mut socket = Socket::connect(&service.url).await.expect("connected");
+            loop {
+                let answer = socket.exchange(ALIVE).await.expect("an answer");
+                assert_eq!(answer.status, 200);
+                answers += 1;
+                if answer.head.contains("\r\nconnection: close\r\n") {
+                    break;
+                }
+                if started.elapsed() > Duration::from_secs(3) {
+                    return answers;
+                }
+            }
+        }
+        answers
+    }));
+    for answers in clients.await {
+        assert!(answers > 0, "every client had its turn");
+    }
+}
+
+#[tokio::test]
+async fn address_with_too_many_connections_is_refused() {
+    let settings = [("TASKHOLD__SERVER__MAX_CONNECTIONS_PER_ADDRESS", "3")];
+    let service = Service::start_with(&Database::sqlite(), &settings).await;
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        let mut socket = Socket::connect(&service.url).await.expect("connected");
+        assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
+        sockets.push(socket);
+    }
+    for _ in 0..5 {
+        let mut fourth = Socket::connect(&service.url).await.expect("connected");
+        assert!(fourth.exchange(ALIVE).await.is_err(), "it is closed");
+    }
+    let log = service.log();
+    let refusals = log.matches("server.max_connections_per_address");
+    assert_eq!(refusals.count(), 1, "{log}");
+    drop(sockets.pop());
+    eventually("a place is free", async || {
+        let mut socket = Socket::connect(&service.url).await.ok()?;
+        let answer = socket.exchange(ALIVE).await.ok()?;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    let behind_a_proxy = [
+        settings[0],
+        ("TASKHOLD__SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+    ];
+    let service = Service::start_with(&Database::sqlite(), &behind_a_proxy).await;
+    let mut sockets = Vec::new();
+    for _ in 0..10 {
+        let mut socket = Socket::connect(&service.url).await.expect("connected");
+        assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
+        sockets.push(socket);
+    }
 }

@@ -205,17 +205,21 @@ async fn slow_clients_are_disconnected_and_others_stay_fast() {
 async fn excess_connections_wait_for_a_free_one() {
     let limit = [("TASKHOLD__SERVER__MAX_CONNECTIONS", "4")];
     let service = Service::start_with(&Database::sqlite(), &limit).await;
+    let creation = request("POST", "/api/v1/tasks", "a", Some(&json!({"title": "x"})));
+    let (start, end) = creation.split_at(creation.len() - 1);
     let mut sockets = Vec::new();
     for _ in 0..4 {
         let mut socket = Socket::connect(&service.url).await.expect("connected");
-        assert_eq!(socket.exchange(ALIVE).await.expect("an answer").status, 200);
+        socket.send(start).await.expect("sent");
         sockets.push(socket);
     }
     let mut fifth = Socket::connect(&service.url).await.expect("connected");
     fifth.send(ALIVE).await.expect("sent");
     let early = tokio::time::timeout(Duration::from_millis(500), fifth.answer()).await;
     assert!(early.is_err(), "the fifth connection waits");
-    drop(sockets.pop());
+    for socket in &mut sockets {
+        assert_eq!(socket.exchange(end).await.expect("an answer").status, 201);
+    }
     assert_eq!(fifth.answer().await.expect("an answer").status, 200);
 }
 

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -43,6 +43,9 @@ pub struct ConnectionState {
     is_answered: Cell<bool>,
     /// Whether only the end of the connection shows where the response ends.
     ends_response: Cell<bool>,
+    /// Whether the connection is given up for another one.
+    is_shed: Cell<bool>,
+    task: RefCell<Option<Waker>>,
 }
 
 impl ConnectionState {
@@ -63,6 +66,24 @@ impl ConnectionState {
     /// Notes that the parser has the whole response.
     pub fn end_response(&self) {
         self.is_answered.set(true);
+    }
+
+    /// Returns since when the connection waits for a request, which may have begun to arrive.
+    pub fn idle_since(&self) -> Option<Instant> {
+        self.idle_since.get()
+    }
+
+    /// Ends the connection, unless its next request is there.
+    pub fn shed(&self) {
+        self.is_shed.set(true);
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Whether the connection is to end, at the latest after the present request.
+    pub fn is_shed(&self) -> bool {
+        self.is_shed.get()
     }
 
     fn extend_deadline(&self) {
@@ -86,7 +107,7 @@ impl ConnectionState {
     }
 }
 
-/// A client's connection that ends when a deadline passes.
+/// A client's connection that ends when a deadline passes, or when another one needs its place.
 pub struct Connection {
     stream: Rc<RefCell<TcpStream>>,
     state: Rc<ConnectionState>,
@@ -131,6 +152,18 @@ impl Connection {
             Some(until) if self.late_head.rings(until, cx) => Err(io::ErrorKind::TimedOut.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Fails if the connection is to end and no request is there.
+    fn check_shed(&self, cx: &Context<'_>) -> io::Result<()> {
+        if self.state.is_shed() && self.state.idle_since().is_some() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let mut task = self.state.task.borrow_mut();
+        if !task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            *task = Some(cx.waker().clone());
+        }
+        Ok(())
     }
 
     /// Moves what the parser may have to `buffer`.
@@ -189,6 +222,9 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let outcome = self.poll_admitted(cx, buffer)?;
+        if outcome.is_pending() {
+            self.check_shed(cx)?;
+        }
         self.check_deadline(cx)?;
         outcome.map(Ok)
     }
@@ -206,11 +242,7 @@ impl AsyncWrite for Connection {
             self.is_reset_on_close = true;
         }
         // Without a request, it is the parser that answers, and it does not say that the connection ends.
-        let announced = self
-            .state
-            .idle_since
-            .get()
-            .and_then(|_| announce_close(bytes));
+        let announced = self.state.idle_since().and_then(|_| announce_close(bytes));
         let out = announced.as_deref().unwrap_or(bytes);
         let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, out)?;
         if let Poll::Ready(written) = written {
@@ -245,7 +277,7 @@ impl AsyncWrite for Connection {
                 cx.waker().wake_by_ref();
             }
         }
-        if self.is_reset_on_close && self.state.idle_since.get().is_some() {
+        if self.is_reset_on_close && self.state.idle_since().is_some() {
             set_socket_linger(&*self.stream.borrow(), None)?;
             self.is_reset_on_close = false;
         }

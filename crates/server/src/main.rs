@@ -14,7 +14,7 @@
 //! | `services` | constructs the services on a store |
 //! | `output`, `new_file` | the output of commands |
 //! | `own_file` | files of settings that nobody else can have written |
-//! | `listener`, `connection`, `open_files` | the HTTP server and its limits |
+//! | `listener`, `connection`, `capacity`, `open_files` | the HTTP server and its limits |
 //! | `refusals` | the log of connections that end with an error |
 
 #![warn(
@@ -25,6 +25,7 @@
 
 mod background;
 mod backup;
+mod capacity;
 mod cli;
 mod connection;
 mod copy;

@@ -10,6 +10,7 @@ use actix_http::error::DispatchError;
 const INTERVAL: Duration = Duration::from_mins(1);
 
 static MALFORMED: Sample = Sample::new();
+static CROWDED: Sample = Sample::new();
 
 /// Logs why a connection ended, if the operator may want to know.
 pub fn log_error(error: &DispatchError) {
@@ -27,6 +28,16 @@ pub fn log_error(error: &DispatchError) {
             tracing::debug!(%error, "a connection ended early");
         }
         _ => tracing::error!(%error, "a connection failed"),
+    }
+}
+
+/// Logs that a connection was closed because its address has as many as it may have.
+pub fn log_crowded_address() {
+    if let Some(unlogged) = CROWDED.take(Instant::now()) {
+        tracing::info!(
+            unlogged,
+            "a connection was refused: its address has server.max_connections_per_address"
+        );
     }
 }
 

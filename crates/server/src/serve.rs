@@ -95,7 +95,7 @@ async fn serve_on(
             )
         })?;
     let address = listener.local_addr()?;
-    let server = listener::server(listener, settings.server.max_connections, services)
+    let server = listener::server(listener, &settings.server, services)
         .with_context(|| format!("cannot serve on {address}"))?;
     tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.options.url, "listening");
     if settings.profile == Profile::Development {

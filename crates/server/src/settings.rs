@@ -101,6 +101,9 @@ pub struct Server {
     #[serde(rename = "drain_delay_seconds", deserialize_with = "values::seconds")]
     pub drain_delay: Duration,
     pub max_connections: NonZeroU16,
+    /// `None` if an address may have all.
+    #[serde(deserialize_with = "values::optional_number")]
+    pub max_connections_per_address: Option<NonZeroU16>,
     #[serde(deserialize_with = "proxies")]
     pub trusted_proxies: TrustedProxies,
 }

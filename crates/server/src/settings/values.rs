@@ -39,6 +39,13 @@ pub fn optional_milliseconds<'de, D: Deserializer<'de>>(
     Ok((!milliseconds.is_zero()).then_some(milliseconds))
 }
 
+/// Reads 0 as `None`.
+pub fn optional_number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NonZeroU16>, D::Error> {
+    u16::deserialize(deserializer).map(NonZeroU16::new)
+}
+
 /// Reads an empty text as `None`.
 pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
