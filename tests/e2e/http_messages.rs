@@ -147,8 +147,33 @@ async fn answer_to_a_body_that_breaks_off_says_that_the_connection_ends() {
     let (start, _) = creation.split_at(creation.len() - 1);
     socket.send(start).await.expect("sent");
     socket.end().await.expect("ended");
+    assert_broke_off(socket).await;
+    let chunked = creation.replace("content-length: 13", "transfer-encoding: chunked");
+    let (head, _) = chunked.split_once('{').expect("a body");
+    for chunks in [
+        "no size\r\n",
+        "2\r\n{}\r\nz\r\n{}\r\n0\r\n\r\n",
+        "1\r\n{}\r\n0\r\n\r\n",
+    ] {
+        let mut socket = Socket::connect(&service.url).await.expect("connected");
+        let all = format!("{head}{chunks}{creation}");
+        socket.send(all).await.expect("sent");
+        assert_broke_off(socket).await;
+    }
+    // The body begins to arrive when the head is read.
+    let mut socket = Socket::connect(&service.url).await.expect("connected");
+    let head = head.replacen("\r\n", "\r\nexpect: 100-continue\r\n", 1);
+    let answer = socket.exchange(&head).await.expect("an answer");
+    assert_eq!(answer.status, 100, "{answer:?}");
+    socket.send("no size\r\n").await.expect("sent");
+    assert_broke_off(socket).await;
+    assert_eq!(service.client("alice").tasks().await.len(), 0);
+}
+
+async fn assert_broke_off(mut socket: Socket) {
     let answer = socket.answer().await.expect("an answer");
     assert_eq!(answer.status, 400, "{answer:?}");
+    assert_eq!(answer.body["error_code"], "MALFORMED_REQUEST", "{answer:?}");
     assert!(
         answer.head.contains("\r\nconnection: close\r\n"),
         "{answer:?}"

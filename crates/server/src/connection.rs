@@ -188,6 +188,9 @@ impl Connection {
         }
         // Of what must wait, a little is read to see whether the client is still there.
         while self.held.is_empty() || !self.gate.is_closed() {
+            if self.gate.is_broken() {
+                return Poll::Ready(Ok(()));
+            }
             let had = buffer.filled().len();
             ready!(Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer))?;
             let Some(new) = buffer.filled_mut().get_mut(had..) else {

@@ -23,6 +23,8 @@ enum Part {
     Chunked(Chunk),
     /// The end of a request that has no response yet.
     Response,
+    /// A body that is not well-formed.
+    Broken,
     /// What the parser refuses, or reads to the end of the connection.
     Unlimited,
 }
@@ -63,13 +65,15 @@ impl RequestGate {
                     }
                 }
                 Part::Chunked(chunk) => {
-                    let (here, is_end) = chunk.skip(rest);
+                    let (here, next) = chunk.skip(rest);
                     self.admitted += here;
-                    if is_end {
-                        self.part = Part::Response;
-                    }
+                    self.part = match next {
+                        Some(Chunk::End) => Part::Response,
+                        Some(next) => Part::Chunked(next),
+                        None => Part::Broken,
+                    };
                 }
-                Part::Response => break,
+                Part::Response | Part::Broken => break,
                 Part::Unlimited => self.admitted += rest.len(),
             }
         }
@@ -84,6 +88,12 @@ impl RequestGate {
     /// Whether further bytes must wait for a response.
     pub fn is_closed(&self) -> bool {
         matches!(self.part, Part::Response)
+    }
+
+    /// Whether no further byte is of use. The parser would drop the connection without an answer; to the end of what the
+    /// client sends, the handler has one.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.part, Part::Broken) && self.admitted == 0
     }
 
     /// Lets the next request in, if the last one has been handed out as a whole.
@@ -146,7 +156,7 @@ fn read_head(head: &mut [u8]) -> Part {
                 }
             }
             Some(b't') if value_of("transfer-encoding", line).is_some() => {
-                follows = Part::Chunked(Chunk::Size(0));
+                follows = Part::Chunked(Chunk::Start);
             }
             Some(b'u') if value_of("upgrade", line).is_some() => {
                 if let Some(name) = line.first_chunk_mut() {
@@ -166,52 +176,79 @@ fn value_of<'a>(name: &str, line: &'a mut [u8]) -> Option<&'a mut [u8]> {
     (*colon == b':' && given.eq_ignore_ascii_case(name.as_bytes())).then_some(value)
 }
 
-/// Where in a chunked body the bytes stand. Whether they are well-formed is for the parser to say.
+/// Where in a chunked body the bytes stand, in the grammar of the parser.
 #[derive(Clone, Copy)]
 enum Chunk {
-    /// The digits of a size.
+    /// Before a size.
+    Start,
+    /// After digits of a size.
     Size(u64),
-    /// What else is in the line of a size.
+    /// After a space behind a size.
+    Space(u64),
+    /// In what else is in the line of a size.
     Extension(u64),
-    /// Data, with the end of line after it.
+    /// Before the last byte of the line of a size.
+    SizeEnd(u64),
+    /// Before data of this length.
     Data(u64),
-    /// A line after the last chunk.
+    /// After data.
+    DataEnd,
+    /// Before the last byte of the line end after data.
+    DataNewline,
+    /// In a line after the last chunk.
     Trailer { is_empty: bool },
+    /// After the body.
+    End,
 }
 
 impl Chunk {
-    /// Returns how many of these bytes belong to the body, and whether it ends with them.
-    fn skip(&mut self, bytes: &[u8]) -> (usize, bool) {
+    /// Returns how many of these bytes belong to the body and are well-formed, and where the next byte stands: `None`
+    /// if it is malformed.
+    fn skip(mut self, bytes: &[u8]) -> (usize, Option<Self>) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            let mut skipped = 1;
-            *self = match (*self, byte) {
-                (Self::Size(0) | Self::Extension(0), b'\n') => Self::Trailer { is_empty: true },
-                (Self::Size(size) | Self::Extension(size), b'\n') => {
-                    Self::Data(size.saturating_add(2))
-                }
-                (Self::Size(size), _) => match char::from(*byte).to_digit(16) {
-                    Some(digit) => Self::Size(size.saturating_mul(16).saturating_add(digit.into())),
-                    None => Self::Extension(size),
-                },
-                (Self::Extension(size), _) => Self::Extension(size),
-                (Self::Data(missing), _) => {
-                    let here = bytes.len() - at;
-                    skipped = usize::try_from(missing).map_or(here, |missing| missing.min(here));
-                    match missing - skipped as u64 {
-                        0 => Self::Size(0),
-                        missing => Self::Data(missing),
-                    }
-                }
-                (Self::Trailer { is_empty: true }, b'\n') => return (at + 1, true),
-                (Self::Trailer { .. }, b'\n') => Self::Trailer { is_empty: true },
-                (Self::Trailer { is_empty }, _) => Self::Trailer {
-                    is_empty: is_empty && *byte == b'\r',
-                },
-            };
-            at += skipped;
+            if let Self::Data(missing) = self {
+                let here = bytes.len() - at;
+                let here = usize::try_from(missing).map_or(here, |missing| missing.min(here));
+                at += here;
+                self = match missing - here as u64 {
+                    0 => Self::DataEnd,
+                    missing => Self::Data(missing),
+                };
+                continue;
+            }
+            match self.next(*byte) {
+                None => return (at, None),
+                Some(Self::End) => return (at + 1, Some(Self::End)),
+                Some(next) => self = next,
+            }
+            at += 1;
         }
-        (at, false)
+        (at, Some(self))
+    }
+
+    fn next(self, byte: u8) -> Option<Self> {
+        let digit = char::from(byte).to_digit(16).map(u64::from);
+        Some(match (self, byte) {
+            (Self::Start, _) => Self::Size(digit?),
+            (Self::Size(size) | Self::Space(size), b' ' | b'\t') => Self::Space(size),
+            (Self::Size(size) | Self::Space(size) | Self::Extension(size), b'\r') => {
+                Self::SizeEnd(size)
+            }
+            (Self::Size(size) | Self::Space(size), b';')
+            | (Self::Extension(size), b'\t' | b' '..=b'~' | 0x80..) => Self::Extension(size),
+            (Self::Size(size), _) => Self::Size(size.checked_mul(16)? + digit?),
+            (Self::SizeEnd(0), b'\n') => Self::Trailer { is_empty: true },
+            (Self::SizeEnd(size), b'\n') => Self::Data(size),
+            (Self::DataEnd, b'\r') => Self::DataNewline,
+            (Self::DataNewline, b'\n') => Self::Start,
+            (Self::Trailer { is_empty: true }, b'\n') => Self::End,
+            (Self::Trailer { .. }, b'\n') => Self::Trailer { is_empty: true },
+            (Self::Trailer { is_empty }, _) => Self::Trailer {
+                is_empty: is_empty && byte == b'\r',
+            },
+            _ => return None,
+        })
     }
 }
 
@@ -263,6 +300,30 @@ mod tests {
         let got = "GET / HTTP/1.1\r\nConnection:        , HTTP2-Settings\r\nignored: h2c\r\nx-upgrade: 1\r\n\r\n";
         assert_eq!(requests(sent, 4096), [got]);
         assert_eq!(requests(sent, 1), [got]);
+    }
+
+    #[test]
+    fn malformed_chunks_are_held_back() {
+        let head = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+        for (well_formed, rest) in [
+            ("", "z\r\n"),
+            ("", "\r\n"),
+            ("2", "\nab"),
+            ("2 ", "2\r\nab"),
+            ("2;x", "\nab"),
+            ("2\r\nab", "c\r\n"),
+            ("2\r\nab\r", "0\r\n"),
+            ("2\r\nab\r\n", "-1\r\n"),
+            ("ffffffffffffffff", "f\r\n"),
+        ] {
+            let mut bytes = format!("{head}{well_formed}{rest}").into_bytes();
+            let mut gate = RequestGate::new();
+            let admitted = gate.admit(&mut bytes);
+            assert_eq!(admitted, head.len() + well_formed.len(), "{rest:?}");
+            assert!(!gate.is_broken());
+            gate.take(admitted);
+            assert!(gate.is_broken() && !gate.open());
+        }
     }
 
     #[test]
