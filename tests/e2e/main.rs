@@ -36,6 +36,7 @@ mod documents;
 mod durability;
 mod fairness;
 mod faults;
+mod forwarded;
 mod guide;
 mod history;
 mod http_connections;

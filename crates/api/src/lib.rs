@@ -12,6 +12,7 @@
 //! | [`caller`] | [`Caller`](caller::Caller), the authenticated user of a request |
 //! | [`body`] | reading a request body within limits |
 //! | [`client_address`] | the address of a client behind trusted proxies |
+//! | `header_values` | parsing of header values with parameters and quoted strings |
 //! | `conditional`, [`idempotency`] | the headers `If-Match`, `If-None-Match` and `Idempotency-Key` |
 //! | [`problem`] | [`Problem`](problem::Problem), the error type, as `application/problem+json` |
 //! | [`trace`] | the trace that a request belongs to |
@@ -43,6 +44,7 @@ mod conditional;
 pub mod cors;
 mod docs_page;
 pub mod export;
+mod header_values;
 pub mod health;
 pub mod idempotency;
 mod json;
@@ -77,7 +79,7 @@ pub struct Services {
     pub revocations: Arc<Revocations>,
     /// The limit on the requests that each user has in progress.
     pub user_limit: Arc<UserLimit>,
-    /// The proxies whose `X-Forwarded-For` is trusted.
+    /// The proxies whose `X-Forwarded-For` and `Forwarded` are trusted.
     pub proxies: TrustedProxies,
     /// Whether requests can be served.
     pub readiness: Arc<Readiness>,
