@@ -48,6 +48,7 @@ mod jwks;
 mod lists;
 mod load;
 mod lost_commit;
+mod media_types;
 mod missing_store;
 mod model;
 mod mounts;

@@ -4,7 +4,9 @@ use std::future::{Ready, ready};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
+};
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
@@ -12,6 +14,7 @@ use serde::{Deserialize as _, Deserializer};
 use serde_json::Value;
 use taskhold_domain::input::Member;
 
+use crate::header_values::{parameter, split};
 use crate::problem::{Kind, Problem};
 
 /// The size of the largest body that is read, in bytes.
@@ -26,18 +29,17 @@ pub const JSON: &str = "application/json";
 /// A request body that has not been read yet, so that a handler can reject the request before.
 pub struct Body {
     announced_bytes: Option<u64>,
-    content_type: ContentType,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
     payload: web::Payload,
 }
 
-/// What the header `Content-Type` says.
-enum ContentType {
-    Missing,
-    /// The media type in lower case and without parameters.
-    MediaType(String),
-    /// The header names a charset other than UTF-8.
-    Unsupported,
-}
+/// The names of the charsets whose text is UTF-8. The parameter means nothing for JSON (RFC 8259, section 11),
+/// but a client that names another charset may have written the body in it.
+const CHARSETS: [&str; 4] = ["utf-8", "utf8", "us-ascii", "ascii"];
+
+/// The longest part of a header that a problem repeats.
+const MAX_REPEATED_CHARS: usize = 100;
 
 impl FromRequest for Body {
     type Error = actix_web::Error;
@@ -46,11 +48,13 @@ impl FromRequest for Body {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let announced_bytes = request.headers().get(CONTENT_LENGTH);
         let announced_bytes = announced_bytes.and_then(|bytes| bytes.to_str().ok()?.parse().ok());
-        let content_type = content_type(request.headers());
+        let content_type = header(request.headers(), &CONTENT_TYPE);
+        let content_encoding = header(request.headers(), &CONTENT_ENCODING);
         let payload = web::Payload::from_request(request, payload).into_inner();
         ready(payload.map(|payload| Self {
             announced_bytes,
             content_type,
+            content_encoding,
             payload,
         }))
     }
@@ -61,7 +65,7 @@ impl Body {
     ///
     /// # Errors
     /// A problem if the body is too large, takes too long, breaks off, or is not empty and of
-    /// another media type than these.
+    /// another media type than these, or encoded.
     pub async fn read(self, media_types: &[&str]) -> Result<ReadBody, Problem> {
         if self
             .announced_bytes
@@ -80,16 +84,13 @@ impl Body {
             }
             Ok(Ok(Ok(bytes))) => bytes,
         };
-        let is_supported = match &self.content_type {
-            ContentType::Missing => bytes.is_empty(),
-            ContentType::MediaType(given) => media_types.contains(&given.as_str()),
-            ContentType::Unsupported => false,
-        };
-        if is_supported {
-            Ok(ReadBody(bytes))
-        } else {
-            Err(unsupported_media_type(media_types))
+        check_encoding(self.content_encoding.as_deref())?;
+        match self.content_type {
+            Some(content_type) => check_type(&content_type, media_types)?,
+            None if bytes.is_empty() => {}
+            None => return Err(unsupported_media_type(media_types, "is missing")),
         }
+        Ok(ReadBody(bytes))
     }
 }
 
@@ -175,29 +176,69 @@ pub(crate) fn payload_too_large() -> Problem {
     )
 }
 
-pub(crate) fn unsupported_media_type(supported: &[&str]) -> Problem {
-    let supported = supported.join(" or ");
-    Problem::new(
-        Kind::UnsupportedMediaType,
-        format!("The content type must be {supported}."),
-    )
+/// Returns the problem of a body with another media type than these. `given` completes a sentence that begins
+/// with the name of the header.
+pub(crate) fn unsupported_media_type(supported: &[&str], given: &str) -> Problem {
+    let expected = supported.join(" or ");
+    unsupported(format!(
+        "The header Content-Type {given}; it must be {expected}."
+    ))
+    .with_header(ACCEPT, supported.join(", "))
 }
 
-fn content_type(headers: &HeaderMap) -> ContentType {
-    let Some(header) = headers.get(CONTENT_TYPE) else {
-        return ContentType::Missing;
-    };
-    let mut parts = header.to_str().unwrap_or_default().split(';');
-    let media_type = parts.next().unwrap_or_default().trim();
-    let is_utf_8 = parts
-        .filter_map(|parameter| parameter.split_once('='))
-        .all(|(name, value)| {
-            !name.trim().eq_ignore_ascii_case("charset")
-                || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        });
-    if is_utf_8 {
-        ContentType::MediaType(media_type.to_ascii_lowercase())
-    } else {
-        ContentType::Unsupported
+fn unsupported(detail: String) -> Problem {
+    Problem::new(Kind::UnsupportedMediaType, detail)
+}
+
+/// Refuses any content coding but `identity`.
+fn check_encoding(given: Option<&str>) -> Result<(), Problem> {
+    let mut codings = split(given.unwrap_or_default(), ',');
+    if codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity")) {
+        return Ok(());
     }
+    let given = given.unwrap_or_default();
+    let detail =
+        format!("The header Content-Encoding is `{given}`; send the body without any encoding.");
+    Err(unsupported(detail).with_header(ACCEPT_ENCODING, "identity"))
+}
+
+/// Refuses any media type but these, and any charset but UTF-8 and its subset ASCII.
+fn check_type(given: &str, media_types: &[&str]) -> Result<(), Problem> {
+    let mut parts = split(given, ';');
+    let media_type = parts.next().unwrap_or_default();
+    if !media_types
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(media_type))
+    {
+        let given = format!("has the media type `{media_type}`");
+        return Err(unsupported_media_type(media_types, &given));
+    }
+    let mut charsets = parts.filter_map(parameter);
+    let unknown = charsets.find(|(name, value)| {
+        // Some clients take single quotes for quotes.
+        let charset = value.trim_matches('\'').trim();
+        let is_known = CHARSETS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(charset));
+        name.eq_ignore_ascii_case("charset") && !charset.is_empty() && !is_known
+    });
+    match unknown {
+        None => Ok(()),
+        Some((_, charset)) => {
+            let given = format!("has the charset `{charset}`");
+            let detail = format!("The header Content-Type {given}; JSON is in UTF-8.");
+            Err(unsupported(detail))
+        }
+    }
+}
+
+/// Returns the values of a header, or `None` without the header.
+fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let lines = headers
+        .get_all(name)
+        .map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let value = lines.collect::<Vec<_>>().join(", ");
+    headers
+        .contains_key(name)
+        .then(|| value.chars().take(MAX_REPEATED_CHARS).collect())
 }

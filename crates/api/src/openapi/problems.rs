@@ -119,7 +119,7 @@ fn usual() -> Vec<Shared> {
         (
             "MalformedRequest",
             body::not_an_object(),
-            "the body, a parameter or a header is malformed; `detail` says how.",
+            "the body, a parameter or a header is malformed, or a parameter is unknown; `detail` says how.",
         ),
         (
             "Unauthorized",
@@ -169,8 +169,8 @@ fn usual() -> Vec<Shared> {
         ),
         (
             "UnsupportedMediaType",
-            body::unsupported_media_type(&[JSON]),
-            "the body is not of a type that the operation takes.",
+            body::unsupported_media_type(&[JSON], "has the media type `text/plain`"),
+            "the body has a media type, a charset or an encoding that the operation does not take.",
         ),
         (
             "ValidationError",
