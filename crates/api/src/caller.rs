@@ -15,6 +15,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
 use crate::client_address::ClientAddress;
+use crate::parameters;
 use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem};
 use crate::request_log::{self, Pseudonym};
 
@@ -70,6 +71,7 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
         let pseudonym = Pseudonym::of(&identity.user);
         request.extensions_mut().insert(pseudonym);
     }
+    parameters::check(request)?;
     let in_progress = limit.get_ref().begin(&identity.user).await?;
     Ok(Caller {
         id: identity.user,

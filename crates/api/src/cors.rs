@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH,
-    LINK, LOCATION, RETRY_AFTER,
-};
+use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER};
 use actix_web::middleware::Condition;
 use url::Url;
 
 use crate::accounts::{DEVICE_TOKEN, RATE_LIMIT, RATE_LIMIT_POLICY};
-use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
+use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::middleware::X_REQUEST_ID;
+use crate::parameters::PREFERENCE_APPLIED;
 use crate::route::Endpoint;
 
 /// How long a browser may cache the answer to a preflight request.
@@ -54,16 +52,7 @@ impl Origin {
 /// response to them, errors included.
 pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors> {
     let methods = endpoints.iter().map(|endpoint| endpoint.method.clone());
-    let request_headers = [
-        AUTHORIZATION,
-        CONTENT_TYPE,
-        IF_MATCH,
-        IF_NONE_MATCH,
-        DEVICE_TOKEN.clone(),
-        IDEMPOTENCY_KEY.clone(),
-        X_REQUEST_ID.clone(),
-    ];
-    let response_headers: [HeaderName; 10] = [
+    let response_headers: [HeaderName; 11] = [
         CONTENT_DISPOSITION,
         ETAG,
         LINK,
@@ -73,11 +62,14 @@ pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors
         RATE_LIMIT.clone(),
         RATE_LIMIT_POLICY.clone(),
         IDEMPOTENT_REPLAYED.clone(),
+        PREFERENCE_APPLIED.clone(),
         X_REQUEST_ID.clone(),
     ];
     let cors = Cors::default()
         .allowed_methods(methods)
-        .allowed_headers(request_headers)
+        // Libraries for tracing and browsers add headers of their own. None does harm: what the service does
+        // not know it ignores, and what a proxy writes it believes of trusted proxies only.
+        .allow_any_header()
         .expose_headers(response_headers)
         .max_age(usize::try_from(MAX_AGE.as_secs()).ok());
     let cors = origins

@@ -1,7 +1,5 @@
 //! `GET /api/v1/export`: all tasks of the caller as a file.
 
-use std::collections::HashMap;
-
 use actix_web::body;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -21,6 +19,7 @@ use utoipa::openapi::schema::Type;
 
 use crate::body::JSON;
 use crate::caller::Caller;
+use crate::parameters::{self, bad_value, not_one_of};
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
 use crate::schema::{MAX_EXACT_INTEGER, WITHOUT_NUL, integer, query_parameter, schema_type};
@@ -67,7 +66,7 @@ async fn export(
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
-    let (format, zone) = parameters(request.query_string())?;
+    let (format, zone) = parse(request.query_string())?;
     // The first page is read before the response begins, so that a failure has its own status.
     let page = tasks.export_page(&caller.id, None).await?;
     let sending = Sending {
@@ -110,22 +109,21 @@ impl Sending {
     }
 }
 
-/// Parses the query parameters. Unknown ones are ignored.
-fn parameters(query_string: &str) -> Result<(Format, Zone), Problem> {
-    let given: HashMap<_, _> = url::form_urlencoded::parse(query_string.as_bytes()).collect();
+/// Parses the query parameters.
+fn parse(query_string: &str) -> Result<(Format, Zone), Problem> {
+    let given = parameters::read(query_string, &["format", "timezone"])?;
     let zone = match given.get("timezone").map(|name| name.parse::<Zone>()) {
         None => Zone::UTC,
         Some(Ok(zone)) => zone,
         Some(Err(_)) => {
-            return Err(Problem::malformed(
-                "timezone must be a name of the IANA database, such as Europe/Berlin.",
-            ));
+            let expected = "a name of the IANA database, such as Europe/Berlin";
+            return Err(bad_value("timezone", expected));
         }
     };
-    match given.get("format").map(AsRef::as_ref) {
+    match given.get("format").map(String::as_str) {
         None | Some("console") => Ok((Format::Console, zone)),
         Some("ndjson") => Ok((Format::Ndjson, zone)),
-        Some(_) => Err(Problem::malformed("format must be console or ndjson.")),
+        Some(other) => Err(not_one_of("format", other, &["console", "ndjson"])),
     }
 }
 

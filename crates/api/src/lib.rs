@@ -11,6 +11,7 @@
 //! | [`route`] | a row of the route table, and how routing is made from the rows |
 //! | [`caller`] | [`Caller`](caller::Caller), the authenticated user of a request |
 //! | [`body`] | reading a request body within limits |
+//! | `parameters` | the query parameters that endpoints know, and the refusal of others |
 //! | [`client_address`] | the address of a client behind trusted proxies |
 //! | `header_values` | parsing of header values with parameters and quoted strings |
 //! | `conditional`, [`idempotency`] | the headers `If-Match`, `If-None-Match` and `Idempotency-Key` |
@@ -52,6 +53,7 @@ pub mod metrics;
 pub mod middleware;
 mod openapi;
 mod panics;
+mod parameters;
 pub mod problem;
 mod request_log;
 pub mod route;

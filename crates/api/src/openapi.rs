@@ -29,6 +29,8 @@ A to-do service. A token's `sub` is the owner of tasks, and a caller sees and ch
 members, and problems more kinds: ignore what you do not know.
 - `HEAD` works where `GET` does, and `OPTIONS` lists the methods of a path. Any other method of a known path is \
 answered with 405 (`METHOD_NOT_ALLOWED`) and `Allow`.
+- A query parameter that the path does not know is answered with 400, unless `Prefer: handling=lenient` (RFC 7240) \
+has it ignored.
 - Every answer carries `X-Request-Id`: the caller's, if it sent one of at most 128 visible ASCII characters, \
 else one of the service.
 - Every error is `application/problem+json` (RFC 9457); programs compare its `error_code`.";

@@ -9,6 +9,7 @@ use utoipa::openapi::HttpMethod;
 use utoipa::openapi::path::Operation;
 
 use crate::panics;
+use crate::parameters::{self, EndpointParameters, KnownParameters};
 use crate::problem::Problem;
 
 /// A row of the route table.
@@ -76,9 +77,16 @@ pub(crate) fn configure(config: &mut ServiceConfig, endpoints: &[Endpoint]) {
                     resource
                 }
             });
+        let known = endpoints.iter().map(|endpoint| EndpointParameters {
+            method: endpoint.method.clone(),
+            is_public: endpoint.access == Access::Public,
+            names: parameters::names_of((endpoint.operation)()),
+        });
         config.service(
             resource
+                .app_data(KnownParameters(known.collect()))
                 .default_service(other_method)
+                .wrap(from_fn(parameters::handle))
                 .wrap(from_fn(panics::catch)),
         );
     }

@@ -69,7 +69,7 @@ fn tag(path: &str) -> &'static str {
 /// Returns the problems that the access, the method, the body and the parameters of an operation
 /// imply.
 fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind> {
-    let mut problems = BTreeSet::from([Kind::InternalError]);
+    let mut problems = BTreeSet::from([Kind::InternalError, Kind::MalformedRequest]);
     if endpoint.access == Access::Owner {
         // The store knows whether a token has been revoked.
         problems.extend([

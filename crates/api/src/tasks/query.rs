@@ -1,7 +1,5 @@
 //! The query parameters of a list of tasks.
 
-use std::collections::HashMap;
-
 use serde_json::json;
 use taskhold_application::tasks::{Position, Sort, SortKey, Start, TaskQuery};
 use taskhold_domain::user::UserId;
@@ -12,6 +10,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Type;
 
 use super::{COLLECTION, cursor};
+use crate::parameters::{self, bad_value, not_one_of};
 use crate::problem::Problem;
 use crate::schema::{MAX_EXACT_INTEGER, WITHOUT_NUL, integer, query_parameter};
 
@@ -86,15 +85,15 @@ impl IntoParams for ListParameters {
     }
 }
 
-/// Parses the query parameters of a list. Unknown ones are ignored.
+/// Parses the query parameters of a list.
 pub(super) fn parse(query_string: &str, owner: &UserId) -> Result<TaskQuery, Problem> {
-    let mut given = parameters(query_string)?;
+    let mut given = parameters::read(query_string, &PARAMETERS)?;
     let mut query = TaskQuery {
         completed: match given.remove("completed").as_deref() {
             None => None,
             Some("true") => Some(true),
             Some("false") => Some(false),
-            Some(_) => return Err(bad("completed", "true or false")),
+            Some(other) => return Err(not_one_of("completed", other, &["true", "false"])),
         },
         text: given.remove("q"),
         sort: given
@@ -105,7 +104,7 @@ pub(super) fn parse(query_string: &str, owner: &UserId) -> Result<TaskQuery, Pro
             None => None,
             Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => Some(limit),
             Some(_) => {
-                return Err(bad(
+                return Err(bad_value(
                     "limit",
                     &format!("a whole number from 1 to {MAX_LIMIT}"),
                 ));
@@ -113,7 +112,7 @@ pub(super) fn parse(query_string: &str, owner: &UserId) -> Result<TaskQuery, Pro
         },
     };
     if query.text.as_ref().is_some_and(|text| text.contains('\0')) {
-        return Err(bad("q", "text without NUL characters"));
+        return Err(bad_value("q", "text without NUL characters"));
     }
     query.start = match (given.remove("cursor"), given.remove("offset")) {
         (None, None) => Start::First,
@@ -138,55 +137,23 @@ fn parse_sort(raw: &str) -> Result<Sort, Problem> {
         Some(name) => (true, name),
         None => (false, raw),
     };
-    match SORTS.iter().find(|(known, _)| *known == name) {
-        Some((_, key)) => Ok(Sort {
-            key: *key,
-            descending,
-        }),
-        None => Err(bad(
-            "sort",
-            "created_at, updated_at or title, or one of them after a minus",
-        )),
-    }
+    let known = SORTS.iter().find(|(known, _)| *known == name);
+    let (_, key) = known.ok_or_else(|| not_one_of("sort", name, &SORTS.map(|(name, _)| name)))?;
+    Ok(Sort {
+        key: *key,
+        descending,
+    })
 }
 
 /// Parses an offset. One above [`u32::MAX`] is lowered to it: both are past the last task.
 fn parse_offset(raw: &str) -> Result<u32, Problem> {
     match raw.parse::<u64>() {
         Ok(offset) if offset <= MAX_EXACT_INTEGER => Ok(u32::try_from(offset).unwrap_or(u32::MAX)),
-        _ => Err(bad(
+        _ => Err(bad_value(
             "offset",
             &format!("a whole number from 0 to {MAX_EXACT_INTEGER}"),
         )),
     }
-}
-
-/// Returns the values of the known query parameters.
-fn parameters(query_string: &str) -> Result<HashMap<&'static str, String>, Problem> {
-    if percent_encoding::percent_decode_str(query_string)
-        .decode_utf8()
-        .is_err()
-    {
-        return Err(Problem::malformed("The query is not UTF-8."));
-    }
-    let mut parameters = HashMap::new();
-    for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
-        let Some(known) = PARAMETERS.into_iter().find(|known| *known == name) else {
-            continue;
-        };
-        if parameters.insert(known, value.into_owned()).is_some() {
-            return Err(Problem::malformed(format!(
-                "The query parameter {known} is given twice."
-            )));
-        }
-    }
-    Ok(parameters)
-}
-
-fn bad(parameter: &str, expected: &str) -> Problem {
-    Problem::malformed(format!(
-        "The query parameter {parameter} must be {expected}."
-    ))
 }
 
 /// Returns the path and query of the next page of the same list.
