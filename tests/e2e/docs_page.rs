@@ -9,13 +9,13 @@ use taskhold_api::routes::endpoints;
 use crate::service::{Database, Service};
 
 /// The DOM of a loaded page, and every address that the page requested.
-struct LoadedPage {
-    dom: String,
-    requested: BTreeSet<String>,
+pub struct LoadedPage {
+    pub dom: String,
+    pub requested: BTreeSet<String>,
 }
 
 /// Loads a page in Chromium with a new profile and records its network log.
-fn load_page(url: &str) -> LoadedPage {
+pub fn load_page(url: &str) -> LoadedPage {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("net.json");
     let output = Command::new("chromium")

@@ -64,6 +64,7 @@ mod query_parameters;
 mod read_only;
 mod recovery;
 mod requirements;
+mod reverse_proxies;
 mod roles;
 mod rolling;
 mod runbook;

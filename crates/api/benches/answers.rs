@@ -12,6 +12,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service};
 use criterion::{Criterion, Throughput};
 use taskhold_api::Services;
+use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
@@ -218,6 +219,8 @@ fn services(store: &MemoryStore) -> Services {
         revocations,
         user_limit: UserLimit::new(usize::MAX),
         proxies: TrustedProxies::default(),
+        base_path: BasePath::default(),
+        accept_weak_etags: false,
         readiness: Arc::new(Readiness::new(store)),
         clock,
         ids,

@@ -6,6 +6,7 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, InvalidHeaderValue,
     TryIntoHeaderValue,
 };
+use actix_web::{HttpRequest, web};
 use serde::Serializer as _;
 use taskhold_application::tasks::Precondition;
 use taskhold_domain::task::{Revision, Task, Version};
@@ -50,17 +51,26 @@ impl WriteJson for ETag {
     }
 }
 
-/// Returns the precondition that `If-Match` sets. A tag that the service never sent, or a weak one,
-/// matches nothing.
+/// Whether a weak tag in `If-Match` counts as the strong one that a proxy made it from.
+pub(crate) struct AcceptWeakETags(pub(crate) bool);
+
+/// Returns the precondition that `If-Match` sets. A tag that the service never sent matches nothing, and
+/// neither does a weak one unless weak tags are [accepted](AcceptWeakETags).
 ///
 /// # Errors
 /// A problem if the header is malformed.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
+pub(crate) fn if_match(request: &HttpRequest) -> Result<Precondition, Problem> {
+    let setting = request.app_data::<web::Data<AcceptWeakETags>>();
+    let accepts_weak = setting.is_some_and(|setting| setting.0);
+    precondition(request.headers(), accepts_weak)
+}
+
+fn precondition(headers: &HeaderMap, accepts_weak: bool) -> Result<Precondition, Problem> {
     Ok(match tags(headers, &IF_MATCH)? {
         None | Some(Tags::Any) => Precondition::None,
         Some(Tags::Listed(tags)) => {
-            let strong = tags.iter().filter(|tag| !tag.weak);
-            Precondition::RevisionIn(strong.filter_map(Tag::revision).collect())
+            let matching = tags.iter().filter(|tag| accepts_weak || !tag.weak);
+            Precondition::RevisionIn(matching.filter_map(Tag::revision).collect())
         }
     })
 }
@@ -254,11 +264,21 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                if_match(&headers(&IF_MATCH, values)).unwrap(),
+                precondition(&headers(&IF_MATCH, values), false).unwrap(),
                 expected,
                 "{values:?}"
             );
         }
+    }
+
+    #[test]
+    fn weak_tags_match_if_they_are_accepted() {
+        let weak = headers(
+            &IF_MATCH,
+            &["W/\"1-62f4a9c0de1b2\", \"2-62f4a9c0de1b2\", W/\"3\""],
+        );
+        assert_eq!(precondition(&weak, true).unwrap(), revisions(&[1, 2]));
+        assert_eq!(precondition(&weak, false).unwrap(), revisions(&[2]));
     }
 
     #[test]
@@ -277,7 +297,10 @@ mod tests {
             "'1'",
             "\"a b\"",
         ] {
-            assert!(if_match(&headers(&IF_MATCH, &[value])).is_err(), "{value}");
+            assert!(
+                precondition(&headers(&IF_MATCH, &[value]), true).is_err(),
+                "{value}"
+            );
             let known = is_known(&headers(&IF_NONE_MATCH, &[value]), revision(1));
             assert!(known.is_err(), "{value}");
         }

@@ -2,10 +2,11 @@
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::web::{self, Bytes};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::schema::Type;
 
+use crate::base_path::BasePath;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
 use crate::schema::schema_type;
@@ -76,8 +77,9 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         example = "<!doctype html>",
     )),
 )]
-async fn page() -> HttpResponse {
+async fn page(request: HttpRequest) -> HttpResponse {
     let page = include_str!("docs_page/index.html");
+    let page = page.replace("{base_path}", BasePath::of(&request));
     file(&mut HttpResponse::Ok(), HTML).body(page)
 }
 

@@ -13,6 +13,7 @@
 //! | [`body`] | reading a request body within limits |
 //! | `parameters` | the query parameters that endpoints know, and the refusal of others |
 //! | [`client_address`] | the address of a client behind trusted proxies |
+//! | [`base_path`] | the path under which a reverse proxy publishes the service |
 //! | `header_values` | parsing of header values with parameters and quoted strings |
 //! | `conditional`, [`idempotency`] | the headers `If-Match`, `If-None-Match` and `Idempotency-Key` |
 //! | [`problem`] | [`Problem`](problem::Problem), the error type, as `application/problem+json` |
@@ -38,6 +39,7 @@ use taskhold_application::tokens::TokenVerifier;
 use taskhold_application::user_limit::UserLimit;
 
 pub mod accounts;
+pub mod base_path;
 pub mod body;
 pub mod caller;
 pub mod client_address;
@@ -63,7 +65,9 @@ mod target;
 pub mod tasks;
 pub mod trace;
 
+use crate::base_path::BasePath;
 use crate::client_address::TrustedProxies;
+use crate::conditional::AcceptWeakETags;
 use crate::cors::Origin;
 use crate::metrics::Metrics;
 use crate::trace::Traces;
@@ -83,6 +87,10 @@ pub struct Services {
     pub user_limit: Arc<UserLimit>,
     /// The proxies whose `X-Forwarded-For` and `Forwarded` are trusted.
     pub proxies: TrustedProxies,
+    /// The path under which a reverse proxy publishes the service.
+    pub base_path: BasePath,
+    /// Whether a weak entity tag in `If-Match` counts as the strong one that a proxy made it from.
+    pub accept_weak_etags: bool,
     /// Whether requests can be served.
     pub readiness: Arc<Readiness>,
     /// The clock for the times in problems.
@@ -118,6 +126,9 @@ pub fn app(
         .app_data(web::Data::from(services.revocations))
         .app_data(web::Data::new(services.user_limit))
         .app_data(web::Data::new(services.proxies))
+        .app_data(web::Data::new(services.base_path))
+        .app_data(web::Data::new(AcceptWeakETags(services.accept_weak_etags)))
+        .app_data(web::Data::new(routes::ServedDocument::default()))
         .app_data(web::Data::from(services.readiness))
         .app_data(web::Data::<dyn Clock>::from(services.clock))
         .app_data(web::Data::<dyn Ids>::from(services.ids))

@@ -22,6 +22,7 @@ use taskhold_application::readiness::Readiness;
 use tracing::field::{self, Empty};
 use tracing::{Instrument as _, Span};
 
+use crate::base_path::BasePath;
 use crate::problem::{Problem, RequestContext};
 use crate::request_log::{self, Pseudonym};
 use crate::trace::{TraceParent, Traces};
@@ -53,13 +54,15 @@ pub(crate) async fn handle(
     ids: web::Data<dyn Ids>,
     readiness: web::Data<Readiness>,
     traces: web::Data<Option<Arc<dyn Traces>>>,
-    request: ServiceRequest,
+    base_path: web::Data<BasePath>,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
     let method = request.method().clone();
+    base_path.remove_from(&mut request);
     let context = RequestContext {
-        path: instance(request.path()),
+        path: instance(&format!("{}{}", base_path.as_str(), request.path())),
         request_id: request_id(request.headers(), ids.as_ref()),
         timestamp: clock.now(),
     };

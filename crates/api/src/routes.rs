@@ -4,12 +4,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use utoipa::openapi::Server;
 
+use crate::base_path::BasePath;
 use crate::body::JSON;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
@@ -41,8 +43,21 @@ pub fn openapi_document() -> serde_json::Result<String> {
     openapi::document(&endpoints()).to_pretty_json()
 }
 
-static DOCUMENT: LazyLock<serde_json::Result<Bytes>> =
-    LazyLock::new(|| serde_json::to_vec(&openapi::document(&endpoints())).map(Bytes::from));
+/// The OpenAPI document that an application serves, once it was asked for.
+#[derive(Default)]
+pub(crate) struct ServedDocument(OnceLock<serde_json::Result<Bytes>>);
+
+impl ServedDocument {
+    fn bytes(&self, base_path: &str) -> &serde_json::Result<Bytes> {
+        self.0.get_or_init(|| {
+            let mut document = openapi::document(&endpoints());
+            if !base_path.is_empty() {
+                document.servers = Some(vec![Server::new(base_path)]);
+            }
+            serde_json::to_vec(&document).map(Bytes::from)
+        })
+    }
+}
 
 /// This document
 ///
@@ -59,8 +74,11 @@ static DOCUMENT: LazyLock<serde_json::Result<Bytes>> =
         example = json!({"openapi": "3.1.0"}),
     )),
 )]
-async fn read_document() -> Result<HttpResponse, Problem> {
-    match &*DOCUMENT {
+async fn read_document(
+    request: HttpRequest,
+    document: web::Data<ServedDocument>,
+) -> Result<HttpResponse, Problem> {
+    match document.bytes(BasePath::of(&request)) {
         Ok(document) => Ok(HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, JSON))
             .body(document.clone())),

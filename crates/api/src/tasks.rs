@@ -20,6 +20,7 @@ pub(crate) use self::list::TaskList;
 pub(crate) use self::problem::stale;
 #[cfg(test)]
 pub(crate) use self::query::MAX_LIMIT;
+use crate::base_path::BasePath;
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::conditional::{ETag, if_match, is_known};
@@ -80,7 +81,8 @@ async fn create(
     let keyed = keyed(&request, body.as_bytes())?;
     let draft = task_input(&body)?.into_draft()?;
     let created = tasks.create(&caller.id, draft, keyed.as_ref()).await?;
-    let location = format!("{COLLECTION}/{}", created.outcome.id);
+    let base_path = BasePath::of(&request);
+    let location = format!("{base_path}{COLLECTION}/{}", created.outcome.id);
     let mut response = HttpResponse::Created();
     written(response.insert_header((LOCATION, location)), &created)
 }
@@ -267,7 +269,7 @@ async fn delete(
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
-    let precondition = if_match(request.headers())?;
+    let precondition = if_match(&request)?;
     let keyed = keyed(&request, &[])?;
     let deleted = tasks
         .delete(&caller.id, id, &precondition, keyed.as_ref())
@@ -288,7 +290,7 @@ async fn change(
     read: impl FnOnce(&ReadBody) -> Result<TaskChange, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(id)?;
-    let precondition = if_match(request.headers())?;
+    let precondition = if_match(request)?;
     let body = body.read(media_types).await?;
     let keyed = keyed(request, body.as_bytes())?;
     let change = read(&body)?;

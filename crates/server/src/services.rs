@@ -58,6 +58,8 @@ pub fn api(
         revocations,
         user_limit: UserLimit::new(settings.requests_per_user.get()),
         proxies: settings.server.trusted_proxies.clone(),
+        base_path: settings.server.base_path.clone(),
+        accept_weak_etags: settings.server.accept_weak_etags,
         readiness: Arc::new(Readiness::new(store)),
         clock,
         ids,

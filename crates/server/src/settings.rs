@@ -8,15 +8,19 @@ mod telemetry;
 mod values;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::ConfigError;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
+use taskhold_api::routes::endpoints;
 use taskhold_application::rate_limits::RateLimits;
 use url::Url;
 
@@ -106,6 +110,9 @@ pub struct Server {
     pub max_connections_per_address: Option<NonZeroU16>,
     #[serde(deserialize_with = "proxies")]
     pub trusted_proxies: TrustedProxies,
+    #[serde(deserialize_with = "base_path")]
+    pub base_path: BasePath,
+    pub accept_weak_etags: bool,
 }
 
 #[derive(Deserialize)]
@@ -245,6 +252,20 @@ fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies,
         network.map_err(|_| "it is neither an address nor a network such as 10.0.0.0/8")
     });
     networks.map(TrustedProxies)
+}
+
+/// Reads a path under which the service has no paths of its own: a request could mean either.
+fn base_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasePath, D::Error> {
+    let raw = String::deserialize(deserializer)?;
+    let error = |message: &dyn Display| D::Error::custom(format_args!("`{raw}`: {message}"));
+    let base_path = BasePath::parse(&raw).map_err(|invalid| error(&invalid))?;
+    let is_taken = endpoints()
+        .iter()
+        .any(|endpoint| base_path.contains(&endpoint.path));
+    if is_taken && !base_path.as_str().is_empty() {
+        return Err(error(&"the service has paths of its own there"));
+    }
+    Ok(base_path)
 }
 
 fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {

@@ -7,6 +7,7 @@ use actix_web::http::header::{COOKIE, HeaderName, SET_COOKIE};
 use actix_web::{FromRequest, HttpRequest, HttpResponseBuilder};
 use taskhold_application::accounts::{Client, DEVICE_LIFETIME, DeviceToken};
 
+use crate::base_path::BasePath;
 use crate::client_address::ClientAddress;
 use crate::problem::Problem;
 
@@ -15,12 +16,14 @@ pub(crate) static DEVICE_TOKEN: HeaderName = HeaderName::from_static("device-tok
 
 /// The cookie with the device token, for browsers. Only the routes of accounts get it.
 const COOKIE_NAME: &str = "taskhold_device";
+/// The path of the cookie, under the base path.
 const COOKIE_PATH: &str = "/api/auth";
 
 /// The client of a request.
 pub(super) struct RequestClient {
     pub client: Client,
     is_https: bool,
+    cookie_path: String,
 }
 
 impl FromRequest for RequestClient {
@@ -35,6 +38,7 @@ impl FromRequest for RequestClient {
                     device: device_token(request).map(DeviceToken::new),
                 },
                 is_https: request.connection_info().scheme() == "https",
+                cookie_path: format!("{}{COOKIE_PATH}", BasePath::of(request)),
             }),
         )
     }
@@ -45,9 +49,10 @@ impl RequestClient {
     pub(super) fn insert_token(&self, response: &mut HttpResponseBuilder, token: &DeviceToken) {
         let token = token.as_str();
         let seconds = DEVICE_LIFETIME.as_secs();
+        let path = &self.cookie_path;
         let secure = if self.is_https { "; Secure" } else { "" };
         let cookie = format!(
-            "{COOKIE_NAME}={token}; Path={COOKIE_PATH}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+            "{COOKIE_NAME}={token}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
         );
         response
             .insert_header((DEVICE_TOKEN.clone(), token))

@@ -1,5 +1,6 @@
 SwaggerUIBundle({
-  url: "/openapi.json",
+  // Relative to this script, so that it is found under any base path.
+  url: new URL("../openapi.json", document.currentScript.src).href,
   dom_id: "#document",
   deepLinking: true,
   // It would ask a server elsewhere.

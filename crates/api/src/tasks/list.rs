@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::body::{TaskBody, owner_json, some_task};
 use super::query::{self, ListParameters};
 use super::{COLLECTION, cursor};
+use crate::base_path::BasePath;
 use crate::body::JSON;
 use crate::caller::Caller;
 use crate::json::WriteJson as _;
@@ -54,7 +55,8 @@ pub(super) async fn list(
     let mut sending = Sending::new(caller, tasks, query, page).map_err(Problem::internal)?;
     if let Some(next) = &sending.next_cursor {
         let next = query::next_page(&sending.query, next);
-        response.insert_header((LINK, format!("<{next}>; rel=\"next\"")));
+        let base_path = BasePath::of(&request);
+        response.insert_header((LINK, format!("<{base_path}{next}>; rel=\"next\"")));
     }
     let first = sending.encode().map_err(Problem::internal)?;
     if sending.is_complete {

@@ -9,5 +9,6 @@ mod draining;
 mod export;
 mod faults;
 mod idempotency;
+mod requests;
 mod transcripts;
 mod wire;

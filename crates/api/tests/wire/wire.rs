@@ -12,6 +12,7 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use actix_web::web::Bytes;
 use serde_json::Value;
 use taskhold_api::Services;
+use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
@@ -141,6 +142,8 @@ impl Wire {
             revocations,
             user_limit: UserLimit::new(usize::MAX),
             proxies: TrustedProxies::default(),
+            base_path: BasePath::default(),
+            accept_weak_etags: false,
             readiness: Arc::new(Readiness::new(probe)),
             clock: clock.clone(),
             ids,
@@ -157,6 +160,16 @@ impl Wire {
 
     pub fn with_origin(mut self, origin: &str) -> Self {
         self.services.origins = vec![Origin::parse(origin).expect("an origin")];
+        self
+    }
+
+    pub fn with_base_path(mut self, path: &str) -> Self {
+        self.services.base_path = BasePath::parse(path).expect("a path");
+        self
+    }
+
+    pub fn with_weak_etags(mut self) -> Self {
+        self.services.accept_weak_etags = true;
         self
     }
 
