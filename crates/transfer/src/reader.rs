@@ -64,6 +64,12 @@ pub enum Invalid {
     /// The file is not UTF-8.
     #[error("the file is not UTF-8")]
     NotUtf8,
+    /// The file is UTF-16.
+    #[error("the file is UTF-16: save it as UTF-8")]
+    Utf16,
+    /// The file is compressed.
+    #[error("the file is compressed: unpack it first")]
+    Compressed,
     /// The file is not JSON.
     #[error("the file is not JSON: {0}")]
     NotJson(String),
@@ -86,6 +92,9 @@ pub fn read_rows(
     mut each: impl FnMut(Row) -> ControlFlow<()>,
 ) -> Result<UnknownMembers, FileError> {
     let source = Source::new(reader)?;
+    if let Some(other) = source.other_encoding() {
+        return Err(source.invalid(other));
+    }
     let found = match (format, source.peek()?) {
         (None | Some(Format::Console), Some(b'[')) => Format::Console,
         (None | Some(Format::Ndjson), Some(b'{')) | (Some(Format::Ndjson), None) => Format::Ndjson,

@@ -80,6 +80,20 @@ impl<R: BufRead> Source<R> {
         Ok(Self(RefCell::new(state)))
     }
 
+    /// Returns what the first bytes say the file is, if that is not UTF-8. Those of UTF-16 without a byte order mark
+    /// are an ASCII character beside a NUL.
+    pub(super) fn other_encoding(&self) -> Option<Invalid> {
+        match *self.0.borrow().buffer {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'[' | b'{', ..] | [b'[' | b'{', 0, ..] => {
+                Some(Invalid::Utf16)
+            }
+            [0x1f, 0x8b, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+                Some(Invalid::Compressed)
+            }
+            _ => None,
+        }
+    }
+
     /// Skips white space and returns the next byte without reading it.
     pub(super) fn peek(&self) -> io::Result<Option<u8>> {
         let mut state = self.0.borrow_mut();
