@@ -37,6 +37,12 @@ pub enum DatabaseUrlError {
          of the user, the password and the database percent-encoded (@ as %40, / as %2F, # as %23, ? as %3F, % as %25)"
     )]
     Malformed,
+    /// A path of a SQLite file without the scheme and its slashes.
+    #[error(
+        "a SQLite file is written sqlite:// and its path: sqlite://todo.db in the working folder, or \
+         sqlite:///var/lib/todo.db"
+    )]
+    BarePath,
     /// It can be read in more than one way: a character of the password may end it early.
     #[error(
         "it can be read in more than one way, so nothing of it is used: special characters of the user, the password \
@@ -72,10 +78,17 @@ impl DatabaseUrl {
     /// # Errors
     /// [`DatabaseUrlError`].
     pub fn parse(raw: &str) -> Result<Self, DatabaseUrlError> {
-        let (scheme, rest) = raw
-            .trim()
-            .split_once(':')
-            .ok_or(DatabaseUrlError::Malformed)?;
+        let raw = raw.trim();
+        let Some((scheme, rest)) = raw.split_once(':') else {
+            let is_file = [".db", ".sqlite", ".sqlite3"]
+                .iter()
+                .any(|end| raw.ends_with(end));
+            return Err(if is_file {
+                DatabaseUrlError::BarePath
+            } else {
+                DatabaseUrlError::Malformed
+            });
+        };
         let (database, driver) = match scheme.split_once('+') {
             Some((database, driver)) => (database, Some(driver)),
             None => (scheme, None),
@@ -83,6 +96,7 @@ impl DatabaseUrl {
         match database.to_ascii_lowercase().as_str() {
             "sqlite" => sqlite_path(rest, driver.is_some()).map(Self::sqlite),
             "postgres" | "postgresql" => Ok(Self(Location::Postgres(postgres_options(rest)?))),
+            "file" => Err(DatabaseUrlError::BarePath),
             _ => Err(DatabaseUrlError::UnknownScheme),
         }
     }
@@ -157,7 +171,7 @@ fn sqlite_path(rest: &str, python: bool) -> Result<PathBuf, DatabaseUrlError> {
     if path.ends_with(":memory:") || parameters.contains("mode=memory") {
         return Err(DatabaseUrlError::InMemory);
     }
-    let path = path.strip_prefix("//").ok_or(DatabaseUrlError::Malformed)?;
+    let path = path.strip_prefix("//").ok_or(DatabaseUrlError::BarePath)?;
     // `sqlite:///./t.db` can only mean the working directory, whoever wrote it.
     let relative = python || path.starts_with("/./");
     let path = if relative {
@@ -223,7 +237,7 @@ fn postgres_options(rest: &str) -> Result<Box<PgConnectOptions>, DatabaseUrlErro
 /// early: the rest of the password becomes a port, a database or a parameter, and has the `@` that comes before
 /// the real host. Other programs also disagree on what a lone `%` means.
 fn refuse_doubtful(rest: &str) -> Result<(), DatabaseUrlError> {
-    let rest = rest.strip_prefix("//").ok_or(DatabaseUrlError::Ambiguous)?;
+    let rest = rest.strip_prefix("//").ok_or(DatabaseUrlError::Malformed)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (_authority, tail) = rest.split_at(end);
     let (path, parameters) = tail.split_once('?').unwrap_or((tail, ""));

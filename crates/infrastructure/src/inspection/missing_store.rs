@@ -3,7 +3,7 @@
 use super::{InspectionError, Inspector, Session, open_file};
 use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::migrations::MigrationStatus;
-use crate::db::sqlite::refuse_mounted_alone;
+use crate::db::sqlite::{FileError, refuse_mounted_alone};
 use crate::url::DatabaseKind;
 
 /// The reason why a command that needs a store cannot start. The command has made and changed nothing.
@@ -48,10 +48,12 @@ impl ConnectOptions {
     pub async fn existing_migrations(&self) -> Result<Vec<MigrationStatus>, MissingStore> {
         let store = self.url.to_string();
         let session = match self.url.kind() {
-            DatabaseKind::Sqlite(path) if !path.exists() => {
-                return Err(MissingStore::NoFile { store });
-            }
             DatabaseKind::Sqlite(path) => {
+                // A file in a folder that may not be read is not known to be missing.
+                let exists = path.try_exists();
+                if !exists.map_err(|error| ConnectError::from(FileError::open(path, error)))? {
+                    return Err(MissingStore::NoFile { store });
+                }
                 refuse_mounted_alone(path).map_err(ConnectError::from)?;
                 open_file(path).await.map_err(ConnectError::from)?
             }

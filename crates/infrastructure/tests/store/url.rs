@@ -136,8 +136,8 @@ fn url_errors_do_not_repeat_the_url() {
     for (raw, expected) in [
         ("", DatabaseUrlError::Malformed),
         ("hunter2", DatabaseUrlError::Malformed),
-        ("postgres:u:hunter2@h/d", DatabaseUrlError::Ambiguous),
-        ("postgres:/u:hunter2@h/d", DatabaseUrlError::Ambiguous),
+        ("postgres:u:hunter2@h/d", DatabaseUrlError::Malformed),
+        ("postgres:/u:hunter2@h/d", DatabaseUrlError::Malformed),
         ("mysql://u:hunter2@h/d", DatabaseUrlError::UnknownScheme),
         ("http://u:hunter2@h/d", DatabaseUrlError::UnknownScheme),
         (
@@ -158,7 +158,7 @@ fn url_errors_do_not_repeat_the_url() {
         ("sqlite+aiosqlite:///:memory:", DatabaseUrlError::InMemory),
         ("sqlite://", DatabaseUrlError::NoPath),
         ("sqlite:///", DatabaseUrlError::NoPath),
-        ("sqlite:hunter2.db", DatabaseUrlError::Malformed),
+        ("sqlite:hunter2.db", DatabaseUrlError::BarePath),
         ("sqlite://%ff.db", DatabaseUrlError::Malformed),
     ] {
         let error = DatabaseUrl::parse(raw).expect_err(raw);
