@@ -12,7 +12,7 @@ use taskhold_backup::verify::verify;
 
 use crate::cli;
 use crate::cli::Backups;
-use crate::output::{note, say};
+use crate::output::{count, note, say};
 use crate::settings::Settings;
 
 /// Makes, lists, verifies or prunes backups. No backup has changed if this fails.
@@ -61,7 +61,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             for backup in &removed {
                 say(format_args!("removed {}", backup.name()))?;
             }
-            say(format_args!("{} backups removed", removed.len()))?;
+            say(format_args!("{} removed", count(removed.len(), "backup")))?;
         }
     }
     Ok(())
@@ -108,7 +108,7 @@ fn list(folder: &BackupFolder) -> anyhow::Result<()> {
     if errors.is_empty() {
         Ok(())
     } else {
-        bail!("{} backups cannot be read", errors.len())
+        bail!("{} cannot be read", count(errors.len(), "backup"))
     }
 }
 
@@ -116,11 +116,11 @@ fn list(folder: &BackupFolder) -> anyhow::Result<()> {
 pub fn describe(backup: &Backup) -> String {
     let manifest = &backup.manifest;
     format!(
-        "{} as of {}: {} users, {} tasks, {:.1} MB",
+        "{} as of {}: {}, {}, {:.1} MB",
         manifest.store,
         backup.taken_at,
-        manifest.rows("users"),
-        manifest.rows("tasks"),
+        count(manifest.rows("users"), "user"),
+        count(manifest.rows("tasks"), "task"),
         megabytes(manifest.bytes)
     )
 }

@@ -6,19 +6,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use taskhold_domain::user::UserId;
 use taskhold_transfer::Format;
 use taskhold_transfer::zone::Zone;
+use url::Url;
+
+use crate::settings::Overridden;
 
 /// A to-do service that people trust with their tasks.
 ///
-/// Settings come from built-in files for each profile (`TASKHOLD_PROFILE`:
-/// development, production or test), from the folder --config, from the file
-/// .env in the working folder, and from the environment:
-/// `TASKHOLD__SECTION__KEY`, `DATABASE_URL`, `NEON_DATABASE_URL`, `DIRECT_URL`,
-/// `JWT_SECRET`, `JWT_SECRET_PREVIOUS`, `PORT`.
+/// Settings come from built-in files for each profile (`TASKHOLD_PROFILE`: development, production or test), from
+/// the folder --config, from the file .env in the working folder, and from the environment:
+/// `TASKHOLD__SECTION__KEY`, `DATABASE_URL`, `NEON_DATABASE_URL`, `DIRECT_URL`, `JWT_SECRET`, `JWT_SECRET_PREVIOUS`,
+/// `PORT`.
 ///
-/// Exit status: 0 done, 1 failed, 2 wrong usage, 3 done without the rows that
-/// were rejected, 78 wrong settings.
+/// Exit status: 0 done, 1 failed, 2 wrong usage, 3 done without the rows that were rejected, 78 wrong settings.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(name = "taskhold", bin_name = "taskhold", version)]
 pub struct Cli {
     /// A folder whose default.toml and PROFILE.toml overlay the built-in ones [default: config, if it
     /// exists]
@@ -32,7 +33,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the API, until told to stop by SIGTERM or Ctrl-C
-    Serve,
+    Serve(Serve),
     /// Change the schema of the database
     #[command(subcommand)]
     Migrate(Migrate),
@@ -54,10 +55,21 @@ pub enum Command {
     Token(Token),
     /// Ask a running service whether it and its database are healthy
     Health(Health),
-    /// Print the `OpenAPI` document of the API
+    #[expect(clippy::doc_markdown, reason = "people read it in a terminal")]
+    /// Print the OpenAPI document of the API
     Openapi,
     /// Check what the service needs, and say what is wrong and what to do about it; changes nothing
     Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The address to listen on, or a name of it [default: the setting server.host]
+    #[arg(long)]
+    pub host: Option<String>,
+    /// The port to listen on; 0 takes a free one [default: the setting server.port]
+    #[arg(long)]
+    pub port: Option<u16>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,6 +178,22 @@ pub enum FileFormat {
     Ndjson,
 }
 
+impl Command {
+    /// Returns the settings that options of the command give.
+    pub fn settings(&self) -> Vec<Overridden> {
+        let Self::Serve(Serve { host, port }) = self else {
+            return Vec::new();
+        };
+        let host = host
+            .iter()
+            .map(|host| ("--host", "server.host", host.clone()));
+        let port = port
+            .iter()
+            .map(|port| ("--port", "server.port", port.to_string()));
+        host.chain(port).collect()
+    }
+}
+
 impl From<FileFormat> for Format {
     fn from(format: FileFormat) -> Self {
         match format {
@@ -244,11 +272,28 @@ fn mapping(raw: &str) -> Result<(UserId, String), String> {
     Ok((old, user.to_owned()))
 }
 
+/// Reads the URL of a service.
+fn service(raw: &str) -> Result<Url, String> {
+    let url = Url::parse(raw).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| {
+        "it must begin with http:// or https:// and the host, as in http://127.0.0.1:8080".into()
+    })
+}
+
 #[derive(Debug, Args)]
 pub struct Token {
     /// The user of the token, by id or e-mail address
-    #[arg(long, value_name = "USER")]
-    pub user: String,
+    #[arg(required_unless_present = "user_option")]
+    pub user: Option<String>,
+    /// The same as USER
+    #[arg(
+        id = "user_option",
+        long = "user",
+        value_name = "USER",
+        conflicts_with = "user"
+    )]
+    pub user_option: Option<String>,
     /// How long it is valid, in minutes
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub minutes: u32,
@@ -257,8 +302,8 @@ pub struct Token {
 #[derive(Debug, Args)]
 pub struct Health {
     /// The service to ask [default: the configured host and port]
-    #[arg(long)]
-    pub url: Option<String>,
+    #[arg(long, value_parser = service)]
+    pub url: Option<Url>,
 }
 
 #[derive(Debug, Args)]

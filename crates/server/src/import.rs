@@ -44,8 +44,8 @@ const BUFFER: usize = 1 << 16;
 /// error says otherwise: the report could not be written, or the store was lost during the commit.
 pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<ExitCode> {
     let name = options.file.display().to_string();
-    let (input, length) = open(&options.file).with_context(|| name.clone())?;
     let mut report = Report::new(&options)?;
+    let (input, length) = open(&options.file).with_context(|| name.clone())?;
     if options.dry_run {
         settings.database.expect_current().await?;
     } else {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 
+use crate::output::reasons;
 use crate::settings::{Auth, Misconfigured, Profile, Settings};
 
 /// The advice on [`missing_audience`].
@@ -42,7 +43,7 @@ pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
         (outcome, KeySource::File(path)) => {
             let reason = match outcome {
                 Ok(_) => "it holds no key that can verify tokens".to_owned(),
-                Err(error) => format!("{:#}", anyhow::Error::new(error)),
+                Err(error) => reasons(&error),
             };
             return Err(
                 Misconfigured(format!("auth.jwks_file {}: {reason}", path.display())).into(),
@@ -53,7 +54,7 @@ pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
         }
         (Err(error), KeySource::Url(url)) => {
             let cause = anyhow::Error::new(error);
-            tracing::warn!(%url, cause = format!("{cause:#}"), "cannot read the issuer's keys yet");
+            tracing::warn!(%url, cause = reasons(cause.as_ref()), "cannot read the issuer's keys yet");
         }
     }
     let refreshed = Arc::clone(&keys);

@@ -14,6 +14,7 @@
 //! | `services` | constructs the services on a store |
 //! | `output`, `new_file` | the output of commands |
 //! | `own_file` | files of settings that nobody else can have written |
+//! | `socket` | the addresses that the service listens on |
 //! | `listener`, `connection`, `capacity`, `open_files` | the HTTP server and its limits |
 //! | `refusals` | the log of connections that end with an error |
 
@@ -50,6 +51,7 @@ mod secret;
 mod serve;
 mod services;
 mod settings;
+mod socket;
 mod telemetry;
 mod token;
 mod user;
@@ -61,7 +63,7 @@ use rustix::fs::Mode;
 use taskhold_backup::error::BackupError;
 
 use crate::cli::{Cli, Command};
-use crate::output::note;
+use crate::output::{note, reasons};
 use crate::settings::{Draft, Misconfigured, Settings};
 use crate::telemetry::Export;
 
@@ -76,7 +78,7 @@ async fn main() -> ExitCode {
     match run(cli).await {
         Ok(status) => status,
         Err(error) => {
-            note(format_args!("taskhold: {error:#}"));
+            note(format_args!("taskhold: {}", reasons(error.as_ref())));
             if is_misconfigured(&error) {
                 ExitCode::from(EXIT_MISCONFIGURED)
             } else {
@@ -109,7 +111,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
     };
     let done = match cli.command {
-        Command::Serve => serve::serve(settings, export).await,
+        Command::Serve(_) => serve::serve(settings, export).await,
         Command::Migrate(command) => migrate::migrate(&settings, command).await,
         Command::User(command) => user::user(&settings, command).await,
         Command::Import(options) => return import::import(&settings, options).await,
@@ -127,9 +129,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Reads the settings and starts logging and exporting spans as they say.
 fn settings(cli: &Cli) -> anyhow::Result<(Settings, Option<Export>)> {
-    let draft = Draft::read(cli.config.as_deref())?;
+    let draft = Draft::read(cli.config.as_deref(), cli.command.settings())?;
     let export = match (&cli.command, draft.traces()?) {
-        (Command::Serve, Some(endpoint)) => Some(Export::to(&endpoint)?),
+        (Command::Serve(_), Some(endpoint)) => Some(Export::to(&endpoint)?),
         (_, _) => None,
     };
     logging::start(draft.log(), export.as_ref())?;

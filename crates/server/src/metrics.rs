@@ -2,7 +2,7 @@
 
 mod process;
 
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ const BUCKETS: [f64; 15] = [
 
 /// How many connections there may be to a listener of its own: nobody but Prometheus comes.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How many of them wait in the system to be accepted.
+const BACKLOG: i32 = 64;
 
 /// How often what was measured is summed up, so that it does not pile up where nobody asks for it.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -106,13 +109,16 @@ fn as_f64(count: usize) -> f64 {
 ///
 /// # Errors
 /// Where it cannot listen there.
-pub fn serve(address: SocketAddr, metrics: Metrics) -> anyhow::Result<ServerHandle> {
+pub fn serve(listener: TcpListener, metrics: Metrics) -> anyhow::Result<ServerHandle> {
+    let address = listener.local_addr()?;
+    let cannot_listen = || format!("metrics.address: cannot listen on {address}");
+    rustix::net::listen(&listener, BACKLOG).with_context(cannot_listen)?;
     let server = HttpServer::new(move || taskhold_api::metrics::app(metrics.clone()))
         .workers(1)
         .max_connections(MAX_CONNECTIONS)
         .disable_signals()
-        .bind(address)
-        .with_context(|| format!("metrics.address: cannot listen on {address}"))?;
+        .listen(listener)
+        .with_context(cannot_listen)?;
     for address in server.addrs() {
         tracing::info!(metrics_url = %format_args!("http://{address}/metrics"), "metrics");
     }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use taskhold_infrastructure::db::migrations::{MigrationError, SchemaMigrator};
 
 use crate::cli::Migrate;
-use crate::output::say;
+use crate::output::{count, say};
 use crate::settings::{Misconfigured, Profile, Settings};
 
 /// Runs the command and prints its result.
@@ -17,14 +17,20 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
         Migrate::Up => {
             settings.database.refuse_other_name()?;
             let applied = up(settings).await?;
-            say(format_args!("{database}: {applied} migrations applied"))
+            say(format_args!(
+                "{database}: {} applied",
+                count(applied, "migration")
+            ))
         }
         Migrate::Down { steps, yes } => {
             refuse_unless_meant(settings, yes, "migrate down deletes data")?;
             let _lock = settings.database.lock()?;
             let left = with_migrator(settings, async |migrator| migrator.down(steps).await);
             let left = left.await?.context("cannot take migrations back")?;
-            say(format_args!("{database}: {left} migrations left"))
+            say(format_args!(
+                "{database}: {} left",
+                count(left, "migration")
+            ))
         }
         Migrate::Fresh { yes } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything")?;

@@ -10,7 +10,7 @@ use taskhold_infrastructure::url::DatabaseUrl;
 
 use crate::backup::{describe, open};
 use crate::cli;
-use crate::output::say;
+use crate::output::{count, say};
 use crate::settings::{Misconfigured, Settings};
 
 /// Restores the backup into the configured store, which is unchanged if this fails.
@@ -45,8 +45,8 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
     ))?;
     if restored.migrated > 0 {
         say(format_args!(
-            "{} migrations applied that it lacked",
-            restored.migrated
+            "{} applied that it lacked",
+            count(restored.migrated, "migration")
         ))?;
     }
     say(format_args!(
@@ -60,20 +60,23 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
             lost,
         } => {
             say(format_args!(
-                "from the store that was served: {deleted} accounts deleted again, {deactivated} deactivated \
-                 again, {revoked} revocations of tokens"
+                "from the store that was served: {} deleted again, {deactivated} deactivated again, {} of tokens",
+                count(deleted, "account"),
+                count(revoked, "revocation")
             ))?;
             if lost > 0 {
                 say(format_args!(
-                    "it lacks at least {lost} accounts of the backup that were not deleted, so no account was deleted \
+                    "it lacks at least {} of the backup and was not told to delete them, so no account was deleted \
                      again: delete those that were deleted after {} by `taskhold user delete`",
+                    count(lost, "account"),
                     backup.taken_at
                 ))?;
             }
         }
         Revocations::Unknown { reason, users } => say(format_args!(
-            "{reason}. So no token from before this restore counts, of {users} users; but accounts that were \
-             deleted or deactivated after {} are there: delete them again by `taskhold user delete`",
+            "{reason}. So no token from before this restore counts, of {}; but accounts that were deleted or \
+             deactivated after {} are there: delete them again by `taskhold user delete`",
+            count(users, "user"),
             backup.taken_at
         ))?,
     }

@@ -25,44 +25,56 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Reads the configured secrets or, on a service that only this machine can reach, the generated one, which
-    /// stays the same over restarts.
+    /// Returns the configured secrets; `None` on a service that only this machine can reach, which may generate one.
     ///
     /// # Errors
-    /// [`Misconfigured`] if a secret is missing where one is required, or is too weak. The generated one is
-    /// missing, or was damaged.
-    pub fn read(settings: &Settings) -> anyhow::Result<Self> {
-        let configured = |secret: &Option<Secret>, name| {
+    /// A secret is missing where one is required, or is too weak.
+    pub fn configured(settings: &Settings) -> Result<Option<Self>, Misconfigured> {
+        let checked = |secret: &Option<Secret>, name| {
             if let Some(secret) = secret {
                 refuse_weak(secret, name, settings)?;
             }
             Ok::<_, Misconfigured>(secret.clone())
         };
-        let current = configured(&settings.auth.secret, "JWT_SECRET")?;
-        let previous = configured(&settings.auth.previous_secret, "JWT_SECRET_PREVIOUS")?;
-        let current = match (current, why_required(settings)) {
-            (Some(secret), _) => secret,
-            (None, None) => read_generated(&file(settings))?,
-            (None, Some(reason)) => {
-                return Err(Misconfigured(format!(
-                    "JWT_SECRET is not set, and it must be {reason}: set it to at least {} random bytes, such as \
-                     from `openssl rand -hex 32`",
-                    Secret::MIN_BYTES
-                ))
-                .into());
-            }
-        };
-        Ok(Self { current, previous })
+        let current = checked(&settings.auth.secret, "JWT_SECRET")?;
+        let previous = checked(&settings.auth.previous_secret, "JWT_SECRET_PREVIOUS")?;
+        match (current, why_required(settings)) {
+            (Some(current), _) => Ok(Some(Self { current, previous })),
+            (None, None) => Ok(None),
+            (None, Some(reason)) => Err(Misconfigured(format!(
+                "JWT_SECRET is not set, and it must be {reason}: set it to at least {} random bytes, such as from \
+                 `openssl rand -hex 32`",
+                Secret::MIN_BYTES
+            ))),
+        }
     }
 
-    /// As [`read`](Self::read), but first generates a secret that may be generated and is missing.
+    /// Returns the configured secrets or the generated one, which stays the same over restarts.
+    ///
+    /// # Errors
+    /// As [`configured`](Self::configured). The generated one is missing, or was damaged.
+    pub fn read(settings: &Settings) -> anyhow::Result<Self> {
+        Self::configured(settings)?.map_or_else(|| Self::read_generated(settings), Ok)
+    }
+
+    /// Returns the generated secret, which is generated first if it is missing.
+    ///
+    /// # Errors
+    /// It was damaged, or cannot be kept.
     pub fn read_or_generate(settings: &Settings) -> anyhow::Result<Self> {
         let path = file(settings);
-        if settings.auth.secret.is_none() && why_required(settings).is_none() && !path.exists() {
-            generate(&path)
-                .with_context(|| format!("cannot keep a generated secret in {}", path.display()))?;
+        let is_missing = !path.try_exists().map_err(|error| unusable(&path, &error))?;
+        if is_missing {
+            generate(&path)?;
         }
-        Self::read(settings)
+        Self::read_generated(settings)
+    }
+
+    fn read_generated(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(Self {
+            current: read_generated(&file(settings))?,
+            previous: None,
+        })
     }
 
     /// Returns a signer and verifier of tokens; new tokens live for `lifetime`.
@@ -172,16 +184,30 @@ fn read_generated(path: &Path) -> anyhow::Result<Secret> {
     Ok(secret)
 }
 
+/// Says that the data folder cannot be used.
+fn unusable(path: &Path, error: &io::Error) -> Misconfigured {
+    Misconfigured(format!(
+        "database.folder: the folder {} cannot be used to keep a secret: {}; give it to user {}, whom the service \
+         runs as, or set it to another folder",
+        folder_of(path).display(),
+        // Its text may name a temporary file, and no cause.
+        error.kind(),
+        rustix::process::geteuid().as_raw()
+    ))
+}
+
 /// Generates a secret. Processes that do so at the same time all end up with the same one.
 fn generate(path: &Path) -> anyhow::Result<()> {
     let folder = folder_of(path);
-    create_private_folder(folder)?;
+    let unusable = |error| unusable(path, &error);
+    create_private_folder(folder).map_err(unusable)?;
     let mut random = [0_u8; Secret::MIN_BYTES];
     getrandom::fill(&mut random)?;
     // No other user can read a temporary file, and its name changes only when it is complete.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(hex::encode(random).as_bytes())?;
-    file.as_file().sync_all()?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unusable)?;
+    file.write_all(hex::encode(random).as_bytes())
+        .map_err(unusable)?;
+    file.as_file().sync_all().map_err(unusable)?;
     match file.persist_noclobber(path) {
         Ok(_) => {
             sync_folder(folder)?;
@@ -189,6 +215,6 @@ fn generate(path: &Path) -> anyhow::Result<()> {
             Ok(())
         }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error.error.into()),
+        Err(error) => Err(unusable(error.error).into()),
     }
 }

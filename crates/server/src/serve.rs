@@ -1,6 +1,5 @@
 //! `taskhold serve`.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +13,11 @@ use taskhold_security::jwt::JwtTokens;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::metrics::Recorder;
-use crate::output::say;
+use crate::output::{reasons, say};
 use crate::schedule::Schedule;
 use crate::secret::Secrets;
 use crate::settings::{Profile, Settings};
+use crate::socket::Sockets;
 use crate::telemetry::Export;
 use crate::{background, issuer, listener, metrics, migrate, open_files, services};
 
@@ -30,7 +30,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Anything that keeps the service from starting, and a failure of the server as a whole; never the failure
 /// of a request.
 pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result<()> {
-    let secrets = Secrets::read_or_generate(&settings)?;
+    let secrets = Secrets::configured(&settings)?;
+    let sockets = Sockets::take(&settings)?;
+    let secrets = secrets.map_or_else(|| Secrets::read_or_generate(&settings), Ok)?;
     Pseudonym::set_key(secrets.key("pseudonyms"));
     if let Some(missing) = issuer::missing_audience(&settings) {
         tracing::warn!("{missing}: {}", issuer::SET_AUDIENCE);
@@ -57,6 +59,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         &secrets,
         recorder,
         export.clone(),
+        sockets,
     )
     .await;
     if tokio::time::timeout(CLOSE_TIMEOUT, database.close())
@@ -82,33 +85,25 @@ async fn serve_on(
     secrets: &Secrets,
     recorder: Recorder,
     export: Option<Export>,
+    sockets: Sockets,
 ) -> anyhow::Result<()> {
     let metrics = recorder.source(database.clone());
     let mut services = services::api(&settings, tokens, secrets, database, &metrics);
     services.traces = export.map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
-    let listener =
-        TcpListener::bind((settings.server.host, settings.server.port)).with_context(|| {
-            format!(
-                "cannot listen on {}:{}",
-                settings.server.host, settings.server.port
-            )
-        })?;
-    let address = listener.local_addr()?;
-    let server = listener::server(listener, &settings.server, services)
+    let address = sockets.server.local_addr()?;
+    let server = listener::server(sockets.server, &settings.server, services)
         .with_context(|| format!("cannot serve on {address}"))?;
     tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.options.url, "listening");
     if settings.profile == Profile::Development {
-        let next =
-            "Next: `make token` (`taskhold token --user NAME`) prints a token to try the API with.";
+        let next = "Next: `make token` (`taskhold token NAME`) prints a token to try the API with.";
         if let Err(error) = say(next) {
-            tracing::warn!("{error:#}");
+            tracing::warn!("{}", reasons(error.as_ref()));
         }
     }
-    let metrics_server = settings
+    let metrics_server = sockets
         .metrics
-        .address
-        .map(|address| metrics::serve(address, metrics))
+        .map(|listener| metrics::serve(listener, metrics))
         .transpose()?;
     let housekeeping = services::housekeeping(&settings, database);
     tokio::spawn(background::run_housekeeping_loop(housekeeping));

@@ -3,8 +3,10 @@
 mod auth;
 mod backup;
 mod database;
+mod dotenv;
 mod sources;
 mod telemetry;
+mod text;
 mod values;
 
 use std::collections::HashMap;
@@ -29,6 +31,7 @@ use self::auth::AuthSection;
 pub use self::backup::Backup;
 use self::database::DatabaseSection;
 pub use self::database::{DIRECT_URL, DatabaseSettings};
+pub use self::sources::Overridden;
 use self::sources::Sources;
 use self::telemetry::TelemetrySection;
 use crate::own_file::Untrusted;
@@ -100,10 +103,13 @@ pub struct Settings {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
+    #[serde(deserialize_with = "values::host")]
     pub host: IpAddr,
+    #[serde(deserialize_with = "values::whole")]
     pub port: u16,
     #[serde(rename = "drain_delay_seconds", deserialize_with = "values::seconds")]
     pub drain_delay: Duration,
+    #[serde(deserialize_with = "values::whole")]
     pub max_connections: NonZeroU16,
     /// `None` if an address may have all.
     #[serde(deserialize_with = "values::optional_number")]
@@ -125,19 +131,21 @@ pub struct Cors {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tasks {
+    #[serde(deserialize_with = "values::whole")]
     pub max_per_user: NonZeroU64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
-    #[serde(deserialize_with = "values::optional")]
+    #[serde(deserialize_with = "values::optional_address")]
     pub address: Option<SocketAddr>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
+    #[serde(deserialize_with = "values::log_format")]
     pub format: LogFormat,
     pub filter: String,
     /// The duration from which a call to the store is logged; `None` if none is.
@@ -148,8 +156,7 @@ pub struct Log {
     pub slow_store_call: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
     Json,
@@ -158,11 +165,17 @@ pub enum LogFormat {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitsSection {
+    #[serde(deserialize_with = "values::whole")]
     requests_per_user: NonZeroUsize,
+    #[serde(deserialize_with = "values::whole")]
     keys_per_user: NonZeroU64,
+    #[serde(deserialize_with = "values::whole")]
     login_requests_per_minute: NonZeroU32,
+    #[serde(deserialize_with = "values::whole")]
     login_failures_per_address: NonZeroU32,
+    #[serde(deserialize_with = "values::whole")]
     login_failures: NonZeroU32,
+    #[serde(deserialize_with = "values::whole")]
     refreshes_per_minute: NonZeroU32,
 }
 
@@ -190,11 +203,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Reads the settings. If `folder` is named it must exist.
-    pub fn read(folder: Option<&Path>) -> Result<Self, Misconfigured> {
-        let mut sources = Sources::read()?;
+    /// Reads the settings, and takes the options over them. If `folder` is named it must exist.
+    pub fn read(folder: Option<&Path>, options: Vec<Overridden>) -> Result<Self, Misconfigured> {
+        let mut sources = Sources::read(options)?;
         let profile = Profile::of(&sources.environment)?;
-        let sections = sources.overlay(profile, folder)?.try_deserialize()?;
+        let sections = sources.overlay(profile, folder)?.try_deserialize();
+        let sections = sections.map_err(|error| sources.misconfigured(&error))?;
         Ok(Self {
             profile,
             environment: sources.environment,

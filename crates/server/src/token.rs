@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::tokens::TokenSigner as _;
 use taskhold_domain::user::UserId;
@@ -25,7 +24,10 @@ pub async fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
             "--minutes: a token that lives longer than auth.max_token_lifetime_days is not accepted"
         );
     }
-    let user = subject(settings, &options.user).await.context("--user")?;
+    // The command line has one of them.
+    let name = options.user.as_ref().or(options.user_option.as_ref());
+    let name = name.map_or("", String::as_str);
+    let user = subject(settings, name).await?;
     let tokens = Secrets::read(settings)?.tokens(settings, lifetime);
     say(tokens.sign(&user, SystemClock.now())?.token)
 }

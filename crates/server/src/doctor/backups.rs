@@ -7,6 +7,7 @@ use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_domain::timestamp::Timestamp;
 
 use super::report::{Finding, Report};
+use crate::output::{count, reasons};
 use crate::settings::{Profile, Settings};
 
 /// A backup may be so old: what was written since would be lost.
@@ -22,7 +23,7 @@ pub fn check(settings: &Settings, report: &mut Report) {
     let (backups, damaged) = match folder.list() {
         Ok(listed) => listed,
         Err(error) => {
-            let found = format!("the folder cannot be read: {:#}", anyhow::Error::new(error));
+            let found = format!("the folder cannot be read: {}", reasons(&error));
             let advice = "give the folder to the user of the service";
             return report.add("backup", Finding::problem(found, advice));
         }
@@ -34,8 +35,8 @@ pub fn check(settings: &Settings, report: &mut Report) {
     }
     if let Some(error) = damaged.first() {
         let found = format!(
-            "{} backups in {} cannot be read: {error}",
-            damaged.len(),
+            "{} in {} cannot be read: {error}",
+            count(damaged.len(), "backup"),
             folder.path().display()
         );
         let advice = "`taskhold backup list` names them; restore none of them";

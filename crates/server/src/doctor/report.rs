@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use taskhold_infrastructure::inspection::InspectionError;
 
-use crate::output::{say, say_document};
+use crate::output::{count, reasons, say, say_document};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,10 +100,7 @@ impl Report {
         check: &'static str,
         answer: Result<Option<Finding>, InspectionError>,
     ) {
-        let finding = answer.unwrap_or_else(|error| {
-            let reason = format!("{:#}", anyhow::Error::new(error));
-            Some(Finding::not_checked(reason))
-        });
+        let finding = answer.unwrap_or_else(|error| Some(Finding::not_checked(reasons(&error))));
         if let Some(finding) = finding {
             self.add(check, finding);
         }
@@ -132,10 +129,10 @@ impl Report {
             }
         }
         say(format_args!(
-            "{} ok, {} warnings, {} problems, {} not checked",
+            "{} ok, {}, {}, {} not checked",
             self.count(State::Ok),
-            self.count(State::Warning),
-            self.count(State::Problem),
+            count(self.count(State::Warning), "warning"),
+            count(self.count(State::Problem), "problem"),
             self.count(State::NotChecked)
         ))
     }

@@ -7,6 +7,7 @@ use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 use taskhold_security::secret::Secret;
 
 use super::report::{Finding, Report};
+use crate::output::reasons;
 use crate::settings::{Profile, Settings};
 use crate::{issuer, secret};
 
@@ -45,13 +46,16 @@ async fn issuer_keys(source: KeySource) -> Finding {
         .refresh()
         .await
     {
-        Ok(count @ 1..) => Finding::ok(format!("{count} keys that can verify tokens")),
+        Ok(count @ 1..) => Finding::ok(format!(
+            "{} for verifying tokens",
+            crate::output::count(count, "key")
+        )),
         Ok(_) => Finding::problem(
             "it publishes no key that can verify tokens",
             "correct what auth.jwks_url or auth.jwks_file names",
         ),
         Err(error) => Finding::problem(
-            format!("{:#}", anyhow::Error::new(error)),
+            reasons(&error),
             "until it can be read no token of that issuer is accepted",
         ),
     }

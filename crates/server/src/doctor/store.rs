@@ -11,6 +11,7 @@ use taskhold_infrastructure::inspection::{InspectionError, Inspector, Integrity,
 
 use super::files;
 use super::report::{Finding, Report};
+use crate::output::{count, reasons};
 use crate::settings::{DIRECT_URL, Settings};
 
 const RESTORE_BACKUP: &str =
@@ -91,7 +92,7 @@ async fn open(
             } else {
                 "start the server, or see what keeps it from being reached; the service itself waits for it".to_owned()
             };
-            let found = format!("{setting}: {:#}", anyhow::Error::new(error));
+            let found = format!("{setting}: {}", reasons(&error));
             let finding = Finding::problem(found, advice);
             return (finding, Err("the store does not answer"));
         }
@@ -99,7 +100,7 @@ async fn open(
     match state(options, &mut store).await {
         Ok(finding) => (finding, Ok(store)),
         Err(error) => {
-            let found = format!("{}: {:#}", options.url, anyhow::Error::new(error));
+            let found = format!("{}: {}", options.url, reasons(&error));
             let advice = if options.url.sqlite_path().is_some() {
                 RESTORE_BACKUP
             } else {
@@ -234,7 +235,7 @@ async fn connections(settings: &Settings, store: &mut Inspector) -> Answer {
             }
             _ => {
                 let instances = (allowed - others) / needed;
-                Finding::ok(format!("{found}: room for {instances} instances"))
+                Finding::ok(format!("{found}: room for {}", count(instances, "instance")))
             }
         }
     }))
@@ -293,7 +294,10 @@ async fn schema(settings: &Settings, store: &mut Inspector) -> Answer {
             format!("migrated by a newer program: {newer}"),
             "go on with the upgrade: this program is one version behind at most",
         ),
-        (None, None) => Finding::ok(format!("{} migrations, all applied", migrations.len())),
+        (None, None) => Finding::ok(format!(
+            "{}, all applied",
+            count(migrations.len(), "migration")
+        )),
     }))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::note;
+use crate::output::{count, note};
 
 /// How many rows there are between two lines.
 const ROWS_PER_LINE: u64 = 50_000;
@@ -55,17 +55,18 @@ impl Progress {
         let before = self.rows;
         self.rows += more as u64;
         let rows = self.rows;
-        self.bar.set_message(format!("{rows} rows read"));
+        self.bar.set_message(format!("{} read", count(rows, "row")));
         if !self.is_terminal && rows / ROWS_PER_LINE > before / ROWS_PER_LINE {
-            note(format_args!("{rows} rows read"));
+            note(format_args!("{} read", count(rows, "row")));
         }
     }
 
     pub fn importing(&self) {
         let rows = self.rows;
-        self.bar.set_message(format!("{rows} rows read; importing"));
+        self.bar
+            .set_message(format!("{} read; importing", count(rows, "row")));
         if !self.is_terminal {
-            note(format_args!("{rows} rows read; importing"));
+            note(format_args!("{} read; importing", count(rows, "row")));
         }
     }
 

@@ -15,7 +15,7 @@ use taskhold_transfer::unknown::{Meaning, UnknownMembers};
 use super::progress::Progress;
 use crate::cli::Import;
 use crate::new_file::NewFile;
-use crate::output::{field, note, say};
+use crate::output::{count, field, note, say};
 
 /// How many rejected rows are printed; the file holds all.
 const SHOWN: u64 = 20;
@@ -112,11 +112,19 @@ impl Serialize for RejectedRows {
 }
 
 impl Report {
-    /// Begins a report. Fails, before anything is imported, if its file cannot be written.
+    /// Begins a report. Fails, before anything is imported, if its file cannot be written. Removes an older report,
+    /// which could be taken for that of an import that is refused.
     pub fn new(options: &Import) -> anyhow::Result<Self> {
         let file = options.report.as_ref().map(|path| {
-            let file = NewFile::at(path)
-                .with_context(|| format!("--report: cannot write {}", path.display()))?;
+            let canonical = |path: &PathBuf| path.canonicalize().ok();
+            if canonical(path).is_some_and(|report| canonical(&options.file) == Some(report)) {
+                bail!("--report: {} is the file to import", path.display());
+            }
+            let cannot_write = || format!("--report: cannot write {}", path.display());
+            let file = NewFile::at(path).with_context(cannot_write)?;
+            if path.exists() {
+                std::fs::remove_file(path).with_context(cannot_write)?;
+            }
             anyhow::Ok((path.clone(), file))
         });
         let rows = tempfile::tempfile().context("cannot make a temporary file")?;
@@ -156,12 +164,12 @@ impl Report {
     fn left_out_lines(&self) -> Vec<String> {
         let names = self.left_out.iter();
         let mut lines: Vec<_> = names
-            .map(|(name, rows)| format!("{} in {rows} rows", field(name)))
+            .map(|(name, rows)| format!("{} in {}", field(name), count(rows, "row")))
             .collect();
         if self.left_out.beyond() > 0 {
             lines.push(format!(
-                "{} members of further names",
-                self.left_out.beyond()
+                "{} of further names",
+                count(self.left_out.beyond(), "member")
             ));
         }
         lines
@@ -186,8 +194,9 @@ impl Report {
                 None => continue,
             };
             note(format_args!(
-                "warning: {} ({rows} rows) looks like {seems} and is left out: Taskhold reads {known}",
-                field(name)
+                "warning: {} ({}) looks like {seems} and is left out: Taskhold reads {known}",
+                field(name),
+                count(rows, "row")
             ));
         }
     }
@@ -223,7 +232,8 @@ impl Report {
         if rejected > SHOWN {
             let more = rejected - SHOWN;
             note(format_args!(
-                "and {more} more rows; --report FILE tells of all"
+                "and {}; --report FILE tells of all",
+                count(more, "more row")
             ));
         }
         lines.into_iter().try_for_each(say)
@@ -236,16 +246,16 @@ impl Report {
             lines.push("nothing was changed; without --dry-run it would be:".to_owned());
         }
         lines.push(format!(
-            "{} imported, {} already there, {} deleted since, {} rejected, {} duplicates dropped, {verified} verified",
+            "{} imported, {} already there, {} deleted since, {} rejected, {} dropped, {verified} verified",
             total.imported,
             total.already_there,
             total.deleted_since,
             self.rejected,
-            total.duplicates
+            count(total.duplicates, "duplicate")
         ));
         lines.extend(summary.owners.iter().map(|(owner, counts)| {
             format!(
-                "  {}{}: {} imported, {} already there, {} deleted since, {} duplicates dropped",
+                "  {}{}: {} imported, {} already there, {} deleted since, {} dropped",
                 field(owner.as_str()),
                 if summary.created.contains(owner) {
                     " (a new user)"
@@ -255,7 +265,7 @@ impl Report {
                 counts.imported,
                 counts.already_there,
                 counts.deleted_since,
-                counts.duplicates
+                count(counts.duplicates, "duplicate")
             )
         }));
         if !self.left_out.is_empty() {
@@ -264,8 +274,8 @@ impl Report {
         }
         if total.deleted_since > 0 {
             lines.push(format!(
-                "{} rows were imported before, and their tasks deleted since: --again imports them again, as new tasks",
-                total.deleted_since
+                "imported before and deleted since: {}; --again imports such rows again, as new tasks",
+                count(total.deleted_since, "task")
             ));
         }
         lines

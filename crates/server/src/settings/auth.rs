@@ -51,7 +51,9 @@ pub(super) struct AuthSection {
     max_token_lifetime_days: Duration,
     #[serde(deserialize_with = "token_types")]
     token_types: TokenTypes,
+    #[serde(deserialize_with = "values::flag")]
     accept_missing_iat: bool,
+    #[serde(deserialize_with = "values::flag")]
     registration: bool,
     jwks_url: String,
     jwks_file: String,

@@ -1,6 +1,7 @@
 //! The settings of the database, and what is said if it cannot be opened.
 
 use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::num::{NonZeroU8, NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use taskhold_infrastructure::inspection::MissingStore;
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use super::{Misconfigured, given};
+use crate::output::reasons;
 
 /// The variable that names the server behind a pooler.
 pub const DIRECT_URL: &str = "DIRECT_URL";
@@ -25,9 +27,13 @@ pub struct DatabaseSection {
     pub url: String,
     pub direct_url: String,
     pub folder: PathBuf,
+    #[serde(deserialize_with = "super::values::flag")]
     pub auto_migrate: bool,
+    #[serde(deserialize_with = "super::values::whole")]
     pub max_connections: NonZeroU16,
+    #[serde(deserialize_with = "super::values::whole")]
     pub writes_per_commit: NonZeroU16,
+    #[serde(deserialize_with = "super::values::whole")]
     pub connect_timeout_seconds: u16,
     #[serde(deserialize_with = "super::values::batch_size")]
     pub batch_size: NonZeroU8,
@@ -63,7 +69,11 @@ impl DatabaseSettings {
         let setting = ["DATABASE_URL", "NEON_DATABASE_URL"]
             .into_iter()
             .find(set)
-            .unwrap_or("database.url");
+            .unwrap_or(if section.url.is_empty() {
+                "database.folder"
+            } else {
+                "database.url"
+            });
         let parsed = |setting: &str, url: &str| {
             DatabaseUrl::parse(url).map_err(|error| Misconfigured(format!("{setting}: {error}")))
         };
@@ -103,7 +113,7 @@ impl DatabaseSettings {
     pub fn lock(&self) -> anyhow::Result<Option<DatabaseLock>> {
         let unwritable = |error: anyhow::Error| {
             let setting = self.setting;
-            anyhow::Error::from(Misconfigured(format!("{setting}: {error:#}")))
+            anyhow::Error::from(Misconfigured(format!("{setting}: {}", explained(&error))))
         };
         let lock = self.options.lock().map_err(|error| match error {
             LockError::Held { .. } | LockError::OtherName { .. } => {
@@ -219,10 +229,26 @@ fn not_opened(setting: &str, error: ConnectError) -> anyhow::Error {
     let permanent = error.is_permanent();
     let error = anyhow::Error::from(error);
     if permanent {
-        Misconfigured(format!("{setting}: {error:#}")).into()
+        Misconfigured(format!("{setting}: {}", explained(&error))).into()
     } else {
         error.context(setting.to_owned())
     }
+}
+
+/// Returns an error with its causes, and what to do about a file that belongs to another user.
+fn explained(error: &anyhow::Error) -> String {
+    let is_denied = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == ErrorKind::PermissionDenied);
+    let mut text = reasons(error.as_ref());
+    if is_denied {
+        let user = rustix::process::geteuid().as_raw();
+        text.push_str(&format!(
+            "; give the folder and what is in it to user {user}, whom this program runs as"
+        ));
+    }
+    text
 }
 
 /// Refuses a `DIRECT_URL` that names another database: a command that deletes data would delete it elsewhere

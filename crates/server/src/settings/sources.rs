@@ -11,8 +11,7 @@ use config::{
 };
 
 use super::database::DIRECT_URL;
-use super::{Misconfigured, Profile};
-use crate::own_file;
+use super::{Misconfigured, Profile, dotenv, text};
 
 const DEFAULT: &str = include_str!("../../../../config/default.toml");
 const DEVELOPMENT: &str = include_str!("../../../../config/development.toml");
@@ -49,16 +48,22 @@ const RENAMED: [(&str, &str, &str); 2] = [
 pub struct Sources {
     /// The variables of the process, over those that a file `.env` adds.
     pub environment: HashMap<String, String>,
+    /// The settings that options of the command line give, by their keys.
+    options: Vec<Overridden>,
+    /// The files that set a key, by the key.
+    files: HashMap<String, String>,
     /// What to tell the operator once there is a log.
     pub warnings: Vec<String>,
 }
 
 impl Sources {
-    /// Reads the environment and the file `.env` of the working folder.
-    pub fn read() -> Result<Self, Misconfigured> {
+    /// Reads the environment and the file `.env` of the working folder, and takes the options over them.
+    pub fn read(options: Vec<Overridden>) -> Result<Self, Misconfigured> {
         let (environment, has_dotenv) = environment()?;
         let mut sources = Self {
             environment,
+            options,
+            files: HashMap::new(),
             warnings: Vec::new(),
         };
         if has_dotenv && Profile::of(&sources.environment)? == Profile::Production {
@@ -92,7 +97,50 @@ impl Sources {
         let in_files = files.build_cloned()?;
         refuse_secrets(&in_files)?;
         refuse_unknown_variables(&self.environment, &in_files)?;
-        Ok(with_environment(files, &self.environment)?.build()?)
+        let mut builder = with_environment(files, &self.environment)?;
+        for (_, key, value) in &self.options {
+            builder = builder.set_override(*key, value.as_str())?;
+        }
+        Ok(builder.build()?)
+    }
+
+    /// Says what is wrong with a value, and where it was set.
+    pub fn misconfigured(&self, error: &ConfigError) -> Misconfigured {
+        let (key, reason) = match error {
+            ConfigError::At {
+                error,
+                key: Some(key),
+                ..
+            } => (key, error.to_string()),
+            ConfigError::Type {
+                key: Some(key),
+                unexpected,
+                expected,
+                ..
+            } => (key, format!("{unexpected} is not {expected}")),
+            _ => return Misconfigured(format!("settings: {error}")),
+        };
+        match self.place(key) {
+            Some(place) => Misconfigured(format!("{key} ({place}): {reason}")),
+            None => Misconfigured(format!("{key}: {reason}")),
+        }
+    }
+
+    /// Returns the last source that sets a key, unless it is a built-in file.
+    fn place(&self, key: &str) -> Option<String> {
+        let is_set = |name: &&str| {
+            let value = self.environment.get(*name);
+            value.is_some_and(|value| !value.is_empty())
+        };
+        let mut options = self.options.iter();
+        let option = options.find(|(_, of, _)| *of == key);
+        let ours = format!("{PREFIX}{}", key.replace('.', "__").to_uppercase());
+        let named = WELL_KNOWN.iter().rev().filter(|(_, of)| *of == key);
+        let mut variables = named.map(|(name, _)| *name).chain([ours.as_str()]);
+        option
+            .map(|(option, ..)| (*option).to_owned())
+            .or_else(|| variables.find(is_set).map(str::to_owned))
+            .or_else(|| self.files.get(key).map(|file| format!("in {file}")))
     }
 
     fn files(
@@ -121,18 +169,24 @@ impl Sources {
         };
         for name in ["default", profile.name()] {
             let path = folder.join(name).with_extension("toml");
-            if !is_named {
-                own_file::open(&path)?;
+            let found = if is_named {
+                text::read(&path)
+            } else {
+                text::read_own(&path)
+            };
+            if let Some(found) = found? {
+                builder = builder.add_source(self.file(&path, &found, is_named)?);
             }
-            builder = builder.add_source(self.file(&path)?);
         }
         Ok(builder)
     }
 
-    /// Reads a file, which need not exist.
-    fn file(&mut self, path: &Path) -> Result<Layer, Misconfigured> {
-        let file = File::from(path).format(FileFormat::Toml).required(false);
-        let mut sections = file.collect()?;
+    /// Reads the text of a file.
+    fn file(&mut self, path: &Path, text: &str, is_named: bool) -> Result<Layer, Misconfigured> {
+        let shown = path.display().to_string();
+        let file = File::from_str(text, FileFormat::Toml);
+        let sections = file.collect();
+        let mut sections = sections.map_err(|error| malformed_file(&shown, &error))?;
         for (section, old, new) in RENAMED {
             if let Some(ValueKind::Table(keys)) = sections.get_mut(section).map(|it| &mut it.kind)
                 && let Some(value) = keys.remove(old)
@@ -142,6 +196,17 @@ impl Sources {
                 self.note_renamed(&old, &format!("{section}.{new}"), is_set_twice)?;
             }
         }
+        let keys = keys(&sections);
+        if let Err(unknown) = refuse_unknown_keys(&keys) {
+            let advice = if is_named {
+                ""
+            } else {
+                "; if that folder is another program's, name one of Taskhold's own with --config"
+            };
+            return Err(Misconfigured(format!("{shown}: {unknown}{advice}")));
+        }
+        let keys = keys.into_iter().map(|key| (key, shown.clone()));
+        self.files.extend(keys);
         Ok(Layer(sections))
     }
 
@@ -163,6 +228,46 @@ impl Sources {
     }
 }
 
+/// An option of the command line, the key of the setting that it gives, and its value.
+pub type Overridden = (&'static str, &'static str, String);
+
+/// Says why a file is not TOML. The parser's text shows the line, which may hold a secret.
+fn malformed_file(shown: &str, error: &ConfigError) -> Misconfigured {
+    let error = match error {
+        ConfigError::FileParse { cause, .. } => cause.to_string(),
+        error => error.to_string(),
+    };
+    let mut lines = error.lines().filter(|line| !line.trim().is_empty());
+    let (first, last) = (lines.next().unwrap_or_default(), lines.next_back());
+    let last = last.map(|last| format!(": {last}")).unwrap_or_default();
+    Misconfigured(format!("{shown}: {first}{last}"))
+}
+
+/// Returns every key with its section, and what stands outside of a section by its name.
+fn keys(sections: &Map<String, Value>) -> Vec<String> {
+    let mut keys: Vec<_> = sections
+        .iter()
+        .flat_map(|(section, value)| match &value.kind {
+            ValueKind::Table(keys) => keys.keys().map(|key| format!("{section}.{key}")).collect(),
+            _ => vec![section.clone()],
+        })
+        .collect();
+    keys.sort();
+    keys
+}
+
+/// Refuses keys that no setting has.
+fn refuse_unknown_keys(keys: &[String]) -> Result<(), String> {
+    let defaults = File::from_str(DEFAULT, FileFormat::Toml).collect();
+    let known = self::keys(&defaults.unwrap_or_default());
+    let is_known =
+        |key: &String| known.contains(key) || SECRETS.iter().any(|(secret, _)| secret == key);
+    match keys.iter().find(|key| !is_known(key)) {
+        None => Ok(()),
+        Some(key) => Err(format!("there is no setting {key}")),
+    }
+}
+
 /// A file that was read.
 #[derive(Debug, Clone)]
 struct Layer(Map<String, Value>);
@@ -180,16 +285,10 @@ impl Source for Layer {
 /// Returns the variables, and whether there is a file `.env` in the working folder. One in a folder above may
 /// be that of another program or another user.
 fn environment() -> Result<(HashMap<String, String>, bool), Misconfigured> {
-    let mut environment = HashMap::new();
-    let dotenv = own_file::open(Path::new(DOTENV))?;
+    let dotenv = text::read_own(Path::new(DOTENV))?;
     let has_dotenv = dotenv.is_some();
-    for line in dotenv.into_iter().flat_map(dotenvy::from_read_iter) {
-        // The error would repeat the line, which may hold a secret.
-        let (name, value) = line.map_err(|_| {
-            Misconfigured("a line of the file .env is malformed, or the file cannot be read".into())
-        })?;
-        environment.insert(name, value);
-    }
+    let mut environment = dotenv::parse(&dotenv.unwrap_or_default(), is_ours)
+        .map_err(|error| Misconfigured(format!("{DOTENV}, {error}")))?;
     for (name, value) in std::env::vars_os() {
         match (name.into_string(), value.into_string()) {
             (Ok(name), Ok(value)) => {
@@ -204,10 +303,15 @@ fn environment() -> Result<(HashMap<String, String>, bool), Misconfigured> {
 /// Refuses a variable of ours that is not UTF-8: if it were ignored, another value would stay in force.
 fn refuse_if_ours(name: Result<String, OsString>) -> Result<(), Misconfigured> {
     let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
-    if name.starts_with("TASKHOLD_") || WELL_KNOWN.iter().any(|(known, _)| *known == name) {
+    if is_ours(&name) {
         return Err(Misconfigured(format!("the variable {name} is not UTF-8")));
     }
     Ok(())
+}
+
+fn is_ours(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with("TASKHOLD_")
+        || WELL_KNOWN.iter().any(|(known, _)| *known == name)
 }
 
 /// The settings that must not be in a file, and the variables for them.
