@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_cors::CorsError;
 use actix_web::body::MessageBody;
@@ -109,7 +109,7 @@ pub(crate) async fn handle(
         method = method.as_str(),
         route = route.as_deref().unwrap_or("-"),
         status = status.as_u16(),
-        duration_ms = duration.as_secs_f64() * 1e3,
+        duration_ms = milliseconds(duration),
         request_id = context.request_id,
         user = user.map(field::display),
         trace_id = trace_id.map(field::display),
@@ -125,6 +125,11 @@ pub(crate) async fn handle(
     }
     metrics::record(&method, route, status, duration);
     outcome.map_err(Error::from)
+}
+
+/// Returns a duration in milliseconds with three decimals.
+fn milliseconds(duration: Duration) -> f64 {
+    f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1e3
 }
 
 /// Opens the span of a request, with the names of OpenTelemetry's conventions for HTTP servers. The
@@ -271,12 +276,16 @@ struct ErrorChain<'a>(&'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut text = self.0.to_string();
         let mut source = self.0.source();
         while let Some(error) = source {
-            write!(f, ": {error}")?;
+            let cause = error.to_string();
+            // An error of a driver repeats its cause.
+            if !text.ends_with(&cause) {
+                text = format!("{text}: {cause}");
+            }
             source = error.source();
         }
-        Ok(())
+        f.write_str(&text)
     }
 }

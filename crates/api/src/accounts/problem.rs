@@ -8,6 +8,8 @@ use super::{rate_limit_headers, whole_seconds};
 use crate::problem::{CHALLENGE, INVALID_TOKEN_CHALLENGE, Kind, Problem};
 
 const WRONG_PASSWORD: &str = "The password is wrong";
+const PASSWORD_REQUIRED: &str =
+    "The password of the account is required, as the member `password` of the body";
 
 impl Problem {
     /// Returns the problem that an error of accounts is. `field` names the member that held the
@@ -26,6 +28,8 @@ impl Problem {
             AccountError::WrongPassword => {
                 Self::new(Kind::ValidationError, WRONG_PASSWORD).with_error(field, WRONG_PASSWORD)
             }
+            AccountError::PasswordRequired => Self::new(Kind::ValidationError, PASSWORD_REQUIRED)
+                .with_error(field, PASSWORD_REQUIRED),
             AccountError::UnsuitablePassword(broken) => {
                 Violations::from(Violation::NewPassword(broken)).into()
             }

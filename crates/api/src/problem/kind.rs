@@ -87,7 +87,7 @@ impl Kind {
     pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::MalformedRequest => ("MALFORMED_REQUEST", "The request is malformed"),
-            Self::Unauthorized => ("UNAUTHORIZED", "A valid token is required"),
+            Self::Unauthorized => ("UNAUTHORIZED", "Not authenticated"),
             Self::Forbidden => ("FORBIDDEN", "Not yours to change"),
             Self::NotFound => ("NOT_FOUND", "Not found"),
             Self::MethodNotAllowed => ("METHOD_NOT_ALLOWED", "The method is not allowed here"),

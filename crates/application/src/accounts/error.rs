@@ -20,6 +20,9 @@ pub enum AccountError {
     /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
+    /// No password was given, and the account has one.
+    #[error("the password is missing")]
+    PasswordRequired,
     /// The new password breaks a rule that depends on the account.
     #[error(transparent)]
     UnsuitablePassword(#[from] PasswordError),
@@ -64,6 +67,7 @@ impl AccountError {
             Self::EmailTaken => Some("email_taken"),
             Self::WrongCredentials => Some("wrong_credentials"),
             Self::WrongPassword => Some("wrong_password"),
+            Self::PasswordRequired => Some("missing_password"),
             Self::UnsuitablePassword(_) => Some("unsuitable_password"),
             Self::NoPassword => Some("no_password"),
             Self::InvalidRefreshToken => Some("invalid_refresh_token"),

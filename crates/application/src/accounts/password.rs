@@ -68,8 +68,8 @@ impl AccountService {
     /// account has none, a token that was `issued` within [`MAX_FRESH_AGE`].
     ///
     /// # Errors
-    /// [`AccountError`]: `WrongPassword`, `FreshTokenRequired`, `RateLimited`, `Busy`, and those of the
-    /// store.
+    /// [`AccountError`]: `PasswordRequired`, `WrongPassword`, `FreshTokenRequired`, `RateLimited`, `Busy`, and
+    /// those of the store.
     pub async fn delete(
         &self,
         caller: &UserId,
@@ -93,7 +93,7 @@ impl AccountService {
     ) -> Result<&'static str, AccountError> {
         let confirmed = match self.account(caller).await? {
             Some(user) if user.password.is_some() => {
-                let password = password.ok_or(AccountError::WrongPassword)?;
+                let password = password.ok_or(AccountError::PasswordRequired)?;
                 self.confirm_password(&user, password, client).await?;
                 "password"
             }

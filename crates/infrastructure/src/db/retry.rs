@@ -204,7 +204,9 @@ impl RetryPolicy {
         metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => outcome)
             .record(duration);
         if duration >= self.slow_after {
-            let duration_ms = duration.as_secs_f64() * 1e3;
+            // With three decimals.
+            let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+            let duration_ms = f64::from(micros) / 1e3;
             tracing::warn!(operation, outcome, duration_ms, "a store call was slow");
         }
     }
