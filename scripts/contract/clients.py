@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from benchmark.build import target_folder
 from benchmark.processes import Failed
 
 from .environment import ROOT, installed, installed_node, with_path
@@ -67,7 +68,7 @@ def typescript(document, folder):
 def go(document, folder):
     """Generates the client of OpenAPI Generator for Go, and compiles a program that uses it."""
     programs = installed(*GO)
-    environment = with_path(programs, GOCACHE=str(ROOT / "target/go"), GOPROXY="off", GOTOOLCHAIN="local")
+    environment = with_path(programs, GOCACHE=str(target_folder() / "go"), GOPROXY="off", GOTOOLCHAIN="local")
     do("openapi-generator", [
         programs / "openapi-generator-cli", "generate", "--generator-name", "go", "--input-spec", document,
         "--output", folder / "taskhold", "--additional-properties", "packageName=taskhold,withGoMod=false",

@@ -50,6 +50,7 @@ mod lists;
 mod load;
 mod lost_commit;
 mod media_types;
+mod messages;
 mod missing_store;
 mod model;
 mod mounts;

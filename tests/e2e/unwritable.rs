@@ -11,7 +11,7 @@ use crate::disk_full::FullDatabase;
 use crate::service::{Database, SECRET, run, taskhold};
 
 /// Returns the command as run by a user whom the modes of files bind, who owns the folder. Root ignores them.
-fn as_ordinary_user(folder: &Path, command: Command) -> Command {
+pub fn as_ordinary_user(folder: &Path, command: Command) -> Command {
     let Some(user) = server_user() else {
         return command;
     };
