@@ -114,7 +114,7 @@ pub(crate) fn difference(expected: &Contents, found: &Contents) -> Option<String
             None => return Some(format!("the table {name} is missing")),
             Some(found) if found.rows != expected.rows => {
                 return Some(format!(
-                    "the table {name} has {} rows instead of {}",
+                    "the number of rows in the table {name} is {} instead of {}",
                     found.rows, expected.rows
                 ));
             }
@@ -237,7 +237,7 @@ mod tests {
             (&[("tasks", 2, "aa")], Some("the table users is missing")),
             (
                 &[("tasks", 3, "aa"), ("users", 1, "bb")],
-                Some("the table tasks has 3 rows instead of 2"),
+                Some("the number of rows in the table tasks is 3 instead of 2"),
             ),
             (
                 &[("tasks", 2, "aa"), ("users", 1, "cc")],

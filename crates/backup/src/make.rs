@@ -210,7 +210,7 @@ pub(crate) async fn check_integrity(session: &mut MaintenanceSession) -> Result<
     }
     if orphans > 0 {
         return Err(BackupError::Mismatch(format!(
-            "{orphans} rows of the SQLite file refer to rows that are not there"
+            "rows of the SQLite file that refer to rows that are not there: {orphans}"
         )));
     }
     Ok(())

@@ -119,7 +119,8 @@ pub(crate) async fn occupied(
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut **connection).await);
         let count = count.map_err(BackupError::sql("look whether the store is empty"))?;
         if count > 0 {
-            return Ok(Some(format!("{} has {count} rows", table.name)));
+            let rows = if count == 1 { "row" } else { "rows" };
+            return Ok(Some(format!("{} has {count} {rows}", table.name)));
         }
     }
     Ok(None)

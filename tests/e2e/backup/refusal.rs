@@ -24,7 +24,7 @@ async fn restore_over_rows_needs_the_typed_name(database: Database) {
     let before = contents(&database).await;
 
     database.restore(&backup).assert_refused(
-        "is not empty (users has 1 rows): restore into an empty one, or say --force",
+        "is not empty (users has 1 row): restore into an empty one, or say --force",
     );
     assert!(contents(&database).await == before);
     let variables = [("DATABASE_URL", database.url.as_str())];

@@ -72,7 +72,7 @@ impl RevokedSince {
     }
 }
 
-const REPLAYED: &str = "from the store that was served: 1 accounts deleted again, 1 deactivated again, \
+const REPLAYED: &str = "from the store that was served: 1 account deleted again, 1 deactivated again, \
     3 revocations of tokens";
 
 async fn restore_over_the_same_store_reapplies_revocations(database: Database) {
@@ -99,7 +99,7 @@ async fn lost_accounts_are_not_treated_as_deleted(database: Database) {
     execute(&database, "DELETE FROM users").await;
     let printed = database.restore_over(&since.backup).assert_success();
     assert!(printed.contains("0 accounts deleted again"), "{printed}");
-    assert!(printed.contains("lacks at least 1 accounts"), "{printed}");
+    assert!(printed.contains("lacks at least 1 account"), "{printed}");
     let users = database.run_command(&["user", "list"]).assert_success();
     for person in [
         &since.deleted,
