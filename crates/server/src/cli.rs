@@ -55,7 +55,6 @@ pub enum Command {
     Token(Token),
     /// Ask a running service whether it and its database are healthy
     Health(Health),
-    #[expect(clippy::doc_markdown, reason = "people read it in a terminal")]
     /// Print the OpenAPI document of the API
     Openapi,
     /// Check what the service needs, and say what is wrong and what to do about it; changes nothing

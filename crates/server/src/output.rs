@@ -72,7 +72,7 @@ pub fn reasons(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Returns a number with a noun, which is in the plural but for 1.
-pub fn count<N: Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
     let ending = if number == N::from(1) { "" } else { "s" };
     format!("{number} {noun}{ending}")
 }

@@ -274,7 +274,7 @@ impl Report {
         }
         if total.deleted_since > 0 {
             lines.push(format!(
-                "imported before and deleted since: {}; --again imports such rows again, as new tasks",
+                "imported before and deleted since: {}; --again imports them again, as new tasks",
                 count(total.deleted_since, "task")
             ));
         }

@@ -241,14 +241,12 @@ fn explained(error: &anyhow::Error) -> String {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == ErrorKind::PermissionDenied);
-    let mut text = reasons(error.as_ref());
-    if is_denied {
-        let user = rustix::process::geteuid().as_raw();
-        text.push_str(&format!(
-            "; give the folder and what is in it to user {user}, whom this program runs as"
-        ));
+    let text = reasons(error.as_ref());
+    if !is_denied {
+        return text;
     }
-    text
+    let user = rustix::process::geteuid().as_raw();
+    format!("{text}; give the folder and what is in it to user {user}, whom this program runs as")
 }
 
 /// Refuses a `DIRECT_URL` that names another database: a command that deletes data would delete it elsewhere

@@ -142,8 +142,8 @@ impl<'a> Value<'a> {
                         ('\'', _) if ![quote, '\\'].contains(&next) => text.push('\\'),
                         _ => {
                             doubt = Some(
-                                "has a \\ that programs read differently: put it in single quotes, where only \\' and \\\\ are refused",
-                            )
+                                "has a \\ that programs read differently: put it in single quotes, with neither ' nor \\ after it",
+                            );
                         }
                     }
                     text.push(next);
