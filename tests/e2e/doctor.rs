@@ -181,7 +181,7 @@ async fn missing_old_or_unverified_backup_is_reported(database: Database) {
 
     fs::write(backup.join("manifest.json"), "{").expect("written");
     Report::of(&database, &production)
-        .assert_finding("damaged", "warning", "1 backups")
+        .assert_finding("damaged", "warning", "1 backup in")
         .assert_finding("backup", "problem", "there is none");
 }
 

@@ -150,23 +150,20 @@ fn read_only_disk_is_refused_at_the_start() {
 /// The last connection to close removes SQLite's log.
 #[test]
 fn start_that_fails_closes_the_store() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = taken.local_addr().expect("an address").to_string();
-    for setting in ["TASKHOLD__METRICS__ADDRESS", "PORT"] {
-        let database = Database::sqlite();
-        let value = match setting {
-            "PORT" => address.rsplit(':').next().expect("a port"),
-            _ => &address,
-        };
-        let variables = [
-            ("DATABASE_URL", database.url.as_str()),
-            ("JWT_SECRET", SECRET),
-            (setting, value),
-        ];
-        let served = run(database.folder.path(), &variables, &["serve"]);
-        assert_eq!(served.status.code(), Some(1), "{served:?}");
-        let data = database.folder.path().join("data");
-        assert!(data.join("taskhold.db").exists());
-        assert!(!data.join("taskhold.db-wal").exists(), "{setting}");
-    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let database = Database::sqlite();
+    // Both can be bound to the same address, and only one can listen on it.
+    let variables = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("JWT_SECRET", SECRET),
+        ("TASKHOLD__METRICS__ADDRESS", &address),
+        ("PORT", address.rsplit(':').next().expect("a port")),
+    ];
+    let served = run(database.folder.path(), &variables, &["serve"]);
+    assert_eq!(served.status.code(), Some(1), "{served:?}");
+    let data = database.folder.path().join("data");
+    assert!(data.join("taskhold.db").exists());
+    assert!(!data.join("taskhold.db-wal").exists(), "{served:?}");
 }

@@ -14,7 +14,7 @@ fn unknown_members_are_named() {
     );
     let refused = database.taskhold(&["import", &file, "--strict"]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    for name in ["done in 2 rows", "dueDate in 1 rows", "color in 1 rows"] {
+    for name in ["done in 2 rows", "dueDate in 1 row", "color in 1 row"] {
         assert!(text(&refused.stderr).contains(name), "{refused:?}");
     }
     assert_eq!(text(&refused.stdout), "");

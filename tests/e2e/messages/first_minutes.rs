@@ -32,7 +32,7 @@ fn no_target_and_no_script_guesses_where_cargo_builds() {
     let makefile = read("Makefile");
     let targets = makefile
         .lines()
-        .filter_map(|line| line.split_once(":").filter(|_| line.contains(": ")));
+        .filter_map(|line| line.split_once(':').filter(|_| line.contains(": ")));
     let targets: Vec<_> = targets
         .map(|(name, _)| name)
         .filter(|name| {
@@ -98,7 +98,7 @@ fn scripts_ask_cargo_for_the_program() {
 fn readme_says_how_to_get_a_token_an_account_and_another_port() {
     let readme = read("README.md");
     for part in [
-        "make -s token USER_ID=anna",
+        "make token USER_ID=anna",
         "/api/auth/register",
         "PORT=9000 make serve",
     ] {
