@@ -118,6 +118,7 @@ pub struct Server {
     pub trusted_proxies: TrustedProxies,
     #[serde(deserialize_with = "base_path")]
     pub base_path: BasePath,
+    #[serde(deserialize_with = "values::flag")]
     pub accept_weak_etags: bool,
 }
 

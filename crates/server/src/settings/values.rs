@@ -148,7 +148,7 @@ pub fn optional_milliseconds<'de, D: Deserializer<'de>>(
 pub fn optional_number<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<NonZeroU16>, D::Error> {
-    u16::deserialize(deserializer).map(NonZeroU16::new)
+    whole(deserializer).map(NonZeroU16::new)
 }
 
 /// Reads words that are separated by spaces.
