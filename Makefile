@@ -27,7 +27,7 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL
 FAST = $(filter-out issuer issuer_keys,e2e $(basename $(notdir $(wildcard crates/*/tests/*))))
 NOT_FAST = another_database_kind another_instance batched:: batching:: clients:: compose_settings concurrent_guesses \
 	connecting:: copy:: disk_full docs_page doctor::server fault_1_ import::faults jwks key_in_flight lost_commit \
-	lost_reply lost_store migrate_names other_database_kind other_store paused:: pooler postgres power_cut promtool read_only:: recovery:: \
+	lost_reply lost_store migrate_names other_database_kind other_store paused:: pooler postgres power_cut promtool proxies:: fail2ban read_only:: recovery:: \
 	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found
 
 .PHONY: test-fast
@@ -46,7 +46,7 @@ soak: test-programs ## Run the tests that kill, restart and compare for much lon
 
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer haproxy nginx caddy openssl sqlite3 chromium promtool
+	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium promtool
 	@scripts/ensure-pgbouncer
 
 bench: build ## Measure the service against the database, on both stores (docs/performance.md)

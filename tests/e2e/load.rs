@@ -1,5 +1,5 @@
-//! Clients that create and read tasks, each as a user of its own and on one connection. They retry nothing
-//! and record every failure.
+//! Clients that create and read tasks, each as a user of its own and on one connection. They record every failure,
+//! and retry nothing unless told to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,10 +24,12 @@ struct History {
 }
 
 impl History {
-    /// Creates tasks and reads them until `stop` is set or a request fails.
+    /// Creates tasks and reads them until `stop` is set or a request fails. If `repeats`, a creation that is
+    /// answered with 502 is sent again under the same key.
     async fn record(
         user: String,
         url: String,
+        repeats: bool,
         stop: Arc<AtomicBool>,
         succeeded: Arc<AtomicUsize>,
     ) -> Self {
@@ -39,8 +41,22 @@ impl History {
             }
             let title = format!("round {round}");
             let task = json!({"title": title});
-            let creation = request("POST", "/api/v1/tasks", &user, Some(&task));
-            let Some(created) = history.exchange(&mut socket, &creation, 201).await else {
+            let mut creation = request("POST", "/api/v1/tasks", &user, Some(&task));
+            if repeats {
+                let key = format!("idempotency-key: {round}\r\nhost:");
+                creation = creation.replacen("host:", &key, 1);
+            }
+            let created = loop {
+                let created = history.exchange(&mut socket, &creation, 201).await;
+                match history.failures.last() {
+                    Some(failure) if repeats && failure.contains("status: 502") => {
+                        history.failures.pop();
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    _ => break created,
+                }
+            };
+            let Some(created) = created else {
                 break;
             };
             history.acknowledged.insert(title);
@@ -80,6 +96,15 @@ pub struct Load {
 
 impl Load {
     pub fn start(url: &str, clients: usize) -> Self {
+        Self::start_with(url, clients, false)
+    }
+
+    /// Starts clients that send a creation again if a proxy answers with 502.
+    pub fn start_repeating(url: &str, clients: usize) -> Self {
+        Self::start_with(url, clients, true)
+    }
+
+    fn start_with(url: &str, clients: usize, repeats: bool) -> Self {
         let (stop, succeeded) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let clients = (0..clients)
             .map(|number| {
@@ -87,6 +112,7 @@ impl Load {
                 let history = History::record(
                     user.clone(),
                     url.to_owned(),
+                    repeats,
                     stop.clone(),
                     succeeded.clone(),
                 );

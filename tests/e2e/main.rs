@@ -61,6 +61,7 @@ mod plans;
 mod pooler;
 mod power_cut;
 mod process;
+mod proxies;
 mod query_parameters;
 mod read_only;
 mod recovery;
