@@ -11,6 +11,7 @@ use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::small_disk::SmallDisk;
 
 use crate::import::assert_counts;
+use crate::observability::series;
 use crate::service::{Answer, Client, Database, SECRET, Service, WAIT_TIMEOUT, path, taskhold};
 
 /// Enough for SQLite's log (4 MB) and some thousand tasks.
@@ -126,6 +127,13 @@ async fn full_disk_returns_503_and_loses_nothing() {
     };
     assert_eq!(ready(&service).await, 503);
     assert!(service.log().contains("is full"), "{}", service.log());
+    let metrics = service.text("/metrics").await;
+    let full_disk = [r#"cause="disk_full""#];
+    let counted = series(&metrics, "taskhold_store_failures_total", &full_disk);
+    assert!(counted.is_some_and(|count| count >= 1.0), "{metrics}");
+    let in_folder = [r#"folder="store""#];
+    let free = series(&metrics, "taskhold_disk_free_bytes", &in_folder);
+    assert!(free.is_some(), "{metrics}");
     println!("told after {:?}", asked.elapsed());
     assert!(
         asked.elapsed() < Duration::from_secs(10),

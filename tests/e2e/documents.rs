@@ -34,9 +34,9 @@ const RUN: [(&str, &str, &str); 5] = [
         "the_move_from_the_console_works_when_pasted",
     ),
     (
-        "docs/operations/alerts.md",
+        "docs/operations/logs.md",
         "tests/e2e/guide.rs",
-        "a_users_lines_are_found_as_the_page_of_alerts_says",
+        "a_users_lines_are_found_as_the_page_of_logs_says",
     ),
     (
         "docs/operations/backup.md",

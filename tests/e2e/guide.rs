@@ -153,8 +153,8 @@ async fn every_example_of_the_api_guide_answers_as_it_says() {
 }
 
 #[tokio::test]
-async fn a_users_lines_are_found_as_the_page_of_alerts_says() {
-    let page = include_str!("../../docs/operations/alerts.md");
+async fn a_users_lines_are_found_as_the_page_of_logs_says() {
+    let page = include_str!("../../docs/operations/logs.md");
     assert_eq!(documented_examples_work(page).await, 1);
 }
 

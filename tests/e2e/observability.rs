@@ -1,6 +1,7 @@
 //! Metrics, alerts, the request log, and spans.
 
 mod collector;
+mod fail2ban;
 mod log;
 mod prometheus;
 mod secrecy;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::service::{Database, Service, eventually, http, path, token};
 
 /// Returns the value of the only series with this name and all of these labels, or `None` without one.
-fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
+pub fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let mut found = metrics.lines().filter(|line| {
         line.starts_with(name)
             && line[name.len()..].starts_with(['{', ' '])

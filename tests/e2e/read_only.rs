@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
+use crate::observability::series;
 use crate::service::{Answer, Client, Service, TASKS, eventually, path};
 
 async fn execute(admin: &mut PgConnection, statement: &'static str) {
@@ -114,6 +115,15 @@ async fn read_only_server_returns_503_and_no_defect() {
         "{:?}",
         asked.elapsed()
     );
+    let metrics = service.text("/metrics").await;
+    let counted = series(
+        &metrics,
+        "taskhold_store_failures_total",
+        &["cause=\"read_only\""],
+    );
+    assert!(counted.is_some_and(|count| count >= 1.0), "{metrics}");
+    let ready = service.client_with(None).get("/health/ready").await;
+    assert_eq!(ready.body["reason"], "store_takes_no_writes", "{ready:?}");
     execute(
         &mut admin,
         "ALTER SYSTEM RESET default_transaction_read_only",

@@ -225,6 +225,7 @@ fn services(store: &MemoryStore) -> Services {
         clock,
         ids,
         origins: Vec::new(),
+        left_out: taskhold_api::request_log::LeftOut::default(),
         traces: None,
         metrics: None,
     }

@@ -1,10 +1,8 @@
 //! Whether the service runs, and whether it can serve requests.
 
-use std::error::Error as _;
-
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
-use taskhold_application::readiness::{NotReady, Readiness};
+use taskhold_application::readiness::Readiness;
 use utoipa::ToSchema;
 
 use crate::route::{Access, Endpoint};
@@ -23,6 +21,10 @@ pub(crate) struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, examples("connected", "disconnected"))]
     database: Option<&'static str>,
+    /// Why it is not ready: `store_unavailable`, `store_takes_no_writes`, `schema_outdated` or `stopping`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, examples("schema_outdated"))]
+    reason: Option<&'static str>,
 }
 
 /// Whether the store answers
@@ -79,24 +81,17 @@ async fn live() -> HttpResponse {
     path = "/health/ready",
     responses(
         (status = 200, description = "Requests are served here.", body = Health, example = json!({"status": "ready"})),
-        (status = 503, description = "Requests are to be sent elsewhere.", body = Health, example = json!({"status": "not ready"})),
+        (status = 503, description = "Requests are to be sent elsewhere.", body = Health, example = json!({"status": "not ready", "reason": "schema_outdated"})),
     ),
 )]
 async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
     match readiness.check().await {
         Ok(()) => respond(&mut HttpResponse::Ok(), "ready", None),
-        Err(reason) => {
-            let action = match reason {
-                NotReady::SchemaOutdated => "; run `taskhold migrate up`",
-                NotReady::ReadOnly(_) => "; `taskhold doctor` says more",
-                _ => "",
-            };
-            let causes = std::iter::successors(reason.source(), |cause| (*cause).source());
-            let causes: Vec<_> = causes.map(ToString::to_string).collect();
-            let cause = causes.join(": ");
-            tracing::warn!(reason = %format_args!("{reason}{action}"), cause, "not ready");
-            respond(&mut HttpResponse::ServiceUnavailable(), "not ready", None)
-        }
+        Err(reason) => HttpResponse::ServiceUnavailable().json(Health {
+            status: "not ready",
+            database: None,
+            reason: Some(reason.code()),
+        }),
     }
 }
 
@@ -105,5 +100,9 @@ fn respond(
     status: &'static str,
     database: Option<&'static str>,
 ) -> HttpResponse {
-    response.json(Health { status, database })
+    response.json(Health {
+        status,
+        database,
+        reason: None,
+    })
 }

@@ -17,6 +17,7 @@
 //! | `header_values` | parsing of header values with parameters and quoted strings |
 //! | `conditional`, [`idempotency`] | the headers `If-Match`, `If-None-Match` and `Idempotency-Key` |
 //! | [`problem`] | [`Problem`](problem::Problem), the error type, as `application/problem+json` |
+//! | [`request_log`] | what the log says of requests |
 //! | [`trace`] | the trace that a request belongs to |
 //!
 //! A request passes [`middleware`], is routed by [`route`], is authenticated as a [`caller`], has its
@@ -57,7 +58,7 @@ mod openapi;
 mod panics;
 mod parameters;
 pub mod problem;
-mod request_log;
+pub mod request_log;
 pub mod route;
 pub mod routes;
 mod schema;
@@ -70,6 +71,7 @@ use crate::client_address::TrustedProxies;
 use crate::conditional::AcceptWeakETags;
 use crate::cors::Origin;
 use crate::metrics::Metrics;
+use crate::request_log::LeftOut;
 use crate::trace::Traces;
 
 /// The services that the API is built on. A clone shares them.
@@ -101,6 +103,8 @@ pub struct Services {
     pub origins: Vec<Origin>,
     /// What `/metrics` serves; `None` if another listener serves it.
     pub metrics: Option<Metrics>,
+    /// The requests that are left out of the log.
+    pub left_out: LeftOut,
     /// Where spans are sent; `None` if they are not.
     pub traces: Option<Arc<dyn Traces>>,
 }
@@ -133,6 +137,7 @@ pub fn app(
         .app_data(web::Data::<dyn Clock>::from(services.clock))
         .app_data(web::Data::<dyn Ids>::from(services.ids))
         .app_data(web::Data::new(services.metrics))
+        .app_data(web::Data::new(services.left_out))
         .app_data(web::Data::new(services.traces))
         .configure(|config| route::configure(config, &endpoints))
         .default_service(web::to(route::no_such_route))

@@ -3,11 +3,13 @@
 //! is shutting down.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use actix_cors::CorsError;
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
@@ -15,16 +17,18 @@ use actix_web::http::header::{
 };
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError, web};
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
+use taskhold_application::request;
 use tracing::field::{self, Empty};
 use tracing::{Instrument as _, Span};
 
 use crate::base_path::BasePath;
 use crate::problem::{Problem, RequestContext};
-use crate::request_log::{self, Pseudonym};
+use crate::request_log::{self, LeftOut, Pseudonym};
 use crate::trace::{TraceParent, Traces};
 use crate::{body, metrics, target};
 
@@ -60,6 +64,8 @@ pub(crate) async fn handle(
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
     let method = request.method().clone();
+    let left_out = request.app_data::<web::Data<LeftOut>>();
+    let left_out = left_out.map_or_else(LeftOut::default, |left_out| *left_out.get_ref());
     base_path.remove_from(&mut request);
     let context = RequestContext {
         path: instance(&format!("{}{}", base_path.as_str(), request.path())),
@@ -75,15 +81,17 @@ pub(crate) async fn handle(
         }
         None => (Span::none(), parent.map(|parent| parent.trace_id)),
     };
+    let id: Arc<str> = context.request_id.as_str().into();
     let response = match target::check(&request) {
         Ok(()) => {
-            let response = next.call(request).instrument(span.clone()).await;
+            let handled = next.call(request).instrument(span.clone());
+            let response = request::scope(Arc::clone(&id), handled).await;
             response.map_err(|error| of_framework(&error))
         }
         Err(problem) => Err(problem),
     };
     let mut outcome = match response {
-        Ok(response) => Ok(complete(response, &context)),
+        Ok(response) => Ok(scope_body(complete(response, &context), id)),
         Err(problem) => Err(FailedRequest {
             problem,
             context: context.clone(),
@@ -104,18 +112,20 @@ pub(crate) async fn handle(
         Err(failed) => (None, failed.status_code(), None),
     };
     let duration = started.elapsed();
-    tracing::info!(
-        target: request_log::TARGET,
-        method = method.as_str(),
-        route = route.as_deref().unwrap_or("-"),
-        status = status.as_u16(),
-        duration_ms = milliseconds(duration),
-        request_id = context.request_id,
-        user = user.map(field::display),
-        trace_id = trace_id.map(field::display),
-        parent_id = parent.map(|parent| field::display(parent.parent_id)),
-        "request"
-    );
+    if !left_out.includes(route.as_deref(), status) {
+        tracing::info!(
+            target: request_log::TARGET,
+            method = method.as_str(),
+            route = route.as_deref().unwrap_or("-"),
+            status = status.as_u16(),
+            duration_ms = milliseconds(duration),
+            request_id = context.request_id,
+            user = user.map(field::display),
+            trace_id = trace_id.map(field::display),
+            parent_id = parent.map(|parent| field::display(parent.parent_id)),
+            "request"
+        );
+    }
     if let Some(traces) = traces.as_ref() {
         let name = route
             .as_deref()
@@ -130,6 +140,36 @@ pub(crate) async fn handle(
 /// Returns a duration in milliseconds with three decimals.
 fn milliseconds(duration: Duration) -> f64 {
     f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1e3
+}
+
+/// A response body that is made on behalf of a request: pages of a long list are read while it is sent.
+struct ScopedBody {
+    id: Arc<str>,
+    body: BoxBody,
+}
+
+impl MessageBody for ScopedBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let id = Arc::clone(&self.id);
+        request::sync_scope(id, || Pin::new(&mut self.body).poll_next(context))
+    }
+}
+
+/// Returns the response with a body that is made on behalf of the request, if it is not complete yet.
+fn scope_body(response: ServiceResponse, id: Arc<str>) -> ServiceResponse {
+    response.map_body(|_, body| match body.size() {
+        BodySize::Stream => BoxBody::new(ScopedBody { id, body }),
+        BodySize::None | BodySize::Sized(_) => body,
+    })
 }
 
 /// Opens the span of a request, with the names of OpenTelemetry's conventions for HTTP servers. The

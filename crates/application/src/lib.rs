@@ -14,6 +14,7 @@
 //! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): what a user is called in the log |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): whether requests can be served |
+//! | [`request`] | the id of the request on whose behalf a use case runs |
 //! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
 //! | [`passwords`] | [`PasswordHasher`](passwords::PasswordHasher): the port for password hashing |
 //! | [`clock`], [`ids`] | the ports for the time and for new ids, with those of the system |
@@ -61,3 +62,5 @@ pub mod security_log;
 pub mod tasks;
 pub mod tokens;
 pub mod user_limit;
+
+pub use taskhold_repository::request;

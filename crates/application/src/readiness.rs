@@ -1,7 +1,8 @@
 //! Whether the service can serve requests.
 
-use std::sync::Arc;
+use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use taskhold_repository::error::StoreError;
@@ -15,10 +16,15 @@ pub const STORE_DEADLINE: Duration = Duration::from_secs(2);
 /// How long an answer of the store is cached: one query serves many health checks.
 const CACHED_FOR: Duration = Duration::from_secs(1);
 
+/// How long a failure that lasts is not logged again: load balancers check every second.
+const LOGGED_EVERY: Duration = Duration::from_mins(1);
+
 /// Checks the health of the store, and knows whether the service is shutting down.
 pub struct Readiness {
     store: Arc<dyn StoreHealth>,
     last: Mutex<Option<(Instant, bool)>>,
+    away: Logged,
+    not_ready: Logged,
     draining: AtomicBool,
 }
 
@@ -35,14 +41,50 @@ pub enum NotReady {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store answers and takes no writes.
-    #[error("the store takes no writes")]
+    #[error("the store takes no writes; `taskhold doctor` says more")]
     ReadOnly(#[source] StoreError),
     /// Migrations are missing.
-    #[error("the schema of the store is not the one of this program")]
+    #[error("the schema of the store is older than this program: run `taskhold migrate up`")]
     SchemaOutdated,
     /// The service is shutting down.
     #[error("the service is shutting down")]
     Draining,
+}
+
+impl NotReady {
+    /// Returns the name of the reason for clients, which tells nothing of the store.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::StoreAway | Self::TimedOut | Self::Store(_) => "store_unavailable",
+            Self::ReadOnly(_) => "store_takes_no_writes",
+            Self::SchemaOutdated => "schema_outdated",
+            Self::Draining => "stopping",
+        }
+    }
+}
+
+/// The failure that was logged last, and when.
+#[derive(Default)]
+struct Logged(std::sync::Mutex<Option<(Instant, &'static str)>>);
+
+impl Logged {
+    /// Returns whether a failure must be logged: it is a new one, or has lasted for [`LOGGED_EVERY`] since.
+    fn is_due(&self, failure: &'static str) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due =
+            last.is_none_or(|(at, logged)| logged != failure || at.elapsed() >= LOGGED_EVERY);
+        if is_due {
+            *last = Some((Instant::now(), failure));
+        }
+        is_due
+    }
+
+    /// Notes that there is no failure. Returns whether one was logged.
+    fn end(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take().is_some()
+    }
 }
 
 impl Readiness {
@@ -52,6 +94,8 @@ impl Readiness {
         Self {
             store,
             last: Mutex::new(None),
+            away: Logged::default(),
+            not_ready: Logged::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -90,23 +134,38 @@ impl Readiness {
     }
 
     async fn ping(&self) -> bool {
-        match in_time(self.store.ping()).await {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, cause, "the store does not answer");
+        let failed = match in_time(self.store.ping()).await {
+            Ok(Ok(())) => {
+                self.away.end();
+                return true;
             }
-            Err(late) => tracing::warn!(error = %late, "the store does not answer"),
+            Ok(Err(error)) => error.into(),
+            Err(late) => late,
+        };
+        if self.away.is_due(failed.code()) {
+            tracing::warn!(error = %failed, cause = causes(&failed), "the store does not answer");
         }
         false
     }
 
     /// Checks that requests can be served: the store answers and takes writes, its schema is current, and the
-    /// service is not shutting down.
+    /// service is not shutting down. Logs why not, once a minute.
     ///
     /// # Errors
     /// [`NotReady`].
     pub async fn check(&self) -> Result<(), NotReady> {
+        let checked = self.check_unlogged().await;
+        match &checked {
+            Ok(()) if self.not_ready.end() => tracing::info!("ready again"),
+            Err(reason) if self.not_ready.is_due(reason.code()) => {
+                tracing::warn!(%reason, cause = causes(reason), "not ready");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        checked
+    }
+
+    async fn check_unlogged(&self) -> Result<(), NotReady> {
         if self.is_draining() {
             return Err(NotReady::Draining);
         }
@@ -119,6 +178,13 @@ impl Readiness {
         };
         in_time(check).await?
     }
+}
+
+/// Returns the sources of an error.
+fn causes(error: &NotReady) -> Option<String> {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    (!causes.is_empty()).then(|| causes.join(": "))
 }
 
 async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, NotReady> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
-use sea_orm::sqlx::{self, Connection as _, Executor as _, PgConnection};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_infrastructure::db::connect::ConnectOptions;
 use taskhold_infrastructure::db::session::MaintenanceSession;
@@ -170,7 +170,9 @@ pub(crate) async fn open_alone(file: &Path) -> Result<MaintenanceSession, Backup
     let options = SqliteConnectOptions::new()
         .filename(file)
         .foreign_keys(true)
-        .journal_mode(SqliteJournalMode::Delete);
+        .journal_mode(SqliteJournalMode::Delete)
+        // A check of the whole file takes long by nature: sqlx would warn of it.
+        .disable_statement_logging();
     let connection = SqliteConnection::connect_with(&options).await;
     let connection = connection.map_err(BackupError::sql("open the copy of the SQLite file"))?;
     Ok(MaintenanceSession::Sqlite(Box::new(connection)))

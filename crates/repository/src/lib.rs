@@ -11,6 +11,7 @@
 //! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository): counters of all instances |
 //! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository): keys of idempotent writes |
 //! | [`import`] | [`ImportRepository`](import::ImportRepository): imports of files |
+//! | [`request`] | the id of the request on whose behalf a port is called |
 //! | [`health`] | [`StoreHealth`](health::StoreHealth): whether the store can be used |
 //! | [`error`] | [`StoreError`](error::StoreError): the error of all ports |
 //!
@@ -47,6 +48,7 @@ pub mod idempotency;
 pub mod import;
 pub mod keyed_digest;
 pub mod rate_limits;
+pub mod request;
 pub mod revocations;
 pub mod sessions;
 pub mod tasks;

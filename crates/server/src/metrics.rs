@@ -1,5 +1,6 @@
 //! What is measured, as Prometheus reads it.
 
+mod disk;
 mod process;
 
 use std::net::TcpListener;
@@ -12,6 +13,8 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use taskhold_api::metrics::Metrics;
 use taskhold_infrastructure::Database;
+
+pub use self::disk::run as run_disk_loop;
 
 /// From what the fastest call takes to the longest that a request waits, in seconds. The limits that
 /// `docs/operations/alerts.yml` watches are among them, so that they are not guessed between two others.
@@ -57,6 +60,10 @@ pub fn start() -> anyhow::Result<Recorder> {
     metrics::describe_counter!(
         "taskhold_store_retries_total",
         "Calls that were made again, by what had failed."
+    );
+    metrics::describe_counter!(
+        "taskhold_store_failures_total",
+        "Attempts of calls that failed for a cause that an operator must end."
     );
     metrics::describe_gauge!(
         "taskhold_store_connections",

@@ -91,6 +91,8 @@ async fn serve_on(
     let mut services = services::api(&settings, tokens, secrets, database, &metrics);
     services.traces = export.map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
+    // Logs at once why requests cannot be served, such as a schema that nobody has migrated.
+    _ = readiness.check().await;
     let address = sockets.server.local_addr()?;
     let server = listener::server(sockets.server, &settings.server, services)
         .with_context(|| format!("cannot serve on {address}"))?;
@@ -106,6 +108,12 @@ async fn serve_on(
         .map(|listener| metrics::serve(listener, metrics))
         .transpose()?;
     let housekeeping = services::housekeeping(&settings, database);
+    let store = settings.database.options.url.sqlite_path();
+    let disks = store.map(|path| ("store", path.to_owned()));
+    let disks = disks
+        .into_iter()
+        .chain([("backups", settings.backup.folder.clone())]);
+    tokio::spawn(metrics::run_disk_loop(disks.collect()));
     tokio::spawn(background::run_housekeeping_loop(housekeeping));
     tokio::spawn(background::run_refresh_loop(revocations));
     let schedule = Schedule {

@@ -67,6 +67,7 @@ pub fn api(
         // Served with the API only if they have no address of their own, and never in production.
         metrics: (settings.metrics.address.is_none() && settings.profile != Profile::Production)
             .then(|| metrics.clone()),
+        left_out: settings.left_out,
         traces: None,
     }
 }

@@ -22,6 +22,7 @@ use serde::{Deserialize, Deserializer};
 use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
+use taskhold_api::request_log::LeftOut;
 use taskhold_api::routes::endpoints;
 use taskhold_application::rate_limits::RateLimits;
 use url::Url;
@@ -98,6 +99,8 @@ pub struct Settings {
     pub keys_per_user: NonZeroU64,
     pub tasks: Tasks,
     pub metrics: Metrics,
+    /// The requests that are left out of the log.
+    pub left_out: LeftOut,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +152,8 @@ pub struct Log {
     #[serde(deserialize_with = "values::log_format")]
     pub format: LogFormat,
     pub filter: String,
+    #[serde(deserialize_with = "left_out")]
+    leave_out: LeftOut,
     /// The duration from which a call to the store is logged; `None` if none is.
     #[serde(
         rename = "slow_store_call_ms",
@@ -234,6 +239,7 @@ impl Draft {
             tracing::warn!("{warning}");
         }
         let slow_call = self.sections.log.slow_store_call;
+        let left_out = self.sections.log.leave_out;
         let Sections {
             database, limits, ..
         } = self.sections;
@@ -256,6 +262,7 @@ impl Draft {
             keys_per_user: limits.keys_per_user,
             tasks: self.sections.tasks,
             metrics: self.sections.metrics,
+            left_out,
         })
     }
 }
@@ -281,6 +288,19 @@ fn base_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasePath, D::
         return Err(error(&"the service has paths of its own there"));
     }
     Ok(base_path)
+}
+
+/// Reads the words `health` and `not_found`.
+fn left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LeftOut, D::Error> {
+    let words = values::words(deserializer, |raw| match raw {
+        "health" | "not_found" => Ok(raw.to_owned()),
+        _ => Err("it must be health or not_found"),
+    })?;
+    let has = |word: &str| words.iter().any(|found| found == word);
+    Ok(LeftOut {
+        health: has("health"),
+        not_found: has("not_found"),
+    })
 }
 
 fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {

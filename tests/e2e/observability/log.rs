@@ -1,12 +1,13 @@
 //! The members of a log line.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 
-use crate::service::{Answer, Client, Database, Service, TASKS, eventually};
+use crate::service::{Answer, Client, Database, Service, TASKS, eventually, run};
 
 const JSON: [(&str, &str); 1] = [("TASKHOLD__LOG__FORMAT", "json")];
 
@@ -14,6 +15,9 @@ on_both_stores! {
     log_lines_carry_a_digest_instead_of_the_user_id
     only_a_valid_traceparent_is_logged
     slow_store_call_logs_a_warning
+    left_out_requests_have_no_line
+    slow_calls_of_a_long_list_name_their_request
+    locked_store_is_counted
 }
 
 /// Waits for at least `count` log lines with this member, and returns them.
@@ -133,4 +137,100 @@ async fn slow_store_call_logs_a_warning(database: Database) {
         "{line}"
     );
     assert!(!service.log().contains("unmistakable"));
+    let id = line["request_id"].as_str().expect("a request");
+    let log = service.log();
+    let same = log.lines().filter(|line| line.contains(id));
+    assert!(same.count() >= 2, "the line of the request too: {log}");
+}
+
+async fn left_out_requests_have_no_line(database: Database) {
+    let leave_out = ("TASKHOLD__LOG__LEAVE_OUT", "health not_found");
+    let service = Service::start_with(&database, &[&JSON[..], &[leave_out]].concat()).await;
+    let alice = service.client("alice");
+    for (path, status) in [
+        ("/health", 200),
+        ("/health/live", 200),
+        ("/health/ready", 200),
+        ("/metrics", 200),
+        ("/nothing/here", 404),
+        (TASKS, 200),
+    ] {
+        let request = alice.request(Method::GET, path);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+    }
+    let missing = format!("{TASKS}/01a22555-e46c-754a-9af7-f04a981479e6");
+    assert_eq!(alice.get(&missing).await.status, 404);
+    assert_eq!(alice.get("/api/v1/tasks?sort=x").await.status, 400);
+    let lines = requests(&service, 2).await;
+    let lines: Vec<_> = lines.iter().map(|line| line["status"].as_u64()).collect();
+    assert_eq!(lines, [Some(200), Some(400)]);
+    let metrics = service.text("/metrics").await;
+    let ready = ["route=\"/health/ready\"", "status=\"200\""];
+    let count = "taskhold_http_request_duration_seconds_count";
+    assert_eq!(super::series(&metrics, count, &ready), Some(1.0));
+}
+
+/// The pages of a list are read while it is sent, after its handler has returned.
+async fn slow_calls_of_a_long_list_name_their_request(database: Database) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = folder.join("../../tests/fixtures/storage/90-ten-thousand.json");
+    assert_eq!(database.import(file.to_str().expect("a path"), &[]).0, 0);
+    let limit = [("TASKHOLD__LOG__SLOW_STORE_CALL_MS", "1")];
+    let service = Service::start_with(&database, &[&JSON[..], &limit].concat()).await;
+    let alice = service.client("alice");
+    let list = alice
+        .request(Method::GET, TASKS)
+        .header("x-request-id", "the-list");
+    let answer = Answer::of(list).await;
+    assert!(
+        answer.body["tasks"]
+            .as_array()
+            .is_some_and(|tasks| tasks.len() > 2000)
+    );
+    let calls = lines(&service, "operation", "tasks.list", 2).await;
+    for call in &calls {
+        assert_eq!(call["request_id"], "the-list", "{call}");
+    }
+}
+
+async fn locked_store_is_counted(database: Database) {
+    let service = Service::start(&database).await;
+    let alice = service.client("alice");
+    let counted = async || {
+        let metrics = service.text("/metrics").await;
+        let locked = ["cause=\"locked\""];
+        super::series(&metrics, "taskhold_store_failures_total", &locked).expect("a counter")
+    };
+    alice.create(json!({"title": "one"})).await;
+    assert!(counted().await < 1.0);
+    eventually("the lock is counted", async || {
+        tokio::select! {
+            () = block_writes(&database, Duration::from_secs(7)) => {}
+            // The first writes may come before the lock.
+            () = async { loop { alice.create(json!({"title": "two"})).await; } } => {}
+        }
+        (counted().await >= 1.0).then_some(())
+    })
+    .await;
+}
+
+/// A check of a whole file is slow by nature: it is no statement that the driver should warn of.
+#[test]
+fn backup_and_verification_log_no_statement() {
+    let database = Database::sqlite();
+    let log = [
+        ("DATABASE_URL", database.url.as_str()),
+        ("TASKHOLD__LOG__FILTER", "info,sqlx::query=debug"),
+    ];
+    for arguments in [
+        &["migrate", "up"][..],
+        &["backup"],
+        &["backup", "verify"],
+        &["doctor"],
+    ] {
+        let done = run(database.folder.path(), &log, arguments);
+        let printed = String::from_utf8_lossy(&done.stderr);
+        assert!(!printed.contains("PRAGMA"), "{arguments:?}: {printed}");
+    }
 }

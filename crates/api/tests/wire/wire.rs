@@ -149,6 +149,7 @@ impl Wire {
             ids,
             origins: Vec::new(),
             metrics: None,
+            left_out: taskhold_api::request_log::LeftOut::default(),
             traces: None,
         };
         Self {

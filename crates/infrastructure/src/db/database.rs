@@ -9,13 +9,14 @@ use deadpool::managed::Pool;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
-use taskhold_repository::error::StoreError;
+use taskhold_repository::error::{Source, StoreError};
 use tokio::runtime::Handle;
 use tracing::{Instrument as _, Span};
 
 use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::connection::Connection;
 use crate::db::error::Failure;
+use crate::db::migrations;
 use crate::db::pool::{self, ConnectionManager};
 use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy, cut_off};
 use crate::db::session::MaintenanceSession;
@@ -366,6 +367,11 @@ type Statements = Arc<
         + Sync,
 >;
 
+/// The error of a statement for which the schema lacks something.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema lacks migrations: run `taskhold migrate up`")]
+struct OutdatedSchema(#[source] Source);
+
 /// What the statements of a call need.
 #[derive(Clone, Copy)]
 enum Scope {
@@ -394,7 +400,7 @@ impl Inner {
             outcome.map_ok(TransactionOutcome::into_inner)
         };
         async move {
-            match (&self.connections, scope) {
+            let outcome = match (&self.connections, scope) {
                 (Connections::Postgres { pool, .. }, Scope::Statement) => {
                     execute_alone(checkout(pool).await?, attempt).await
                 }
@@ -412,9 +418,35 @@ impl Inner {
                     let write = Box::new(move |connection| statements(connection, attempt));
                     writer.write(token, write).await
                 }
+            };
+            match outcome {
+                Err(AttemptError { failure, source })
+                    if failure == Failure::Permanent && self.lacks_migrations().await =>
+                {
+                    Err(AttemptError {
+                        failure: Failure::Refused,
+                        source: OutdatedSchema(source).into(),
+                    })
+                }
+                outcome => outcome,
             }
         }
         .boxed()
+    }
+
+    /// Returns whether the store lacks migrations of this program, which explains an error that would otherwise be a
+    /// defect.
+    async fn lacks_migrations(&self) -> bool {
+        let connection = match &self.connections {
+            Connections::Postgres { health, .. } => checkout(health).await.ok(),
+            Connections::Sqlite { reader, .. } => Some(Connection::SqliteReader(reader.clone())),
+        };
+        match connection {
+            Some(connection) => migrations::pending(&connection)
+                .await
+                .is_ok_and(|pending| pending > 0),
+            None => false,
+        }
     }
 }
 

@@ -121,6 +121,63 @@ impl Failure {
     }
 }
 
+/// A cause of failures that its operator must end: each has an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Another transaction held a lock for too long.
+    Locked,
+    /// The server or the file takes no writes.
+    ReadOnly,
+    /// The disk is full.
+    DiskFull,
+}
+
+impl Cause {
+    pub(crate) const ALL: [Self; 3] = [Self::Locked, Self::ReadOnly, Self::DiskFull];
+
+    /// Returns the name of the cause in the metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::ReadOnly => "read_only",
+            Self::DiskFull => "disk_full",
+        }
+    }
+
+    /// Returns the cause of a statement's error, if it is one of these.
+    pub(crate) fn of_statement(error: &DbErr) -> Option<Self> {
+        let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+        else {
+            return None;
+        };
+        Self::of_driver(cause)
+    }
+
+    /// Returns the cause of a driver's error, if it is one of these.
+    pub(crate) fn of_driver(error: &sqlx::Error) -> Option<Self> {
+        let answer = error.as_database_error()?;
+        let code = answer.code()?;
+        if answer.try_downcast_ref::<PgDatabaseError>().is_some() {
+            return match code.as_ref() {
+                LOCK_NOT_AVAILABLE => Some(Self::Locked),
+                "25006" => Some(Self::ReadOnly),
+                "53100" => Some(Self::DiskFull),
+                _ => None,
+            };
+        }
+        match code.parse::<i32>().ok()? & 0xff {
+            BUSY | LOCKED => Some(Self::Locked),
+            READONLY => Some(Self::ReadOnly),
+            FULL => Some(Self::DiskFull),
+            _ => None,
+        }
+    }
+}
+
+/// The code of a lock that was not free in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// The code of a protocol violation, and of everything that PgBouncer says itself.
 pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
 
@@ -144,7 +201,6 @@ pub(crate) fn is_foreign_key_violation(error: &DbErr) -> bool {
 
 /// Returns whether another transaction held a lock for longer than we wait.
 pub(crate) fn is_lock_timeout(error: &DbErr) -> bool {
-    const LOCK_NOT_AVAILABLE: &str = "55P03";
     sql_state(error).as_deref() == Some(LOCK_NOT_AVAILABLE)
 }
 
@@ -212,16 +268,17 @@ fn postgres_failure(code: &str) -> Failure {
     }
 }
 
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const READONLY: i32 = 8;
+const FULL: i32 = 13;
+
 /// Result codes of SQLite; the low byte is the primary one.
 fn sqlite_failure(code: i32) -> Failure {
     const PERM: i32 = 3;
-    const BUSY: i32 = 5;
-    const LOCKED: i32 = 6;
     const NOMEM: i32 = 7;
-    const READONLY: i32 = 8;
     const IOERR: i32 = 10;
     const CORRUPT: i32 = 11;
-    const FULL: i32 = 13;
     const CANTOPEN: i32 = 14;
     const PROTOCOL: i32 = 15;
     const NOTADB: i32 = 26;

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use sea_orm::DbErr;
 use taskhold_repository::error::{Source, StoreError};
+use taskhold_repository::request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::db::cancel_token::CancelToken;
-use crate::db::error::Failure;
+use crate::db::error::{Cause, Failure};
 
 /// The time in which a call may be retried, from its admission on. Its caller has an answer within 20 s.
 const BUDGET: Duration = Duration::from_secs(19);
@@ -57,6 +58,8 @@ pub(crate) enum PriorAttempt {
 #[derive(Debug)]
 pub(crate) struct Call {
     operation: &'static str,
+    /// The request that made the call, if one did.
+    request_id: Option<Arc<str>>,
     started: Instant,
     prior: PriorAttempt,
     _permit: OwnedSemaphorePermit,
@@ -93,8 +96,11 @@ pub(crate) struct AttemptError {
 }
 
 impl AttemptError {
-    /// Returns the error of a statement.
+    /// Returns the error of a statement, and counts it in the metrics if its cause is one of [`Cause`].
     pub(crate) fn of_statement(error: DbErr) -> Self {
+        if let Some(cause) = Cause::of_statement(&error) {
+            count_failure(cause);
+        }
         Self {
             failure: Failure::of_statement(&error),
             source: error.into(),
@@ -135,6 +141,9 @@ impl RetryPolicy {
         for class in [Failure::NotSent, Failure::RolledBack, Failure::Ambiguous] {
             retries(class).increment(0);
         }
+        for cause in Cause::ALL {
+            failures(cause).increment(0);
+        }
         Self {
             admission: Arc::new(Semaphore::new(MAX_CALLS)),
             slow_after,
@@ -153,11 +162,12 @@ impl RetryPolicy {
     pub(crate) fn admit(&self, operation: &'static str) -> Result<Call, StoreError> {
         let started = Instant::now();
         let Ok(permit) = Arc::clone(&self.admission).try_acquire_owned() else {
-            self.record(operation, "busy", started.elapsed());
+            self.record(operation, None, "busy", started.elapsed());
             return Err(StoreError::Busy);
         };
         Ok(Call {
             operation,
+            request_id: request::current_id(),
             started,
             prior: PriorAttempt::NotApplied,
             _permit: permit,
@@ -194,26 +204,48 @@ impl RetryPolicy {
             Err(StoreError::RetryWithKey(_)) => "repeatable",
             Err(StoreError::Defect(_)) => "defect",
         };
-        self.record(call.operation, name, call.started.elapsed());
+        let request_id = call.request_id.as_deref();
+        self.record(call.operation, request_id, name, call.started.elapsed());
         drop(call);
         outcome
     }
 
     /// Records a call in the metrics, and logs it if it was slow.
-    fn record(&self, operation: &'static str, outcome: &'static str, duration: Duration) {
+    fn record(
+        &self,
+        operation: &'static str,
+        request_id: Option<&str>,
+        outcome: &'static str,
+        duration: Duration,
+    ) {
         metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => outcome)
             .record(duration);
         if duration >= self.slow_after {
             // With three decimals.
             let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
             let duration_ms = f64::from(micros) / 1e3;
-            tracing::warn!(operation, outcome, duration_ms, "a store call was slow");
+            tracing::warn!(
+                operation,
+                outcome,
+                duration_ms,
+                request_id,
+                "a store call was slow"
+            );
         }
     }
 }
 
 fn retries(class: Failure) -> metrics::Counter {
     metrics::counter!("taskhold_store_retries_total", "class" => class.name())
+}
+
+fn failures(cause: Cause) -> metrics::Counter {
+    metrics::counter!("taskhold_store_failures_total", "cause" => cause.name())
+}
+
+/// Counts an attempt that failed for this cause.
+pub(crate) fn count_failure(cause: Cause) {
+    failures(cause).increment(1);
 }
 
 /// Counts a retry after a failure of this class.
@@ -267,7 +299,13 @@ where
             ));
         }
         count_retry(failure);
-        tracing::warn!(class = failure.name(), cause = %source, "a store call failed; retrying it");
+        tracing::warn!(
+            operation = call.operation,
+            class = failure.name(),
+            cause = %source,
+            request_id = call.request_id.as_deref(),
+            "a store call failed; retrying it"
+        );
         tokio::time::sleep(pause).await;
         longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);
     }

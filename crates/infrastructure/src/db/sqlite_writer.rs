@@ -17,8 +17,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::db::cancel_token::CancelToken;
 use crate::db::connection::Connection;
-use crate::db::error::Failure;
-use crate::db::retry::AttemptError;
+use crate::db::error::{Cause, Failure};
+use crate::db::retry::{AttemptError, count_failure};
 use crate::db::sqlite::ACQUIRE_TIMEOUT;
 use crate::db::transaction::{Answer, TransactionOutcome};
 use crate::db::writer_connection::WriterConnection;
@@ -234,7 +234,10 @@ impl WriterTask {
             }),
         };
         let lost = outcome.err();
-        if lost.is_some() {
+        if let Some(lost) = &lost {
+            if let Some(cause) = Cause::of_driver(&lost.cause) {
+                count_failure(cause);
+            }
             // The state of the connection is unknown: the next transaction opens a new one.
             self.connection = None;
         }

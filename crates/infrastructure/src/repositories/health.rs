@@ -6,6 +6,8 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::health::StoreHealth;
 
 use crate::db::connection::Connection;
+use crate::db::error::Cause;
+use crate::db::retry::count_failure;
 use crate::db::{Database, migrations, sqlite};
 
 #[async_trait]
@@ -30,8 +32,8 @@ impl StoreHealth for Database {
         let path = path.to_owned();
         // A network file system may take long to answer.
         let check = self.runtime().spawn_blocking(move || {
-            sqlite::check_writable(&path)?;
-            sqlite::check_room(&path)
+            sqlite::check_writable(&path).inspect_err(|_| count_failure(Cause::ReadOnly))?;
+            sqlite::check_room(&path).inspect_err(|_| count_failure(Cause::DiskFull))
         });
         match check.await {
             Ok(checked) => checked.map_err(|error| StoreError::Unavailable(error.into())),
@@ -48,6 +50,7 @@ async fn check_session(connection: Connection) -> Result<(), DbErr> {
     if connection.query_one_raw(read_only).await?.is_none() {
         return Ok(());
     }
+    count_failure(Cause::ReadOnly);
     // The setting may be this session's alone, made when it began.
     connection.give_up().await;
     Err(DbErr::Custom(
