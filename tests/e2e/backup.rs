@@ -3,6 +3,7 @@
 pub mod contents;
 mod copy;
 mod damage;
+mod file_alone;
 mod full_disk;
 mod killed;
 mod life;

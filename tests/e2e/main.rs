@@ -76,6 +76,7 @@ mod settings;
 mod slow_clients;
 mod soak;
 mod socket;
+mod unmigrated;
 mod unwritable;
 mod user_names;
 mod writers;

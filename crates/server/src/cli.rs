@@ -45,7 +45,8 @@ pub enum Command {
     Import(Import),
     /// Write all tasks of a user to standard output or a file
     Export(Export),
-    /// Back the store up while it is served; list, verify and prune backups
+    /// Back the store up while it is served, where a copy of the SQLite file alone lacks the last writes; list, verify
+    /// and prune backups
     Backup(Backup),
     /// Restore a backup: all of it or nothing. Stop the service first
     Restore(Restore),

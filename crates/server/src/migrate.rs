@@ -23,20 +23,34 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
             ))
         }
         Migrate::Down { steps, yes } => {
-            refuse_unless_meant(settings, yes, "migrate down deletes data")?;
+            refuse_unless_meant(
+                settings,
+                yes,
+                "migrate down deletes data",
+                "; the version before runs on this schema as it is, and a backup brings back the data of its time",
+            )?;
             let _lock = settings.database.lock()?;
-            let left = with_migrator(settings, async |migrator| migrator.down(steps).await);
-            let left = left.await?.context("cannot take migrations back")?;
+            let done = with_migrator(settings, async |migrator| migrator.down(steps).await);
+            let (reverted, left) = done.await?.map_err(|error| failed(settings, error))?;
+            for name in &reverted {
+                say(format_args!("reverted   {name}"))?;
+            }
             say(format_args!(
-                "{database}: {} left",
-                count(left, "migration")
+                "{database}: {} reverted, {} left{}",
+                count(reverted.len(), "migration"),
+                left.len(),
+                if left.is_empty() {
+                    ": there are no tables"
+                } else {
+                    ""
+                }
             ))
         }
         Migrate::Fresh { yes } => {
-            refuse_unless_meant(settings, yes, "migrate fresh deletes everything")?;
+            refuse_unless_meant(settings, yes, "migrate fresh deletes everything", "")?;
             let _lock = settings.database.lock()?;
             let fresh = with_migrator(settings, async |migrator| migrator.fresh().await);
-            fresh.await?.context("cannot start afresh")?;
+            fresh.await?.map_err(|error| failed(settings, error))?;
             say(format_args!("{database}: empty tables"))
         }
         Migrate::Status => status(settings).await,
@@ -68,19 +82,24 @@ pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
 /// As [`migrate`].
 pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
     let applied = with_migrator(settings, async |migrator| migrator.up().await);
-    applied.await?.map_err(|error| {
-        if error.is_denied() {
-            let setting = settings.database.direct_setting();
-            Misconfigured(format!(
-                "{setting}: its user may not create tables ({}): grant it that, or let another user run \
-                 `taskhold migrate up` and set database.auto_migrate to false",
-                settings.database.direct_options().url
-            ))
-            .into()
-        } else {
-            anyhow::Error::from(error).context("cannot migrate the database")
+    applied.await?.map_err(|error| failed(settings, error))
+}
+
+/// Returns the message of a failed migration.
+fn failed(settings: &Settings, error: MigrationError) -> anyhow::Error {
+    let setting = settings.database.direct_setting();
+    let database = &settings.database.direct_options().url;
+    match error {
+        denied if denied.is_denied() => Misconfigured(format!(
+            "{setting}: its user may not create tables ({database}): grant it that, or let another user run \
+             `taskhold migrate up` and set database.auto_migrate to false"
+        ))
+        .into(),
+        foreign @ (MigrationError::Foreign(_) | MigrationError::Newer(_)) => {
+            Misconfigured(format!("{setting}: {database}: {foreign}")).into()
         }
-    })
+        error => anyhow::Error::from(error).context("cannot migrate the database"),
+    }
 }
 
 /// Runs `work` on a connection, and closes it: a command that comes next, such as a restore, must not find
@@ -99,10 +118,15 @@ async fn with_migrator<T>(
 async fn status(settings: &Settings) -> anyhow::Result<()> {
     let migrations = settings.database.existing_migrations().await?;
     say(&settings.database.direct_options().url)?;
+    let is_foreign = migrations.iter().any(|migration| !migration.known)
+        && !migrations
+            .iter()
+            .any(|migration| migration.known && migration.applied);
     for migration in migrations {
         let state = match (migration.applied, migration.known) {
             (false, _) => "pending",
             (true, true) => "applied",
+            (true, false) if is_foreign => "applied by another program",
             (true, false) => "applied by a newer program",
         };
         say(format_args!("{state:10} {}", migration.name))?;
@@ -110,9 +134,15 @@ async fn status(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn refuse_unless_meant(settings: &Settings, yes: bool, what: &str) -> anyhow::Result<()> {
+fn refuse_unless_meant(
+    settings: &Settings,
+    yes: bool,
+    what: &str,
+    instead: &str,
+) -> anyhow::Result<()> {
     if settings.profile == Profile::Production {
-        return Err(Misconfigured(format!("{what}, which is refused in production")).into());
+        let message = format!("{what}, which is refused in production{instead}");
+        return Err(Misconfigured(message).into());
     }
     if !yes {
         bail!(

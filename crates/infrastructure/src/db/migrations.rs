@@ -33,15 +33,33 @@ pub struct MigrationStatus {
 
 /// A migration or a query of the schema's history failed. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct MigrationError(#[from] DbErr);
+pub enum MigrationError {
+    /// The history has migrations that this program does not know, and none that it knows.
+    #[error(
+        "its table seaql_migrations is that of another program, which has applied {0}: give Taskhold a database of its \
+         own, or on PostgreSQL a schema (ALTER ROLE … SET search_path = …)"
+    )]
+    Foreign(String),
+    /// The history has migrations that this program does not know, beside some that it knows.
+    #[error(
+        "a newer program has migrated it ({0}), and only that program can migrate it further or revert it; this one \
+         serves it as it is"
+    )]
+    Newer(String),
+    /// The database's error.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+}
 
 impl MigrationError {
     /// Returns whether the database user lacks a right that the migration needs.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         const INSUFFICIENT_PRIVILEGE: &str = "42501";
-        sql_state(&self.0).as_deref() == Some(INSUFFICIENT_PRIVILEGE)
+        let Self::Database(error) = self else {
+            return false;
+        };
+        sql_state(error).as_deref() == Some(INSUFFICIENT_PRIVILEGE)
     }
 }
 
@@ -90,6 +108,7 @@ impl SchemaMigrator {
         // Counted again: another instance may have held the lock and applied them.
         let pending = pending(&transaction).await?;
         if pending > 0 {
+            refuse_unknown(&transaction).await?;
             Migrator::up(&transaction, None).await?;
         }
         transaction.commit().await?;
@@ -97,16 +116,19 @@ impl SchemaMigrator {
     }
 
     /// Reverts the last `steps` migrations, and deletes all data in the tables that they created. Returns
-    /// the number of migrations that remain.
+    /// the names of the reverted migrations, and of those that remain.
     ///
     /// # Errors
     /// [`MigrationError`].
-    pub async fn down(&self, steps: u32) -> Result<usize, MigrationError> {
+    pub async fn down(&self, steps: u32) -> Result<(Vec<String>, Vec<String>), MigrationError> {
         let transaction = begin_locked(&self.connection).await?;
+        refuse_unknown(&transaction).await?;
+        let before = applied(&transaction).await?;
         Migrator::down(&transaction, Some(steps)).await?;
-        let left = applied(&transaction).await?.len();
+        let left = applied(&transaction).await?;
         transaction.commit().await?;
-        Ok(left)
+        let reverted = before.into_iter().filter(|name| !left.contains(name));
+        Ok((reverted.collect(), left))
     }
 
     /// Drops every table and applies all migrations, which leaves an empty database.
@@ -115,6 +137,11 @@ impl SchemaMigrator {
     /// [`MigrationError`].
     pub async fn fresh(&self) -> Result<(), MigrationError> {
         let transaction = begin_locked(&self.connection).await?;
+        match refuse_unknown(&transaction).await {
+            // Everything goes, whatever a newer program made.
+            Ok(()) | Err(MigrationError::Newer(_)) => {}
+            Err(error) => return Err(error),
+        }
         Migrator::fresh(&transaction).await?;
         transaction.commit().await?;
         Ok(())
@@ -188,6 +215,30 @@ async fn applied(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr
     let sql = format!("SELECT version FROM {history} ORDER BY version");
     let rows = rows(connection, sql).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// Refuses a history with migrations that this program does not know. It is the table that the migrator would use,
+/// beside which there may be no tables of Taskhold.
+async fn refuse_unknown(connection: &impl ConnectionTrait) -> Result<(), MigrationError> {
+    let exists = match connection.get_database_backend() {
+        DbBackend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+        _ => "SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'",
+    };
+    if rows(connection, exists.to_owned()).await?.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT version FROM seaql_migrations ORDER BY version".to_owned();
+    let applied = rows(connection, sql).await?;
+    let applied: Result<Vec<String>, DbErr> =
+        applied.iter().map(|row| row.try_get_by_index(0)).collect();
+    let known = known();
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        applied?.into_iter().partition(|name| known.contains(name));
+    match (known.is_empty(), unknown.is_empty()) {
+        (_, true) => Ok(()),
+        (true, false) => Err(MigrationError::Foreign(unknown.join(", "))),
+        (false, false) => Err(MigrationError::Newer(unknown.join(", "))),
+    }
 }
 
 /// Returns the table of applied migrations, as SQL; `None` if there are no tables.

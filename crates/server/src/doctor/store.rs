@@ -282,6 +282,10 @@ async fn schema(settings: &Settings, store: &mut Inspector) -> Answer {
     let pending = names(|migration| !migration.applied);
     let newer = names(|migration| !migration.known);
     Ok(Some(match (pending, newer) {
+        (Some(_), Some(unknown)) => Finding::problem(
+            format!("the table seaql_migrations is that of another program: {unknown}"),
+            "give Taskhold a database of its own, or on PostgreSQL a schema (docs/operations/postgresql.md)",
+        ),
         (Some(pending), _) if settings.auto_migrate => Finding::warning(
             format!("pending: {pending}"),
             "the next start of the service applies them; or run `taskhold migrate up`",
