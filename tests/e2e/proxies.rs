@@ -61,109 +61,129 @@ fn adapt(configuration: &str, replacements: &[(&str, String)]) -> String {
     adapted
 }
 
+/// Where a proxy and the instances behind it listen, and the folder of its files.
+struct Places<'a> {
+    http: u16,
+    https: u16,
+    plain: u16,
+    instances: [String; 2],
+    folder: &'a Path,
+}
+
+impl Places<'_> {
+    fn write(&self, name: &str, content: &str) -> String {
+        let file = self.folder.join(name);
+        fs::write(&file, content).expect("written");
+        file.display().to_string()
+    }
+}
+
+fn haproxy(places: &Places<'_>) -> Command {
+    let Places {
+        http, https, plain, ..
+    } = places;
+    let (path, [one, two]) = (places.folder.display(), places.instances.clone());
+    let listeners =
+        format!("bind 127.0.0.1:{plain}\n    bind 127.0.0.1:{https} ssl crt {path}/both.pem");
+    let adapted = adapt(
+        HAPROXY,
+        &[
+            ("bind :80\n", format!("bind 127.0.0.1:{http}\n")),
+            ("bind :443 ssl crt /etc/haproxy/taskhold.pem", listeners),
+            ("10.0.0.1:8080", one),
+            ("10.0.0.2:8080", two),
+            ("inter 1s", "inter 100ms".to_owned()),
+        ],
+    );
+    let watched = format!("\nglobal\n    stats socket {path}/stats mode 600\n");
+    let file = places.write("haproxy.cfg", &(adapted + &watched));
+    let mut command = Command::new("haproxy");
+    command.args(["-db", "-f", &file]);
+    command
+}
+
+fn nginx(places: &Places<'_>) -> Command {
+    let Places {
+        http, https, plain, ..
+    } = places;
+    let (path, [one, two]) = (places.folder.display(), places.instances.clone());
+    let listeners = format!("listen 127.0.0.1:{https} ssl http2;\n    listen 127.0.0.1:{plain};");
+    let site = adapt(
+        NGINX,
+        &[
+            ("listen 80;", format!("listen 127.0.0.1:{http};")),
+            ("listen [::]:80;", String::new()),
+            ("listen 443 ssl http2;", listeners),
+            ("listen [::]:443 ssl http2;", String::new()),
+            ("/etc/nginx/taskhold.pem", format!("{path}/cert.pem")),
+            ("/etc/nginx/taskhold.key", format!("{path}/key.pem")),
+            ("10.0.0.1:8080", one),
+            ("10.0.0.2:8080", two),
+        ],
+    );
+    let site = places.write("taskhold.conf", &site);
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {path}/{name};"))
+        .concat();
+    // The clients of the tests keep their connection for longer than nginx does by itself.
+    let main = format!(
+        "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log; events {{}}
+         http {{ access_log off; keepalive_requests 1000000; {temporary} include {site}; }}"
+    );
+    let main = places.write("nginx.conf", &main);
+    let mut command = Command::new(on_path("nginx"));
+    command.args(["-e", &format!("{path}/error.log"), "-c", &main]);
+    command
+}
+
+fn caddy(places: &Places<'_>) -> Command {
+    let Places {
+        http, https, plain, ..
+    } = places;
+    let [one, two] = places.instances.clone();
+    let names = format!("\ntasks.example.org, http://:{plain} {{");
+    let site = adapt(
+        CADDY,
+        &[
+            ("\ntasks.example.org {", names),
+            ("10.0.0.1:8080", one),
+            ("10.0.0.2:8080", two),
+            ("health_interval 1s", "health_interval 100ms".to_owned()),
+        ],
+    );
+    let main = format!(
+        "{{\nadmin off\nlocal_certs\nskip_install_trust\nhttp_port {http}\nhttps_port {https}\n}}\n"
+    );
+    let file = places.write("Caddyfile", &(main + &site));
+    let mut command = Command::new("caddy");
+    command
+        .args(["run", "--adapter", "caddyfile", "--config", &file])
+        .env("XDG_DATA_HOME", places.folder)
+        .env("XDG_CONFIG_HOME", places.folder);
+    command
+}
+
 impl Proxy {
     /// Starts a proxy with the documented configuration. Only addresses and certificates differ, and the interval
     /// of the checks: these instances drain for one second.
     pub async fn start(program: Program, instances: [u16; 2]) -> Self {
         let [http, https, plain] = [reserved_port(), reserved_port(), reserved_port()];
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().display().to_string();
-        let [one, two] = instances.map(|port| format!("127.0.0.1:{port}"));
+        let places = Places {
+            http,
+            https,
+            plain,
+            instances: instances.map(|port| format!("127.0.0.1:{port}")),
+            folder: folder.path(),
+        };
+        let mut command = match program {
+            Program::HaProxy => haproxy(&places),
+            Program::Nginx => nginx(&places),
+            Program::Caddy => caddy(&places),
+        };
         if program != Program::Caddy {
             make_certificate(folder.path());
         }
-        let mut command = match program {
-            Program::HaProxy => {
-                let adapted = adapt(
-                    HAPROXY,
-                    &[
-                        ("bind :80\n", format!("bind 127.0.0.1:{http}\n")),
-                        (
-                            "bind :443 ssl crt /etc/haproxy/taskhold.pem",
-                            format!(
-                                "bind 127.0.0.1:{plain}\n    bind 127.0.0.1:{https} ssl crt {path}/both.pem"
-                            ),
-                        ),
-                        ("10.0.0.1:8080", one),
-                        ("10.0.0.2:8080", two),
-                        ("inter 1s", "inter 100ms".to_owned()),
-                    ],
-                );
-                let watched = format!("\nglobal\n    stats socket {path}/stats mode 600\n");
-                fs::write(folder.path().join("haproxy.cfg"), adapted + &watched).expect("written");
-                let mut command = Command::new("haproxy");
-                command.args(["-db", "-f", &format!("{path}/haproxy.cfg")]);
-                command
-            }
-            Program::Nginx => {
-                let site = adapt(
-                    NGINX,
-                    &[
-                        ("listen 80;", format!("listen 127.0.0.1:{http};")),
-                        ("listen [::]:80;", String::new()),
-                        (
-                            "listen 443 ssl http2;",
-                            format!(
-                                "listen 127.0.0.1:{https} ssl http2;\n    listen 127.0.0.1:{plain};"
-                            ),
-                        ),
-                        ("listen [::]:443 ssl http2;", String::new()),
-                        ("/etc/nginx/taskhold.pem", format!("{path}/cert.pem")),
-                        ("/etc/nginx/taskhold.key", format!("{path}/key.pem")),
-                        ("10.0.0.1:8080", one),
-                        ("10.0.0.2:8080", two),
-                    ],
-                );
-                fs::write(folder.path().join("taskhold.conf"), site).expect("written");
-                let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                    .map(|name| format!("{name}_temp_path {path}/{name};"));
-                // The clients of the tests keep their connection for longer than nginx does by itself.
-                let main = format!(
-                    "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log; events {{}}
-                     http {{ access_log off; keepalive_requests 1000000; {} include {path}/taskhold.conf; }}",
-                    temporary.concat()
-                );
-                fs::write(folder.path().join("nginx.conf"), main).expect("written");
-                let mut command = Command::new(on_path("nginx"));
-                command.args([
-                    "-e",
-                    &format!("{path}/error.log"),
-                    "-c",
-                    &format!("{path}/nginx.conf"),
-                ]);
-                command
-            }
-            Program::Caddy => {
-                let site = adapt(
-                    CADDY,
-                    &[
-                        (
-                            "\ntasks.example.org {",
-                            format!("\ntasks.example.org, http://:{plain} {{"),
-                        ),
-                        ("10.0.0.1:8080", one),
-                        ("10.0.0.2:8080", two),
-                        ("health_interval 1s", "health_interval 100ms".to_owned()),
-                    ],
-                );
-                let main = format!(
-                    "{{\nadmin off\nlocal_certs\nskip_install_trust\nhttp_port {http}\nhttps_port {https}\n}}\n"
-                );
-                fs::write(folder.path().join("Caddyfile"), main + &site).expect("written");
-                let mut command = Command::new("caddy");
-                command
-                    .args([
-                        "run",
-                        "--adapter",
-                        "caddyfile",
-                        "--config",
-                        &format!("{path}/Caddyfile"),
-                    ])
-                    .env("XDG_DATA_HOME", &path)
-                    .env("XDG_CONFIG_HOME", &path);
-                command
-            }
-        };
         let log = fs::File::create(folder.path().join("log")).expect("a file");
         let child = command
             .stdin(Stdio::null())

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use taskhold_domain::user::UserId;
+use taskhold_repository::request;
 use tracing::field::display;
 
 use crate::pseudonym::Pseudonym;
@@ -88,15 +89,19 @@ impl Event {
     pub fn log(self, reason: &'static str, user: Option<&UserId>, client: IpAddr) {
         let event = self.name();
         let user = user.map(|user| display(Pseudonym::of(user)));
+        let request_id = request::current_id();
+        let request_id = request_id.as_deref();
         match self {
             Self::Registration
             | Self::Login
             | Self::Logout
             | Self::PasswordChange
             | Self::AccountDeletion => {
-                tracing::info!(target: TARGET, event, reason, user, %client, "security event");
+                tracing::info!(target: TARGET, event, reason, user, %client, request_id, "security event");
             }
-            _ => tracing::warn!(target: TARGET, event, reason, user, %client, "security event"),
+            _ => {
+                tracing::warn!(target: TARGET, event, reason, user, %client, request_id, "security event");
+            }
         }
     }
 }

@@ -60,6 +60,7 @@ impl Watched {
             "{line}"
         );
         assert_eq!(line["client"], CLIENT, "{line}");
+        assert_eq!(line["request_id"], answer.header("x-request-id"), "{line}");
         let user = line["user"].as_str();
         assert_eq!(
             user.is_some_and(|user| user.len() == 16),
