@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use taskhold_testkit::issuer::{IssuerKey, JwksServer, key_set};
 use tempfile::TempDir;
 
-use crate::proxies::reserved_port;
+use crate::rolling::reserved_port;
 use crate::service::{Answer, Client, Database, Service, eventually, http, tomorrow};
 
 const PAGE: &str = include_str!("../../docs/clients.md");

@@ -67,6 +67,8 @@ struct Places<'a> {
     https: u16,
     plain: u16,
     instances: [String; 2],
+    /// Whether the service is published at `/todo` only.
+    under_path: bool,
     folder: &'a Path,
 }
 
@@ -95,6 +97,15 @@ fn haproxy(places: &Places<'_>) -> Command {
             ("inter 1s", "inter 100ms".to_owned()),
         ],
     );
+    let adapted = if places.under_path {
+        let lines = [
+            ("    default_backend taskhold\n", String::new()),
+            ("# use_backend taskhold", "use_backend taskhold".to_owned()),
+        ];
+        adapt(&adapted, &lines)
+    } else {
+        adapted
+    };
     let watched = format!("\nglobal\n    stats socket {path}/stats mode 600\n");
     let file = places.write("haproxy.cfg", &(adapted + &watched));
     let mut command = Command::new("haproxy");
@@ -121,6 +132,11 @@ fn nginx(places: &Places<'_>) -> Command {
             ("10.0.0.2:8080", two),
         ],
     );
+    let site = if places.under_path {
+        adapt(&site, &[("location / {", "location /todo/ {".to_owned())])
+    } else {
+        site
+    };
     let site = places.write("taskhold.conf", &site);
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("{name}_temp_path {path}/{name};"))
@@ -151,6 +167,12 @@ fn caddy(places: &Places<'_>) -> Command {
             ("health_interval 1s", "health_interval 100ms".to_owned()),
         ],
     );
+    let site = if places.under_path {
+        let matched = "\treverse_proxy /todo/* 127.0.0.1".to_owned();
+        adapt(&site, &[("\treverse_proxy 127.0.0.1", matched)])
+    } else {
+        site
+    };
     let main = format!(
         "{{\nadmin off\nlocal_certs\nskip_install_trust\nhttp_port {http}\nhttps_port {https}\n}}\n"
     );
@@ -167,6 +189,20 @@ impl Proxy {
     /// Starts a proxy with the documented configuration. Only addresses and certificates differ, and the interval
     /// of the checks: these instances drain for one second.
     pub async fn start(program: Program, instances: [u16; 2]) -> Self {
+        let proxy = Self::spawn(program, instances, false);
+        eventually("the proxy serves", async || {
+            let answer = crate::service::http().get(format!("{}/health", proxy.url));
+            let answer = answer.send().await.ok();
+            answer.filter(|answer| answer.status() == 200)
+        })
+        .await;
+        for instance in ["one", "two"] {
+            proxy.wait_until_up(instance).await;
+        }
+        proxy
+    }
+
+    fn spawn(program: Program, instances: [u16; 2], under_path: bool) -> Self {
         let [http, https, plain] = [reserved_port(), reserved_port(), reserved_port()];
         let folder = tempfile::tempdir().expect("a folder");
         let places = Places {
@@ -174,6 +210,7 @@ impl Proxy {
             https,
             plain,
             instances: instances.map(|port| format!("127.0.0.1:{port}")),
+            under_path,
             folder: folder.path(),
         };
         let mut command = match program {
@@ -193,7 +230,7 @@ impl Proxy {
             .unwrap_or_else(|error| {
                 panic!("{program:?} runs; `make test` installs Debian's package: {error}")
             });
-        let proxy = Self {
+        Self {
             program,
             instances,
             child,
@@ -201,18 +238,7 @@ impl Proxy {
             http,
             https,
             folder,
-        };
-        eventually("the proxy serves", async || {
-            let answer = crate::service::http()
-                .get(format!("{}/health", proxy.url))
-                .send();
-            answer.await.ok().filter(|answer| answer.status() == 200)
-        })
-        .await;
-        for instance in ["one", "two"] {
-            proxy.wait_until_up(instance).await;
         }
-        proxy
     }
 
     /// Waits until the proxy has checked this instance and sends requests to it. nginx finds out by requests.
@@ -422,6 +448,51 @@ async fn tls_and_forged_headers(program: Program) {
         let has_replayed = head.contains("idempotent-replayed: true");
         assert_eq!(has_replayed, is_replay, "{head}");
     }
+}
+
+/// The service answers at its path, with that path in what it says of itself, and nowhere else.
+async fn under_a_path(program: Program) {
+    let database = Database::sqlite();
+    let service = Service::start_with(&database, &[("TASKHOLD__SERVER__BASE_PATH", "/todo")]).await;
+    let port = service.url.rsplit(':').next().expect("a port");
+    let port = port.parse().expect("a number");
+    let proxy = Proxy::spawn(program, [port, port], true);
+    eventually("the proxy serves", async || {
+        let answer = crate::service::http().get(format!("{}/todo/health/ready", proxy.url));
+        let answer = answer.send().await.ok();
+        answer.filter(|answer| answer.status() == 200)
+    })
+    .await;
+    let authorization = format!("authorization: Bearer {}", token("anna"));
+    let create = [
+        "-H",
+        "content-type: application/json",
+        "-H",
+        &authorization,
+        "--data",
+        r#"{"title": "once"}"#,
+    ];
+    let (status, head, _) = proxy.curl("https", "/todo/api/v1/tasks", &create);
+    assert_eq!(status, 201, "{head}");
+    assert!(head.contains("\r\nlocation: /todo/api/v1/tasks/"), "{head}");
+    let (status, _, body) = proxy.curl("https", "/another/health/ready", &[]);
+    assert!(status != 200 || body.is_null(), "{status} {body}");
+    assert!(service.log().contains("/api/v1/tasks"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn haproxy_publishes_the_service_under_a_path() {
+    under_a_path(Program::HaProxy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nginx_publishes_the_service_under_a_path() {
+    under_a_path(Program::Nginx).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn caddy_publishes_the_service_under_a_path() {
+    under_a_path(Program::Caddy).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

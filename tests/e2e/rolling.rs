@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::load::Load;
-use crate::proxies::{Program, Proxy, reserved_port};
+pub use crate::proxies::reserved_port;
+use crate::proxies::{Program, Proxy};
 use crate::service::{Database, Service};
 use crate::soak::rounds;
 use crate::socket::{Socket, request};
