@@ -23,6 +23,7 @@ pub mod lock;
 pub mod migrations;
 mod pool;
 pub(crate) mod retry;
+pub mod rights;
 pub mod session;
 pub(crate) mod sqlite;
 mod sqlite_writer;

@@ -45,6 +45,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     let _lock = settings.database.lock()?;
     open_files::allow_for(&settings);
     let recorder = metrics::start()?;
+    settings.database.refuse_missing_rights().await?;
     if settings.auto_migrate {
         let applied = migrate::up(&settings).await?;
         if applied > 0 {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::db::error::{Failure, PROTOCOL_VIOLATION};
 use crate::db::lock::{self, DatabaseLock, LockError};
+use crate::db::rights::{self, MissingRights};
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, FileError, refuse_mounted_alone};
 use crate::db::tables::{self, MisplacedTables};
@@ -121,6 +122,16 @@ pub enum ConnectError {
         /// The server, without the password.
         server: String,
     },
+    /// The role that serves may not read and write the tables.
+    #[error(
+        "{rights} ({server}), so that requests would fail. As the owner of the tables, run: {}", rights.grants()
+    )]
+    MissingRights {
+        /// The rights.
+        rights: MissingRights,
+        /// The server, without the password.
+        server: String,
+    },
     /// The pooler in front of the server answers one session with rows of another.
     #[error(
         "the pooler in front of {server} mixes up prepared statements, and could answer with another \
@@ -173,6 +184,42 @@ impl ConnectOptions {
             DatabaseKind::Sqlite(path) => lock::refuse_other_name(path),
             DatabaseKind::Postgres(_) => Ok(()),
         }
+    }
+
+    /// Refuses a PostgreSQL database on whose tables the role lacks rights that serving needs. A database without
+    /// tables passes.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn refuse_missing_rights(&self, tables: &[&str]) -> Result<(), ConnectError> {
+        let DatabaseKind::Postgres(server) = self.url.kind() else {
+            return Ok(());
+        };
+        let mut session = self.connect(&session_options(server)).await?;
+        let found = self
+            .query(&mut session, &rights::find_missing(tables))
+            .await;
+        let found = found.and_then(|rows| {
+            let rows = rows.iter().map(|row| {
+                Ok((
+                    row.try_get(0)?,
+                    row.try_get(1)?,
+                    row.try_get(2)?,
+                    row.try_get(3)?,
+                ))
+            });
+            rows.collect()
+        });
+        let found = MissingRights::of(found.map_err(|error| self.failed(error))?);
+        MaintenanceSession::Postgres(Box::new(session))
+            .close()
+            .await;
+        found.map_or(Ok(()), |rights| {
+            Err(ConnectError::MissingRights {
+                rights,
+                server: self.url.to_string(),
+            })
+        })
     }
 
     /// Opens a session without time limits, for work on the whole database. A SQLite file must exist.

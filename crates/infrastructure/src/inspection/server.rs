@@ -4,6 +4,7 @@ use sea_orm::sqlx::{self, Connection as _, Executor as _};
 use taskhold_domain::timestamp::Timestamp;
 
 use super::{InspectionError, Inspector, Session};
+use crate::db::rights::{self, MissingRights};
 
 /// What the session's role may do on PostgreSQL.
 #[derive(Debug)]
@@ -16,8 +17,8 @@ pub struct Role {
     pub schema: Option<String>,
     /// Whether it may create and change tables.
     pub may_migrate: bool,
-    /// The tables on which it lacks rights that serving needs, and these rights.
-    pub missing: Vec<(String, String)>,
+    /// The rights on the tables that it lacks for serving.
+    pub missing: Option<MissingRights>,
 }
 
 /// How many connections a PostgreSQL server allows.
@@ -67,7 +68,7 @@ impl Inspector {
         if self.is_sqlite() {
             return Ok(None);
         }
-        let tables = tables
+        let names = tables
             .iter()
             .map(|table| format!("'{table}'"))
             .collect::<Vec<_>>()
@@ -83,22 +84,11 @@ impl Inspector {
                         coalesce(has_schema_privilege({place}, 'CREATE'), false)
                             AND coalesce((SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
                                           WHERE oid = ANY (SELECT to_regclass(name)::oid
-                                              FROM unnest(ARRAY[{tables}, 'seaql_migrations']) AS name)), true)
+                                              FROM unnest(ARRAY[{names}, 'seaql_migrations']) AS name)), true)
                  FROM pg_roles WHERE rolname = current_user"
             ))
             .await?;
-        let missing = self
-            .read(&format!(
-                "SELECT name, string_agg(\"right\", ', ' ORDER BY \"right\")
-                 FROM (SELECT name, \"right\"
-                       FROM unnest(ARRAY[{tables}]) AS name,
-                            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS \"right\"
-                       UNION ALL SELECT 'seaql_migrations', 'SELECT') AS needed
-                 WHERE to_regclass(name) IS NOT NULL
-                   AND NOT has_table_privilege(to_regclass(name)::oid, \"right\")
-                 GROUP BY name ORDER BY name"
-            ))
-            .await?;
+        let missing = MissingRights::of(self.read(&rights::find_missing(tables)).await?);
         Ok(Some(Role {
             name,
             is_superuser,

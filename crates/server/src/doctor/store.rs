@@ -162,27 +162,18 @@ async fn rights(store: &mut Inspector) -> Answer {
     let role = store.role(&TABLES).await?;
     Ok(role.map(|role| {
         let name = role.name;
+        if let Some(missing) = role.missing {
+            return Finding::problem(
+                format!("{missing}: the service does not start"),
+                format!("as the owner of the tables, run: {}", missing.grants()),
+            );
+        }
         let Some(schema) = role.schema else {
             return Finding::problem(
                 format!("the role {name} may use no schema of its search_path"),
                 format!("GRANT USAGE ON SCHEMA public TO {name}"),
             );
         };
-        if !role.missing.is_empty() {
-            let each = |line: &dyn Fn(&str, &str) -> String, separator: &str| {
-                let lines = role.missing.iter();
-                let lines = lines.map(|(table, rights)| line(table, rights));
-                lines.collect::<Vec<_>>().join(separator)
-            };
-            let lacks = each(&|table, rights| format!("{rights} on {table}"), ", ");
-            return Finding::problem(
-                format!("the role {name} lacks {lacks}"),
-                each(
-                    &|table, rights| format!("GRANT {rights} ON {schema}.{table} TO {name};"),
-                    " ",
-                ),
-            );
-        }
         if role.is_superuser {
             return Finding::warning(
                 format!(

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+use taskhold_backup::table::TABLES;
 use taskhold_infrastructure::Database;
 use taskhold_infrastructure::db::connect::{ConnectError, ConnectOptions};
 use taskhold_infrastructure::db::lock::{DatabaseLock, LockError};
@@ -183,6 +184,15 @@ impl DatabaseSettings {
             pooled: false,
             ..self.options.clone()
         }
+    }
+
+    /// Refuses a database on whose tables the service's role lacks rights: each request would fail.
+    ///
+    /// # Errors
+    /// What is missing, or why it cannot be opened, with the name of the setting.
+    pub async fn refuse_missing_rights(&self) -> anyhow::Result<()> {
+        let checked = self.options.refuse_missing_rights(&TABLES).await;
+        checked.map_err(|error| not_opened(self.setting, error))
     }
 
     /// Opens a connection that migrates the database.
