@@ -32,7 +32,8 @@ pub async fn copy(
 ) -> Result<Contents, BackupError> {
     let _lock = target.lock()?;
     let mut from = source.session().await?;
-    if migrations(&mut from).await? != migrations::known() {
+    let (applied, _) = migrations(&mut from).await?;
+    if applied != migrations::known() {
         return Err(BackupError::Refused(format!(
             "the {} has not the tables of this program: run `taskhold migrate up` first",
             source.url

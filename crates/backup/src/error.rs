@@ -7,6 +7,7 @@ use sea_orm::sqlx;
 use taskhold_infrastructure::db::connect::ConnectError;
 use taskhold_infrastructure::db::lock::LockError;
 use taskhold_infrastructure::db::migrations::MigrationError;
+use taskhold_infrastructure::inspection::InspectionError;
 
 /// Why a backup could not be made, verified or restored, or a store could not be copied. No message holds a
 /// password.
@@ -51,6 +52,9 @@ pub enum BackupError {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] ConnectError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Inspection(#[from] InspectionError),
     /// Another process works on the store.
     #[error(transparent)]
     Lock(#[from] LockError),

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::error::BackupError;
 use crate::manifest::{MANIFEST, Manifest};
+use crate::origin::Origin;
 
 /// The prefix of a backup's name.
 const PREFIX: &str = "taskhold-";
@@ -38,8 +39,8 @@ pub struct Backup {
     pub manifest: Manifest,
     /// When it was taken.
     pub taken_at: Timestamp,
-    /// When it was last verified, in UTC.
-    pub verified: Option<String>,
+    /// When it was last verified.
+    pub verified: Option<Timestamp>,
 }
 
 /// The exclusive right to make and remove backups of a folder.
@@ -85,11 +86,12 @@ impl BackupFolder {
         Ok((backups, errors))
     }
 
-    /// Returns the newest backup that can be read. Those that cannot are logged: one of them may be newer.
+    /// Returns the backups of a store that can be read, oldest first. Those that cannot are logged: one of them may
+    /// be newer.
     ///
     /// # Errors
     /// As [`list`](Self::list).
-    pub fn newest(&self) -> Result<Option<Backup>, BackupError> {
+    pub fn of(&self, origin: &Origin) -> Result<Vec<Backup>, BackupError> {
         let (mut backups, errors) = self.list()?;
         for error in errors {
             tracing::warn!(
@@ -97,7 +99,8 @@ impl BackupFolder {
                 "a backup is passed over"
             );
         }
-        Ok(backups.pop())
+        backups.retain(|backup| origin.has(&backup.manifest));
+        Ok(backups)
     }
 
     /// Creates the folder and takes its lock.
@@ -227,7 +230,7 @@ impl Backup {
         })?;
         let verified = path.join(VERIFIED);
         let verified = match fs::read_to_string(&verified) {
-            Ok(text) => Some(text.trim().to_owned()),
+            Ok(text) => Timestamp::from_rfc3339(text.trim()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(BackupError::file(&verified)(error)),
         };

@@ -9,6 +9,8 @@
 //! | [`verify`] | restores a backup into a scratch store and compares that with the manifest |
 //! | [`restore`] | restores a backup: all or nothing, and revokes again what was revoked since |
 //! | [`copy`] | copies the contents of a store into another, of either kind |
+//! | [`origin`] | which store a backup is of |
+//! | [`rights`] | the rights of other roles on the tables of PostgreSQL, which a restore grants again |
 //! | [`retention`] | which backups are kept |
 //! | [`contents`], [`table`], `rows`, `query` | the tables of a store, their rows, and digests that are equal on both kinds of store |
 //! | `tools` | runs `pg_dump` and `pg_restore` |
@@ -19,9 +21,11 @@ pub mod error;
 pub mod folder;
 pub mod make;
 pub mod manifest;
+pub mod origin;
 mod query;
 pub mod restore;
 pub mod retention;
+pub mod rights;
 mod rows;
 pub mod table;
 mod tools;

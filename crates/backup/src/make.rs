@@ -16,7 +16,9 @@ use crate::contents::{Contents, contents};
 use crate::error::BackupError;
 use crate::folder::{Backup, BackupFolder, digest};
 use crate::manifest::{DEFAULT_SCHEMA, FORMAT, Manifest, StoreKind};
+use crate::origin;
 use crate::query::on_either;
+use crate::rights::{self, Grant};
 use crate::table::{LEFT_OUT, MIGRATIONS, TABLES, Table};
 use crate::tools::Tools;
 
@@ -33,23 +35,25 @@ pub async fn make(
     let lock = folder.lock()?;
     let session = store.session().await?;
     let partial = lock.begin(now)?;
-    let (kind, file, (tables, migrations), schema) = match (session, store.url.kind()) {
-        (MaintenanceSession::Postgres(session), DatabaseKind::Postgres(server)) => {
-            let file = "store.dump";
-            let (found, schema) = dump(session, server, &partial.file(file)).await?;
-            (StoreKind::Postgresql, file, found, Some(schema))
-        }
-        (MaintenanceSession::Sqlite(session), _) => {
-            let file = "store.sqlite";
-            let found = vacuum(*session, &partial.file(file)).await?;
-            (StoreKind::Sqlite, file, found, None)
-        }
-        (MaintenanceSession::Postgres(_), DatabaseKind::Sqlite(_)) => {
-            return Err(BackupError::Refused(
-                "a SQLite file opened as PostgreSQL".into(),
-            ));
-        }
-    };
+    let (kind, file, (tables, migrations, created_at), schema, grants) =
+        match (session, store.url.kind()) {
+            (MaintenanceSession::Postgres(session), DatabaseKind::Postgres(server)) => {
+                let file = "store.dump";
+                let (found, schema, grants) = dump(session, server, &partial.file(file)).await?;
+                (StoreKind::Postgresql, file, found, Some(schema), grants)
+            }
+            (MaintenanceSession::Sqlite(session), _) => {
+                let file = "store.sqlite";
+                let found = vacuum(*session, &partial.file(file)).await?;
+                (StoreKind::Sqlite, file, found, None, vec![])
+            }
+            (MaintenanceSession::Postgres(_), DatabaseKind::Sqlite(_)) => {
+                return Err(BackupError::Refused(
+                    "a SQLite file opened as PostgreSQL".into(),
+                ));
+            }
+        };
+    let origin = Some(origin::id(&store.url, created_at));
     let (bytes, sha256) = digest_of(partial.file(file)).await?;
     partial.publish(&Manifest {
         format: FORMAT,
@@ -64,6 +68,8 @@ pub async fn make(
         tables,
         left_out: LEFT_OUT.map(str::to_owned).to_vec(),
         schema: schema.filter(|schema| schema != DEFAULT_SCHEMA),
+        origin,
+        grants,
     })
 }
 
@@ -82,16 +88,16 @@ async fn digest_of(path: PathBuf) -> Result<(u64, String), BackupError> {
     digested.map_err(BackupError::file(&path))
 }
 
-/// The contents and the migrations of a store.
-type Found = (Contents, Vec<String>);
+/// The contents and the migrations of a store, and when the first of them was applied.
+type Found = (Contents, Vec<String>, i64);
 
 /// Dumps a database, and reads its contents and migrations from the same snapshot. Returns them with the schema
-/// of the tables.
+/// of the tables and the rights on them.
 async fn dump(
     mut session: Box<PgConnection>,
     options: &PgConnectOptions,
     file: &Path,
-) -> Result<(Found, String), BackupError> {
+) -> Result<(Found, String, Vec<Grant>), BackupError> {
     let tools = Tools::at_least(server_version(&mut session).await?).await?;
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -105,6 +111,7 @@ async fn dump(
     let Some(name) = schema(&mut session).await? else {
         return Err(no_tables());
     };
+    let grants = rights::grants(&mut session, &name).await?;
     let schema = quoted(&name);
     let mut arguments = vec![
         "--format=custom".to_owned(),
@@ -123,13 +130,17 @@ async fn dump(
     open_private_file(file).map_err(BackupError::file(file))?;
     let mut session = MaintenanceSession::Postgres(session);
     let counted = async {
-        let migrations = migrations(&mut session).await?;
-        Ok((contents(&mut session, kept()).await?, migrations))
+        let (migrations, created_at) = migrations(&mut session).await?;
+        Ok((
+            contents(&mut session, kept()).await?,
+            migrations,
+            created_at,
+        ))
     };
     let dumped = tools.run("pg_dump", options, &arguments);
     let (found, ()) = tokio::try_join!(counted, dumped)?;
     session.close().await;
-    Ok((found, name))
+    Ok((found, name, grants))
 }
 
 /// Returns the schema of the tables; `None` if there are none.
@@ -157,12 +168,12 @@ async fn vacuum(mut session: SqliteConnection, file: &Path) -> Result<Found, Bac
         .map_err(BackupError::sql("copy the store"))?;
     MaintenanceSession::Sqlite(Box::new(session)).close().await;
     let mut copy = open_alone(file).await?;
-    let migrations = migrations(&mut copy).await?;
+    let (migrations, created_at) = migrations(&mut copy).await?;
     leave_out(&mut copy).await?;
     check_integrity(&mut copy).await?;
     let contents = contents(&mut copy, kept()).await?;
     copy.close().await;
-    Ok((contents, migrations))
+    Ok((contents, migrations, created_at))
 }
 
 /// Opens a SQLite file that no other process uses, and that is to remain a single file.
@@ -218,20 +229,23 @@ pub(crate) async fn check_integrity(session: &mut MaintenanceSession) -> Result<
     Ok(())
 }
 
-/// Reads the migrations that were applied to a store, oldest first.
+/// Reads the migrations that were applied to a store, oldest first, and when the first was.
 ///
 /// # Errors
 /// `Refused` if there are none.
 pub(crate) async fn migrations(
     session: &mut MaintenanceSession,
-) -> Result<Vec<String>, BackupError> {
+) -> Result<(Vec<String>, i64), BackupError> {
     if Table::of(session, [MIGRATIONS]).await?.is_empty() {
         return Err(no_tables());
     }
-    let sql = "SELECT version FROM seaql_migrations ORDER BY version";
-    let rows = on_either!(session, connection =>
-        sqlx::query_scalar(sql).fetch_all(&mut **connection).await);
-    rows.map_err(BackupError::sql("read the migrations"))
+    let sql = "SELECT version, applied_at FROM seaql_migrations ORDER BY version";
+    let rows: Result<Vec<(String, i64)>, _> = on_either!(session, connection =>
+        sqlx::query_as(sql).fetch_all(&mut **connection).await);
+    let rows = rows.map_err(BackupError::sql("read the migrations"))?;
+    let created_at = rows.iter().map(|(_, applied_at)| *applied_at).min();
+    let versions = rows.into_iter().map(|(version, _)| version).collect();
+    Ok((versions, created_at.ok_or_else(no_tables)?))
 }
 
 /// Returns the first number of the server's version.

@@ -10,6 +10,7 @@ use taskhold_infrastructure::db::tables::quoted;
 
 use crate::contents::Contents;
 use crate::error::BackupError;
+use crate::rights::Grant;
 
 /// The version of the layout of backups that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -21,7 +22,7 @@ pub(crate) const DEFAULT_SCHEMA: &str = "public";
 pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// The kind of store that a backup was made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoreKind {
     /// A SQLite file.
@@ -68,6 +69,12 @@ pub struct Manifest {
     /// The schema of PostgreSQL in which the tables were, unless it is `public`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
+    /// Which store of its kind it is of (see [`Origin`](crate::origin::Origin)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The rights of other roles on the tables of PostgreSQL.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
 }
 
 /// The manifest as it is written, with a digest of it that reveals a damaged time or number of rows.
@@ -170,6 +177,8 @@ mod tests {
             tables: [("users".to_owned(), users)].into(),
             left_out: vec!["attempts".to_owned()],
             schema: None,
+            grants: vec![],
+            origin: None,
         }
     }
 

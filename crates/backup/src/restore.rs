@@ -19,6 +19,7 @@ use crate::error::BackupError;
 use crate::folder::Backup;
 use crate::manifest::StoreKind;
 use crate::query::on_either;
+use crate::rights::RestoredRights;
 use crate::table::{TABLES, Table};
 use crate::verify;
 
@@ -45,6 +46,8 @@ pub struct Restored {
     pub migrated: usize,
     /// What was done about revocations that are newer than the backup.
     pub revocations: Revocations,
+    /// What became of the rights of other roles; nothing on SQLite, which has no roles.
+    pub rights: RestoredRights,
 }
 
 impl Restore<'_> {

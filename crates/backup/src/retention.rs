@@ -68,6 +68,38 @@ impl Retention {
         kept
     }
 
+    /// Returns the indices of those backups to keep, for each store by itself: one store's must not displace another's.
+    fn kept_of_each(&self, backups: &[Backup]) -> HashSet<usize> {
+        let of = |backup: &Backup| (backup.manifest.store, backup.manifest.origin.clone());
+        let mut stores: HashSet<_> = backups.iter().map(of).collect();
+        // A backup of an earlier version does not name its store: it may be of any of its kind.
+        let named: HashSet<_> = stores
+            .iter()
+            .filter(|(_, id)| id.is_some())
+            .map(|(kind, _)| *kind)
+            .collect();
+        stores.retain(|(kind, id)| id.is_some() || !named.contains(kind));
+        let mut kept = HashSet::new();
+        for (kind, id) in stores {
+            let (indices, times): (Vec<_>, Vec<_>) = backups
+                .iter()
+                .enumerate()
+                .filter(|(_, backup)| {
+                    let (store, origin) = of(backup);
+                    store == kind && (origin == id || origin.is_none())
+                })
+                .map(|(index, backup)| (index, (backup.taken_at, backup.verified.is_some())))
+                .unzip();
+            let of_store = self.kept(&times);
+            let of_store = indices
+                .into_iter()
+                .enumerate()
+                .filter(|(place, _)| of_store.contains(place));
+            kept.extend(of_store.map(|(_, index)| index));
+        }
+        kept
+    }
+
     /// Removes the backups that are not to be kept, and returns them. Those that cannot be read stay for an
     /// operator to examine.
     ///
@@ -76,11 +108,7 @@ impl Retention {
     pub fn prune(&self, folder: &BackupFolder) -> Result<Vec<Backup>, BackupError> {
         let lock = folder.lock()?;
         let (backups, _) = folder.list()?;
-        let times: Vec<_> = backups
-            .iter()
-            .map(|backup| (backup.taken_at, backup.verified.is_some()))
-            .collect();
-        let kept = self.kept(&times);
+        let kept = self.kept_of_each(&backups);
         let mut removed = Vec::new();
         for (index, backup) in backups.into_iter().enumerate() {
             if !kept.contains(&index) {

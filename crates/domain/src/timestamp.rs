@@ -51,6 +51,13 @@ impl Timestamp {
             .ok_or(TimestampError(micros))
     }
 
+    /// Reads an instant as it is displayed, or any other of RFC 3339; `None` if it is none.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let instant = DateTime::parse_from_rfc3339(text).ok()?;
+        Self::from_micros(instant.timestamp_micros()).ok()
+    }
+
     /// Returns the microseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn as_micros(self) -> i64 {

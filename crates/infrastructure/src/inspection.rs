@@ -186,14 +186,7 @@ impl Inspector {
     /// # Errors
     /// [`InspectionError`].
     pub async fn migrations(&mut self) -> Result<Vec<MigrationStatus>, InspectionError> {
-        let history = if self.is_sqlite() {
-            let sql = "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'";
-            let found: Vec<(String,)> = self.read(sql).await?;
-            (!found.is_empty()).then(|| "seaql_migrations".to_owned())
-        } else {
-            let schema = self.schema().await?;
-            schema.map(|schema| format!("{}.seaql_migrations", quoted(&schema)))
-        };
+        let history = self.history().await?;
         let applied: Vec<(String,)> = match history {
             None => vec![],
             Some(history) => {
@@ -204,6 +197,30 @@ impl Inspector {
         Ok(migrations::compare_with_known(
             applied.into_iter().map(|(name,)| name).collect(),
         ))
+    }
+
+    /// Returns the table of applied migrations, as SQL; `None` if there are no tables.
+    async fn history(&mut self) -> Result<Option<String>, InspectionError> {
+        if self.is_sqlite() {
+            let sql = "SELECT name FROM sqlite_master WHERE name = 'seaql_migrations'";
+            let found: Vec<(String,)> = self.read(sql).await?;
+            return Ok((!found.is_empty()).then(|| "seaql_migrations".to_owned()));
+        }
+        let schema = self.schema().await?;
+        Ok(schema.map(|schema| format!("{}.seaql_migrations", quoted(&schema))))
+    }
+
+    /// Returns when the first migration was applied, in seconds since 1970; `None` if none was.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn created_at(&mut self) -> Result<Option<i64>, InspectionError> {
+        let Some(history) = self.history().await? else {
+            return Ok(None);
+        };
+        let sql = format!("SELECT min(applied_at) FROM {history}");
+        let (created_at,): (Option<i64>,) = self.read_one(&sql).await?;
+        Ok(created_at)
     }
 
     /// Checks the pages of a SQLite file, for 10 s at most.
@@ -237,7 +254,7 @@ impl Inspector {
     }
 
     /// Closes the session. An error does not matter: nothing was written.
-    async fn close(self) {
+    pub async fn close(self) {
         let closed = match self.session {
             Session::Postgres(connection) => connection.close().await,
             Session::Sqlite(connection) => connection.close().await,

@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_backup::error::BackupError;
 use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_backup::make::make;
+use taskhold_backup::origin::Origin;
 use taskhold_backup::retention::Retention;
 use taskhold_backup::verify::verify;
 
 use crate::cli;
 use crate::cli::Backups;
-use crate::output::{count, note, say};
+use crate::output::{count, note, reasons, say};
 use crate::settings::Settings;
 
 /// Makes, lists, verifies or prunes backups. No backup has changed if this fails.
@@ -42,13 +44,15 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
         Some(Backups::List { folder: path }) => list(&existing(folder(path))?)?,
         Some(Backups::Verify { backup }) => {
             let started = Instant::now();
-            let backup = open(backup.as_deref().unwrap_or(&settings.backup.folder))?;
-            verify(
-                &backup,
-                settings.database.direct_options(),
-                SystemClock.now(),
-            )
-            .await?;
+            let store = settings.database.direct_options();
+            // Without the store, backups of its kind can be verified, on SQLite at least.
+            let origin = Origin::of(store).await;
+            let origin = origin.unwrap_or_else(|_| Origin::of_kind(&store.url));
+            let backup = open(
+                backup.as_deref().unwrap_or(&settings.backup.folder),
+                &origin,
+            )?;
+            verify(&backup, store, SystemClock.now()).await?;
             say(format_args!(
                 "{} was restored and is what it says: {} in {:.1} s",
                 backup.name(),
@@ -79,14 +83,24 @@ fn existing(folder: BackupFolder) -> anyhow::Result<BackupFolder> {
     Ok(folder)
 }
 
-/// Opens a backup, or the newest of a folder of backups.
-pub fn open(path: &Path) -> anyhow::Result<Backup> {
-    let (mut backups, damaged) = BackupFolder::new(path.to_owned()).list()?;
-    for error in &damaged {
-        note(format_args!("passed over: {error}"));
+/// Opens a backup, or the newest of a folder that is of this store.
+pub fn open(path: &Path, origin: &Origin) -> anyhow::Result<Backup> {
+    let (backups, unreadable) = BackupFolder::new(path.to_owned()).list()?;
+    for error in unreadable {
+        note(format_args!("passed over: {}", reasons(&error)));
     }
-    if let Some(newest) = backups.pop() {
+    let others = backups.len();
+    if let Some(newest) = backups
+        .into_iter()
+        .rfind(|backup| origin.has(&backup.manifest))
+    {
         return Ok(newest);
+    }
+    if others > 0 {
+        bail!(
+            "none of the {others} backups in {} is of the store that the settings name: name the one that you mean",
+            path.display()
+        );
     }
     Backup::open(path).with_context(|| format!("no backup can be taken from {}", path.display()))
 }
@@ -95,20 +109,25 @@ fn list(folder: &BackupFolder) -> anyhow::Result<()> {
     let (backups, errors) = folder.list()?;
     for backup in &backups {
         let verified = backup.verified.as_ref();
-        let verified = verified.map_or_else(|| "never".to_owned(), String::clone);
+        let verified = verified.map_or_else(|| "never".to_owned(), ToString::to_string);
         say(format_args!(
             "{}  {}  verified: {verified}",
             backup.name(),
             describe(backup)
         ))?;
     }
-    for error in &errors {
-        say(format_args!("damaged: {error}"))?;
+    let number = errors.len();
+    for error in errors {
+        let state = match error {
+            BackupError::Damaged { .. } => "damaged",
+            _ => "unreadable",
+        };
+        say(format_args!("{state}: {}", reasons(&error)))?;
     }
-    if errors.is_empty() {
+    if number == 0 {
         Ok(())
     } else {
-        bail!("{} cannot be read", count(errors.len(), "backup"))
+        bail!("{} cannot be read", count(number, "backup"))
     }
 }
 

@@ -31,7 +31,7 @@ pub async fn doctor(settings: &Settings, options: &cli::Doctor) -> anyhow::Resul
     report.add("listener", listener::check(settings).await);
     store::check(settings, &mut report).await;
     files::check_space(settings, &mut report);
-    backups::check(settings, &mut report);
+    backups::check(settings, &mut report).await;
     report.print(options.json)?;
     Ok(if report.has_problem() {
         ExitCode::FAILURE

@@ -75,7 +75,11 @@ pub fn start() -> anyhow::Result<Recorder> {
     );
     metrics::describe_gauge!(
         "taskhold_backup_last_success_timestamp_seconds",
-        "When the newest backup was taken, in seconds since 1970."
+        "When the newest backup of this store was taken, in seconds since 1970."
+    );
+    metrics::describe_gauge!(
+        "taskhold_backup_last_verification_timestamp_seconds",
+        "When a backup of this store was last verified, in seconds since 1970."
     );
     metrics::describe_gauge!("taskhold_build_info", "The version that runs; always 1.");
     metrics::gauge!("taskhold_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);

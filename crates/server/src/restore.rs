@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_backup::origin::Origin;
 use taskhold_backup::restore::{Restore, Revocations};
 use taskhold_infrastructure::url::DatabaseUrl;
 
@@ -16,8 +17,9 @@ use crate::settings::{Misconfigured, Settings};
 /// Restores the backup into the configured store, which is unchanged if this fails.
 pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Result<()> {
     let started = Instant::now();
-    let backup = open(&options.backup)?;
     let target = settings.database.direct_options();
+    // The store may be lost, so that only its kind is known.
+    let backup = open(&options.backup, &Origin::of_kind(&target.url))?;
     let live = options
         .live
         .as_deref()
@@ -79,6 +81,15 @@ pub async fn restore(settings: &Settings, options: &cli::Restore) -> anyhow::Res
             count(users, "user"),
             backup.taken_at
         ))?,
+    }
+    if !restored.rights.granted.is_empty() {
+        let roles = restored.rights.granted.join(", ");
+        say(format_args!(
+            "the rights on the tables are as before, of {roles}"
+        ))?;
+    }
+    for statement in &restored.rights.left {
+        say(format_args!("left to an administrator: {statement};"))?;
     }
     say(format_args!("{:.1} s", started.elapsed().as_secs_f64()))?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Backups that the service makes itself, and the metric of the newest one.
+//! Backups that the service makes itself, and the metrics of those in the folder.
 
 use std::time::Duration;
 
@@ -6,7 +6,9 @@ use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_backup::error::BackupError;
 use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_backup::make::make;
+use taskhold_backup::origin::Origin;
 use taskhold_backup::retention::Retention;
+use taskhold_domain::timestamp::Timestamp;
 use taskhold_infrastructure::db::connect::ConnectOptions;
 
 /// How often the folder is read: a timer of the system may make backups too.
@@ -23,8 +25,18 @@ pub struct Schedule {
 impl Schedule {
     /// Makes backups when they are due and records the newest one, forever.
     pub async fn run(self) {
+        let mut origin = Origin::of_kind(&self.store.url);
         loop {
-            if let Err(error) = self.make_if_due().await {
+            // Asked until it is known, and not again: a store that nobody uses may sleep.
+            if !origin.is_known() {
+                match Origin::of(&self.store).await {
+                    Ok(known) => origin = known,
+                    Err(error) => {
+                        tracing::debug!(%error, "the store does not say yet which one it is")
+                    }
+                }
+            }
+            if let Err(error) = self.make_if_due(&origin).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "no backup was made"
@@ -34,16 +46,20 @@ impl Schedule {
         }
     }
 
-    async fn make_if_due(&self) -> Result<(), BackupError> {
-        let newest = self.folder.newest()?;
-        if !self.is_due(newest.as_ref()) {
-            newest.iter().for_each(record);
+    async fn make_if_due(&self, origin: &Origin) -> Result<(), BackupError> {
+        let backups = self.folder.of(origin)?;
+        if let Some(verified) = backups.iter().filter_map(|backup| backup.verified).max() {
+            metrics::gauge!("taskhold_backup_last_verification_timestamp_seconds")
+                .set(seconds(verified));
+        }
+        let newest = backups.last();
+        newest.into_iter().for_each(record);
+        if !self.is_due(newest) {
             return Ok(());
         }
-        let made = make(&self.store, &self.folder, SystemClock.now()).await;
-        // If none was made, the age of the last one matters all the more.
-        made.iter().chain(&newest).take(1).for_each(record);
-        tracing::info!(backup = made?.name(), "made a backup");
+        let made = make(&self.store, &self.folder, SystemClock.now()).await?;
+        record(&made);
+        tracing::info!(backup = made.name(), "made a backup");
         for removed in Retention::default().prune(&self.folder)? {
             tracing::info!(backup = removed.name(), "removed a backup");
         }
@@ -60,11 +76,10 @@ impl Schedule {
 
 /// Records in the metrics when the newest backup was taken.
 fn record(newest: &Backup) {
-    metrics::gauge!("taskhold_backup_last_success_timestamp_seconds")
-        .set(seconds(newest.taken_at.as_micros()));
+    metrics::gauge!("taskhold_backup_last_success_timestamp_seconds").set(seconds(newest.taken_at));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "whole seconds would do")]
-fn seconds(micros: i64) -> f64 {
-    micros as f64 / 1e6
+fn seconds(time: Timestamp) -> f64 {
+    time.as_micros() as f64 / 1e6
 }

@@ -12,6 +12,7 @@ on_both_stores! {
     due_backups_are_made_and_the_newest_is_reported
     backups_are_readable_only_by_their_owner
     verified_backup_is_listed_as_verified
+    only_backups_of_the_served_store_count
 }
 
 const HOUR: i64 = 3_600 * 1_000_000;
@@ -22,6 +23,11 @@ async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
     let every = [("TASKHOLD__BACKUP__EVERY_MINUTES", "1")];
     let service = Service::start_with(&database, &every).await;
     let reported = newest_backup_time(&service).await;
+    let metrics = service.text("/metrics").await;
+    assert!(
+        !metrics.contains("last_verification_timestamp"),
+        "{metrics}"
+    );
     let backups_before = backups(&database);
     let [backup] = backups_before.as_slice() else {
         panic!("one backup, and not {backups_before:?}");
@@ -40,6 +46,8 @@ async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
         let service = Service::start_with(&database, every).await;
         let again = newest_backup_time(&service).await;
         assert!((reported - again).abs() < 1e-3, "{reported} and {again}");
+        let verified = backup_metric(&service, "verification").await;
+        assert!(verified > again, "{verified} and {again}");
         assert!(service.stop().await.success());
         assert_eq!(backups(&database), backups_before);
     }
@@ -59,13 +67,96 @@ async fn due_backups_are_made_and_the_newest_is_reported(database: Database) {
 
 /// Returns the time of the newest backup from the metrics.
 async fn newest_backup_time(service: &Service) -> f64 {
+    backup_metric(service, "success").await
+}
+
+/// Returns the time of the last success or verification from the metrics.
+async fn backup_metric(service: &Service, of: &str) -> f64 {
     eventually("a backup is told of", async || {
         let metrics = service.text("/metrics").await;
-        let name = "taskhold_backup_last_success_timestamp_seconds ";
-        let line = metrics.lines().find_map(|line| line.strip_prefix(name))?;
+        let name = format!("taskhold_backup_last_{of}_timestamp_seconds ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name))?;
         Some(line.parse().expect("a number"))
     })
     .await
+}
+
+/// The folder has backups of another kind of store, and of another store of the same kind.
+async fn only_backups_of_the_served_store_count(database: Database) {
+    let of_other_kind = if database.is_sqlite() {
+        Database::postgres().await
+    } else {
+        Database::sqlite()
+    };
+    let of_same_kind = database.another().await;
+    database.run_command(&["migrate", "up"]).assert_success();
+    let folder = database.backups();
+    let folder = folder.to_str().expect("UTF-8");
+    for other in [&of_other_kind, &of_same_kind] {
+        other.run_command(&["migrate", "up"]).assert_success();
+        let made = other.run_command(&["backup", "--output", folder]);
+        made.assert_success();
+        let verify = other.run_command(&["backup", "verify", folder]);
+        let verified = verify.assert_success();
+        assert!(verified.contains("is what it says"), "{verified}");
+    }
+    let doctor = |state: &str, text: &str| {
+        let report = database.run_command(&["doctor"]).stdout;
+        let line = report.lines().find(|line| line.contains(" backup  "));
+        let line = line.expect("a finding");
+        assert!(line.starts_with(state) && line.contains(text), "{report}");
+        report
+    };
+    doctor("warning", "of this store; 2 are of others");
+    let refused = database.run_command(&["backup", "verify"]);
+    refused.assert_refused("none of the 2 backups in backups is of the store");
+
+    let every = [("TASKHOLD__BACKUP__EVERY_MINUTES", "60")];
+    let service = Service::start_with(&database, &every).await;
+    eventually("one of its own is made", async || {
+        (backups(&database).len() == 3).then_some(())
+    })
+    .await;
+    newest_backup_time(&service).await;
+    let metrics = service.text("/metrics").await;
+    assert!(
+        !metrics.contains("last_verification_timestamp"),
+        "{metrics}"
+    );
+    assert!(service.stop().await.success());
+    let report = doctor("ok", "the newest is of");
+    assert!(report.contains("no backup was ever verified"), "{report}");
+
+    // A newer backup of another store displaces none of this one, and is not verified in its place.
+    let made = of_same_kind.run_command(&["backup", "--output", folder]);
+    made.assert_success();
+    database.run_command(&["backup", "prune"]).assert_success();
+    // The older one of the same store and hour is gone, unless its hour had begun before.
+    assert!(backups(&database).len() >= 3, "{:?}", backups(&database));
+    database.run_command(&["backup", "verify"]).assert_success();
+    let place = if database.is_sqlite() {
+        database.folder.path().to_str().expect("UTF-8")
+    } else {
+        database.name()
+    };
+    let own: Vec<_> = backups(&database)
+        .into_iter()
+        .filter(|backup| {
+            manifest(backup)
+                .origin
+                .is_some_and(|origin| origin.starts_with(place))
+        })
+        .collect();
+    assert!(
+        own.iter().any(|backup| backup.join("verified").exists()),
+        "{own:?}"
+    );
+
+    // A restore keeps the identity, so that the backups from before still count.
+    let newest = own.last().expect("a backup");
+    database.restore_over(newest).assert_success();
+    let report = doctor("ok", "the newest is of");
+    assert!(report.contains("was restored and compared"), "{report}");
 }
 
 /// Returns the finished backups.

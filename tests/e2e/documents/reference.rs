@@ -308,10 +308,14 @@ fn metrics(text: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
 #[tokio::test]
 async fn metrics_with_types_and_labels_are_those_of_the_service() {
     let database = Database::sqlite();
-    let service =
-        Service::start_with(&database, &[("TASKHOLD__BACKUP__EVERY_MINUTES", "60")]).await;
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    for arguments in [&["migrate", "up"][..], &["backup"], &["backup", "verify"]] {
+        let done = crate::service::run(database.folder.path(), &variables, arguments);
+        assert!(done.status.success(), "{done:?}");
+    }
+    let service = Service::start(&database).await;
     service.client("anna").create(json!({"title": "One"})).await;
-    let there = crate::service::eventually("a backup is made", async || {
+    let there = crate::service::eventually("the backup is told of", async || {
         let there = metrics(&service.text("/metrics").await);
         there
             .contains_key("taskhold_backup_last_success_timestamp_seconds")

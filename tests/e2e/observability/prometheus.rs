@@ -173,7 +173,7 @@ async fn alerts_and_dashboard_use_only_exposed_metrics() {
     let database = Database::sqlite();
     let variables = [("DATABASE_URL", database.url.as_str())];
     let folder = database.folder.path();
-    for arguments in [&["migrate", "up"][..], &["backup"]] {
+    for arguments in [&["migrate", "up"][..], &["backup"], &["backup", "verify"]] {
         let done = run(folder, &variables, arguments);
         assert!(done.status.success(), "{done:?}");
     }

@@ -33,6 +33,8 @@ fn publish(folder: &BackupFolder, micros: i64, rows: &str) -> Result<Backup, Bac
         tables: [].into(),
         left_out: vec![],
         schema: None,
+        grants: vec![],
+        origin: None,
     })
 }
 
@@ -54,7 +56,6 @@ fn refusal<T>(done: Result<T, BackupError>) -> String {
 fn missing_folder_is_empty() {
     let (_place, folder) = folder();
     assert_eq!(names(&folder), Vec::<String>::new());
-    assert!(folder.newest().unwrap().is_none());
     assert!(!folder.path().exists());
 }
 
@@ -70,7 +71,6 @@ fn list_is_sorted_oldest_first() {
         "taskhold-19700101T000140000007Z",
     ];
     assert_eq!(names(&folder), expected);
-    assert_eq!(folder.newest().unwrap().unwrap().name(), expected[2]);
 }
 
 #[test]
@@ -175,8 +175,12 @@ fn mark_verified_keeps_the_last_time() {
     ] {
         backup.mark_verified(at(time)).unwrap();
         assert_eq!(
-            Backup::open(&backup.path).unwrap().verified.as_deref(),
-            Some(text)
+            Backup::open(&backup.path)
+                .unwrap()
+                .verified
+                .unwrap()
+                .to_string(),
+            text
         );
     }
 }

@@ -16,6 +16,7 @@ use super::{Restore, Restored, execute, migrate, occupied};
 use crate::error::BackupError;
 use crate::make::{schema, server_version};
 use crate::manifest::Manifest;
+use crate::rights::Rights;
 use crate::table::{MIGRATIONS, TABLES};
 use crate::tools::Tools;
 use crate::verify::{self, pg_restore};
@@ -45,7 +46,11 @@ pub(super) async fn restore(
     let rows = occupied(&mut session).await?;
     restore.refuse_to_replace(rows.clone())?;
     let served = restore.served(rows.is_some().then_some(&mut session)).await;
-    let schemas = move_away(postgres(&mut session)?, &restore.backup.manifest).await?;
+    let connection = postgres(&mut session)?;
+    let before = schema(connection).await?;
+    let in_backup = &restore.backup.manifest.grants;
+    let rights = Rights::of(connection, before.as_deref(), in_backup).await?;
+    let schemas = move_away(connection, &restore.backup.manifest).await?;
     let restored = restore_in_place(
         restore,
         &options,
@@ -53,6 +58,7 @@ pub(super) async fn restore(
         &tools,
         &mut session,
         &schemas,
+        &rights,
         served,
     )
     .await;
@@ -70,6 +76,7 @@ async fn restore_in_place(
     tools: &Tools,
     session: &mut MaintenanceSession,
     schemas: &Schemas,
+    rights: &Rights,
     served: Result<Served, String>,
 ) -> Result<Restored, BackupError> {
     let purpose = "finish the restore";
@@ -82,13 +89,17 @@ async fn restore_in_place(
         let revocations = revocations::apply(restore, session, served).await?;
         let drop = format!("DROP SCHEMA {UNFINISHED_RESTORE} CASCADE");
         execute(session, &drop, purpose).await?;
+        let target = postgres(session)?;
+        let tables = in_schema(target, &schemas.place).await?;
+        let rights = rights.restore(target, &schemas.place, &tables).await?;
         execute(session, "COMMIT", purpose).await?;
-        Ok(revocations)
+        Ok((revocations, rights))
     };
     match finished.await {
-        Ok(revocations) => Ok(Restored {
+        Ok((revocations, rights)) => Ok(Restored {
             migrated,
             revocations,
+            rights,
         }),
         Err(error) => {
             execute(session, "ROLLBACK", purpose).await?;
@@ -193,7 +204,8 @@ async fn move_away(target: &mut PgConnection, manifest: &Manifest) -> Result<Sch
     run(
         target,
         sql,
-        "move the tables away (the role must own them, and be allowed to create schemas)",
+        "move the tables away: restore as the role that owns them, and may create schemas in the database \
+         (docs/operations/backup.md)",
     )
     .await?;
     Ok(schemas)

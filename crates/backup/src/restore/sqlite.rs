@@ -13,6 +13,7 @@ use super::revocations::{self, Served};
 use super::{Restore, Restored, chain, execute, migrate, occupied};
 use crate::error::BackupError;
 use crate::make::open_alone;
+use crate::rights::RestoredRights;
 use crate::verify;
 
 /// The suffix of the file that takes the target's place.
@@ -132,6 +133,7 @@ async fn restore_into(
     Ok(Restored {
         migrated,
         revocations,
+        rights: RestoredRights::default(),
     })
 }
 

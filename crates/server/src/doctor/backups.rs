@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_backup::error::BackupError;
 use taskhold_backup::folder::{Backup, BackupFolder};
+use taskhold_backup::origin::Origin;
 use taskhold_domain::timestamp::Timestamp;
 
 use super::report::{Finding, Report};
@@ -14,13 +16,13 @@ use crate::settings::{Profile, Settings};
 const MAX_AGE: Duration = Duration::from_hours(24);
 /// The clock of the machine that makes backups may be ahead by so much.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_mins(1);
-/// The timer verifies one every day; some days may fail.
-const MAX_VERIFIED_AGE: Duration = Duration::from_hours(3 * 24);
+/// The timer verifies one every day; one day may fail.
+const MAX_VERIFIED_AGE: Duration = Duration::from_hours(2 * 24);
 
-/// Checks the age of the newest backup, and of the newest verified one.
-pub fn check(settings: &Settings, report: &mut Report) {
+/// Checks the age of the newest backup of the store, and of its newest verified one.
+pub async fn check(settings: &Settings, report: &mut Report) {
     let folder = BackupFolder::new(settings.backup.folder.clone());
-    let (backups, damaged) = match folder.list() {
+    let (mut backups, unreadable) = match folder.list() {
         Ok(listed) => listed,
         Err(error) => {
             let found = format!("the folder cannot be read: {}", reasons(&error));
@@ -29,26 +31,51 @@ pub fn check(settings: &Settings, report: &mut Report) {
         }
     };
     let now = SystemClock.now();
-    report.add("backup", newest(settings, backups.last(), now));
+    let store = settings.database.direct_options();
+    let origin = Origin::of(store).await;
+    let origin = origin.unwrap_or_else(|_| Origin::of_kind(&store.url));
+    let all = backups.len();
+    backups.retain(|backup| origin.has(&backup.manifest));
+    let others = all - backups.len();
+    report.add("backup", newest(settings, backups.last(), others, now));
     if !backups.is_empty() {
         report.add("verified", verified(&backups, now));
     }
-    if let Some(error) = damaged.first() {
-        let found = format!(
-            "{} in {} cannot be read: {error}",
-            count(damaged.len(), "backup"),
-            folder.path().display()
-        );
-        let advice = "`taskhold backup list` names them; restore none of them";
-        report.add("damaged", Finding::warning(found, advice));
+    let (damaged, unreadable): (Vec<_>, Vec<_>) = unreadable
+        .into_iter()
+        .partition(|error| matches!(error, BackupError::Damaged { .. }));
+    for (check, errors, advice) in [
+        (
+            "damaged",
+            damaged,
+            "`taskhold backup list` names them; restore none of them",
+        ),
+        (
+            "unreadable",
+            unreadable,
+            "give them to the user of the service (`chown -R`); they need not be damaged",
+        ),
+    ] {
+        if let Some(error) = errors.first() {
+            let found = format!(
+                "{} in {} cannot be read: {}",
+                count(errors.len(), "backup"),
+                folder.path().display(),
+                reasons(error)
+            );
+            report.add(check, Finding::warning(found, advice));
+        }
     }
 }
 
-fn newest(settings: &Settings, newest: Option<&Backup>, now: Timestamp) -> Finding {
+fn newest(settings: &Settings, newest: Option<&Backup>, others: usize, now: Timestamp) -> Finding {
     let advice = "run `taskhold backup`, and have it run every hour (docs/operations/backup.md)";
     let is_production = settings.profile == Profile::Production;
     let Some(newest) = newest else {
-        let found = format!("there is none in {}", settings.backup.folder.display());
+        let mut found = format!("there is none in {}", settings.backup.folder.display());
+        if others > 0 {
+            found += &format!(" of this store; {others} are of others");
+        }
         return Finding::warning(found, advice).problem_if(is_production);
     };
     let found = format!("the newest is of {}", newest.taken_at);
