@@ -40,14 +40,23 @@ struct DocumentedServer {
 
 impl DocumentedServer {
     async fn start() -> Self {
+        Self::set_up_by("postgres").await
+    }
+
+    /// Sets up the server as this role.
+    async fn set_up_by(administrator: &str) -> Self {
         let server = PostgresServer::start().expect("a server");
         let server = Self { server };
+        if administrator != "postgres" {
+            let create = format!("CREATE ROLE {administrator} LOGIN CREATEROLE CREATEDB");
+            server.execute("postgres", "postgres", &[&create]).await;
+        }
         let blocks = blocks("Two roles");
-        let [roles, schema, after, _] = blocks.as_slice() else {
+        let [roles, rights, after, _] = blocks.as_slice() else {
             panic!("not four blocks: {blocks:#?}");
         };
-        server.execute("postgres", "postgres", roles).await;
-        server.execute("postgres", "taskhold", schema).await;
+        server.execute(administrator, "postgres", roles).await;
+        server.execute("taskhold_owner", "taskhold", rights).await;
         let migrated = server.run_as_owner(&["migrate", "up"]);
         assert!(migrated.contains("5 migrations applied"), "{migrated}");
         server.execute("taskhold_owner", "taskhold", after).await;
@@ -288,6 +297,213 @@ async fn role_privileges_survive_migrations_and_restores() {
     // Users and their tasks are restored; tokens issued before the restore are revoked.
     let tasks = client_with_new_token(&service).await.tasks().await;
     assert_eq!(tasks.len(), 1, "{tasks:?}");
+    assert_service_works(&service).await;
+}
+
+/// Roles of hosted databases are no superusers.
+#[tokio::test]
+async fn roles_made_without_a_superuser_serve_and_verify() {
+    let server = DocumentedServer::set_up_by("neondb_owner").await;
+    let service = server.serve().await;
+    assert_service_works(&service).await;
+    let folder = Database::sqlite().folder;
+    let owner = server.url("taskhold_owner", "taskhold");
+    for arguments in [&["backup"][..], &["backup", "verify"]] {
+        let done = run(folder.path(), &[("DATABASE_URL", &owner)], arguments);
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+    }
+    let mut app = server.connect("taskhold", "taskhold").await;
+    for forbidden in ["CREATE TABLE mine (id int)", "SET ROLE taskhold_owner"] {
+        app.execute(forbidden).await.expect_err(forbidden);
+    }
+}
+
+/// Returns the rights of all roles on the tables, and the owners of the tables.
+async fn rights(server: &DocumentedServer) -> Vec<(String, String, Option<String>)> {
+    let mut admin = server.connect("postgres", "taskhold").await;
+    let rights = "SELECT relname::text, relowner::regrole::text,
+                         (SELECT string_agg(acl::text, ' ' ORDER BY acl::text) FROM unnest(relacl) AS acl)
+                  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1";
+    let rights = sqlx::query_as(rights).fetch_all(&mut admin).await;
+    rights.expect("rights")
+}
+
+/// An empty database has no default privileges: the backup says what to grant.
+#[tokio::test]
+async fn restore_into_a_new_database_gives_every_role_its_rights() {
+    let server = DocumentedServer::start().await;
+    server
+        .execute(
+            "taskhold_owner",
+            "taskhold",
+            &["GRANT SELECT ON tasks TO pg_monitor"],
+        )
+        .await;
+    let service = server.serve().await;
+    assert_service_works(&service).await;
+    assert!(service.stop().await.success());
+    let before = rights(&server).await;
+    let folder = Database::sqlite().folder;
+    // A backup by the service's role holds the rights as well.
+    let serving = server.url("taskhold", "taskhold");
+    let done = run(folder.path(), &[("DATABASE_URL", &serving)], &["backup"]);
+    assert!(done.status.success(), "{done:?}");
+    server
+        .execute(
+            "postgres",
+            "postgres",
+            &[
+                "DROP DATABASE taskhold",
+                "CREATE DATABASE taskhold OWNER taskhold_owner",
+                "REVOKE ALL ON DATABASE taskhold FROM PUBLIC",
+            ],
+        )
+        .await;
+    let owner = server.url("taskhold_owner", "taskhold");
+    server
+        .execute(
+            "taskhold_owner",
+            "taskhold",
+            &["REVOKE ALL ON SCHEMA public FROM PUBLIC"],
+        )
+        .await;
+    let restore = || {
+        run(
+            folder.path(),
+            &[("DATABASE_URL", &owner)],
+            &["restore", "backups"],
+        )
+    };
+    let done = restore();
+    let printed = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{done:?}");
+    assert!(
+        printed.contains(
+            "the rights on the tables are as before, of pg_monitor, taskhold
+"
+        ),
+        "{printed}"
+    );
+    assert_eq!(rights(&server).await, before);
+    let service = server.serve().await;
+    assert_service_works(&service).await;
+    assert!(service.stop().await.success());
+    // Tables of later migrations are for the service, too.
+    server
+        .execute(
+            "taskhold_owner",
+            "taskhold",
+            &["CREATE TABLE later (id int)"],
+        )
+        .await;
+    server
+        .execute(
+            "taskhold",
+            "taskhold",
+            &["INSERT INTO later VALUES (1)", "DELETE FROM later"],
+        )
+        .await;
+
+    // A server that lacks the role: the statements are left to its administrator.
+    server
+        .execute(
+            "postgres",
+            "postgres",
+            &["DROP DATABASE taskhold", "DROP ROLE taskhold"],
+        )
+        .await;
+    let create = "CREATE DATABASE taskhold OWNER taskhold_owner";
+    server.execute("postgres", "postgres", &[create]).await;
+    let done = restore();
+    assert!(done.status.success(), "{done:?}");
+    let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+    let left: Vec<_> = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("left to an administrator: "))
+        .collect();
+    assert_eq!(left[0], r#"CREATE ROLE "taskhold";"#, "{printed}");
+    server.execute("postgres", "taskhold", &left).await;
+    let login = "ALTER ROLE taskhold LOGIN";
+    server.execute("postgres", "postgres", &[login]).await;
+    let service = server.serve().await;
+    assert_service_works(&service).await;
+}
+
+/// Otherwise the owner could not migrate the tables any more.
+#[tokio::test]
+async fn restore_by_a_superuser_keeps_owner_and_rights() {
+    let server = DocumentedServer::start().await;
+    let service = server.serve().await;
+    assert_service_works(&service).await;
+    assert!(service.stop().await.success());
+    let before = rights(&server).await;
+    let database = Database::at(&server.url("postgres", "taskhold"));
+    for arguments in [&["backup"][..], &["restore", "--force", "backups"]] {
+        let variables = [("DATABASE_URL", database.url.as_str())];
+        let done = run_with_input(database.folder.path(), &variables, arguments, "taskhold");
+        assert!(done.status.success(), "{done:?}");
+    }
+    assert_eq!(rights(&server).await, before);
+    let service = server.serve().await;
+    assert_service_works(&service).await;
+}
+
+#[tokio::test]
+async fn start_without_rights_is_refused_with_the_grants() {
+    let server = DocumentedServer::start().await;
+    let database = server.database();
+    for (sabotage, lacks) in [
+        ("REVOKE ALL ON tasks FROM taskhold", "on tasks"),
+        (
+            "REVOKE DELETE ON attempts FROM taskhold",
+            "DELETE on attempts",
+        ),
+        (
+            "REVOKE SELECT ON seaql_migrations FROM taskhold",
+            "on seaql_migrations",
+        ),
+        (
+            "REVOKE USAGE ON SCHEMA public FROM taskhold",
+            "USAGE on the schema public",
+        ),
+        (
+            "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM taskhold",
+            "SELECT on seaql_migrations",
+        ),
+    ] {
+        server
+            .execute("taskhold_owner", "taskhold", &[sabotage])
+            .await;
+        for auto_migrate in ["false", "true"] {
+            let variables = [
+                ("DATABASE_URL", database.url.as_str()),
+                ("JWT_SECRET", SECRET),
+                ("TASKHOLD__DATABASE__AUTO_MIGRATE", auto_migrate),
+            ];
+            let served = run(database.folder.path(), &variables, &["serve"]);
+            let log = String::from_utf8_lossy(&served.stderr).into_owned();
+            assert_eq!(served.status.code(), Some(78), "{sabotage}: {log}");
+            let last = log.lines().last().expect("a message");
+            assert!(
+                last.contains("DATABASE_URL: the role taskhold lacks "),
+                "{last}"
+            );
+            assert!(last.contains(lacks), "{sabotage}: {last}");
+            let doctor = run(database.folder.path(), &variables, &["doctor"]);
+            assert_eq!(doctor.status.code(), Some(1), "{sabotage}: {doctor:?}");
+            let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+            let (_, grants) = last.split_once(", run: ").expect("statements");
+            assert!(found.contains(grants), "{grants} in {found}");
+            if auto_migrate == "true" {
+                let grants: Vec<_> = grants.split_inclusive(';').collect();
+                server.execute("taskhold_owner", "taskhold", &grants).await;
+            }
+        }
+        let service = server.serve().await;
+        assert_eq!(service.readiness().await, 200, "{sabotage}");
+        assert!(service.stop().await.success());
+    }
+    let service = server.serve().await;
     assert_service_works(&service).await;
 }
 

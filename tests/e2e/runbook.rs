@@ -1,5 +1,7 @@
 //! The examples of `docs/operations/backup.md`, and the systemd units.
 
+mod machine;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +14,7 @@ use crate::service::{SECRET, run};
 
 const RUNBOOK: &str = include_str!("../../docs/operations/backup.md");
 /// The database URL in the examples.
-const DOCUMENTED: &str = "postgres://taskhold@db.example.org/taskhold";
+const DOCUMENTED: &str = "postgres://taskhold_owner@db.example.org/taskhold";
 /// The path of the program in the systemd units.
 const INSTALLED: &str = "/usr/local/bin/taskhold";
 
