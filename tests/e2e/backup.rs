@@ -10,7 +10,7 @@ mod life;
 mod refusal;
 mod round_trip;
 mod since;
-mod tools;
+pub mod tools;
 mod upkeep;
 mod writers;
 
@@ -24,9 +24,9 @@ use crate::service::{Database, run, run_with_input, taskhold};
 
 /// The exit status and output of a command.
 #[derive(Debug)]
-struct CommandOutcome {
+pub struct CommandOutcome {
     code: Option<i32>,
-    stdout: String,
+    pub stdout: String,
     stderr: String,
 }
 

@@ -455,7 +455,11 @@ fn one_of_a_kind_is_singular() {
     assert!(down.status.success(), "{down:?}");
     assert!(text(&output(&["migrate", "up"]).stdout).ends_with(": 1 migration applied\n"));
 
-    let doctor = output(&["doctor"]);
+    // Backups on the disk of the store would be another warning.
+    let other_disk = tempfile::tempdir_in("/dev/shm").expect("a folder");
+    let backups = other_disk.path().to_str().expect("UTF-8");
+    let backups = ("TASKHOLD__BACKUP__FOLDER", backups);
+    let doctor = run(folder, &[&variables[..], &[backups]].concat(), &["doctor"]);
     assert!(
         text(&doctor.stdout).contains(" ok, 1 warning, 0 problems, 0 not checked\n"),
         "{doctor:?}"

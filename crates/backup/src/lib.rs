@@ -13,7 +13,7 @@
 //! | [`rights`] | the rights of other roles on the tables of PostgreSQL, which a restore grants again |
 //! | [`retention`] | which backups are kept |
 //! | [`contents`], [`table`], `rows`, `query` | the tables of a store, their rows, and digests that are equal on both kinds of store |
-//! | `tools` | runs `pg_dump` and `pg_restore` |
+//! | [`tools`] | finds and runs `pg_dump` and `pg_restore` |
 
 pub mod contents;
 pub mod copy;
@@ -28,5 +28,5 @@ pub mod retention;
 pub mod rights;
 mod rows;
 pub mod table;
-mod tools;
+pub mod tools;
 pub mod verify;

@@ -1,4 +1,4 @@
-//! Runs `pg_dump` and `pg_restore`.
+//! Finds and runs `pg_dump` and `pg_restore`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,14 @@ const KNOWS_SYSTEM_ROOTS: u32 = 16;
 
 /// The variables that the programs get from the environment.
 const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
+
+/// Returns the version of the programs that a server of this version needs.
+///
+/// # Errors
+/// `Tool`: there are none, or only older ones.
+pub async fn find(server: u32) -> Result<u32, BackupError> {
+    Ok(Tools::at_least(server).await?.major)
+}
 
 /// The programs of one version.
 #[derive(Debug)]

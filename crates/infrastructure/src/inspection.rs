@@ -2,12 +2,14 @@
 
 mod missing_store;
 mod server;
+mod setup;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use self::missing_store::MissingStore;
 pub use self::server::{ConnectionLimits, Pooling, Role};
+pub use self::setup::Ownership;
 use sea_orm::sqlx::postgres::{PgConnection, PgRow};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sea_orm::sqlx::{

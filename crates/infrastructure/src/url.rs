@@ -126,6 +126,15 @@ impl DatabaseUrl {
         }
     }
 
+    /// Returns whether the database is on this machine.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        match &self.0 {
+            Location::Sqlite(_) => true,
+            Location::Postgres(options) => is_local(options),
+        }
+    }
+
     /// Returns what an operator types to confirm that this database is meant: the name of the file or of
     /// the database.
     #[must_use]

@@ -5,14 +5,18 @@
 //! | --- | --- |
 //! | `secret` | the secrets that tokens are signed with, and the keys of another issuer |
 //! | `listener` | the profile and the address |
+//! | `machine` | the limit of open files, `.env`, trusted proxies, the address of the metrics |
 //! | `store` | the store, as it answers |
-//! | `files` | the SQLite file, and free space |
+//! | `postgres` | how a PostgreSQL server is set up, and the programs that backups of it need |
+//! | `files` | the SQLite file, the folder of backups, and free space |
 //! | `backups` | the age of the newest backup, and of the newest verified one |
 //! | `report` | holds the findings and prints them |
 
 mod backups;
 mod files;
 mod listener;
+mod machine;
+mod postgres;
 mod report;
 mod secret;
 mod store;
@@ -29,6 +33,7 @@ pub async fn doctor(settings: &Settings, options: &cli::Doctor) -> anyhow::Resul
     report.add("settings", listener::profile(settings));
     secret::check(settings, &mut report).await;
     report.add("listener", listener::check(settings).await);
+    machine::check(settings, &mut report).await;
     store::check(settings, &mut report).await;
     files::check_space(settings, &mut report);
     backups::check(settings, &mut report).await;

@@ -8,11 +8,16 @@ use crate::settings::Settings;
 /// metrics, the log, listeners, what each worker has, the files of SQLite.
 const OTHER_FILES: u64 = 256;
 
+/// Returns how many open files the settings may need.
+pub fn needed(settings: &Settings) -> u64 {
+    let store = settings.database.options.max_connections;
+    u64::from(settings.server.max_connections.get()) + store as u64 + OTHER_FILES
+}
+
 /// Raises the soft limit to what the settings may need. With a lower hard limit the service works, but for
 /// fewer connections at once.
 pub fn allow_for(settings: &Settings) {
-    let store = settings.database.options.max_connections;
-    let needed = u64::from(settings.server.max_connections.get()) + store as u64 + OTHER_FILES;
+    let needed = needed(settings);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // None is no limit.
     if current.is_none_or(|current| current >= needed) {

@@ -32,8 +32,8 @@ use self::auth::AuthSection;
 pub use self::backup::Backup;
 use self::database::DatabaseSection;
 pub use self::database::{DIRECT_URL, DatabaseSettings};
-pub use self::sources::Overridden;
 use self::sources::Sources;
+pub use self::sources::{DOTENV, Overridden};
 use self::telemetry::TelemetrySection;
 use crate::own_file::Untrusted;
 

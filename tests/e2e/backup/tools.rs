@@ -15,7 +15,7 @@ const IN_URL: &str = "ca%3Ana%5Cry";
 const IN_FILE: &str = "*:*:*:*:ca\\:na\\\\ry";
 
 /// Writes a shell script that takes the place of the real program.
-fn write_program(folder: &Path, name: &str, script: &str) {
+pub fn write_program(folder: &Path, name: &str, script: &str) {
     fs::create_dir_all(folder).expect("a folder");
     let path = folder.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
@@ -112,7 +112,11 @@ async fn postgres_tools_get_no_password_in_arguments_or_environment() {
 }
 
 /// Runs a command without Debian's PostgreSQL programs and with only `folder` on the path.
-fn run_without_debian(database: &Database, folder: &Path, arguments: &[&str]) -> CommandOutcome {
+pub fn run_without_debian(
+    database: &Database,
+    folder: &Path,
+    arguments: &[&str],
+) -> CommandOutcome {
     let hide = "if [ -d /usr/lib/postgresql ]; then mount -t tmpfs tmpfs /usr/lib/postgresql || exit 99; fi; \
         PATH=\"$0\" exec \"$@\"";
     let command = database.command(arguments);
@@ -135,7 +139,10 @@ fn run_without_debian(database: &Database, folder: &Path, arguments: &[&str]) ->
         CommandOutcome::of(&unshare.output().expect("unshare runs"))
     });
     let mut tried = tried.into_iter();
-    let outcome = tried.find(|outcome| outcome.stderr.contains("taskhold"));
+    let is_run = |outcome: &CommandOutcome| {
+        outcome.stderr.contains("taskhold") || outcome.stdout.contains("settings")
+    };
+    let outcome = tried.find(is_run);
     outcome.expect("a mount namespace, as root or in a user namespace")
 }
 

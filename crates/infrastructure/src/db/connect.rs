@@ -152,6 +152,50 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// Returns what an operator can do about it, where the answer of the server tells that.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        let (Self::Away { source, .. } | Self::Refused { source, .. }) = self else {
+            return None;
+        };
+        match source {
+            sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                Some("53300") => Some(
+                    "all its connections are in use: end idle ones (pg_stat_activity), set database.max_connections \
+                     lower, or max_connections of the server or the role's CONNECTION LIMIT higher",
+                ),
+                Some("57P03") => Some(
+                    "wait: the server starts, stops or recovers (see its own log); the service itself waits for it",
+                ),
+                Some("28P01") => Some("correct the user or the password"),
+                Some("28000") => Some(
+                    "let the user log in (ALTER ROLE … LOGIN, and a line in the server's pg_hba.conf)",
+                ),
+                Some("3D000") => {
+                    Some("create the database, or correct its name (docs/operations/postgresql.md)")
+                }
+                Some("42501") => Some("GRANT CONNECT ON DATABASE … TO its user"),
+                _ => None,
+            },
+            sqlx::Error::Io(error) => match error.kind() {
+                std::io::ErrorKind::InvalidData => Some(
+                    "if a certificate authority of your own has signed it, name its certificate by \
+                     `?sslrootcert=/path/to/ca.pem` in the URL; else give the server a certificate for this host",
+                ),
+                std::io::ErrorKind::ConnectionRefused => Some(
+                    "start the server, or correct host and port; the service itself waits for it",
+                ),
+                _ => None,
+            },
+            sqlx::Error::Tls(_) => {
+                Some("have the server offer TLS (ssl = on), or connect by a socket or loopback")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl ConnectOptions {
     /// Takes the exclusive right to serve the database or to replace its contents. Only a SQLite file has
     /// such a lock; a PostgreSQL server has many instances.

@@ -91,6 +91,49 @@ pub fn check_space(settings: &Settings, report: &mut Report) {
         report.add("disk", space("the store", path));
     }
     report.add("backup-disk", space("backups", &settings.backup.folder));
+    report.add("backup-write", backup_folder(&settings.backup.folder));
+}
+
+/// Checks that backups are on another disk than the store, whose folder this is.
+pub fn check_place(store: &Path, backups: &Path, report: &mut Report) {
+    let disk = |path: &Path| existing(path).metadata().map(|file| file.dev());
+    let (Ok(of_store), Ok(of_backups)) = (disk(store), disk(backups)) else {
+        return;
+    };
+    let found = if of_store == of_backups {
+        Finding::warning(
+            format!(
+                "{} is on the disk of the store: both are lost with it",
+                backups.display()
+            ),
+            "copy the backups to another machine (docs/operations/backup.md), or set backup.folder to another disk",
+        )
+    } else {
+        Finding::ok(format!(
+            "{} is on another disk than the store",
+            backups.display()
+        ))
+    };
+    report.add("backup-place", found);
+}
+
+fn backup_folder(path: &Path) -> Finding {
+    let folder = existing(path);
+    let shown = folder.display();
+    let advice = "give the folder to the user of the service, or set backup.folder to another";
+    if !folder.is_dir() {
+        return Finding::problem(
+            format!("{shown} is no folder: there can be no backups"),
+            advice,
+        );
+    }
+    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Finding::ok(format!("{shown} can be written")),
+        Err(error) => Finding::problem(
+            format!("{shown} cannot be written: {error}; there can be no backups"),
+            advice,
+        ),
+    }
 }
 
 fn space(purpose: &str, path: &Path) -> Finding {
@@ -108,6 +151,8 @@ fn space(purpose: &str, path: &Path) -> Finding {
 
 /// Returns the path or its nearest ancestor that exists: what is missing will be created in it.
 fn existing(path: &Path) -> &Path {
-    let existing = path.ancestors().find(|path| path.exists());
-    existing.unwrap_or(Path::new("."))
+    let mut ancestors = path.ancestors().filter(|path| !path.as_os_str().is_empty());
+    ancestors
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("."))
 }

@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 
-use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
+use taskhold_security::issuer::{IssuerKeys, KeySource, KeySourceError, RefreshIntervals};
+use taskhold_security::jwks_url::FetchError;
 use taskhold_security::secret::Secret;
 
 use super::report::{Finding, Report};
@@ -54,11 +55,30 @@ async fn issuer_keys(source: KeySource) -> Finding {
             "it publishes no key that can verify tokens",
             "correct what auth.jwks_url or auth.jwks_file names",
         ),
-        Err(error) => Finding::problem(
-            reasons(&error),
-            "until it can be read no token of that issuer is accepted",
-        ),
+        Err(error) => Finding::problem(reasons(&error), unreadable_keys(&error)),
     }
+}
+
+fn unreadable_keys(error: &KeySourceError) -> String {
+    let advice = match error {
+        KeySourceError::Unreadable(_) => {
+            "correct auth.jwks_file, or give the file to the user of the service"
+        }
+        KeySourceError::TooLarge | KeySourceError::Malformed(_) => {
+            "correct auth.jwks_url or auth.jwks_file: what it names is no key set"
+        }
+        KeySourceError::Unavailable(FetchError::Status(status)) if status.is_server_error() => {
+            "see why the issuer fails"
+        }
+        KeySourceError::Unavailable(FetchError::Status(_) | FetchError::TooLarge) => {
+            "correct auth.jwks_url: the issuer says where its keys are as `jwks_uri` in \
+             /.well-known/openid-configuration"
+        }
+        KeySourceError::Unavailable(FetchError::NoAnswer(_) | FetchError::TimeOut) => {
+            "start the issuer, correct auth.jwks_url, or see what keeps the issuer from being reached"
+        }
+    };
+    format!("{advice}; until then no token of that issuer is accepted")
 }
 
 fn configured(settings: &Settings, name: &str, secret: &Secret) -> Finding {

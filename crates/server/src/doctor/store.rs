@@ -7,10 +7,11 @@ use taskhold_backup::table::TABLES;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_infrastructure::db::connect::ConnectOptions;
 use taskhold_infrastructure::db::migrations::MigrationStatus;
+use taskhold_infrastructure::files::folder_of;
 use taskhold_infrastructure::inspection::{InspectionError, Inspector, Integrity, Pooling};
 
-use super::files;
 use super::report::{Finding, Report};
+use super::{files, postgres};
 use crate::output::{count, reasons};
 use crate::settings::{DIRECT_URL, Settings};
 
@@ -33,6 +34,7 @@ pub async fn check(settings: &Settings, report: &mut Report) {
     report.add("store", answer);
     if let Some(path) = database.options.url.sqlite_path() {
         files::check(path, report);
+        files::check_place(folder_of(path), &settings.backup.folder, report);
     }
     let mut direct = None;
     if database.direct_setting() == DIRECT_URL {
@@ -55,7 +57,11 @@ pub async fn check(settings: &Settings, report: &mut Report) {
                     "clock",
                 ]
             };
-            for check in checks {
+            let of_server: &[_] = match database.options.url.sqlite_path() {
+                Some(_) => &[],
+                None => &postgres::CHECKS,
+            };
+            for check in checks.iter().chain(of_server) {
                 report.add(check, Finding::not_checked(reason));
             }
             return;
@@ -69,6 +75,20 @@ pub async fn check(settings: &Settings, report: &mut Report) {
         Some(Err(reason)) => Ok(Some(Finding::not_checked(*reason))),
     };
     report.add_answer("migrating", may_migrate);
+    match &mut direct {
+        None => postgres::check(settings, &mut store, false, report).await,
+        Some(Ok(direct)) => postgres::check(settings, direct, true, report).await,
+        Some(Err(reason)) => {
+            for check in postgres::CHECKS {
+                report.add(check, Finding::not_checked(*reason));
+            }
+        }
+    }
+    if let Ok(Some(folder)) = store.data_folder().await
+        && database.options.url.is_on_this_machine()
+    {
+        files::check_place(&folder, &settings.backup.folder, report);
+    }
     report.add_answer("connections", connections(settings, &mut store).await);
     report.add_answer("pooler", pooler(settings, &mut store).await);
     report.add_answer("schema", schema(settings, &mut store).await);
@@ -87,10 +107,13 @@ async fn open(
             return (Finding::ok(found), Err("there is no store yet"));
         }
         Err(error) => {
-            let advice = if error.is_permanent() {
-                format!("correct {setting}, or what it names")
-            } else {
-                "start the server, or see what keeps it from being reached; the service itself waits for it".to_owned()
+            let advice = match error.advice() {
+                Some(advice) => advice.to_owned(),
+                None if error.is_permanent() => format!("correct {setting}, or what it names"),
+                None => {
+                    "see what keeps the server from being reached; the service itself waits for it"
+                        .to_owned()
+                }
             };
             let found = format!("{setting}: {}", reasons(&error));
             let finding = Finding::problem(found, advice);
@@ -271,6 +294,18 @@ async fn schema(settings: &Settings, store: &mut Inspector) -> Answer {
         (!names.is_empty()).then(|| names.join(", "))
     };
     let pending = names(|migration| !migration.applied);
+    if migrations.iter().all(|migration| !migration.applied) {
+        let taken = store.taken_names(&TABLES).await?;
+        if !taken.is_empty() {
+            return Ok(Some(Finding::problem(
+                format!(
+                    "tables of another program have the names that migrations need: {}",
+                    taken.join(", ")
+                ),
+                "name a database of its own, or another schema (ALTER ROLE … SET search_path = …)",
+            )));
+        }
+    }
     let newer = names(|migration| !migration.known);
     Ok(Some(match (pending, newer) {
         (Some(_), Some(unknown)) => Finding::problem(

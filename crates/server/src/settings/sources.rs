@@ -22,7 +22,7 @@ const TEST: &str = include_str!("../../../../config/test.toml");
 const USUAL_FOLDER: &str = "config";
 
 /// The file of variables in the working folder.
-const DOTENV: &str = ".env";
+pub const DOTENV: &str = ".env";
 
 /// The prefix of a variable that sets a key of a section.
 const PREFIX: &str = "TASKHOLD__";
