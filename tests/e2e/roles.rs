@@ -480,9 +480,9 @@ async fn start_without_rights_is_refused_with_the_grants() {
                 ("JWT_SECRET", SECRET),
                 ("TASKHOLD__DATABASE__AUTO_MIGRATE", auto_migrate),
             ];
-            let served = run(database.folder.path(), &variables, &["serve"]);
-            let log = String::from_utf8_lossy(&served.stderr).into_owned();
-            assert_eq!(served.status.code(), Some(78), "{sabotage}: {log}");
+            let refused = run(database.folder.path(), &variables, &["serve"]);
+            let log = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(78), "{sabotage}: {log}");
             let last = log.lines().last().expect("a message");
             assert!(
                 last.contains("DATABASE_URL: the role taskhold lacks "),

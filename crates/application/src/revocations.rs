@@ -1,6 +1,7 @@
 //! Which valid tokens were revoked.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use taskhold_domain::revocation::{MAX_PROPAGATION, Revocation};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::tokens::Identity;
@@ -17,13 +19,24 @@ pub struct Revocations {
     store: Arc<dyn RevocationRepository>,
     clock: Arc<dyn Clock>,
     /// `None` until the store was read.
-    cached: RwLock<Option<HashMap<SubjectHash, Timestamp>>>,
+    cached: RwLock<Option<Cached>>,
+    /// Whether a token was checked since the store was last read: while nobody asks, a database may sleep.
+    is_needed: AtomicBool,
+}
+
+/// What the store said, with what was added since.
+struct Cached {
+    revoked: HashMap<SubjectHash, Timestamp>,
+    read_at: Instant,
 }
 
 impl Revocations {
     /// The interval of [`refresh`](Self::refresh): several times within [`MAX_PROPAGATION`], so that
     /// one may fail.
     pub const REFRESH_INTERVAL: Duration = Duration::from_secs(15);
+
+    /// The longest that a request waits for the store if the cache is older than [`MAX_PROPAGATION`].
+    pub const MAX_WAIT: Duration = Duration::from_secs(10);
 
     /// Creates an empty cache, which is filled when it is first used.
     #[must_use]
@@ -32,32 +45,39 @@ impl Revocations {
             store,
             clock,
             cached: RwLock::default(),
+            is_needed: AtomicBool::new(true),
         }
     }
 
-    /// Returns whether the token of this identity was not revoked.
+    /// Returns whether the token of this identity was not revoked. Reads the store if that was not done for
+    /// [`MAX_PROPAGATION`], because nobody asked or because it could not be read.
     ///
     /// # Errors
-    /// [`StoreError`], as long as the store could never be read.
+    /// [`StoreError`], if the store must be read and cannot be.
     pub async fn admits(&self, identity: &Identity) -> Result<bool, StoreError> {
+        self.is_needed.store(true, Ordering::Relaxed);
         loop {
             if let Some(admits) = self.admits_by_cache(identity) {
                 return Ok(admits);
             }
-            self.refresh().await?;
+            let refreshed = tokio::time::timeout(Self::MAX_WAIT, self.refresh()).await;
+            refreshed.map_err(|elapsed| StoreError::Unavailable(elapsed.into()))??;
         }
     }
 
     fn admits_by_cache(&self, identity: &Identity) -> Option<bool> {
         let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
-        let cached = cached.as_ref()?;
-        if cached.is_empty() {
+        let Cached { revoked, read_at } = cached.as_ref()?;
+        if read_at.elapsed() > MAX_PROPAGATION {
+            return None;
+        }
+        if revoked.is_empty() {
             return Some(true);
         }
-        let of_user = cached.get(&SubjectHash::of(&identity.user));
+        let of_user = revoked.get(&SubjectHash::of(&identity.user));
         Some(match identity.issued {
             Some(issued) => {
-                let of_all = cached.get(&SubjectHash::EVERYBODY);
+                let of_all = revoked.get(&SubjectHash::EVERYBODY);
                 of_user
                     .into_iter()
                     .chain(of_all)
@@ -73,8 +93,22 @@ impl Revocations {
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(cached) = cached.as_mut() {
             let subject = SubjectHash::of(&revocation.user);
-            insert_stricter(cached, subject, revocation.not_before);
+            insert_stricter(&mut cached.revoked, subject, revocation.not_before);
         }
+    }
+
+    /// Reads all revocations from the store, if a token was checked since it was last read.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the cache stays as it is.
+    pub async fn refresh_if_needed(&self) -> Result<(), StoreError> {
+        if !self.is_needed.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let refreshed = self.refresh().await;
+        self.is_needed
+            .fetch_or(refreshed.is_err(), Ordering::Relaxed);
+        refreshed
     }
 
     /// Reads all revocations from the store.
@@ -82,16 +116,21 @@ impl Revocations {
     /// # Errors
     /// [`StoreError`]; the cache stays as it is.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let (now, read_at) = (self.clock.now(), Instant::now());
         let current = self.store.current().await?;
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-        let cached = cached.get_or_insert_default();
+        let cached = cached.get_or_insert_with(|| Cached {
+            revoked: HashMap::new(),
+            read_at,
+        });
+        cached.read_at = read_at.max(cached.read_at);
+        let revoked = &mut cached.revoked;
         // A revocation that was added while the store was read may be missing from its answer; its
         // time is from before it was stored.
         let since = now.saturating_sub(MAX_PROPAGATION);
-        cached.retain(|_, not_before| *not_before != Timestamp::LAST && *not_before >= since);
+        revoked.retain(|_, not_before| *not_before != Timestamp::LAST && *not_before >= since);
         for (subject, not_before) in current {
-            insert_stricter(cached, subject, not_before);
+            insert_stricter(revoked, subject, not_before);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test states what it expects")]
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -72,6 +73,76 @@ async fn revocation_during_refresh_stays_in_effect() {
     *store.meanwhile.lock().expect("unpoisoned") = Some(Box::pin(meanwhile));
     revocations.refresh().await.expect("answered");
     assert!(!revocations.admits(&token).await.expect("known"));
+}
+
+/// A store that counts how often it is read, and may be away.
+#[derive(Default)]
+struct Counting {
+    store: MemoryStore,
+    reads: AtomicUsize,
+    is_away: AtomicBool,
+}
+
+#[async_trait]
+impl RevocationRepository for Counting {
+    async fn current(&self) -> Result<Vec<(SubjectHash, Timestamp)>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.is_away.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.store.current().await
+    }
+
+    async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
+        RevocationRepository::purge_expired(&self.store, time, most).await
+    }
+}
+
+/// A hosted database sleeps while nobody queries it.
+#[tokio::test(start_paused = true)]
+async fn idle_cache_reads_nothing_and_is_current_for_the_next_request() {
+    let (store, clock) = (
+        Arc::new(Counting::default()),
+        Arc::new(ManualClock::default()),
+    );
+    let revocations = Revocations::new(store.clone(), clock.clone());
+    let reads = || store.reads.load(Ordering::Relaxed);
+    let anna = UserId::parse("anna").expect("a user id");
+    let token = Identity {
+        user: anna.clone(),
+        issued: Some(clock.now()),
+    };
+    let refresh = async |times: u32| {
+        for _ in 0..times {
+            tokio::time::advance(Revocations::REFRESH_INTERVAL).await;
+            revocations.refresh_if_needed().await.expect("answered");
+        }
+    };
+    refresh(1).await;
+    assert!(revocations.admits(&token).await.expect("known"));
+    assert_eq!(reads(), 1);
+    refresh(1).await;
+    assert_eq!(reads(), 2, "it is read while tokens are checked");
+    refresh(100).await;
+    assert_eq!(reads(), 2, "nobody asked");
+
+    // Another instance revokes the token meanwhile.
+    clock.advance(1);
+    let revocation = Revocation::issued_before(&anna, clock.now(), Duration::from_hours(1));
+    let ended = store.store.end(Ending::All, &revocation).await;
+    ended.expect("ended");
+    assert!(!revocations.admits(&token).await.expect("known"));
+    assert_eq!(reads(), 3);
+    assert!(!revocations.admits(&token).await.expect("known"));
+    assert_eq!(reads(), 3, "the answer is remembered");
+
+    // What cannot be known is not guessed.
+    refresh(10).await;
+    store.is_away.store(true, Ordering::Relaxed);
+    let before = tokio::time::Instant::now();
+    let error = revocations.admits(&token).await.expect_err("unknown");
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert_eq!(before.elapsed(), Revocations::MAX_WAIT);
 }
 
 /// Whoever raises the longest lifetime that is accepted must not bring a revoked token back.

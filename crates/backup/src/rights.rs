@@ -139,23 +139,19 @@ impl Rights {
         }
         let roles: BTreeSet<_> = self.grants.iter().map(|grant| &grant.role).collect();
         for role in roles {
-            let mut statements = self.statements(role, place, tables);
-            match around(session, role, place).await? {
-                Some((granted_here, left)) => {
-                    statements.extend(granted_here);
-                    restored.left.extend(left);
-                    restored.granted.push(role.clone());
-                    for statement in statements {
-                        run(session, statement).await?;
-                    }
-                }
-                None => {
-                    let create = format!("CREATE ROLE {}", quoted(role));
-                    let statements = statements.into_iter();
-                    let grants = statements.filter(|statement| !statement.starts_with("REVOKE"));
-                    restored.left.extend([create].into_iter().chain(grants));
-                }
+            let statements = self.statements(role, place, tables);
+            let Some((ours, left)) = around(session, role, place).await? else {
+                let create = format!("CREATE ROLE {}", quoted(role));
+                let statements = statements.into_iter();
+                let grants = statements.filter(|statement| !statement.starts_with("REVOKE"));
+                restored.left.extend([create].into_iter().chain(grants));
+                continue;
+            };
+            for statement in statements.into_iter().chain(ours) {
+                run(session, statement).await?;
             }
+            restored.left.extend(left);
+            restored.granted.push(role.clone());
         }
         Ok(restored)
     }

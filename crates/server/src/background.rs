@@ -25,11 +25,11 @@ pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
     }
 }
 
-/// Reads the revocations of other instances at an interval; never returns.
+/// Reads the revocations of other instances at an interval while tokens are checked; never returns.
 pub async fn run_refresh_loop(revocations: Arc<Revocations>) {
     loop {
         tokio::time::sleep(Revocations::REFRESH_INTERVAL).await;
-        if let Err(error) = revocations.refresh().await {
+        if let Err(error) = revocations.refresh_if_needed().await {
             tracing::warn!(
                 error = &error as &dyn Error,
                 "cannot learn which tokens were revoked elsewhere"

@@ -32,7 +32,7 @@ impl Schedule {
                 match Origin::of(&self.store).await {
                     Ok(known) => origin = known,
                     Err(error) => {
-                        tracing::debug!(%error, "the store does not say yet which one it is")
+                        tracing::debug!(%error, "the store does not say yet which one it is");
                     }
                 }
             }

@@ -47,9 +47,6 @@ pub(super) async fn restore(
     restore.refuse_to_replace(rows.clone())?;
     let served = restore.served(rows.is_some().then_some(&mut session)).await;
     let connection = postgres(&mut session)?;
-    let before = schema(connection).await?;
-    let in_backup = &restore.backup.manifest.grants;
-    let rights = Rights::of(connection, before.as_deref(), in_backup).await?;
     let schemas = move_away(connection, &restore.backup.manifest).await?;
     let restored = restore_in_place(
         restore,
@@ -58,7 +55,6 @@ pub(super) async fn restore(
         &tools,
         &mut session,
         &schemas,
-        &rights,
         served,
     )
     .await;
@@ -76,7 +72,6 @@ async fn restore_in_place(
     tools: &Tools,
     session: &mut MaintenanceSession,
     schemas: &Schemas,
-    rights: &Rights,
     served: Result<Served, String>,
 ) -> Result<Restored, BackupError> {
     let purpose = "finish the restore";
@@ -91,7 +86,10 @@ async fn restore_in_place(
         execute(session, &drop, purpose).await?;
         let target = postgres(session)?;
         let tables = in_schema(target, &schemas.place).await?;
-        let rights = rights.restore(target, &schemas.place, &tables).await?;
+        let rights = schemas
+            .rights
+            .restore(target, &schemas.place, &tables)
+            .await?;
         execute(session, "COMMIT", purpose).await?;
         Ok((revocations, rights))
     };
@@ -149,16 +147,19 @@ async fn is_unfinished(target: &mut PgConnection) -> Result<bool, BackupError> {
         .map_err(BackupError::sql("look for an unfinished restore"))
 }
 
-/// Where the tables are, and where those of the backup appear: schemas, quoted.
+/// Where the tables are, and where those of the backup appear: schemas, quoted. And the rights on the tables.
 struct Schemas {
     place: String,
     restored: String,
+    rights: Rights,
 }
 
 impl Schemas {
     /// Moves the restored tables to where those before them were.
     async fn move_to_place(&self, target: &mut PgConnection) -> Result<(), BackupError> {
-        let Self { place, restored } = self;
+        let Self {
+            place, restored, ..
+        } = self;
         if place == restored {
             return Ok(());
         }
@@ -172,15 +173,20 @@ impl Schemas {
 
 /// Moves the tables out of their schema; the schema's default privileges then apply to the restored ones.
 async fn move_away(target: &mut PgConnection, manifest: &Manifest) -> Result<Schemas, BackupError> {
-    let place = match schema(target).await? {
+    let before = schema(target).await?;
+    let rights = Rights::of(target, before.as_deref(), &manifest.grants).await?;
+    let place = match before {
         Some(schema) => quoted(&schema),
         None => current_schema(target).await?,
     };
     let schemas = Schemas {
         place,
         restored: manifest.quoted_schema(),
+        rights,
     };
-    let Schemas { place, restored } = &schemas;
+    let Schemas {
+        place, restored, ..
+    } = &schemas;
     let mut make = String::new();
     if place != restored {
         if let Some(table) = in_schema(target, restored).await?.first() {

@@ -72,10 +72,11 @@ fn newest(settings: &Settings, newest: Option<&Backup>, others: usize, now: Time
     let advice = "run `taskhold backup`, and have it run every hour (docs/operations/backup.md)";
     let is_production = settings.profile == Profile::Production;
     let Some(newest) = newest else {
-        let mut found = format!("there is none in {}", settings.backup.folder.display());
-        if others > 0 {
-            found += &format!(" of this store; {others} are of others");
-        }
+        let shown = settings.backup.folder.display();
+        let found = match others {
+            0 => format!("there is none in {shown}"),
+            _ => format!("there is none in {shown} of this store; {others} are of others"),
+        };
         return Finding::warning(found, advice).problem_if(is_production);
     };
     let found = format!("the newest is of {}", newest.taken_at);
