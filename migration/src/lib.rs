@@ -12,6 +12,7 @@ mod m20261121_000002_idempotency_keys;
 mod m20261121_000003_accounts;
 mod m20261121_000004_imports;
 mod m20261128_000005_session_starts;
+mod m20261129_000006_search_folding;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_accounts::Migration),
             Box::new(m20261121_000004_imports::Migration),
             Box::new(m20261128_000005_session_starts::Migration),
+            Box::new(m20261129_000006_search_folding::Migration),
         ]
     }
 }

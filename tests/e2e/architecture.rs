@@ -115,6 +115,7 @@ fn the_domain_stands_alone() {
         [
             "chrono",
             "email_address",
+            "icu_casemap",
             "thiserror",
             "unicode-normalization",
             "uuid"

@@ -71,6 +71,7 @@ mod roles;
 mod rolling;
 mod runbook;
 mod schemas;
+mod search;
 mod service;
 mod settings;
 mod slow_clients;

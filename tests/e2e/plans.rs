@@ -182,11 +182,14 @@ async fn check_all_requests<O: Observed>(observed: &mut O) -> Vec<PlannedStateme
 }
 
 /// Returns whether a statement belongs to a background job: the service reloads the revocations, reads the old
-/// ones, and deletes expired rows in batches.
+/// ones, deletes expired rows in batches, and rebuilds the search of the seeded tasks.
 fn is_background(statement: &str) -> bool {
     let reads_revocations = statement.ends_with("FROM \"revocations\"")
         || statement.contains("FROM \"revocations\" WHERE \"revocations\".\"not_before\" <");
-    (reads_revocations && statement.starts_with("SELECT"))
+    let rebuilds_search = statement.contains("\"search_version\" IS NULL")
+        || statement.starts_with("UPDATE \"tasks\" SET \"title_search\" = \"rebuilt\"");
+    rebuilds_search
+        || (reads_revocations && statement.starts_with("SELECT"))
         || (statement.starts_with("DELETE")
             && statement.contains(" LIMIT ")
             && !statement.contains(" OFFSET "))

@@ -1,4 +1,4 @@
-//! Deletion of stored data that is out of date.
+//! Deletion and renewal of stored data that is out of date.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +8,17 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotencyKeyRepository, retention_start};
 use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
+use taskhold_repository::search::SearchRepository;
 use taskhold_repository::sessions::SessionRepository;
 
 use crate::clock::Clock;
 use crate::rate_limits::FAILURES_WINDOW;
 
-/// The number of rows that are deleted at once, so that no statement blocks others for long.
+/// The number of rows that are deleted or renewed at once, so that no statement blocks others for long.
 const BATCH: u32 = 1_000;
 
-/// Deletes what the store need not keep any longer. Such rows have no effect even before.
+/// Deletes what the store need not keep any longer; such rows have no effect even before. Renews what an earlier
+/// version of the program has written.
 pub struct Housekeeping {
     /// The idempotency keys.
     pub keys: Arc<dyn IdempotencyKeyRepository>,
@@ -26,6 +28,8 @@ pub struct Housekeeping {
     pub revocations: Arc<dyn RevocationRepository>,
     /// The counters of rate limits.
     pub rate_limits: Arc<dyn RateLimitRepository>,
+    /// The texts that a search compares.
+    pub search: Arc<dyn SearchRepository>,
     /// The longest lifetime of an access token that the service accepts; revocations of tokens that may
     /// still live are kept.
     pub max_token_lifetime: Duration,
@@ -52,6 +56,23 @@ impl Housekeeping {
         let counters =
             in_batches(|| self.rate_limits.purge_expired(counters_before, BATCH)).await?;
         Ok(keys + sessions + revocations + counters)
+    }
+
+    /// Rebuilds the texts for the search of the tasks that an earlier version has written, such as the instances
+    /// that are still to be replaced, and returns the number of these tasks.
+    ///
+    /// # Errors
+    /// [`StoreError`]; texts that were rebuilt before stay so.
+    pub async fn rebuild_search(&self) -> Result<usize, StoreError> {
+        let (mut rebuilt, mut last) = (0, None);
+        loop {
+            let batch = self.search.rebuild(last, BATCH).await?;
+            rebuilt += batch.len();
+            last = match batch.last() {
+                Some(id) => Some(*id),
+                None => return Ok(rebuilt),
+            };
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskhold_domain::search::fold;
+use taskhold_domain::lower_case::lower_case;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -215,7 +215,7 @@ impl RateLimiter {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Attempt, RateLimitError> {
-        let (email, network) = (fold(email), network(address).to_string());
+        let (email, network) = (lower_case(email), network(address).to_string());
         let own = match &guesser {
             Guesser::Device(id) => self.key("failures of a device", &[&email, id]),
             Guesser::KnownNetwork => self.key("failures of a known network", &[&email, &network]),

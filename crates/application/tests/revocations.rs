@@ -169,6 +169,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
         sessions: store.clone(),
         revocations: store.clone(),
         rate_limits: store.clone(),
+        search: store.clone(),
         max_token_lifetime,
         clock: clock.clone(),
     };

@@ -8,7 +8,7 @@ use email_address::{EmailAddress, Options};
 
 pub use self::password::{Password, PasswordError};
 use crate::length::exceeds;
-use crate::search::fold;
+use crate::lower_case::lower_case;
 
 /// An e-mail address (RFC 5321 and 6531, without display name and address literal) of at most
 /// [`MAX_CHARS`](Self::MAX_CHARS) code points. It is kept as typed and compared case-insensitively.
@@ -70,7 +70,7 @@ impl Email {
     /// Returns the form that is compared: addresses with equal keys belong to the same account.
     #[must_use]
     pub fn key(&self) -> String {
-        fold(&self.0)
+        lower_case(&self.0)
     }
 }
 

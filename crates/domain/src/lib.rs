@@ -14,6 +14,7 @@
 //! | [`input`] | [`TaskInput`](input::TaskInput) and others: input of unknown shape |
 //! | [`violation`] | [`Violations`](violation::Violations): the broken rules of an input |
 //! | [`import`] | [`ConsoleRow`](import::ConsoleRow), [`NativeRow`](import::NativeRow): rows of files of tasks |
+//! | [`lower_case`] | [`lower_case`](lower_case::lower_case): how e-mail addresses are compared |
 //! | [`predictable`] | [`surprises`](predictable::surprises): how much of a text does not follow from its beginning |
 //! | [`printable`] | [`is_printable`](printable::is_printable): which characters are safe to print |
 //! | [`search`] | [`fold`](search::fold): how a search compares texts |
@@ -80,6 +81,7 @@ pub mod account;
 pub mod import;
 pub mod input;
 mod length;
+pub mod lower_case;
 pub mod predictable;
 pub mod printable;
 pub mod revocation;

@@ -11,6 +11,7 @@
 //! | `cancel_token` | cancellation of queued requests |
 //! | [`lock`] | the lock of the process that serves a SQLite file |
 //! | [`migrations`] | schema migrations |
+//! | `search` | texts that a search compares, where the version before has written the row |
 //! | [`session`] | sessions of operator commands |
 //! | [`tables`] | the schema of PostgreSQL in which the tables are |
 
@@ -24,6 +25,7 @@ pub mod migrations;
 mod pool;
 pub(crate) mod retry;
 pub mod rights;
+pub(crate) mod search;
 pub mod session;
 pub(crate) mod sqlite;
 mod sqlite_writer;

@@ -5,6 +5,7 @@ mod idempotency;
 mod import;
 mod rate_limits;
 mod revocations;
+mod search;
 mod sessions;
 pub(crate) mod tasks;
 mod users;

@@ -7,6 +7,7 @@
 //! | [`users`] | [`UserRepository`](users::UserRepository): users and their accounts |
 //! | [`sessions`] | [`SessionRepository`](sessions::SessionRepository): refresh tokens |
 //! | [`revocations`] | [`RevocationRepository`](revocations::RevocationRepository): revoked tokens |
+//! | [`search`] | [`SearchRepository`](search::SearchRepository): the texts that a search compares |
 //! | [`keyed_digest`] | [`keyed_digest`](keyed_digest::keyed_digest): digests that cannot be tried |
 //! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository): counters of all instances |
 //! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository): keys of idempotent writes |
@@ -50,6 +51,7 @@ pub mod keyed_digest;
 pub mod rate_limits;
 pub mod request;
 pub mod revocations;
+pub mod search;
 pub mod sessions;
 pub mod tasks;
 pub mod users;

@@ -10,7 +10,7 @@ use taskhold_application::revocations::Revocations;
 /// The interval of housekeeping. Nothing waits for it: what is out of date has no effect even before.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Deletes what is out of date now and every hour; never returns.
+/// Deletes or renews what is out of date now and every hour; never returns.
 pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
     loop {
         match housekeeping.purge().await {
@@ -19,6 +19,17 @@ pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
             Err(error) => tracing::warn!(
                 error = &error as &dyn Error,
                 "could not delete rows that are out of date"
+            ),
+        }
+        match housekeeping.rebuild_search().await {
+            Ok(0) => {}
+            Ok(tasks) => tracing::info!(
+                tasks,
+                "rebuilt the search of tasks that another version has written"
+            ),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn Error,
+                "could not rebuild the search of tasks that another version has written"
             ),
         }
         tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;

@@ -83,14 +83,15 @@ pub fn tasks(settings: &Settings, database: &Database) -> TaskService {
     )
 }
 
-/// Wires the purge of expired rows to a database.
+/// Wires the purge and the renewal of rows to a database.
 pub fn housekeeping(settings: &Settings, database: &Database) -> Housekeeping {
     let store = Arc::new(database.clone());
     Housekeeping {
         keys: store.clone(),
         sessions: store.clone(),
         revocations: store.clone(),
-        rate_limits: store,
+        rate_limits: store.clone(),
+        search: store,
         max_token_lifetime: settings.auth.revocation_retention,
         clock: Arc::new(SystemClock),
     }

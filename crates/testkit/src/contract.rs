@@ -115,6 +115,7 @@ macro_rules! store_contract {
                 offset_skips_tasks
                 paging_by_creation_survives_concurrent_changes
                 search_finds_the_current_text
+                search_compares_texts_as_people_read_them
             );
             $crate::store_contract!(@tests $open; idempotency:
                 keyed_write_is_applied_once

@@ -51,8 +51,8 @@ impl IntoParams for ListParameters {
             (
                 "q",
                 of_type(Type::String).pattern(Some(WITHOUT_NUL)),
-                "Only tasks with this text in title or description, without regard to case; `%` and `_` mean \
-                 themselves.",
+                "Only tasks with this text in title or description, without regard to case or to how accents are \
+                 encoded; `%` and `_` mean themselves.",
             ),
             (
                 "sort",

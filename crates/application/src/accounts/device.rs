@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::digest::InvalidLength;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use taskhold_domain::search::fold;
+use taskhold_domain::lower_case::lower_case;
 use taskhold_domain::timestamp::Timestamp;
 
 use super::AccountError;
@@ -99,7 +99,7 @@ fn mac(key: &[u8; 32], email: &str, payload: &[u8]) -> Result<Hmac<Sha256>, Inva
     // The payload has a fixed length, so that it cannot be confused with the address.
     Ok(Hmac::new_from_slice(key)?
         .chain_update(payload)
-        .chain_update(fold(email)))
+        .chain_update(lower_case(email)))
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::{DisplayName, Email};
 use crate::length::exceeds;
+use crate::lower_case::lower_case;
 use crate::predictable::{repeats_less_than, surprises};
-use crate::search::fold;
 
 /// The most common passwords in lower case, sorted by their bytes, a line each: those of
 /// [`Password::MIN_CHARS`] or more, and the words that people add digits to.
@@ -151,7 +151,7 @@ impl fmt::Debug for Password {
 
 /// Returns the form in which passwords and words are compared: without differences of case and width.
 fn compared(text: &str) -> String {
-    fold(&text.nfkc().collect::<String>())
+    lower_case(&text.nfkc().collect::<String>())
 }
 
 /// Returns whether what was added to guessable words adds too little. Signs between words add nothing.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::batcher::Responses;
 use crate::db::Database;
-use crate::entities::task::{self as row, Column, Entity, TaskRow};
+use crate::entities::task::{self as row, Column, Entity, Search, TaskRow};
 use crate::repositories::tasks::statement::strictly_after_last_change;
 
 /// The alias of the batch's requests.
@@ -95,6 +95,10 @@ pub(super) async fn complete(
     let update = Query::update()
         .table(Entity)
         .value(Column::Version, stored(Column::Version).add(1))
+        .value(
+            Search::SearchVersion,
+            Expr::col((Entity, Search::SearchVersion)).add(1),
+        )
         .value(
             Column::UpdatedAt,
             strictly_after_last_change(stored(Column::UpdatedAt), requested("column4")),

@@ -12,6 +12,7 @@ use taskhold_migration::Migrator;
 
 use crate::db::connect::{ATTEMPT_TIMEOUT, ConnectError, ConnectOptions, session_options};
 use crate::db::error::sql_state;
+use crate::db::search::rebuild;
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, make_private_file};
 use crate::db::tables::{self, quoted};
@@ -19,6 +20,9 @@ use crate::url::DatabaseKind;
 
 /// An arbitrary number that no other program on the same database uses for its own advisory lock.
 const LOCK_KEY: i64 = 0x7461_736b_686f_6c64;
+
+/// The number of tasks whose texts for the search are rebuilt at once.
+const REBUILT_AT_ONCE: u32 = 1_000;
 
 /// A migration, and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub struct MigrationStatus {
     pub known: bool,
 }
 
-/// A migration or a query of the schema's history failed. Nothing has changed then.
+/// A migration or a query of the schema's history failed. The schema has not changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The history has migrations that this program does not know, and none that it knows.
@@ -98,6 +102,9 @@ impl SchemaMigrator {
     /// Applies all pending migrations. Returns their number. A database that a newer program has migrated
     /// further stays as it is: each version runs on the schema of the next one.
     ///
+    /// Then rebuilds the texts that a search compares, in a short transaction for each batch, so that it neither
+    /// blocks other instances nor holds all tasks in memory. If it is interrupted, the service goes on with it.
+    ///
     /// # Errors
     /// [`MigrationError`].
     pub async fn up(&self) -> Result<usize, MigrationError> {
@@ -112,7 +119,23 @@ impl SchemaMigrator {
             Migrator::up(&transaction, None).await?;
         }
         transaction.commit().await?;
+        if pending > 0 {
+            self.rebuild_search().await?;
+        }
         Ok(pending)
+    }
+
+    async fn rebuild_search(&self) -> Result<(), DbErr> {
+        let mut last = None;
+        loop {
+            let transaction = self.connection.begin_with_options(writing()).await?;
+            let rebuilt = rebuild(&transaction, last, REBUILT_AT_ONCE).await?;
+            transaction.commit().await?;
+            last = match rebuilt.last() {
+                Some(id) => Some(*id),
+                None => return Ok(()),
+            };
+        }
     }
 
     /// Reverts the last `steps` migrations, and deletes all data in the tables that they created. Returns
@@ -267,14 +290,17 @@ async fn rows(connection: &impl ConnectionTrait, sql: String) -> Result<Vec<Quer
     connection.query_all_raw(statement).await
 }
 
-/// Begins a transaction that excludes other instances that migrate.
-async fn begin_locked(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = TransactionOptions {
-        // Takes SQLite's only write lock at once. PostgreSQL ignores this.
+/// Takes SQLite's only write lock at once. PostgreSQL ignores this.
+fn writing() -> TransactionOptions {
+    TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
-    };
-    let transaction = connection.begin_with_options(options).await?;
+    }
+}
+
+/// Begins a transaction that excludes other instances that migrate.
+async fn begin_locked(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = connection.begin_with_options(writing()).await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
         // Bound to the transaction: it works through a pooler and is released with the transaction.
         let lock = Query::select()

@@ -7,6 +7,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{DynIden, ExprTrait as _, InsertStatement, IntoIden, Query};
 use sea_orm::{IntoActiveModel, Iterable, Statement, Value};
 use serde::{Deserialize, Serialize};
+use taskhold_domain::lower_case::lower_case;
 use taskhold_domain::search::fold;
 use taskhold_domain::task::{Completion, Description, Task, TaskChange, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
@@ -34,11 +35,20 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The columns that a search compares. They are written with every text and never read, so they are not
-/// part of [`Model`].
-#[derive(DeriveIden)]
-pub enum Folded {
+/// The columns that a search compares. They are written with every text and never read with a task, so they
+/// are not part of [`Model`].
+#[derive(Clone, Copy, DeriveIden, EnumIter)]
+pub enum Search {
+    /// The title as [`fold`] makes it.
+    TitleSearch,
+    /// The description as [`fold`] makes it.
+    DescriptionSearch,
+    /// The version of the task that the two belong to. If the version before this one has written the row, it
+    /// differs from the task's, and the two are out of date.
+    SearchVersion,
+    /// The title in lower case, which the version before this one searches.
     TitleFolded,
+    /// The description in lower case.
     DescriptionFolded,
 }
 
@@ -65,16 +75,20 @@ impl Model {
     }
 }
 
-/// Returns every column of a new row with its value, those of [`Folded`] last.
+/// Returns every column of a new row with its value, those of [`Search`] last and in its order.
 pub fn cells(task: &Task) -> impl Iterator<Item = (DynIden, Value)> {
-    let folded = [
-        (Folded::TitleFolded, fold(task.title.as_str())),
-        (Folded::DescriptionFolded, fold(task.description.as_str())),
+    let (title, description) = (task.title.as_str(), task.description.as_str());
+    let search: [(Search, Value); 5] = [
+        (Search::TitleSearch, fold(title).into()),
+        (Search::DescriptionSearch, fold(description).into()),
+        (Search::SearchVersion, task.version.get().into()),
+        (Search::TitleFolded, lower_case(title).into()),
+        (Search::DescriptionFolded, lower_case(description).into()),
     ];
     let stored = Model::from(task).into_values();
     stored
         .map(|(column, value)| (column.into_iden(), value))
-        .chain(folded.map(|(column, text)| (column.into_iden(), text.into())))
+        .chain(search.map(|(column, value)| (column.into_iden(), value)))
 }
 
 /// Returns the statement that adds tasks.
@@ -97,19 +111,25 @@ pub fn assignments(change: &TaskChange) -> Vec<(DynIden, Expr)> {
         description,
         completion,
     } = change;
-    let mut assignments = Vec::new();
-    if let Some(title) = title {
-        let text = title.as_str();
-        assignments.push((Column::Title.into_iden(), Expr::value(text)));
-        assignments.push((Folded::TitleFolded.into_iden(), Expr::value(fold(text))));
-    }
-    if let Some(description) = description {
-        let text = description.as_str();
-        assignments.push((Column::Description.into_iden(), Expr::value(text)));
-        assignments.push((
-            Folded::DescriptionFolded.into_iden(),
-            Expr::value(fold(text)),
-        ));
+    // The texts stay out of date if they are: this change need not contain both.
+    let next = Expr::col(Search::SearchVersion).add(1);
+    let mut assignments = vec![(Search::SearchVersion.into_iden(), next)];
+    let texts = [
+        title.as_ref().map(|title| {
+            let columns = (Column::Title, Search::TitleSearch, Search::TitleFolded);
+            (columns, title.as_str())
+        }),
+        description.as_ref().map(|description| {
+            let (search, folded) = (Search::DescriptionSearch, Search::DescriptionFolded);
+            ((Column::Description, search, folded), description.as_str())
+        }),
+    ];
+    for ((column, search, folded), text) in texts.into_iter().flatten() {
+        assignments.extend([
+            (column.into_iden(), Expr::value(text)),
+            (search.into_iden(), Expr::value(fold(text))),
+            (folded.into_iden(), Expr::value(lower_case(text))),
+        ]);
     }
     if let Some(completion) = completion {
         let completed = match completion {

@@ -5,6 +5,7 @@
 mod batching;
 mod database;
 mod migrations;
+mod search;
 mod url;
 mod writer;
 

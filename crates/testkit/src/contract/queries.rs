@@ -349,3 +349,49 @@ pub async fn search_finds_the_current_text(store: &Ports) {
     let nowhere = list(store, &user("bob"), &search("хлеб")).await;
     assert_eq!(nowhere.tasks, [], "another's text is not found");
 }
+
+/// Checks full case folding and canonical equivalence with pairs of a text and what finds it.
+pub async fn search_compares_texts_as_people_read_them(store: &Ports) {
+    let texts = [
+        ("Flug nach İstanbul", "istanbul"),
+        ("ISPARTA", "ısparta"),
+        ("Straße", "STRASSE"),
+        ("GROSSE", "große"),
+        ("cafe\u{301} au lait", "CAFÉ AU"),
+        ("Ångström", "a\u{30a}ngstro\u{308}m"),
+        ("Vie\u{302}\u{323}t Nam", "VIỆT"),
+        ("한글", "\u{1112}\u{1161}\u{11ab}"),
+        ("ΟΔΟΣ ΕΡΜΟΥ", "οδος"),
+        ("ᾳδω", "ΑΙΔΩ"),
+        ("ﬁnish", "FINISH"),
+        ("5 \u{212a}", "5 k"),
+    ];
+    let alice = user("alice");
+    for (number, (text, _)) in (1..).zip(texts) {
+        let as_title = Task {
+            title: title(text),
+            ..task("alice", number)
+        };
+        add_task(store, as_title).await;
+        let as_description = Task {
+            description: description(text),
+            ..task("alice", 100 + number)
+        };
+        add_task(store, as_description).await;
+    }
+    for (text, part) in texts {
+        let query = TaskQuery {
+            text: Some(part.to_owned()),
+            ..TaskQuery::default()
+        };
+        let found = list(store, &alice, &query).await.tasks;
+        assert_eq!(found.len(), 2, "{part} finds {text}");
+    }
+    for other in ["cafe au", "angstrom", "viet"] {
+        let query = TaskQuery {
+            text: Some(other.to_owned()),
+            ..TaskQuery::default()
+        };
+        assert_eq!(list(store, &alice, &query).await.tasks, [], "{other}");
+    }
+}

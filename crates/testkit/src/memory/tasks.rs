@@ -9,6 +9,7 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{
     Fingerprint, IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, retention_start,
 };
+use taskhold_repository::search::SearchRepository;
 use taskhold_repository::tasks::{
     Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository,
     TaskWrite,
@@ -89,6 +90,14 @@ fn key(task: &Task, sort: SortKey) -> Key {
         SortKey::CreatedAt => Key::Instant(task.created_at),
         SortKey::UpdatedAt => Key::Instant(task.updated_at),
         SortKey::Title => Key::Title(task.title.as_str().to_owned()),
+    }
+}
+
+#[async_trait]
+impl SearchRepository for MemoryStore {
+    /// Rebuilds nothing: a search folds the texts when it compares them.
+    async fn rebuild(&self, _: Option<TaskId>, _: u32) -> Result<Vec<TaskId>, StoreError> {
+        Ok(Vec::new())
     }
 }
 

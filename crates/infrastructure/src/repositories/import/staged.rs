@@ -11,7 +11,7 @@ use taskhold_repository::import::{ImportedRow, RowIdentity};
 
 use super::failed;
 use crate::db::session::{MaintenanceSession, copy_text};
-use crate::entities::task::{self, Column, Folded, Model};
+use crate::entities::task::{self, Column, Model, Search};
 
 /// The statements that create the table, and one for the verdicts on its rows. The first columns are those
 /// of a task.
@@ -40,8 +40,8 @@ const DIGEST_LENGTH: usize = 8;
 /// Returns the columns of a task, in the order of [`task::cells`].
 pub(super) fn task_columns() -> String {
     let stored = Column::iter().map(|column| column.to_string());
-    let folded = [Folded::TitleFolded, Folded::DescriptionFolded].map(|column| column.to_string());
-    stored.chain(folded).collect::<Vec<_>>().join(", ")
+    let search = Search::iter().map(|column| column.to_string());
+    stored.chain(search).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the statement that reads rows into PostgreSQL.

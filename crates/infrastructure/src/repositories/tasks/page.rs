@@ -4,7 +4,6 @@ use sea_orm::{
     ColumnTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     Statement,
 };
-use taskhold_domain::search::fold;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Start, TaskPage, TaskQuery};
@@ -33,7 +32,7 @@ pub(super) fn select(
         select = select.filter(Column::IsCompleted.eq(completed));
     }
     if let Some(text) = &query.text {
-        select = select.filter(contains(backend, &fold(text)));
+        select = select.filter(contains(backend, text));
     }
     select = match &query.start {
         Start::First => select,

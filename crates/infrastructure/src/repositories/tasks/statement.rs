@@ -2,13 +2,15 @@
 
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Func, Query};
 use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, QueryFilter, QueryTrait, Statement};
+use taskhold_domain::lower_case::lower_case;
+use taskhold_domain::search::fold;
 use taskhold_domain::task::{TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Key, Position, Precondition, Sort, SortKey};
 
-use crate::entities::task::{Column, Entity, Folded, TaskRow, assignments};
+use crate::entities::task::{Column, Entity, Search, TaskRow, assignments};
 
 /// Returns the statement that changes a task and returns its new [row](TaskRow).
 pub(super) fn update(
@@ -101,17 +103,28 @@ pub(super) fn after(sort: Sort, position: &Position) -> Result<Expr, StoreError>
 }
 
 /// Returns the condition that either text contains this part. Both functions compare code points and have no
-/// wildcards.
-pub(super) fn contains(backend: DbBackend, folded: &str) -> Condition {
+/// wildcards. A row whose texts for the search are out of date is searched as the version before does.
+pub(super) fn contains(backend: DbBackend, part: &str) -> Expr {
     let find = if backend == DbBackend::Sqlite {
         "instr"
     } else {
         "strpos"
     };
-    let found_in = |column: Folded| Func::cust(find).arg(Expr::col(column)).arg(folded);
-    Condition::any()
-        .add(Expr::expr(found_in(Folded::TitleFolded)).gt(0))
-        .add(Expr::expr(found_in(Folded::DescriptionFolded)).gt(0))
+    let either_has = |columns: [Search; 2], part: String| {
+        columns.into_iter().fold(Condition::any(), |any, column| {
+            let place = Func::cust(find).arg(Expr::col(column)).arg(part.as_str());
+            any.add(Expr::expr(place).gt(0))
+        })
+    };
+    let is_current = Expr::col(Search::SearchVersion).eq(Expr::col(Column::Version));
+    let (current, outdated) = (
+        [Search::TitleSearch, Search::DescriptionSearch],
+        [Search::TitleFolded, Search::DescriptionFolded],
+    );
+    CaseStatement::new()
+        .case(is_current, either_has(current, fold(part)))
+        .finally(either_has(outdated, lower_case(part)))
+        .into()
 }
 
 /// Returns [`Timestamp::strictly_after`] in SQL, for the row as it is when the statement runs.

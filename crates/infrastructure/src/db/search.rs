@@ -1,0 +1,71 @@
+//! The texts of the table `tasks` that a search compares, where the version before this one has written the row.
+
+use sea_orm::sea_query::{
+    Expr, ExprTrait as _, IntoIden as _, LockBehavior, LockType, Order, Query, TableRef,
+};
+use sea_orm::{ConnectionTrait, DbErr, DeriveIden, QueryResult};
+use taskhold_domain::search::fold;
+use uuid::Uuid;
+
+#[derive(Clone, Copy, DeriveIden)]
+enum Tasks {
+    Table,
+    Id,
+    Title,
+    Description,
+    Version,
+    TitleSearch,
+    DescriptionSearch,
+    SearchVersion,
+}
+
+/// The alias of the new texts.
+const REBUILT: &str = "rebuilt";
+
+/// Rebuilds the next rows, as
+/// [`SearchRepository::rebuild`](taskhold_repository::search::SearchRepository::rebuild) does, in the transaction of
+/// this connection.
+pub(crate) async fn rebuild(
+    connection: &impl ConnectionTrait,
+    after: Option<Uuid>,
+    most: u32,
+) -> Result<Vec<Uuid>, DbErr> {
+    let differs = Expr::col(Tasks::SearchVersion).ne(Expr::col(Tasks::Version));
+    let outdated = Query::select()
+        .columns([Tasks::Id, Tasks::Title, Tasks::Description])
+        .from(Tasks::Table)
+        .and_where(Expr::col(Tasks::SearchVersion).is_null().or(differs))
+        .and_where_option(after.map(|after| Expr::col(Tasks::Id).gt(after)))
+        .order_by(Tasks::Id, Order::Asc)
+        .limit(u64::from(most))
+        // Waiting for a row that another transaction changes could deadlock with it. SQLite ignores this.
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .take();
+    let rows = connection.query_all(&outdated).await?;
+    let rows: Vec<(Uuid, String, String)> = rows
+        .iter()
+        .map(QueryResult::try_get_many_by_index)
+        .collect::<Result<_, _>>()?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = rows.iter().map(|(id, ..)| *id).collect();
+    let texts = rows
+        .into_iter()
+        .map(|(id, title, description)| (id, fold(&title), fold(&description)).into())
+        .collect();
+    let rebuilt = |column: &'static str| Expr::col((REBUILT, column));
+    let update = Query::update()
+        .table(Tasks::Table)
+        .value(Tasks::TitleSearch, rebuilt("column2"))
+        .value(Tasks::DescriptionSearch, rebuilt("column3"))
+        .value(
+            Tasks::SearchVersion,
+            Expr::col((Tasks::Table, Tasks::Version)),
+        )
+        .from(TableRef::ValuesList(texts, REBUILT.into_iden()))
+        .and_where(Expr::col((Tasks::Table, Tasks::Id)).eq(rebuilt("column1")))
+        .take();
+    connection.execute(&update).await?;
+    Ok(ids)
+}
