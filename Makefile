@@ -21,6 +21,7 @@ token: ## Print a token for trying the API: make token USER_ID=anna
 
 test: test-programs ## Run every test, on SQLite and on PostgreSQL
 	$(WITH_POSTGRES) $(CARGO) test --locked --workspace
+	$(CARGO) test --locked --package taskhold-domain --all-features
 
 # All test targets but those whose tests start openssl, and parts of the names of the other tests that start a
 # program beside the service. A new test that starts one fails here until it is named.
@@ -102,6 +103,7 @@ docs: test-programs ## Build the documentation, check its links and run its exam
 lint: ## Check formatting, clippy and rustdoc; every warning is an error
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --package taskhold-domain --all-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 deny: ## Check licences, sources and known weaknesses of the dependencies (needs cargo-deny)

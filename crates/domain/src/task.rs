@@ -5,6 +5,7 @@ mod description;
 mod title;
 
 use std::fmt;
+use std::str::FromStr;
 
 use uuid::Uuid;
 
@@ -13,12 +14,15 @@ pub use self::title::{Title, TitleError};
 use crate::timestamp::Timestamp;
 use crate::user::UserId;
 
-/// A task. The types of its parts enforce their rules, so every task is valid.
+/// A task. The types of its parts enforce their rules, so every task is valid. To reload one, put it together from
+/// its parts as they were stored, version and times included.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Task {
     /// The id.
     pub id: TaskId,
     /// The owner; never changes.
+    #[cfg_attr(feature = "serde", serde(rename = "user_id"))]
     pub owner: UserId,
     /// The title.
     pub title: Title,
@@ -27,6 +31,7 @@ pub struct Task {
     /// Whether the task is done.
     pub completed: bool,
     /// The version, which counts the changes.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub version: Version,
     /// When the task was created; never changes.
     pub created_at: Timestamp,
@@ -36,18 +41,22 @@ pub struct Task {
 
 /// The parts of a new task that its owner decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TaskDraft {
     /// The title.
     pub title: Title,
     /// The description.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub description: Description,
     /// Whether the task is done already.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub completed: bool,
 }
 
 /// A change of a task as a value: [`Task::apply`] applies it in memory, and a store can
 /// turn it into one statement. Parts that are `None` stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TaskChange {
     /// The new title.
     pub title: Option<Title>,
@@ -59,6 +68,8 @@ pub struct TaskChange {
 
 /// A change of the `completed` flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Completion {
     /// Sets the flag.
     Set(bool),
@@ -181,6 +192,14 @@ impl TaskId {
     }
 }
 
+impl FromStr for TaskId {
+    type Err = TaskIdError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        Self::parse(raw)
+    }
+}
+
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
@@ -190,6 +209,7 @@ impl fmt::Display for TaskId {
 /// Which state of a task this is. The version alone would not tell: a task that was restored from a backup
 /// or from a file counts on from an older version, while the clock goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Revision {
     /// The version of the task.
     pub version: Version,
@@ -205,6 +225,12 @@ pub struct Version(i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a version is at least 1, not {0}")]
 pub struct VersionError(i64);
+
+impl Default for Version {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
 
 impl Version {
     /// The version of a new task.
@@ -254,6 +280,7 @@ mod tests {
             "01928f6e-5c3a-7d20-8b1f0-a1b2c3d4e5f",
         ] {
             assert_eq!(TaskId::parse(malformed), Err(TaskIdError), "{malformed}");
+            assert_eq!(malformed.parse::<TaskId>(), Err(TaskIdError));
         }
     }
 

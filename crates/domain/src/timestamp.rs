@@ -1,6 +1,7 @@
 //! Instants in time.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
@@ -13,6 +14,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 ///
 /// let instant = Timestamp::from_micros(1_767_346_202_323_456)?;
 /// assert_eq!(instant.to_string(), "2026-01-02T09:30:02.323456Z");
+/// assert_eq!(instant.to_string().parse(), Ok(instant));
 /// # Ok::<(), taskhold_domain::timestamp::TimestampError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +24,11 @@ pub struct Timestamp(DateTime<Utc>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} microseconds since 1970 is outside of the years 1 to 9999")]
 pub struct TimestampError(i64);
+
+/// The error of a text that is no instant of RFC 3339 in the years 1 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time is written as 2026-01-02T09:30:02.323456Z, in the years 1 to 9999")]
+pub struct TimestampTextError;
 
 impl Timestamp {
     /// The first instant of the year 1.
@@ -51,11 +58,14 @@ impl Timestamp {
             .ok_or(TimestampError(micros))
     }
 
-    /// Reads an instant as it is displayed, or any other of RFC 3339; `None` if it is none.
-    #[must_use]
-    pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let instant = DateTime::parse_from_rfc3339(text).ok()?;
-        Self::from_micros(instant.timestamp_micros()).ok()
+    /// Parses RFC 3339 with any offset, such as the text that `Display` writes. What is below a microsecond is cut
+    /// off, as by the clock of the service.
+    ///
+    /// # Errors
+    /// [`TimestampTextError`].
+    pub fn parse(raw: &str) -> Result<Self, TimestampTextError> {
+        let instant = DateTime::parse_from_rfc3339(raw).map_err(|_| TimestampTextError)?;
+        Self::from_micros(instant.timestamp_micros()).map_err(|_| TimestampTextError)
     }
 
     /// Returns the microseconds since 1970-01-01T00:00:00Z.
@@ -84,6 +94,14 @@ impl Timestamp {
     pub fn strictly_after(self, previous: Self) -> Self {
         let earliest = previous.0 + chrono::TimeDelta::microseconds(1);
         Self(self.0.max(earliest).min(Self::LAST.0))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampTextError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        Self::parse(raw)
     }
 }
 
@@ -129,6 +147,40 @@ mod tests {
             let instant = Timestamp::from_micros(micros).unwrap();
             let expected = instant.0.to_rfc3339_opts(SecondsFormat::Micros, true);
             prop_assert_eq!(instant.to_string(), expected);
+            prop_assert_eq!(Timestamp::parse(&instant.to_string()), Ok(instant));
+        }
+    }
+
+    #[test]
+    fn only_texts_of_rfc_3339_are_parsed() {
+        for (text, written) in [
+            ("2026-01-02T09:30:02Z", "2026-01-02T09:30:02.000000Z"),
+            ("2026-01-02t09:30:02.1z", "2026-01-02T09:30:02.100000Z"),
+            (
+                "2026-01-02T09:30:02.123456789+02:00",
+                "2026-01-02T07:30:02.123456Z",
+            ),
+            ("2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.500000Z"),
+        ] {
+            let parsed = Timestamp::parse(text).map(|instant| instant.to_string());
+            assert_eq!(parsed.as_deref(), Ok(written), "{text}");
+        }
+        for malformed in [
+            "",
+            "2026-01-02",
+            "2026-01-02T09:30:02",
+            "2026-13-02T09:30:02Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "0000-12-31T23:59:59Z",
+            "10000-01-01T00:00:00Z",
+            "1767346202",
+        ] {
+            assert_eq!(
+                Timestamp::parse(malformed),
+                Err(TimestampTextError),
+                "{malformed}"
+            );
         }
     }
 

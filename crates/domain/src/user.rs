@@ -1,10 +1,10 @@
 //! Users: the owners of tasks.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::account::{DisplayName, Email, PasswordHash};
 use crate::length::exceeds;
+use crate::text::text_traits;
 use crate::timestamp::Timestamp;
 
 /// A user. A user who is known only by the tokens of another service has neither an e-mail address
@@ -72,11 +72,7 @@ impl UserId {
     }
 }
 
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_traits!(UserId, UserIdError);
 
 #[cfg(test)]
 mod tests {

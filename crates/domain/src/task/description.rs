@@ -1,6 +1,7 @@
 //! Descriptions. The rules are those of the original command-line app (the *console*) unless noted.
 
 use crate::length::exceeds;
+use crate::text::text_traits;
 
 /// The description of a task: up to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given;
 /// empty by default.
@@ -56,6 +57,8 @@ impl Description {
         &self.0
     }
 }
+
+text_traits!(Description, DescriptionError);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Titles. The rules are those of the original command-line app (the *console*) unless noted.
 
 use crate::length::exceeds;
+use crate::text::text_traits;
 
 /// The title of a task: 1 to [`MAX_CHARS`](Self::MAX_CHARS) code points, kept exactly as given. Nothing is
 /// trimmed, and a title may consist of blanks.
@@ -54,6 +55,8 @@ impl Title {
         &self.0
     }
 }
+
+text_traits!(Title, TitleError);
 
 #[cfg(test)]
 mod tests {
