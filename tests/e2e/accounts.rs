@@ -8,6 +8,7 @@ mod hashing;
 mod life;
 mod limits;
 mod lock_out;
+mod logout;
 mod races;
 mod rotation;
 mod rows;

@@ -77,6 +77,7 @@ mod settings;
 mod slow_clients;
 mod soak;
 mod socket;
+mod start_page;
 mod unmigrated;
 mod unwritable;
 mod user_names;

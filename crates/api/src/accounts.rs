@@ -5,7 +5,7 @@ mod client;
 mod problem;
 
 use actix_web::http::header::HeaderName;
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use taskhold_application::accounts::{
     AccountError, AccountService, Allowance, Grant, RefreshToken,
 };
@@ -167,30 +167,47 @@ async fn refresh(
 
 /// Log out
 ///
-/// Ends all access tokens until now, and the login of the refresh token; without a body, every login.
+/// Ends the login of the refresh token with its access tokens, and no other; no access token is needed for that, and an
+/// unknown or expired refresh token is no error. Without a refresh token, ends every login of the access token's user.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
     operation_id = "logOut",
+    security((), ("bearer" = [])),
     request_body(content = ref("#/components/schemas/Logout"), example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
-    responses((status = 204, description = "It is ended.")),
+    responses((status = 204, description = "It is ended."), (status = 429)),
 )]
 async fn log_out(
-    caller: Caller,
+    request: HttpRequest,
     ClientAddress(address): ClientAddress,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let body = body.read(&[JSON]).await?;
-    let token = if body.is_empty() {
-        None
-    } else {
-        refresh_token(body.object::<Logout>()?.refresh_token)?
+    let given = given_refresh_token(body).await;
+    if let Ok(Some(token)) = &given
+        && accounts.end_session_of_token(token, address).await?
+    {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    // The refresh token ended nothing, so the access token says what to end. It is not asked for where the refresh
+    // token was ended already, perhaps by this very request, whose response was lost.
+    let caller = match (Caller::extract(&request).await, &given) {
+        (Err(_), Ok(Some(_))) => return Ok(HttpResponse::NoContent().finish()),
+        (caller, _) => caller?,
     };
-    accounts
-        .log_out(&caller.id, token.as_ref(), address)
-        .await?;
+    match (given?, caller.session) {
+        (Some(_), Some(own)) => drop(accounts.end_session(&caller.id, own, address).await?),
+        _ => accounts.end_all_sessions(&caller.id, address).await?,
+    }
     Ok(HttpResponse::NoContent().finish())
+}
+
+async fn given_refresh_token(body: Body) -> Result<Option<RefreshToken>, Problem> {
+    let body = body.read(&[JSON]).await?;
+    if body.is_empty() {
+        return Ok(None);
+    }
+    refresh_token(body.object::<Logout>()?.refresh_token)
 }
 
 /// Who the caller is
@@ -302,8 +319,7 @@ async fn list_sessions(
 
 /// End a login
 ///
-/// Ends its refresh token, and all access tokens of the caller until now; the caller's other logins get new ones
-/// by refreshing.
+/// Ends its refresh token and its access tokens, and no other login.
 #[utoipa::path(
     delete,
     path = SESSION,

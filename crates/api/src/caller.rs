@@ -13,6 +13,7 @@ use taskhold_application::tokens::{InvalidToken, TokenVerifier};
 use taskhold_application::user_limit::{InProgress, TooManyInProgress, UserLimit};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use uuid::Uuid;
 
 use crate::client_address::ClientAddress;
 use crate::parameters;
@@ -28,6 +29,8 @@ pub struct Caller {
     pub id: UserId,
     /// When the token was issued, if the token says so.
     pub issued: Option<Timestamp>,
+    /// The session that the token was issued to, if this service issued it to one.
+    pub session: Option<Uuid>,
     _in_progress: InProgress,
 }
 
@@ -76,6 +79,7 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
     Ok(Caller {
         id: identity.user,
         issued: identity.issued,
+        session: identity.session,
         _in_progress: in_progress,
     })
 }

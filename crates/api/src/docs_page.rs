@@ -1,6 +1,7 @@
-//! `GET /docs`: the OpenAPI document as a page to read and try. Its files are part of the program.
+//! `GET /docs`: the OpenAPI document as a page to read and try. Its files are part of the program. `GET /` leads
+//! there.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use utoipa::openapi::ObjectBuilder;
@@ -57,9 +58,26 @@ schema_type!(
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
+        Endpoint::new::<__path_start>(Access::Public, || web::to(start)),
         Endpoint::new::<__path_page>(Access::Public, || web::to(page)),
         Endpoint::new::<__path_asset>(Access::Public, || web::to(asset)),
     ]
+}
+
+/// Where a browser begins
+///
+/// Leads to the documentation.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "start",
+    responses((status = 303, description = "See `docs`, beside this path.")),
+)]
+async fn start() -> HttpResponse {
+    // Relative, so that it holds where a proxy serves the program below another path.
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, "docs"))
+        .finish()
 }
 
 /// This document as a page to read and try

@@ -247,7 +247,7 @@ impl AccountService {
         now: Timestamp,
     ) -> Result<Grant, AccountError> {
         Ok(Grant {
-            access_token: self.tokens.sign(&user.id, now)?,
+            access_token: self.tokens.sign(&user.id, refresh_token.family(), now)?,
             user,
             refresh_token,
             device_token,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::tokens::Identity;
 
-/// A cache of the revocations of all users, so that no request queries the store for them.
+/// A cache of the revocations of all users and sessions, so that no request queries the store for them.
 pub struct Revocations {
     store: Arc<dyn RevocationRepository>,
     clock: Arc<dyn Clock>,
@@ -74,17 +74,19 @@ impl Revocations {
         if revoked.is_empty() {
             return Some(true);
         }
-        let of_user = revoked.get(&SubjectHash::of(&identity.user));
+        let user = &identity.user;
+        let of_session = match identity.session {
+            Some(session) => SubjectHash::of_session(session),
+            None => SubjectHash::without_session(user),
+        };
+        let subjects = [SubjectHash::of(user), of_session];
+        let mut of_caller = subjects.iter().filter_map(|subject| revoked.get(subject));
         Some(match identity.issued {
-            Some(issued) => {
-                let of_all = revoked.get(&SubjectHash::EVERYBODY);
-                of_user
-                    .into_iter()
-                    .chain(of_all)
-                    .all(|not_before| issued >= *not_before)
-            }
+            Some(issued) => of_caller
+                .chain(revoked.get(&SubjectHash::EVERYBODY))
+                .all(|not_before| issued >= *not_before),
             // Where such tokens are accepted no revocation is purged.
-            None => of_user.is_none(),
+            None => of_caller.next().is_none(),
         })
     }
 
@@ -92,8 +94,9 @@ impl Revocations {
     pub fn add(&self, revocation: &Revocation) {
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(cached) = cached.as_mut() {
-            let subject = SubjectHash::of(&revocation.user);
-            insert_stricter(&mut cached.revoked, subject, revocation.not_before);
+            for subject in SubjectHash::all_of(revocation) {
+                insert_stricter(&mut cached.revoked, subject, revocation.not_before);
+            }
         }
     }
 
@@ -136,7 +139,7 @@ impl Revocations {
     }
 }
 
-/// Inserts a revocation unless there is a stricter one of the same user.
+/// Inserts a revocation unless there is a stricter one of the same tokens.
 fn insert_stricter(
     cached: &mut HashMap<SubjectHash, Timestamp>,
     subject: SubjectHash,

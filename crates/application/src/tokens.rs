@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use uuid::Uuid;
 
 /// What a valid token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub struct Identity {
     pub user: UserId,
     /// When the token was issued, if its issuer says so.
     pub issued: Option<Timestamp>,
+    /// The session that this service issued the token to; `None` for tokens of another issuer, of an operator, and
+    /// of earlier versions.
+    pub session: Option<Uuid>,
 }
 
 /// Verifies tokens.
@@ -110,11 +114,16 @@ impl Refusal {
 
 /// Signs the service's own tokens.
 pub trait TokenSigner: Send + Sync {
-    /// Issues a token for `user`. The signer decides on its lifetime.
+    /// Issues a token for `user` and one of their sessions. The signer decides on its lifetime.
     ///
     /// # Errors
     /// [`SigningError`].
-    fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError>;
+    fn sign(
+        &self,
+        user: &UserId,
+        session: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<SignedToken, SigningError>;
 }
 
 /// A token that this service issued.

@@ -54,6 +54,7 @@ async fn revocation_during_refresh_stays_in_effect() {
     let token = Identity {
         user: anna.clone(),
         issued: Some(clock.now()),
+        session: None,
     };
     clock.advance(1);
     // Its time is from before the cache reads the store, and it is stored afterwards.
@@ -157,6 +158,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
     let token = |name: &str, issued| Identity {
         user: user(name),
         issued,
+        session: None,
     };
     let (anna, bob) = (user("anna"), user("bob"));
     let stolen = token("anna", Some(clock.now()));

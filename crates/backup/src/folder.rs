@@ -230,7 +230,7 @@ impl Backup {
         })?;
         let verified = path.join(VERIFIED);
         let verified = match fs::read_to_string(&verified) {
-            Ok(text) => Timestamp::from_rfc3339(text.trim()),
+            Ok(text) => Timestamp::parse(text.trim()).ok(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(BackupError::file(&verified)(error)),
         };

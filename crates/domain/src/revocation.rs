@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::timestamp::Timestamp;
 use crate::user::UserId;
 
@@ -13,6 +15,9 @@ pub const MAX_PROPAGATION: Duration = Duration::from_mins(1);
 pub struct Revocation {
     /// The user whose tokens are revoked.
     pub user: UserId,
+    /// The session whose tokens are revoked, and with them those of the user that name no session; `None` for all
+    /// of the user's tokens.
+    pub session: Option<Uuid>,
     /// The earliest issue time that counts; [`Timestamp::LAST`] if no token does.
     pub not_before: Timestamp,
     /// When every token from before `not_before` has expired, by the lifetime that was accepted when the
@@ -27,10 +32,20 @@ impl Revocation {
     pub fn issued_before(user: &UserId, now: Timestamp, max_token_lifetime: Duration) -> Self {
         Self {
             user: user.clone(),
+            session: None,
             not_before: now,
             kept_until: now
                 .saturating_add(max_token_lifetime)
                 .saturating_add(MAX_PROPAGATION),
+        }
+    }
+
+    /// Limits the revocation to a session. A token of the user that names no session may be one of it.
+    #[must_use]
+    pub fn of_session(self, session: Uuid) -> Self {
+        Self {
+            session: Some(session),
+            ..self
         }
     }
 
@@ -51,6 +66,7 @@ impl Revocation {
     pub fn permanent(user: &UserId) -> Self {
         Self {
             user: user.clone(),
+            session: None,
             not_before: Timestamp::LAST,
             kept_until: Timestamp::LAST,
         }

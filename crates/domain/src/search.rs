@@ -62,7 +62,7 @@ mod tests {
 
         #[test]
         fn canonically_equivalent_texts_are_equal(
-            text in "[a-zA-ZiıİſßǰΐΆςάᾳ가각ᄀ-하-ᅵᆨ-ᇂ\u{300}-\u{345}]{0,12}",
+            text in "[a-zA-ZiıİſßǰΐΆςάᾳ가각\u{1100}-\u{1112}\u{1161}-\u{1175}\u{11a8}-\u{11c2}\u{300}-\u{345}]{0,12}",
         ) {
             let folded = fold(&text);
             prop_assert_eq!(&fold(&text.nfd().collect::<String>()), &folded);

@@ -54,8 +54,6 @@ pub struct Session {
 pub enum Ending {
     /// All of the user's.
     All,
-    /// The one that this token belongs to.
-    OfToken(PresentedToken),
     /// The one of this family.
     OfFamily(Uuid),
 }

@@ -2,12 +2,15 @@
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
+use taskhold_domain::revocation::Revocation;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 
+use uuid::Uuid;
+
 use crate::error::StoreError;
 
-/// A digest of a user id. Revocations outlive the user, whose id must not be stored any longer.
+/// A digest of whose tokens are revoked: a user id, or the id of a session. Revocations outlive the user, whose id must not be stored any longer.
 ///
 /// It has no key: a revocation must outlive every change of the secret that tokens are signed with, or a
 /// deleted account would come back by a token of another issuer. So an id that is short enough to be tried can
@@ -22,14 +25,39 @@ impl SubjectHash {
     /// accepted later would bring them back, and nothing would say which of them were revoked.
     pub const EVERYBODY: Self = Self([0; 32]);
 
-    /// Computes the digest.
+    /// Computes the digest of all tokens of a user.
     #[must_use]
     pub fn of(user: &UserId) -> Self {
         Self(Sha256::digest(user.as_str()).into())
     }
+
+    /// Computes the digest of the tokens of a session.
+    #[must_use]
+    pub fn of_session(session: Uuid) -> Self {
+        // No user id contains U+0000, so that this is the digest of none.
+        let digest = Sha256::new_with_prefix("\0session\0").chain_update(session);
+        Self(digest.finalize().into())
+    }
+
+    /// Computes the digest of the tokens of a user that name no session.
+    #[must_use]
+    pub fn without_session(user: &UserId) -> Self {
+        let digest = Sha256::new_with_prefix("\0without session\0").chain_update(user.as_str());
+        Self(digest.finalize().into())
+    }
+
+    /// Computes the digests under which a revocation is stored.
+    #[must_use]
+    pub fn all_of(revocation: &Revocation) -> Vec<Self> {
+        let user = &revocation.user;
+        match revocation.session {
+            None => vec![Self::of(user)],
+            Some(session) => vec![Self::of_session(session), Self::without_session(user)],
+        }
+    }
 }
 
-/// The revocations of all users. The other ports store them together with their causes. Of two revocations
+/// The revocations of all users and sessions. The other ports store them together with their causes. Of two revocations
 /// of a user, the one with the later time counts, until an operator activates the user again or the user is
 /// removed: a deactivated user cannot replace the revocation by ending sessions.
 #[async_trait]

@@ -56,6 +56,19 @@ pub trait SessionRepository: Send + Sync {
         revocation: &Revocation,
     ) -> Result<Option<Revocation>, StoreError>;
 
+    /// Ends the session that a token belongs to, whether it was used or not, and revokes the access tokens of the
+    /// session for `max_token_lifetime` from `now`, atomically. Returns the revocation as [`end`](Self::end) does;
+    /// `None` if there is no such session.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn end_of_token(
+        &self,
+        token: PresentedToken,
+        now: Timestamp,
+        max_token_lifetime: Duration,
+    ) -> Result<Option<Revocation>, StoreError>;
+
     /// Deletes at most `most` tokens that expired before `time`, and returns their number.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ fn main() {
     let secret = Secret::new("0123456789abcdef0123456789abcdef");
     let tokens = JwtTokens::new(&secret, RequiredClaims::default(), lifetimes, clock.clone());
     let user = UserId::parse("anna").expect("a user id");
-    let signed = tokens.sign(&user, clock.now()).expect("signed").token;
+    let signed = tokens.sign(&user, None, clock.now()).expect("signed").token;
     // A token of this secret with the signature of another one.
     let other = JwtTokens::new(
         &Secret::new("fedcba9876543210fedcba9876543210"),
@@ -34,7 +34,7 @@ fn main() {
         lifetimes,
         clock.clone(),
     );
-    let theirs = other.sign(&user, clock.now()).expect("signed").token;
+    let theirs = other.sign(&user, None, clock.now()).expect("signed").token;
     let (ours, _) = signed.rsplit_once('.').expect("three parts");
     let (_, signature) = theirs.rsplit_once('.').expect("three parts");
     let forged = format!("{ours}.{signature}");
@@ -50,7 +50,7 @@ fn main() {
         });
     }
     group.bench_function("sign", |bencher| {
-        bencher.iter(|| tokens.sign(black_box(&user), clock.now()));
+        bencher.iter(|| tokens.sign(black_box(&user), None, clock.now()));
     });
     group.finish();
     criterion.final_summary();

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use taskhold_application::tokens::{Identity, InvalidToken, Refusal};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use uuid::Uuid;
 
 /// The difference between the issuer's clock and this one that is tolerated.
 const LEEWAY: Duration = Duration::from_secs(5);
@@ -91,6 +93,8 @@ pub(crate) struct Claims {
     iat: Option<f64>,
     iss: Option<String>,
     aud: Option<Audience>,
+    /// The session, which counts in the service's own tokens only: another issuer's may be of any type.
+    sid: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +155,9 @@ impl Claims {
                 required.accepts_missing_iat || has_time,
             ),
         };
+        let is_own = self.iss.as_deref() == Some(OWN_ISSUER);
+        let session = self.sid.as_ref().filter(|_| is_own).and_then(Value::as_str);
+        let session = session.and_then(|session| Uuid::try_parse(session).ok());
         let audience_matches = match &required.audience {
             Some(required) => self.aud.is_some_and(|audience| audience.contains(required)),
             None => true,
@@ -166,7 +173,11 @@ impl Claims {
         ];
         match checks.into_iter().find(|(is_broken, _)| *is_broken) {
             Some((_, reason)) => Err(refused(reason)),
-            None => Ok(Identity { user, issued }),
+            None => Ok(Identity {
+                user,
+                issued,
+                session,
+            }),
         }
     }
 }

@@ -15,6 +15,7 @@ use taskhold_application::tokens::{
 };
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use uuid::Uuid;
 
 use crate::claims::{self, Claims, RequiredClaims, SignedWith};
 use crate::issuer::IssuerKeys;
@@ -66,6 +67,9 @@ struct Header {
 struct NewClaims<'a> {
     iss: &'a str,
     sub: &'a str,
+    /// The session (OpenID Connect Front-Channel Logout, section 3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
     iat: f64,
@@ -132,11 +136,17 @@ fn key_id(secret: &Secret) -> String {
 }
 
 impl TokenSigner for JwtTokens {
-    fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError> {
+    fn sign(
+        &self,
+        user: &UserId,
+        session: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<SignedToken, SigningError> {
         let lifetime = i64::try_from(self.lifetimes.own.as_secs()).map_err(SigningError::new)?;
         let claims = NewClaims {
             iss: claims::OWN_ISSUER,
             sub: user.as_str(),
+            sid: session,
             aud: self.required_claims.audience.as_deref(),
             iat: claims::to_seconds(now),
             exp: now

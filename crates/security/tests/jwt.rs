@@ -101,7 +101,7 @@ fn signed_token_round_trips_to_the_microsecond() {
     let user = UserId::parse("пользователь 1").expect("a user id");
     let now = ManualClock::default().now();
     for tokens in [tokens(), strict()] {
-        let signed = tokens.sign(&user, now).expect("signed");
+        let signed = tokens.sign(&user, None, now).expect("signed");
         assert_eq!(signed.expires_in, Duration::from_hours(1));
         let identity = verify(&tokens, &signed.token).expect("a valid token");
         assert_eq!(identity.user, user);
@@ -113,7 +113,7 @@ fn signed_token_round_trips_to_the_microsecond() {
 fn own_token_names_its_issuer_and_reveals_no_secret() {
     let user = UserId::parse("anna").expect("a user id");
     let token = |secret: &str| {
-        let signed = tokens_of(secret, lenient()).sign(&user, ManualClock::default().now());
+        let signed = tokens_of(secret, lenient()).sign(&user, None, ManualClock::default().now());
         signed.expect("signed").token
     };
     let header = |token: &str| jsonwebtoken::decode_header(token).expect("a header");
@@ -133,7 +133,7 @@ fn own_token_names_its_issuer_and_reveals_no_secret() {
     let shown = format!(
         "{:?}",
         tokens()
-            .sign(&user, ManualClock::default().now())
+            .sign(&user, None, ManualClock::default().now())
             .expect("signed")
     );
     assert!(!shown.contains("ey"), "{shown}");
@@ -444,7 +444,7 @@ fn old_and_new_secret_are_accepted_during_rotation() {
     assert!(verify(&replacing, &of_old).is_ok());
     assert!(verify(&replacing, &of_new).is_ok());
     let user = UserId::parse("a").expect("a user id");
-    let signed = replacing.sign(&user, ManualClock::default().now());
+    let signed = replacing.sign(&user, None, ManualClock::default().now());
     let signed = signed.expect("signed").token;
     let replaced = tokens_of(OTHER_SECRET, lenient());
     assert!(verify(&replaced, &signed).is_ok(), "the first secret signs");
@@ -513,7 +513,7 @@ fn other_types_of_tokens_are_rejected() {
     assert!(verify(&only(&["absent", "x+jwt"]), &untyped).is_ok());
     // The service's own tokens have their own type.
     let user = UserId::parse("a").expect("a user id");
-    let own = strict.sign(&user, ManualClock::default().now());
+    let own = strict.sign(&user, None, ManualClock::default().now());
     assert!(verify(&strict, &own.expect("signed").token).is_ok());
     let ours = json!({"sub": "a", "iat": now(), "exp": now() + 60, "iss": "taskhold"});
     rejected(

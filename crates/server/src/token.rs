@@ -29,7 +29,7 @@ pub async fn token(settings: &Settings, options: &Token) -> anyhow::Result<()> {
     let name = name.map_or("", String::as_str);
     let user = subject(settings, name).await?;
     let tokens = Secrets::read(settings)?.tokens(settings, lifetime);
-    say(tokens.sign(&user, SystemClock.now())?.token)
+    say(tokens.sign(&user, None, SystemClock.now())?.token)
 }
 
 /// Finds the user, who need not be there yet if an id names them: the first write with the token makes them.

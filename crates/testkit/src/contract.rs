@@ -164,7 +164,7 @@ macro_rules! store_contract {
                 reuse_during_rotation_revokes_the_family
                 ending_all_sessions_ends_concurrent_rotations
                 ending_one_session_leaves_the_others
-                another_users_session_cannot_be_ended
+                token_ends_only_its_own_session
                 ending_all_sessions_leaves_none
                 expired_sessions_are_purged_in_batches
                 reused_token_revokes_the_access_tokens_of_its_user
@@ -375,6 +375,7 @@ async fn rotate_at(store: &Ports, token: PresentedToken, next: u32, micros: i64)
 fn revocation(name: &str, micros: i64) -> Revocation {
     Revocation {
         user: user(name),
+        session: None,
         not_before: at(micros),
         kept_until: at(micros + LIFETIME),
     }

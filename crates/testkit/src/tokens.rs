@@ -8,9 +8,10 @@ use taskhold_application::tokens::{
 };
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use uuid::Uuid;
 
 /// A signer and verifier of plain-text tokens. It accepts `user:NAME`, which never expires, and
-/// `user:NAME@MICROS`, which was issued at that time, and signs tokens of the second form.
+/// `user:NAME@MICROS`, which was issued at that time, and signs tokens of the second form, which name no session.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainTokens;
 
@@ -29,12 +30,18 @@ impl TokenVerifier for PlainTokens {
         Ok(Identity {
             user: UserId::parse(name).map_err(|_| Refusal::Subject)?,
             issued,
+            session: None,
         })
     }
 }
 
 impl TokenSigner for PlainTokens {
-    fn sign(&self, user: &UserId, now: Timestamp) -> Result<SignedToken, SigningError> {
+    fn sign(
+        &self,
+        user: &UserId,
+        _: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<SignedToken, SigningError> {
         Ok(SignedToken {
             token: format!("user:{user}@{}", now.as_micros()),
             expires_in: Duration::from_hours(1),

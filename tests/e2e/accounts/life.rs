@@ -52,8 +52,8 @@ async fn account_lives_from_registration_to_deletion(database: Database) {
         .post(LOGOUT, json!({"refresh_token": third.refresh}))
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
-    for access in [&first.access, &second.access, &third.access] {
-        assert_eq!(me_status(&service, access).await, 401);
+    for (access, status) in [(&first, 200), (&second, 401), (&third, 401)] {
+        assert_eq!(me_status(&service, &access.access).await, status);
     }
     post_refresh(&service, &third.refresh)
         .await

@@ -24,7 +24,7 @@ pub(super) const BEARER: &str = "bearer";
 pub(super) fn complete(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Operation {
     let mut operation = (endpoint.operation)();
     operation.tags = Some(vec![tag(&endpoint.path).to_owned()]);
-    operation.security = Some(match endpoint.access {
+    operation.security.get_or_insert(match endpoint.access {
         Access::Public => Vec::new(),
         Access::Owner => vec![SecurityRequirement::new::<_, _, String>(BEARER, [])],
     });

@@ -275,7 +275,7 @@ async fn unknown_paths_return_404_and_other_methods_405() {
     let path = wire.created(r#"{"title": "x"}"#).await;
     let encoded = path.replace('-', "%2D");
     let requests = [
-        get("/"),
+        get("/nothing"),
         get("/api/v1"),
         get("/api/v1/nothing"),
         get("/api/v2/tasks"),

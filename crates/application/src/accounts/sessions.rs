@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use taskhold_domain::revocation::Revocation;
 use taskhold_domain::session::{Ending, Rotation, Session, Successor};
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
@@ -52,22 +53,39 @@ impl AccountService {
         }
     }
 
-    /// Ends the login that this refresh token descends from, or every login of the caller without one,
-    /// and revokes the caller's access tokens.
+    /// Ends the session of a refresh token, and revokes its access tokens. Possession of the token suffices
+    /// (RFC 7009): it could do more by refreshing. Returns whether there was such a session.
+    ///
+    /// # Errors
+    /// [`AccountError`]: `RateLimited`, and those of the store.
+    pub async fn end_session_of_token(
+        &self,
+        token: &RefreshToken,
+        address: IpAddr,
+    ) -> Result<bool, AccountError> {
+        let (now, presented) = (self.clock.now(), token.presented());
+        let counted = self.limits.count_refresh(address, presented.family, now);
+        counted
+            .await
+            .map_err(|error| refused(error, Event::RateLimited, "refreshes", None, address))?;
+        let lifetime = self.lifetimes.max_token_lifetime;
+        let ended = self.sessions.end_of_token(presented, now, lifetime).await?;
+        Ok(self.ended(ended, "session", address))
+    }
+
+    /// Ends every session of the caller, and revokes the caller's access tokens.
     ///
     /// # Errors
     /// [`AccountError`]: those of the store.
-    pub async fn log_out(
+    pub async fn end_all_sessions(
         &self,
         caller: &UserId,
-        token: Option<&RefreshToken>,
         address: IpAddr,
     ) -> Result<(), AccountError> {
-        let (ending, reason) = match token {
-            Some(token) => (Ending::OfToken(token.presented()), "session"),
-            None => (Ending::All, "all_sessions"),
-        };
-        self.end(caller, ending, reason, address).await.map(drop)
+        let revocation = self.revocation_of(caller, self.clock.now());
+        let ended = self.sessions.end(Ending::All, &revocation).await?;
+        self.ended(ended, "all_sessions", address);
+        Ok(())
     }
 
     /// Returns the caller's sessions, the one that was refreshed last first.
@@ -78,8 +96,7 @@ impl AccountService {
         Ok(self.sessions.list(caller, self.clock.now()).await?)
     }
 
-    /// Ends the caller's session of this family, and revokes the caller's access tokens. Returns whether there
-    /// was one.
+    /// Ends the caller's session of this family, and revokes its access tokens. Returns whether there was one.
     ///
     /// # Errors
     /// [`AccountError`]: those of the store.
@@ -89,23 +106,18 @@ impl AccountService {
         family: Uuid,
         address: IpAddr,
     ) -> Result<bool, AccountError> {
-        self.end(caller, Ending::OfFamily(family), "session", address)
-            .await
+        let revocation = self.revocation_of(caller, self.clock.now());
+        let revocation = revocation.of_session(family);
+        let ended = self.sessions.end(Ending::OfFamily(family), &revocation);
+        Ok(self.ended(ended.await?, "session", address))
     }
 
-    async fn end(
-        &self,
-        caller: &UserId,
-        ending: Ending,
-        reason: &'static str,
-        address: IpAddr,
-    ) -> Result<bool, AccountError> {
-        let revocation = self.revocation_of(caller, self.clock.now());
-        let ended = self.sessions.end(ending, &revocation).await?;
+    /// Takes note of the sessions that the store ended, and returns whether there were any.
+    fn ended(&self, ended: Option<Revocation>, reason: &'static str, address: IpAddr) -> bool {
         if let Some(revocation) = &ended {
             self.revocations.add(revocation);
-            Event::Logout.log(reason, Some(caller), address);
+            Event::Logout.log(reason, Some(&revocation.user), address);
         }
-        Ok(ended.is_some())
+        ended.is_some()
     }
 }

@@ -22,20 +22,26 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Inserts a revocation, or replaces the user's earlier one.
+/// Inserts a revocation, or replaces the earlier one of the same tokens.
 pub(crate) async fn replace(
     connection: &impl ConnectionTrait,
     revocation: &Revocation,
 ) -> Result<(), DbErr> {
-    upsert(connection, row(revocation), replace_on_conflict()).await
+    for row in rows(revocation) {
+        upsert(connection, row, replace_on_conflict()).await?;
+    }
+    Ok(())
 }
 
-/// Inserts a revocation, or replaces the user's earlier one unless that has a later time.
+/// Inserts a revocation, or replaces the earlier one of the same tokens unless that has a later time.
 pub(crate) async fn add(
     connection: &impl ConnectionTrait,
     revocation: &Revocation,
 ) -> Result<(), DbErr> {
-    add_row(connection, row(revocation)).await
+    for row in rows(revocation) {
+        add_row(connection, row).await?;
+    }
+    Ok(())
 }
 
 /// Inserts a revocation of everybody's tokens, or replaces the earlier one unless that has a later time.
@@ -65,12 +71,13 @@ fn replace_on_conflict() -> OnConflict {
         .to_owned()
 }
 
-fn row(revocation: &Revocation) -> Model {
-    Model {
-        subject_hash: SubjectHash::of(&revocation.user).0.to_vec(),
+fn rows(revocation: &Revocation) -> impl Iterator<Item = Model> {
+    let subjects = SubjectHash::all_of(revocation).into_iter();
+    subjects.map(|subject| Model {
+        subject_hash: subject.0.to_vec(),
         not_before: revocation.not_before.as_micros(),
         kept_until: revocation.kept_until.as_micros(),
-    }
+    })
 }
 
 async fn upsert(

@@ -13,6 +13,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::{User, UserId};
 use taskhold_repository::error::StoreError;
 use taskhold_repository::sessions::SessionRepository;
+use uuid::Uuid;
 
 use crate::db::Database;
 use crate::db::connection::Connection;
@@ -95,12 +96,6 @@ impl SessionRepository for Database {
                     let user = &revocation.user;
                     let ended = match ending {
                         Ending::All => session::delete_all(&connection, user).await?,
-                        Ending::OfToken(token) => match family(&connection, token).await? {
-                            Some(family) => {
-                                session::delete_family_of(&connection, family, user).await?
-                            }
-                            None => Vec::new(),
-                        },
                         Ending::OfFamily(family) => {
                             let ended =
                                 session::delete_family_of(&connection, family, user).await?;
@@ -114,6 +109,33 @@ impl SessionRepository for Database {
                     revocation::add(&connection, &revocation).await?;
                     Ok(TransactionOutcome::Commit(Some(revocation)))
                 }
+            },
+        )
+        .await
+    }
+
+    async fn end_of_token(
+        &self,
+        token: PresentedToken,
+        now: Timestamp,
+        max_token_lifetime: Duration,
+    ) -> Result<Option<Revocation>, StoreError> {
+        self.transact(
+            "sessions.end_of_token",
+            Idempotence::IdempotentWrite,
+            move |connection, _| async move {
+                let row = session::find(&connection, token.hash).await?;
+                let Some(family) = row.map(|row| row.family).or(token.family) else {
+                    return Ok(TransactionOutcome::Rollback(None));
+                };
+                let revoke = |user: &UserId| {
+                    Revocation::issued_before(user, now, max_token_lifetime).of_session(family)
+                };
+                let ended = end_family(&connection, family, revoke).await?;
+                Ok(match ended {
+                    Some(revocation) => TransactionOutcome::Commit(Some(revocation)),
+                    None => TransactionOutcome::Rollback(None),
+                })
             },
         )
         .await
@@ -201,28 +223,33 @@ async fn end_if_reused(
             None => return refused,
         },
     };
+    let revoke =
+        |user: &UserId| Revocation::issued_before(user, successor.created_at, max_token_lifetime);
+    match end_family(connection, family, revoke).await? {
+        Some(revocation) => Ok(TransactionOutcome::Commit(Rotation::Reused(revocation))),
+        None => refused,
+    }
+}
+
+/// Deletes a family, and stores what `revoke` returns for its user. Returns it as it was stored; `None` if there is
+/// no such family.
+async fn end_family(
+    connection: &Connection,
+    family: Uuid,
+    revoke: impl FnOnce(&UserId) -> Revocation,
+) -> Result<Option<Revocation>, DbErr> {
     let ended = session::delete_family(connection, family).await?;
     let Some(first) = ended.first() else {
-        return refused;
+        return Ok(None);
     };
     let user = UserId::parse(first.user_id.as_str()).map_err(corrupt)?;
-    let revocation = Revocation::issued_before(&user, successor.created_at, max_token_lifetime);
-    let revocation = session::covering(revocation, &ended);
+    let revocation = session::covering(revoke(&user), &ended);
     revocation::add(connection, &revocation).await?;
-    Ok(TransactionOutcome::Commit(Rotation::Reused(revocation)))
+    Ok(Some(revocation))
 }
 
 fn corrupt(error: impl std::error::Error) -> DbErr {
     DbErr::Custom(format!("a row of the table refresh_tokens: {error}"))
-}
-
-/// Returns the family of a token.
-async fn family(
-    connection: &Connection,
-    token: PresentedToken,
-) -> Result<Option<uuid::Uuid>, DbErr> {
-    let row = session::find(connection, token.hash).await?;
-    Ok(row.map(|row| row.family).or(token.family))
 }
 
 /// Returns the owner of a session, unless the owner is deactivated.

@@ -4,6 +4,7 @@ use futures_util::future::{join, join_all};
 use taskhold_domain::revocation::Revocation;
 use taskhold_domain::session::{Ending, MAX_PER_USER, PresentedToken, Rotation, Session};
 use taskhold_domain::user::User;
+use taskhold_repository::revocations::SubjectHash;
 use uuid::Uuid;
 
 use super::{
@@ -239,42 +240,58 @@ pub async fn ending_all_sessions_ends_concurrent_rotations(store: &Ports) {
     join_all(ended).await;
 }
 
-/// Checks that any token of a session ends it, whether used or not.
+/// Ends the session of a token at `micros`.
+async fn end_of_token(store: &Ports, token: PresentedToken, micros: i64) -> Option<Revocation> {
+    let lifetime = MAX_TOKEN_LIFETIME;
+    let ended = store.sessions.end_of_token(token, at(micros), lifetime);
+    ended.await.expect("answered")
+}
+
+/// Returns the revocation of a user's session at `micros`.
+fn of_session(name: &str, family: u128, micros: i64) -> Revocation {
+    Revocation::issued_before(&user(name), at(micros), MAX_TOKEN_LIFETIME)
+        .of_session(Uuid::from_u128(family))
+}
+
+/// Checks that any token of a session ends it, whether used or not, and revokes only the access tokens of this
+/// session and those that name none.
 pub async fn ending_one_session_leaves_the_others(store: &Ports) {
     let anna = register(store, "anna", 1).await;
     start_session(store, &session("anna", 2)).await;
     start_session(store, &session("anna", 3)).await;
     assert_eq!(rotate(store, 1, 11).await, Rotation::Rotated(anna.clone()));
     for (shown, micros) in [(1, 5), (2, 6)] {
-        let ended = store
-            .sessions
-            .end(
-                Ending::OfToken(presented(shown)),
-                &revocation("anna", micros),
-            )
-            .await;
-        ended.expect("ended");
-        assert_eq!(not_before(store, "anna").await, Some(at(micros)));
+        let ended = end_of_token(store, presented(shown), micros).await;
+        assert_eq!(ended, Some(of_session("anna", shown.into(), micros)));
+        assert_eq!(end_of_token(store, presented(shown), 9).await, None);
     }
+    assert_eq!(not_before(store, "anna").await, None);
+    let mut current = store.revocations.current().await.expect("answered");
+    let mut expected = vec![
+        (SubjectHash::of_session(Uuid::from_u128(1)), at(5)),
+        (SubjectHash::of_session(Uuid::from_u128(2)), at(6)),
+        (SubjectHash::without_session(&user("anna")), at(6)),
+    ];
+    current.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(current, expected);
     for number in [1, 2, 11] {
         assert_eq!(rotate(store, number, 20).await, Rotation::Refused);
     }
     assert_eq!(rotate(store, 3, 21).await, Rotation::Rotated(anna));
 }
 
-/// Checks that knowing a token is not enough; the access tokens of the caller end regardless.
-pub async fn another_users_session_cannot_be_ended(store: &Ports) {
-    let anna = register(store, "anna", 1).await;
-    for shown in [1, 99] {
-        let sessions = &store.sessions;
-        let ended = sessions
-            .end(Ending::OfToken(presented(shown)), &revocation("bob", 5))
-            .await;
-        ended.expect("ended");
-    }
-    assert_eq!(not_before(store, "bob").await, Some(at(5)));
-    assert_eq!(not_before(store, "anna").await, None);
-    assert_eq!(rotate(store, 1, 2).await, Rotation::Rotated(anna));
+/// Checks that a token ends no session of another user, and an unknown one none.
+pub async fn token_ends_only_its_own_session(store: &Ports) {
+    register(store, "anna", 1).await;
+    let bob = register(store, "bob", 2).await;
+    assert_eq!(end_of_token(store, presented(99), 5).await, None);
+    assert_eq!(end_of_token(store, of_family(99, 98), 5).await, None);
+    // The family shows whose it is after the row of the token was deleted.
+    let ended = end_of_token(store, of_family(99, 1), 5).await;
+    assert_eq!(ended, Some(of_session("anna", 1, 5)));
+    assert_eq!(rotate(store, 1, 3).await, Rotation::Refused);
+    assert_eq!(rotate(store, 2, 4).await, Rotation::Rotated(bob));
 }
 
 /// Checks that other users' sessions continue.
@@ -478,16 +495,19 @@ pub async fn session_of_a_family_is_ended_by_its_user_only(store: &Ports) {
 
 /// Checks an access token that was issued at a time that is later than that of the ending.
 pub async fn ending_sessions_covers_concurrent_refreshes(store: &Ports) {
-    for (name, number) in [("anna", 1), ("bob", 2), ("carol", 3)] {
+    for (name, number) in [("anna", 1), ("carol", 3)] {
         register(store, name, number).await;
         rotate_at(store, presented(number), number + 10, 20).await;
         let ending = match name {
             "anna" => Ending::All,
-            "bob" => Ending::OfToken(presented(number + 10)),
             _ => Ending::OfFamily(Uuid::from_u128(number.into())),
         };
         let ended = store.sessions.end(ending, &revocation(name, 5)).await;
         assert_eq!(ended.expect("answered"), Some(revocation(name, 21)));
         assert_eq!(not_before(store, name).await, Some(at(21)), "{name}");
     }
+    register(store, "dora", 4).await;
+    rotate_at(store, presented(4), 14, 20).await;
+    let ended = end_of_token(store, presented(14), 5).await.expect("ended");
+    assert_eq!(ended.not_before, at(21));
 }

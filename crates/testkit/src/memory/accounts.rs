@@ -49,17 +49,20 @@ impl Rows {
         self.users.values().find(has_it)
     }
 
-    /// Replaces the revocation of a user.
+    /// Replaces the revocation of the same tokens.
     fn replace_revocation(&mut self, revocation: &Revocation) {
-        let subject = SubjectHash::of(&revocation.user);
-        self.revocations.insert(subject, revocation.clone());
+        for subject in SubjectHash::all_of(revocation) {
+            self.revocations.insert(subject, revocation.clone());
+        }
     }
 
-    /// Adds a revocation unless the user has a stricter one.
+    /// Adds a revocation unless there is a stricter one of the same tokens.
     pub(super) fn add_revocation(&mut self, revocation: &Revocation) {
-        let before = self.revocations.get(&SubjectHash::of(&revocation.user));
-        if before.is_none_or(|before| before.not_before <= revocation.not_before) {
-            self.replace_revocation(revocation);
+        for subject in SubjectHash::all_of(revocation) {
+            let before = self.revocations.get(&subject);
+            if before.is_none_or(|before| before.not_before <= revocation.not_before) {
+                self.revocations.insert(subject, revocation.clone());
+            }
         }
     }
 }

@@ -159,7 +159,6 @@ impl SessionRepository for MemoryStore {
         let user = &revocation.user;
         let family = match ending {
             Ending::All => None,
-            Ending::OfToken(token) => family(&rows.sessions, token),
             Ending::OfFamily(family) => Some(family),
         };
         let ended = match ending {
@@ -170,6 +169,21 @@ impl SessionRepository for MemoryStore {
             return Ok(None);
         }
         Ok(Some(rows.revoke(revocation.clone(), &ended)))
+    }
+
+    async fn end_of_token(
+        &self,
+        token: PresentedToken,
+        now: Timestamp,
+        max_token_lifetime: Duration,
+    ) -> Result<Option<Revocation>, StoreError> {
+        let mut rows = self.rows();
+        let family = family(&rows.sessions, token);
+        let ended = rows.end_where(|session| Some(session.family) == family);
+        Ok(ended.first().map(|first| {
+            let revocation = Revocation::issued_before(&first.user, now, max_token_lifetime);
+            rows.revoke(revocation.of_session(first.family), &ended)
+        }))
     }
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
