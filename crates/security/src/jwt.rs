@@ -67,7 +67,7 @@ struct Header {
 struct NewClaims<'a> {
     iss: &'a str,
     sub: &'a str,
-    /// The session (OpenID Connect Front-Channel Logout, section 3).
+    /// The session.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]

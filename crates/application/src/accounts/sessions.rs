@@ -70,7 +70,7 @@ impl AccountService {
             .map_err(|error| refused(error, Event::RateLimited, "refreshes", None, address))?;
         let lifetime = self.lifetimes.max_token_lifetime;
         let ended = self.sessions.end_of_token(presented, now, lifetime).await?;
-        Ok(self.ended(ended, "session", address))
+        Ok(self.ended(ended.as_ref(), "session", address))
     }
 
     /// Ends every session of the caller, and revokes the caller's access tokens.
@@ -84,7 +84,7 @@ impl AccountService {
     ) -> Result<(), AccountError> {
         let revocation = self.revocation_of(caller, self.clock.now());
         let ended = self.sessions.end(Ending::All, &revocation).await?;
-        self.ended(ended, "all_sessions", address);
+        self.ended(ended.as_ref(), "all_sessions", address);
         Ok(())
     }
 
@@ -109,12 +109,12 @@ impl AccountService {
         let revocation = self.revocation_of(caller, self.clock.now());
         let revocation = revocation.of_session(family);
         let ended = self.sessions.end(Ending::OfFamily(family), &revocation);
-        Ok(self.ended(ended.await?, "session", address))
+        Ok(self.ended(ended.await?.as_ref(), "session", address))
     }
 
     /// Takes note of the sessions that the store ended, and returns whether there were any.
-    fn ended(&self, ended: Option<Revocation>, reason: &'static str, address: IpAddr) -> bool {
-        if let Some(revocation) = &ended {
+    fn ended(&self, ended: Option<&Revocation>, reason: &'static str, address: IpAddr) -> bool {
+        if let Some(revocation) = ended {
             self.revocations.add(revocation);
             Event::Logout.log(reason, Some(&revocation.user), address);
         }

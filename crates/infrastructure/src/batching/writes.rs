@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::batcher::Responses;
 use crate::db::Database;
-use crate::entities::task::{self as row, Column, Entity, Search, TaskRow};
+use crate::entities::task::{self as row, Column, Entity, Searched, TaskRow};
 use crate::repositories::tasks::statement::strictly_after_last_change;
 
 /// The alias of the batch's requests.
@@ -96,8 +96,8 @@ pub(super) async fn complete(
         .table(Entity)
         .value(Column::Version, stored(Column::Version).add(1))
         .value(
-            Search::SearchVersion,
-            Expr::col((Entity, Search::SearchVersion)).add(1),
+            Searched::SearchVersion,
+            Expr::col((Entity, Searched::SearchVersion)).add(1),
         )
         .value(
             Column::UpdatedAt,

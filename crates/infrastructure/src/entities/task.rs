@@ -38,7 +38,7 @@ impl ActiveModelBehavior for ActiveModel {}
 /// The columns that a search compares. They are written with every text and never read with a task, so they
 /// are not part of [`Model`].
 #[derive(Clone, Copy, DeriveIden, EnumIter)]
-pub enum Search {
+pub enum Searched {
     /// The title as [`fold`] makes it.
     TitleSearch,
     /// The description as [`fold`] makes it.
@@ -75,15 +75,15 @@ impl Model {
     }
 }
 
-/// Returns every column of a new row with its value, those of [`Search`] last and in its order.
+/// Returns every column of a new row with its value, those of [`Searched`] last and in its order.
 pub fn cells(task: &Task) -> impl Iterator<Item = (DynIden, Value)> {
     let (title, description) = (task.title.as_str(), task.description.as_str());
-    let search: [(Search, Value); 5] = [
-        (Search::TitleSearch, fold(title).into()),
-        (Search::DescriptionSearch, fold(description).into()),
-        (Search::SearchVersion, task.version.get().into()),
-        (Search::TitleFolded, lower_case(title).into()),
-        (Search::DescriptionFolded, lower_case(description).into()),
+    let search: [(Searched, Value); 5] = [
+        (Searched::TitleSearch, fold(title).into()),
+        (Searched::DescriptionSearch, fold(description).into()),
+        (Searched::SearchVersion, task.version.get().into()),
+        (Searched::TitleFolded, lower_case(title).into()),
+        (Searched::DescriptionFolded, lower_case(description).into()),
     ];
     let stored = Model::from(task).into_values();
     stored
@@ -112,15 +112,15 @@ pub fn assignments(change: &TaskChange) -> Vec<(DynIden, Expr)> {
         completion,
     } = change;
     // The texts stay out of date if they are: this change need not contain both.
-    let next = Expr::col(Search::SearchVersion).add(1);
-    let mut assignments = vec![(Search::SearchVersion.into_iden(), next)];
+    let next = Expr::col(Searched::SearchVersion).add(1);
+    let mut assignments = vec![(Searched::SearchVersion.into_iden(), next)];
     let texts = [
         title.as_ref().map(|title| {
-            let columns = (Column::Title, Search::TitleSearch, Search::TitleFolded);
+            let columns = (Column::Title, Searched::TitleSearch, Searched::TitleFolded);
             (columns, title.as_str())
         }),
         description.as_ref().map(|description| {
-            let (search, folded) = (Search::DescriptionSearch, Search::DescriptionFolded);
+            let (search, folded) = (Searched::DescriptionSearch, Searched::DescriptionFolded);
             ((Column::Description, search, folded), description.as_str())
         }),
     ];

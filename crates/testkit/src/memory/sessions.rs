@@ -157,13 +157,11 @@ impl SessionRepository for MemoryStore {
     ) -> Result<Option<Revocation>, StoreError> {
         let mut rows = self.rows();
         let user = &revocation.user;
-        let family = match ending {
-            Ending::All => None,
-            Ending::OfFamily(family) => Some(family),
-        };
         let ended = match ending {
             Ending::All => rows.end_all(user),
-            _ => rows.end_where(|session| Some(session.family) == family && session.user == *user),
+            Ending::OfFamily(family) => {
+                rows.end_where(|session| session.family == family && session.user == *user)
+            }
         };
         if ended.is_empty() && matches!(ending, Ending::OfFamily(_)) {
             return Ok(None);

@@ -11,7 +11,7 @@ use taskhold_repository::import::{ImportedRow, RowIdentity};
 
 use super::failed;
 use crate::db::session::{MaintenanceSession, copy_text};
-use crate::entities::task::{self, Column, Model, Search};
+use crate::entities::task::{self, Column, Model, Searched};
 
 /// The statements that create the table, and one for the verdicts on its rows. The first columns are those
 /// of a task.
@@ -40,7 +40,7 @@ const DIGEST_LENGTH: usize = 8;
 /// Returns the columns of a task, in the order of [`task::cells`].
 pub(super) fn task_columns() -> String {
     let stored = Column::iter().map(|column| column.to_string());
-    let search = Search::iter().map(|column| column.to_string());
+    let search = Searched::iter().map(|column| column.to_string());
     stored.chain(search).collect::<Vec<_>>().join(", ")
 }
 

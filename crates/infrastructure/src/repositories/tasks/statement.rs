@@ -10,7 +10,7 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Key, Position, Precondition, Sort, SortKey};
 
-use crate::entities::task::{Column, Entity, Search, TaskRow, assignments};
+use crate::entities::task::{Column, Entity, Searched, TaskRow, assignments};
 
 /// Returns the statement that changes a task and returns its new [row](TaskRow).
 pub(super) fn update(
@@ -110,16 +110,16 @@ pub(super) fn contains(backend: DbBackend, part: &str) -> Expr {
     } else {
         "strpos"
     };
-    let either_has = |columns: [Search; 2], part: String| {
+    let either_has = |columns: [Searched; 2], part: String| {
         columns.into_iter().fold(Condition::any(), |any, column| {
             let place = Func::cust(find).arg(Expr::col(column)).arg(part.as_str());
             any.add(Expr::expr(place).gt(0))
         })
     };
-    let is_current = Expr::col(Search::SearchVersion).eq(Expr::col(Column::Version));
+    let is_current = Expr::col(Searched::SearchVersion).eq(Expr::col(Column::Version));
     let (current, outdated) = (
-        [Search::TitleSearch, Search::DescriptionSearch],
-        [Search::TitleFolded, Search::DescriptionFolded],
+        [Searched::TitleSearch, Searched::DescriptionSearch],
+        [Searched::TitleFolded, Searched::DescriptionFolded],
     );
     CaseStatement::new()
         .case(is_current, either_has(current, fold(part)))
