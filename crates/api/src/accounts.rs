@@ -175,7 +175,7 @@ async fn refresh(
     operation_id = "logOut",
     security((), ("bearer" = [])),
     request_body(content = ref("#/components/schemas/Logout"), example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
-    responses((status = 204, description = "It is ended."), (status = 429)),
+    responses((status = 204, description = "It is ended."), (status = 429, description = "TooManyAttempts")),
 )]
 async fn log_out(
     request: HttpRequest,
