@@ -73,10 +73,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     operation_id = "start",
     responses((status = 303, description = "See `docs`, beside this path.")),
 )]
-async fn start() -> HttpResponse {
-    // Relative, so that it holds where a proxy serves the program below another path.
+async fn start(request: HttpRequest) -> HttpResponse {
+    let location = match BasePath::of(&request) {
+        // Relative, so that it holds where a proxy serves the program below another path.
+        "" => "docs".to_owned(),
+        base_path => format!("{base_path}/docs"),
+    };
     HttpResponse::SeeOther()
-        .insert_header((LOCATION, "docs"))
+        .insert_header((LOCATION, location))
         .finish()
 }
 
