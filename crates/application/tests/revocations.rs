@@ -112,6 +112,7 @@ async fn idle_cache_reads_nothing_and_is_current_for_the_next_request() {
     let token = Identity {
         user: anna.clone(),
         issued: Some(clock.now()),
+        session: None,
     };
     let refresh = async |times: u32| {
         for _ in 0..times {
