@@ -48,6 +48,7 @@ mod import;
 mod jwks;
 mod lists;
 mod load;
+mod locked_rows;
 mod lost_commit;
 mod media_types;
 mod messages;

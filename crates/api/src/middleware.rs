@@ -20,6 +20,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError, web};
 use taskhold_application::clock::Clock;
+use taskhold_application::deadline;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::request;
@@ -84,7 +85,7 @@ pub(crate) async fn handle(
     let id: Arc<str> = context.request_id.as_str().into();
     let response = match target::check(&request) {
         Ok(()) => {
-            let handled = next.call(request).instrument(span.clone());
+            let handled = deadline::in_request(next.call(request)).instrument(span.clone());
             let response = request::scope(Arc::clone(&id), handled).await;
             response.map_err(|error| of_framework(&error))
         }

@@ -17,6 +17,7 @@
 //! | [`request`] | the id of the request on whose behalf a use case runs |
 //! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
 //! | [`passwords`] | [`PasswordHasher`](passwords::PasswordHasher): the port for password hashing |
+//! | [`deadline`] | the time that the store's calls of a request share |
 //! | [`clock`], [`ids`] | the ports for the time and for new ids, with those of the system |
 //!
 //! A service is a struct of ports, and a program chooses the adapters:
@@ -45,6 +46,8 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+pub use taskhold_repository::deadline;
 
 pub mod accounts;
 pub mod administration;

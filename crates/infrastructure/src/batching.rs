@@ -37,9 +37,9 @@ const MAX_PAGES: usize = 16;
 
 /// The longest that a batch of reads may take before each read is executed alone.
 const READ_TIMEOUT: Duration = Duration::from_millis(500);
-/// The longest that a batch of writes may take: as long as an attempt, because a completion whose batch ran
-/// out of time may still be applied and is not retried.
-const WRITE_TIMEOUT: Duration = ATTEMPT_TIMEOUT;
+/// The longest that a batch of writes may take. Its statement ends before, with a better answer than that nobody
+/// knows whether it was applied.
+const WRITE_TIMEOUT: Duration = ATTEMPT_TIMEOUT.saturating_mul(2);
 
 /// A task repository that batches concurrent calls into one SQL statement. A call whose batch fails is
 /// executed alone, with the retries of the [`Database`].

@@ -12,6 +12,7 @@
 //! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository): counters of all instances |
 //! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository): keys of idempotent writes |
 //! | [`import`] | [`ImportRepository`](import::ImportRepository): imports of files |
+//! | [`deadline`] | the time that the calls of a request share |
 //! | [`request`] | the id of the request on whose behalf a port is called |
 //! | [`health`] | [`StoreHealth`](health::StoreHealth): whether the store can be used |
 //! | [`error`] | [`StoreError`](error::StoreError): the error of all ports |
@@ -43,6 +44,7 @@
 //! }
 //! ```
 
+pub mod deadline;
 pub mod error;
 pub mod health;
 pub mod idempotency;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::batcher::Responses;
 use crate::db::Database;
+use crate::db::retry::Idempotence;
 use crate::entities::task::{Column, Entity, TaskRow};
 
 /// Longer pages are read alone: a batch would save little of what they cost.
@@ -67,17 +68,22 @@ impl NewestPage {
 pub(super) async fn read(database: Database, requests: Vec<NewestPage>) -> Responses<Vec<TaskRow>> {
     let select = select(&requests);
     let rows = database
-        .execute_batch("tasks.list", requests.len(), async |connection| {
-            let rows = connection.query_all_raw(select).await?;
-            rows.iter()
-                .map(|row| {
-                    let request: i32 = row.try_get_by_index(TaskRow::COLUMNS.len())?;
-                    let request =
-                        usize::try_from(request).map_err(|error| DbErr::Type(error.to_string()))?;
-                    Ok((request, TaskRow::read(row)?))
-                })
-                .collect::<Result<Vec<_>, DbErr>>()
-        })
+        .execute_batch(
+            "tasks.list",
+            Idempotence::Read,
+            requests.len(),
+            async |connection| {
+                let rows = connection.query_all_raw(select).await?;
+                rows.iter()
+                    .map(|row| {
+                        let request: i32 = row.try_get_by_index(TaskRow::COLUMNS.len())?;
+                        let request = usize::try_from(request)
+                            .map_err(|error| DbErr::Type(error.to_string()))?;
+                        Ok((request, TaskRow::read(row)?))
+                    })
+                    .collect::<Result<Vec<_>, DbErr>>()
+            },
+        )
         .await?;
     let mut pages: Vec<_> = requests.iter().map(|_| Vec::new()).collect();
     for (request, row) in rows {

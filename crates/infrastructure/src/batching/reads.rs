@@ -9,6 +9,7 @@ use taskhold_domain::user::UserId;
 
 use super::batcher::Responses;
 use crate::db::Database;
+use crate::db::retry::Idempotence;
 use crate::entities::task::{Column, Entity, TaskRow};
 
 /// The alias of the batch's requests.
@@ -21,16 +22,21 @@ pub(super) async fn find(
 ) -> Responses<Option<TaskRow>> {
     let select = select(database.backend(), &requests);
     let found = database
-        .execute_batch("tasks.find", requests.len(), async |connection| {
-            let rows = connection.query_all_raw(select).await?;
-            rows.iter()
-                .map(|row| {
-                    let owner: String = row.try_get_by_index(TaskRow::COLUMNS.len())?;
-                    let row = TaskRow::read(row)?;
-                    Ok(((owner, row.id()), row))
-                })
-                .collect::<Result<HashMap<_, _>, DbErr>>()
-        })
+        .execute_batch(
+            "tasks.find",
+            Idempotence::Read,
+            requests.len(),
+            async |connection| {
+                let rows = connection.query_all_raw(select).await?;
+                rows.iter()
+                    .map(|row| {
+                        let owner: String = row.try_get_by_index(TaskRow::COLUMNS.len())?;
+                        let row = TaskRow::read(row)?;
+                        Ok(((owner, row.id()), row))
+                    })
+                    .collect::<Result<HashMap<_, _>, DbErr>>()
+            },
+        )
         .await?;
     let responses = requests.into_iter().map(|(owner, id)| {
         let row = found.get(&(owner.as_str().to_owned(), id));

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::batcher::Responses;
 use crate::db::Database;
+use crate::db::retry::Idempotence;
 use crate::entities::task::{self as row, Column, Entity, Searched, TaskRow};
 use crate::repositories::tasks::statement::strictly_after_last_change;
 
@@ -56,9 +57,12 @@ pub(super) type Removal = (UserId, TaskId);
 pub(super) async fn add(database: Database, tasks: Vec<Task>) -> Responses<()> {
     let insert = DbBackend::Postgres.build(&row::insert(&tasks));
     database
-        .execute_batch("tasks.add", tasks.len(), async |connection| {
-            connection.execute_raw(insert).await
-        })
+        .execute_batch(
+            "tasks.add",
+            Idempotence::IdempotentWrite,
+            tasks.len(),
+            async |connection| connection.execute_raw(insert).await,
+        )
         .await?;
     Ok(vec![Some(()); tasks.len()])
 }
@@ -117,9 +121,12 @@ pub(super) async fn complete(
         .take();
     let update = DbBackend::Postgres.build(&update);
     let rows = database
-        .execute_batch("tasks.change", requests.len(), async |connection| {
-            TaskRow::read_all(&connection, update).await
-        })
+        .execute_batch(
+            "tasks.change",
+            Idempotence::NonIdempotentWrite,
+            requests.len(),
+            async |connection| TaskRow::read_all(&connection, update).await,
+        )
         .await?;
     let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id(), row)).collect();
     let responses = requests.iter().zip(is_first);
@@ -141,12 +148,17 @@ pub(super) async fn remove(database: Database, requests: Vec<Removal>) -> Respon
         .take();
     let delete = DbBackend::Postgres.build(&delete);
     let removed = database
-        .execute_batch("tasks.remove", requests.len(), async |connection| {
-            let rows = connection.query_all_raw(delete).await?;
-            rows.iter()
-                .map(QueryResult::try_get_many_by_index::<(Uuid, String)>)
-                .collect::<Result<HashSet<_>, DbErr>>()
-        })
+        .execute_batch(
+            "tasks.remove",
+            Idempotence::IdempotentWrite,
+            requests.len(),
+            async |connection| {
+                let rows = connection.query_all_raw(delete).await?;
+                rows.iter()
+                    .map(QueryResult::try_get_many_by_index::<(Uuid, String)>)
+                    .collect::<Result<HashSet<_>, DbErr>>()
+            },
+        )
         .await?;
     // A second removal of a task is executed alone, and finds no task.
     let mut seen = HashSet::new();

@@ -101,9 +101,11 @@ impl Connection {
     pub(crate) async fn begin(&self) -> Result<(), DbErr> {
         if let Self::Postgres(checkout) = self {
             checkout.lock().await.set_in_transaction(true);
-            // A session that a pooler shares has no lock timeout of ours.
-            self.execute_unprepared("BEGIN; SET LOCAL lock_timeout = '3s'")
-                .await?;
+            // A session that a pooler shares has no limits of ours.
+            self.execute_unprepared(
+                "BEGIN; SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '7s'",
+            )
+            .await?;
         }
         Ok(())
     }

@@ -11,22 +11,25 @@ use futures_util::{FutureExt as _, TryFutureExt as _};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
 use taskhold_repository::error::{Source, StoreError};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
+use crate::db::cancel_token::CancelToken;
 use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::connection::Connection;
 use crate::db::error::Failure;
 use crate::db::migrations;
 use crate::db::pool::{self, ConnectionManager};
-use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy, cut_off};
+use crate::db::retry::{
+    ATTEMPT_TIMEOUT, Attempt, AttemptError, Call, Idempotence, RetryPolicy, answer_before, cut_off,
+};
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, FileError, make_private_file};
 use crate::db::sqlite_writer::SqliteWriter;
 use crate::db::transaction::{Answer, TransactionOutcome, in_transaction};
 use crate::url::DatabaseKind;
 
-/// The longest that a batch waits for a connection. Shorter than the timeout of a batch of writes: a batch
-/// that was never sent must not count as one whose outcome is unknown.
+/// The longest that a batch waits for a connection: its calls are executed alone then.
 const BATCH_CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest that a health check's statement may take. Its connection is closed then: it is the only one,
@@ -272,10 +275,11 @@ impl Database {
         })
     }
 
-    /// Executes one statement for a batch of `calls` calls, without retries. SQLite has no batches.
+    /// Executes one statement for a batch of `calls` calls, without retries. SQLite has batches of reads only.
     pub(crate) async fn execute_batch<T, Fut>(
         &self,
         operation: &'static str,
+        idempotence: Idempotence,
         calls: usize,
         statement: impl FnOnce(Connection) -> Fut,
     ) -> Result<T, Failure>
@@ -291,8 +295,18 @@ impl Database {
                 Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
             };
             let _counted = CallsInBatch::count(&self.inner.extra_calls_in_batches, calls);
-            let answer = statement(connection).await;
-            answer.map_err(AttemptError::of_statement)
+            let token = CancelToken::default();
+            let attempt = async {
+                if idempotence != Idempotence::Read && self.inner.options.pooled {
+                    let statement =
+                        |connection| statement(connection).map_ok(TransactionOutcome::Commit);
+                    return in_transaction(&connection, &token, statement).await;
+                }
+                token.claim();
+                let answer = statement(connection.clone()).await;
+                answer.map_err(AttemptError::of_statement)
+            };
+            answer_before(Instant::now() + ATTEMPT_TIMEOUT, &token, attempt).await
         };
         executed
             .instrument(span(operation))
@@ -373,9 +387,9 @@ type Statements = Arc<
 struct OutdatedSchema(#[source] Source);
 
 /// What the statements of a call need.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// A connection: on SQLite one that reads, if the call only reads.
+    /// A connection: on SQLite one that reads, if the call only reads. A write may get a transaction.
     Statement,
     /// A transaction.
     Transaction,
@@ -390,23 +404,26 @@ impl Inner {
         scope: Scope,
         statements: &'a Statements,
     ) -> BoxFuture<'a, Result<Answer, AttemptError>> {
-        let execute = move |connection, attempt: Attempt| {
+        let execute_alone = move |connection, attempt: Attempt| {
             attempt.token.claim();
-            statements(connection, attempt)
-        };
-        let execute_alone = move |connection, attempt| {
-            let outcome = execute(connection, attempt);
+            let outcome = statements(connection, attempt);
             let outcome = outcome.map_err(AttemptError::of_statement);
             outcome.map_ok(TransactionOutcome::into_inner)
         };
         async move {
             let outcome = match (&self.connections, scope) {
-                (Connections::Postgres { pool, .. }, Scope::Statement) => {
-                    execute_alone(checkout(pool).await?, attempt).await
-                }
-                (Connections::Postgres { pool, .. }, Scope::Transaction) => {
+                (Connections::Postgres { pool, .. }, scope) => {
                     let connection = checkout(pool).await?;
-                    in_transaction(&connection, |connection| execute(connection, attempt)).await
+                    // Without limits of the session, or the time for them, a statement could outlive its attempt.
+                    let fits = !self.options.pooled && attempt.has_time_for_a_statement();
+                    if scope == Scope::Statement && (fits || idempotence == Idempotence::Read) {
+                        execute_alone(connection, attempt).await
+                    } else {
+                        let token = attempt.token.clone();
+                        let attempt = attempt.in_transaction();
+                        let statements = |connection| statements(connection, attempt);
+                        in_transaction(&connection, &token, statements).await
+                    }
                 }
                 (Connections::Sqlite { reader, .. }, Scope::Statement)
                     if idempotence == Idempotence::Read =>

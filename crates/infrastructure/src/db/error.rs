@@ -199,6 +199,11 @@ pub(crate) fn is_foreign_key_violation(error: &DbErr) -> bool {
     )
 }
 
+/// Returns whether a row with this key exists.
+pub(crate) fn is_duplicate(error: &DbErr) -> bool {
+    Failure::of_statement(error) == Failure::Duplicate
+}
+
 /// Returns whether another transaction held a lock for longer than we wait.
 pub(crate) fn is_lock_timeout(error: &DbErr) -> bool {
     sql_state(error).as_deref() == Some(LOCK_NOT_AVAILABLE)

@@ -28,10 +28,10 @@ const REAP_INTERVAL: Duration = Duration::from_secs(30);
 /// Long enough to cost nothing, short enough to follow a changed address or a new certificate.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
-/// The settings of a session that no pooler shares. No statement may run, or wait for a lock, longer than a
-/// request waits for its answer. And each statement keeps one generic plan: planning it for each set of
+/// The settings of a session that no pooler shares. No statement may run, or wait for a lock, longer than an
+/// attempt waits for its answer: after that nobody would know whether it was applied. And each statement keeps one generic plan: planning it for each set of
 /// values took a third of the database's time for a page of tasks.
-const SESSION_SETTINGS: &str = "SET statement_timeout = '8s'; SET lock_timeout = '3s'; \
+const SESSION_SETTINGS: &str = "SET statement_timeout = '7s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET plan_cache_mode = 'force_generic_plan'";
 
 /// A connection, and what decides whether it is reused.

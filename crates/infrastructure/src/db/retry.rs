@@ -7,11 +7,17 @@
 //! | sent, and the connection was lost before the answer | reads and idempotent writes | read: `Unavailable`; write: `OutcomeUnknown`; keyed write: `RetryWithKey` |
 //! | refused: a password, a missing right, a full disk | never | as after one that never reached the store |
 //! | permanent | never | `Defect`, `Duplicate`, `UnknownOwner` |
+//!
+//! A lock that somebody holds must not make a write ambiguous. So PostgreSQL gives up first where an attempt has the
+//! time for it, and a write that has less, or whose session has no limits of ours, is a transaction: until its commit
+//! is sent, its end is a roll-back.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::DbErr;
+use taskhold_repository::deadline::request_started;
 use taskhold_repository::error::{Source, StoreError};
 use taskhold_repository::request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,10 +26,16 @@ use tokio::time::Instant;
 use crate::db::cancel_token::CancelToken;
 use crate::db::error::{Cause, Failure};
 
-/// The time in which a call may be retried, from its admission on. Its caller has an answer within 20 s.
+/// The time in which a call may be retried, from the beginning of its request on, or else from its admission. The
+/// request has its answer within 20 s.
 const BUDGET: Duration = Duration::from_secs(19);
-/// The longest that one attempt may take.
+/// The longest that PostgreSQL executes a statement of ours, as the settings of each session say. It may wait for
+/// several locks in turn, each for 3 s at most.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(7);
+/// The longest that one attempt may take: PostgreSQL's answer that a statement took too long arrives before.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// The end of an attempt, in which no write begins to be applied: the store has this time to answer.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// The longest pause before the first retry. Each pause is random; its limit doubles with each retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before any retry.
@@ -61,6 +73,7 @@ pub(crate) struct Call {
     /// The request that made the call, if one did.
     request_id: Option<Arc<str>>,
     started: Instant,
+    deadline: Instant,
     prior: PriorAttempt,
     _permit: OwnedSemaphorePermit,
 }
@@ -84,8 +97,27 @@ pub(crate) struct Attempt {
     pub(crate) is_first: bool,
     /// An earlier attempt, or a batch, may have been applied.
     pub(crate) may_have_applied: bool,
-    /// Claimed when the attempt has a connection: from then on it may have been applied.
+    /// Claimed before what may apply the attempt is sent: a statement, or the commit of a transaction.
     pub(crate) token: CancelToken,
+    /// Whether the statements are in a transaction, which an error of one of them ends.
+    pub(crate) is_in_transaction: bool,
+    deadline: Instant,
+}
+
+impl Attempt {
+    /// Returns whether a statement that is sent now is answered before the attempt times out, even if it takes as
+    /// long as PostgreSQL allows.
+    pub(crate) fn has_time_for_a_statement(&self) -> bool {
+        Instant::now() + STATEMENT_TIMEOUT < self.deadline
+    }
+
+    /// Returns the attempt for statements in a transaction.
+    pub(crate) fn in_transaction(self) -> Self {
+        Self {
+            is_in_transaction: true,
+            ..self
+        }
+    }
 }
 
 /// Why an attempt failed.
@@ -169,6 +201,7 @@ impl RetryPolicy {
             operation,
             request_id: request::current_id(),
             started,
+            deadline: request_started().unwrap_or(started) + BUDGET,
             prior: PriorAttempt::NotApplied,
             _permit: permit,
         })
@@ -265,31 +298,26 @@ where
     let mut may_have_applied = call.prior == PriorAttempt::MayHaveApplied;
     let mut longest_pause = FIRST_PAUSE;
     loop {
-        let left = BUDGET.saturating_sub(call.started.elapsed());
+        let deadline = (Instant::now() + ATTEMPT_TIMEOUT).min(call.deadline);
         let token = CancelToken::default();
         let current = Attempt {
             is_first,
             may_have_applied,
             token: token.clone(),
+            is_in_transaction: false,
+            deadline,
         };
-        let answer = tokio::time::timeout(ATTEMPT_TIMEOUT.min(left), attempt(current)).await;
+        let answer = answer_before(deadline, &token, attempt(current)).await;
         let AttemptError { failure, source } = match answer {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error,
-            // Cancelled here at the latest: no worker can claim it from now on.
-            Err(elapsed) if !token.cancel() && token.is_claimed() => AttemptError {
-                failure: Failure::Ambiguous,
-                source: elapsed.into(),
-            },
-            // The attempt was still waiting for a connection.
-            Err(elapsed) => AttemptError::not_sent(elapsed),
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
         };
         is_first = false;
         may_have_applied |= failure == Failure::Ambiguous && idempotence != Idempotence::Read;
         let is_unknown_write =
             failure == Failure::Ambiguous && idempotence == Idempotence::NonIdempotentWrite;
         let pause = longest_pause.mul_f64(fastrand::f64());
-        let in_budget = call.started.elapsed() + pause < BUDGET;
+        let in_budget = Instant::now() + pause + LAST_MOMENT < call.deadline;
         if !failure.is_transient() || is_unknown_write || !in_budget {
             return Err(to_store_error(
                 failure,
@@ -309,6 +337,28 @@ where
         tokio::time::sleep(pause).await;
         longest_pause = (longest_pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Waits for the answer of an attempt.
+pub(crate) async fn answer_before<T>(
+    deadline: Instant,
+    token: &CancelToken,
+    attempt: impl Future<Output = Result<T, AttemptError>>,
+) -> Result<T, AttemptError> {
+    let mut attempt = pin!(attempt);
+    match tokio::time::timeout_at(deadline - LAST_MOMENT, &mut attempt).await {
+        Ok(answer) => return answer,
+        // The attempt has no connection, or waits for a lock in its transaction. From now on it cannot be claimed.
+        Err(elapsed) if token.cancel() => return Err(AttemptError::not_sent(elapsed)),
+        Err(_elapsed) => {}
+    }
+    let answer = tokio::time::timeout_at(deadline, attempt).await;
+    answer.unwrap_or_else(|elapsed| {
+        Err(AttemptError {
+            failure: Failure::Ambiguous,
+            source: elapsed.into(),
+        })
+    })
 }
 
 /// Returns the error of a call that was cut off by the end of its runtime.

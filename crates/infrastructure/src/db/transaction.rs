@@ -4,6 +4,7 @@ use std::any::Any;
 
 use sea_orm::DbErr;
 
+use crate::db::cancel_token::CancelToken;
 use crate::db::connection::Connection;
 use crate::db::retry::AttemptError;
 
@@ -35,9 +36,10 @@ impl<T> TransactionOutcome<T> {
 }
 
 /// Runs `statements` in a transaction. An error rolls it back. Only an error of the commit itself leaves
-/// open whether the transaction was applied.
+/// open whether the transaction was applied, so `token` is claimed right before it is sent.
 pub(crate) async fn in_transaction<T, Fut>(
     connection: &Connection,
+    token: &CancelToken,
     statements: impl FnOnce(Connection) -> Fut,
 ) -> Result<T, AttemptError>
 where
@@ -48,6 +50,10 @@ where
         .await
         .map_err(AttemptError::before_commit)?;
     match statements(connection.clone()).await {
+        Ok(TransactionOutcome::Commit(_)) if !token.claim() => {
+            connection.roll_back_after_error().await;
+            Err(AttemptError::not_sent("the transaction was cancelled"))
+        }
         Ok(TransactionOutcome::Commit(found)) => {
             connection
                 .commit()

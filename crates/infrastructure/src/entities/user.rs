@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{LockBehavior, LockType, OnConflict};
 use sea_orm::{Condition, QuerySelect};
 use taskhold_domain::account::{DisplayName, Email, PasswordHash};
 use taskhold_domain::timestamp::Timestamp;
@@ -53,6 +53,16 @@ pub(crate) async fn verify_password(
 ) -> Result<bool, DbErr> {
     let select = Entity::find().filter(can_log_in(id, password));
     Ok(select.lock_shared().one(connection).await?.is_some())
+}
+
+/// Locks the user's row as a row does that refers to it, or fails at once if another transaction holds it.
+pub(crate) async fn lock_without_waiting(
+    connection: &impl ConnectionTrait,
+    id: &UserId,
+) -> Result<(), DbErr> {
+    let select = Entity::find_by_id(id.as_str());
+    let lock = select.lock_with_behavior(LockType::KeyShare, LockBehavior::Nowait);
+    lock.one(connection).await.map(drop)
 }
 
 /// Returns the condition that the user is active and has this password.

@@ -151,8 +151,11 @@ impl SqlImport {
     async fn lock(&mut self) -> Result<(), StoreError> {
         match self.session {
             MaintenanceSession::Postgres(_) => {
-                self.execute(&format!("SELECT pg_advisory_xact_lock({LOCK_KEY})"))
-                    .await?;
+                // Another import may take its time; a row that somebody has locked is not waited for.
+                self.execute(&format!(
+                    "SELECT pg_advisory_xact_lock({LOCK_KEY}); SET LOCAL lock_timeout = '10s'"
+                ))
+                .await?;
             }
             MaintenanceSession::Sqlite(_) => {
                 self.execute("COMMIT").await?;

@@ -28,7 +28,7 @@ use self::page::page;
 use self::statement::{owned, removal, update};
 use crate::db::Database;
 use crate::db::connection::Connection;
-use crate::db::error::is_foreign_key_violation;
+use crate::db::error::{is_duplicate, is_foreign_key_violation};
 use crate::db::retry::{Attempt, Call, Idempotence};
 use crate::entities::idempotency_key;
 use crate::entities::task::{self, Column, Entity, TaskRow};
@@ -262,6 +262,9 @@ struct Addition {
 impl Addition {
     /// Adds the task, or finds that an earlier attempt has added it.
     async fn execute(&self, connection: &Connection, attempt: Attempt) -> Result<(), DbErr> {
+        if attempt.is_in_transaction {
+            return self.insert_in_transaction(connection, &attempt).await;
+        }
         let inserted = match connection.execute_raw(self.insert.clone()).await {
             // The owner has no row yet, which is so only for the owner's first task. So every other
             // addition is one statement.
@@ -271,17 +274,41 @@ impl Addition {
             outcome => outcome.map(drop),
         };
         match inserted {
-            // Ids are unique, so a task of this owner and id is the one that was to be added, even if
-            // somebody has changed it since.
             Err(error) if attempt.may_have_applied => {
-                let added = Entity::find()
-                    .filter(owned(&self.owner, self.id))
-                    .one(connection)
-                    .await?;
-                added.map(drop).ok_or(error)
+                self.find_added(connection).await?.ok_or(error)
             }
             outcome => outcome,
         }
+    }
+
+    /// Adds the task in the transaction of the attempt, which an error would end: each is taken back first.
+    async fn insert_in_transaction(
+        &self,
+        connection: &Connection,
+        attempt: &Attempt,
+    ) -> Result<(), DbErr> {
+        const TAKE_BACK: &str = "ROLLBACK TO SAVEPOINT addition";
+        connection.execute_unprepared("SAVEPOINT addition").await?;
+        let mut inserted = connection.execute_raw(self.insert.clone()).await;
+        if inserted.as_ref().is_err_and(is_foreign_key_violation) {
+            connection.execute_unprepared(TAKE_BACK).await?;
+            user::ensure_user_exists(connection, &self.owner, self.now).await?;
+            inserted = connection.execute_raw(self.insert.clone()).await;
+        }
+        match inserted {
+            Err(error) if attempt.may_have_applied && is_duplicate(&error) => {
+                connection.execute_unprepared(TAKE_BACK).await?;
+                self.find_added(connection).await?.ok_or(error)
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// Finds the task, if it is there. Ids are unique, so a task of this owner and id is the one that was to be
+    /// added, even if somebody has changed it since.
+    async fn find_added(&self, connection: &Connection) -> Result<Option<()>, DbErr> {
+        let find = Entity::find().filter(owned(&self.owner, self.id));
+        Ok(find.one(connection).await?.map(drop))
     }
 
     /// Adds the task and its owner in one transaction.

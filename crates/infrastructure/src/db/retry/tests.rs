@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use taskhold_repository::deadline::in_request;
+
 use super::*;
 
 fn failed(failure: Failure) -> AttemptError {
@@ -99,6 +101,23 @@ async fn retries_end_with_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_of_one_request_share_its_time() {
+    let started = Instant::now();
+    in_request(async {
+        let fails = |times| outcome(Idempotence::NonIdempotentWrite, Failure::NotSent, times);
+        let (first, _) = fails(4).await;
+        assert!(first.is_ok());
+        for _ in 0..2 {
+            let (later, _) = fails(usize::MAX).await;
+            assert!(matches!(later, Err(StoreError::Unavailable(_))));
+        }
+    })
+    .await;
+    assert!(started.elapsed() <= BUDGET);
+    assert_eq!(request_started(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn permanent_failures_are_not_retried() {
     for idempotence in ALL {
         for failure in [Failure::Permanent, Failure::Duplicate, Failure::Refused] {
@@ -124,13 +143,13 @@ async fn sent_attempt_that_hangs_times_out_as_ambiguous() {
     assert!(matches!(read, Err(StoreError::Unavailable(_))));
 }
 
-/// The writer claims the attempt after its timeout, before the loop looks.
+/// The writer reaches the attempt after its timeout, before the loop looks.
 #[tokio::test(start_paused = true)]
-async fn attempt_claimed_while_it_is_dropped_is_not_retried() {
+async fn attempt_that_timed_out_cannot_be_claimed_and_is_retried() {
     struct ClaimOnDrop(CancelToken);
     impl Drop for ClaimOnDrop {
         fn drop(&mut self) {
-            self.0.claim();
+            assert!(!self.0.claim());
         }
     }
     let attempts = &AtomicUsize::new(0);
@@ -140,8 +159,33 @@ async fn attempt_claimed_while_it_is_dropped_is_not_retried() {
         std::future::pending::<Result<(), AttemptError>>().await
     };
     let write = run(&policy(), Idempotence::NonIdempotentWrite, hangs).await;
-    assert!(matches!(write, Err(StoreError::OutcomeUnknown(_))));
-    assert_eq!(attempts.load(Ordering::Relaxed), 1);
+    assert!(matches!(write, Err(StoreError::Unavailable(_))));
+    assert_eq!(attempts.load(Ordering::Relaxed), 3);
+}
+
+/// Each attempt waits for a lock, and learns after its timeout that it was rolled back.
+#[tokio::test(start_paused = true)]
+async fn write_that_waits_for_a_lock_is_never_ambiguous() {
+    for lock_timeout in [1, 3, 6, 7] {
+        for idempotence in ALL {
+            let waits = async |attempt: Attempt| {
+                // Without time for a statement it would be a transaction, whose commit is never sent.
+                if attempt.has_time_for_a_statement() {
+                    attempt.token.claim();
+                }
+                tokio::time::sleep(Duration::from_secs(lock_timeout)).await;
+                Err::<(), _>(failed(Failure::RolledBack))
+            };
+            let started = Instant::now();
+            let outcome = run(&policy(), idempotence, waits).await;
+            assert!(
+                matches!(outcome, Err(StoreError::Unavailable(_))),
+                "{idempotence:?} {lock_timeout}: {outcome:?}"
+            );
+            assert!(started.elapsed() > BUDGET / 2);
+            assert!(started.elapsed() <= BUDGET);
+        }
+    }
 }
 
 #[test]

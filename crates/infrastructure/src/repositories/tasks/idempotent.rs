@@ -42,6 +42,10 @@ pub(super) async fn write(
         }
         // The transaction that holds the key is not an earlier attempt of this call.
         Err(error) if is_lock_timeout(&error) && attempt.is_first => {
+            // It may be the user's row that is locked, to which that of the key refers.
+            connection.roll_back().await?;
+            connection.begin().await?;
+            user::lock_without_waiting(connection, owner).await?;
             return Ok(TransactionOutcome::Rollback(IdempotentOutcome::KeyInFlight));
         }
         Err(error) => return Err(error),
