@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
+use taskhold_infrastructure::url::{revealed, tls_files};
 use tempfile::NamedTempFile;
 use tokio::process::Command;
 
@@ -126,14 +126,12 @@ impl Tools {
         database: &PgConnectOptions,
         passwords: &NamedTempFile,
     ) -> Result<Vec<(&'static str, String)>, String> {
-        // The driver reveals some of its options only so.
-        let url = database.to_url_lossy();
         let host = database.get_socket().map_or_else(
             || database.get_host().to_owned(),
             |socket| socket.display().to_string(),
         );
         let mut environment = vec![
-            ("PGHOST", host.trim_matches(['[', ']']).to_owned()),
+            ("PGHOST", host),
             ("PGPORT", database.get_port().to_string()),
             ("PGUSER", database.get_username().to_owned()),
             ("PGAPPNAME", "taskhold".to_owned()),
@@ -143,13 +141,15 @@ impl Tools {
         if let Some(name) = database.get_database() {
             environment.push(("PGDATABASE", name.to_owned()));
         }
+        if let Some(options) = database.get_options() {
+            environment.push(("PGOPTIONS", options.to_owned()));
+        }
         let mut roots = None;
-        for (name, value) in url.query_pairs() {
-            match name.as_ref() {
-                "sslrootcert" => roots = Some(value.into_owned()),
-                "sslcert" => environment.push(("PGSSLCERT", value.into_owned())),
-                "sslkey" => environment.push(("PGSSLKEY", value.into_owned())),
-                _ => {}
+        for (name, file) in tls_files(database) {
+            match name.as_str() {
+                "sslrootcert" => roots = Some(file),
+                "sslcert" => environment.push(("PGSSLCERT", file)),
+                _ => environment.push(("PGSSLKEY", file)),
             }
         }
         if matches!(
@@ -163,7 +163,7 @@ impl Tools {
             };
             environment.push(("PGSSLROOTCERT", roots.unwrap_or_else(|| system.to_owned())));
         }
-        if let Some(password) = url.password() {
+        if let Some(password) = revealed(database).password() {
             let password = percent_encoding::percent_decode_str(password)
                 .decode_utf8()
                 .map_err(|_| "cannot be given the password".to_owned())?;

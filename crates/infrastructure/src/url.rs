@@ -1,12 +1,18 @@
 //! Database URLs, in all the spellings that people bring along.
 
+mod parameters;
+
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
+use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
+
+use self::parameters::Parameters;
 
 /// Where the database is. Its `Debug` and `Display` never show a password.
 #[derive(Clone)]
@@ -15,7 +21,15 @@ pub struct DatabaseUrl(Location);
 #[derive(Clone)]
 enum Location {
     Sqlite(PathBuf),
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<Server>),
+}
+
+/// A PostgreSQL server, as a URL names it.
+#[derive(Clone)]
+struct Server {
+    options: PgConnectOptions,
+    connect_timeout: Option<Duration>,
+    is_pooled: bool,
 }
 
 /// The kind of database that a URL names.
@@ -61,19 +75,27 @@ pub enum DatabaseUrlError {
     /// `sslmode` or `ssl` has a value that does not exist.
     #[error("its sslmode is none of disable, allow, prefer, require, verify-ca and verify-full")]
     UnknownSslMode,
+    /// A parameter, or its value, has no effect here.
+    #[error("its parameter {name} is not supported: {advice}")]
+    Unsupported {
+        /// The parameter.
+        name: String,
+        /// What to do.
+        advice: &'static str,
+    },
 }
 
 impl DatabaseUrl {
     /// Reads `sqlite://…`, `postgres://…` and `postgresql://…`, also with the driver that Python
-    /// adds (`postgresql+asyncpg://`, `sqlite+aiosqlite:///`), and with the parameters of Neon and
-    /// asyncpg (`?sslmode=require&channel_binding=require`, `?ssl=require`).
+    /// adds (`postgresql+asyncpg://`, `sqlite+aiosqlite:///`), and with the parameters of libpq and
+    /// asyncpg (`?sslmode=require`, `?ssl=require`, `?host=/run/postgresql`).
     ///
     /// - A SQLite path is relative to the working directory after two slashes and absolute after
     ///   three (`sqlite:///var/lib/t.db`); with a Python driver, three are relative and four
     ///   absolute, as there.
     /// - The certificate of a PostgreSQL server on another host than loopback is verified
     ///   (`verify-full`) whatever the URL says.
-    /// - Parameters that have no meaning here are left out with a warning that names them.
+    /// - A parameter that has no effect here is refused by its name.
     ///
     /// # Errors
     /// [`DatabaseUrlError`].
@@ -95,7 +117,9 @@ impl DatabaseUrl {
         };
         match database.to_ascii_lowercase().as_str() {
             "sqlite" => sqlite_path(rest, driver.is_some()).map(Self::sqlite),
-            "postgres" | "postgresql" => Ok(Self(Location::Postgres(postgres_options(rest)?))),
+            "postgres" | "postgresql" => {
+                Ok(Self(Location::Postgres(Box::new(postgres_server(rest)?))))
+            }
             "file" => Err(DatabaseUrlError::BarePath),
             _ => Err(DatabaseUrlError::UnknownScheme),
         }
@@ -113,7 +137,7 @@ impl DatabaseUrl {
     pub fn kind(&self) -> DatabaseKind<'_> {
         match &self.0 {
             Location::Sqlite(path) => DatabaseKind::Sqlite(path),
-            Location::Postgres(options) => DatabaseKind::Postgres(options),
+            Location::Postgres(server) => DatabaseKind::Postgres(&server.options),
         }
     }
 
@@ -144,9 +168,51 @@ impl DatabaseUrl {
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default(),
-            Location::Postgres(options) => options.get_database().unwrap_or_default().to_owned(),
+            Location::Postgres(server) => {
+                let database = server.options.get_database();
+                database.unwrap_or_default().to_owned()
+            }
         }
     }
+
+    /// Returns how long connecting is retried, if the URL says so.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        match &self.0 {
+            Location::Sqlite(_) => None,
+            Location::Postgres(server) => server.connect_timeout,
+        }
+    }
+
+    /// Returns whether the URL says that a pooler shares the sessions (`pgbouncer=true`).
+    #[must_use]
+    pub fn is_pooled(&self) -> bool {
+        matches!(&self.0, Location::Postgres(server) if server.is_pooled)
+    }
+}
+
+/// Returns the parts of a driver's options that it reveals in no other way, as a URL: the password, and the files of
+/// TLS as parameters. Its host and its user are made up.
+#[must_use]
+pub fn revealed(options: &PgConnectOptions) -> Url {
+    // The driver does not encode the real ones, and panics if they then make no URL.
+    let options = options.clone().host("localhost").username("user");
+    options.to_url_lossy()
+}
+
+/// Returns the files of TLS that a driver's options name, each with its parameter: `sslrootcert`, `sslcert`, `sslkey`.
+#[must_use]
+pub fn tls_files(options: &PgConnectOptions) -> Vec<(String, String)> {
+    let pairs = revealed(options);
+    let files = pairs
+        .query_pairs()
+        .filter(|(name, _)| ["sslrootcert", "sslcert", "sslkey"].contains(&name.as_ref()));
+    files
+        .map(|(name, file)| {
+            let file = file.strip_prefix("file: ").unwrap_or(&file).to_owned();
+            (name.into_owned(), file)
+        })
+        .collect()
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -154,12 +220,14 @@ impl fmt::Display for DatabaseUrl {
         match self.kind() {
             DatabaseKind::Sqlite(path) => write!(f, "SQLite file {}", path.display()),
             DatabaseKind::Postgres(options) => {
-                write!(
-                    f,
-                    "PostgreSQL at {}:{}",
-                    options.get_host(),
-                    options.get_port()
-                )?;
+                let (host, port) = (options.get_host(), options.get_port());
+                match options.get_socket() {
+                    Some(folder) => write!(f, "PostgreSQL at {}:{port}", folder.display()),
+                    None if host.parse::<Ipv6Addr>().is_ok() => {
+                        write!(f, "PostgreSQL at [{host}]:{port}")
+                    }
+                    None => write!(f, "PostgreSQL at {host}:{port}"),
+                }?;
                 match options.get_database() {
                     Some(database) => write!(f, ", database {database}"),
                     None => Ok(()),
@@ -194,39 +262,35 @@ fn sqlite_path(rest: &str, python: bool) -> Result<PathBuf, DatabaseUrlError> {
     }
     for (name, value) in url::form_urlencoded::parse(parameters.as_bytes()) {
         if !(name == "mode" && value == "rwc") {
-            ignored(&name);
+            return Err(parameters::unsupported(&name));
         }
     }
     Ok(PathBuf::from(path))
 }
 
-fn postgres_options(rest: &str) -> Result<Box<PgConnectOptions>, DatabaseUrlError> {
+fn postgres_server(rest: &str) -> Result<Server, DatabaseUrlError> {
     refuse_doubtful(rest)?;
-    let given = Url::parse(&format!("postgres:{rest}")).map_err(|_| DatabaseUrlError::Malformed)?;
-    let mut kept = given.clone();
-    kept.set_query(None);
-    let mut ssl_mode = None;
-    for (name, value) in given.query_pairs() {
-        match name.as_ref() {
-            "sslmode" | "ssl" => ssl_mode = Some(parse_ssl_mode(&value)?),
-            // sqlx would take "system" for a file name; its own roots are the system's meaning.
-            "sslrootcert" if value == "system" => {}
-            // Neon's workaround for clients that do not name the host in TLS: ours does.
-            "options" if value.starts_with("endpoint=") || value.starts_with("project=") => {}
-            "sslrootcert" | "sslcert" | "sslkey" | "host" | "hostaddr" | "port" | "dbname"
-            | "user" | "password" | "application_name" | "options" => {
-                kept.query_pairs_mut().append_pair(&name, &value);
-            }
-            // Neon puts it into every URL, and TLS with a verified certificate covers it.
-            "channel_binding" => {}
-            name if MEANINGLESS.contains(&name) => ignored(name),
-            // It may be a part of a password with an `&`.
-            _ if given.query_pairs().any(|(name, _)| name == "password") => {
-                return Err(DatabaseUrlError::Ambiguous);
-            }
-            _ => tracing::warn!("the database URL has an unknown parameter, which was left out"),
+    let given = parse_url(rest)?;
+    let parameters = Parameters::of(&given)?;
+    // The driver takes the parts as parameters, in which each can be encoded; a host of digits and colons cannot.
+    let mut kept = Url::parse("postgres:///").map_err(|_| DatabaseUrlError::Malformed)?;
+    let mut pairs = kept.query_pairs_mut();
+    let database = given.path().trim_start_matches('/');
+    for (name, value) in [
+        ("host", host(&given)),
+        ("user", given.username()),
+        ("password", given.password().unwrap_or_default()),
+        ("dbname", database),
+    ] {
+        if !value.is_empty() {
+            pairs.append_pair(name, &percent_decoded(value)?);
         }
     }
+    if let Some(port) = given.port() {
+        pairs.append_pair("port", &port.to_string());
+    }
+    pairs.extend_pairs(&parameters.kept);
+    drop(pairs);
     let options =
         PgConnectOptions::from_str(kept.as_str()).map_err(|_| DatabaseUrlError::Malformed)?;
     // Without a host in the URL, the driver's default is a folder with the server's socket.
@@ -235,11 +299,52 @@ fn postgres_options(rest: &str) -> Result<Box<PgConnectOptions>, DatabaseUrlErro
         return Err(DatabaseUrlError::Ambiguous);
     }
     let ssl_mode = if is_local(&options) {
-        ssl_mode.unwrap_or(PgSslMode::Prefer)
+        parameters.local_ssl_mode()
     } else {
         PgSslMode::VerifyFull
     };
-    Ok(Box::new(options.ssl_mode(ssl_mode)))
+    let mut options = options.ssl_mode(ssl_mode);
+    if options.get_application_name().is_none()
+        && let Some(name) = &parameters.fallback_application_name
+    {
+        options = options.application_name(name);
+    }
+    if let Some(schema) = &parameters.schema {
+        let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
+        options = options.options([("search_path", quoted)]);
+    }
+    Ok(Server {
+        options,
+        connect_timeout: parameters.connect_timeout,
+        is_pooled: parameters.is_pooled,
+    })
+}
+
+/// Parses what follows the scheme. libpq allows a user and a port without a host, which is a parameter then
+/// (`//user@/database?host=/run/postgresql`).
+fn parse_url(rest: &str) -> Result<Url, DatabaseUrlError> {
+    let authority = rest.trim_start_matches('/');
+    let end = authority.find(['/', '?']).unwrap_or(authority.len());
+    let (authority, tail) = authority.split_at(end);
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let parsed = if rest.starts_with("///") || !(host.is_empty() || host.starts_with(':')) {
+        Url::parse(&format!("postgres:{rest}"))
+    } else {
+        Url::parse(&format!("postgres://{user}@{NO_HOST}{host}{tail}"))
+    };
+    parsed.map_err(|_| DatabaseUrlError::Malformed)
+}
+
+/// Stands for a host that the URL lacks.
+const NO_HOST: &str = "no-host.invalid";
+
+/// Returns the host of a URL, without the brackets of an IPv6 address: the driver connects to it and verifies it
+/// as it is.
+fn host(url: &Url) -> &str {
+    let host = url.host_str().filter(|host| *host != NO_HOST);
+    host.unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']')
 }
 
 /// Refuses a URL of which a part may be another than it seems. A `/`, `?` or `#` in a password ends the host too
@@ -270,64 +375,15 @@ fn refuse_doubtful(rest: &str) -> Result<(), DatabaseUrlError> {
     Ok(())
 }
 
-/// Parameters of other programs, which have no meaning here. The names of others are not repeated: they may be a
-/// part of a password.
-const MEANINGLESS: [&str; 25] = [
-    "client_encoding",
-    "command_timeout",
-    "connect_timeout",
-    "connection_limit",
-    "fallback_application_name",
-    "gssencmode",
-    "keepalives",
-    "keepalives_count",
-    "keepalives_idle",
-    "keepalives_interval",
-    "krbsrvname",
-    "load_balance_hosts",
-    "pgbouncer",
-    "pool_timeout",
-    "prepared_statement_cache_size",
-    "requirepeer",
-    "schema",
-    "sslcompression",
-    "sslcrl",
-    "sslnegotiation",
-    "sslpassword",
-    "statement-cache-capacity",
-    "statement_cache_size",
-    "target_session_attrs",
-    "tcp_user_timeout",
-];
-
 /// Returns whether this is the name or address of one host.
 fn is_host(host: &str) -> bool {
-    let address = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    match address {
-        Some(address) => address.parse::<IpAddr>().is_ok(),
-        None if host.contains(':') => host.parse::<IpAddr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host
-                    .chars()
-                    .all(|character| character.is_ascii_alphanumeric() || "-._".contains(character))
-        }
+    if host.contains(':') {
+        return host.parse::<IpAddr>().is_ok();
     }
-}
-
-/// The modes of libpq, and what asyncpg takes for `ssl`.
-fn parse_ssl_mode(value: &str) -> Result<PgSslMode, DatabaseUrlError> {
-    match value.to_ascii_lowercase().as_str() {
-        "disable" | "false" => Ok(PgSslMode::Disable),
-        "allow" => Ok(PgSslMode::Allow),
-        "prefer" => Ok(PgSslMode::Prefer),
-        "require" | "true" => Ok(PgSslMode::Require),
-        "verify-ca" => Ok(PgSslMode::VerifyCa),
-        "verify-full" => Ok(PgSslMode::VerifyFull),
-        _ => Err(DatabaseUrlError::UnknownSslMode),
-    }
+    !host.is_empty()
+        && host
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || "-._".contains(character))
 }
 
 /// Returns whether the server is on this machine, so that nobody on the network can read along.
@@ -337,7 +393,6 @@ fn is_local(options: &PgConnectOptions) -> bool {
         || host == "localhost"
         || host.starts_with('/')
         || host
-            .trim_matches(['[', ']'])
             .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }
@@ -347,11 +402,4 @@ fn percent_decoded(raw: &str) -> Result<String, DatabaseUrlError> {
         .decode_utf8()
         .map(Into::into)
         .map_err(|_| DatabaseUrlError::Malformed)
-}
-
-fn ignored(parameter: &str) {
-    tracing::warn!(
-        parameter,
-        "a parameter of the database URL has no meaning here and was left out"
-    );
 }

@@ -46,6 +46,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     open_files::allow_for(&settings);
     let recorder = metrics::start()?;
     settings.database.refuse_missing_rights().await?;
+    settings.database.refuse_another_direct_database().await?;
     if settings.auto_migrate {
         let applied = migrate::up(&settings).await?;
         if applied > 0 {

@@ -16,7 +16,7 @@ use crate::db::rights::{self, MissingRights};
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, FileError, refuse_mounted_alone};
 use crate::db::tables::{self, MisplacedTables};
-use crate::url::{DatabaseKind, DatabaseUrl};
+use crate::url::{DatabaseKind, DatabaseUrl, tls_files};
 
 /// The longest that one attempt to connect may take.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,6 +84,17 @@ pub enum ConnectError {
         server: String,
         /// The driver's error.
         source: sqlx::Error,
+    },
+    /// A file of TLS cannot be used.
+    #[error(
+        "its {parameter} (or PG{}) {problem} (docs/operations/private-ca.md)",
+        parameter.to_uppercase()
+    )]
+    TlsFile {
+        /// The parameter that names the file.
+        parameter: String,
+        /// The file, and why it cannot be used.
+        problem: String,
     },
     /// A backup is being restored into it, or a restore was interrupted.
     #[error(
@@ -289,6 +300,20 @@ impl ConnectOptions {
         }
     }
 
+    /// Opens a session with a PostgreSQL server that the service can use, to compare it with another one.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn session_to_compare(&self) -> Result<MaintenanceSession, ConnectError> {
+        match self.url.kind() {
+            DatabaseKind::Sqlite(_) => self.session().await,
+            DatabaseKind::Postgres(server) => {
+                let session = self.connect_session(&session_options(server)).await?;
+                Ok(MaintenanceSession::Postgres(Box::new(session)))
+            }
+        }
+    }
+
     /// Connects to a server, and refuses a database that the service cannot use.
     pub(crate) async fn connect_session(
         &self,
@@ -317,6 +342,7 @@ impl ConnectOptions {
         &self,
         server: &PgConnectOptions,
     ) -> Result<PgConnection, ConnectError> {
+        check_tls_files(server)?;
         if server.get_socket().is_none() && !server.get_host().starts_with('/') {
             let host = lookup_host((server.get_host(), server.get_port())).await;
             drop(host.map_err(|source| ConnectError::NoHost {
@@ -540,12 +566,30 @@ pub(crate) fn session_options(options: &PgConnectOptions) -> PgConnectOptions {
     }
 }
 
+/// Refuses files of TLS that cannot be read or are empty: the driver would take that for a server that does not
+/// answer, or for a certificate that nobody has signed.
+fn check_tls_files(server: &PgConnectOptions) -> Result<(), ConnectError> {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    for (parameter, file) in tls_files(server) {
+        let problem = match std::fs::read(&file) {
+            Ok(text) if text.windows(BEGIN.len()).any(|bytes| bytes == BEGIN) => continue,
+            Ok(_) => format!("names {file}, which has nothing in the format PEM"),
+            Err(_) if file.trim().is_empty() => "is empty: leave it out, or name a file".to_owned(),
+            Err(error) => format!("names {file}, which cannot be read: {error}"),
+        };
+        return Err(ConnectError::TlsFile { parameter, problem });
+    }
+    Ok(())
+}
+
 /// Returns what the operator must check.
 fn reason(error: &sqlx::Error) -> &'static str {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
-            "the server's certificate cannot be verified, or it offers no TLS"
+        sqlx::Error::Io(_) => {
+            "the server's certificate cannot be verified; if a private CA has signed it, name that in sslrootcert \
+             (docs/operations/private-ca.md)"
         }
+        sqlx::Error::Tls(_) => "the server offers no TLS, or its certificate cannot be verified",
         sqlx::Error::Database(answer) => match answer.code().as_deref() {
             Some("28P01" | "28000") => "the server refuses its user or password",
             Some("3D000") => "the server has no such database",

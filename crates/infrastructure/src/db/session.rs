@@ -7,6 +7,9 @@ use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use sea_query_sqlx::SqlxBinder as _;
 
+/// An arbitrary number that no other program on the same database uses for its own advisory locks of two numbers.
+const LOCK_SPACE: i64 = 0x7461_736b;
+
 /// An exclusive session without time limits.
 pub enum MaintenanceSession {
     /// With a PostgreSQL server.
@@ -76,6 +79,30 @@ impl MaintenanceSession {
             tracing::debug!(%error, "a session did not close cleanly");
         }
     }
+}
+
+/// Returns whether two sessions with PostgreSQL are with one database of one server. One takes a lock with a random
+/// key, and the other must see it: a copy of the database has the same names and numbers, but not its locks.
+///
+/// # Errors
+/// The driver's.
+pub async fn is_one_database(
+    one: &mut MaintenanceSession,
+    other: &mut MaintenanceSession,
+) -> Result<bool, sqlx::Error> {
+    let key = fastrand::u32(..);
+    // In a transaction, so that a pooler keeps the session until the end.
+    one.execute(&format!(
+        "BEGIN; SELECT pg_advisory_xact_lock({LOCK_SPACE}, {})",
+        key.cast_signed()
+    ))
+    .await?;
+    let sql = "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+               WHERE datname = current_database() AND locktype = 'advisory' AND granted \
+                 AND classid::int8 = $1 AND objid::int8 = $2";
+    let seen = other.query(sql, &[LOCK_SPACE, key.into()]).await?;
+    one.execute("ROLLBACK").await?;
+    Ok(!seen.is_empty())
 }
 
 /// Appends a text in the text format of PostgreSQL's `COPY`.

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use sea_orm::sqlx::postgres::PgSslMode;
-use taskhold_infrastructure::url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
+use taskhold_infrastructure::url::{
+    DatabaseKind, DatabaseUrl, DatabaseUrlError, revealed, tls_files,
+};
 
 #[track_caller]
 fn sqlite(raw: &str) -> std::path::PathBuf {
@@ -66,8 +68,7 @@ fn rust_and_python_postgres_schemes_are_accepted() {
 fn remote_certificates_are_always_verified() {
     for parameters in [
         "",
-        "?sslmode=require&channel_binding=require",
-        "?channel_binding=require&sslmode=require",
+        "?sslmode=require&channel_binding=prefer",
         "?ssl=require",
         "?ssl=true",
         "?sslmode=disable",
@@ -76,7 +77,7 @@ fn remote_certificates_are_always_verified() {
         "?sslmode=verify-ca",
         "?sslmode=verify-full&sslrootcert=system",
         "?sslmode=require&options=endpoint%3Dep-cool-name-123456",
-        "?sslmode=require&pgbouncer=true&connect_timeout=15&sslnegotiation=direct&keepalives=1",
+        "?sslmode=require&pgbouncer=true&connect_timeout=15&sslnegotiation=postgres&gssencmode=disable",
     ] {
         let raw = format!(
             "postgresql://neondb_owner:npg_secret@ep-cool-name-123456-pooler.eu-central-1.aws.neon.tech/neondb{parameters}"
@@ -121,6 +122,141 @@ fn local_server_may_skip_tls() {
         postgres("postgres://u@localhost.example/d").get_ssl_mode(),
         PgSslMode::VerifyFull
     ));
+}
+
+#[test]
+fn ipv6_hosts_lose_their_brackets() {
+    for raw in [
+        "postgres://u@[::1]:5433/d",
+        "postgres://u@/d?host=::1&port=5433",
+        "postgres://u@:5433/d?host=[::1]",
+        "postgres:///d?user=u&hostaddr=::1&port=5433",
+    ] {
+        let options = postgres(raw);
+        assert_eq!(
+            (options.get_host(), options.get_port()),
+            ("::1", 5433),
+            "{raw}"
+        );
+        assert_eq!(options.get_username(), "u", "{raw}");
+        let shown = DatabaseUrl::parse(raw).expect("a URL").to_string();
+        assert_eq!(shown, "PostgreSQL at [::1]:5433, database d", "{raw}");
+    }
+    let remote = postgres("postgres://u@[2001:db8::1]/d");
+    assert!(matches!(remote.get_ssl_mode(), PgSslMode::VerifyFull));
+}
+
+/// libpq allows a user and a port without a host.
+#[test]
+fn host_may_be_a_parameter() {
+    for raw in [
+        "postgres://u:p%40ss@/d?host=/run/pg&port=6000",
+        "postgres://u:p%40ss@:6000/d?host=%2Frun%2Fpg",
+        "postgres://u:p%40ss@/?dbname=d&host=/run/pg&port=6000",
+        "postgresql+asyncpg://u:p%40ss@/d?host=/run/pg&port=6000",
+    ] {
+        let options = postgres(raw);
+        let socket = options.get_socket().map(std::path::PathBuf::as_path);
+        assert_eq!(socket, Some(Path::new("/run/pg")), "{raw}");
+        assert_eq!(
+            (options.get_port(), options.get_username()),
+            (6000, "u"),
+            "{raw}"
+        );
+        assert_eq!(options.get_database(), Some("d"), "{raw}");
+        assert_eq!(revealed(&options).password(), Some("p%40ss"), "{raw}");
+    }
+}
+
+#[test]
+fn schema_and_names_are_options_of_the_session() {
+    for (parameters, expected) in [
+        ("schema=Ours", "-c search_path=\"Ours\""),
+        ("options=-csearch_path%3Dours", "-csearch_path=ours"),
+        ("options=endpoint%3Dep-1%20-c%20a%3Db", "-c a=b"),
+        ("options[geqo]=off", "-c geqo=off"),
+        (
+            "options=-c%20a%3Db&schema=ours",
+            "-c a=b -c search_path=\"ours\"",
+        ),
+    ] {
+        let options = postgres(&format!("postgres://u@localhost/d?{parameters}"));
+        assert_eq!(options.get_options(), Some(expected), "{parameters}");
+    }
+    for (parameters, name) in [
+        ("fallback_application_name=mine", "mine"),
+        (
+            "fallback_application_name=theirs&application_name=mine",
+            "mine",
+        ),
+    ] {
+        let options = postgres(&format!("postgres://u@localhost/d?{parameters}"));
+        assert_eq!(options.get_application_name(), Some(name), "{parameters}");
+    }
+    let url =
+        DatabaseUrl::parse("postgres://u@h/d?pgbouncer=true&connect_timeout=7").expect("a URL");
+    assert!(url.is_pooled());
+    assert_eq!(
+        url.connect_timeout(),
+        Some(std::time::Duration::from_secs(7))
+    );
+}
+
+#[test]
+fn certificate_authority_is_used_if_it_is_named() {
+    for (parameters, expected) in [
+        ("sslrootcert=/ca.pem", "VerifyFull"),
+        ("sslrootcert=/ca.pem&sslmode=require", "VerifyCa"),
+        ("sslrootcert=/ca.pem&sslmode=verify-ca", "VerifyCa"),
+        ("sslrootcert=/ca.pem&sslmode=prefer", "Prefer"),
+    ] {
+        let options = postgres(&format!("postgres://u@localhost/d?{parameters}"));
+        assert_eq!(
+            format!("{:?}", options.get_ssl_mode()),
+            expected,
+            "{parameters}"
+        );
+        let files = tls_files(&options);
+        assert_eq!(files, [("sslrootcert".to_owned(), "/ca.pem".to_owned())]);
+    }
+}
+
+#[test]
+fn parameters_without_effect_are_refused_by_name() {
+    for parameter in [
+        "channel_binding=require",
+        "client_encoding=latin1",
+        "command_timeout=5",
+        "connect_timeout=0",
+        "connection_limit=5",
+        "gssencmode=require",
+        "keepalives=1",
+        "krbsrvname=x",
+        "load_balance_hosts=random",
+        "pgbouncer=maybe",
+        "pool_timeout=5",
+        "prepared_statement_cache_size=0",
+        "requirepeer=postgres",
+        "sslcrl=x",
+        "sslnegotiation=direct",
+        "sslpassword=hunter2",
+        "statement-cache-capacity=0",
+        "target_session_attrs=primary",
+        "tcp_user_timeout=5",
+        "unknown=hunter2",
+        "hostaddr=127.0.0.1",
+    ] {
+        let raw = format!("postgres://u@localhost/d?{parameter}");
+        let error = DatabaseUrl::parse(&raw).expect_err(&raw).to_string();
+        let (name, _) = parameter.split_once('=').expect("a name");
+        assert!(
+            error.contains(&format!("parameter {name} is not supported")),
+            "{error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let error = DatabaseUrl::parse("sqlite://t.db?mode=ro").expect_err("refused");
+    assert!(error.to_string().contains("parameter mode"), "{error}");
 }
 
 #[test]

@@ -38,9 +38,19 @@ pub async fn check(settings: &Settings, report: &mut Report) {
     }
     let mut direct = None;
     if database.direct_setting() == DIRECT_URL {
-        let (answer, store) = open(database.direct_options(), DIRECT_URL).await;
+        let (answer, session) = open(database.direct_options(), DIRECT_URL).await;
+        let another = match (&store, &session) {
+            (Ok(_), Ok(_)) => database.refuse_another_direct_database().await.err(),
+            _ => None,
+        };
+        let answer = another.map_or(answer, |error| {
+            Finding::problem(
+                format!("{error:#}"),
+                format!("correct {DIRECT_URL}; the service does not start before"),
+            )
+        });
         report.add("direct", answer);
-        direct = Some(store);
+        direct = Some(session);
     }
     let mut store = match store {
         Ok(store) => store,

@@ -13,6 +13,7 @@ use taskhold_infrastructure::Database;
 use taskhold_infrastructure::db::connect::{ConnectError, ConnectOptions};
 use taskhold_infrastructure::db::lock::{DatabaseLock, LockError};
 use taskhold_infrastructure::db::migrations::{MigrationStatus, SchemaMigrator};
+use taskhold_infrastructure::db::session::is_one_database;
 use taskhold_infrastructure::inspection::MissingStore;
 use taskhold_infrastructure::url::DatabaseUrl;
 
@@ -89,14 +90,15 @@ impl DatabaseSettings {
         if let Some(direct) = &direct {
             refuse_another_database(&url, setting, direct)?;
         }
-        let options = |url, pooled| ConnectOptions {
-            url,
-            pooled,
+        let connect_timeout = Duration::from_secs(section.connect_timeout_seconds.into());
+        let options = |url: DatabaseUrl, is_behind_pooler: bool| ConnectOptions {
+            pooled: is_behind_pooler || url.is_pooled(),
             restoring: false,
             max_connections: section.max_connections.get().into(),
             writes_per_commit: section.writes_per_commit.into(),
-            connect_timeout: Duration::from_secs(section.connect_timeout_seconds.into()),
+            connect_timeout: url.connect_timeout().unwrap_or(connect_timeout),
             slow_call: slow_call.unwrap_or(Duration::MAX),
+            url,
         };
         Ok(Self {
             options: options(url, direct.is_some()),
@@ -180,8 +182,8 @@ impl DatabaseSettings {
     /// Returns how another database is opened that an operator names.
     pub fn options_of(&self, url: DatabaseUrl) -> ConnectOptions {
         ConnectOptions {
+            pooled: url.is_pooled(),
             url,
-            pooled: false,
             ..self.options.clone()
         }
     }
@@ -193,6 +195,38 @@ impl DatabaseSettings {
     pub async fn refuse_missing_rights(&self) -> anyhow::Result<()> {
         let checked = self.options.refuse_missing_rights(&TABLES).await;
         checked.map_err(|error| not_opened(self.setting, error))
+    }
+
+    /// Refuses a `DIRECT_URL` that leads to another database, which would be migrated and backed up in place of the
+    /// one that is served.
+    ///
+    /// # Errors
+    /// It does, or one of both cannot be opened, with the name of the setting.
+    pub async fn refuse_another_direct_database(&self) -> anyhow::Result<()> {
+        let Some(direct) = &self.direct else {
+            return Ok(());
+        };
+        let mut session = direct
+            .session_to_compare()
+            .await
+            .map_err(|error| not_opened(DIRECT_URL, error))?;
+        let mut served = self
+            .options
+            .session_to_compare()
+            .await
+            .map_err(|error| not_opened(self.setting, error))?;
+        let is_same = is_one_database(&mut served, &mut session).await;
+        served.close().await;
+        session.close().await;
+        if is_same.with_context(|| format!("cannot compare {DIRECT_URL} with {}", self.setting))? {
+            return Ok(());
+        }
+        Err(Misconfigured(format!(
+            "{DIRECT_URL} leads to another database ({}) than {} ({}), which would be migrated and backed up in its \
+             place: name the server behind the pooler, and the same database",
+            direct.url, self.setting, self.options.url
+        ))
+        .into())
     }
 
     /// Opens a connection that migrates the database.
