@@ -54,6 +54,7 @@ mod locked_rows;
 mod lost_commit;
 mod media_types;
 mod messages;
+mod migration_locks;
 mod missing_store;
 mod model;
 mod mounts;

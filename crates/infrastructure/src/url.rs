@@ -155,7 +155,7 @@ impl DatabaseUrl {
     pub fn is_on_this_machine(&self) -> bool {
         match &self.0 {
             Location::Sqlite(_) => true,
-            Location::Postgres(options) => is_local(options),
+            Location::Postgres(server) => is_local(&server.options),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use taskhold_domain::user::UserId;
@@ -75,7 +76,7 @@ pub struct Serve {
 #[derive(Debug, Subcommand)]
 pub enum Migrate {
     /// Apply every pending migration; safe to run by several instances at once
-    Up,
+    Up(LockWait),
     /// Revert the last migrations, with all data in what they created; refused in production
     Down {
         /// How many
@@ -84,6 +85,8 @@ pub enum Migrate {
         /// Yes, delete that data
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        locks: LockWait,
     },
     /// List the migrations, applied and pending
     Status,
@@ -92,7 +95,23 @@ pub enum Migrate {
         /// Yes, delete everything
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        locks: LockWait,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct LockWait {
+    /// For how many seconds to try again while other sessions of PostgreSQL hold a lock
+    #[arg(long, default_value_t = 60)]
+    wait: u16,
+}
+
+impl LockWait {
+    /// Returns that time.
+    pub fn time(&self) -> Duration {
+        Duration::from_secs(self.wait.into())
+    }
 }
 
 #[derive(Debug, Subcommand)]

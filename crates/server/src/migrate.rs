@@ -1,7 +1,9 @@
 //! `taskhold migrate`.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
-use taskhold_infrastructure::db::migrations::{MigrationError, SchemaMigrator};
+use taskhold_infrastructure::db::migrations::{LOCK_WAIT, MigrationError, SchemaMigrator};
 
 use crate::cli::Migrate;
 use crate::output::{count, say};
@@ -14,15 +16,15 @@ use crate::settings::{Misconfigured, Profile, Settings};
 pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()> {
     let database = &settings.database.direct_options().url;
     match command {
-        Migrate::Up => {
+        Migrate::Up(locks) => {
             settings.database.refuse_other_name()?;
-            let applied = up(settings).await?;
+            let applied = up(settings, locks.time()).await?;
             say(format_args!(
                 "{database}: {} applied",
                 count(applied, "migration")
             ))
         }
-        Migrate::Down { steps, yes } => {
+        Migrate::Down { steps, yes, locks } => {
             refuse_unless_meant(
                 settings,
                 yes,
@@ -30,7 +32,9 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
                 "; the version before runs on this schema as it is, and a backup brings back the data of its time",
             )?;
             let _lock = settings.database.lock()?;
-            let done = with_migrator(settings, async |migrator| migrator.down(steps).await);
+            let done = with_migrator(settings, locks.time(), async |migrator| {
+                migrator.down(steps).await
+            });
             let (reverted, left) = done.await?.map_err(|error| failed(settings, error))?;
             for name in &reverted {
                 say(format_args!("reverted   {name}"))?;
@@ -46,10 +50,12 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
                 }
             ))
         }
-        Migrate::Fresh { yes } => {
+        Migrate::Fresh { yes, locks } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything", "")?;
             let _lock = settings.database.lock()?;
-            let fresh = with_migrator(settings, async |migrator| migrator.fresh().await);
+            let fresh = with_migrator(settings, locks.time(), async |migrator| {
+                migrator.fresh().await
+            });
             fresh.await?.map_err(|error| failed(settings, error))?;
             say(format_args!("{database}: empty tables"))
         }
@@ -65,7 +71,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
 pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
     settings.database.refuse_other_name()?;
     if settings.auto_migrate {
-        return up(settings).await.map(drop);
+        return up(settings, LOCK_WAIT).await.map(drop);
     }
     let migrations = settings.database.existing_migrations().await?;
     if migrations.iter().any(|migration| !migration.applied) {
@@ -76,12 +82,12 @@ pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Applies all pending migrations. Returns their number.
+/// Applies all pending migrations, and waits for locks for so long at most. Returns their number.
 ///
 /// # Errors
 /// As [`migrate`].
-pub async fn up(settings: &Settings) -> anyhow::Result<usize> {
-    let applied = with_migrator(settings, async |migrator| migrator.up().await);
+pub async fn up(settings: &Settings, lock_wait: Duration) -> anyhow::Result<usize> {
+    let applied = with_migrator(settings, lock_wait, async |migrator| migrator.up().await);
     applied.await?.map_err(|error| failed(settings, error))
 }
 
@@ -106,9 +112,11 @@ fn failed(settings: &Settings, error: MigrationError) -> anyhow::Error {
 /// the database in use.
 async fn with_migrator<T>(
     settings: &Settings,
+    lock_wait: Duration,
     work: impl AsyncFnOnce(&SchemaMigrator) -> Result<T, MigrationError>,
 ) -> anyhow::Result<Result<T, MigrationError>> {
     let migrator = settings.database.migrator().await?;
+    let migrator = migrator.waiting_for_locks(lock_wait);
     let done = work(&migrator).await;
     let closed = migrator.close().await;
     closed.context("cannot close the connection that migrated")?;

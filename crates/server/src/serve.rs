@@ -9,6 +9,7 @@ use taskhold_application::pseudonym::Pseudonym;
 use taskhold_application::readiness::Readiness;
 use taskhold_backup::folder::BackupFolder;
 use taskhold_infrastructure::Database;
+use taskhold_infrastructure::db::migrations::LOCK_WAIT;
 use taskhold_security::jwt::JwtTokens;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -48,7 +49,7 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
     settings.database.refuse_missing_rights().await?;
     settings.database.refuse_another_direct_database().await?;
     if settings.auto_migrate {
-        let applied = migrate::up(&settings).await?;
+        let applied = migrate::up(&settings, LOCK_WAIT).await?;
         if applied > 0 {
             tracing::info!(applied, "migrated the database");
         }

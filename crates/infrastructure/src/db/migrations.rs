@@ -1,5 +1,14 @@
 //! Schema migrations, safe to run by several instances at once: all pending ones run in one transaction
 //! under a lock, so an instance sees either all or nothing of another's work.
+//!
+//! Everybody who needs a table queues up behind a migration that waits for its lock. So on PostgreSQL a migration
+//! waits for seconds, gives up everything that it holds, and tries again.
+
+mod lock_holders;
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use sea_orm::sea_query::{Func, Query};
 use sea_orm::sqlx::postgres::PgPoolOptions;
@@ -9,9 +18,10 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 use taskhold_migration::Migrator;
+use tokio::time::Instant;
 
 use crate::db::connect::{ATTEMPT_TIMEOUT, ConnectError, ConnectOptions, session_options};
-use crate::db::error::sql_state;
+use crate::db::error::{is_lock_timeout, sql_state};
 use crate::db::search::rebuild;
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, make_private_file};
@@ -23,6 +33,14 @@ const LOCK_KEY: i64 = 0x7461_736b_686f_6c64;
 
 /// The number of tasks whose texts for the search are rebuilt at once.
 const REBUILT_AT_ONCE: u32 = 1_000;
+/// What a migration sets in its transaction: it may take its time, but not wait for locks, nor keep others waiting.
+/// The time is longer than the second after which autovacuum gives way.
+const LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+     SET LOCAL lock_timeout = '2s'";
+/// The pause between two tries, in which the requests are served that have queued up.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long a migration tries to get its locks, unless told otherwise.
+pub const LOCK_WAIT: Duration = Duration::from_mins(1);
 
 /// A migration, and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +68,24 @@ pub enum MigrationError {
          serves it as it is"
     )]
     Newer(String),
-    /// The database's error.
+    /// The database refused a statement, or was lost.
     #[error(transparent)]
     Database(#[from] DbErr),
+    /// Other sessions held a lock for too long.
+    #[error(
+        "{holders} held a lock that the migration needs, for {} s and {tries} tries. Nothing has changed, and running \
+         instances serve on. Wait until it is free, or end a session with SELECT pg_terminate_backend(PID), and run \
+         this again",
+        waited.as_secs()
+    )]
+    Locked {
+        /// The sessions.
+        holders: String,
+        /// How often the migration tried to get its locks.
+        tries: u32,
+        /// How long it tried.
+        waited: Duration,
+    },
 }
 
 impl MigrationError {
@@ -67,9 +100,11 @@ impl MigrationError {
     }
 }
 
-/// A connection that migrates a database. It has no time limits.
+/// A connection that migrates a database. Its statements have no time limits but those for locks.
 pub struct SchemaMigrator {
     connection: DatabaseConnection,
+    options: ConnectOptions,
+    lock_wait: Duration,
 }
 
 impl SchemaMigrator {
@@ -96,7 +131,17 @@ impl SchemaMigrator {
                 SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
             }
         };
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            options: options.clone(),
+            lock_wait: LOCK_WAIT,
+        })
+    }
+
+    /// Returns the migrator with the time for which it tries to get locks on PostgreSQL; [`LOCK_WAIT`] otherwise.
+    #[must_use]
+    pub fn waiting_for_locks(self, lock_wait: Duration) -> Self {
+        Self { lock_wait, ..self }
     }
 
     /// Applies all pending migrations. Returns their number. A database that a newer program has migrated
@@ -108,29 +153,37 @@ impl SchemaMigrator {
     /// # Errors
     /// [`MigrationError`].
     pub async fn up(&self) -> Result<usize, MigrationError> {
-        if pending(&self.connection).await? == 0 {
+        let deferred = SqliteTransactionMode::Deferred;
+        let is_current =
+            async |transaction: &DatabaseTransaction| Ok(pending(transaction).await? == 0);
+        if self.transact(deferred, is_current).await? {
             return Ok(0);
         }
-        let transaction = begin_locked(&self.connection).await?;
-        // Counted again: another instance may have held the lock and applied them.
-        let pending = pending(&transaction).await?;
-        if pending > 0 {
-            refuse_unknown(&transaction).await?;
-            Migrator::up(&transaction, None).await?;
-        }
-        transaction.commit().await?;
-        if pending > 0 {
+        let count = self
+            .transact_alone(async |transaction| {
+                // Counted again: another instance may have held the lock and applied them.
+                let pending = pending(transaction).await?;
+                if pending > 0 {
+                    refuse_unknown(transaction).await?;
+                    Migrator::up(transaction, None).await?;
+                }
+                Ok(pending)
+            })
+            .await?;
+        if count > 0 {
             self.rebuild_search().await?;
         }
-        Ok(pending)
+        Ok(count)
     }
 
-    async fn rebuild_search(&self) -> Result<(), DbErr> {
+    async fn rebuild_search(&self) -> Result<(), MigrationError> {
         let mut last = None;
         loop {
-            let transaction = self.connection.begin_with_options(writing()).await?;
-            let rebuilt = rebuild(&transaction, last, REBUILT_AT_ONCE).await?;
-            transaction.commit().await?;
+            let rebuild = async |transaction: &DatabaseTransaction| {
+                Ok(rebuild(transaction, last, REBUILT_AT_ONCE).await?)
+            };
+            let immediate = SqliteTransactionMode::Immediate;
+            let rebuilt = self.transact(immediate, rebuild).await?;
             last = match rebuilt.last() {
                 Some(id) => Some(*id),
                 None => return Ok(()),
@@ -144,14 +197,15 @@ impl SchemaMigrator {
     /// # Errors
     /// [`MigrationError`].
     pub async fn down(&self, steps: u32) -> Result<(Vec<String>, Vec<String>), MigrationError> {
-        let transaction = begin_locked(&self.connection).await?;
-        refuse_unknown(&transaction).await?;
-        let before = applied(&transaction).await?;
-        Migrator::down(&transaction, Some(steps)).await?;
-        let left = applied(&transaction).await?;
-        transaction.commit().await?;
-        let reverted = before.into_iter().filter(|name| !left.contains(name));
-        Ok((reverted.collect(), left))
+        self.transact_alone(async |transaction| {
+            refuse_unknown(transaction).await?;
+            let before = applied(transaction).await?;
+            Migrator::down(transaction, Some(steps)).await?;
+            let left = applied(transaction).await?;
+            let reverted = before.into_iter().filter(|name| !left.contains(name));
+            Ok((reverted.collect(), left))
+        })
+        .await
     }
 
     /// Drops every table and applies all migrations, which leaves an empty database.
@@ -159,15 +213,15 @@ impl SchemaMigrator {
     /// # Errors
     /// [`MigrationError`].
     pub async fn fresh(&self) -> Result<(), MigrationError> {
-        let transaction = begin_locked(&self.connection).await?;
-        match refuse_unknown(&transaction).await {
-            // Everything goes, whatever a newer program made.
-            Ok(()) | Err(MigrationError::Newer(_)) => {}
-            Err(error) => return Err(error),
-        }
-        Migrator::fresh(&transaction).await?;
-        transaction.commit().await?;
-        Ok(())
+        self.transact_alone(async |transaction| {
+            match refuse_unknown(transaction).await {
+                // Everything goes, whatever a newer program made.
+                Ok(()) | Err(MigrationError::Newer(_)) => {}
+                Err(error) => return Err(error),
+            }
+            Ok(Migrator::fresh(transaction).await?)
+        })
+        .await
     }
 
     /// Returns every migration that this program or the database knows, oldest first.
@@ -185,6 +239,89 @@ impl SchemaMigrator {
     pub async fn close(self) -> Result<(), MigrationError> {
         Ok(self.connection.close().await?)
     }
+
+    /// Runs `work` in a transaction that excludes other instances that migrate.
+    async fn transact_alone<T>(
+        &self,
+        work: impl AsyncFn(&DatabaseTransaction) -> Result<T, MigrationError>,
+    ) -> Result<T, MigrationError> {
+        // Takes SQLite's only write lock at once.
+        let immediate = SqliteTransactionMode::Immediate;
+        let work = async |transaction: &DatabaseTransaction| {
+            exclude_others(transaction).await?;
+            work(transaction).await
+        };
+        self.transact(immediate, work).await
+    }
+
+    /// Runs `work` in a transaction, again and again while others hold the locks that it needs.
+    async fn transact<T>(
+        &self,
+        mode: SqliteTransactionMode,
+        work: impl AsyncFn(&DatabaseTransaction) -> Result<T, MigrationError>,
+    ) -> Result<T, MigrationError> {
+        let started = Instant::now();
+        let mut holders = "a session that cannot be seen".to_owned();
+        for tries in 1.. {
+            let process = AtomicI32::default();
+            let mut attempt = pin!(self.attempt(mode, &process, &work));
+            let outcome = tokio::select! {
+                biased;
+                outcome = &mut attempt => outcome,
+                found = lock_holders::find(&self.options, &process) => {
+                    holders = found;
+                    attempt.await
+                }
+            };
+            let error = match outcome {
+                Err(error) if is_lock_conflict(&error) => error,
+                outcome => return outcome,
+            };
+            if started.elapsed() + PAUSE >= self.lock_wait {
+                return Err(MigrationError::Locked {
+                    holders,
+                    tries,
+                    waited: started.elapsed(),
+                });
+            }
+            tracing::warn!(%holders, cause = %error, "the migration waits for a lock; running instances serve on");
+            tokio::time::sleep(PAUSE).await;
+        }
+        unreachable!("the loop has no end")
+    }
+
+    /// Runs `work` in a transaction. `process` becomes the number of the server's process.
+    async fn attempt<T>(
+        &self,
+        mode: SqliteTransactionMode,
+        process: &AtomicI32,
+        work: impl AsyncFn(&DatabaseTransaction) -> Result<T, MigrationError>,
+    ) -> Result<T, MigrationError> {
+        let options = TransactionOptions {
+            // PostgreSQL ignores this.
+            sqlite_transaction_mode: Some(mode),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.connection.begin_with_options(options).await?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            transaction.execute_unprepared(LIMITS).await?;
+            let own = rows(&transaction, "SELECT pg_backend_pid()".to_owned()).await?;
+            let own = own.first().map(|row| row.try_get_by_index(0)).transpose()?;
+            process.store(own.unwrap_or_default(), Ordering::Relaxed);
+        }
+        let done = work(&transaction).await?;
+        transaction.commit().await?;
+        Ok(done)
+    }
+}
+
+/// Returns whether another session held a lock.
+fn is_lock_conflict(error: &MigrationError) -> bool {
+    const DEADLOCK_DETECTED: &str = "40P01";
+    let MigrationError::Database(error) = error else {
+        return false;
+    };
+    is_lock_timeout(error) || sql_state(error).as_deref() == Some(DEADLOCK_DETECTED)
 }
 
 /// Returns the status of every migration, given those that a database has applied.
@@ -290,24 +427,15 @@ async fn rows(connection: &impl ConnectionTrait, sql: String) -> Result<Vec<Quer
     connection.query_all_raw(statement).await
 }
 
-/// Takes SQLite's only write lock at once. PostgreSQL ignores this.
-fn writing() -> TransactionOptions {
-    TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    }
-}
-
-/// Begins a transaction that excludes other instances that migrate.
-async fn begin_locked(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = connection.begin_with_options(writing()).await?;
+/// Excludes other instances that migrate from now on.
+async fn exclude_others(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         // Bound to the transaction: it works through a pooler and is released with the transaction.
         let lock = Query::select()
             .expr(Func::cust("pg_advisory_xact_lock").arg(LOCK_KEY))
             .to_owned();
         transaction.query_one(&lock).await?;
-        if let Some(schema) = schema(&transaction).await? {
+        if let Some(schema) = schema(transaction).await? {
             // New tables belong to those that are there, which need not be in the first schema of the path.
             let path = Statement::from_sql_and_values(
                 DbBackend::Postgres,
@@ -317,5 +445,5 @@ async fn begin_locked(connection: &DatabaseConnection) -> Result<DatabaseTransac
             transaction.query_one_raw(path).await?;
         }
     }
-    Ok(transaction)
+    Ok(())
 }
