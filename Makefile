@@ -27,8 +27,9 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL
 # program beside the service. A new test that starts one fails here until it is named.
 FAST = $(filter-out issuer issuer_keys,e2e $(basename $(notdir $(wildcard crates/*/tests/*))))
 NOT_FAST = another_database_kind another_instance batched:: batching:: clients:: compose_settings concurrent_guesses \
-	connecting:: copy:: disk_full docs_page doctor::server fault_1_ import::faults jwks key_in_flight lost_commit \
-	lost_reply lost_store migrate_names other_database_kind other_store paused:: pooler postgres power_cut promtool proxies:: fail2ban read_only:: recovery:: \
+	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server fault_1_ import::faults jwks \
+	key_in_flight locked_rows:: lost_commit lost_reply lost_store migrate_names migration_locks:: migration_sql:: \
+	other_database_kind other_store paused:: pooler postgres power_cut promtool proxies:: fail2ban read_only:: recovery:: \
 	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found
 
 .PHONY: test-fast
@@ -100,11 +101,12 @@ docs: test-programs ## Build the documentation, check its links and run its exam
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	$(WITH_POSTGRES) $(CARGO) test --locked --package taskhold-server --test e2e -- $(DOCUMENTED)
 
-lint: ## Check formatting, clippy and rustdoc; every warning is an error
+lint: ## Check formatting, clippy, rustdoc and the SQL of migrations; every warning is an error
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --package taskhold-domain --all-features --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	scripts/lint-migrations
 
 deny: ## Check licences, sources and known weaknesses of the dependencies (needs cargo-deny)
 	$(CARGO) deny check

@@ -55,6 +55,7 @@ mod lost_commit;
 mod media_types;
 mod messages;
 mod migration_locks;
+mod migration_sql;
 mod missing_store;
 mod model;
 mod mounts;

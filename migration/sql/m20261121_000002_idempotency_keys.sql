@@ -1,0 +1,2 @@
+CREATE TABLE "idempotency_keys" ( "user_id" text NOT NULL COLLATE "C", "key" text NOT NULL COLLATE "C", "fingerprint" bytea NOT NULL, "outcome" text COLLATE "C", "created_at" bigint NOT NULL, PRIMARY KEY ("user_id", "key"), CONSTRAINT "idempotency_keys_user_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE, CONSTRAINT "idempotency_keys_key_length" CHECK (length(key) BETWEEN 1 AND 255), CONSTRAINT "idempotency_keys_fingerprint_length" CHECK (length(fingerprint) = 32) );
+CREATE INDEX "idempotency_keys_created_at" ON "idempotency_keys" ("created_at");

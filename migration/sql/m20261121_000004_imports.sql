@@ -1,0 +1,1 @@
+CREATE TABLE "imports" ( "user_id" text NOT NULL COLLATE "C", "origin" text NOT NULL COLLATE "C", "console_id" bigint NOT NULL, "created_at" bigint NOT NULL, "task_id" uuid NOT NULL, PRIMARY KEY ("user_id", "origin", "console_id", "created_at"), CONSTRAINT "imports_user_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE );
