@@ -95,7 +95,8 @@ async fn paths_name_a_route_exactly() {
         ("/HEALTH/live", 404),
         ("/health/live;x=1", 404),
     ] {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        // Only the path is tried: no route knows the parameter `x`.
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nprefer: handling=lenient\r\n\r\n");
         let answer = socket.exchange(&request).await.expect("an answer");
         assert_eq!(answer.status, status, "{path} {answer:?}");
         if status == 404 {

@@ -447,7 +447,7 @@ fn one_of_a_kind_is_singular() {
     let all_but_one = (count.parse::<u32>().expect("a number") - 1).to_string();
     let down = output(&["migrate", "down", "--yes", "--steps", &all_but_one]);
     assert!(
-        text(&down.stdout).ends_with(": 1 migration left\n"),
+        text(&down.stdout).ends_with(" reverted, 1 left\n"),
         "{down:?}"
     );
     output(&["migrate", "up"]);

@@ -162,24 +162,6 @@ fn unreadable_issuer_keys_are_refused_by_name() {
     assert_refused_in(&database, &with_secret, "larger than 262144 bytes");
 }
 
-#[test]
-fn unknown_url_parameter_is_logged_by_name() {
-    let database = Database::sqlite();
-    let url = format!("{}?timeout=5", database.url);
-    migrate(&database);
-    let output = run(
-        database.folder.path(),
-        &[("DATABASE_URL", &url)],
-        &["migrate", "status"],
-    );
-    assert!(output.status.success(), "{output:?}");
-    assert!(
-        String::from_utf8(output.stderr)
-            .expect("UTF-8")
-            .contains("parameter=\"timeout\"")
-    );
-}
-
 #[tokio::test]
 async fn missing_audience_is_warned_of_at_the_start_in_production() {
     const WARNING: &str = "auth.audience is not set";
