@@ -29,15 +29,15 @@ pub fn fold(text: &str) -> String {
     let folded = CaseMapper::new().fold_string(&decomposed);
     // Whether a dot above would be the dot of an `i`: no other mark above the letter comes before it.
     let mut dots_i = false;
-    let without_dots = folded.chars().filter_map(|char| {
+    let without_dots = folded.chars().filter(|&char| {
         const DOT_ABOVE: char = '\u{307}';
         const ABOVE: u8 = 230;
         if dots_i && char == DOT_ABOVE {
-            return None;
+            return false;
         }
         let is_other_mark = !matches!(canonical_combining_class(char), 0 | ABOVE);
         dots_i = char == 'i' || dots_i && is_other_mark;
-        Some(char)
+        true
     });
     without_dots.nfc().collect()
 }

@@ -183,8 +183,8 @@ impl SchemaMigrator {
                 Ok(rebuild(transaction, last, REBUILT_AT_ONCE).await?)
             };
             let immediate = SqliteTransactionMode::Immediate;
-            let rebuilt = self.transact(immediate, rebuild).await?;
-            last = match rebuilt.last() {
+            let batch = self.transact(immediate, rebuild).await?;
+            last = match batch.last() {
                 Some(id) => Some(*id),
                 None => return Ok(()),
             };
