@@ -1,16 +1,11 @@
 //! Front ends that were written for another API, behind nginx and Caddy as `docs/clients.md` configures them.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_testkit::issuer::{IssuerKey, JwksServer, key_set};
-use tempfile::TempDir;
 
-use crate::rolling::reserved_port;
-use crate::service::{Answer, Client, Database, Service, eventually, http, tomorrow};
+use crate::proxies::running::{RunningProxy, adapt, block, reserved_port, wait_until_passed_on};
+use crate::service::{Answer, Client, Database, Service, tomorrow};
 
 const PAGE: &str = include_str!("../../docs/clients.md");
 
@@ -19,59 +14,41 @@ const FRONT_END: &str = "127.0.0.1:3000";
 const TASKHOLD: &str = "127.0.0.1:8080";
 const ORIGIN: &str = "https://app.example";
 
-fn block(language: &str) -> &'static str {
-    let (_, rest) = PAGE
-        .split_once(&format!("```{language}\n"))
-        .expect("a block");
-    rest.split_once("```").expect("its end").0
-}
-
 /// A front end with Better Auth, Taskhold with the settings of the page, and a proxy before both.
 struct Origin {
-    proxy: Child,
     url: String,
     front_end: JwksServer,
     key: IssuerKey,
     service: Service,
-    _folder: TempDir,
+    _proxy: RunningProxy,
     _database: Database,
 }
 
 impl Origin {
-    /// Starts everything. `configure` writes the configuration of the proxy for this port into a folder, with the
-    /// addresses of the front end and of Taskhold, and returns the command.
-    async fn start(database: Database, configure: fn(&Path, u16, [&str; 2]) -> Command) -> Self {
+    /// Starts everything. `start_proxy` starts the proxy on a port, for the addresses of the front end and of Taskhold.
+    async fn start(database: Database, start_proxy: fn(u16, [&str; 2]) -> RunningProxy) -> Self {
         let key = IssuerKey::ed25519();
         // It answers every request with the keys.
         let front_end = JwksServer::start(&key_set(&[key.jwk_with_id("one")])).await;
         let jwks = front_end.url();
         let front_end_address = jwks.split('/').nth(2).expect("an address");
-        let settings = block("dotenv").replace(FRONT_END, front_end_address);
+        let settings = block(PAGE, "dotenv").replace(FRONT_END, front_end_address);
         let settings: Vec<_> = settings
             .lines()
             .map(|line| line.split_once('=').expect("a variable"))
             .collect();
         let service = Service::start_with(&database, &settings).await;
-        let (folder, port) = (tempfile::tempdir().expect("a folder"), reserved_port());
-        let address = service.url.strip_prefix("http://").expect("an address");
-        let mut command = configure(folder.path(), port, [front_end_address, address]);
-        let proxy = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the proxy runs; `make test` installs Debian's packages nginx and caddy");
+        let address = service.url.trim_start_matches("http://");
+        let port = reserved_port();
+        let proxy = start_proxy(port, [front_end_address, address]);
         let url = format!("http://127.0.0.1:{port}");
-        eventually("the proxy listens", async || {
-            http().get(&url).send().await.ok().map(drop)
-        })
-        .await;
+        wait_until_passed_on(&url).await;
         Self {
-            proxy,
             url,
             front_end,
             key,
             service,
-            _folder: folder,
+            _proxy: proxy,
             _database: database,
         }
     }
@@ -86,13 +63,6 @@ impl Origin {
     }
 }
 
-impl Drop for Origin {
-    fn drop(&mut self) {
-        drop(self.proxy.kill());
-        drop(self.proxy.wait());
-    }
-}
-
 /// Replaces the addresses of the page.
 fn adapted(configuration: &str, [front_end, taskhold]: [&str; 2]) -> String {
     for address in [FRONT_END, TASKHOLD] {
@@ -103,40 +73,18 @@ fn adapted(configuration: &str, [front_end, taskhold]: [&str; 2]) -> String {
         .replace(TASKHOLD, taskhold)
 }
 
-fn nginx(folder: &Path, port: u16, addresses: [&str; 2]) -> Command {
-    let server = adapted(block("nginx"), addresses);
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {name};\n"))
-        .concat();
-    let configuration = format!(
-        "daemon off;\nmaster_process off;\npid pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
-         server {{\nlisten 127.0.0.1:{port};\n{server}}}\n}}\n"
-    );
-    fs::write(folder.join("nginx.conf"), configuration).expect("written");
-    // This folder is only on root's path.
-    let installed = Path::new("/usr/sbin/nginx");
-    let program = if installed.exists() {
-        installed
-    } else {
-        Path::new("nginx")
-    };
-    let mut command = Command::new(program);
-    command.arg("-p").arg(folder).args(["-c", "nginx.conf"]);
-    command
+fn nginx(port: u16, addresses: [&str; 2]) -> RunningProxy {
+    let folder = tempfile::tempdir().expect("a folder");
+    let locations = adapted(block(PAGE, "nginx"), addresses);
+    let server = format!("server {{\nlisten 127.0.0.1:{port};\n{locations}}}");
+    RunningProxy::nginx(folder, &server)
 }
 
-fn caddy(folder: &Path, port: u16, addresses: [&str; 2]) -> Command {
-    let documented = adapted(block("caddyfile"), addresses);
-    let site = documented.replace("app.example {", &format!("http://127.0.0.1:{port} {{"));
-    assert_ne!(site, documented);
-    let configuration = format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}");
-    fs::write(folder.join("Caddyfile"), configuration).expect("written");
-    let mut command = Command::new("caddy");
-    command
-        .args(["run", "--config"])
-        .arg(folder.join("Caddyfile"))
-        .env("HOME", folder);
-    command
+fn caddy(port: u16, addresses: [&str; 2]) -> RunningProxy {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = format!("http://127.0.0.1:{port} {{");
+    let site = adapt(block(PAGE, "caddyfile"), &[("app.example {", &here)]);
+    RunningProxy::caddy(folder, "auto_https off", &adapted(&site, addresses))
 }
 
 fn ids(list: &Answer) -> Vec<&Value> {
@@ -229,32 +177,15 @@ async fn front_end_of_another_api_works(origin: Origin) {
     }
 }
 
-mod nginx {
-    use super::{Database, Origin, front_end_of_another_api_works, nginx};
-
-    #[tokio::test]
-    async fn front_end_of_another_api_works_on_sqlite() {
-        front_end_of_another_api_works(Origin::start(Database::sqlite(), nginx).await).await;
-    }
-
-    #[tokio::test]
-    async fn front_end_of_another_api_works_on_postgres() {
-        front_end_of_another_api_works(Origin::start(Database::postgres().await, nginx).await)
-            .await;
-    }
+async fn front_end_of_another_api_works_behind_nginx(database: Database) {
+    front_end_of_another_api_works(Origin::start(database, nginx).await).await;
 }
 
-mod caddy {
-    use super::{Database, Origin, caddy, front_end_of_another_api_works};
+async fn front_end_of_another_api_works_behind_caddy(database: Database) {
+    front_end_of_another_api_works(Origin::start(database, caddy).await).await;
+}
 
-    #[tokio::test]
-    async fn front_end_of_another_api_works_on_sqlite() {
-        front_end_of_another_api_works(Origin::start(Database::sqlite(), caddy).await).await;
-    }
-
-    #[tokio::test]
-    async fn front_end_of_another_api_works_on_postgres() {
-        front_end_of_another_api_works(Origin::start(Database::postgres().await, caddy).await)
-            .await;
-    }
+on_both_stores! {
+    front_end_of_another_api_works_behind_nginx
+    front_end_of_another_api_works_behind_caddy
 }

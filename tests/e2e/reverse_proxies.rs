@@ -1,7 +1,6 @@
 //! The service under a path behind nginx and Caddy, with the configurations of the documentation.
 
 use std::net::IpAddr;
-use std::process::{Child, Command, Stdio};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,8 +10,8 @@ use taskhold_security::http_client;
 use tempfile::TempDir;
 
 use crate::docs_page::load_page;
-use crate::rolling::reserved_port;
-use crate::service::{Answer, Client, Database, Service, TASKS, eventually, http, run};
+use crate::proxies::running::{RunningProxy, adapt, block, reserved_port, wait_until_passed_on};
+use crate::service::{Answer, Client, Database, Service, TASKS, run};
 
 const PAGE: &str = include_str!("../../docs/operations/reverse-proxy.md");
 
@@ -22,109 +21,58 @@ const SETTINGS: [(&str, &str); 2] = [
     ("TASKHOLD__SERVER__TRUSTED_PROXIES", "127.0.0.1"),
 ];
 
-/// A running proxy. It is killed when dropped.
+/// A running proxy in front of a service.
 struct Proxy {
-    child: Child,
     /// The origin of the proxy.
     origin: String,
-    _folder: TempDir,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// Returns the documented configuration with these replacements, each of a text that is there once.
-fn documented(language: &str, replacements: &[(&str, &str)]) -> String {
-    let (_, rest) = PAGE
-        .split_once(&format!("```{language}\n"))
-        .expect("documented");
-    let (configuration, _) = rest.split_once("```").expect("a block");
-    let mut adapted = configuration.to_owned();
-    for (there, here) in replacements {
-        assert_eq!(adapted.matches(there).count(), 1, "{there}");
-        adapted = adapted.replace(there, here);
-    }
-    adapted
+    _running: RunningProxy,
 }
 
 impl Proxy {
     /// Starts nginx with the documented server, changed by these replacements.
     async fn nginx(service: &Service, replacements: &[(&str, &str)]) -> Self {
-        let port = reserved_port();
-        let upstream = service.url.trim_start_matches("http://");
-        let listen = format!("listen 127.0.0.1:{port};");
-        let replacements = [&[("listen 80;", listen.as_str())], replacements].concat();
-        let adapted = documented("nginx", &replacements).replace("127.0.0.1:8080", upstream);
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = folder.path().display();
-        let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"));
-        let configuration = format!(
-            "daemon off; master_process off; error_log stderr; pid {at}/pid;\nevents {{}}\n\
-             http {{\naccess_log off;\n{}{adapted}}}\n",
-            paths.concat()
-        );
-        let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, configuration).expect("written");
-        let mut nginx = Command::new("nginx");
-        nginx.arg("-p").arg(folder.path()).arg("-c").arg(&file);
-        nginx.env("PATH", path_with_sbin());
-        Self::start(nginx, port, folder).await
+        let listens = ("listen 80;", "listen 127.0.0.1:PORT;");
+        let replacements = [&[listens], replacements].concat();
+        Self::start("nginx", RunningProxy::nginx, service, &replacements).await
     }
 
     /// Starts Caddy with the documented site, changed by these replacements.
     async fn caddy(service: &Service, replacements: &[(&str, &str)]) -> Self {
-        let port = reserved_port();
-        let upstream = service.url.trim_start_matches("http://");
-        let site = format!("http://127.0.0.1:{port} {{");
-        let replacements = [&[("example.org {", site.as_str())], replacements].concat();
-        let adapted = documented("caddyfile", &replacements).replace("127.0.0.1:8080", upstream);
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("Caddyfile");
-        let configuration = format!("{{\nadmin off\nauto_https off\n}}\n{adapted}");
-        std::fs::write(&file, configuration).expect("written");
-        let mut caddy = Command::new("caddy");
-        caddy
-            .args(["run", "--adapter", "caddyfile", "--config"])
-            .arg(&file);
-        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
-            caddy.env(variable, folder.path());
-        }
-        Self::start(caddy, port, folder).await
+        let start = |folder, site: &str| RunningProxy::caddy(folder, "auto_https off", site);
+        let listens = ("example.org {", "http://127.0.0.1:PORT {");
+        Self::start(
+            "caddyfile",
+            start,
+            service,
+            &[&[listens], replacements].concat(),
+        )
+        .await
     }
 
-    async fn start(mut command: Command, port: u16, folder: TempDir) -> Self {
-        let child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the proxy runs; `make test` installs Debian's packages nginx and caddy");
-        let proxy = Self {
-            child,
-            origin: format!("http://127.0.0.1:{port}"),
-            _folder: folder,
-        };
-        let health = format!("{}/todo/health/live", proxy.origin);
-        eventually("the proxy passes requests on", async || {
-            let answer = Answer::try_of(http().get(&health)).await;
-            answer.ok().filter(|answer| answer.status == 200)
-        })
-        .await;
-        proxy
+    async fn start(
+        language: &str,
+        start: impl FnOnce(TempDir, &str) -> RunningProxy,
+        service: &Service,
+        replacements: &[(&str, &str)],
+    ) -> Self {
+        let port = reserved_port().to_string();
+        let upstream = service.url.trim_start_matches("http://");
+        let configuration = adapt(block(PAGE, language), replacements)
+            .replace("PORT", &port)
+            .replace("127.0.0.1:8080", upstream);
+        let folder = tempfile::tempdir().expect("a folder");
+        let running = start(folder, &configuration);
+        let origin = format!("http://127.0.0.1:{port}");
+        wait_until_passed_on(&format!("{origin}/todo/health/live")).await;
+        Self {
+            origin,
+            _running: running,
+        }
     }
 
     fn client(&self, client: &Client) -> Client {
         client.clone().at(&self.origin)
     }
-}
-
-/// Debian has nginx in a folder that is on root's path only.
-fn path_with_sbin() -> String {
-    format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
 /// Asserts that every reference in an answer leads back to the service through the proxy.
@@ -169,10 +117,10 @@ async fn assert_references_lead_through(proxy: &Proxy, service: &Service) {
         if is_read {
             let path = endpoint.path.replace("{name}", "start.js");
             let answer = anonymous.get(&format!("/todo{path}")).await;
-            if answer.status == 303 {
-                assert_eq!(answer.header("location"), "/todo/docs", "{path}");
-            } else {
-                assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            let status = if path == "/" { 303 } else { 200 };
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+            if path == "/" {
+                assert_eq!(answer.header("location"), "/todo/docs");
             }
         }
     }
@@ -293,11 +241,11 @@ async fn client_cannot_forge_its_address_through_a_proxy() {
     let service = Service::start_with(&database, &SETTINGS).await;
     let client = http_client::builder().local_address(IpAddr::from([127, 0, 0, 2]));
     let client = client.build().expect("a client");
-    for proxy in [
-        Proxy::nginx(&service, &[]).await,
-        Proxy::caddy(&service, &[]).await,
+    for (user, proxy) in [
+        ("anna", Proxy::nginx(&service, &[]).await),
+        ("ben", Proxy::caddy(&service, &[]).await),
     ] {
-        let email = format!("{}@example.org", proxy.child.id());
+        let email = format!("{user}@example.org");
         let credentials = json!({"email": email, "password": "not this one"});
         for (name, forged) in [
             ("x-forwarded-for", "203.0.113.9"),
@@ -307,7 +255,7 @@ async fn client_cannot_forge_its_address_through_a_proxy() {
             let request = client.post(format!("{}/todo/api/auth/login", proxy.origin));
             let request = request.header(name, forged).json(&credentials);
             let answer = Answer::of(request).await;
-            assert_eq!(answer.status, 401, "{} {name}: {answer:?}", proxy.origin);
+            assert_eq!(answer.status, 401, "{user} {name}: {answer:?}");
         }
     }
     let log = service.log();

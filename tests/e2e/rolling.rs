@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::load::Load;
-pub use crate::proxies::reserved_port;
+use crate::proxies::running::reserved_port;
 use crate::proxies::{Program, Proxy};
 use crate::service::{Database, Service};
 use crate::soak::rounds;
