@@ -216,3 +216,15 @@ fn the_picture_of_the_readme_shows_its_session() {
         assert!(picture.contains(&drawn), "run scripts/record-demo: {line}");
     }
 }
+
+#[test]
+fn readme_says_how_to_get_a_token_an_account_and_another_port() {
+    for part in [
+        "make token USER_ID=anna",
+        "/api/auth/register",
+        "PORT=9000 make serve",
+    ] {
+        assert!(README.contains(part), "{part}");
+    }
+    assert!(README.lines().count() <= 100);
+}

@@ -6,11 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::commands::text;
-use crate::requirements::read;
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use crate::requirements::{read, repository};
 
 /// Returns the files of a folder and of the folders in it.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -92,17 +88,4 @@ fn scripts_ask_cargo_for_the_program() {
         fs::read_to_string(arguments).expect("called").trim(),
         "test --workspace --no-run --locked --message-format json-render-diagnostics"
     );
-}
-
-#[test]
-fn readme_says_how_to_get_a_token_an_account_and_another_port() {
-    let readme = read("README.md");
-    for part in [
-        "make token USER_ID=anna",
-        "/api/auth/register",
-        "PORT=9000 make serve",
-    ] {
-        assert!(readme.contains(part), "{part}");
-    }
-    assert!(readme.lines().count() <= 100);
 }
