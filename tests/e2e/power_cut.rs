@@ -56,7 +56,9 @@ impl Machine {
         machine
     }
 
-    /// Returns the environment variables for a program on this machine.
+    /// Returns the environment variables for a program on this machine. `LD_PRELOAD` is a variable of the dynamic
+    /// linker: it loads the library of `tests/power_cut`, whose `fsync` and `fdatasync` copy what is synced, before the
+    /// system's.
     fn variables(&self) -> [(&str, &str); 3] {
         [
             ("LD_PRELOAD", &self.library),
