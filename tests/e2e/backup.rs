@@ -60,19 +60,6 @@ impl CommandOutcome {
 }
 
 impl Database {
-    fn is_sqlite(&self) -> bool {
-        self.url.starts_with("sqlite")
-    }
-
-    /// Creates an empty store of the same kind.
-    async fn another(&self) -> Self {
-        if self.is_sqlite() {
-            Self::sqlite()
-        } else {
-            Self::postgres().await
-        }
-    }
-
     /// Returns the name that confirms overwriting the store.
     fn name(&self) -> &str {
         self.url.rsplit('/').next().expect("a name")

@@ -230,25 +230,14 @@ async fn doctor_changes_nothing(database: Database) {
     assert_eq!(self::row_snapshot(&database).await, rows);
 
     // The command creates nothing where there is no store yet.
-    let new = if database.url.starts_with("sqlite") {
-        Database::sqlite()
-    } else {
-        Database::postgres().await
-    };
+    let new = database.another().await;
     let report = Report::of(
         &new,
-        &[(
-            "JWT_SECRET",
-            if new.url.starts_with("sqlite") {
-                ""
-            } else {
-                RANDOM
-            },
-        )],
+        &[("JWT_SECRET", if new.is_sqlite() { "" } else { RANDOM })],
     );
     report.assert_problems(&[]);
     assert_eq!(file_snapshot(new.folder.path()), BTreeMap::new());
-    if new.url.starts_with("sqlite") {
+    if new.is_sqlite() {
         report
             .assert_finding("store", "ok", "is not there yet")
             .assert_finding("schema", "not_checked", "no store yet")
@@ -286,7 +275,7 @@ fn file_snapshot(folder: &Path) -> BTreeMap<String, String> {
 
 /// Returns the PostgreSQL tables with their rows and rights.
 async fn row_snapshot(database: &Database) -> String {
-    if database.url.starts_with("sqlite") {
+    if database.is_sqlite() {
         return String::new();
     }
     let mut admin = admin(&database.url).await;

@@ -128,11 +128,11 @@ async fn day_old_keys_are_purged(database: Database) {
         );
     }
     let day = "created_at = created_at - 86400000000";
-    execute(
-        &database,
-        &format!("UPDATE idempotency_keys SET {day} WHERE key = 'old'"),
-    )
-    .await;
+    database
+        .execute(&format!(
+            "UPDATE idempotency_keys SET {day} WHERE key = 'old'"
+        ))
+        .await;
     let again = alice
         .send_keyed("old", Method::POST, TASKS, Some(body.clone()))
         .await;
@@ -141,11 +141,11 @@ async fn day_old_keys_are_purged(database: Database) {
         (201, "")
     );
     assert_eq!(alice.tasks().await.len(), 3);
-    execute(
-        &database,
-        &format!("UPDATE idempotency_keys SET {day} WHERE key = 'old'"),
-    )
-    .await;
+    database
+        .execute(&format!(
+            "UPDATE idempotency_keys SET {day} WHERE key = 'old'"
+        ))
+        .await;
     assert!(service.stop().await.success());
 
     let service = Service::start(&database).await;
@@ -197,24 +197,9 @@ async fn key_beyond_the_users_limit_returns_429(database: Database) {
     assert_eq!(his.status, 201);
 }
 
-async fn execute(database: &Database, sql: &str) {
-    let sql = sqlx::AssertSqlSafe(sql.to_owned());
-    if database.url.starts_with("sqlite") {
-        let mut connection = SqliteConnection::connect(&database.url)
-            .await
-            .expect("open");
-        connection.execute(sql).await.expect("executed");
-    } else {
-        let mut connection = PgConnection::connect(&database.url)
-            .await
-            .expect("connected");
-        connection.execute(sql).await.expect("executed");
-    }
-}
-
 async fn stored_keys(database: &Database) -> Vec<String> {
     let sql = "SELECT key FROM idempotency_keys ORDER BY key";
-    if database.url.starts_with("sqlite") {
+    if database.is_sqlite() {
         let mut connection = SqliteConnection::connect(&database.url)
             .await
             .expect("open");

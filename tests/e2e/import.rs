@@ -218,11 +218,7 @@ async fn ndjson_export_imports_unchanged_into_the_other_store(database: Database
         "HTTP gives the same"
     );
 
-    let other = if database.url.starts_with("sqlite") {
-        Database::postgres().await
-    } else {
-        Database::sqlite()
-    };
+    let other = database.of_other_kind().await;
     let file = database.file(&lines);
     let (status, report) = other.import(&file, &[]);
     assert_eq!(status, 0);

@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
-
 use crate::commands::text;
 use crate::service::{Database, run};
 
@@ -121,12 +119,7 @@ on_both_stores! {
 #[tokio::test]
 async fn file_of_another_program_stays_as_it_is() {
     let database = Database::sqlite();
-    fs::create_dir(database.folder.path().join("data")).expect("a folder");
-    let url = format!("{}?mode=rwc", database.url);
-    let mut connection = SqliteConnection::connect(&url).await.expect("a file");
-    let made = connection.execute("CREATE TABLE tasks (note TEXT)").await;
-    made.expect("a table");
-    connection.close().await.expect("closed");
+    database.execute("CREATE TABLE tasks (note TEXT)").await;
     let path = database.folder.path().join("data/taskhold.db");
     let before = fs::read(&path).expect("a file");
     fs::write(database.folder.path().join("file.json"), "[]").expect("written");

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 
-use crate::service::{Database, Service, TASKS, eventually, path};
+use crate::service::{Database, Service, TASKS, eventually, path, signal};
 
 /// The service stops between two statements of a transaction, for longer than the server lets a transaction idle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -60,7 +60,7 @@ async fn pause_between_statements(server: &PostgresServer, service: &Service) {
         (count("wait_event_type = 'Lock'").await == 2).then_some(())
     })
     .await;
-    signal(service, "STOP");
+    signal(service.process_id(), "STOP");
     lock.commit().await.expect("released");
     let idle = "state = 'idle in transaction' AND application_name = 'taskhold'";
     eventually("both transactions idle", async || {
@@ -71,17 +71,9 @@ async fn pause_between_statements(server: &PostgresServer, service: &Service) {
         (count(idle).await == 0).then_some(())
     })
     .await;
-    signal(service, "CONT");
+    signal(service.process_id(), "CONT");
     let (created, toggled) = writes.await.expect("sent");
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(toggled.body["task"]["completed"], true, "{toggled:?}");
     assert_eq!(service.client("alice").tasks().await.len(), 2);
-}
-
-fn signal(service: &Service, signal: &str) {
-    let kill = format!("kill -{signal} {}", service.process_id());
-    let status = std::process::Command::new("sh")
-        .args(["-c", &kill])
-        .status();
-    assert!(status.expect("sh runs").success());
 }

@@ -1,6 +1,7 @@
 //! The program under test, and an HTTP client.
 
 mod client;
+mod database;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -9,46 +10,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use taskhold_testkit::postgres::{PostgresDatabase, PostgresServer};
-use tempfile::TempDir;
+use taskhold_testkit::postgres::PostgresServer;
 
 pub use self::client::{
     Answer, Client, TASKS, http, path, signed, signed_as_given, token, tomorrow,
 };
+pub use self::database::Database;
 
 /// The longest that a test waits for a condition: long enough for a loaded machine.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The JWT secret of every service under test.
 pub const SECRET: &str = "8d2f6b1c07e94a53b6c1e0f7a92d4835";
-
-/// An empty database that no other test uses, and a folder for the other files of the test.
-pub struct Database {
-    pub url: String,
-    pub folder: TempDir,
-}
-
-impl Database {
-    pub fn sqlite() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = format!(
-            "sqlite://{}",
-            folder.path().join("data/taskhold.db").display()
-        );
-        Self { url, folder }
-    }
-
-    pub async fn postgres() -> Self {
-        Self::at(PostgresDatabase::empty().await.url())
-    }
-
-    pub fn at(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            folder: tempfile::tempdir().expect("a temporary folder"),
-        }
-    }
-}
 
 /// Returns a command that runs the program in this folder, with these settings and no others from the
 /// environment.
@@ -227,13 +200,7 @@ impl Service {
 
     /// Sends SIGTERM to the service.
     pub fn terminate(&self) {
-        // `kill` is built into the shell, but not every system has it as a program.
-        let mut kill = Command::new("sh");
-        let status = kill
-            .args(["-c", "kill -TERM $0"])
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(status.expect("sh runs").success());
+        signal(self.process_id(), "TERM");
     }
 
     /// Sends SIGTERM to the service and waits until it exits.
@@ -276,6 +243,14 @@ impl Drop for Service {
             drop(reader.join());
         }
     }
+}
+
+/// Sends a signal to a process.
+pub fn signal(process: u32, name: &str) {
+    // `kill` is built into the shell, but not every system has it as a program.
+    let script = format!("kill -{name} {process}");
+    let status = Command::new("sh").args(["-c", &script]).status();
+    assert!(status.expect("sh runs").success(), "{script}");
 }
 
 /// Polls until `poll` returns a value, and fails the test after [`WAIT_TIMEOUT`].

@@ -2,7 +2,6 @@
 
 use reqwest::Method;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 
 use crate::commands::text;
 use crate::service::{Database, SECRET, Service, TASKS, eventually, run};
@@ -62,27 +61,10 @@ async fn unmigrated_store_is_not_ready_and_no_defect(database: Database) {
     assert_eq!(alice.tasks().await.len(), 1);
 }
 
-/// Executes statements in a database, which may be missing.
-async fn execute(database: &Database, sql: &str) {
-    let sql = AssertSqlSafe(sql.to_owned());
-    if database.url.starts_with("sqlite") {
-        std::fs::create_dir_all(database.folder.path().join("data")).expect("a folder");
-        let url = format!("{}?mode=rwc", database.url);
-        let mut connection = SqliteConnection::connect(&url).await.expect("connected");
-        connection.execute(sql).await.expect("executed");
-        connection.close().await.expect("closed");
-    } else {
-        let mut connection = PgConnection::connect(&database.url)
-            .await
-            .expect("connected");
-        connection.execute(sql).await.expect("executed");
-    }
-}
-
 async fn foreign_history_is_refused_by_name(database: Database) {
     let made = "CREATE TABLE seaql_migrations (version TEXT PRIMARY KEY, applied_at BIGINT NOT NULL);
         INSERT INTO seaql_migrations VALUES ('m20220101_000001_create_posts', 1); CREATE TABLE posts (id BIGINT)";
-    execute(&database, made).await;
+    database.execute(made).await;
     for arguments in [
         &["migrate", "up"][..],
         &["serve"],
@@ -105,7 +87,7 @@ async fn foreign_history_is_refused_by_name(database: Database) {
         }
     }
     // Nothing of the other program has gone.
-    execute(&database, "INSERT INTO posts VALUES (1)").await;
+    database.execute("INSERT INTO posts VALUES (1)").await;
 }
 
 async fn history_of_a_newer_program_is_not_reverted(database: Database) {
@@ -113,7 +95,7 @@ async fn history_of_a_newer_program_is_not_reverted(database: Database) {
     let migrate = |arguments: &[&str]| run(database.folder.path(), &variables, arguments);
     assert!(migrate(&["migrate", "up"]).status.success());
     let newer = "INSERT INTO seaql_migrations VALUES ('m20991231_000001_something', 1)";
-    execute(&database, newer).await;
+    database.execute(newer).await;
     assert!(
         migrate(&["migrate", "up"]).status.success(),
         "left as it is"

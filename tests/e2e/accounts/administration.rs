@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::rows::{execute, rows};
+use super::rows::rows;
 use super::{
     CHANGE_PASSWORD, LOGOUT, PASSWORD, REVOCATION_DEADLINE, delete_account, log_in, me_status,
     post_login, post_refresh, register, token_issued_ago,
@@ -278,11 +278,9 @@ async fn token_without_iat_needs_a_setting_and_never_survives_a_log_out(database
     );
     service.stop().await;
     // As if the revocation were from long ago.
-    execute(
-        &database,
-        "UPDATE revocations SET kept_until = 1, not_before = 1",
-    )
-    .await;
+    database
+        .execute("UPDATE revocations SET kept_until = 1, not_before = 1")
+        .await;
     let service = Service::start_with(&database, &lenient).await;
     assert_eq!(me_status(&service, &token("anna")).await, 401);
 }
@@ -298,7 +296,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token(database: Database) {
     // As if that had been 35 days ago.
     let aged = "UPDATE revocations SET not_before = not_before - 3024000000000, \
                 kept_until = kept_until - 3024000000000";
-    execute(&database, aged).await;
+    database.execute(aged).await;
     let service = Service::start(&database).await;
     within(
         REVOCATION_DEADLINE,

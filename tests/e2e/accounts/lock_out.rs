@@ -97,11 +97,11 @@ async fn known_device_can_log_in_from_anywhere_despite_guesses_of_others(databas
 
 /// Makes every address unknown again; other counters began in the past.
 async fn rows_of_known_networks_are_forgotten(database: &Database) {
-    super::rows::execute(
-        database,
-        "DELETE FROM attempts WHERE since > (SELECT min(since) FROM attempts) + 86400000000",
-    )
-    .await;
+    database
+        .execute(
+            "DELETE FROM attempts WHERE since > (SELECT min(since) FROM attempts) + 86400000000",
+        )
+        .await;
 }
 
 fn change(current: &str) -> Value {

@@ -3,7 +3,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
+use sqlx::{Executor as _, PgConnection};
 
 use super::rows::connect_postgres;
 use super::{
@@ -121,10 +121,6 @@ async fn write_during_deletion_does_not_recreate_the_user() {
         assert!(rows["users"].is_empty(), "{key:?}: {rows:?}");
         let back = "INSERT INTO users (id, is_active, created_at, updated_at)
             VALUES ('anna', true, 1, 1)";
-        connect_postgres(&database)
-            .await
-            .execute(AssertSqlSafe(back.to_owned()))
-            .await
-            .expect("back for the next round");
+        database.execute(back).await;
     }
 }

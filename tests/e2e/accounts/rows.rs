@@ -13,7 +13,7 @@ pub type Rows = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads every row of every table.
 pub async fn rows(database: &Database) -> Rows {
-    let tables = if database.url.starts_with("sqlite") {
+    let tables = if database.is_sqlite() {
         "SELECT name FROM sqlite_master WHERE type = 'table'"
     } else {
         "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'"
@@ -28,7 +28,7 @@ pub async fn rows(database: &Database) -> Rows {
 }
 
 async fn table_rows(database: &Database, table: &str) -> Vec<String> {
-    if !database.url.starts_with("sqlite") {
+    if !database.is_sqlite() {
         let all = format!("SELECT row_to_json(t)::text FROM \"{table}\" t");
         return query_texts(database, &all).await;
     }
@@ -39,7 +39,7 @@ async fn table_rows(database: &Database, table: &str) -> Vec<String> {
 
 async fn query_texts(database: &Database, sql: &str) -> Vec<String> {
     let sql = AssertSqlSafe(sql.to_owned());
-    if database.url.starts_with("sqlite") {
+    if database.is_sqlite() {
         let mut connection = SqliteConnection::connect(&database.url)
             .await
             .expect("open");
@@ -49,24 +49,6 @@ async fn query_texts(database: &Database, sql: &str) -> Vec<String> {
         let mut connection = connect_postgres(database).await;
         let rows = connection.fetch_all(sql).await.expect("read");
         rows.iter().map(|row| row.get(0)).collect()
-    }
-}
-
-/// Executes a statement directly on the database.
-pub async fn execute(database: &Database, sql: &'static str) {
-    if database.url.starts_with("sqlite") {
-        let connection = SqliteConnection::connect(&database.url).await;
-        connection
-            .expect("open")
-            .execute(sql)
-            .await
-            .expect("changed");
-    } else {
-        connect_postgres(database)
-            .await
-            .execute(sql)
-            .await
-            .expect("changed");
     }
 }
 

@@ -66,7 +66,7 @@ async fn session_ends_after_ninety_days_despite_refreshes(database: Database) {
             false,
         ),
     ] {
-        rows::execute(&database, sql).await;
+        database.execute(sql).await;
         let answer = post_refresh(&service, &anna.refresh).await;
         if is_good {
             anna = Grant::of(&answer, 200);
@@ -81,11 +81,9 @@ async fn session_age_is_a_setting(database: Database) {
     let service = Service::start(&database).await;
     let anna = register(&service, "anna@example.org").await;
     service.kill();
-    rows::execute(
-        &database,
-        "UPDATE refresh_tokens SET started_at = started_at - 2 * 86400000000",
-    )
-    .await;
+    database
+        .execute("UPDATE refresh_tokens SET started_at = started_at - 2 * 86400000000")
+        .await;
     let service = Service::start_with(&database, &[("TASKHOLD__AUTH__SESSION_DAYS", "2")]).await;
     post_refresh(&service, &anna.refresh)
         .await
@@ -96,7 +94,9 @@ async fn session_age_is_a_setting(database: Database) {
 async fn session_of_an_earlier_version_is_refreshed(database: Database) {
     let service = Service::start(&database).await;
     let mut anna = register(&service, "anna@example.org").await;
-    rows::execute(&database, "UPDATE refresh_tokens SET started_at = NULL").await;
+    database
+        .execute("UPDATE refresh_tokens SET started_at = NULL")
+        .await;
     for _ in 0..2 {
         let sessions = anna.client(&service).get(SESSIONS).await;
         assert_eq!(ids(&sessions.body).len(), 1, "{sessions:?}");

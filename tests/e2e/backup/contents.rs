@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
-};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
 
 use crate::service::Database;
 
@@ -37,20 +35,6 @@ pub fn is_empty(contents: &Contents) -> bool {
     tables.all(|(_, rows)| rows.is_empty())
 }
 
-/// Executes statements on a store.
-pub async fn execute(database: &Database, sql: &str) {
-    let sql = AssertSqlSafe(sql.to_owned());
-    let done = if database.is_sqlite() {
-        let mut connection = sqlite(&database.url).await;
-        let done = connection.execute(sql).await.map(drop);
-        connection.close().await.expect("closed");
-        done
-    } else {
-        postgres(&database.url).await.execute(sql).await.map(drop)
-    };
-    done.expect("done");
-}
-
 /// Adds `number` tasks of one new user, faster than by requests.
 pub async fn add_tasks(database: &Database, number: u32) {
     let (numbers, id) = if database.is_sqlite() {
@@ -66,9 +50,7 @@ pub async fn add_tasks(database: &Database, number: u32) {
             "gen_random_uuid()",
         )
     };
-    execute(
-        database,
-        &format!(
+    database.execute(&format!(
             "INSERT INTO users (id, created_at, updated_at) VALUES ('crowd', 1, 1); \
              INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded, created_at, updated_at) \
              {numbers} SELECT {id}, 'crowd', 'task ' || n, 'one of many', 'task ' || n, 'one of many', n, n FROM numbers"

@@ -192,11 +192,7 @@ async fn damaged_backup_is_refused_and_the_store_unchanged(database: Database) {
 async fn backup_of_the_other_database_kind_is_refused(database: Database) {
     database.run_command(&["migrate", "up"]).assert_success();
     let backup = database.backup();
-    let other = if database.is_sqlite() {
-        Database::postgres().await
-    } else {
-        Database::sqlite()
-    };
+    let other = database.of_other_kind().await;
     other
         .restore(&backup)
         .assert_refused("restore it into one of its own kind, and `taskhold copy` that");

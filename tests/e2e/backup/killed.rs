@@ -2,14 +2,14 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use super::contents::{Contents, SESSIONS, add_tasks, contents, execute, is_empty, postgres};
+use super::contents::{Contents, SESSIONS, add_tasks, contents, is_empty, postgres};
 use super::{copy_backup, names, rewrite, text, without_output};
-use crate::service::{Database, Service, WAIT_TIMEOUT, eventually, run};
+use crate::service::{Database, Service, WAIT_TIMEOUT, eventually, run, signal};
 
 on_both_stores! {
     killed_backup_is_ignored_and_removed_by_the_next
@@ -63,13 +63,6 @@ async fn kill_when(child: Child, moment: &str, is_now: impl AsyncFnMut() -> bool
         try_kill_when(child, moment, is_now).await,
         "done before {moment}"
     );
-}
-
-/// Sends a signal to a process.
-fn signal(child: &Child, signal: &str) {
-    let script = format!("kill -{signal} {}", child.id());
-    let status = Command::new("sh").args(["-c", &script]).status();
-    assert!(status.expect("sh runs").success());
 }
 
 fn spawn_backup(database: &Database) -> Child {
@@ -143,14 +136,14 @@ async fn concurrent_backup_in_one_folder_is_refused(database: Database) {
         (database.backups().exists() && partial_backup(&database).is_some()).then_some(())
     })
     .await;
-    signal(&first, "STOP");
+    signal(first.id(), "STOP");
     database
         .run_command(&["backup"])
         .assert_refused("another backup is being made in");
     database
         .run_command(&["backup", "prune"])
         .assert_refused("another backup is being made in");
-    signal(&first, "CONT");
+    signal(first.id(), "CONT");
     assert!(
         first.wait().expect("ended").success(),
         "it was not disturbed"
@@ -223,7 +216,7 @@ async fn killed_sqlite_restore_leaves_the_old_or_the_new_file() {
 async fn add_user_anna(target: &Database) {
     target.run_command(&["migrate", "up"]).assert_success();
     let anna = "INSERT INTO users (id, created_at, updated_at) VALUES ('anna', 1, 1)";
-    execute(target, anna).await;
+    target.execute(anna).await;
 }
 
 /// Opens a session whose locks block a restore.

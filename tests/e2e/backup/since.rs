@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::contents::execute;
 use super::life::{PASSWORD, Person, post_login};
 use super::text;
 use crate::service::{Database, Service};
@@ -96,7 +95,7 @@ async fn restore_into_another_store_reapplies_revocations(database: Database) {
 /// One of the lost users had logged out everywhere, which stores a revocation as a deletion does.
 async fn lost_accounts_are_not_treated_as_deleted(database: Database) {
     let since = RevokedSince::apply_to(&database).await;
-    execute(&database, "DELETE FROM users").await;
+    database.execute("DELETE FROM users").await;
     let printed = database.restore_over(&since.backup).assert_success();
     assert!(printed.contains("0 accounts deleted again"), "{printed}");
     assert!(printed.contains("lacks at least 1 account"), "{printed}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::contents::{contents, execute};
+use super::contents::contents;
 use super::{CommandOutcome, names, text};
 use crate::service::Database;
 
@@ -58,11 +58,11 @@ async fn postgres_tools_get_no_password_in_arguments_or_environment() {
         write_program(&folder, name, &script);
     }
     let role = format!("role_{}", database.name());
-    execute(
-        &database,
-        &format!("CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'canary'"),
-    )
-    .await;
+    database
+        .execute(&format!(
+            "CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'canary'"
+        ))
+        .await;
     let (_, server) = database.url.split_once('@').expect("the URL of a user");
     let url = format!("postgres://{role}:{IN_URL}@{server}");
     let path = format!(

@@ -83,11 +83,7 @@ async fn backup_metric(service: &Service, of: &str) -> f64 {
 
 /// The folder has backups of another kind of store, and of another store of the same kind.
 async fn only_backups_of_the_served_store_count(database: Database) {
-    let of_other_kind = if database.is_sqlite() {
-        Database::postgres().await
-    } else {
-        Database::sqlite()
-    };
+    let of_other_kind = database.of_other_kind().await;
     let of_same_kind = database.another().await;
     database.run_command(&["migrate", "up"]).assert_success();
     let folder = database.backups();

@@ -234,16 +234,7 @@ async fn tables_of_somebody_else_are_reported() {
 #[tokio::test]
 async fn sqlite_file_of_another_program_is_reported() {
     let database = Database::sqlite();
-    fs::create_dir(database.folder.path().join("data")).expect("a folder");
-    let url = format!("{}?mode=rwc", database.url);
-    let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url)
-        .await
-        .expect("opened");
-    let create = "CREATE TABLE users (id INTEGER)";
-    sqlx::Executor::execute(&mut other, create)
-        .await
-        .expect("created");
-    sqlx::Connection::close(other).await.expect("closed");
+    database.execute("CREATE TABLE users (id INTEGER)").await;
     let file = database.folder.path().join("data/taskhold.db");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
     Report::of(&database, &[])

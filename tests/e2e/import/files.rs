@@ -247,17 +247,9 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-async fn empty_database(database: &Database) -> Database {
-    if database.url.starts_with("sqlite") {
-        Database::sqlite()
-    } else {
-        Database::postgres().await
-    }
-}
-
 async fn recorded_files_import_as_expected(database: Database) {
     for case in cases() {
-        let database = empty_database(&database).await;
+        let database = database.another().await;
         let file = fixture(case.file);
         let (status, report) = database.import(&file, &[]);
         assert_eq!(status, case.status, "{}: {report}", case.file);

@@ -16,7 +16,7 @@ const POSTGRES: &str = "CREATE FUNCTION interfere_function() RETURNS trigger LAN
 impl Database {
     /// Installs a trigger that runs a statement for each new task with the title "two".
     async fn install_trigger(&self, statement: &str) {
-        if self.url.starts_with("sqlite") {
+        if self.is_sqlite() {
             let sql =
                 format!("DROP TRIGGER IF EXISTS interfere; {SQLITE}").replace("{}", statement);
             let mut connection = SqliteConnection::connect(&self.url).await.expect("open");

@@ -106,7 +106,7 @@ async fn block_writes(database: &Database, time: Duration) {
             connection.execute("ROLLBACK").await.expect("unlocked");
         }};
     }
-    if database.url.starts_with("sqlite") {
+    if database.is_sqlite() {
         hold!(SqliteConnection, "BEGIN IMMEDIATE");
     } else {
         hold!(PgConnection, "BEGIN; LOCK TABLE tasks IN EXCLUSIVE MODE");
