@@ -3,7 +3,6 @@
 //! replaced. systemd is played by a script that reads the installed units.
 
 use std::io::{BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_testkit::postgres::PostgresServer;
 
+use crate::proxies::running::reserved_port;
 use crate::service::{TASKS, WAIT_TIMEOUT, eventually, http};
 
 const INSTALL: &str = include_str!("../../../docs/operations/install.md");
@@ -61,7 +61,7 @@ struct Pasted {
 
 impl Machine {
     fn new(server: Option<&PostgresServer>) -> Self {
-        let [port, metrics] = [free_port(), free_port()];
+        let [port, metrics] = [reserved_port(), reserved_port()];
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut command = Command::new("unshare");
         if taskhold_testkit::postgres::server_user().is_none() {
@@ -272,11 +272,6 @@ impl Drop for Machine {
         drop(self.shell.kill());
         drop(self.shell.wait());
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Returns a block of a language under a heading.
