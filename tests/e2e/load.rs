@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::service::{Service, eventually, path};
+use crate::service::{Service, WAIT_TIMEOUT, eventually, path};
 use crate::socket::{Socket, request};
 
 /// The pause of a client between two tasks.
@@ -46,10 +46,12 @@ impl History {
                 let key = format!("idempotency-key: {round}\r\nhost:");
                 creation = creation.replacen("host:", &key, 1);
             }
+            let deadline = Instant::now() + WAIT_TIMEOUT;
             let created = loop {
                 let created = history.exchange(&mut socket, &creation, 201).await;
+                let may_repeat = repeats && Instant::now() < deadline;
                 match history.failures.last() {
-                    Some(failure) if repeats && failure.contains("status: 502") => {
+                    Some(failure) if may_repeat && failure.contains("status: 502") => {
                         history.failures.pop();
                         tokio::time::sleep(PAUSE).await;
                     }
