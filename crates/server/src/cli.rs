@@ -108,7 +108,7 @@ pub struct LockWait {
 }
 
 impl LockWait {
-    /// Returns that time.
+    /// Returns how long to try.
     pub fn time(&self) -> Duration {
         Duration::from_secs(self.wait.into())
     }

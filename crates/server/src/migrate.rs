@@ -35,7 +35,7 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
             let done = with_migrator(settings, locks.time(), async |migrator| {
                 migrator.down(steps).await
             });
-            let (reverted, left) = done.await?.map_err(|error| failed(settings, error))?;
+            let (reverted, left) = done.await?;
             for name in &reverted {
                 say(format_args!("reverted   {name}"))?;
             }
@@ -53,10 +53,10 @@ pub async fn migrate(settings: &Settings, command: Migrate) -> anyhow::Result<()
         Migrate::Fresh { yes, locks } => {
             refuse_unless_meant(settings, yes, "migrate fresh deletes everything", "")?;
             let _lock = settings.database.lock()?;
-            let fresh = with_migrator(settings, locks.time(), async |migrator| {
+            with_migrator(settings, locks.time(), async |migrator| {
                 migrator.fresh().await
-            });
-            fresh.await?.map_err(|error| failed(settings, error))?;
+            })
+            .await?;
             say(format_args!("{database}: empty tables"))
         }
         Migrate::Status => status(settings).await,
@@ -87,8 +87,7 @@ pub async fn ready(settings: &Settings) -> anyhow::Result<()> {
 /// # Errors
 /// As [`migrate`].
 pub async fn up(settings: &Settings, lock_wait: Duration) -> anyhow::Result<usize> {
-    let applied = with_migrator(settings, lock_wait, async |migrator| migrator.up().await);
-    applied.await?.map_err(|error| failed(settings, error))
+    with_migrator(settings, lock_wait, async |migrator| migrator.up().await).await
 }
 
 /// Returns the message of a failed migration.
@@ -114,13 +113,13 @@ async fn with_migrator<T>(
     settings: &Settings,
     lock_wait: Duration,
     work: impl AsyncFnOnce(&SchemaMigrator) -> Result<T, MigrationError>,
-) -> anyhow::Result<Result<T, MigrationError>> {
+) -> anyhow::Result<T> {
     let migrator = settings.database.migrator().await?;
     let migrator = migrator.waiting_for_locks(lock_wait);
     let done = work(&migrator).await;
     let closed = migrator.close().await;
     closed.context("cannot close the connection that migrated")?;
-    Ok(done)
+    done.map_err(|error| failed(settings, error))
 }
 
 async fn status(settings: &Settings) -> anyhow::Result<()> {
