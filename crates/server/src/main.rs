@@ -13,6 +13,7 @@
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | constructs the services on a store |
 //! | `output`, `new_file` | the output of commands |
+//! | `disk` | the disks of the SQLite file and of backups |
 //! | `own_file` | files of settings that nobody else can have written |
 //! | `socket` | the addresses that the service listens on |
 //! | `listener`, `connection`, `capacity`, `open_files` | the HTTP server and its limits |
@@ -30,6 +31,7 @@ mod capacity;
 mod cli;
 mod connection;
 mod copy;
+mod disk;
 mod doctor;
 mod export;
 mod health;

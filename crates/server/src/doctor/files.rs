@@ -3,10 +3,11 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::{Access, access};
 use taskhold_infrastructure::files::{folder_of, mounted_alone, with_suffix};
 
 use super::report::{Finding, Report};
+use crate::disk::{Space, existing};
 use crate::settings::Settings;
 
 const GIB: u64 = 1 << 30;
@@ -17,29 +18,37 @@ const LITTLE: u64 = 2 * GIB;
 
 /// Checks that a SQLite file can be written, and by its owner only.
 pub fn check(path: &Path, report: &mut Report) {
-    report.add("folder", folder(folder_of(path)));
+    // SQLite creates files beside the one that it writes.
+    let setting = "database.folder or DATABASE_URL";
+    report.add("folder", folder(folder_of(path), "", setting));
     if path.exists() {
         report.add("file", file(path));
     }
 }
 
-/// SQLite creates files beside the one that it writes.
-fn folder(folder: &Path) -> Finding {
+/// Checks that files can be created in a folder, which a setting names. The consequence ends the text of a problem.
+fn folder(folder: &Path, consequence: &str, setting: &str) -> Finding {
     let folder = existing(folder);
     let shown = folder.display();
     if !folder.is_dir() {
         return Finding::problem(
-            format!("{shown} is no folder"),
-            "set database.folder or DATABASE_URL to another",
+            format!("{shown} is no folder{consequence}"),
+            format!("set {setting} to another"),
         );
     }
     match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => Finding::ok(format!("{shown} can be written")),
         Err(error) => Finding::problem(
-            format!("{shown} cannot be written: {error}"),
-            "give the folder to the user of the service, or set database.folder or DATABASE_URL to another",
+            format!("{shown} cannot be written: {error}{consequence}"),
+            format!("give the folder to the user of the service, or set {setting} to another"),
         ),
     }
+}
+
+/// Returns the permissions of a file; none if it cannot be looked at.
+pub fn mode(path: &Path) -> u32 {
+    let file = path.metadata();
+    file.map_or(0, |file| file.permissions().mode() & 0o777)
 }
 
 fn file(path: &Path) -> Finding {
@@ -64,9 +73,7 @@ fn file(path: &Path) -> Finding {
         );
     }
     for file in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
-        let mode = file
-            .metadata()
-            .map_or(0, |file| file.permissions().mode() & 0o777);
+        let mode = mode(&file);
         if mode & 0o077 != 0 {
             let shown = file.display();
             return Finding::problem(
@@ -91,7 +98,9 @@ pub fn check_space(settings: &Settings, report: &mut Report) {
         report.add("disk", space("the store", path));
     }
     report.add("backup-disk", space("backups", &settings.backup.folder));
-    report.add("backup-write", backup_folder(&settings.backup.folder));
+    let consequence = "; there can be no backups";
+    let backups = folder(&settings.backup.folder, consequence, "backup.folder");
+    report.add("backup-write", backups);
 }
 
 /// Checks that backups are on another disk than the store, whose folder this is.
@@ -117,28 +126,9 @@ pub fn check_place(store: &Path, backups: &Path, report: &mut Report) {
     report.add("backup-place", found);
 }
 
-fn backup_folder(path: &Path) -> Finding {
-    let folder = existing(path);
-    let shown = folder.display();
-    let advice = "give the folder to the user of the service, or set backup.folder to another";
-    if !folder.is_dir() {
-        return Finding::problem(
-            format!("{shown} is no folder: there can be no backups"),
-            advice,
-        );
-    }
-    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => Finding::ok(format!("{shown} can be written")),
-        Err(error) => Finding::problem(
-            format!("{shown} cannot be written: {error}; there can be no backups"),
-            advice,
-        ),
-    }
-}
-
 fn space(purpose: &str, path: &Path) -> Finding {
-    let free = match statvfs(existing(path)) {
-        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize),
+    let free = match Space::of(path) {
+        Ok(disk) => disk.free,
         Err(error) => return Finding::not_checked(format!("{}: {error}", path.display())),
     };
     let found = format!("{} MiB free for {purpose} ({})", free >> 20, path.display());
@@ -147,12 +137,4 @@ fn space(purpose: &str, path: &Path) -> Finding {
         return Finding::warning(found, advice).problem_if(free < TOO_LITTLE);
     }
     Finding::ok(found)
-}
-
-/// Returns the path or its nearest ancestor that exists: what is missing will be created in it.
-fn existing(path: &Path) -> &Path {
-    let mut ancestors = path.ancestors().filter(|path| !path.as_os_str().is_empty());
-    ancestors
-        .find(|path| path.exists())
-        .unwrap_or(Path::new("."))
 }

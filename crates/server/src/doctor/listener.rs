@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
+use reqwest::Response;
 use taskhold_security::http_client;
 
 use super::report::Finding;
@@ -59,23 +60,21 @@ enum Program {
 
 /// Returns which program listens on an address, if any.
 async fn listening(address: SocketAddr) -> Option<Program> {
-    let host = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let url = format!(
-        "http://{}/health/live",
-        SocketAddr::new(host, address.port())
-    );
-    let client = http_client::builder()
-        .timeout(ANSWER_TIMEOUT)
-        .build()
-        .ok()?;
-    match client.get(url).send().await {
+    match ask(address, "/health/live").await {
         // Only ours has both a path of this name and ids for its requests.
         Ok(answer) if answer.headers().contains_key("x-request-id") => Some(Program::Taskhold),
         Err(error) if error.is_connect() => None,
         Ok(_) | Err(_) => Some(Program::Other),
     }
+}
+
+/// Gets a path from the program that listens on an address.
+pub async fn ask(mut address: SocketAddr, path: &str) -> reqwest::Result<Response> {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let client = http_client::builder().timeout(ANSWER_TIMEOUT).build()?;
+    client.get(format!("http://{address}{path}")).send().await
 }

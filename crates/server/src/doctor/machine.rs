@@ -1,20 +1,16 @@
 //! This machine: its limit of open files, who can read the settings, whom the service believes, and its metrics.
 
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use taskhold_api::client_address::TrustedProxies;
-use taskhold_security::http_client;
 
 use super::report::{Finding, Report};
+use super::{files, listener};
 use crate::open_files;
 use crate::settings::{DOTENV, Profile, Settings};
 
-/// The longest that a program at the address of the metrics may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Networks of fewer bits are those of everybody: none that belongs to somebody is as large.
 const SMALLEST_PREFIX: [u8; 2] = [8, 7];
 
@@ -36,9 +32,7 @@ pub async fn check(settings: &Settings, report: &mut Report) {
 /// Checks that nobody else can read the file with the secrets.
 fn env(path: &Path, settings: &Settings) -> Finding {
     let shown = path.display();
-    let mode = path
-        .metadata()
-        .map_or(0, |file| file.permissions().mode() & 0o777);
+    let mode = files::mode(path);
     if mode & 0o044 == 0 {
         return Finding::ok(format!("{shown} is for its owner only"));
     }
@@ -90,7 +84,6 @@ fn proxies(TrustedProxies(networks): &TrustedProxies) -> Finding {
 
 /// Checks that the metrics can be served, or are.
 async fn metrics(address: SocketAddr, settings: &Settings) -> Finding {
-    let advice = "stop that one, or set metrics.address to another";
     let service = SocketAddr::new(settings.server.host, settings.server.port);
     let overlaps = address.ip() == service.ip()
         || address.ip().is_unspecified()
@@ -115,18 +108,14 @@ async fn metrics(address: SocketAddr, settings: &Settings) -> Finding {
     }
     Finding::problem(
         format!("another program listens on {address}: the service does not start"),
-        advice,
+        "stop that one, or set metrics.address to another",
     )
 }
 
 /// Returns whether a service answers there with its metrics.
 async fn is_ours(address: SocketAddr) -> bool {
-    let ask = async {
-        let client = http_client::builder().timeout(ANSWER_TIMEOUT).build()?;
-        let answer = client.get(format!("http://{address}/metrics"));
-        answer.send().await?.text().await
-    };
-    ask.await
+    let text = async { listener::ask(address, "/metrics").await?.text().await };
+    text.await
         .is_ok_and(|text| text.contains("taskhold_build_info"))
 }
 

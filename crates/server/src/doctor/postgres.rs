@@ -2,12 +2,10 @@
 
 use taskhold_backup::table::{MIGRATIONS, TABLES};
 use taskhold_backup::tools;
-use taskhold_infrastructure::inspection::{InspectionError, Inspector};
+use taskhold_infrastructure::inspection::Inspector;
 
-use super::report::{Finding, Report};
+use super::report::{Answer, Finding, Report};
 use crate::settings::{Profile, Settings};
-
-type Answer = Result<Option<Finding>, InspectionError>;
 
 /// The checks, which a store that does not answer leaves open.
 pub const CHECKS: [&str; 4] = ["durability", "owner", "tools", "verifying"];

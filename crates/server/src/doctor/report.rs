@@ -30,6 +30,9 @@ impl fmt::Display for State {
     }
 }
 
+/// What a check makes of the store's answers; `None` if the store has nothing of the kind.
+pub type Answer = Result<Option<Finding>, InspectionError>;
+
 /// What a check found.
 #[derive(Debug, Serialize)]
 pub struct Finding {
@@ -94,12 +97,8 @@ impl Report {
         self.findings.push(Check { check, finding });
     }
 
-    /// Adds what a check made of the store's answer; nothing if the store has nothing of the kind.
-    pub fn add_answer(
-        &mut self,
-        check: &'static str,
-        answer: Result<Option<Finding>, InspectionError>,
-    ) {
+    /// Adds the finding of a check that asks the store.
+    pub fn add_answer(&mut self, check: &'static str, answer: Answer) {
         let finding = answer.unwrap_or_else(|error| Some(Finding::not_checked(reasons(&error))));
         if let Some(finding) = finding {
             self.add(check, finding);

@@ -10,22 +10,28 @@ use taskhold_infrastructure::db::migrations::MigrationStatus;
 use taskhold_infrastructure::files::folder_of;
 use taskhold_infrastructure::inspection::{InspectionError, Inspector, Integrity, Pooling};
 
-use super::report::{Finding, Report};
+use super::report::{Answer, Finding, Report};
 use super::{files, postgres};
 use crate::output::{count, reasons};
 use crate::settings::{DIRECT_URL, Settings};
 
 const RESTORE_BACKUP: &str =
     "keep a copy of the file, and restore the newest verified backup (docs/operations/backup.md)";
+/// The checks of a PostgreSQL server beside [`postgres::CHECKS`].
+const POSTGRES_CHECKS: [&str; 6] = [
+    "rights",
+    "migrating",
+    "connections",
+    "pooler",
+    "schema",
+    "clock",
+];
 /// The connection of the health check, beside the pool.
 const HEALTH_CHECKS: i64 = 1;
 /// Clocks that are set over the network differ by less.
 const USUAL_DIFFERENCE: i64 = 2_000_000;
 /// By how much the clock of a token's issuer may be ahead.
 const TOLERATED_DIFFERENCE: i64 = 5_000_000;
-
-/// What a check makes of the store's answers; `None` if the store has nothing of the kind.
-type Answer = Result<Option<Finding>, InspectionError>;
 
 /// Opens the store and makes every check that asks it.
 pub async fn check(settings: &Settings, report: &mut Report) {
@@ -55,21 +61,9 @@ pub async fn check(settings: &Settings, report: &mut Report) {
     let mut store = match store {
         Ok(store) => store,
         Err(reason) => {
-            let checks: &[_] = if database.options.url.sqlite_path().is_some() {
-                &["integrity", "schema"]
-            } else {
-                &[
-                    "rights",
-                    "migrating",
-                    "connections",
-                    "pooler",
-                    "schema",
-                    "clock",
-                ]
-            };
-            let of_server: &[_] = match database.options.url.sqlite_path() {
-                Some(_) => &[],
-                None => &postgres::CHECKS,
+            let (checks, of_server): (&[_], &[_]) = match database.options.url.sqlite_path() {
+                Some(_) => (&["integrity", "schema"], &[]),
+                None => (&POSTGRES_CHECKS, &postgres::CHECKS),
             };
             for check in checks.iter().chain(of_server) {
                 report.add(check, Finding::not_checked(reason));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::statvfs;
+use crate::disk::Space;
 
 /// How often the disks are asked.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -32,11 +32,7 @@ pub async fn run(folders: Vec<(&'static str, PathBuf)>) {
 
 #[expect(clippy::cast_precision_loss, reason = "whole kilobytes would do")]
 fn record(name: &'static str, folder: &Path) {
-    // A folder that is missing will be created in its nearest ancestor.
-    let existing = folder.ancestors().find(|path| path.exists());
-    if let Ok(disk) = statvfs(existing.unwrap_or(Path::new("."))) {
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let size = disk.f_blocks.saturating_mul(disk.f_frsize);
+    if let Ok(Space { free, size }) = Space::of(folder) {
         metrics::gauge!("taskhold_disk_free_bytes", "folder" => name).set(free as f64);
         metrics::gauge!("taskhold_disk_size_bytes", "folder" => name).set(size as f64);
     }
