@@ -35,25 +35,23 @@ pub async fn make(
     let lock = folder.lock()?;
     let session = store.session().await?;
     let partial = lock.begin(now)?;
-    let (kind, file, (tables, migrations, created_at), schema, grants) =
-        match (session, store.url.kind()) {
-            (MaintenanceSession::Postgres(session), DatabaseKind::Postgres(server)) => {
-                let file = "store.dump";
-                let (found, schema, grants) = dump(session, server, &partial.file(file)).await?;
-                (StoreKind::Postgresql, file, found, Some(schema), grants)
-            }
-            (MaintenanceSession::Sqlite(session), _) => {
-                let file = "store.sqlite";
-                let found = vacuum(*session, &partial.file(file)).await?;
-                (StoreKind::Sqlite, file, found, None, vec![])
-            }
-            (MaintenanceSession::Postgres(_), DatabaseKind::Sqlite(_)) => {
-                return Err(BackupError::Refused(
-                    "a SQLite file opened as PostgreSQL".into(),
-                ));
-            }
-        };
-    let origin = Some(origin::id(&store.url, created_at));
+    let (kind, file, found) = match (session, store.url.kind()) {
+        (MaintenanceSession::Postgres(session), DatabaseKind::Postgres(server)) => {
+            let file = "store.dump";
+            let found = dump(session, server, &partial.file(file)).await?;
+            (StoreKind::Postgresql, file, found)
+        }
+        (MaintenanceSession::Sqlite(session), _) => {
+            let file = "store.sqlite";
+            let found = vacuum(*session, &partial.file(file)).await?;
+            (StoreKind::Sqlite, file, found)
+        }
+        (MaintenanceSession::Postgres(_), DatabaseKind::Sqlite(_)) => {
+            return Err(BackupError::Refused(
+                "a SQLite file opened as PostgreSQL".into(),
+            ));
+        }
+    };
     let (bytes, sha256) = digest_of(partial.file(file)).await?;
     partial.publish(&Manifest {
         format: FORMAT,
@@ -61,15 +59,15 @@ pub async fn make(
         store: kind,
         taken_at: now.as_micros(),
         taken_at_utc: now.to_string(),
-        migrations,
+        migrations: found.migrations,
         file: file.to_owned(),
         bytes,
         sha256,
-        tables,
+        tables: found.contents,
         left_out: LEFT_OUT.map(str::to_owned).to_vec(),
-        schema: schema.filter(|schema| schema != DEFAULT_SCHEMA),
-        origin,
-        grants,
+        schema: found.schema.filter(|schema| schema != DEFAULT_SCHEMA),
+        origin: Some(origin::id(&store.url, found.created_at)),
+        grants: found.grants,
     })
 }
 
@@ -88,16 +86,23 @@ async fn digest_of(path: PathBuf) -> Result<(u64, String), BackupError> {
     digested.map_err(BackupError::file(&path))
 }
 
-/// The contents and the migrations of a store, and when the first of them was applied.
-type Found = (Contents, Vec<String>, i64);
+/// What the manifest says of the store.
+struct Found {
+    contents: Contents,
+    migrations: Vec<String>,
+    /// When the first migration was applied.
+    created_at: i64,
+    /// The schema of PostgreSQL in which the tables are.
+    schema: Option<String>,
+    grants: Vec<Grant>,
+}
 
-/// Dumps a database, and reads its contents and migrations from the same snapshot. Returns them with the schema
-/// of the tables and the rights on them.
+/// Dumps a database, and reads what the manifest says of it from the same snapshot.
 async fn dump(
     mut session: Box<PgConnection>,
     options: &PgConnectOptions,
     file: &Path,
-) -> Result<(Found, String, Vec<Grant>), BackupError> {
+) -> Result<Found, BackupError> {
     let tools = Tools::at_least(server_version(&mut session).await?).await?;
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
         SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -131,16 +136,18 @@ async fn dump(
     let mut session = MaintenanceSession::Postgres(session);
     let counted = async {
         let (migrations, created_at) = migrations(&mut session).await?;
-        Ok((
-            contents(&mut session, kept()).await?,
+        Ok(Found {
+            contents: contents(&mut session, kept()).await?,
             migrations,
             created_at,
-        ))
+            schema: Some(name),
+            grants,
+        })
     };
     let dumped = tools.run("pg_dump", options, &arguments);
     let (found, ()) = tokio::try_join!(counted, dumped)?;
     session.close().await;
-    Ok((found, name, grants))
+    Ok(found)
 }
 
 /// Returns the schema of the tables; `None` if there are none.
@@ -156,8 +163,7 @@ fn no_tables() -> BackupError {
     BackupError::Refused("the store has no tables yet: run `taskhold migrate up` first".into())
 }
 
-/// Copies a SQLite file with what is in its write-ahead log, and reads the contents and migrations of
-/// the copy.
+/// Copies a SQLite file with what is in its write-ahead log, and reads what the manifest says of the copy.
 async fn vacuum(mut session: SqliteConnection, file: &Path) -> Result<Found, BackupError> {
     // SQLite keeps the mode of a file that exists.
     open_private_file(file).map_err(BackupError::file(file))?;
@@ -173,7 +179,13 @@ async fn vacuum(mut session: SqliteConnection, file: &Path) -> Result<Found, Bac
     check_integrity(&mut copy).await?;
     let contents = contents(&mut copy, kept()).await?;
     copy.close().await;
-    Ok((contents, migrations, created_at))
+    Ok(Found {
+        contents,
+        migrations,
+        created_at,
+        schema: None,
+        grants: vec![],
+    })
 }
 
 /// Opens a SQLite file that no other process uses, and that is to remain a single file.

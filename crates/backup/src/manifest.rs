@@ -69,7 +69,7 @@ pub struct Manifest {
     /// The schema of PostgreSQL in which the tables were, unless it is `public`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
-    /// Which store of its kind it is of (see [`Origin`](crate::origin::Origin)).
+    /// The store, among those of its kind (see [`Origin`](crate::origin::Origin)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// The rights of other roles on the tables of PostgreSQL.

@@ -7,11 +7,11 @@ use taskhold_infrastructure::url::{DatabaseKind, DatabaseUrl};
 use crate::error::BackupError;
 use crate::manifest::{Manifest, StoreKind};
 
-/// The store that backups are looked for of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A store whose backups are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin {
     kind: StoreKind,
-    /// Its file or database and when its first migration was applied; `None` if that is not known.
+    /// The file or the database, and when its first migration was applied; `None` if that is not known.
     id: Option<String>,
 }
 
@@ -29,6 +29,20 @@ impl Origin {
             origin.id = created?.map(|seconds| id(&store.url, seconds));
         }
         Ok(origin)
+    }
+
+    /// As [`of`](Self::of), but a store that cannot be asked is known by its kind only.
+    pub async fn of_or_kind(store: &ConnectOptions) -> Self {
+        let known = Self::of(store).await;
+        known.unwrap_or_else(|_| Self::of_kind(&store.url))
+    }
+
+    /// Returns the store that a backup is of.
+    pub(crate) fn of_backup(manifest: &Manifest) -> Self {
+        Self {
+            kind: manifest.store,
+            id: manifest.origin.clone(),
+        }
     }
 
     /// Returns any store of the same kind: for one that cannot be asked, or was lost.

@@ -7,6 +7,7 @@ use taskhold_domain::timestamp::Timestamp;
 
 use crate::error::BackupError;
 use crate::folder::{Backup, BackupFolder};
+use crate::origin::Origin;
 
 const HOUR: i64 = 3_600 * 1_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -69,33 +70,22 @@ impl Retention {
     }
 
     /// Returns the indices of those backups to keep, for each store by itself: one store's must not displace another's.
+    /// A backup of an earlier version, which does not name its store, counts for every store of its kind.
     fn kept_of_each(&self, backups: &[Backup]) -> HashSet<usize> {
-        let of = |backup: &Backup| (backup.manifest.store, backup.manifest.origin.clone());
-        let mut stores: HashSet<_> = backups.iter().map(of).collect();
-        // A backup of an earlier version does not name its store: it may be of any of its kind.
-        let named: HashSet<_> = stores
+        let stores: HashSet<_> = backups
             .iter()
-            .filter(|(_, id)| id.is_some())
-            .map(|(kind, _)| *kind)
+            .map(|backup| Origin::of_backup(&backup.manifest))
             .collect();
-        stores.retain(|(kind, id)| id.is_some() || !named.contains(kind));
         let mut kept = HashSet::new();
-        for (kind, id) in stores {
+        for store in stores {
             let (indices, times): (Vec<_>, Vec<_>) = backups
                 .iter()
                 .enumerate()
-                .filter(|(_, backup)| {
-                    let (store, origin) = of(backup);
-                    store == kind && (origin == id || origin.is_none())
-                })
+                .filter(|(_, backup)| store.has(&backup.manifest))
                 .map(|(index, backup)| (index, (backup.taken_at, backup.verified.is_some())))
                 .unzip();
             let of_store = self.kept(&times);
-            let of_store = indices
-                .into_iter()
-                .enumerate()
-                .filter(|(place, _)| of_store.contains(place));
-            kept.extend(of_store.map(|(_, index)| index));
+            kept.extend(of_store.iter().filter_map(|place| indices.get(*place)));
         }
         kept
     }

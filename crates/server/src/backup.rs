@@ -46,8 +46,7 @@ pub async fn backup(settings: &Settings, options: cli::Backup) -> anyhow::Result
             let started = Instant::now();
             let store = settings.database.direct_options();
             // Without the store, backups of its kind can be verified, on SQLite at least.
-            let origin = Origin::of(store).await;
-            let origin = origin.unwrap_or_else(|_| Origin::of_kind(&store.url));
+            let origin = Origin::of_or_kind(store).await;
             let backup = open(
                 backup.as_deref().unwrap_or(&settings.backup.folder),
                 &origin,
@@ -116,18 +115,17 @@ fn list(folder: &BackupFolder) -> anyhow::Result<()> {
             describe(backup)
         ))?;
     }
-    let number = errors.len();
-    for error in errors {
+    for error in &errors {
         let state = match error {
             BackupError::Damaged { .. } => "damaged",
             _ => "unreadable",
         };
-        say(format_args!("{state}: {}", reasons(&error)))?;
+        say(format_args!("{state}: {}", reasons(error)))?;
     }
-    if number == 0 {
+    if errors.is_empty() {
         Ok(())
     } else {
-        bail!("{} cannot be read", count(number, "backup"))
+        bail!("{} cannot be read", count(errors.len(), "backup"))
     }
 }
 

@@ -31,9 +31,7 @@ pub async fn check(settings: &Settings, report: &mut Report) {
         }
     };
     let now = SystemClock.now();
-    let store = settings.database.direct_options();
-    let origin = Origin::of(store).await;
-    let origin = origin.unwrap_or_else(|_| Origin::of_kind(&store.url));
+    let origin = Origin::of_or_kind(settings.database.direct_options()).await;
     let all = backups.len();
     backups.retain(|backup| origin.has(&backup.manifest));
     let others = all - backups.len();
