@@ -1,8 +1,11 @@
 //! The file `.env`, of which each value is what systemd and python-dotenv both make of it. A value that they read
-//! differently, such as one with a comment after it, is refused: no value is changed unnoticed.
+//! differently, such as one with a comment after it, is refused: no value is changed unnoticed. No crate refuses it:
+//! each has a dialect of its own, in which a `$` or a `#` can silently cut a password short.
 
 use std::collections::HashMap;
 
+/// The doubt about a value in which another program replaces a variable.
+const REPLACED: &str = "has ${, and no variable is replaced here: put it in single quotes if it is meant, or write the value";
 /// The characters that may stand around a name and a value.
 const BLANKS: [char; 2] = [' ', '\t'];
 
@@ -116,9 +119,7 @@ impl<'a> Value<'a> {
         } else if text.contains('\\') {
             Some("has a \\: put it in single quotes")
         } else if text.contains("${") {
-            Some(
-                "has ${, and no variable is replaced here: put it in single quotes if it is meant, or write the value",
-            )
+            Some(REPLACED)
         } else {
             None
         };
@@ -152,9 +153,7 @@ impl<'a> Value<'a> {
             }
         }
         if quote == '"' && text.contains("${") {
-            doubt = Some(
-                "has ${, and no variable is replaced here: put it in single quotes if it is meant, or write the value",
-            );
+            doubt = Some(REPLACED);
         }
         let (tail, after) = chars
             .as_str()
