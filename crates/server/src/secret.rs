@@ -125,9 +125,6 @@ pub fn file(settings: &Settings) -> PathBuf {
     settings.folder.join(FILE)
 }
 
-/// The advice at the end of a message about a weak secret.
-pub const HOW_TO_MAKE: &str = "set it to random bytes, such as from `openssl rand -hex 32`";
-
 /// A reason not to trust a configured secret.
 pub struct Weakness {
     /// The reason, after the name of the variable.
@@ -154,9 +151,9 @@ pub fn weakness(secret: &Secret, name: &str, settings: &Settings) -> Option<Weak
 fn refuse_weak(secret: &Secret, name: &str, settings: &Settings) -> Result<(), Misconfigured> {
     match weakness(secret, name, settings) {
         None => Ok(()),
-        Some(Weakness { found, is_refused }) if is_refused => {
-            Err(Misconfigured(format!("{found}: {HOW_TO_MAKE}")))
-        }
+        Some(Weakness { found, is_refused }) if is_refused => Err(Misconfigured(format!(
+            "{found}: set it to random bytes, such as from `openssl rand -hex 32`"
+        ))),
         Some(Weakness { found, .. }) => {
             tracing::warn!("{found}: good enough for development only");
             Ok(())
