@@ -111,7 +111,9 @@ impl TrustedProxies {
         Some(client.unwrap_or(UNKNOWN))
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Returns whether the proxy at an address is trusted.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }

@@ -129,8 +129,7 @@ impl AddressLimit {
     /// Counts a connection until the result is dropped. Returns `None` if its address has too many.
     pub fn count(&self, peer: IpAddr) -> Option<CountedAddress> {
         let peer = peer.to_canonical();
-        let is_proxy = || self.proxies.0.iter().any(|known| known.contains(&peer));
-        let Some(limit) = self.limit.filter(|_| !is_proxy()) else {
+        let Some(limit) = self.limit.filter(|_| !self.proxies.trusts(peer)) else {
             return Some(CountedAddress(None));
         };
         let address = network(peer);

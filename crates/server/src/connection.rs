@@ -56,8 +56,8 @@ impl ConnectionState {
         self.is_answered.set(false);
     }
 
-    /// Notes that the request has its response. The connection breaks with a reset until it is sent, if only the
-    /// end of the connection shows that it is complete.
+    /// Notes that the request has its response. If the response ends with the connection, the connection is reset
+    /// when it ends before.
     pub fn begin_response(&self, ends_with_connection: bool) {
         self.extend_deadline();
         self.ends_response.set(ends_with_connection);

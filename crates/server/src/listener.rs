@@ -10,7 +10,7 @@ use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request, Response, Version};
 use actix_server::Server;
 use actix_service::{Service as _, apply_fn_factory, map_config};
-use actix_web::body::{BodySize, MessageBody as _};
+use actix_web::body::{BodySize, BoxBody, MessageBody as _};
 use actix_web::dev::AppConfig;
 use actix_web::http::ConnectionType;
 use actix_web::rt::net::TcpStream;
@@ -70,23 +70,9 @@ pub fn server(
                 let open = Rc::clone(&open);
                 async move {
                     let response = response.await;
-                    let mut response = response.map_or_else(Response::from, Response::from);
-                    let head = response.head_mut();
-                    if connection.is_shed() || open.closes_after_response() {
-                        head.set_connection_type(ConnectionType::Close);
-                    }
-                    // HTTP/1.0 has no chunks.
-                    let ends_with_connection =
-                        version < Version::HTTP_11 && response.body().size() == BodySize::Stream;
-                    if ends_with_connection {
-                        let head = response.head_mut();
-                        head.no_chunking(true);
-                        head.set_connection_type(ConnectionType::Close);
-                    }
-                    connection.begin_response(ends_with_connection);
-                    Ok::<_, actix_web::Error>(
-                        response.map_body(|_, body| ResponseBody::new(body, connection)),
-                    )
+                    let response = response.map_or_else(Response::from, Response::from);
+                    let closes = connection.is_shed() || open.closes_after_response();
+                    Ok::<_, actix_web::Error>(begin(response, version, closes, connection))
                 }
             })
         };
@@ -141,4 +127,25 @@ pub fn server(
         })
     })?;
     Ok(builder.run())
+}
+
+/// Begins a response on its connection. `closes` says whether the connection ends after the response in any case.
+fn begin(
+    mut response: Response<BoxBody>,
+    version: Version,
+    closes: bool,
+    connection: Rc<ConnectionState>,
+) -> Response<ResponseBody> {
+    // HTTP/1.0 has no chunks.
+    let ends_with_connection =
+        version < Version::HTTP_11 && response.body().size() == BodySize::Stream;
+    let head = response.head_mut();
+    if ends_with_connection {
+        head.no_chunking(true);
+    }
+    if closes || ends_with_connection {
+        head.set_connection_type(ConnectionType::Close);
+    }
+    connection.begin_response(ends_with_connection);
+    response.map_body(|_, body| ResponseBody::new(body, connection))
 }
