@@ -23,6 +23,7 @@ use taskhold_application::clock::Clock;
 use taskhold_application::deadline;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
+use taskhold_application::reasons::reasons;
 use taskhold_application::request;
 use tracing::field::{self, Empty};
 use tracing::{Instrument as _, Span};
@@ -238,7 +239,7 @@ fn of_framework(error: &Error) -> Problem {
 fn render(problem: &Problem, context: &RequestContext) -> HttpResponse {
     if let Some(cause) = problem.cause() {
         let request_id = context.request_id.as_str();
-        tracing::error!(%problem, cause = %ErrorChain(cause), request_id, "a request failed");
+        tracing::error!(%problem, cause = %reasons(cause), request_id, "a request failed");
     }
     let mut response = problem.render(context);
     insert_common_headers(response.headers_mut(), context);
@@ -310,23 +311,4 @@ fn is_valid_request_id(request_id: &str) -> bool {
 /// Cuts a long path.
 fn instance(path: &str) -> String {
     path.chars().take(MAX_INSTANCE_CHARS).collect()
-}
-
-/// An error together with all of its sources.
-struct ErrorChain<'a>(&'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for ErrorChain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = self.0.to_string();
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            let cause = error.to_string();
-            // An error of a driver repeats its cause.
-            if !text.ends_with(&cause) {
-                text = format!("{text}: {cause}");
-            }
-            source = error.source();
-        }
-        f.write_str(&text)
-    }
 }

@@ -14,6 +14,7 @@
 //! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): what a user is called in the log |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): whether requests can be served |
+//! | [`reasons`] | [`reasons`](reasons::reasons): an error with its causes, as a text |
 //! | [`request`] | the id of the request on whose behalf a use case runs |
 //! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
 //! | [`passwords`] | [`PasswordHasher`](passwords::PasswordHasher): the port for password hashing |
@@ -60,6 +61,7 @@ pub mod pseudonym;
 mod quota;
 pub mod rate_limits;
 pub mod readiness;
+pub mod reasons;
 pub mod revocations;
 pub mod security_log;
 pub mod tasks;

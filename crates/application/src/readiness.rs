@@ -10,6 +10,8 @@ use taskhold_repository::health::StoreHealth;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::reasons::reasons;
+
 /// How long the store may take to answer before it counts as unavailable.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -182,9 +184,7 @@ impl Readiness {
 
 /// Returns the sources of an error.
 fn causes(error: &NotReady) -> Option<String> {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    (!causes.is_empty()).then(|| causes.join(": "))
+    error.source().map(reasons)
 }
 
 async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, NotReady> {

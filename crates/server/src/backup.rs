@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_application::reasons::reasons;
 use taskhold_backup::error::BackupError;
 use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_backup::make::make;
@@ -14,7 +15,7 @@ use taskhold_backup::verify::verify;
 
 use crate::cli;
 use crate::cli::Backups;
-use crate::output::{count, note, reasons, say};
+use crate::output::{count, note, say};
 use crate::settings::Settings;
 
 /// Makes, lists, verifies or prunes backups. No backup has changed if this fails.

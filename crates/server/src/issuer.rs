@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use taskhold_application::reasons::reasons;
 use taskhold_security::issuer::{IssuerKeys, KeySource, RefreshIntervals};
 
-use crate::output::reasons;
 use crate::settings::{Auth, Misconfigured, Profile, Settings};
 
 /// The advice on [`missing_audience`].
@@ -53,8 +53,7 @@ pub async fn keys(auth: &Auth) -> anyhow::Result<Option<Arc<IssuerKeys>>> {
             tracing::warn!(%url, "the issuer publishes no key that can verify tokens");
         }
         (Err(error), KeySource::Url(url)) => {
-            let cause = anyhow::Error::new(error);
-            tracing::warn!(%url, cause = reasons(cause.as_ref()), "cannot read the issuer's keys yet");
+            tracing::warn!(%url, cause = reasons(&error), "cannot read the issuer's keys yet");
         }
     }
     let refreshed = Arc::clone(&keys);

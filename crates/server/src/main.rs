@@ -62,10 +62,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use rustix::fs::Mode;
+use taskhold_application::reasons::reasons;
 use taskhold_backup::error::BackupError;
 
 use crate::cli::{Cli, Command};
-use crate::output::{note, reasons};
+use crate::output::note;
 use crate::settings::{Draft, Misconfigured, Settings};
 use crate::telemetry::Export;
 

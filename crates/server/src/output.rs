@@ -2,7 +2,6 @@
 //! and of other services are escaped, so that a terminal does not obey them.
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -54,21 +53,6 @@ fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
-}
-
-/// Returns an error with its causes, without the causes that the text before them repeats: drivers name their cause
-/// and also hold it.
-pub fn reasons(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        if !text.ends_with(&reason) {
-            text = format!("{text}: {reason}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Returns a number with a noun, which is in the plural but for 1.

@@ -7,6 +7,7 @@ use actix_server::ServerHandle;
 use anyhow::Context as _;
 use taskhold_application::pseudonym::Pseudonym;
 use taskhold_application::readiness::Readiness;
+use taskhold_application::reasons::reasons;
 use taskhold_backup::folder::BackupFolder;
 use taskhold_infrastructure::Database;
 use taskhold_infrastructure::db::migrations::LOCK_WAIT;
@@ -14,7 +15,7 @@ use taskhold_security::jwt::JwtTokens;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::metrics::Recorder;
-use crate::output::{reasons, say};
+use crate::output::say;
 use crate::schedule::Schedule;
 use crate::secret::Secrets;
 use crate::settings::{Profile, Settings};

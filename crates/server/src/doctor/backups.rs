@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_application::reasons::reasons;
 use taskhold_backup::error::BackupError;
 use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_backup::origin::Origin;
 use taskhold_domain::timestamp::Timestamp;
 
 use super::report::{Finding, Report};
-use crate::output::{count, reasons};
+use crate::output::count;
 use crate::settings::{Profile, Settings};
 
 /// A backup may be so old: what was written since would be lost.

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::Serialize;
+use taskhold_application::reasons::reasons;
 use taskhold_infrastructure::inspection::InspectionError;
 
-use crate::output::{count, reasons, say, say_document};
+use crate::output::{count, say, say_document};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

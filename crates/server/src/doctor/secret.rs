@@ -3,12 +3,12 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 
+use taskhold_application::reasons::reasons;
 use taskhold_security::issuer::{IssuerKeys, KeySource, KeySourceError, RefreshIntervals};
 use taskhold_security::jwks_url::FetchError;
 use taskhold_security::secret::Secret;
 
 use super::report::{Finding, Report};
-use crate::output::reasons;
 use crate::settings::{Profile, Settings};
 use crate::{issuer, secret};
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_application::reasons::reasons;
 use taskhold_backup::table::TABLES;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_infrastructure::db::connect::ConnectOptions;
@@ -12,7 +13,7 @@ use taskhold_infrastructure::inspection::{InspectionError, Inspector, Integrity,
 
 use super::report::{Answer, Finding, Report};
 use super::{files, postgres};
-use crate::output::{count, reasons};
+use crate::output::count;
 use crate::settings::{DIRECT_URL, Settings};
 
 const RESTORE_BACKUP: &str =

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+use taskhold_application::reasons::reasons;
 use taskhold_backup::table::TABLES;
 use taskhold_infrastructure::Database;
 use taskhold_infrastructure::db::connect::{ConnectError, ConnectOptions};
@@ -18,7 +19,6 @@ use taskhold_infrastructure::inspection::MissingStore;
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use super::{Misconfigured, given};
-use crate::output::reasons;
 
 /// The variable that names the server behind a pooler.
 pub const DIRECT_URL: &str = "DIRECT_URL";
