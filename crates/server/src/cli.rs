@@ -63,6 +63,22 @@ pub enum Command {
     Doctor(Doctor),
 }
 
+impl Command {
+    /// Returns the settings that options of the command give.
+    pub fn settings(&self) -> Vec<Overridden> {
+        let Self::Serve(Serve { host, port }) = self else {
+            return Vec::new();
+        };
+        let host = host
+            .iter()
+            .map(|host| ("--host", "server.host", host.clone()));
+        let port = port
+            .iter()
+            .map(|port| ("--port", "server.port", port.to_string()));
+        host.chain(port).collect()
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The address to listen on, or a name of it [default: the setting server.host]
@@ -195,22 +211,6 @@ pub enum FileFormat {
     Console,
     /// Taskhold's: a task with all of its fields on each line
     Ndjson,
-}
-
-impl Command {
-    /// Returns the settings that options of the command give.
-    pub fn settings(&self) -> Vec<Overridden> {
-        let Self::Serve(Serve { host, port }) = self else {
-            return Vec::new();
-        };
-        let host = host
-            .iter()
-            .map(|host| ("--host", "server.host", host.clone()));
-        let port = port
-            .iter()
-            .map(|port| ("--port", "server.port", port.to_string()));
-        host.chain(port).collect()
-    }
 }
 
 impl From<FileFormat> for Format {
