@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use taskhold_infrastructure::db::migrations::{LOCK_WAIT, MigrationError, SchemaMigrator};
+use taskhold_infrastructure::db::migrations::{
+    LOCK_WAIT, MigrationError, SchemaMigrator, is_foreign,
+};
 
 use crate::cli::Migrate;
 use crate::output::{count, say};
@@ -125,10 +127,7 @@ async fn with_migrator<T>(
 async fn status(settings: &Settings) -> anyhow::Result<()> {
     let migrations = settings.database.existing_migrations().await?;
     say(&settings.database.direct_options().url)?;
-    let is_foreign = migrations.iter().any(|migration| !migration.known)
-        && !migrations
-            .iter()
-            .any(|migration| migration.known && migration.applied);
+    let is_foreign = is_foreign(&migrations);
     for migration in migrations {
         let state = match (migration.applied, migration.known) {
             (false, _) => "pending",

@@ -349,6 +349,13 @@ pub fn compare_with_known(applied: Vec<String>) -> Vec<MigrationStatus> {
     migrations
 }
 
+/// Returns whether another program keeps the history: some migrations were applied, and none that this program knows.
+#[must_use]
+pub fn is_foreign(migrations: &[MigrationStatus]) -> bool {
+    let mut applied = migrations.iter().filter(|migration| migration.applied);
+    applied.clone().next().is_some() && applied.all(|migration| !migration.known)
+}
+
 /// Returns the number of pending migrations. Only reads.
 pub(crate) async fn pending(connection: &impl ConnectionTrait) -> Result<usize, DbErr> {
     let applied = applied(connection).await?;
@@ -391,13 +398,16 @@ async fn refuse_unknown(connection: &impl ConnectionTrait) -> Result<(), Migrati
     let applied = rows(connection, sql).await?;
     let applied: Result<Vec<String>, DbErr> =
         applied.iter().map(|row| row.try_get_by_index(0)).collect();
-    let known = known();
-    let (known, unknown): (Vec<_>, Vec<_>) =
-        applied?.into_iter().partition(|name| known.contains(name));
-    match (known.is_empty(), unknown.is_empty()) {
-        (_, true) => Ok(()),
-        (true, false) => Err(MigrationError::Foreign(unknown.join(", "))),
-        (false, false) => Err(MigrationError::Newer(unknown.join(", "))),
+    let migrations = compare_with_known(applied?);
+    let unknown = migrations.iter().filter(|migration| !migration.known);
+    let unknown: Vec<_> = unknown.map(|migration| migration.name.as_str()).collect();
+    let names = unknown.join(", ");
+    if unknown.is_empty() {
+        Ok(())
+    } else if is_foreign(&migrations) {
+        Err(MigrationError::Foreign(names))
+    } else {
+        Err(MigrationError::Newer(names))
     }
 }
 

@@ -7,7 +7,7 @@ use taskhold_application::reasons::reasons;
 use taskhold_backup::table::TABLES;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_infrastructure::db::connect::ConnectOptions;
-use taskhold_infrastructure::db::migrations::MigrationStatus;
+use taskhold_infrastructure::db::migrations::{MigrationStatus, is_foreign};
 use taskhold_infrastructure::files::folder_of;
 use taskhold_infrastructure::inspection::{InspectionError, Inspector, Integrity, Pooling};
 
@@ -74,17 +74,18 @@ pub async fn check(settings: &Settings, report: &mut Report) {
     };
     report.add_answer("integrity", integrity(&mut store).await);
     report.add_answer("rights", rights(&mut store).await);
-    let may_migrate = match &mut direct {
-        None => migrating(settings, &mut store).await,
-        Some(Ok(direct)) => migrating(settings, direct).await,
-        Some(Err(reason)) => Ok(Some(Finding::not_checked(*reason))),
+    let is_direct = direct.is_some();
+    let session = match &mut direct {
+        None => Ok(&mut store),
+        Some(direct) => direct.as_mut(),
     };
-    report.add_answer("migrating", may_migrate);
-    match &mut direct {
-        None => postgres::check(settings, &mut store, false, report).await,
-        Some(Ok(direct)) => postgres::check(settings, direct, true, report).await,
-        Some(Err(reason)) => {
-            for check in postgres::CHECKS {
+    match session {
+        Ok(session) => {
+            report.add_answer("migrating", migrating(settings, session).await);
+            postgres::check(settings, session, is_direct, report).await;
+        }
+        Err(reason) => {
+            for check in ["migrating"].into_iter().chain(postgres::CHECKS) {
                 report.add(check, Finding::not_checked(*reason));
             }
         }
@@ -313,15 +314,19 @@ async fn schema(settings: &Settings, store: &mut Inspector) -> Answer {
     }
     let newer = names(|migration| !migration.known);
     Ok(Some(match (pending, newer) {
-        (Some(_), Some(unknown)) => Finding::problem(
+        (_, Some(unknown)) if is_foreign(&migrations) => Finding::problem(
             format!("the table seaql_migrations is that of another program: {unknown}"),
             "give Taskhold a database of its own, or on PostgreSQL a schema (docs/operations/postgresql.md)",
         ),
-        (Some(pending), _) if settings.auto_migrate => Finding::warning(
+        (Some(pending), Some(newer)) => Finding::problem(
+            format!("migrated by a newer program: {newer}; pending: {pending}"),
+            "run that program: this one can neither migrate it further nor revert it",
+        ),
+        (Some(pending), None) if settings.auto_migrate => Finding::warning(
             format!("pending: {pending}"),
             "the next start of the service applies them; or run `taskhold migrate up`",
         ),
-        (Some(pending), _) => Finding::problem(
+        (Some(pending), None) => Finding::problem(
             format!("pending, and database.auto_migrate is false: {pending}"),
             "run `taskhold migrate up`; until then the service is not ready",
         ),
