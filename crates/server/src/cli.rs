@@ -46,7 +46,7 @@ pub enum Command {
     Import(Import),
     /// Write all tasks of a user to standard output or a file
     Export(Export),
-    /// Back the store up while it is served, where a copy of the SQLite file alone lacks the last writes; list, verify
+    /// Back the store up while it is served (a copy of the SQLite file alone would lack the last writes); list, verify
     /// and prune backups
     Backup(Backup),
     /// Restore a backup: all of it or nothing. Stop the service first
@@ -119,7 +119,7 @@ pub enum Migrate {
 #[derive(Debug, Args)]
 pub struct LockWait {
     /// For how many seconds to try again while other sessions of PostgreSQL hold a lock
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u16,
 }
 
