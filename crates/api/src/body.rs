@@ -1,5 +1,6 @@
 //! Reading a request body, with limits on its size, its duration and its media type.
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::problem::{Kind, Problem};
 /// The size of the largest body that is read, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive.
+/// The longest time in which a body must arrive.
 pub const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The media type of JSON.
@@ -35,8 +36,8 @@ pub struct Body {
     payload: web::Payload,
 }
 
-/// The names of the charsets whose text is UTF-8. The parameter means nothing for JSON (RFC 8259, section 11),
-/// but a client that names another charset may have written the body in it.
+/// The names of UTF-8, and of ASCII, which is a part of it. For JSON the parameter `charset` has no meaning
+/// (RFC 8259, section 11), but a client that names another charset may have written the body in it.
 const CHARSETS: [&str; 4] = ["utf-8", "utf8", "us-ascii", "ascii"];
 
 /// The longest part of a header that a problem repeats.
@@ -85,7 +86,9 @@ impl Body {
             }
             Ok(Ok(Ok(bytes))) => bytes,
         };
-        check_encoding(self.content_encoding.as_deref())?;
+        if let Some(encoding) = self.content_encoding {
+            check_encoding(&encoding)?;
+        }
         match self.content_type {
             Some(content_type) => check_type(&content_type, media_types)?,
             None if bytes.is_empty() => {}
@@ -192,12 +195,12 @@ fn unsupported(detail: String) -> Problem {
 }
 
 /// Refuses any content coding but `identity`.
-fn check_encoding(given: Option<&str>) -> Result<(), Problem> {
-    let mut codings = split(given.unwrap_or_default(), ',');
+fn check_encoding(given: &str) -> Result<(), Problem> {
+    let mut codings = split(given, ',');
     if codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity")) {
         return Ok(());
     }
-    let given = given.unwrap_or_default();
+    let given = shortened(given);
     let detail =
         format!("The header Content-Encoding is `{given}`; send the body without any encoding.");
     Err(unsupported(detail).with_header(ACCEPT_ENCODING, "identity"))
@@ -211,11 +214,10 @@ fn check_type(given: &str, media_types: &[&str]) -> Result<(), Problem> {
         .iter()
         .any(|known| known.eq_ignore_ascii_case(media_type))
     {
-        let given = format!("has the media type `{media_type}`");
+        let given = format!("has the media type `{}`", shortened(media_type));
         return Err(unsupported_media_type(media_types, &given));
     }
-    let mut charsets = parts.filter_map(parameter);
-    let unknown = charsets.find(|(name, value)| {
+    let unknown = parts.filter_map(parameter).find(|(name, value)| {
         // Some clients take single quotes for quotes.
         let charset = value.trim_matches('\'').trim();
         let is_known = CHARSETS
@@ -226,20 +228,23 @@ fn check_type(given: &str, media_types: &[&str]) -> Result<(), Problem> {
     match unknown {
         None => Ok(()),
         Some((_, charset)) => {
-            let given = format!("has the charset `{charset}`");
-            let detail = format!("The header Content-Type {given}; JSON is in UTF-8.");
-            Err(unsupported(detail))
+            let charset = shortened(&charset);
+            Err(unsupported(format!(
+                "The header Content-Type has the charset `{charset}`; JSON is in UTF-8."
+            )))
         }
     }
 }
 
 /// Returns the values of a header, or `None` without the header.
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let lines = headers
-        .get_all(name)
-        .map(|line| String::from_utf8_lossy(line.as_bytes()));
-    let value = lines.collect::<Vec<_>>().join(", ");
-    headers
-        .contains_key(name)
-        .then(|| value.chars().take(MAX_REPEATED_CHARS).collect())
+    let lines = headers.get_all(name);
+    let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let values = lines.reduce(|values, line| format!("{values}, {line}").into());
+    values.map(Cow::into_owned)
+}
+
+/// Cuts a long part of a header.
+fn shortened(part: &str) -> String {
+    part.chars().take(MAX_REPEATED_CHARS).collect()
 }

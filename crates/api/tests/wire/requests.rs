@@ -25,6 +25,13 @@ async fn encoded_bodies_and_other_charsets_are_rejected() {
         typed("application/json;charset=US-ASCII"),
         typed("application/json; charset=\"Utf\\-8\"; x=\"a; charset=latin-1\""),
         typed("application/jsonp"),
+        // Only problems are cut: the end of a long header counts as well.
+        encoded(&format!("{}gzip", "identity, ".repeat(12))),
+        typed(&format!(
+            "application/json; x={}; charset=latin-1",
+            "x".repeat(100)
+        )),
+        typed(&"x".repeat(200)),
         typed("application/json; charset=latin-1").header("content-encoding", "gzip"),
     ];
     assert_snapshot!(transcript(Wire::new(), requests).await);
