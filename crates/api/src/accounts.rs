@@ -25,6 +25,7 @@ use self::client::RequestClient;
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
+use crate::parameters;
 use crate::problem::{Kind, Problem};
 use crate::route::{Access, Endpoint};
 
@@ -184,10 +185,11 @@ async fn log_out(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let given = given_refresh_token(body).await;
-    if let Ok(Some(token)) = &given
-        && accounts.end_session_of_token(token, address).await?
-    {
-        return Ok(HttpResponse::NoContent().finish());
+    if let Ok(Some(token)) = &given {
+        parameters::check(&request)?;
+        if accounts.end_session_of_token(token, address).await? {
+            return Ok(HttpResponse::NoContent().finish());
+        }
     }
     // The refresh token ended nothing, so the access token says what to end. It is not asked for where the refresh
     // token was ended already, perhaps by this very request, whose response was lost.

@@ -61,6 +61,7 @@ async fn unknown_parameters_are_rejected_unless_lenience_is_preferred() {
         request(Method::OPTIONS, "/health?x=1"),
         request(Method::DELETE, "/health?x=1"),
         get("/nowhere?x=1"),
+        request(Method::POST, "/api/auth/logout?x=1").json(r#"{"refresh_token": "made up"}"#),
         // The order of the checks: token, id, parameters.
         list("x=1").header("authorization", "Bearer x"),
         get(&format!("{TASKS}/x?x=1")),
