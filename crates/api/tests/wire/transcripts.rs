@@ -197,6 +197,7 @@ async fn invalid_parameters_return_400() {
         "limit=1&limit=2",
         "offset=1",
         "limit=1&offset=-1",
+        "limit=1&offset=x",
         "limit=1&offset=9007199254740992",
         "cursor=x",
         "limit=1&cursor=x",
