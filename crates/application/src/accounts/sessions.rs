@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use taskhold_domain::revocation::Revocation;
-use taskhold_domain::session::{Ending, Rotation, Session, Successor};
+use taskhold_domain::session::{Ending, PresentedToken, Rotation, Session, Successor};
+use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
 
@@ -21,12 +22,8 @@ impl AccountService {
         token: &RefreshToken,
         address: IpAddr,
     ) -> Result<Grant, AccountError> {
-        let now = self.clock.now();
-        let presented = token.presented();
-        let counted = self.limits.count_refresh(address, presented.family, now);
-        counted
-            .await
-            .map_err(|error| refused(error, Event::RateLimited, "refreshes", None, address))?;
+        let (now, presented) = (self.clock.now(), token.presented());
+        self.count_refresh(presented, address, now).await?;
         let next = token.successor()?;
         let successor = Successor {
             token: next.hash(),
@@ -64,13 +61,10 @@ impl AccountService {
         address: IpAddr,
     ) -> Result<bool, AccountError> {
         let (now, presented) = (self.clock.now(), token.presented());
-        let counted = self.limits.count_refresh(address, presented.family, now);
-        counted
-            .await
-            .map_err(|error| refused(error, Event::RateLimited, "refreshes", None, address))?;
+        self.count_refresh(presented, address, now).await?;
         let lifetime = self.lifetimes.max_token_lifetime;
         let ended = self.sessions.end_of_token(presented, now, lifetime).await?;
-        Ok(self.ended(ended.as_ref(), "session", address))
+        Ok(self.record_end(ended.as_ref(), "session", address))
     }
 
     /// Ends every session of the caller, and revokes the caller's access tokens.
@@ -84,7 +78,7 @@ impl AccountService {
     ) -> Result<(), AccountError> {
         let revocation = self.revocation_of(caller, self.clock.now());
         let ended = self.sessions.end(Ending::All, &revocation).await?;
-        self.ended(ended.as_ref(), "all_sessions", address);
+        self.record_end(ended.as_ref(), "all_sessions", address);
         Ok(())
     }
 
@@ -109,11 +103,27 @@ impl AccountService {
         let revocation = self.revocation_of(caller, self.clock.now());
         let revocation = revocation.of_session(family);
         let ended = self.sessions.end(Ending::OfFamily(family), &revocation);
-        Ok(self.ended(ended.await?.as_ref(), "session", address))
+        Ok(self.record_end(ended.await?.as_ref(), "session", address))
     }
 
-    /// Takes note of the sessions that the store ended, and returns whether there were any.
-    fn ended(&self, ended: Option<&Revocation>, reason: &'static str, address: IpAddr) -> bool {
+    /// Counts a use of a refresh token, and logs a refusal.
+    async fn count_refresh(
+        &self,
+        token: PresentedToken,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), AccountError> {
+        let counted = self.limits.count_refresh(address, token.family, now).await;
+        counted.map_err(|error| refused(error, Event::RateLimited, "refreshes", None, address))
+    }
+
+    /// Caches and logs the revocation with which the store ended sessions. Returns `false` if it ended none.
+    fn record_end(
+        &self,
+        ended: Option<&Revocation>,
+        reason: &'static str,
+        address: IpAddr,
+    ) -> bool {
         if let Some(revocation) = ended {
             self.revocations.add(revocation);
             Event::Logout.log(reason, Some(&revocation.user), address);
