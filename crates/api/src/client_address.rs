@@ -147,12 +147,10 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 fn without_zone(address: &str) -> &str {
-    address
-        .split_once('%')
-        .map_or(address, |(address, _)| address)
+    address.split('%').next().unwrap_or(address)
 }
 
-/// Returns whether this is a port, which may be obfuscated (RFC 7239, section 6.2).
+/// Returns `true` for a port, which may be obfuscated (RFC 7239, section 6.2).
 fn is_port(text: &str) -> bool {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
     is_number || text.starts_with('_')
@@ -238,6 +236,7 @@ mod tests {
     fn every_form_of_an_address_is_read() {
         for (entry, expected) in [
             ("203.0.113.9", CLIENT),
+            ("203.0.113.9 ", CLIENT),
             ("203.0.113.9:4711", CLIENT),
             ("203.0.113.9:_port", CLIENT),
             ("\"203.0.113.9:4711\"", CLIENT),
@@ -270,7 +269,6 @@ mod tests {
             "203.0.113.9:",
             "203.0.113.9:99999",
             "203.0.113",
-            "203.0.113.9 ",
             "[203.0.113.9]:80",
             "[2001:4860::1",
             "[2001:4860::1]80",
@@ -280,11 +278,9 @@ mod tests {
             "1.1.1.1, unknown",
             "1.1.1.1, _hidden",
         ] {
-            let expected = if entry.ends_with(' ') { CLIENT } else { APART };
-            let expected = if entry == " , " { APART } else { expected };
             assert_eq!(
                 client("10.0.0.1", &[(X_FORWARDED_FOR, entry)]),
-                expected,
+                APART,
                 "{entry:?}"
             );
         }

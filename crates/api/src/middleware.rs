@@ -70,7 +70,7 @@ pub(crate) async fn handle(
     let left_out = left_out.map_or_else(LeftOut::default, |left_out| *left_out.get_ref());
     base_path.remove_from(&mut request);
     let context = RequestContext {
-        path: instance(&format!("{}{}", base_path.as_str(), request.path())),
+        path: instance(&base_path, request.path()),
         request_id: request_id(request.headers(), ids.as_ref()),
         timestamp: clock.now(),
     };
@@ -308,7 +308,8 @@ fn is_valid_request_id(request_id: &str) -> bool {
         && request_id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Cuts a long path.
-fn instance(path: &str) -> String {
-    path.chars().take(MAX_INSTANCE_CHARS).collect()
+/// Returns the published path of a request, cut if it is long.
+fn instance(base_path: &BasePath, path: &str) -> String {
+    let characters = base_path.as_str().chars().chain(path.chars());
+    characters.take(MAX_INSTANCE_CHARS).collect()
 }

@@ -75,8 +75,7 @@ impl Problem {
     }
 
     pub(crate) fn has_header(&self, name: &str) -> bool {
-        let mut names = self.headers.iter().map(|(name, _)| name.as_str());
-        names.any(|header| header.eq_ignore_ascii_case(name))
+        self.headers.iter().any(|(header, _)| header == name)
     }
 
     /// Adds the one rule that was broken, and the member or header that broke it.
@@ -183,8 +182,9 @@ impl Problem {
         for (name, value) in &self.headers {
             response.insert_header((name, value.as_ref()));
         }
-        let closes = self.headers.iter().any(|(name, _)| name == CONNECTION);
-        if closes || matches!(self.kind, Kind::RequestTimeout | Kind::PayloadTooLarge) {
+        if self.has_header(CONNECTION.as_str())
+            || matches!(self.kind, Kind::RequestTimeout | Kind::PayloadTooLarge)
+        {
             // The rest of the body is not read.
             response.force_close();
         }

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 /// has an empty segment before its end: such a path is another one, and proxies may protect only one of them.
 pub(crate) fn check(request: &ServiceRequest) -> Result<(), Problem> {
     let host = request.headers().get(HOST);
-    let host = host.map_or(Some(""), |host| str::from_utf8(host.as_bytes()).ok());
+    let host = host.map_or(Some(""), |host| host.to_str().ok());
     let target = request.uri().authority().map_or("", Authority::as_str);
     for host in [host, Some(target)] {
         if !host.is_some_and(is_valid_host) {
