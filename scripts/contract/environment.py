@@ -29,7 +29,7 @@ def installed(*pins):
     done = folder / "installed"
     if not done.exists() or done.read_text().split() != list(pins):
         venv.create(folder, clear=True, with_pip=True)
-        install([folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins])
+        install(pins, [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
         done.write_text("\n".join(pins))
     return folder / "bin"
 
@@ -43,15 +43,15 @@ def installed_node(node, *pins):
     if not done.exists() or done.read_text().split() != list(pins):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        install([programs / "npm", "install", "--prefix", folder, "--silent", "--no-audit", "--no-fund",
-                 "--ignore-scripts", *pins], env=with_path(programs))
+        install(pins, [programs / "npm", "install", "--prefix", folder, "--silent", "--no-audit", "--no-fund",
+                       "--ignore-scripts"], env=with_path(programs))
         done.write_text("\n".join(pins))
     return programs, folder / "node_modules"
 
 
-def install(command, **options):
-    if subprocess.run(command, stdin=subprocess.DEVNULL, **options).returncode != 0:
-        raise Failed(f"{' '.join(command[-1:])} and what goes with it cannot be installed")
+def install(pins, command, **options):
+    if subprocess.run([*command, *pins], stdin=subprocess.DEVNULL, **options).returncode != 0:
+        raise Failed(f"{' '.join(pins)} cannot be installed")
 
 
 def with_path(*folders, **variables):

@@ -45,7 +45,7 @@ class Tokens:
 
 @schemathesis.hook
 def before_call(context, case, **kwargs):
-    """Corrects what the schemas cannot say in requests that are meant to be valid."""
+    """Makes requests that are meant to be valid keep the rules that the schemas do not describe."""
     headers = case.headers or {}
     is_valid = case.meta is not None and case.meta.generation.mode.is_positive
     # Schemathesis would reuse a key for another request, which the service refuses.
