@@ -168,15 +168,16 @@ async fn refresh(
 
 /// Log out
 ///
-/// Ends the login of the refresh token with its access tokens, and no other; no access token is needed for that, and an
-/// unknown or expired refresh token is no error. Without a refresh token, ends every login of the access token's user.
+/// Ends the login of the refresh token with its access tokens, and no other. Needs no access token, and an unknown or
+/// expired refresh token is no error: it ends the login of the access token, if there is one. Without a refresh token,
+/// ends every login of the access token's user.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
     operation_id = "logOut",
     security((), ("bearer" = [])),
     request_body(content = ref("#/components/schemas/Logout"), example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
-    responses((status = 204, description = "It is ended."), (status = 429, description = "TooManyAttempts")),
+    responses((status = 204, description = "The login is ended, or every login."), (status = 429, description = "TooManyAttempts")),
 )]
 async fn log_out(
     request: HttpRequest,
@@ -191,8 +192,8 @@ async fn log_out(
             return Ok(HttpResponse::NoContent().finish());
         }
     }
-    // The refresh token ended nothing, so the access token says what to end. It is not asked for where the refresh
-    // token was ended already, perhaps by this very request, whose response was lost.
+    // A refresh token whose session has ended needs no access token: an earlier attempt of this request may have
+    // ended the session, and its response may have been lost.
     let caller = match (Caller::extract(&request).await, &given) {
         (Err(_), Ok(Some(_))) => return Ok(HttpResponse::NoContent().finish()),
         (caller, _) => caller?,
@@ -212,7 +213,7 @@ async fn given_refresh_token(body: Body) -> Result<Option<RefreshToken>, Problem
     refresh_token(body.object::<Logout>()?.refresh_token)
 }
 
-/// Who the caller is
+/// Read the caller's account
 ///
 /// A user of another service's tokens has no e-mail address, and no name.
 #[utoipa::path(
@@ -228,13 +229,14 @@ async fn me(caller: Caller, accounts: web::Data<AccountService>) -> Result<HttpR
 
 /// Delete the account with all of its tasks
 ///
-/// At once and for good. It asks for the password; an account without one needs a token of the last five minutes.
+/// Deletes the account at once and for good. Needs the password; an account without one needs a token of the last five
+/// minutes.
 #[utoipa::path(
     delete,
     path = ME,
     operation_id = "deleteAccount",
     request_body(content = ref("#/components/schemas/Farewell"), example = json!({"password": SOME_PASSWORD})),
-    responses((status = 204, description = "It is deleted.")),
+    responses((status = 204, description = "The account is deleted.")),
 )]
 async fn delete(
     caller: Caller,
@@ -327,7 +329,7 @@ async fn list_sessions(
     path = SESSION,
     operation_id = "endSession",
     params(("session" = String, Path, format = "uuid", description = "The id of the session. A malformed one is the id of no session.")),
-    responses((status = 204, description = "It is ended."), (status = 404, description = "NoSuchSession")),
+    responses((status = 204, description = "The login is ended."), (status = 404, description = "NoSuchSession")),
 )]
 async fn end_session(
     caller: Caller,

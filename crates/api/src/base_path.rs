@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, web};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BasePath(String);
 
-/// Why a string is not a [`BasePath`].
+/// The error of a string that is not a [`BasePath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "it must be empty or a path such as /todo, of letters, digits and -._~ between its slashes"

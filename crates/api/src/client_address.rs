@@ -20,9 +20,9 @@ pub struct TrustedProxies(pub Vec<IpNet>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The address of every client whose address a trusted proxy did not write in a form that can be read. These
-/// clients share the limits of one address, which is not the proxy's: the proxy's would let each of them use
-/// up the limits of others. It is an IPv4 address because the limits count an IPv6 network as one address.
+/// The address that stands for every client whose address a trusted proxy wrote in no readable form. These clients
+/// share the limits of this address instead of the proxy's, so that they do not use up the limits of others. It is
+/// an IPv4 address because the limits count an IPv6 network as one address.
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The longest part of a header that is logged.
@@ -85,14 +85,14 @@ impl TrustedProxies {
         let lines: Vec<_> = lines
             .map(|line| String::from_utf8_lossy(line.as_bytes()))
             .collect();
-        // `Forwarded` may tell of the protocol alone.
+        // `Forwarded` may name the protocol alone.
         let names_clients = |line: &str| line.to_ascii_lowercase().contains("for");
         if lines.is_empty() || (name == FORWARDED && !lines.iter().any(|line| names_clients(line)))
         {
             return None;
         }
-        // A comma in quotes splits too, and leaves parts that are malformed: the beginning of a list is the
-        // client's, whose open quote must not swallow what the proxies appended.
+        // A comma in quotes splits too, and leaves malformed parts: a client writes the beginning of a list, and a
+        // quote that it leaves open must not hide the entries that proxies append.
         let entries = lines.iter().rev().flat_map(|line| line.rsplit(','));
         let mut client = None;
         for entry in entries.map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -305,7 +305,7 @@ mod tests {
             (&["for=1.1.1.1, proto=https"], APART),
             (&["for=203.0.113.9;host=\"a, for=1.1.1.1;x=\""], APART),
             (&["for"], APART),
-            // It says nothing of the client.
+            // Without `for`, the header names no client.
             (&["proto=https;host=example.org"], "10.0.0.1"),
         ] {
             let lines: Vec<_> = lines.iter().map(|line| (FORWARDED, *line)).collect();

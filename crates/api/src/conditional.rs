@@ -51,7 +51,7 @@ impl WriteJson for ETag {
     }
 }
 
-/// Whether a weak tag in `If-Match` counts as the strong one that a proxy made it from.
+/// The setting `server.accept_weak_etags`: `true` if a weak tag in `If-Match` matches like a strong one.
 pub(crate) struct AcceptWeakETags(pub(crate) bool);
 
 /// Returns the precondition that `If-Match` sets. A tag that the service never sent matches nothing, and

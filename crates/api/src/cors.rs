@@ -13,14 +13,14 @@ use crate::middleware::X_REQUEST_ID;
 use crate::parameters::PREFERENCE_APPLIED;
 use crate::route::Endpoint;
 
-/// How long a browser may cache the answer to a preflight request.
+/// The time for which a browser may cache the answer to a preflight request.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
 /// The origin of a page, such as `https://app.example`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(String);
 
-/// Why a string is not an [`Origin`].
+/// The error of a string that is not an [`Origin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an origin is http:// or https:// with a host and perhaps a port, and nothing after it")]
 pub struct OriginError;
@@ -67,8 +67,8 @@ pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors
     ];
     let cors = Cors::default()
         .allowed_methods(methods)
-        // Libraries for tracing and browsers add headers of their own. None does harm: what the service does
-        // not know it ignores, and what a proxy writes it believes of trusted proxies only.
+        // Browsers and libraries for tracing add headers of their own. None does harm: the service ignores unknown
+        // headers, and believes the headers of proxies only if a trusted proxy sends them.
         .allow_any_header()
         .expose_headers(response_headers)
         .max_age(usize::try_from(MAX_AGE.as_secs()).ok());

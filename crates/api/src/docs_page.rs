@@ -64,18 +64,18 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// Where a browser begins
+/// Redirect to the documentation
 ///
-/// Leads to the documentation.
+/// For a browser that opens the address of the service.
 #[utoipa::path(
     get,
     path = "/",
     operation_id = "start",
-    responses((status = 303, description = "See `docs`, beside this path.")),
+    responses((status = 303, description = "The documentation is at `Location`.")),
 )]
 async fn start(request: HttpRequest) -> HttpResponse {
     let location = match BasePath::of(&request) {
-        // Relative, so that it holds where a proxy serves the program below another path.
+        // Relative, so that it is right even if a proxy publishes the service under a path.
         "" => "docs".to_owned(),
         base_path => format!("{base_path}/docs"),
     };
@@ -105,9 +105,9 @@ async fn page(request: HttpRequest) -> HttpResponse {
     file(&mut HttpResponse::Ok(), HTML).body(page)
 }
 
-/// What the page is made of
+/// A file of the documentation
 ///
-/// The scripts and styles of `/docs`.
+/// A script or a style sheet of `/docs`.
 #[utoipa::path(
     get,
     path = "/docs/{name}",

@@ -165,12 +165,12 @@ schema_type!(
             .min_length(Some(1))
             .max_length(Some(Title::MAX_CHARS))
             .pattern(Some(WITHOUT_NUL))
-            .description(Some("What is to be done; kept exactly as given."));
+            .description(Some("The thing to do; kept exactly as given."));
         let description = text()
             .max_length(Some(Description::MAX_CHARS))
             .pattern(Some(WITHOUT_NUL));
         let completed = ObjectBuilder::new().schema_type(Type::Boolean);
-        let local_time = || text().description(Some("What clocks of the zone showed."));
+        let local_time = || text().description(Some("The time on clocks of the zone."));
         [
             ("id", id),
             ("title", title),

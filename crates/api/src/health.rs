@@ -1,4 +1,4 @@
-//! Whether the service runs, and whether it can serve requests.
+//! The health checks of the service and of its store.
 
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
@@ -21,15 +21,15 @@ pub(crate) struct Health {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, examples("connected", "disconnected"))]
     database: Option<&'static str>,
-    /// Why it is not ready: `store_unavailable`, `store_takes_no_writes`, `schema_outdated` or `stopping`.
+    /// The reason that the service is not ready: `store_unavailable`, `store_takes_no_writes`, `schema_outdated` or `stopping`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, examples("schema_outdated"))]
     reason: Option<&'static str>,
 }
 
-/// Whether the store answers
+/// Check the store
 ///
-/// Asks the store: for people and monitoring.
+/// For people and monitoring. A load balancer checks `/health/ready` instead.
 #[utoipa::path(
     get,
     path = "/health",
@@ -60,7 +60,7 @@ async fn health(readiness: web::Data<Readiness>) -> HttpResponse {
     respond(&mut response, status, Some(database))
 }
 
-/// Whether the service runs
+/// Check the service
 ///
 /// Asks nobody: for supervisors.
 #[utoipa::path(
@@ -73,7 +73,7 @@ async fn live() -> HttpResponse {
     respond(&mut HttpResponse::Ok(), "alive", None)
 }
 
-/// Whether to send requests here
+/// Check whether requests can be served
 ///
 /// The store answers and takes writes, it is migrated, and the service is not about to stop: for load balancers.
 #[utoipa::path(

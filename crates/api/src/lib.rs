@@ -6,7 +6,7 @@
 //! | `openapi` | the OpenAPI document, completed with what the endpoints have in common |
 //! | [`tasks`], [`export`], [`accounts`], [`health`], [`metrics`], `docs_page` | endpoints: routes, descriptions, wire types and handlers |
 //! | [`middleware`] | the request middleware: request ids, the log line, rendering of problems |
-//! | `target` | the host and the path that every request must have |
+//! | `target` | checks of the host and the path that all requests have in common |
 //! | [`cors`] | the origins whose pages may use the API from a browser |
 //! | [`route`] | a row of the route table, and how routing is made from the rows |
 //! | [`caller`] | [`Caller`](caller::Caller), the authenticated user of a request |
@@ -17,7 +17,7 @@
 //! | `header_values` | parsing of header values with parameters and quoted strings |
 //! | `conditional`, [`idempotency`] | the headers `If-Match`, `If-None-Match` and `Idempotency-Key` |
 //! | [`problem`] | [`Problem`](problem::Problem), the error type, as `application/problem+json` |
-//! | [`request_log`] | what the log says of requests |
+//! | [`request_log`] | the log of requests |
 //! | [`trace`] | the trace that a request belongs to |
 //!
 //! A request passes [`middleware`], is routed by [`route`], is authenticated as a [`caller`], has its
@@ -83,7 +83,7 @@ pub struct Services {
     pub accounts: AccountService,
     /// Verifies the tokens of requests.
     pub tokens: Arc<dyn TokenVerifier>,
-    /// Which valid tokens have been revoked.
+    /// The valid tokens that were revoked.
     pub revocations: Arc<Revocations>,
     /// The limit on the requests that each user has in progress.
     pub user_limit: Arc<UserLimit>,
@@ -91,9 +91,9 @@ pub struct Services {
     pub proxies: TrustedProxies,
     /// The path under which a reverse proxy publishes the service.
     pub base_path: BasePath,
-    /// Whether a weak entity tag in `If-Match` counts as the strong one that a proxy made it from.
+    /// `true` if a weak entity tag in `If-Match` matches like a strong one: a proxy that compresses makes tags weak.
     pub accept_weak_etags: bool,
-    /// Whether requests can be served.
+    /// The check that requests can be served.
     pub readiness: Arc<Readiness>,
     /// The clock for the times in problems.
     pub clock: Arc<dyn Clock>,
@@ -101,11 +101,11 @@ pub struct Services {
     pub ids: Arc<dyn Ids>,
     /// The origins whose pages may use the API from a browser.
     pub origins: Vec<Origin>,
-    /// What `/metrics` serves; `None` if another listener serves it.
+    /// The metrics at `/metrics`; `None` if another listener serves them.
     pub metrics: Option<Metrics>,
     /// The requests that are left out of the log.
     pub left_out: LeftOut,
-    /// Where spans are sent; `None` if they are not.
+    /// The receiver of spans; `None` if none are sent.
     pub traces: Option<Arc<dyn Traces>>,
 }
 

@@ -51,7 +51,7 @@ pub fn app(
         .route(PATH, web::get().to(read))
 }
 
-/// What is measured, for Prometheus
+/// Read the metrics, for Prometheus
 ///
 /// Not found where metrics have a listener of their own, as in production.
 #[utoipa::path(

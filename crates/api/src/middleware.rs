@@ -166,7 +166,7 @@ impl MessageBody for ScopedBody {
     }
 }
 
-/// Returns the response with a body that is made on behalf of the request, if it is not complete yet.
+/// Returns the response so that its body, unless it is complete already, is made on behalf of the request.
 fn scope_body(response: ServiceResponse, id: Arc<str>) -> ServiceResponse {
     response.map_body(|_, body| match body.size() {
         BodySize::Stream => BoxBody::new(ScopedBody { id, body }),

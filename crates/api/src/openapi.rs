@@ -70,7 +70,7 @@ else one of the service.
         health::Health,
     )),
     tags(
-        (name = "tasks", description = "What there is to do, of the caller alone."),
+        (name = "tasks", description = "The caller's own tasks."),
         (name = "accounts", description = "For people who have no token of another service."),
         (name = "operating", description = "For whoever runs the service, and for tools."),
     ),

@@ -21,11 +21,12 @@ static PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The header that names the preferences of a request that were followed (RFC 7240).
 pub(crate) static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// How many unknown parameters a problem names, and the length of the longest name that it repeats.
+/// The number of unknown parameters that a problem names at most.
 const MAX_NAMED: usize = 5;
+/// The length at which a problem cuts the name of an unknown parameter.
 const MAX_NAME_CHARS: usize = 50;
 
-/// The least similarity (Jaro) of names of which one is suggested for the other, as clap has it for arguments.
+/// The similarity (Jaro) above which a known name is suggested for an unknown one; the same as clap's for arguments.
 const MIN_SIMILARITY: f64 = 0.7;
 
 /// The query parameters of the endpoints of a path.
@@ -34,7 +35,7 @@ pub(crate) struct KnownParameters(pub(crate) Vec<EndpointParameters>);
 /// The query parameters of an endpoint.
 pub(crate) struct EndpointParameters {
     pub(crate) method: Method,
-    /// Whether the endpoint needs no token. If it does, the token is checked first.
+    /// `true` if the endpoint needs no token. Other endpoints check the token before the parameters.
     pub(crate) is_public: bool,
     pub(crate) names: Vec<String>,
 }
@@ -118,7 +119,7 @@ pub(crate) fn check(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// Returns the values of the known parameters. Unknown ones are ignored: [`check`] lets them pass only if the
-/// client wants that.
+/// client prefers so.
 ///
 /// # Errors
 /// A problem if the query is not UTF-8, or a parameter is given twice.
@@ -184,8 +185,8 @@ fn known(request: &HttpRequest) -> Option<&EndpointParameters> {
     known.iter().find(|known| known.method == method)
 }
 
-/// Returns `true` if the handler answers 404 whatever the parameters are: a path that names nothing comes
-/// first.
+/// Returns `true` if the id in the path is malformed: the handler then answers 404, which takes precedence over
+/// unknown parameters.
 fn has_malformed_id(request: &HttpRequest) -> bool {
     let ids = ["id", "session"].into_iter();
     let mut ids = ids.filter_map(|name| request.match_info().get(name));
@@ -195,8 +196,8 @@ fn has_malformed_id(request: &HttpRequest) -> bool {
     })
 }
 
-/// Returns `true` if a request prefers that what is unknown is ignored (RFC 7240, section 4.4). Of a preference
-/// that is given twice the first one counts.
+/// Returns `true` if a request prefers lenient handling (RFC 7240, section 4.4). Of a preference that is given
+/// twice the first one counts.
 fn prefers_lenient(headers: &HeaderMap) -> bool {
     let lines = headers
         .get_all(&PREFER)

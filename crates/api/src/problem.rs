@@ -33,16 +33,16 @@ pub(crate) const CHALLENGE: &str = "Bearer realm=\"taskhold\"";
 pub(crate) const INVALID_TOKEN_CHALLENGE: &str =
     "Bearer realm=\"taskhold\", error=\"invalid_token\"";
 
-/// How many seconds a client waits before it tries again while the store is unavailable.
+/// The number of seconds that a client waits before it tries again while the store is unavailable.
 pub(crate) const RETRY_AFTER_SECONDS: &str = "5";
 
-/// How many seconds a client waits before it tries again while the service is overloaded.
+/// The number of seconds that a client waits before it tries again while the service is overloaded.
 pub(crate) const BUSY_RETRY_AFTER_SECONDS: &str = "1";
 
 /// The cause of a problem, which is logged and never sent.
 pub(crate) type Source = Box<dyn Error + Send + Sync>;
 
-/// Why a request failed: what the client is told, and the cause, which is only logged.
+/// The failure of a request: the answer to the client, and the cause, which is only logged.
 #[derive(Debug)]
 pub struct Problem {
     kind: Kind,
@@ -211,7 +211,7 @@ impl Problem {
     }
 }
 
-/// What a problem says of the request that failed.
+/// The request that a problem is about.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// The path of the request.
@@ -232,16 +232,16 @@ pub(crate) struct ProblemBody<'a> {
     title: &'static str,
     #[schema(schema_with = status)]
     status: u16,
-    /// What happened, for people.
+    /// The explanation of this problem, for people.
     detail: &'a str,
     /// The path of the request.
     instance: &'a str,
     #[schema(schema_with = error_code)]
     error_code: &'static str,
-    /// When it happened.
+    /// The time of the problem.
     #[schema(format = DateTime)]
     timestamp: String,
-    /// What the request is known by in the log, as in `X-Request-Id`.
+    /// The id of the request, as in the log and in `X-Request-Id`.
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
@@ -259,7 +259,7 @@ fn error_code() -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(
-            "What programs compare. There may be more of them one day.",
+            "The code for programs to compare. There may be more codes one day.",
         ))
         .examples(Kind::ALL.map(|kind| kind.names().0))
 }

@@ -1,4 +1,4 @@
-//! What the log says of requests.
+//! The log of requests.
 
 use actix_web::http::StatusCode;
 pub(crate) use taskhold_application::pseudonym::Pseudonym;
@@ -17,7 +17,7 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// Returns whether a request is left out, given its route and the status of its answer.
+    /// Returns `true` if a request with this route and this status of its answer is left out.
     pub(crate) fn includes(self, route: Option<&str>, status: StatusCode) -> bool {
         let is_monitoring =
             route.is_some_and(|route| route.starts_with("/health") || route == "/metrics");

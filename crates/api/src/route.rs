@@ -19,14 +19,14 @@ pub struct Endpoint {
     pub method: Method,
     /// The path, with `{id}` in place of the id of a task.
     pub path: String,
-    /// Who may send requests to the endpoint.
+    /// The clients that may send requests to the endpoint.
     pub access: Access,
     pub(crate) methods: fn() -> Vec<HttpMethod>,
     pub(crate) operation: fn() -> Operation,
     route: fn() -> Route,
 }
 
-/// Who may send requests to an endpoint.
+/// The clients that may send requests to an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Everyone.

@@ -43,7 +43,7 @@ pub fn openapi_document() -> serde_json::Result<String> {
     openapi::document(&endpoints()).to_pretty_json()
 }
 
-/// The OpenAPI document that an application serves, once it was asked for.
+/// The OpenAPI document that an application serves, built at the first request for it.
 #[derive(Default)]
 pub(crate) struct ServedDocument(OnceLock<serde_json::Result<Bytes>>);
 

@@ -1,4 +1,4 @@
-//! What the descriptions of several modules share.
+//! The parts of descriptions that several modules share.
 
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -53,7 +53,7 @@ pub(crate) fn object_of<T: PartialSchema>() -> ObjectBuilder {
 /// The largest integer that every JSON reader keeps exactly (RFC 8259, section 6).
 pub(crate) const MAX_EXACT_INTEGER: u64 = (1 << 53) - 1;
 
-/// Returns the schema of an integer. Generators take one without a format for 32 bits wide.
+/// Returns the schema of an integer. Generators take an integer without a format for one of 32 bits.
 pub(crate) fn integer(min: u64, max: u64) -> ObjectBuilder {
     let format = if i32::try_from(max).is_ok() {
         KnownFormat::Int32

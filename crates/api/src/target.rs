@@ -1,4 +1,4 @@
-//! What the host and the path of every request must be like.
+//! Checks of the host and the path that all requests have in common.
 
 use std::net::Ipv6Addr;
 
@@ -8,11 +8,11 @@ use actix_web::http::uri::Authority;
 
 use crate::problem::Problem;
 
-/// Checks the target of a request. That HTTP/1.1 needs a `Host`, and one only, is for the parser to say.
+/// Checks the target of a request. The parser has already refused a request of HTTP/1.1 without exactly one `Host`.
 ///
 /// # Errors
 /// A problem if the host is malformed (RFC 9112, section 3.2) or names a user (RFC 9110, section 4.2.4), or the path
-/// has an empty segment before its end: such a path is another one, and proxies may protect only one of them.
+/// has an empty segment before its end: a proxy that protects `/a/b` may not protect `/a//b`.
 pub(crate) fn check(request: &ServiceRequest) -> Result<(), Problem> {
     let host = request.headers().get(HOST);
     let host = host.map_or(Some(""), |host| host.to_str().ok());
@@ -28,7 +28,7 @@ pub(crate) fn check(request: &ServiceRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether a text is `host[:port]`. An empty host is that of a target without one.
+/// Returns `true` for `host[:port]`. The host may be empty: a target may have none.
 fn is_valid_host(host: &str) -> bool {
     let bracketed = host.strip_prefix('[').and_then(|host| host.split_once(']'));
     let (is_valid_name, port) = if let Some((address, port)) = bracketed {
@@ -47,7 +47,7 @@ fn is_valid_host(host: &str) -> bool {
     is_valid_name && is_valid_port
 }
 
-/// Whether a text is a `reg-name` of RFC 3986, which includes IPv4 addresses.
+/// Returns `true` for a `reg-name` of RFC 3986. IPv4 addresses are such names.
 fn is_valid_name(name: &str) -> bool {
     let mut parts = name.split('%');
     let is_plain = |part: &str| {

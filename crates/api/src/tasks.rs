@@ -89,14 +89,14 @@ async fn create(
 
 /// Count the caller's tasks
 ///
-/// All of them, those that are done and those that are not.
+/// Counts all tasks, those that are done and those that are not.
 #[utoipa::path(
     get,
     path = STATS,
     operation_id = "countTasks",
     responses((
         status = 200,
-        description = "How many there are.",
+        description = "The numbers of tasks.",
         body = Stats,
         example = json!({"total": 3, "completed": 1, "pending": 2}),
     )),
@@ -112,7 +112,7 @@ async fn stats(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResp
 
 /// Read a task
 ///
-/// Another user's task is answered as if there were none.
+/// A task of another user is 404, like one that does not exist.
 #[utoipa::path(
     get,
     path = ITEM,
@@ -254,7 +254,7 @@ async fn complete(
 
 /// Delete a task
 ///
-/// At once and for good.
+/// Deletes the task at once and for good.
 #[utoipa::path(
     delete,
     path = ITEM,

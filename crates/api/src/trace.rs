@@ -14,7 +14,7 @@ pub struct TraceParent {
     pub trace_id: TraceId,
     /// Never 0.
     pub parent_id: ParentId,
-    /// Whether the client records its span.
+    /// `true` if the client records its span.
     pub is_sampled: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a user can do with an account: register, log in, refresh tokens, and leave.
+//! The use cases of accounts: register, log in, refresh tokens, and leave.
 
 mod device;
 mod error;
@@ -89,7 +89,7 @@ pub struct AccountService {
     pub ids: Arc<dyn Ids>,
     /// The lifetimes of tokens.
     pub lifetimes: Lifetimes,
-    /// Whether anybody can register an account.
+    /// `true` if anybody can register an account.
     pub registration: bool,
 }
 

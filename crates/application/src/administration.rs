@@ -1,4 +1,4 @@
-//! What an operator can do with accounts.
+//! The use cases of operators: administration of accounts.
 
 use std::sync::Arc;
 use std::time::Duration;

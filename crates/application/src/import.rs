@@ -33,7 +33,7 @@ pub enum RowContent {
     Native(TaskId, Version, RowTask),
 }
 
-/// What an import adds to the rows of its file.
+/// The options of an import, which complete the rows of its file.
 pub struct ImportOptions {
     /// The owner of rows that name none.
     pub owner: UserId,
@@ -52,11 +52,11 @@ pub struct RejectedRow {
     pub position: u64,
     /// The id of the row as shown to people, if it has one.
     pub id: Option<String>,
-    /// Why the row was rejected.
+    /// The reason that the row was rejected.
     pub reason: RejectReason,
 }
 
-/// Why a row was not imported.
+/// The reason that a row was not imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RejectReason {
     /// The row breaks a rule.
@@ -80,7 +80,7 @@ pub struct Summary {
     pub verified: u64,
 }
 
-/// Why an import failed.
+/// The reason that an import failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Nothing was imported.

@@ -5,16 +5,16 @@
 //! | --- | --- |
 //! | [`tasks`] | [`TaskService`](tasks::TaskService): create, read, change, delete and export one's tasks |
 //! | [`accounts`] | [`AccountService`](accounts::AccountService): register, log in, refresh tokens, leave |
-//! | [`administration`] | [`Administration`](administration::Administration): what an operator can do with accounts |
+//! | [`administration`] | [`Administration`](administration::Administration): the use cases of operators |
 //! | [`import`] | [`Importer`](import::Importer): imports the rows of a file, all or none |
 //! | [`rate_limits`] | [`RateLimiter`](rate_limits::RateLimiter): limits registrations and logins |
-//! | [`user_limit`] | [`UserLimit`](user_limit::UserLimit): limits what each user has in progress |
-//! | [`revocations`] | [`Revocations`](revocations::Revocations): which valid tokens were revoked |
-//! | [`security_log`] | [`Event`](security_log::Event): what operators ban clients by |
-//! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): what a user is called in the log |
-//! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes what is out of date |
-//! | [`readiness`] | [`Readiness`](readiness::Readiness): whether requests can be served |
-//! | [`reasons`] | [`reasons`](reasons::reasons): an error with its causes, as a text |
+//! | [`user_limit`] | [`UserLimit`](user_limit::UserLimit): limits the requests that each user has in progress |
+//! | [`revocations`] | [`Revocations`](revocations::Revocations): the valid tokens that were revoked |
+//! | [`security_log`] | [`Event`](security_log::Event): the events by which operators ban clients |
+//! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): the name of a user in the log |
+//! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes and renews data that is out of date |
+//! | [`readiness`] | [`Readiness`](readiness::Readiness): the check that requests can be served |
+//! | [`reasons`] | [`reasons`](reasons::reasons): the text of an error and its causes |
 //! | [`request`] | the id of the request on whose behalf a use case runs |
 //! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
 //! | [`passwords`] | [`PasswordHasher`](passwords::PasswordHasher): the port for password hashing |
@@ -48,7 +48,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub use taskhold_repository::deadline;
+pub use taskhold_repository::{deadline, request};
 
 pub mod accounts;
 pub mod administration;
@@ -67,5 +67,3 @@ pub mod security_log;
 pub mod tasks;
 pub mod tokens;
 pub mod user_limit;
-
-pub use taskhold_repository::request;

@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use taskhold_domain::account::{Password, PasswordHash};
 
-/// What a password is hashed for, and for whom. If many wait, each client gets an equal share of the hashes.
+/// The purpose for which a password is hashed, and the client. If many wait, each client gets an equal share of the
+/// hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashRequest {
     /// The network of the client; `None` for an operator, who has a hasher alone.
     pub network: Option<IpAddr>,
-    /// Whether it is for a login, for which some places are reserved.
+    /// `true` for a login: some places in the queue are reserved for logins.
     pub is_login: bool,
 }
 
@@ -61,7 +62,7 @@ pub enum Verification {
     MatchOutdatedHash,
 }
 
-/// Why a password could not be hashed.
+/// The reason that a password could not be hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum HashingError {
     /// Too many passwords wait to be hashed, of this client or of all; nothing was done.

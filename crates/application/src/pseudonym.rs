@@ -1,4 +1,4 @@
-//! What a user is called in the log.
+//! The names of users in the log.
 
 use std::fmt;
 use std::sync::OnceLock;

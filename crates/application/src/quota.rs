@@ -12,7 +12,7 @@ use taskhold_repository::error::StoreError;
 /// The number of owners that are remembered. An owner who is forgotten costs one more count.
 const REMEMBERED_OWNERS: usize = 10_000;
 
-/// How long a full quota is cached, so that repeated attempts do not count each time.
+/// The time for which a full quota is cached, so that repeated attempts do not count each time.
 const FULL_FOR: Duration = Duration::from_secs(1);
 
 /// A limit that is enforced without counting on each write: an owner's rows are counted once per
@@ -23,7 +23,7 @@ pub(crate) struct Quota {
     owners: Mutex<HashMap<UserId, Standing>>,
 }
 
-/// What is cached about an owner.
+/// The cached knowledge about an owner.
 #[derive(Debug, Clone, Copy)]
 enum Standing {
     /// This many more rows are admitted without counting.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub const REQUESTS_WINDOW: Duration = Duration::from_mins(1);
 /// The window in which wrong passwords are counted.
 pub const FAILURES_WINDOW: Duration = Duration::from_mins(15);
-/// How long a network is known to an account after a login from it.
+/// The time for which a network is known to an account after a login from it.
 pub const KNOWN_NETWORK: Duration = Duration::from_hours(30 * 24);
 
 /// The limits.
@@ -34,7 +34,7 @@ pub struct RateLimits {
     pub refreshes: u32,
 }
 
-/// How much of a limit is left.
+/// The rest of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// The number of requests that are allowed in a window.
@@ -85,14 +85,14 @@ impl Guesser {
 /// An attempt that was counted as a failure before its password was verified.
 #[derive(Debug)]
 pub struct Attempt {
-    /// Who made the attempt.
+    /// The author of the attempt.
     pub guesser: Guesser,
-    /// What it was counted by: first the counter that a success resets, then the one that it only gives its
-    /// own count back to.
+    /// The counters of the attempt: first the one that a success resets, then the one from which a success only takes
+    /// the attempt.
     keys: Vec<RateLimitKey>,
 }
 
-/// Why a request was not counted as allowed.
+/// The reason that a request was not counted as allowed.
 #[derive(Debug)]
 pub enum RateLimitError {
     /// The limit is exceeded; nothing is left of the allowance.

@@ -1,4 +1,4 @@
-//! Whether the service can serve requests.
+//! The check that the service can serve requests.
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +12,13 @@ use tokio::time::Instant;
 
 use crate::reasons::reasons;
 
-/// How long the store may take to answer before it counts as unavailable.
+/// The time after which a store that has not answered counts as unavailable.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long an answer of the store is cached: one query serves many health checks.
+/// The time for which an answer of the store is cached: one query serves many health checks.
 const CACHED_FOR: Duration = Duration::from_secs(1);
 
-/// How long a failure that lasts is not logged again: load balancers check every second.
+/// The time after which a failure that lasts is logged again: load balancers check every second.
 const LOGGED_EVERY: Duration = Duration::from_mins(1);
 
 /// Checks the health of the store, and knows whether the service is shutting down.
@@ -30,7 +30,7 @@ pub struct Readiness {
     draining: AtomicBool,
 }
 
-/// Why the service is not ready.
+/// The reason that the service is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// The store does not answer.
@@ -66,12 +66,12 @@ impl NotReady {
     }
 }
 
-/// The failure that was logged last, and when.
+/// The failure that was logged last, and the time of it.
 #[derive(Default)]
 struct Logged(std::sync::Mutex<Option<(Instant, &'static str)>>);
 
 impl Logged {
-    /// Returns whether a failure must be logged: it is a new one, or has lasted for [`LOGGED_EVERY`] since.
+    /// Returns `true` if a failure must be logged: it is new, or was logged [`LOGGED_EVERY`] ago or earlier.
     fn is_due(&self, failure: &'static str) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due =
@@ -82,7 +82,7 @@ impl Logged {
         is_due
     }
 
-    /// Notes that there is no failure. Returns whether one was logged.
+    /// Forgets the failure, which has ended. Returns `true` if one was logged.
     fn end(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.take().is_some()
@@ -151,7 +151,7 @@ impl Readiness {
     }
 
     /// Checks that requests can be served: the store answers and takes writes, its schema is current, and the
-    /// service is not shutting down. Logs why not, once a minute.
+    /// service is not shutting down. Logs a failure, and while it lasts once a minute.
     ///
     /// # Errors
     /// [`NotReady`].

@@ -1,4 +1,4 @@
-//! Which valid tokens were revoked.
+//! The valid tokens that were revoked.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,12 +20,14 @@ pub struct Revocations {
     clock: Arc<dyn Clock>,
     /// `None` until the store was read.
     cached: RwLock<Option<Cached>>,
-    /// Whether a token was checked since the store was last read: while nobody asks, a database may sleep.
+    /// `true` if a token was checked since the store was last read. While no tokens are checked, the store is not
+    /// read, so that a hosted database may sleep.
     is_needed: AtomicBool,
 }
 
-/// What the store said, with what was added since.
+/// The revocations in the store when it was last read, and those that were added since.
 struct Cached {
+    /// The earliest issue time that counts.
     revoked: HashMap<SubjectHash, Timestamp>,
     read_at: Instant,
 }
@@ -49,8 +51,8 @@ impl Revocations {
         }
     }
 
-    /// Returns whether the token of this identity was not revoked. Reads the store if that was not done for
-    /// [`MAX_PROPAGATION`], because nobody asked or because it could not be read.
+    /// Returns `true` if the token of this identity was not revoked. Reads the store first if it was last read more
+    /// than [`MAX_PROPAGATION`] ago, because no token was checked since or because it could not be read.
     ///
     /// # Errors
     /// [`StoreError`], if the store must be read and cannot be.

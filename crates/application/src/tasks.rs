@@ -1,4 +1,4 @@
-//! What a user can do with tasks.
+//! The use cases of tasks.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -48,11 +48,11 @@ pub struct TaskService {
 pub struct WriteResult<T> {
     /// The task after the write, if there is one.
     pub outcome: T,
-    /// Whether this is the stored result of an earlier request with the same idempotency key.
+    /// `true` for the stored result of an earlier request with the same idempotency key.
     pub replayed: bool,
 }
 
-/// Why a use case of tasks failed.
+/// The reason that a use case of tasks failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// The caller has no such task.

@@ -8,7 +8,7 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
 
-/// What a valid token says.
+/// The claims of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The user whom the token names.
@@ -46,7 +46,7 @@ impl From<Refusal> for InvalidToken {
     }
 }
 
-/// Why a token is refused.
+/// The reason that a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The token is no JWT, or a claim is missing or has another type.

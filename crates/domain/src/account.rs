@@ -24,7 +24,7 @@ use crate::lower_case::lower_case;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
-/// Why a string is not an [`Email`].
+/// The error of a string that is not an [`Email`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EmailError {
     /// The address is missing or malformed.
@@ -122,7 +122,7 @@ impl fmt::Debug for PasswordHash {
 #[derive(Clone, PartialEq, Eq)]
 pub struct DisplayName(String);
 
-/// Why a string is not a [`DisplayName`].
+/// The error of a string that is not a [`DisplayName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DisplayNameError {
     /// The name is empty or not a string.

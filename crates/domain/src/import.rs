@@ -43,7 +43,7 @@ impl ConsoleId {
     }
 }
 
-/// Why a row is invalid: the first broken rule.
+/// The first rule that an invalid row breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
     /// The row is not an object.
@@ -72,7 +72,7 @@ pub enum RowError {
     Time {
         /// The member with the time.
         member: &'static str,
-        /// Why it cannot be parsed.
+        /// The error of its text.
         error: ParsedTimeError,
     },
 }

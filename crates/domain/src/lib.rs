@@ -10,21 +10,19 @@
 //! | [`user`] | [`User`](user::User), [`UserId`](user::UserId): the owner of tasks |
 //! | [`account`] | [`Email`](account::Email), [`Password`](account::Password): the parts of an account |
 //! | [`session`] | [`Session`](session::Session): a refresh token and its successor |
-//! | [`revocation`] | [`Revocation`](revocation::Revocation): from when on a user's tokens count |
+//! | [`revocation`] | [`Revocation`](revocation::Revocation): the time from which a user's tokens count |
 //! | [`input`] | [`TaskInput`](input::TaskInput) and others: input of unknown shape |
 //! | [`violation`] | [`Violations`](violation::Violations): the broken rules of an input |
 //! | [`import`] | [`ConsoleRow`](import::ConsoleRow), [`NativeRow`](import::NativeRow): rows of files of tasks |
-//! | [`lower_case`] | [`lower_case`](lower_case::lower_case): how e-mail addresses are compared |
-//! | [`predictable`] | [`surprises`](predictable::surprises): how much of a text does not follow from its beginning |
-//! | [`printable`] | [`is_printable`](printable::is_printable): which characters are safe to print |
-//! | [`search`] | [`fold`](search::fold): how a search compares texts |
+//! | [`lower_case`] | [`lower_case`](lower_case::lower_case): the form in which e-mail addresses and passwords are compared |
+//! | [`predictable`] | [`surprises`](predictable::surprises): the part of a text that does not follow from its beginning |
+//! | [`printable`] | [`is_printable`](printable::is_printable): the characters that are safe to print |
+//! | [`search`] | [`fold`](search::fold): the form in which a search compares texts |
 //! | `serialization` | tasks and their parts with serde, if the feature `serde` is on |
 //! | [`timestamp`] | [`Timestamp`](timestamp::Timestamp): an instant with microsecond precision |
 //!
 //! A text goes through `parse` of its type. Input of unknown shape (JSON, a form) goes through a type of
 //! [`input`], which handles missing members, nulls and wrong types and reports every broken rule at once.
-//!
-//! The README:
 //!
 #![doc = include_str!("../README.md")]
 

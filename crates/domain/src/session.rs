@@ -67,7 +67,7 @@ pub struct Successor {
     pub created_at: Timestamp,
     /// When the new token expires, unless its session ends before.
     pub expires_at: Timestamp,
-    /// How long after the login its session ends.
+    /// The time from the login to the end of its session.
     pub max_session_age: Duration,
 }
 

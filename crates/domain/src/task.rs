@@ -14,8 +14,8 @@ pub use self::title::{Title, TitleError};
 use crate::timestamp::Timestamp;
 use crate::user::UserId;
 
-/// A task. The types of its parts enforce their rules, so every task is valid. To reload one, put it together from
-/// its parts as they were stored, version and times included.
+/// A task. The types of its parts enforce their rules, so every task is valid. To reload a task, build it from the
+/// stored parts, version and times included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Task {
@@ -28,7 +28,7 @@ pub struct Task {
     pub title: Title,
     /// The description; often empty.
     pub description: Description,
-    /// Whether the task is done.
+    /// `true` if the task is done.
     pub completed: bool,
     /// The version, which counts the changes.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -48,7 +48,7 @@ pub struct TaskDraft {
     /// The description.
     #[cfg_attr(feature = "serde", serde(default))]
     pub description: Description,
-    /// Whether the task is done already.
+    /// `true` if the task is done already.
     #[cfg_attr(feature = "serde", serde(default))]
     pub completed: bool,
 }
@@ -206,8 +206,8 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// Which state of a task this is. The version alone would not tell: a task that was restored from a backup
-/// or from a file counts on from an older version, while the clock goes on.
+/// The name of a state of a task. The version alone would not be unique: a task that was restored from a backup or
+/// from a file counts on from an older version, while the clock goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Revision {

@@ -19,7 +19,7 @@ pub struct User {
     pub name: Option<DisplayName>,
     /// The hash of the user's password.
     pub password: Option<PasswordHash>,
-    /// Whether the user may do anything at all.
+    /// `true` unless the user was deactivated and may do nothing.
     pub is_active: bool,
     /// When the user was first stored.
     pub created_at: Timestamp,
@@ -30,7 +30,7 @@ pub struct User {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(Arc<str>);
 
-/// Why a string is not a [`UserId`].
+/// The error of a string that is not a [`UserId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UserIdError {
     /// The id is empty.

@@ -13,7 +13,7 @@ use crate::schema::{SOME_ID, SOME_TIME};
 pub(super) const SOME_PASSWORD: &str = "correct horse";
 pub(super) const SOME_REFRESH_TOKEN: &str = "nq6SYnDyPlWx0gAuKXmF0nR3oCMaUkvQXZ1O3AzvYJ8";
 
-/// Who is known by tokens of another service only has neither an address nor a name.
+/// A user. A user of another service's tokens has neither an e-mail address nor a name.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserBody<'a> {

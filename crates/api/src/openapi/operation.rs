@@ -1,4 +1,4 @@
-//! What every operation is completed with.
+//! Completion of the descriptions of operations.
 
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
         if let RefOr::T(Parameter { name, .. }) = parameter {
             problems.extend(match name.as_str() {
                 "id" | "session" => &[Kind::NotFound][..],
-                // The first has its own response, and of the second an invalid one counts as none.
+                // The operation with `name` describes its 404, and an invalid device token counts as none.
                 "name" | "Device-Token" => &[],
                 "If-Match" => &[
                     Kind::MalformedRequest,

@@ -56,7 +56,7 @@ pub(super) fn named(name: &str) -> Option<Ref> {
     is_shared.then(|| Ref::from_response_name(name))
 }
 
-/// Returns a reference to the response that problems of this kind usually are.
+/// Returns a reference to the usual response of problems of this kind.
 pub(super) fn reference(kind: Kind) -> Ref {
     Ref::from_response_name(format!("{kind:?}"))
 }
@@ -107,8 +107,8 @@ fn headers(problem: &Problem) -> Vec<String> {
 /// A shared problem as the service sends it: the name of its response, an example, and when it is sent.
 type Shared = (&'static str, Problem, &'static str);
 
-/// Returns the problems that operations share. Those with the name of a kind are usual; an operation has one of the
-/// others in place of the usual one by naming it.
+/// Returns the problems that operations share. The usual problem of a kind has the name of the kind. An operation that
+/// names another problem of this kind has that one instead.
 fn shared() -> impl Iterator<Item = Shared> {
     usual().into_iter().chain(of_accounts())
 }

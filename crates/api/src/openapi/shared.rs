@@ -29,7 +29,7 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
             "X-Request-Id",
             true,
             text().examples([SOME_ID]),
-            "What this request is known by in the log.",
+            "The id of the request, as in the log.",
         ),
         (
             "ETag",
@@ -47,7 +47,7 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
             "Link",
             false,
             text(),
-            "Where there are more tasks: the next page, with `rel=\"next\"` (RFC 8288).",
+            "The next page, with `rel=\"next\"` (RFC 8288), if there are more tasks.",
         ),
         (
             "Idempotent-Replayed",
@@ -60,25 +60,25 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
             "Retry-After",
             true,
             integer(0, MAX_RETRY_AFTER).examples([5]),
-            "How many seconds to wait before trying again.",
+            "The number of seconds to wait before trying again.",
         ),
         (
             "RateLimit-Policy",
             true,
             text().examples(["\"default\";q=30;w=60"]),
-            "What is allowed: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers).",
+            "The quota: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers).",
         ),
         (
             "RateLimit",
             true,
             text().examples(["\"default\";r=29;t=60"]),
-            "What is left of it: `r` requests in the next `t` seconds.",
+            "The rest of the quota: `r` requests in the next `t` seconds.",
         ),
         (
             "Device-Token",
             true,
             text(),
-            "What tells this client from a stranger at its next login: to be shown there in the same header.",
+            "A token that distinguishes this client from a stranger: send it with the next login, in the same header.",
         ),
         (
             "Set-Cookie",
@@ -90,7 +90,7 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
             "WWW-Authenticate",
             true,
             text().examples(["Bearer realm=\"taskhold\", error=\"invalid_token\""]),
-            "What is needed (RFC 6750).",
+            "The authentication that is needed (RFC 6750).",
         ),
     ]
     .map(|(name, is_required, schema, description)| {
@@ -104,8 +104,8 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
     })
 }
 
-/// Returns the shared parameters. None has a pattern, an example or a default: programs such as Postman would make a
-/// value of it and send it with every request.
+/// Returns the shared parameters. Header parameters have no pattern, example or default, from which programs such as
+/// Postman would make a value and send it with every request.
 pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
     [
         (

@@ -1,4 +1,4 @@
-//! What generators of clients, linters and programs such as Postman need of the document.
+//! Tests that generators of clients, linters and programs such as Postman can use the document.
 
 use serde_json::Value;
 

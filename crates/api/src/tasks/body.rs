@@ -25,13 +25,13 @@ json_object! {
         /// Never changes, and is never used again.
         #[schema(value_type = String, format = "uuid")]
         id: TaskId,
-        /// What is to be done; kept exactly as given.
+        /// The thing to do; kept exactly as given.
         #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00]*$")]
         title: &'a str,
         /// More about it; often empty.
         #[schema(max_length = 500, pattern = r"^[^\x00]*$")]
         description: &'a str,
-        /// Whether it is done.
+        /// `true` if the task is done.
         completed: bool,
         /// When the task was created.
         #[schema(value_type = String, format = DateTime)]
@@ -107,11 +107,11 @@ pub(super) fn owner_json(owner: &UserId) -> serde_json::Result<Box<RawValue>> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = TaskStats)]
 pub(crate) struct Stats {
-    /// All tasks of the caller.
+    /// The number of the caller's tasks.
     pub(super) total: u64,
-    /// Those that are done.
+    /// The number of tasks that are done.
     pub(super) completed: u64,
-    /// Those that are not.
+    /// The number of tasks that are not done.
     pub(super) pending: u64,
 }
 
@@ -119,7 +119,7 @@ pub(crate) struct Stats {
 // a body never has an effect.
 #[derive(Default, Deserialize, ToSchema)]
 struct TaskMembers {
-    /// What is to be done; kept exactly as given.
+    /// The thing to do; kept exactly as given.
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"^[^\x00]*$")]
     title: Member<String>,
@@ -127,7 +127,7 @@ struct TaskMembers {
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = Option<String>, max_length = 500, pattern = r"^[^\x00]*$")]
     description: Member<String>,
-    /// Whether it is done.
+    /// `true` if the task is done.
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = bool)]
     completed: Member<bool>,
@@ -157,13 +157,13 @@ pub(super) fn completion_input(body: &ReadBody) -> Result<TaskInput, Problem> {
     Ok(members.into())
 }
 
-// A `default` would make generators for TypeScript require the member.
+// A `default` would make generators for TypeScript require the member `completed`.
 schema_type!(
     TaskDraft = {
         let completed = member_schema("completed");
         titled().property(
             "completed",
-            completed.description(Some("Whether it is done; left out it is `false`.")),
+            completed.description(Some("`true` if the task is done; left out it is `false`.")),
         )
     }
 );
@@ -174,12 +174,14 @@ schema_type!(
         let completed = ObjectBuilder::new().schema_type(completed);
         titled().property(
             "completed",
-            completed.description(Some("Whether it is done; left out or null it stays.")),
+            completed.description(Some(
+                "`true` if the task is done; left out or null it stays.",
+            )),
         )
     }
 );
 
-// Generators make no type of an `anyOf` of required members, so that only the text says what it would.
+// Generators make no type of an `anyOf` of required members, so only the text says that one must be known.
 schema_type!(
     TaskPatch = {
         let description = member_schema("description");

@@ -16,7 +16,7 @@ const VERSION: u8 = 1;
 /// lists, and a forged cursor reaches only the tasks of its forger.
 const FINGERPRINT_BYTES: usize = 16;
 
-/// Why a cursor is rejected.
+/// The reason that a cursor is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CursorError {
     #[error("The cursor is malformed.")]

@@ -90,12 +90,12 @@ struct Sending {
     service: web::Data<TaskService>,
     query: TaskQuery,
     tasks: std::vec::IntoIter<Task>,
-    /// Where the next page begins, if it belongs to the same response.
+    /// The start of the next page, if the page belongs to the same response.
     next: Option<Position>,
     /// The cursor of the next response.
     next_cursor: Option<String>,
     owner: Box<RawValue>,
-    /// What is encoded and not sent yet.
+    /// The part of the response that is encoded and not sent yet.
     encoded: Vec<u8>,
     separator: &'static str,
     is_complete: bool,

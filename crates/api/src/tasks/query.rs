@@ -59,13 +59,13 @@ impl IntoParams for ListParameters {
                 of_type(Type::String)
                     .enum_values(Some(sorts))
                     .extensions(Some(names)),
-                "The order; a minus reverses it, and left out it is `-created_at`. Titles are compared code point by code point, and ties are \
-                 broken by id.",
+                "The order; a minus reverses it, and left out it is `-created_at`. Titles are compared code point by \
+                 code point, and ties are broken by id.",
             ),
             (
                 "limit",
                 integer(1, MAX_LIMIT.into()),
-                "How many tasks a page has; left out, the answer has all tasks.",
+                "The number of tasks on a page; left out, the answer has all tasks.",
             ),
             (
                 "cursor",
@@ -76,7 +76,7 @@ impl IntoParams for ListParameters {
             (
                 "offset",
                 integer(0, MAX_EXACT_INTEGER),
-                "How many tasks to skip; with `limit`, and not with `cursor`.",
+                "The number of tasks to skip; with `limit`, and not with `cursor`.",
             ),
         ];
         parameters

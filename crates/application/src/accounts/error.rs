@@ -7,7 +7,7 @@ use crate::passwords::HashingError;
 use crate::rate_limits::{Allowance, RateLimitError};
 use crate::tokens::SigningError;
 
-/// Why a use case of accounts failed.
+/// The reason that a use case of accounts failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// Another account has this e-mail address.

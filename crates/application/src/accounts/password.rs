@@ -1,4 +1,4 @@
-//! What needs the password again: changing it, and deleting the account.
+//! Changing the password, and deleting the account: both require the password.
 
 use taskhold_domain::account::PasswordHash;
 use taskhold_domain::input::PasswordChange;

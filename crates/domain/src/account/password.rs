@@ -33,7 +33,7 @@ const MIN_SURPRISES: usize = 5;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
-/// Why a string is not a [`Password`], or not one of this account.
+/// The error of a string that is not a [`Password`], or not one of this account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// The password is missing or shorter than [`Password::MIN_CHARS`].
