@@ -3,12 +3,10 @@
 mod body;
 mod client;
 mod problem;
+mod rate_limit;
 
-use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use taskhold_application::accounts::{
-    AccountError, AccountService, Allowance, Grant, RefreshToken,
-};
+use taskhold_application::accounts::{AccountError, AccountService, Grant, RefreshToken};
 use taskhold_domain::input::{CredentialsInput, Member, PasswordChangeInput, RegistrationInput};
 use taskhold_domain::violation::{Violation, Violations};
 use uuid::Uuid;
@@ -22,6 +20,8 @@ use self::body::{
 };
 pub(crate) use self::client::DEVICE_TOKEN;
 use self::client::RequestClient;
+use self::rate_limit::insert_rate_limit;
+pub(crate) use self::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
 use crate::client_address::ClientAddress;
@@ -31,12 +31,6 @@ use crate::route::{Access, Endpoint};
 
 const ME: &str = "/api/auth/me";
 const SESSION: &str = "/api/auth/sessions/{session}";
-
-/// The remaining number of requests (draft-ietf-httpapi-ratelimit-headers).
-pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-
-/// The number of requests that are allowed in a window (draft-ietf-httpapi-ratelimit-headers).
-pub(crate) static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -389,35 +383,4 @@ fn granted(
         client.insert_token(response, token);
     }
     response.json(GrantBody::from(grant))
-}
-
-fn insert_rate_limit(response: &mut HttpResponseBuilder, allowance: &Allowance) {
-    for header in rate_limit_headers(allowance) {
-        response.insert_header(header);
-    }
-}
-
-fn rate_limit_headers(allowance: &Allowance) -> [(HeaderName, String); 2] {
-    let Allowance {
-        quota,
-        window,
-        remaining,
-        reset_in,
-    } = allowance;
-    let (window, reset_in) = (window.as_secs(), whole_seconds(*reset_in));
-    [
-        (
-            RATE_LIMIT_POLICY.clone(),
-            format!("\"default\";q={quota};w={window}"),
-        ),
-        (
-            RATE_LIMIT.clone(),
-            format!("\"default\";r={remaining};t={reset_in}"),
-        ),
-    ]
-}
-
-/// Rounds up, so that the allowance is renewed when that many seconds have passed.
-fn whole_seconds(duration: std::time::Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

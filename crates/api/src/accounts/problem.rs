@@ -4,7 +4,7 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use taskhold_application::accounts::{AccountError, MAX_FRESH_AGE};
 use taskhold_domain::violation::{Violation, Violations};
 
-use super::{rate_limit_headers, whole_seconds};
+use super::rate_limit::{rate_limit_headers, whole_seconds};
 use crate::problem::{CHALLENGE, INVALID_TOKEN_CHALLENGE, Kind, Problem};
 
 const WRONG_PASSWORD: &str = "The password is wrong";
