@@ -2,6 +2,18 @@
 
 #![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
+/// Defines a module of tests for each kind of store.
+macro_rules! on_both_stores {
+    ($($test:ident)+) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $test() { super::$test(&crate::database::sqlite().await).await })+
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $test() { super::$test(&crate::database::postgres().await).await })+
+        }
+    };
+}
+
 mod batching;
 mod database;
 mod migrations;

@@ -299,17 +299,6 @@ async fn pages_end_after_rows_with_a_time_out_of_range(store: &TestDatabase) {
     }
 }
 
-macro_rules! on_both_stores {
-    ($($test:ident)+) => {
-        mod on_sqlite {
-            $(#[tokio::test] async fn $test() { super::$test(&crate::database::sqlite().await).await })+
-        }
-        mod on_postgres {
-            $(#[tokio::test] async fn $test() { super::$test(&crate::database::postgres().await).await })+
-        }
-    };
-}
-
 on_both_stores! {
     fresh_empties_the_store
     newer_schema_is_left_unchanged

@@ -165,17 +165,6 @@ async fn migration_rebuilds_the_texts_of_all_tasks(store: &TestDatabase) {
     assert_eq!(rebuild(store, 10).await, [0]);
 }
 
-macro_rules! on_both_stores {
-    ($($test:ident)+) => {
-        mod on_sqlite {
-            $(#[tokio::test] async fn $test() { super::$test(&crate::database::sqlite().await).await })+
-        }
-        mod on_postgres {
-            $(#[tokio::test] async fn $test() { super::$test(&crate::database::postgres().await).await })+
-        }
-    };
-}
-
 on_both_stores! {
     task_of_the_version_before_is_found_and_rebuilt
     new_task_of_the_version_before_is_found_and_rebuilt
