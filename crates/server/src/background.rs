@@ -12,6 +12,9 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Deletes or renews what is out of date now and every hour; never returns.
 pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
+    // Instances of another version are replaced soon after this one starts, and looking for their tasks reads the
+    // whole table. So it ends with the first look after the start that finds none.
+    let (mut is_first, mut rebuilds) = (true, true);
     loop {
         match housekeeping.purge().await {
             Ok(0) => {}
@@ -21,16 +24,19 @@ pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
                 "could not delete rows that are out of date"
             ),
         }
-        match housekeeping.rebuild_search().await {
-            Ok(0) => {}
-            Ok(tasks) => tracing::info!(
-                tasks,
-                "rebuilt the search of tasks that another version has written"
-            ),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn Error,
-                "could not rebuild the search of tasks that another version has written"
-            ),
+        if rebuilds {
+            match housekeeping.rebuild_search().await {
+                Ok(0) => rebuilds = is_first,
+                Ok(tasks) => tracing::info!(
+                    tasks,
+                    "rebuilt the search of tasks that another version has written"
+                ),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn Error,
+                    "could not rebuild the search of tasks that another version has written"
+                ),
+            }
+            is_first = false;
         }
         tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
     }
