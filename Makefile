@@ -40,7 +40,7 @@ test-shell: test-programs ## Start a shell with a PostgreSQL server for `cargo t
 	$(WITH_POSTGRES) $${SHELL:-sh}
 
 # Whole modules of tests/e2e, one test after the other.
-SOAKED = crash:: power_cut:: history:: rolling::
+SOAKED = crash:: power_cut:: history:: rolling:: feed_replays
 
 soak: test-programs ## Run the tests that kill, restart and compare for much longer; they print what they counted
 	TASKHOLD_TEST_SOAK=1 $(WITH_POSTGRES) $(CARGO) test --locked --package taskhold-server \
@@ -71,6 +71,10 @@ bench-import: build ## Measure imports beside what the stores' own tools take (d
 
 login-storm: build ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
+
+.PHONY: streams
+streams: build ## Measure the memory of idle streams of changes (docs/performance.md)
+	scripts/streams
 
 .PHONY: fairness
 fairness: build ## Measure how long one user waits while another asks for everything at once (docs/performance.md)

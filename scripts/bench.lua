@@ -2,7 +2,7 @@
 --
 --   wrk ... URL -- CELL TOKENS TASKS_PER_USER KEPT ID_PREFIX THREADS [STATUS,...]
 --
--- TOKENS is a file with one token a line. The tasks of the token on line u (counted from 0) are
+-- TOKENS is a file with a token and a cursor of its user's changes on each line. The tasks of line u (from 0) are
 -- those whose ids are ID_PREFIX and the number 100000000000 + u * TASKS_PER_USER + n. The last line is
 -- for the user with the long list. The first KEPT tasks of each user are never deleted. THREADS is the number
 -- of wrk's threads. With STATUS, every answer must have one of these statuses, and requests are delayed.
@@ -15,7 +15,7 @@ function setup(thread)
     thread:set("number", #threads)
 end
 
-local tokens, users, tasks_per_user, kept, id_prefix, head, thread_count = {}, 0, 0, 0, "", "", 0
+local tokens, cursors, users, tasks_per_user, kept, id_prefix, head, thread_count = {}, {}, 0, 0, 0, "", "", 0
 
 local function any_user()
     return math.random(0, users - 1)
@@ -54,6 +54,11 @@ end
 function cells.page()
     local user = any_user()
     return bare("GET ", "/api/v1/tasks?limit=20", user)
+end
+
+function cells.changes()
+    local user = any_user()
+    return bare("GET ", "/api/v1/changes?limit=20&cursor=" .. cursors[user + 1], user)
 end
 
 function cells.list()
@@ -104,8 +109,8 @@ end
 
 function init(args)
     math.randomseed(number)
-    for token in io.lines(args[2]) do
-        tokens[#tokens + 1] = token
+    for line in io.lines(args[2]) do
+        tokens[#tokens + 1], cursors[#cursors + 1] = line:match("(%S+) (%S+)")
     end
     users = #tokens - 1
     tasks_per_user = tonumber(args[3])

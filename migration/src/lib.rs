@@ -3,16 +3,24 @@
 //! `taskhold-infrastructure` holds the latest schema and the domain equal.
 //!
 //! Every migration runs on SQLite and on PostgreSQL. They are applied by `taskhold migrate` and at
-//! the start of `taskhold serve`, all pending ones in one transaction.
+//! the start of `taskhold serve`, all pending ones in one transaction. PostgreSQL runs those that build
+//! indexes outside of it.
 
 use sea_orm_migration::prelude::*;
 
+mod index;
 mod m20261121_000001_users_and_tasks;
 mod m20261121_000002_idempotency_keys;
 mod m20261121_000003_accounts;
 mod m20261121_000004_imports;
 mod m20261128_000005_session_starts;
 mod m20261129_000006_search_folding;
+mod m20261129_000007_change_log;
+mod m20261129_000008_task_details;
+mod m20261129_000009_due_dates;
+mod m20261129_000010_due_date_indexes;
+mod m20261129_000011_positions;
+mod m20261129_000012_position_index;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -27,6 +35,12 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_imports::Migration),
             Box::new(m20261128_000005_session_starts::Migration),
             Box::new(m20261129_000006_search_folding::Migration),
+            Box::new(m20261129_000007_change_log::Migration),
+            Box::new(m20261129_000008_task_details::Migration),
+            Box::new(m20261129_000009_due_dates::Migration),
+            Box::new(m20261129_000010_due_date_indexes::Migration),
+            Box::new(m20261129_000011_positions::Migration),
+            Box::new(m20261129_000012_position_index::Migration),
         ]
     }
 }

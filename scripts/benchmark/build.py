@@ -25,9 +25,11 @@ def program(*arguments):
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)} failed")
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    # `cargo test` also builds a program with the unit tests of the same target.
     paths = [message["executable"] for message in messages
              if message["reason"] == "compiler-artifact" and message["target"]["kind"] == ["bin"]
-             and message["target"]["name"] == "taskhold" and message["executable"]]
+             and message["target"]["name"] == "taskhold" and message["executable"]
+             and not message["profile"]["test"]]
     if not paths:
         raise Failed(f"{' '.join(command)} built no program taskhold")
     return Path(paths[-1])

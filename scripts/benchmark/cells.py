@@ -50,6 +50,9 @@ class Data:
         """Returns the owner of a task."""
         return FIRST_USER + min(number // self.tasks_per_user, self.users)
 
+    def tasks_of(self, user):
+        return self.listed if user == self.lister else self.tasks_per_user
+
     def deleted(self, cell):
         """Returns how many of the last tasks of each user a cell may delete."""
         return self.tasks_per_user // 10 if cell.name == "mix" else self.tasks_per_user
@@ -69,11 +72,13 @@ class Cell:
 
     # The name of the cell, of its function in bench.lua and of its statement for each store.
     name: str
-    # A request like those of bench.lua, sent once before the measurement, and its expected status.
+    # A request like those of bench.lua, sent once before the measurement, and its expected status. `{cursor}` in
+    # its path is that of the user.
     request: tuple
     status: int
-    # The expected number of tasks in the answer, if it is a list.
+    # The expected number of tasks in the answer, if it is a list, and the name of the list.
     answered: Optional[int] = None
+    answered_as: str = "tasks"
     # Whether the cell writes; the data is then reset before the next measurement.
     writes: bool = False
     # Whether the user with the long list sends the request, instead of the others.
@@ -93,6 +98,8 @@ def cells(data):
     return [
         Cell("get", ("GET", first, None), 200),
         Cell("page", ("GET", "/api/v1/tasks?limit=20", None), 200, answered=20),
+        Cell("changes", ("GET", "/api/v1/changes?limit=20&cursor={cursor}", None), 200, answered=20,
+             answered_as="changed"),
         Cell("create", ("POST", "/api/v1/tasks", tried), 201, writes=True),
         Cell("complete", ("PATCH", f"{first}/complete", '{"completed": true}'), 200, writes=True),
         Cell("delete", ("DELETE", last, None), 204, writes=True),

@@ -4,12 +4,28 @@ import re
 
 from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_ID, FIRST_USER, MIX, OF_OWNER,
                     SEED_MICROS, id_prefix)
+from .log import CHANGES, MISSED, statements
 from .postgres import PostgresDatabase
 from .processes import Failed
 
 SEED_USERS = """
 INSERT INTO users (id, is_active, created_at, updated_at)
 SELECT {first_user} + u, true, {at}, {at} FROM generate_series(0, {users}) AS u;
+"""
+
+# Builds before the change log have no such tables.
+SEED_LOG = """
+DO $$ BEGIN
+    IF to_regclass('feeds') IS NOT NULL THEN
+        TRUNCATE feeds, changes, trash;
+        {log};
+    END IF;
+END $$;
+"""
+
+CLEAN_UP = """
+VACUUM ANALYZE;
+CHECKPOINT;
 """
 
 # `least` assigns all remaining tasks to the user with the long list.
@@ -22,9 +38,6 @@ SELECT ('{prefix}' || {first_id} + n)::uuid, {first_user} + least(n / {tasks_per
 FROM generate_series(0::bigint, {tasks} - 1) AS n,
      LATERAL (SELECT 'Task ' || 100000 + n || ': water the plants' AS title,
                      '{description}' AS description) AS texts;
-
-VACUUM ANALYZE;
-CHECKPOINT;
 """
 
 ANY_USER = f"""
@@ -45,6 +58,10 @@ STATEMENTS = {
     # One more row than the page has shows whether there is another page.
     "page": (f"""{ANY_USER}
         SELECT {OF_OWNER} FROM tasks WHERE user_id = :user {NEWEST_FIRST} LIMIT 21;
+    """, {}),
+    "changes": (f"""{ANY_USER}
+        \\set after :tasks_per_user - {MISSED}
+        {CHANGES.format(user=":user", after=":after").strip()};
     """, {}),
     "list": (f"""
         SELECT {OF_OWNER} FROM tasks WHERE user_id = :lister {NEWEST_FIRST};
@@ -94,17 +111,17 @@ class SeededDatabase(PostgresDatabase):
         self.is_modified = False
 
     def seed(self):
-        self._fill(SEED_USERS + SEED_TASKS)
+        self._fill(SEED_USERS)
 
     def reset(self):
         """Restores the seeded tasks, so that every measurement starts from the same data."""
-        self._fill("TRUNCATE tasks;" + SEED_TASKS)
+        self._fill("TRUNCATE tasks;")
 
-    def _fill(self, statements):
-        self.server.sql(self.name, statements.format(
+    def _fill(self, first):
+        self.server.sql(self.name, (first + SEED_TASKS + SEED_LOG + CLEAN_UP).format(
             first_user=FIRST_USER, users=self.data.users, tasks=self.data.tasks,
             tasks_per_user=self.data.tasks_per_user, prefix=id_prefix(SEED_MICROS), first_id=FIRST_ID,
-            at=SEED_MICROS, description=DESCRIPTION))
+            at=SEED_MICROS, description=DESCRIPTION, log="; ".join(statements(self.data.tasks, days=1))))
 
     def cpu_seconds(self):
         """Returns the processor time of the database so far, outside of its client."""

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from .cells import FIRST_USER, SEED_MICROS, id_prefix
+from .log import cursor
 from .processes import Failed, cpu_seconds, run
 from .program import TIMEOUT_SECONDS, Program, send, bearer
 
@@ -38,10 +39,11 @@ class Service(Program):
     def start(self, times):
         """Creates the store and starts the service `times` times. Returns the seconds of each start."""
         # The last token belongs to the user with the long list.
-        users = range(FIRST_USER, self.store.data.lister + 1)
-        tokens = [token(self.secret, str(user)) for user in users]
-        self.tokens.write_text("\n".join(tokens) + "\n")
-        self.first_token, self.lister_token = tokens[0], tokens[-1]
+        data = self.store.data
+        clients = [(token(self.secret, str(user)), cursor(user, data.tasks_of(user)))
+                   for user in range(FIRST_USER, data.lister + 1)]
+        self.tokens.write_text("".join(f"{token} {cursor}\n" for token, cursor in clients))
+        self.first_client, self.lister_client = clients[0], clients[-1]
         self.store.create()
         self.run("migrate", "up")
         self.store.seed()
@@ -52,12 +54,13 @@ class Service(Program):
         return taken
 
     def try_once(self, cell):
-        bearer_token = self.lister_token if cell.by_lister else self.first_token
+        token, cursor = self.lister_client if cell.by_lister else self.first_client
+        method, path, body = cell.request
         with contextlib.closing(self.client()) as client:
-            status, answer = send(client, *cell.request, headers=bearer(bearer_token))
+            status, answer = send(client, method, path.format(cursor=cursor), body, bearer(token))
         if status != cell.status:
             raise Failed(f"{cell.name}: {status} instead of {cell.status}: {answer}")
-        if cell.answered is not None and len(json.loads(answer)["tasks"]) != cell.answered:
+        if cell.answered is not None and len(json.loads(answer)[cell.answered_as]) != cell.answered:
             raise Failed(f"{cell.name}: not {cell.answered} tasks: {answer[:200]}")
 
     def wait_until_idle(self):

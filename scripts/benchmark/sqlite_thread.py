@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .cells import (ADDED_MICROS, COLUMNS, DESCRIPTION, FIRST_USER, MIX, OF_OWNER, SEED_MICROS, Data,
                     cells)
+from .log import CHANGES, MISSED, statements
 from .processes import Failed, run
 from .sqlite import INSERT, SqliteFile, connect, task_id
 
@@ -46,6 +47,12 @@ class SeededFile(SqliteFile):
 
     def _fill(self, connection):
         connection.executemany(INSERT, map(self._seeded, range(self.data.tasks)))
+        # Builds before the change log have no such tables.
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'feeds'").fetchone():
+            for table in ("changes", "feeds", "trash"):
+                connection.execute(f"DELETE FROM {table}")
+            for statement in statements(self.data.tasks, days=1):
+                connection.execute(statement)
         connection.execute("COMMIT")
         self._vacuum(connection)
 
@@ -99,6 +106,14 @@ class Statements:
         select = f"SELECT {OF_OWNER} FROM tasks WHERE user_id = ? {NEWEST_FIRST} LIMIT 21"
         while True:
             self.connection.execute(select, (str(self._any_user()),)).fetchall()
+            yield
+
+    def changes(self):
+        select, after = CHANGES.format(user="?1", after="?2"), self.data.tasks_per_user - MISSED
+        while True:
+            rows = self.connection.execute(select, (str(self._any_user()), after)).fetchall()
+            if len(rows) != MISSED:
+                raise Failed(f"{len(rows)} changes instead of {MISSED}")
             yield
 
     def list(self):

@@ -19,7 +19,8 @@ STORES = ("sqlite", "postgres")
 
 # Limits that no check reaches.
 UNLIMITED = {f"TASKHOLD__LIMITS__{name}": "4000000000" for name in
-             ("LOGIN_REQUESTS_PER_MINUTE", "LOGIN_FAILURES_PER_ADDRESS", "LOGIN_FAILURES")}
+             ("LOGIN_REQUESTS_PER_MINUTE", "LOGIN_FAILURES_PER_ADDRESS", "LOGIN_FAILURES", "STREAMS_PER_USER",
+              "STREAMS")}
 
 
 def installed(*pins):

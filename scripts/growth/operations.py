@@ -5,6 +5,8 @@ import random
 import statistics
 import time
 
+from benchmark.cells import FIRST_USER
+from benchmark.log import MISSED, cursor
 from benchmark.processes import Failed
 
 from .tables import MATCHES, WORD
@@ -38,10 +40,10 @@ class Client:
             raise Failed(f"{method} {path}: {status} instead of {expected}: {answer.decode()}")
         return seconds, json.loads(answer) if answer else None
 
-    def request_page(self, path, tasks):
+    def request_page(self, path, tasks, name="tasks"):
         seconds, page = self.request(200, "GET", path)
-        if len(page["tasks"]) != tasks:
-            raise Failed(f"{path}: {len(page['tasks'])} tasks instead of {tasks}")
+        if len(page[name]) != tasks:
+            raise Failed(f"{path}: {len(page[name])} tasks instead of {tasks}")
         return seconds
 
 
@@ -66,6 +68,11 @@ def search(client):
     return lambda: client.request_page(f"{PAGE}&q={WORD}", MATCHES)
 
 
+def changes(client):
+    path = f"/api/v1/changes?limit=20&cursor={cursor(FIRST_USER + client.owner, client.tasks)}"
+    return lambda: client.request_page(path, MISSED, "changed")
+
+
 def create(client):
     """Deletes each new task, so that the number of tasks stays the same."""
     def send():
@@ -86,7 +93,7 @@ def complete(client):
 
 
 # Operations that write come last.
-OPERATIONS = {"page": page, "deep page": deep_page, "search": search, "create": create,
+OPERATIONS = {"page": page, "deep page": deep_page, "search": search, "changes": changes, "create": create,
               "complete": complete}
 
 

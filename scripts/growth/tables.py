@@ -1,15 +1,31 @@
 """Tables of different sizes with owners of different numbers of tasks, the same on both stores."""
 
+import time
 from dataclasses import dataclass
 
 from benchmark.cells import DESCRIPTION, FIRST_ID, FIRST_USER, SEED_MICROS, id_prefix
+from benchmark.log import statements
 from benchmark.postgres import PostgresDatabase
-from benchmark.sqlite import INSERT, SqliteFile, connect, task_id
+from benchmark.sqlite import SqliteFile, connect, task_id
 
 # The id of the first of the other users, and their maximum number of tasks.
 FIRST_OTHER, TASKS_OF_OTHERS = 2000, 1000
 # The word to search for, and the number of tasks of each owner that contain it.
 WORD, MATCHES = "juniper", 5
+# All changes are of these last days.
+DAYS = 29
+
+# The rows of tasks as the service writes them: it would rebuild the texts of a search that are missing.
+COLUMNS = ("id, user_id, title, description, title_folded, description_folded, title_search, description_search, "
+           "search_version, is_completed, version, created_at, updated_at")
+INSERT = f"INSERT INTO tasks ({COLUMNS}) VALUES ({', '.join('?' * 13)})"
+
+
+def log(table, new_id):
+    """Returns the statements that write the log, and a task into the trash for every ten tasks."""
+    trashed = (f"INSERT INTO trash ({COLUMNS}, deleted_at) SELECT {COLUMNS.replace('id', new_id, 1)}, "
+               f"{time.time_ns() // 1000} FROM tasks WHERE created_at / 1000000 % 10 = 0")
+    return [*statements(table.tasks, DAYS), trashed]
 
 
 @dataclass(frozen=True)
@@ -61,19 +77,27 @@ class Database(PostgresDatabase):
         self.server.sql(self.name, f"""
             INSERT INTO users (id, is_active, created_at, updated_at)
             SELECT id, true, {at}, {at} FROM unnest(ARRAY{table.users()}) AS id;
-            INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
-                               is_completed, version, created_at, updated_at)
+            INSERT INTO tasks ({COLUMNS})
             SELECT ('{id_prefix(at)}' || {FIRST_ID} + n)::uuid,
                    CASE {owners} ELSE {FIRST_OTHER} + n % {table.others} END,
                    title, '{DESCRIPTION}', lower(title), '{DESCRIPTION.lower()}',
-                   n % 4 = 0, 1, {at} + n * 1000000, {at} + n * 1000000
+                   lower(title), '{DESCRIPTION.lower()}', 1, n % 4 = 0, 1, {at} + n * 1000000, {at} + n * 1000000
             FROM generate_series(0::bigint, {table.tasks - 1}) AS n,
                  LATERAL (SELECT 'Task ' || n || ': water the ' ||
                                  CASE WHEN n % {table.word_every} < {len(table.owners)}
                                       THEN '{WORD}' ELSE 'plants' END AS title) AS texts;
+            {"; ".join(log(table, "gen_random_uuid()"))};
             VACUUM ANALYZE;
             CHECKPOINT;
         """)
+
+    def query(self, statement):
+        """Returns the rows of a statement, whose columns have no `|`."""
+        return [row.split("|") for row in self.server.sql(self.name, statement).splitlines()]
+
+    def bytes(self, table):
+        """Returns the size of a table with its indexes."""
+        return int(self.query(f"SELECT pg_total_relation_size('{table}')")[0][0])
 
 
 class File(SqliteFile):
@@ -86,12 +110,25 @@ class File(SqliteFile):
                 "INSERT INTO users (id, is_active, created_at, updated_at) VALUES (?, TRUE, ?, ?)",
                 ((str(user), SEED_MICROS, SEED_MICROS) for user in table.users()))
             connection.executemany(INSERT, (row(table, number) for number in range(table.tasks)))
+            for statement in log(table, "randomblob(16)"):
+                connection.execute(statement)
             connection.execute("COMMIT")
             self._vacuum(connection)
+
+    def query(self, statement):
+        """Returns the rows of a statement."""
+        with connect(self.path) as connection:
+            return connection.execute(statement).fetchall()
+
+    def bytes(self, table):
+        """Returns the size of a table with its indexes."""
+        [(size,)] = self.query("SELECT sum(pgsize) FROM dbstat WHERE name IN "
+                               f"(SELECT name FROM sqlite_master WHERE tbl_name = '{table}')")
+        return size
 
 
 def row(table, number):
     title = f"Task {number}: water the {WORD if table.has_word(number) else 'plants'}"
     at = SEED_MICROS + number * 1_000_000
     return (task_id(SEED_MICROS, number), str(table.user(number)), title, DESCRIPTION, title.lower(),
-            DESCRIPTION.lower(), number % 4 == 0, 1, at, at)
+            DESCRIPTION.lower(), title.lower(), DESCRIPTION.lower(), 1, number % 4 == 0, 1, at, at)

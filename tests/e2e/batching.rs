@@ -97,7 +97,7 @@ async fn ambiguous_completion_is_neither_logged_nor_counted_as_a_retry() {
         eventually("the completion waits for the lock", async || {
             let ended: Option<bool> = sqlx::query_scalar(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                 WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE%'",
+                 WHERE wait_event_type = 'Lock' AND query LIKE 'WITH%'",
             )
             .fetch_optional(&mut other)
             .await

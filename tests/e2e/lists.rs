@@ -120,11 +120,11 @@ async fn ten_thousand_tasks_are_listed_paged_searched_and_counted(database: Data
     let stats = alice.get("/api/v1/tasks/stats").await;
     assert_eq!(
         stats.body,
-        json!({"total": SIZE, "completed": SIZE / 4, "pending": SIZE - SIZE / 4})
+        json!({"total": SIZE, "completed": SIZE / 4, "pending": SIZE - SIZE / 4, "overdue": 0, "due_today": 0})
     );
     assert_eq!(
         bob.get("/api/v1/tasks/stats").await.body,
-        json!({"total": 0, "completed": 0, "pending": 0})
+        json!({"total": 0, "completed": 0, "pending": 0, "overdue": 0, "due_today": 0})
     );
     assert!(
         pages(&bob, "/api/v1/tasks?limit=10&q=milk")
@@ -149,6 +149,9 @@ async fn assert_queries_take_under_a_second(alice: &Client, id: &str) {
         "/api/v1/tasks?limit=100&completed=true&sort=created_at",
         "/api/v1/tasks?limit=100&sort=title",
         "/api/v1/tasks?limit=100&sort=-updated_at",
+        "/api/v1/tasks?limit=100&sort=due",
+        "/api/v1/tasks?limit=100&offset=9900&sort=-due",
+        "/api/v1/tasks?limit=100&due=overdue&sort=due",
         "/api/v1/tasks/stats",
         &one,
     ] {

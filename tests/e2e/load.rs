@@ -89,11 +89,16 @@ impl History {
     }
 }
 
+struct RunningClient {
+    user: String,
+    succeeded: Arc<AtomicUsize>,
+    history: JoinHandle<History>,
+}
+
 /// Running clients, each with a user of its own.
 pub struct Load {
     stop: Arc<AtomicBool>,
-    succeeded: Arc<AtomicUsize>,
-    clients: Vec<(String, JoinHandle<History>)>,
+    clients: Vec<RunningClient>,
 }
 
 impl Load {
@@ -107,10 +112,11 @@ impl Load {
     }
 
     fn start_with(url: &str, clients: usize, repeats: bool) -> Self {
-        let (stop, succeeded) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let stop = Arc::<AtomicBool>::default();
         let clients = (0..clients)
             .map(|number| {
                 let user = format!("client {number}");
+                let succeeded = Arc::<AtomicUsize>::default();
                 let history = History::record(
                     user.clone(),
                     url.to_owned(),
@@ -118,24 +124,32 @@ impl Load {
                     stop.clone(),
                     succeeded.clone(),
                 );
-                (user, tokio::spawn(history))
+                RunningClient {
+                    user,
+                    succeeded,
+                    history: tokio::spawn(history),
+                }
             })
             .collect();
-        Self {
-            stop,
-            succeeded,
-            clients,
-        }
+        Self { stop, clients }
     }
 
-    /// Waits until this many more requests have succeeded.
+    /// Waits until this many more requests have succeeded, of every client an equal part and at least one that began
+    /// now: a proxy tries each instance once for a request, so none may live through the end of two.
     pub async fn wait_for_progress(&self, requests: usize) {
-        let goal = self.succeeded.load(Ordering::Relaxed) + requests;
-        eventually("the load goes on", async || {
-            let ended = self.clients.iter().any(|(_, client)| client.is_finished());
-            (ended || self.succeeded.load(Ordering::Relaxed) >= goal).then_some(())
-        })
-        .await;
+        let part = requests.div_ceil(self.clients.len()).max(4);
+        let succeeded = |client: &RunningClient| client.succeeded.load(Ordering::Relaxed);
+        let goals: Vec<_> = self
+            .clients
+            .iter()
+            .map(|client| succeeded(client) + part)
+            .collect();
+        for (client, goal) in self.clients.iter().zip(goals) {
+            eventually("the load goes on", async || {
+                (client.history.is_finished() || succeeded(client) >= goal).then_some(())
+            })
+            .await;
+        }
     }
 
     /// Stops the clients, and asserts that no request has failed and that exactly the acknowledged tasks are
@@ -143,8 +157,8 @@ impl Load {
     pub async fn finish(self, service: &Service) -> (Duration, Duration) {
         self.stop.store(true, Ordering::Relaxed);
         let (mut durations, mut failures, mut acknowledged) = (Vec::new(), Vec::new(), Vec::new());
-        for (user, client) in self.clients {
-            let history = client.await.expect("the client ran");
+        for RunningClient { user, history, .. } in self.clients {
+            let history = history.await.expect("the client ran");
             durations.extend(history.durations);
             failures.extend(history.failures);
             acknowledged.push((user, history.acknowledged));

@@ -84,21 +84,26 @@ async fn write_of_a_locked_row_returns_503_and_changes_nothing() {
         ("pooled", pooler.url(), vec![direct]),
         ("pooled alone", pooler.url(), vec![direct, UNBATCHED]),
     ];
-    let each = services.into_iter().map(|(name, url, variables)| {
+    // Every task is there before a lock is held: writes that wait take the connections of the shared pooler.
+    let prepared = services.map(|(name, url, variables)| async move {
+        let service = Service::start_with(&Database::at(&url), &variables).await;
+        let alice = service.client(name);
+        let task = alice.create(json!({"title": "before"})).await;
+        (name, service, alice, task)
+    });
+    let prepared = join_all(prepared).await;
+    let each = prepared.iter().map(|(name, _, alice, task)| {
         let database = &database;
         async move {
-            let service = Service::start_with(&Database::at(&url), &variables).await;
-            let alice = service.client(name);
-            let task = alice.create(json!({"title": "before"})).await;
             let sql = format!("SELECT FROM tasks WHERE user_id = '{name}' FOR UPDATE");
             let mut holder = lock(database.url(), &sql).await;
             // Several writers of one row wait for each other, too.
-            let mut requests = writes(&alice, &task, "first");
-            requests.extend(writes(&alice, &task, "second"));
+            let mut requests = writes(alice, task, "first");
+            requests.extend(writes(alice, task, "second"));
             assert_unavailable(name, requests).await;
             holder.execute("ROLLBACK").await.expect("released");
-            assert_eq!(alice.get(&path(&task)).await.body["task"], task, "{name}");
-            let deleted = alice.send(Method::DELETE, &path(&task), None).await;
+            assert_eq!(alice.get(&path(task)).await.body["task"], *task, "{name}");
+            let deleted = alice.send(Method::DELETE, &path(task), None).await;
             assert_eq!(deleted.status, 204, "{name}: {deleted:?}");
         }
     });

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taskhold_testkit::postgres::PostgresServer;
 use taskhold_testkit::proxy::FaultProxy;
 
-use crate::service::{Answer, Client, Database, Service, TASKS};
+use crate::service::{Answer, Client, Database, Service, TASKS, path};
 
 /// A service that loses its connection to the store at the commit of every write.
 struct LossyService {
@@ -92,4 +92,30 @@ async fn keyed_write_with_a_lost_commit_reply_succeeds_with_one_effect() {
         "the retry does not report the task as missing"
     );
     assert_eq!(alice.tasks().await, [] as [Value; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn completion_with_a_lost_commit_reply_has_one_follow_up() {
+    let lossy = LossyService::start().await;
+    let alice = lossy.service.client("alice");
+    let repeating = json!({"title": "again", "due": "2026-12-01", "repeat": "FREQ=DAILY"});
+    let task = alice.create(repeating.clone()).await;
+    let completion = format!("{}/complete", path(&task));
+    // With a key the service finds out what happened.
+    let answer = lossy.write(&alice, Method::PATCH, &completion, None).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.body["next"]["due"], "2026-12-02");
+    let tasks = alice.tasks().await;
+    assert_eq!(tasks.len(), 2);
+    assert!(tasks.contains(&answer.body["next"]) && tasks.contains(&answer.body["task"]));
+
+    // Without one the client is told that nobody knows, and repeats its request.
+    let completion = format!("{}/complete", path(&alice.create(repeating).await));
+    let done = Some(json!({"completed": true}));
+    lossy.proxy.cut_reply_with(b"COMMIT");
+    let answer = alice.send(Method::PATCH, &completion, done.clone()).await;
+    answer.assert_problem(504, "OUTCOME_UNKNOWN");
+    let answer = alice.send(Method::PATCH, &completion, done).await;
+    assert_eq!((answer.status, answer.body.get("next")), (200, None));
+    assert_eq!(alice.tasks().await.len(), 4);
 }

@@ -50,6 +50,11 @@ impl Drop for StuckDump {
     }
 }
 
+async fn connect(database: &Database) -> PgConnection {
+    let connection = PgConnection::connect(&database.url).await;
+    connection.expect("connected")
+}
+
 fn log(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log")).expect("a log")
 }
@@ -59,9 +64,7 @@ async fn old_instances_serve_on_while_migrate_up_waits_for_a_backup() {
     let server = PostgresServer::start().expect("a server");
     let database = Database::at(&server.url("postgres"));
     let service = Service::start(&database).await;
-    let mut admin = PgConnection::connect(&database.url)
-        .await
-        .expect("connected");
+    let mut admin = connect(&database).await;
     let load = Load::start(&service.url, CLIENTS);
     eventually("every client has its user", async || {
         let users = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM users");
@@ -119,9 +122,7 @@ async fn migrate_up_names_who_holds_a_lock_and_changes_nothing() {
         )
     };
     assert_eq!(migrate(&["up"]).0, Some(0));
-    let mut admin = PgConnection::connect(&database.url)
-        .await
-        .expect("connected");
+    let mut admin = connect(&database).await;
     admin.execute(TAKE_BACK).await.expect("taken back");
     let sql = "SET application_name = 'nightly report'; BEGIN; SELECT 'hunter2' FROM users";
     admin.execute(sql).await.expect("a lock");
@@ -133,7 +134,7 @@ async fn migrate_up_names_who_holds_a_lock_and_changes_nothing() {
     // A migration, one that takes back, and one that drops everything.
     for arguments in [
         &["up", "--wait", "4"][..],
-        &["down", "--steps", "3", "--yes", "--wait", "4"],
+        &["down", "--steps", "100", "--yes", "--wait", "4"],
         &["fresh", "--yes", "--wait", "4"],
     ] {
         let (code, printed) = migrate(arguments);
@@ -177,18 +178,14 @@ async fn limits_of_the_role_do_not_end_a_migration() {
     let variables = [("DATABASE_URL", database.url.as_str())];
     let output = run(folder, &variables, &["migrate", "up"]);
     assert!(output.status.success(), "{output:?}");
-    let mut admin = PgConnection::connect(&database.url)
-        .await
-        .expect("connected");
+    let mut admin = connect(&database).await;
     let (_, name) = database.url.rsplit_once('/').expect("a database");
     let limit = format!("{TAKE_BACK}; ALTER DATABASE \"{name}\" SET statement_timeout = '500ms'");
     admin
         .execute(sqlx::AssertSqlSafe(limit))
         .await
         .expect("executed");
-    let mut holder = PgConnection::connect(&database.url)
-        .await
-        .expect("connected");
+    let mut holder = connect(&database).await;
     holder
         .execute("BEGIN; SELECT FROM users")
         .await
@@ -217,4 +214,58 @@ async fn limits_of_the_role_do_not_end_a_migration() {
     })
     .await;
     assert!(status.success(), "{status:?}");
+}
+
+/// Takes back the builds of indexes.
+const TAKE_BACK_INDEXES: &str = "
+    DROP INDEX tasks_user_id_due_date_id, tasks_user_id_due_at_id;
+    DELETE FROM seaql_migrations WHERE version LIKE '%_000010_%';";
+
+/// Returns whether each index that a migration builds is valid.
+async fn built_indexes(admin: &mut PgConnection) -> Vec<bool> {
+    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE 'tasks_user_id_due_%'";
+    let valid = sqlx::query_scalar(valid).fetch_all(admin).await;
+    valid.expect("answered")
+}
+
+/// The build of an index waits for every transaction that began before it, and keeps no request waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn interrupted_build_of_an_index_is_repeated() {
+    let database = Database::postgres().await;
+    let folder = database.folder.path();
+    let variables = [("DATABASE_URL", database.url.as_str())];
+    let service = Service::start(&database).await;
+    let mut admin = connect(&database).await;
+    admin.execute(TAKE_BACK_INDEXES).await.expect("taken back");
+    let mut report = connect(&database).await;
+    let snapshot = "SET application_name = 'nightly report'; \
+        BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM users";
+    report.execute(snapshot).await.expect("a snapshot");
+
+    let load = Load::start(&service.url, CLIENTS);
+    let mut migration = taskhold(folder, &variables, &["migrate", "up", "--wait", "3"])
+        .stdout(File::create(folder.join("log")).expect("a log"))
+        .stderr(File::create(folder.join("errors")).expect("a log"))
+        .spawn()
+        .expect("started");
+    let status = eventually("the migration ends", async || {
+        migration.try_wait().expect("a status")
+    })
+    .await;
+    let printed = std::fs::read_to_string(folder.join("errors")).expect("a log");
+    assert_eq!(status.code(), Some(1), "{printed}");
+    let last = printed.lines().last().unwrap_or_default();
+    for named in ["application nightly report", "but an unfinished index"] {
+        assert!(last.contains(named), "{named}: {printed}");
+    }
+    load.wait_for_progress(100).await;
+    let (_, slowest) = load.finish(&service).await;
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    assert_eq!(built_indexes(&mut admin).await, [false]);
+
+    report.execute("ROLLBACK").await.expect("released");
+    let output = run(folder, &variables, &["migrate", "up"]);
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+    assert!(printed.contains("1 migration applied"), "{printed}");
+    assert_eq!(built_indexes(&mut admin).await, [true, true]);
 }

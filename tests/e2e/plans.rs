@@ -18,6 +18,10 @@ const TASKS_EACH: u32 = 1_000;
 const TASKS_OF_ONE: u32 = 10_000;
 const USERS: u32 = 20_000;
 
+/// The details of tasks with a priority and of those with a tag as well.
+const IMPORTANT: &str = r#"{"priority":"high"}"#;
+const TAGGED: &str = r#"{"priority":"high","tags":["home"]}"#;
+
 /// A time, in microseconds, before which no row expires.
 const FAR_FUTURE: i64 = 4_102_444_800_000_000;
 
@@ -37,7 +41,7 @@ struct StatementLog {
 
 /// A service with seeded tasks, on a store that logs its statements.
 trait Observed {
-    /// Whether concurrent calls are batched on this store.
+    /// `true` if concurrent calls are batched on this store.
     const BATCHES: bool;
 
     fn service(&self) -> &Service;
@@ -181,14 +185,43 @@ async fn check_all_requests<O: Observed>(observed: &mut O) -> Vec<PlannedStateme
     all
 }
 
+/// Lists that are merged from two indexes: a part of their statement, the indexes, and the problem of a plan without
+/// one of them.
+const MERGED: [(&str, [&str; 2], &str); 2] = [
+    (
+        "WITH \"dates\"",
+        ["tasks_user_id_due_date_id", "tasks_user_id_due_at_id"],
+        "it reads the tasks without a due date",
+    ),
+    (
+        ") AS merged",
+        ["tasks_user_id_created_at_id", "tasks_user_id_moved_to_id"],
+        "it does not read a page by position from both indexes",
+    ),
+];
+
+/// Describes the problem of the plan of a [merged](MERGED) list; `None` if it is good, or of another statement.
+fn problem_of_merged_list(
+    PlannedStatement { statement, plan }: &PlannedStatement,
+) -> Option<&'static str> {
+    let without_index = MERGED.into_iter().find(|(part, indexes, _)| {
+        statement.contains(part) && !indexes.iter().all(|index| plan.contains(index))
+    });
+    without_index.map(|(.., problem)| problem)
+}
+
 /// Returns whether a statement belongs to a background job: the service reloads the revocations, reads the old
 /// ones, deletes expired rows in batches, and rebuilds the search of the seeded tasks.
 fn is_background(statement: &str) -> bool {
     let reads_revocations = statement.ends_with("FROM \"revocations\"")
         || statement.contains("FROM \"revocations\" WHERE \"revocations\".\"not_before\" <");
+    let purges_log = ["FROM changes WHERE at <", "FROM trash WHERE deleted_at <"]
+        .iter()
+        .any(|part| statement.contains(part));
     let rebuilds_search = statement.contains("\"search_version\" IS NULL")
         || statement.starts_with("UPDATE \"tasks\" SET \"title_search\" = \"rebuilt\"");
-    rebuilds_search
+    purges_log
+        || rebuilds_search
         || (reads_revocations && statement.starts_with("SELECT"))
         || (statement.starts_with("DELETE")
             && statement.contains(" LIMIT ")
@@ -196,11 +229,16 @@ fn is_background(statement: &str) -> bool {
 }
 
 /// Parts of statements that must have been seen: without any statements, the test would find no problem.
-const REQUIRED: [&[&str]; 17] = [
-    &["UPDATE \"tasks\"", "RETURNING"],
-    &["DELETE FROM \"tasks\""],
-    &["INSERT INTO \"tasks\""],
+const REQUIRED: [&[&str]; 22] = [
+    &["UPDATE tasks", "INSERT INTO changes", "RETURNING"],
+    &["DELETE FROM tasks", "INSERT INTO trash"],
+    &["INSERT INTO tasks", "INSERT INTO changes"],
+    &["DELETE FROM trash", "INSERT INTO tasks"],
+    &["DELETE FROM trash", "'purged'"],
+    &["FROM feeds LEFT JOIN", "NOT EXISTS"],
+    &["FROM \"changes\"", "\"task_id\" ="],
     &["FROM \"tasks\"", "\"user_id\" <>"],
+    &["\"due_date\" BETWEEN", "UNION ALL", "\"due_at\" BETWEEN"],
     &["INSERT INTO \"idempotency_keys\""],
     &["FROM \"idempotency_keys\""],
     &["FROM \"users\"", "\"email_key\" ="],
@@ -218,9 +256,11 @@ const REQUIRED: [&[&str]; 17] = [
 
 /// Returns the statements that seed the data. `series(n)` is an SQL source of the numbers from 0 to `n`, `id`
 /// an expression for a new id, and `digest` one for 32 bytes.
-fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 7] {
+fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 10] {
     let tasks = OWNERS * TASKS_EACH + TASKS_OF_ONE;
     let (users, tasks) = (series(USERS - 1), series(tasks - 1));
+    // Days of the years 2022 to 2032.
+    let day = "(19000 + n * 7919 % 4000)";
     [
         format!(
             "INSERT INTO users (id, email, email_key, is_active, created_at, updated_at)
@@ -229,10 +269,15 @@ fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 7] {
         ),
         format!(
             "INSERT INTO tasks (id, user_id, title, description, title_folded, description_folded,
-                                is_completed, version, created_at, updated_at)
+                                is_completed, version, created_at, updated_at, completed_at, due_date, due_at,
+                                priority, tag_keys, details, moved_to)
              SELECT {id}, 'user-' || CASE WHEN n / {TASKS_EACH} < {OWNERS} THEN n / {TASKS_EACH}
                                           ELSE {OWNERS} END,
-                    'Task ' || n, '', 'task ' || n, '', n % 4 = 0, 1, n, n
+                    'Task ' || n, '', 'task ' || n, '', n % 4 = 0, 1, n, n, CASE WHEN n % 4 = 0 THEN n END,
+                    CASE WHEN n % 10 = 1 THEN {day} END, CASE WHEN n % 10 IN (2, 4) THEN {day} * 86400000000 END,
+                    CASE WHEN n % 5 = 0 THEN 3 END, CASE WHEN n % 20 = 0 THEN ',home,' END,
+                    CASE WHEN n % 20 = 0 THEN '{TAGGED}' WHEN n % 5 = 0 THEN '{IMPORTANT}' END,
+                    CASE WHEN n % 10 = 3 THEN 'V' END
              FROM {tasks}"
         ),
         format!(
@@ -246,6 +291,17 @@ fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 7] {
         format!(
             "INSERT INTO imports (user_id, origin, console_id, created_at, task_id)
              SELECT 'user-' || n, 'user-' || n, 1, 0, {id} FROM {users}"
+        ),
+        format!("INSERT INTO feeds SELECT 'user-' || n, 1000, 0, 1 + n FROM {users}"),
+        format!(
+            "INSERT INTO changes SELECT 'user-' || (n % {OWNERS}), 1 + n / {OWNERS}, {id}, 'updated', '{{}}', {FAR_FUTURE}, 'session'
+             FROM {users}"
+        ),
+        format!(
+            "INSERT INTO trash (id, user_id, title, description, title_folded, description_folded,
+                                is_completed, version, created_at, updated_at, deleted_at)
+             SELECT {id}, 'user-' || (n % {OWNERS}), 'Task ' || n, '', 'task ' || n, '', false, 1, n, n, {FAR_FUTURE}
+             FROM {users}"
         ),
         format!("INSERT INTO attempts SELECT {digest}, 1, {FAR_FUTURE} FROM {users}"),
         format!("INSERT INTO revocations SELECT {digest}, {FAR_FUTURE}, {FAR_FUTURE} FROM {users}"),

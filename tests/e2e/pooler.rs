@@ -153,7 +153,8 @@ impl Reader {
 
     /// Returns all reads of this user, including reads of another user's tasks.
     fn reads(&self, neighbour: &Self) -> Vec<Read<'_>> {
-        let counts = json!({"total": 12, "completed": 4, "pending": 8});
+        let counts =
+            json!({"total": 12, "completed": 4, "pending": 8, "overdue": 0, "due_today": 0});
         let mut reads = vec![self.read("/api/v1/tasks/stats".to_owned(), "", counts)];
         for task in &self.tasks {
             reads.push(self.read(path(task), "/task", task.clone()));

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use self::programs::HOST;
 pub use self::programs::{Program, Proxy};
+use crate::change_stream::Events;
 use crate::service::{Database, Service, token};
 
 /// Defines a test for each function and each program. The functions take a `Program`.
@@ -29,6 +30,7 @@ macro_rules! behind_each_proxy {
 behind_each_proxy! {
     tls_ends_and_nobody_forges_an_address
     service_is_published_under_a_path
+    changes_are_streamed
 }
 
 fn port(service: &Service) -> u16 {
@@ -131,4 +133,23 @@ async fn service_is_published_under_a_path(program: Program) {
     let (status, _, body) = proxy.curl("https", "/another/health/ready", &[]);
     assert!(status != 200 || body.is_null(), "{status} {body}");
     assert!(service.log().contains("/api/v1/tasks"));
+}
+
+/// A proxy that collected a response before it passes it on would never pass on this one.
+async fn changes_are_streamed(program: Program) {
+    let database = Database::postgres().await;
+    let services = [
+        Service::start(&database).await,
+        Service::start(&database).await,
+    ];
+    let proxy = Proxy::start(program, services.each_ref().map(port)).await;
+    let anna = services[0].client("anna").at(&proxy.url);
+    let mut events = Events::open(&anna).await;
+    let mut cursors = vec![events.next().await];
+    for title in ["first", "second", "third"] {
+        anna.create(json!({"title": title})).await;
+        cursors.push(events.next().await);
+    }
+    cursors.dedup();
+    assert_eq!(cursors.len(), 4);
 }

@@ -59,7 +59,11 @@ async fn lenient_handling_ignores_unknown_parameters_on_every_route(database: Da
         let alice = service.client(&format!("alice{number}"));
         let task = alice.create(json!({"title": "before"})).await;
         let path = path_of(endpoint, task["id"].as_str().expect("an id"));
-        let method: Method = endpoint.method.as_str().parse().expect("a method");
+        let mut method: Method = endpoint.method.as_str().parse().expect("a method");
+        if path.ends_with("/stream") {
+            // The body of GET has no end.
+            method = Method::HEAD;
+        }
         let path = path + "?no_such=1";
         let answer = ask(&alice, method.clone(), &path, "x, Handling=lenient").await;
         let detail = answer.body["detail"].as_str().unwrap_or_default();
@@ -78,7 +82,7 @@ async fn problem_names_the_nearest_parameter_and_value(database: Database) {
     for (query, named) in [
         (
             "status=pending",
-            "completed, q, sort, limit, cursor, offset",
+            "completed, q, priority, sort, limit, cursor, offset, tag",
         ),
         ("Completed=true", "did you mean `completed`?"),
         ("complete=true", "did you mean `completed`?"),

@@ -66,6 +66,8 @@ async fn instance(database: &Database, port: u16) -> Service {
     let settings = [
         ("PORT", port.as_str()),
         ("TASKHOLD__SERVER__DRAIN_DELAY_SECONDS", "1"),
+        // The proxies give every write a key.
+        ("TASKHOLD__LIMITS__KEYS_PER_USER", "1000000"),
     ];
     Service::start_with(database, &settings).await
 }

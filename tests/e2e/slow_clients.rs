@@ -121,14 +121,19 @@ async fn unwanted_body_trickles(url: String) {
     assert!(took < Duration::from_secs(5) + SLACK, "{took:?}");
 }
 
-async fn answer_is_not_read(url: String) {
+/// Connects with a small buffer for what the service sends.
+pub async fn connect_small(url: &str) -> Socket {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let address = url
         .trim_start_matches("http://")
         .parse()
         .expect("an address");
-    let mut socket = Socket::of(socket.connect(address).await.expect("connected"));
+    Socket::of(socket.connect(address).await.expect("connected"))
+}
+
+async fn answer_is_not_read(url: String) {
+    let mut socket = connect_small(&url).await;
     // The answers are larger than the buffers of the system.
     socket
         .send(request("GET", "/api/v1/tasks", "big", None).repeat(8))

@@ -66,13 +66,18 @@ fn scripts_ask_cargo_for_the_program() {
     let folder = tempfile::tempdir().expect("a folder");
     let cargo = folder.path().join("cargo");
     let built = folder.path().join("elsewhere/taskhold");
-    let message = format!(
-        r#"{{"reason":"compiler-artifact","target":{{"kind":["bin"],"name":"taskhold"}},"executable":"{}"}}"#,
-        built.display()
-    );
+    // Cargo names the unit tests of the program as the program itself, before it or after it.
+    let message = |executable: &Path, test: bool| {
+        format!(
+            r#"{{"reason":"compiler-artifact","target":{{"kind":["bin"],"name":"taskhold"}},"profile":{{"test":{test}}},"executable":"{}"}}"#,
+            executable.display()
+        )
+    };
+    let unit_tests = message(&folder.path().join("elsewhere/deps/taskhold-1"), true);
+    let program = message(&built, false);
     let arguments = folder.path().join("arguments");
     let script = format!(
-        "#!/bin/sh\necho \"$@\" > {}\necho '{message}'\n",
+        "#!/bin/sh\necho \"$@\" > {}\necho '{unit_tests}'\necho '{program}'\necho '{unit_tests}'\n",
         arguments.display()
     );
     fs::write(&cargo, script).expect("written");

@@ -15,12 +15,14 @@ use taskhold_api::Services;
 use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
+use taskhold_application::change_log::{ChangeLog, Trash};
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
-use taskhold_application::tasks::TaskService;
+use taskhold_application::tasks::{TaskPorts, TaskService};
 use taskhold_application::user_limit::UserLimit;
-use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
+use taskhold_domain::task::change_log::ChangeAuthor;
+use taskhold_domain::task::{Description, Details, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::tasks::{TaskQuery, TaskRepository as _};
@@ -169,10 +171,14 @@ async fn store_of(tasks: u16) -> MemoryStore {
             description: Description::parse("Two litres, from the shop at the \"station\"")
                 .expect("a description"),
             completed: number % 4 == 0,
+            details: Details::default(),
         };
         let created = Timestamp::from_micros(i64::from(number)).expect("a time");
         let task = Task::create(id(number), owner(), draft, created);
-        store.add(&task).await.expect("kept");
+        store
+            .add(&task, &ChangeAuthor::session())
+            .await
+            .expect("kept");
     }
     store
 }
@@ -206,14 +212,17 @@ fn services(store: &MemoryStore) -> Services {
         registration: true,
     };
     let store = Arc::new(store.clone());
+    let ports = TaskPorts::of(store.clone());
     Services {
         tasks: TaskService::new(
-            store.clone(),
+            ports.clone(),
             clock.clone(),
             ids.clone(),
             NonZeroU64::MAX,
             NonZeroU64::MAX,
         ),
+        change_log: ChangeLog::new(ports.clone()),
+        trash: Trash::new(ports, clock.clone()),
         accounts,
         tokens: Arc::new(PlainTokens),
         revocations,

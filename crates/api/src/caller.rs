@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use taskhold_application::accounts::AccountError;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::security_log::Event;
-use taskhold_application::tokens::{InvalidToken, TokenVerifier};
+use taskhold_application::tokens::{Identity, InvalidToken, TokenVerifier};
 use taskhold_application::user_limit::{InProgress, TooManyInProgress, UserLimit};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -31,7 +31,21 @@ pub struct Caller {
     pub issued: Option<Timestamp>,
     /// The session that the token was issued to, if this service issued it to one.
     pub session: Option<Uuid>,
+    /// When the token ceases to be valid.
+    expires: Option<Timestamp>,
     _in_progress: InProgress,
+}
+
+impl Caller {
+    /// Returns what the token says, and ends the request as far as the user's limit is concerned.
+    pub(crate) fn into_identity(self) -> Identity {
+        Identity {
+            user: self.id,
+            issued: self.issued,
+            session: self.session,
+            expires: self.expires,
+        }
+    }
 }
 
 impl FromRequest for Caller {
@@ -80,6 +94,7 @@ async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
         id: identity.user,
         issued: identity.issued,
         session: identity.session,
+        expires: identity.expires,
         _in_progress: in_progress,
     })
 }

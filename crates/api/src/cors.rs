@@ -8,6 +8,7 @@ use actix_web::middleware::Condition;
 use url::Url;
 
 use crate::accounts::{DEVICE_TOKEN, RATE_LIMIT, RATE_LIMIT_POLICY};
+use crate::change_seq::CHANGE_SEQ;
 use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::middleware::X_REQUEST_ID;
 use crate::parameters::PREFERENCE_APPLIED;
@@ -52,7 +53,23 @@ impl Origin {
 /// response to them, errors included.
 pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors> {
     let methods = endpoints.iter().map(|endpoint| endpoint.method.clone());
-    let response_headers: [HeaderName; 11] = [
+    let cors = Cors::default()
+        .allowed_methods(methods)
+        // Browsers and libraries for tracing add headers of their own. None does harm: the service ignores unknown
+        // headers, and believes the headers of proxies only if a trusted proxy sends them.
+        .allow_any_header()
+        .expose_headers(response_headers())
+        .max_age(usize::try_from(MAX_AGE.as_secs()).ok());
+    let cors = origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(&origin.0));
+    Condition::new(!origins.is_empty(), cors)
+}
+
+/// Returns the headers of responses that pages may read, beside those that they always may.
+pub(crate) fn response_headers() -> [HeaderName; 12] {
+    [
+        CHANGE_SEQ.clone(),
         CONTENT_DISPOSITION,
         ETAG,
         LINK,
@@ -64,18 +81,7 @@ pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors
         IDEMPOTENT_REPLAYED.clone(),
         PREFERENCE_APPLIED.clone(),
         X_REQUEST_ID.clone(),
-    ];
-    let cors = Cors::default()
-        .allowed_methods(methods)
-        // Browsers and libraries for tracing add headers of their own. None does harm: the service ignores unknown
-        // headers, and believes the headers of proxies only if a trusted proxy sends them.
-        .allow_any_header()
-        .expose_headers(response_headers)
-        .max_age(usize::try_from(MAX_AGE.as_secs()).ok());
-    let cors = origins
-        .iter()
-        .fold(cors, |cors, origin| cors.allowed_origin(&origin.0));
-    Condition::new(!origins.is_empty(), cors)
+    ]
 }
 
 #[cfg(test)]

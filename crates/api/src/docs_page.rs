@@ -4,13 +4,11 @@
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use utoipa::openapi::ObjectBuilder;
-use utoipa::openapi::schema::Type;
 
 use crate::base_path::BasePath;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
-use crate::schema::schema_type;
+use crate::schema::{one_of, schema_type};
 
 /// Allows no other origin, and no inline script or style. The styles of Swagger UI contain images.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -48,13 +46,7 @@ const ASSETS: [Asset; 3] = [
     },
 ];
 
-schema_type!(
-    AssetName = {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(ASSETS.map(|asset| asset.name)))
-    }
-);
+schema_type!(AssetName = { one_of(ASSETS.map(|asset| asset.name)) });
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![

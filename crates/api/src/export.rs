@@ -9,9 +9,9 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use taskhold_application::tasks::{TaskPage, TaskService};
 use taskhold_domain::task::{Description, Title};
+use taskhold_domain::zone::Zone;
 use taskhold_transfer::Format;
 use taskhold_transfer::writer::Writer;
-use taskhold_transfer::zone::Zone;
 use utoipa::IntoParams;
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -22,7 +22,9 @@ use crate::caller::Caller;
 use crate::parameters::{self, bad_value, not_one_of};
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
-use crate::schema::{MAX_EXACT_INTEGER, WITHOUT_NUL, integer, query_parameter, schema_type};
+use crate::schema::{
+    MAX_EXACT_INTEGER, WITHOUT_NUL, integer, one_of, query_parameter, schema_type, zone_name,
+};
 use crate::tasks::some_task;
 
 /// The media type of JSON documents on a line each.
@@ -140,16 +142,15 @@ struct ExportParameters;
 
 impl IntoParams for ExportParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let format = text().enum_values(Some(["console", "ndjson"]));
         vec![
             query_parameter(
                 "format",
-                format,
+                one_of(["console", "ndjson"]),
                 "The format of the file; left out it is `console`.",
             ),
             query_parameter(
                 "timezone",
-                text(),
+                zone_name(),
                 "The IANA name of the zone of the times in the format `console`, which tell none; left out it is \
                  `UTC`.",
             ),

@@ -33,19 +33,23 @@ pub(crate) fn keyed(request: &HttpRequest, body: &[u8]) -> Result<Option<KeyedRe
             IdempotencyKey::MAX_CHARS
         )));
     };
+    let target = match request.query_string() {
+        "" => request.path().to_owned(),
+        query => format!("{}?{query}", request.path()),
+    };
     Ok(Some(KeyedRequest {
         key,
-        fingerprint: fingerprint(request.method().as_str(), request.path(), body),
+        fingerprint: fingerprint(request.method().as_str(), &target, body),
     }))
 }
 
-/// Returns a digest of the method, the path and the body as it arrived.
-fn fingerprint(method: &str, path: &str, body: &[u8]) -> Fingerprint {
+/// Returns a digest of the method, the path with the query, and the body as it arrived.
+fn fingerprint(method: &str, target: &str, body: &[u8]) -> Fingerprint {
     let digest = Sha256::new()
         .chain_update(method)
-        // Neither a method nor a path contains spaces, so that no two requests have the same text.
+        // Neither a method nor a target contains spaces, so that no two requests have the same text.
         .chain_update(" ")
-        .chain_update(path)
+        .chain_update(target)
         .chain_update(" ")
         .chain_update(body);
     Fingerprint(digest.finalize().into())
@@ -61,6 +65,7 @@ mod tests {
             ("POST", "/a", "{}"),
             ("PUT", "/a", "{}"),
             ("POST", "/a/b", "{}"),
+            ("POST", "/a?b", "{}"),
             ("POST", "/a", "{} "),
             ("POST", "/a", ""),
         ];

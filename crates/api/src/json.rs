@@ -9,7 +9,7 @@ use std::io::Write as _;
 use serde::ser::Error as _;
 use serde_json::Result;
 use serde_json::value::RawValue;
-use taskhold_domain::task::TaskId;
+use taskhold_domain::task::{Due, Priority, Repeat, RepeatFrom, Tags, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use uuid::Uuid;
 
@@ -66,6 +66,46 @@ impl WriteJson for TaskId {
 impl WriteJson for Timestamp {
     fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
         write!(document, "\"{self}\"").map_err(serde_json::Error::io)
+    }
+}
+
+impl WriteJson for Priority {
+    fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
+        self.as_str().write_json(document)
+    }
+}
+
+impl WriteJson for RepeatFrom {
+    fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
+        self.as_str().write_json(document)
+    }
+}
+
+impl WriteJson for &Repeat {
+    fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
+        // No part of a rule has a character that is escaped.
+        write!(document, "\"{self}\"").map_err(serde_json::Error::io)
+    }
+}
+
+impl WriteJson for &Due {
+    fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
+        // No name of a time zone has a character that is escaped.
+        write!(document, "\"{self}\"").map_err(serde_json::Error::io)
+    }
+}
+
+impl WriteJson for &Tags {
+    fn write_json(&self, document: &mut Vec<u8>) -> Result<()> {
+        document.push(b'[');
+        for (index, tag) in self.iter().enumerate() {
+            if index > 0 {
+                document.push(b',');
+            }
+            tag.as_str().write_json(document)?;
+        }
+        document.push(b']');
+        Ok(())
     }
 }
 

@@ -31,6 +31,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::{App, Error, web};
 use taskhold_application::accounts::AccountService;
+use taskhold_application::change_log::{ChangeLog, Trash};
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
@@ -43,9 +44,12 @@ pub mod accounts;
 pub mod base_path;
 pub mod body;
 pub mod caller;
+pub mod change_seq;
+pub mod changes;
 pub mod client_address;
 mod conditional;
 pub mod cors;
+mod cursor;
 mod docs_page;
 pub mod export;
 mod header_values;
@@ -65,6 +69,7 @@ mod schema;
 mod target;
 pub mod tasks;
 pub mod trace;
+pub mod trash;
 
 use crate::base_path::BasePath;
 use crate::client_address::TrustedProxies;
@@ -79,6 +84,10 @@ use crate::trace::Traces;
 pub struct Services {
     /// The use cases of tasks.
     pub tasks: TaskService,
+    /// The change log.
+    pub change_log: ChangeLog,
+    /// The trash.
+    pub trash: Trash,
     /// The use cases of accounts.
     pub accounts: AccountService,
     /// Verifies the tokens of requests.
@@ -125,6 +134,8 @@ pub fn app(
     let cors = cors::cors(&services.origins, &endpoints);
     App::new()
         .app_data(web::Data::new(services.tasks))
+        .app_data(web::Data::new(services.change_log))
+        .app_data(web::Data::new(services.trash))
         .app_data(web::Data::new(services.accounts))
         .app_data(web::Data::<dyn TokenVerifier>::from(services.tokens))
         .app_data(web::Data::from(services.revocations))

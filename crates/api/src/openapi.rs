@@ -19,7 +19,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::route::Endpoint;
-use crate::{accounts, export, health, problem, tasks};
+use crate::{accounts, changes, export, health, problem, tasks, trash};
 
 const ABOUT: &str = "\
 A to-do service. A token's `sub` is the owner of tasks, and a caller sees and changes their own tasks only.
@@ -49,13 +49,24 @@ else one of the service.
         problem::FieldError,
         problems::BrokenRules,
         problems::Stale,
+        problems::UndoFailure,
         tasks::TaskDraft,
         tasks::TaskUpdate,
         tasks::TaskPatch,
         tasks::Completion,
+        tasks::ChangedTask,
+        tasks::QuickAddMembers,
+        tasks::QuickTaskBody,
+        tasks::TaskMove,
         tasks::OneTask,
         tasks::TaskList,
         tasks::Stats,
+        changes::ChangesBody,
+        changes::HistoryBody,
+        changes::ChangeBody,
+        changes::FieldChange,
+        trash::TrashBody,
+        trash::DeletedTask,
         export::ExportedTask,
         accounts::RegistrationBody,
         accounts::CredentialsBody,

@@ -145,6 +145,14 @@ pub(crate) fn read(
     Ok(parameters)
 }
 
+/// Returns every value of a parameter that can be given several times. [`read`] checks the query.
+pub(crate) fn values(query_string: &str, name: &str) -> Vec<String> {
+    form_urlencoded::parse(query_string.as_bytes())
+        .filter(|(given, _)| given == name)
+        .map(|(_, value)| value.into_owned())
+        .collect()
+}
+
 /// Returns the problem of a parameter with a value that is not allowed.
 pub(crate) fn bad_value(parameter: &str, expected: &str) -> Problem {
     Problem::malformed(format!(

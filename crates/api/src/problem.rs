@@ -123,6 +123,13 @@ impl Problem {
         Self::new(Kind::NotFound, "Task not found")
     }
 
+    pub(crate) fn no_such_change() -> Self {
+        Self::new(
+            Kind::NotFound,
+            "You have no such change, it is no longer kept, or its task is gone.",
+        )
+    }
+
     pub(crate) fn no_such_route() -> Self {
         Self::new(Kind::NotFound, "There is nothing at this path.")
     }

@@ -15,13 +15,15 @@ use crate::base_path::BasePath;
 use crate::body::JSON;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
-use crate::{accounts, docs_page, export, health, metrics, openapi, tasks};
+use crate::{accounts, changes, docs_page, export, health, metrics, openapi, tasks, trash};
 
 /// Returns every endpoint of the API.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
     [
         tasks::endpoints(),
+        changes::endpoints(),
+        trash::endpoints(),
         export::endpoints(),
         accounts::endpoints(),
         health::endpoints(),

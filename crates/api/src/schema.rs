@@ -1,5 +1,6 @@
 //! The parts of descriptions that several modules share.
 
+use serde_json::Value;
 use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
@@ -23,6 +24,20 @@ pub(crate) const LATER_ETAG: &str = "\"2-660c5c0fea1f1\"";
 /// The pattern of text without U+0000, which PostgreSQL cannot store. The regular expressions of all languages know
 /// `\x00`, but not all know `\u0000`. The macros of utoipa take a literal only, so that they repeat it.
 pub(crate) const WITHOUT_NUL: &str = r"^[^\x00]*$";
+
+/// Returns the schema of text that is one of these names.
+pub(crate) fn one_of<T: Into<Value>>(names: impl IntoIterator<Item = T>) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names))
+}
+
+/// Returns the schema of the name of a time zone.
+pub(crate) fn zone_name() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[A-Za-z][A-Za-z0-9_+/-]*$"))
+}
 
 /// Declares a type that stands for a schema which no struct on the wire has.
 macro_rules! schema_type {
@@ -68,7 +83,11 @@ pub(crate) fn integer(min: u64, max: u64) -> ObjectBuilder {
 }
 
 /// Returns an optional parameter of a query.
-pub(crate) fn query_parameter(name: &str, schema: ObjectBuilder, description: &str) -> Parameter {
+pub(crate) fn query_parameter(
+    name: &str,
+    schema: impl Into<RefOr<Schema>>,
+    description: &str,
+) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Query)

@@ -2,29 +2,37 @@
 
 mod body;
 mod cursor;
+mod due;
 mod list;
+mod move_to;
 mod problem;
 mod query;
+mod quick;
 
 use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use serde_json::{Value, json};
-use taskhold_application::tasks::{TaskService, WriteResult};
+use taskhold_application::tasks::{TaskCounts, TaskService, WriteResult};
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 
 pub(crate) use self::body::{
-    Completion, OneTask, Stats, TaskDraft, TaskPatch, TaskUpdate, some_task, task_json,
+    ChangedTask, Completion, OneTask, Stats, TaskBody, TaskDraft, TaskPatch, TaskUpdate, some_task,
+    some_task_with, task_json,
 };
 use self::body::{completion_input, task_input};
+use self::due::{TimezoneParameter, zone};
 pub(crate) use self::list::TaskList;
-pub(crate) use self::problem::stale;
+pub(crate) use self::move_to::TaskMove;
+pub(crate) use self::problem::{stale, undo_conflict};
 #[cfg(test)]
 pub(crate) use self::query::MAX_LIMIT;
+pub(crate) use self::quick::{QuickAddMembers, QuickTaskBody};
 use crate::base_path::BasePath;
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::Caller;
+use crate::change_seq::mark_written;
 use crate::conditional::{ETag, if_match, is_known};
-use crate::idempotency::{IDEMPOTENT_REPLAYED, keyed};
+use crate::idempotency::keyed;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
 use crate::schema::{LATER, LATER_ETAG};
@@ -43,11 +51,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new::<list::__path_list>(Access::Owner, || web::to(list::list)),
         // Before the route of one task, whose id matches anything.
         Endpoint::new::<__path_stats>(Access::Owner, || web::to(stats)),
+        Endpoint::new::<quick::__path_quick_add>(Access::Owner, || web::to(quick::quick_add)),
         Endpoint::new::<__path_read>(Access::Owner, || web::to(read)),
         Endpoint::new::<__path_update>(Access::Owner, || web::to(update)),
         Endpoint::new::<__path_patch>(Access::Owner, || web::to(patch)),
         Endpoint::new::<__path_delete>(Access::Owner, || web::to(delete)),
         Endpoint::new::<__path_complete>(Access::Owner, || web::to(complete)),
+        Endpoint::new::<move_to::__path_move_to>(Access::Owner, || web::to(move_to::move_to)),
     ]
 }
 
@@ -65,7 +75,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             status = 201,
             description = "The new task.",
             body = OneTask,
-            headers(("ETag"), ("Location"), ("Idempotent-Replayed")),
+            headers(("ETag"), ("Location"), ("Change-Seq"), ("Idempotent-Replayed")),
             example = one_task_example,
         ),
         (status = 409, description = "NotCreated"),
@@ -81,32 +91,45 @@ async fn create(
     let keyed = keyed(&request, body.as_bytes())?;
     let draft = task_input(&body)?.into_draft()?;
     let created = tasks.create(&caller.id, draft, keyed.as_ref()).await?;
-    let base_path = BasePath::of(&request);
-    let location = format!("{base_path}{COLLECTION}/{}", created.outcome.id);
+    let location = location(&request, created.outcome.id);
     let mut response = HttpResponse::Created();
     written(response.insert_header((LOCATION, location)), &created)
 }
 
+/// Returns the path of a task.
+fn location(request: &HttpRequest, id: TaskId) -> String {
+    format!("{}{COLLECTION}/{id}", BasePath::of(request))
+}
+
 /// Count the caller's tasks
 ///
-/// Counts all tasks, those that are done and those that are not.
+/// Counts all tasks, those that are done, those that are not, and of the latter those that are overdue or due today.
 #[utoipa::path(
     get,
     path = STATS,
     operation_id = "countTasks",
+    params(TimezoneParameter),
     responses((
         status = 200,
         description = "The numbers of tasks.",
         body = Stats,
-        example = json!({"total": 3, "completed": 1, "pending": 2}),
+        example = json!({"total": 3, "completed": 1, "pending": 2, "overdue": 0, "due_today": 1}),
     )),
 )]
-async fn stats(caller: Caller, tasks: web::Data<TaskService>) -> Result<HttpResponse, Problem> {
-    let counts = tasks.count(&caller.id).await?;
+async fn stats(
+    caller: Caller,
+    request: HttpRequest,
+    tasks: web::Data<TaskService>,
+) -> Result<HttpResponse, Problem> {
+    let zone = zone(&request)?;
+    let stats = tasks.stats(&caller.id, &zone).await?;
+    let TaskCounts { total, completed } = stats.counts;
     Ok(HttpResponse::Ok().json(Stats {
-        total: counts.total,
-        completed: counts.completed,
-        pending: counts.total.saturating_sub(counts.completed),
+        total,
+        completed,
+        pending: total.saturating_sub(completed),
+        overdue: stats.overdue,
+        due_today: stats.due_today,
     }))
 }
 
@@ -135,23 +158,24 @@ async fn read(
             .insert_header((ETAG, ETag::of(&task)))
             .finish());
     }
-    one(&mut HttpResponse::Ok(), &task)
+    one(&mut HttpResponse::Ok(), &task, None)
 }
 
 /// Replace title and description
 ///
-/// A description that is left out becomes empty; `completed` stays where it is left out or null.
+/// A description that is left out becomes empty. `completed` stays as it is if it is left out or null, and every other
+/// member if it is left out.
 #[utoipa::path(
     put,
     path = ITEM,
     operation_id = "updateTask",
-    params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
+    params(("id", Path), TimezoneParameter, ("If-Match", Header), ("Idempotency-Key", Header)),
     request_body(content = TaskUpdate, example = json!({"title": "Buy oat milk"})),
     responses((
         status = 200,
         description = "The task as it is now.",
-        body = OneTask,
-        headers(("ETag"), ("Idempotent-Replayed")),
+        body = ChangedTask,
+        headers(("ETag"), ("Change-Seq"), ("Idempotent-Replayed")),
         example = updated_example,
     )),
 )]
@@ -175,7 +199,7 @@ async fn update(
     patch,
     path = ITEM,
     operation_id = "patchTask",
-    params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
+    params(("id", Path), TimezoneParameter, ("If-Match", Header), ("Idempotency-Key", Header)),
     request_body(content(
         (TaskPatch = JSON, example = json!({"description": "after lunch"})),
         (TaskPatch = MERGE_PATCH, example = json!({"description": "after lunch"})),
@@ -183,8 +207,8 @@ async fn update(
     responses((
         status = 200,
         description = "The task as it is now.",
-        body = OneTask,
-        headers(("ETag"), ("Idempotent-Replayed")),
+        body = ChangedTask,
+        headers(("ETag"), ("Change-Seq"), ("Idempotent-Replayed")),
         example = patched_example,
     )),
 )]
@@ -209,12 +233,13 @@ async fn patch(
 
 /// Complete or reopen a task
 ///
-/// Without any body it flips the flag.
+/// A request without a body flips the flag. Completing an open task that repeats takes its `repeat` off and creates its
+/// follow-up, `next`.
 #[utoipa::path(
     patch,
     path = COMPLETION,
     operation_id = "completeTask",
-    params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
+    params(("id", Path), TimezoneParameter, ("If-Match", Header), ("Idempotency-Key", Header)),
     request_body(content(
         (ref("#/components/schemas/Completion") = JSON, example = json!({"completed": true})),
         (ref("#/components/schemas/Completion") = MERGE_PATCH, example = json!({"completed": true})),
@@ -222,8 +247,8 @@ async fn patch(
     responses((
         status = 200,
         description = "The task as it is now.",
-        body = OneTask,
-        headers(("ETag"), ("Idempotent-Replayed")),
+        body = ChangedTask,
+        headers(("ETag"), ("Change-Seq"), ("Idempotent-Replayed")),
         example = completed_example,
     )),
 )]
@@ -254,13 +279,17 @@ async fn complete(
 
 /// Delete a task
 ///
-/// Deletes the task at once and for good.
+/// Moves it to the trash.
 #[utoipa::path(
     delete,
     path = ITEM,
     operation_id = "deleteTask",
     params(("id", Path), ("If-Match", Header), ("Idempotency-Key", Header)),
-    responses((status = 204, description = "The task is deleted.", headers(("Idempotent-Replayed")))),
+    responses((
+        status = 204,
+        description = "The task is in the trash.",
+        headers(("Change-Seq"), ("Idempotent-Replayed")),
+    )),
 )]
 async fn delete(
     caller: Caller,
@@ -275,7 +304,7 @@ async fn delete(
         .delete(&caller.id, id, &precondition, keyed.as_ref())
         .await?;
     let mut response = HttpResponse::NoContent();
-    mark_replayed(&mut response, deleted.replayed);
+    mark_written(&mut response, deleted.seq, deleted.replayed);
     Ok(response.finish())
 }
 
@@ -290,33 +319,31 @@ async fn change(
     read: impl FnOnce(&ReadBody) -> Result<TaskChange, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(id)?;
+    let zone = zone(request)?;
     let precondition = if_match(request)?;
     let body = body.read(media_types).await?;
     let keyed = keyed(request, body.as_bytes())?;
     let change = read(&body)?;
     let changed = tasks
-        .change(&caller.id, id, &change, &precondition, keyed.as_ref())
+        .change(&caller.id, id, &change, &precondition, zone, keyed.as_ref())
         .await?;
     written(&mut HttpResponse::Ok(), &changed)
 }
 
-fn written(
+pub(crate) fn written(
     response: &mut HttpResponseBuilder,
     written: &WriteResult<Task>,
 ) -> Result<HttpResponse, Problem> {
-    mark_replayed(response, written.replayed);
-    one(response, &written.outcome)
+    mark_written(response, written.seq, written.replayed);
+    one(response, &written.outcome, written.next.as_deref())
 }
 
-/// Marks a response that repeats the response to an earlier request with the same key.
-fn mark_replayed(response: &mut HttpResponseBuilder, replayed: bool) {
-    if replayed {
-        response.insert_header((IDEMPOTENT_REPLAYED.clone(), "true"));
-    }
-}
-
-fn one(response: &mut HttpResponseBuilder, task: &Task) -> Result<HttpResponse, Problem> {
-    let body = body::one_task(task).map_err(Problem::internal)?;
+fn one(
+    response: &mut HttpResponseBuilder,
+    task: &Task,
+    next: Option<&Task>,
+) -> Result<HttpResponse, Problem> {
+    let body = body::one_task(task, next).map_err(Problem::internal)?;
     Ok(response
         .insert_header((ETAG, ETag::of(task)))
         .insert_header((CONTENT_TYPE, JSON))
@@ -324,11 +351,11 @@ fn one(response: &mut HttpResponseBuilder, task: &Task) -> Result<HttpResponse, 
 }
 
 /// Parses an id. A malformed one is the id of no task.
-fn task_id(raw: &str) -> Result<TaskId, Problem> {
+pub(crate) fn task_id(raw: &str) -> Result<TaskId, Problem> {
     TaskId::parse(raw).map_err(|_| Problem::no_such_task())
 }
 
-fn one_task_example() -> Value {
+pub(crate) fn one_task_example() -> Value {
     json!({"task": some_task()})
 }
 
@@ -346,11 +373,6 @@ fn completed_example() -> Value {
 
 /// Returns the answer to a change of the example's task to these members.
 fn changed_example<const N: usize>(changes: [(&str, Value); N]) -> Value {
-    let mut task = some_task();
-    if let Some(members) = task.as_object_mut() {
-        let implied = [("updated_at", json!(LATER)), ("etag", json!(LATER_ETAG))];
-        let changes = implied.into_iter().chain(changes);
-        members.extend(changes.map(|(name, value)| (name.to_owned(), value)));
-    }
-    json!({ "task": task })
+    let implied = [("updated_at", json!(LATER)), ("etag", json!(LATER_ETAG))];
+    json!({"task": some_task_with(implied.into_iter().chain(changes))})
 }

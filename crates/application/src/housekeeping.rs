@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskhold_domain::revocation::MAX_PROPAGATION;
+use taskhold_domain::task::change_log::{ChangeAuthor, ChangeStamp};
+use taskhold_repository::change_log::ChangeLogRepository;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotencyKeyRepository, retention_start};
 use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::search::SearchRepository;
 use taskhold_repository::sessions::SessionRepository;
+use taskhold_repository::trash::TrashRepository;
 
 use crate::clock::Clock;
 use crate::rate_limits::FAILURES_WINDOW;
@@ -30,6 +33,14 @@ pub struct Housekeeping {
     pub rate_limits: Arc<dyn RateLimitRepository>,
     /// The texts that a search compares.
     pub search: Arc<dyn SearchRepository>,
+    /// The trash.
+    pub trash: Arc<dyn TrashRepository>,
+    /// How long a deleted task is kept.
+    pub trash_retention: Duration,
+    /// The change log.
+    pub log: Arc<dyn ChangeLogRepository>,
+    /// How long a change is kept.
+    pub history_retention: Duration,
     /// The longest lifetime of an access token that the service accepts; revocations of tokens that may
     /// still live are kept.
     pub max_token_lifetime: Duration,
@@ -55,7 +66,15 @@ impl Housekeeping {
             in_batches(|| self.revocations.purge_expired(expired_before, BATCH)).await?;
         let counters =
             in_batches(|| self.rate_limits.purge_expired(counters_before, BATCH)).await?;
-        Ok(keys + sessions + revocations + counters)
+        let stamp = ChangeStamp {
+            at: now,
+            by: ChangeAuthor::named(ChangeAuthor::HOUSEKEEPING),
+        };
+        let deleted_before = now.saturating_sub(self.trash_retention);
+        let trash = in_batches(|| self.trash.purge_expired(deleted_before, BATCH, &stamp)).await?;
+        let changed_before = now.saturating_sub(self.history_retention);
+        let changes = in_batches(|| self.log.purge_expired(changed_before, BATCH)).await?;
+        Ok(keys + sessions + revocations + counters + trash + changes)
     }
 
     /// Rebuilds the texts for the search of the tasks that an earlier version has written, such as the instances

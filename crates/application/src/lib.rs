@@ -4,6 +4,8 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`tasks`] | [`TaskService`](tasks::TaskService): create, read, change, delete and export one's tasks |
+//! | [`change_log`] | [`ChangeLog`](change_log::ChangeLog), [`Trash`](change_log::Trash): what changed, and deleted tasks |
+//! | [`change_streams`] | [`ChangeStreams`](change_streams::ChangeStreams): wakes clients whose log grows |
 //! | [`accounts`] | [`AccountService`](accounts::AccountService): register, log in, refresh tokens, leave |
 //! | [`administration`] | [`Administration`](administration::Administration): the use cases of operators |
 //! | [`import`] | [`Importer`](import::Importer): imports the rows of a file, all or none |
@@ -24,11 +26,11 @@
 //! A service is a struct of ports, and a program chooses the adapters:
 //!
 //! ```
-//! # use taskhold_application::{clock::SystemClock, ids::TimeOrderedIds, tasks::{TaskError, TaskService}};
-//! # use taskhold_domain::{task::{Description, TaskDraft, Title}, user::UserId};
+//! # use taskhold_application::{clock::SystemClock, ids::TimeOrderedIds, tasks::{TaskError, TaskPorts, TaskService}};
+//! # use taskhold_domain::{task::{Description, Details, TaskDraft, Title}, user::UserId};
 //! # use std::{num::NonZeroU64, sync::Arc};
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! let store = Arc::new(taskhold_testkit::memory::MemoryStore::default());
+//! let store = TaskPorts::of(Arc::new(taskhold_testkit::memory::MemoryStore::default()));
 //! let quota = NonZeroU64::new(1).expect("not zero");
 //! let tasks = TaskService::new(store, Arc::new(SystemClock), Arc::new(TimeOrderedIds), quota, quota);
 //!
@@ -37,6 +39,7 @@
 //!     title: Title::parse("Buy milk")?,
 //!     description: Description::default(),
 //!     completed: false,
+//!     details: Details::default(),
 //! };
 //! let task = tasks.create(&anna, draft.clone(), None).await?.outcome;
 //! assert_eq!(tasks.find(&anna, task.id).await?, task);
@@ -52,7 +55,10 @@ pub use taskhold_repository::{deadline, request};
 
 pub mod accounts;
 pub mod administration;
+pub mod change_log;
+pub mod change_streams;
 pub mod clock;
+mod feed;
 pub mod housekeeping;
 pub mod ids;
 pub mod import;

@@ -18,6 +18,8 @@ pub struct Identity {
     /// The session that this service issued the token to; `None` for tokens of another issuer, of an operator, and
     /// of earlier versions.
     pub session: Option<Uuid>,
+    /// When the token ceases to be valid; `None` if it never does.
+    pub expires: Option<Timestamp>,
 }
 
 /// Verifies tokens.

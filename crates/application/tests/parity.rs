@@ -7,10 +7,11 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use taskhold_application::ids::TimeOrderedIds;
-use taskhold_application::tasks::{Precondition, TaskError, TaskQuery, TaskService};
+use taskhold_application::tasks::{Precondition, TaskError, TaskPorts, TaskQuery, TaskService};
 use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::task::{Task, TaskChange, TaskId};
 use taskhold_domain::user::UserId;
+use taskhold_domain::zone::Zone;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::console::{Console, Operation, Outcome, Seen, recorded_cases, replay};
 use taskhold_testkit::memory::MemoryStore;
@@ -24,7 +25,7 @@ impl Service {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
         let tasks = TaskService::new(
-            Arc::new(MemoryStore::default()),
+            TaskPorts::of(Arc::new(MemoryStore::default())),
             clock.clone(),
             Arc::new(TimeOrderedIds),
             NonZeroU64::MAX,
@@ -56,7 +57,7 @@ impl Console for Service {
             let id = TaskId::parse(id).expect("an id from this service");
             one(self
                 .tasks
-                .change(&owner, id, &change, &Precondition::None, None)
+                .change(&owner, id, &change, &Precondition::None, Zone::UTC, None)
                 .await
                 .map(|written| written.outcome))
         };
@@ -113,7 +114,7 @@ fn input(title: &str, description: Option<&str>) -> TaskInput {
     TaskInput {
         title: Member::Given(title.to_owned()),
         description: description.map_or(Member::Absent, |text| Member::Given(text.to_owned())),
-        completed: Member::Absent,
+        ..TaskInput::default()
     }
 }
 

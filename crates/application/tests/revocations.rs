@@ -55,6 +55,7 @@ async fn revocation_during_refresh_stays_in_effect() {
         user: anna.clone(),
         issued: Some(clock.now()),
         session: None,
+        expires: None,
     };
     clock.advance(1);
     // Its time is from before the cache reads the store, and it is stored afterwards.
@@ -113,6 +114,7 @@ async fn idle_cache_reads_nothing_and_is_current_for_the_next_request() {
         user: anna.clone(),
         issued: Some(clock.now()),
         session: None,
+        expires: None,
     };
     let refresh = async |times: u32| {
         for _ in 0..times {
@@ -160,6 +162,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
         user: user(name),
         issued,
         session: None,
+        expires: None,
     };
     let (anna, bob) = (user("anna"), user("bob"));
     let stolen = token("anna", Some(clock.now()));
@@ -173,6 +176,10 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
         revocations: store.clone(),
         rate_limits: store.clone(),
         search: store.clone(),
+        trash: store.clone(),
+        trash_retention: 30 * DAY,
+        log: store.clone(),
+        history_retention: 30 * DAY,
         max_token_lifetime,
         clock: clock.clone(),
     };

@@ -13,7 +13,7 @@ use taskhold_infrastructure::db::session::{MaintenanceSession, copy_text};
 use crate::contents::{Contents, TableDigest, contents, difference};
 use crate::error::BackupError;
 use crate::make::migrations;
-use crate::restore::{execute, migrate, occupied};
+use crate::restore::{execute, migrate, occupied, renew_epochs};
 use crate::rows::{Row, Value, rows};
 use crate::table::{TABLES, Table};
 
@@ -65,6 +65,7 @@ pub async fn copy(
             "what was read back is not what was copied: {difference}"
         )));
     }
+    renew_epochs(&mut to).await?;
     execute(&mut to, "COMMIT", failed).await?;
     to.close().await;
     from.close().await;

@@ -148,6 +148,19 @@ pub(crate) async fn migrate(store: &ConnectOptions) -> Result<usize, BackupError
     Ok(migrated)
 }
 
+/// Gives every change log a new epoch, so that no client takes a cursor from before for one of the same changes.
+pub(crate) async fn renew_epochs(session: &mut MaintenanceSession) -> Result<(), BackupError> {
+    let sql = match session {
+        MaintenanceSession::Postgres(_) => {
+            "UPDATE feeds SET epoch = 1 + CAST(random() * 9007199254740991 AS bigint)"
+        }
+        MaintenanceSession::Sqlite(_) => {
+            "UPDATE feeds SET epoch = 1 + (random() & 9007199254740991)"
+        }
+    };
+    execute(session, sql, "renew the epochs of the change logs").await
+}
+
 pub(crate) async fn execute(
     session: &mut MaintenanceSession,
     sql: &str,

@@ -8,9 +8,12 @@ use crate::query::on_either;
 
 /// The tables of the schema, each after those that it refers to; a test compares them with a migrated
 /// store.
-pub const TABLES: [&str; 7] = [
+pub const TABLES: [&str; 10] = [
     "users",
     "tasks",
+    "feeds",
+    "changes",
+    "trash",
     "idempotency_keys",
     "refresh_tokens",
     "revocations",

@@ -34,7 +34,7 @@ fn input(title: &str, description: &str) -> TaskInput {
     TaskInput {
         title: Member::Given(title.to_owned()),
         description: Member::Given(description.to_owned()),
-        completed: Member::Absent,
+        ..TaskInput::default()
     }
 }
 

@@ -7,7 +7,7 @@
 mod parsed_time;
 
 use crate::input::{Member, TaskInput};
-use crate::task::{Task, TaskDraft, TaskId, Version};
+use crate::task::{Position, Task, TaskDraft, TaskId, Version};
 use crate::timestamp::Timestamp;
 use crate::user::{UserId, UserIdError};
 use crate::violation::Violations;
@@ -67,6 +67,12 @@ pub enum RowError {
     /// The owner breaks a rule.
     #[error(transparent)]
     Owner(#[from] UserIdError),
+    /// The position is none.
+    #[error(
+        "position must be up to {} ASCII letters and digits, as Taskhold writes them",
+        Position::MAX_LENGTH
+    )]
+    Position,
     /// A time cannot be parsed.
     #[error("{member} {error}")]
     Time {
@@ -90,6 +96,10 @@ pub struct RowInput {
     pub created_at: Member<String>,
     /// When the task was last changed.
     pub updated_at: Member<String>,
+    /// When the task was completed.
+    pub completed_at: Member<String>,
+    /// The place among the tasks of the owner.
+    pub position: Member<String>,
 }
 
 /// The content of a valid row.
@@ -103,6 +113,10 @@ pub struct RowTask {
     pub created_at: Option<ParsedTime>,
     /// When the task was last changed, if the row says so.
     pub updated_at: Option<ParsedTime>,
+    /// When the task was completed, if the row says so.
+    pub completed_at: Option<ParsedTime>,
+    /// The place among the tasks of the owner, if the row names one.
+    pub position: Option<Position>,
 }
 
 impl RowInput {
@@ -114,6 +128,8 @@ impl RowInput {
             owner,
             created_at,
             updated_at,
+            completed_at,
+            position,
         } = self;
         if task.title == Member::Absent {
             task.title = content;
@@ -125,10 +141,18 @@ impl RowInput {
             Member::WrongType => return Err(UserIdError::Empty.into()),
         };
         Ok(RowTask {
-            draft: task.into_draft()?,
+            draft: task.into_stored_draft()?,
             owner,
             created_at: time("created_at", created_at)?,
             updated_at: time("updated_at", updated_at)?,
+            completed_at: time("completed_at", completed_at)?,
+            position: match position {
+                Member::Absent | Member::Null => None,
+                Member::Given(position) => {
+                    Some(Position::parse(position).map_err(|_| RowError::Position)?)
+                }
+                Member::WrongType => return Err(RowError::Position),
+            },
         })
     }
 }
@@ -196,7 +220,8 @@ impl NativeRow {
 }
 
 impl RowTask {
-    /// Converts the row to a task. A missing time becomes `now`, and `zone` converts local times. The last
+    /// Converts the row to a task. A missing time becomes `now`, a missing position that of the creation, and `zone`
+    /// converts local times. The last
     /// change is not before the creation.
     #[must_use]
     pub fn task(
@@ -207,15 +232,19 @@ impl RowTask {
         now: Timestamp,
         zone: impl Fn(LocalDateTime) -> Timestamp,
     ) -> Task {
-        let instant = |time: Option<ParsedTime>| match time {
-            None => now,
-            Some(ParsedTime::Instant(instant)) => instant,
-            Some(ParsedTime::Local(local)) => zone(local),
+        let instant = |time| match time {
+            ParsedTime::Instant(instant) => instant,
+            ParsedTime::Local(local) => zone(local),
         };
-        let created_at = instant(self.created_at);
+        let created_at = self.created_at.map_or(now, instant);
+        let is_completed = self.draft.completed;
+        let position = self.position;
+        let position = position.unwrap_or_else(|| Position::of_creation(created_at));
         Task {
+            position,
             version,
-            updated_at: instant(self.updated_at).max(created_at),
+            updated_at: self.updated_at.map_or(now, instant).max(created_at),
+            completed_at: self.completed_at.filter(|_| is_completed).map(instant),
             ..Task::create(id, owner, self.draft, created_at)
         }
     }

@@ -3,13 +3,15 @@
 //! Each type takes the members as they were given and reports every broken rule at once.
 
 mod account;
+mod quick_add;
 mod task;
 
 pub use self::account::{
     Credentials, CredentialsInput, PasswordChange, PasswordChangeInput, Registration,
     RegistrationInput,
 };
-pub use self::task::TaskInput;
+pub use self::quick_add::{QuickText, QuickTextInput};
+pub use self::task::{DetailsInput, MoveInput, TaskInput};
 
 /// A member of an input, before its rules are checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Serialization of tasks and their parts with serde, if the feature `serde` is on.
 //!
-//! A text, an id and an instant are strings, and a version is a number; what breaks a rule cannot be deserialized.
-//! A [`Task`](crate::task::Task) has the names of the HTTP API, so a task of the API can be read as well; its
-//! version is then the first one.
+//! A text, a priority, a position, an id, a time zone and an instant are strings, tags are an array of strings, and a
+//! version is a number; a value that breaks a rule cannot be deserialized. A [`Task`](crate::task::Task) has the names
+//! of the HTTP API, so a task of the API can be read as well; its version is then the first one. A due date is written
+//! with the wall time that was asked for ([`Due::to_stored`]); a due date of the API can be read as well.
 //!
 //! ```
 //! use taskhold_domain::task::Task;
@@ -22,9 +23,12 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::task::{Description, TaskId, Title, Version};
+use crate::task::{
+    Description, Due, Position, Priority, Repeat, RepeatFrom, Tag, Tags, TaskId, Title, Version,
+};
 use crate::timestamp::Timestamp;
 use crate::user::UserId;
+use crate::zone::Zone;
 
 macro_rules! as_text {
     ($($type:ty)+) => {$(
@@ -42,7 +46,31 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(Title Description UserId TaskId Timestamp);
+as_text!(Title Description Priority Position Repeat RepeatFrom Tag UserId TaskId Timestamp Zone);
+
+impl Serialize for Tags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(Vec::<String>::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Due {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_stored())
+    }
+}
+
+impl<'de> Deserialize<'de> for Due {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_stored(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
 
 impl Serialize for Version {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -56,17 +84,29 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
+/// Reads a member that is given, null included, so that null is told from a missing member.
+pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, from_value, json, to_value};
 
-    use crate::task::{Completion, Revision, Task, TaskChange, TaskDraft};
+    use crate::task::{
+        Completion, Due, Position, Priority, Revision, Tags, Task, TaskChange, TaskDraft,
+    };
 
     fn task() -> Value {
         json!({
             "id": "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f", "title": " Молоко ", "description": "2 l",
             "completed": true, "version": 7, "created_at": "0001-01-01T00:00:00.000000Z",
             "updated_at": "2026-01-02T09:30:02.323456Z", "user_id": "anna",
+            "completed_at": "2026-01-02T09:30:02.323456Z", "position": "V", "due": "2026-01-03", "priority": "high",
+            "tags": ["home"],
+            "repeat": "FREQ=DAILY", "repeat_from": "completion",
         })
     }
 
@@ -91,6 +131,37 @@ mod tests {
             from_value::<TaskChange>(json!({})).unwrap(),
             TaskChange::default()
         );
+    }
+
+    #[test]
+    fn priorities_positions_and_tags_are_serialized_as_texts() {
+        let priority = to_value(Priority::High).unwrap();
+        assert_eq!(priority, json!("high"));
+        assert_eq!(from_value::<Priority>(priority).unwrap(), Priority::High);
+        assert!(from_value::<Priority>(json!("High")).is_err());
+
+        let position = to_value(Position::default()).unwrap();
+        assert_eq!(
+            from_value::<Position>(position).unwrap(),
+            Position::default()
+        );
+        assert!(from_value::<Position>(json!("-")).is_err());
+
+        let tags: Tags = from_value(json!(["Home", "garden", "HOME"])).unwrap();
+        assert_eq!(to_value(tags).unwrap(), json!(["Home", "garden"]));
+        let error = from_value::<Tags>(json!(["Home", ""])).unwrap_err();
+        assert_eq!(error.to_string(), "Task tag must not be empty (tags[1])");
+    }
+
+    #[test]
+    fn due_dates_are_read_as_stored_and_as_shown() {
+        let shown = "2026-10-25T02:30:00+01:00[Europe/Berlin]";
+        let due: Due = from_value(json!(shown)).unwrap();
+        assert_eq!(due.to_string(), shown);
+        let stored = json!("2026-10-25T02:30:00[Europe/Berlin][_fold=1]");
+        assert_eq!(to_value(&due).unwrap(), stored);
+        assert_eq!(from_value::<Due>(stored).unwrap(), due);
+        assert!(from_value::<Due>(json!("2026-10-25T02:30:00")).is_err());
     }
 
     #[test]

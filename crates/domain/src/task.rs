@@ -1,7 +1,15 @@
 //! Tasks and their changes. The operations and their effects are those of the original command-line app
 //! (the *console*).
 
+pub mod change_log;
 mod description;
+mod details;
+mod due;
+mod follow_up;
+mod position;
+mod priority;
+mod repeat;
+mod tags;
 mod title;
 
 use std::fmt;
@@ -10,6 +18,13 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 pub use self::description::{Description, DescriptionError};
+pub use self::details::{Details, DetailsChange};
+pub use self::due::{Due, DueError, DueKey, DueTime};
+pub use self::follow_up::FollowUp;
+pub use self::position::{Destination, NoRoom, Position, PositionError};
+pub use self::priority::{Priority, PriorityError};
+pub use self::repeat::{Repeat, RepeatError, RepeatFrom, RepeatFromError};
+pub use self::tags::{Tag, TagError, Tags, TagsError};
 pub use self::title::{Title, TitleError};
 use crate::timestamp::Timestamp;
 use crate::user::UserId;
@@ -37,6 +52,15 @@ pub struct Task {
     pub created_at: Timestamp,
     /// When the task was last changed; initially `created_at`.
     pub updated_at: Timestamp,
+    /// When the task was completed; `None` if it is open, or if nobody recorded the time.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub completed_at: Option<Timestamp>,
+    /// The place among the tasks of the owner; that [of its creation](Position::of_creation) until it is moved.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub position: Position,
+    /// Due date, priority and tags, which the console does not have.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub details: Details,
 }
 
 /// The parts of a new task that its owner decides.
@@ -51,6 +75,9 @@ pub struct TaskDraft {
     /// `true` if the task is done already.
     #[cfg_attr(feature = "serde", serde(default))]
     pub completed: bool,
+    /// Due date, priority and tags.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub details: Details,
 }
 
 /// A change of a task as a value: [`Task::apply`] applies it in memory, and a store can
@@ -64,6 +91,15 @@ pub struct TaskChange {
     pub description: Option<Description>,
     /// The change of the `completed` flag.
     pub completion: Option<Completion>,
+    /// The new place among the tasks of the owner.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub position: Option<Position>,
+    /// The new details.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub details: DetailsChange,
 }
 
 /// A change of the `completed` flag.
@@ -75,6 +111,8 @@ pub enum Completion {
     Set(bool),
     /// Inverts the flag.
     Toggle,
+    /// Sets the flag, and when it was set: an undo of a reopening brings the time of the completion back.
+    At(Timestamp),
 }
 
 impl Task {
@@ -90,6 +128,9 @@ impl Task {
             version: Version::FIRST,
             created_at: now,
             updated_at: now,
+            completed_at: draft.completed.then_some(now),
+            position: Position::of_creation(now),
+            details: draft.details,
         }
     }
 
@@ -109,6 +150,8 @@ impl Task {
             title,
             description,
             completion,
+            position,
+            details,
         } = change;
         if let Some(title) = title {
             self.title.clone_from(title);
@@ -116,11 +159,22 @@ impl Task {
         if let Some(description) = description {
             self.description.clone_from(description);
         }
+        let was_completed = self.completed;
         match completion {
             Some(Completion::Set(completed)) => self.completed = *completed,
             Some(Completion::Toggle) => self.completed = !self.completed,
+            Some(Completion::At(_)) => self.completed = true,
             None => {}
         }
+        if let Some(Completion::At(time)) = completion {
+            self.completed_at = Some(*time);
+        } else if self.completed != was_completed {
+            self.completed_at = self.completed.then_some(now);
+        }
+        if let Some(position) = position {
+            self.position.clone_from(position);
+        }
+        details.apply(&mut self.details);
         self.updated_at = now.strictly_after(self.updated_at);
         self.version = self.version.next();
     }
@@ -133,7 +187,7 @@ impl TaskChange {
         Self {
             title: Some(title),
             description: Some(description),
-            completion: None,
+            ..Self::default()
         }
     }
 
@@ -142,6 +196,15 @@ impl TaskChange {
     pub fn complete(completed: bool) -> Self {
         Self {
             completion: Some(Completion::Set(completed)),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the place among the tasks of the owner.
+    #[must_use]
+    pub fn move_to(position: Position) -> Self {
+        Self {
+            position: Some(position),
             ..Self::default()
         }
     }

@@ -1,18 +1,12 @@
-//! Traits of the standard library for the types that wrap a text.
+//! Traits of the standard library for the types that wrap or name a text.
 
-/// Implements `Display`, `AsRef<str>`, `FromStr` and `TryFrom<String>` by `as_str` and `parse`.
-macro_rules! text_traits {
-    ($type:ident, $error:ty) => {
+/// Implements `Display` by the method that returns the text, and `FromStr` by `parse`.
+macro_rules! name_traits {
+    ($type:ident, $error:ty, $text:ident) => {
         impl std::fmt::Display for $type {
-            /// Writes the text as it was given.
+            /// Writes the text that `parse` reads.
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl AsRef<str> for $type {
-            fn as_ref(&self) -> &str {
-                self.as_str()
+                f.pad(self.$text())
             }
         }
 
@@ -21,6 +15,19 @@ macro_rules! text_traits {
 
             fn from_str(raw: &str) -> Result<Self, Self::Err> {
                 Self::parse(raw)
+            }
+        }
+    };
+}
+
+/// Implements `Display`, `AsRef<str>`, `FromStr` and `TryFrom<String>` by `as_str` and `parse`.
+macro_rules! text_traits {
+    ($type:ident, $error:ty) => {
+        $crate::text::name_traits!($type, $error, as_str);
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                self.as_str()
             }
         }
 
@@ -34,7 +41,7 @@ macro_rules! text_traits {
     };
 }
 
-pub(crate) use text_traits;
+pub(crate) use {name_traits, text_traits};
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,15 @@
 use std::fmt;
 
 use crate::account::{DisplayNameError, EmailError, PasswordError};
-use crate::task::{DescriptionError, TitleError};
+use crate::quick_add::FieldError;
+use crate::task::{
+    DescriptionError, DueError, PriorityError, RepeatError, RepeatFromError, TagsError, TitleError,
+};
+use crate::zone::ZoneError;
 
 /// A broken rule. It is displayed as a message for people: that of the original command-line app (the
 /// *console*) if it has the rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// The title breaks a rule.
     #[error(transparent)]
@@ -18,6 +22,45 @@ pub enum Violation {
     /// `completed` is not a boolean.
     #[error("Task completed status must be a boolean")]
     CompletedNotBoolean,
+    /// The due date breaks a rule.
+    #[error(transparent)]
+    Due(#[from] DueError),
+    /// The priority is none.
+    #[error(transparent)]
+    Priority(#[from] PriorityError),
+    /// The tags break a rule.
+    #[error(transparent)]
+    Tags(#[from] TagsError),
+    /// The rule by which the task repeats breaks one of its own.
+    #[error(transparent)]
+    Repeat(#[from] RepeatError),
+    /// The task would repeat, but has no due date.
+    #[error("Task repeat needs a due date")]
+    RepeatWithoutDue,
+    /// What the rule counts from is none of the known.
+    #[error(transparent)]
+    RepeatFrom(#[from] RepeatFromError),
+    /// The text of a quick add is missing, or it is no string, or it has nothing but white space.
+    #[error("Text must be a non-empty string")]
+    QuickTextMissing,
+    /// There is no such time zone.
+    #[error("Time zone must be a known one: {0}")]
+    TimeZone(#[from] ZoneError),
+    /// The time zone is not a string.
+    #[error("Time zone must be a string")]
+    TimeZoneNotText,
+    /// The fields that a quick add is not to set are not a list of such fields.
+    #[error(transparent)]
+    Except(#[from] FieldError),
+    /// `dry_run` is not a boolean.
+    #[error("Dry run must be a boolean")]
+    DryRunNotBoolean,
+    /// A move names no destination, or two.
+    #[error("Task move must have exactly one of the members before and after")]
+    NotOneDestination,
+    /// The member of a move is not the id of a task.
+    #[error("Task {0} must be the id of a task or null")]
+    NotNeighbour(&'static str),
     /// The e-mail address breaks a rule.
     #[error(transparent)]
     Email(EmailError),
@@ -40,31 +83,41 @@ pub enum Violation {
     #[error(transparent)]
     Name(DisplayNameError),
     /// A merge patch names no member of a task.
-    #[error("Task patch must have at least one of title, description and completed")]
+    #[error("Task patch must have at least one member, such as title, description or completed")]
     EmptyPatch,
 }
 
 impl Violation {
     /// Returns the member that breaks the rule, or `None` if the input as a whole does.
     #[must_use]
-    pub fn field(self) -> Option<&'static str> {
+    pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Title(_) => Some("title"),
             Self::Description(_) => Some("description"),
             Self::CompletedNotBoolean => Some("completed"),
+            Self::Due(_) => Some("due"),
+            Self::Priority(_) => Some("priority"),
+            Self::Tags(_) => Some("tags"),
+            Self::Repeat(_) | Self::RepeatWithoutDue => Some("repeat"),
+            Self::RepeatFrom(_) => Some("repeat_from"),
+            Self::QuickTextMissing => Some("text"),
+            Self::TimeZone(_) | Self::TimeZoneNotText => Some("timezone"),
+            Self::Except(_) => Some("except"),
+            Self::DryRunNotBoolean => Some("dry_run"),
             Self::Email(_) => Some("email"),
             Self::Password(_) | Self::PasswordMissing => Some("password"),
             Self::NewPassword(_) => Some("new_password"),
             Self::CurrentPasswordMissing => Some("current_password"),
             Self::RefreshTokenMissing => Some("refresh_token"),
             Self::Name(_) => Some("name"),
-            Self::EmptyPatch => None,
+            Self::NotNeighbour(field) => Some(field),
+            Self::EmptyPatch | Self::NotOneDestination => None,
         }
     }
 }
 
 /// All rules that an input breaks, at least one, in the order of the checks: title, description,
-/// completed. It is displayed as the first.
+/// completed, and then the details. It is displayed as the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violations {
     first: Violation,
@@ -85,19 +138,19 @@ impl Violations {
     }
 
     pub(crate) fn followed_by(mut self, later: &Self) -> Self {
-        self.rest.extend(later.iter());
+        self.rest.extend(later.iter().cloned());
         self
     }
 
     /// Returns the first broken rule.
     #[must_use]
-    pub fn first(&self) -> Violation {
-        self.first
+    pub fn first(&self) -> &Violation {
+        &self.first
     }
 
     /// Returns the broken rules in the order of the checks.
-    pub fn iter(&self) -> impl Iterator<Item = Violation> {
-        std::iter::once(self.first).chain(self.rest.iter().copied())
+    pub fn iter(&self) -> impl Iterator<Item = &Violation> {
+        std::iter::once(&self.first).chain(&self.rest)
     }
 }
 

@@ -14,22 +14,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskhold_domain::task::{Task, TaskChange, TaskId};
+use taskhold_domain::task::change_log::{ChangeAuthor, ChangeSeq, ChangeStamp};
+use taskhold_domain::task::{Destination, FollowUp, Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use taskhold_domain::zone::Zone;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::{
-    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
+    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats, TaskWrite,
 };
+use taskhold_repository::written::Written;
 
 use self::batcher::{BatchOutcome, Batcher, Responses};
 use self::pages::NewestPage;
-use self::writes::{Completion, Removal};
+use self::writes::{Addition, Completion, Removal};
 use crate::db::Database;
 use crate::db::error::Failure;
 use crate::db::retry::{ATTEMPT_TIMEOUT, Call, Idempotence, PriorAttempt, count_retry};
 use crate::entities::task::TaskRow;
+use crate::repositories::tasks::logged::{LoggedRow, written};
 use crate::repositories::tasks::page;
 
 /// The most pages in one batch: a page has many rows.
@@ -52,9 +56,9 @@ pub struct Batched {
 
 struct PostgresBatchers {
     pages: Batcher<NewestPage, Vec<TaskRow>>,
-    additions: Batcher<Task, ()>,
-    completions: Batcher<Completion, Option<TaskRow>>,
-    removals: Batcher<Removal, bool>,
+    additions: Batcher<Addition, ChangeSeq>,
+    completions: Batcher<Completion, Option<LoggedRow>>,
+    removals: Batcher<Removal, Option<ChangeSeq>>,
 }
 
 /// Returns the task repository of a database: one that batches at most `batch_size` calls, or the database
@@ -151,15 +155,16 @@ where
 
 #[async_trait]
 impl TaskRepository for Batched {
-    async fn add(&self, task: &Task) -> Result<(), StoreError> {
+    async fn add(&self, task: &Task, by: &ChangeAuthor) -> Result<ChangeSeq, StoreError> {
         let Some(batchers) = &self.postgres else {
-            return self.database.add(task).await;
+            return self.database.add(task, by).await;
         };
         let call = self.database.admit("tasks.add")?;
-        let outcome = batchers.additions.submit(task.clone()).await;
+        let request = (task.clone(), by.clone());
+        let outcome = batchers.additions.submit(request).await;
         match self.response_or_call(call, Idempotence::IdempotentWrite, outcome)? {
-            Answer::Response(()) => Ok(()),
-            Answer::Alone(call) => self.database.add_task(call, task).await,
+            Answer::Response(seq) => Ok(seq),
+            Answer::Alone(call) => self.database.add_task(call, task, by).await,
         }
     }
 
@@ -188,31 +193,62 @@ impl TaskRepository for Batched {
         self.database.count(owner).await
     }
 
+    async fn stats(
+        &self,
+        owner: &UserId,
+        now: Timestamp,
+        zone: &Zone,
+    ) -> Result<TaskStats, StoreError> {
+        self.database.stats(owner, now, zone).await
+    }
+
     async fn change(
         &self,
         owner: &UserId,
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
-        now: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
-        let completion = Completion::of(owner, id, change, precondition, now);
+        follow_up: Option<&FollowUp>,
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        let database = &self.database;
+        let completion = Completion::of(owner, id, change, precondition, stamp);
         let (Some(batchers), Some(request)) = (&self.postgres, completion) else {
-            return self
-                .database
-                .change(owner, id, change, precondition, now)
+            return database
+                .change(owner, id, change, precondition, follow_up, stamp)
                 .await;
         };
-        let call = self.database.admit("tasks.change")?;
+        let call = database.admit("tasks.change")?;
         let outcome = batchers.completions.submit(request).await;
-        match self.response_or_call(call, Idempotence::NonIdempotentWrite, outcome)? {
-            Answer::Response(row) => Ok(row.map(|row| row.into_task(owner.clone())).transpose()?),
+        let changed = match self.response_or_call(call, Idempotence::NonIdempotentWrite, outcome)? {
+            Answer::Response(row) => written(row, owner)?,
             Answer::Alone(call) => {
-                self.database
-                    .change_task(call, owner, id, change, precondition, now)
+                database
+                    .change_task(call, owner, id, change, precondition, stamp)
+                    .await?
+            }
+        };
+        match changed {
+            None => {
+                database
+                    .complete_task(owner, id, change, precondition, follow_up, stamp)
                     .await
             }
+            changed => Ok(changed),
         }
+    }
+
+    async fn move_to(
+        &self,
+        owner: &UserId,
+        id: TaskId,
+        to: Destination,
+        precondition: &Precondition,
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        self.database
+            .move_to(owner, id, to, precondition, stamp)
+            .await
     }
 
     async fn remove(
@@ -220,17 +256,19 @@ impl TaskRepository for Batched {
         owner: &UserId,
         id: TaskId,
         precondition: &Precondition,
-    ) -> Result<bool, StoreError> {
+        stamp: &ChangeStamp,
+    ) -> Result<Option<ChangeSeq>, StoreError> {
         let (Some(batchers), Precondition::None) = (&self.postgres, precondition) else {
-            return self.database.remove(owner, id, precondition).await;
+            return self.database.remove(owner, id, precondition, stamp).await;
         };
         let call = self.database.admit("tasks.remove")?;
-        let outcome = batchers.removals.submit((owner.clone(), id)).await;
+        let request = (owner.clone(), id, stamp.clone());
+        let outcome = batchers.removals.submit(request).await;
         match self.response_or_call(call, Idempotence::IdempotentWrite, outcome)? {
             Answer::Response(removed) => Ok(removed),
             Answer::Alone(call) => {
                 self.database
-                    .remove_task(call, owner, id, precondition)
+                    .remove_task(call, owner, id, precondition, stamp)
                     .await
             }
         }
@@ -241,10 +279,10 @@ impl TaskRepository for Batched {
         owner: &UserId,
         request: &KeyedRequest,
         write: &TaskWrite,
-        now: Timestamp,
+        stamp: &ChangeStamp,
     ) -> Result<IdempotentOutcome, StoreError> {
         self.database
-            .write_idempotent(owner, request, write, now)
+            .write_idempotent(owner, request, write, stamp)
             .await
     }
 

@@ -8,6 +8,7 @@
 //! | `pool`, `connection` | connections to PostgreSQL, and the connection of one call |
 //! | `transaction` | transactions on PostgreSQL |
 //! | `sqlite`, `sqlite_writer`, `writer_connection` | connections to a SQLite file, and its one writer |
+//! | `due_dates` | due dates that orders compare, where they were not computed with this time zone database |
 //! | `cancel_token` | cancellation of queued requests |
 //! | [`lock`] | the lock of the process that serves a SQLite file |
 //! | [`migrations`] | schema migrations |
@@ -19,6 +20,7 @@ pub(crate) mod cancel_token;
 pub mod connect;
 pub(crate) mod connection;
 mod database;
+mod due_dates;
 pub(crate) mod error;
 pub mod lock;
 pub mod migrations;

@@ -1,5 +1,7 @@
 //! The rows of the tables, and the statements that several repositories share.
 
+pub(crate) mod change;
+pub(crate) mod details;
 pub(crate) mod idempotency_key;
 pub(crate) mod rate_limit;
 pub(crate) mod revocation;

@@ -25,13 +25,13 @@ use crate::db::tables::{self, MisplacedTables, quoted};
 use crate::files::with_suffix;
 use crate::url::DatabaseKind;
 
-/// How long connecting to a server may take at most: a diagnosis is wanted now.
+/// The longest time to connect to a server: a diagnosis is wanted now.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an answer of a server may take.
+/// The longest time that an answer of a server may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the pages of a SQLite file are checked: enough for some gigabytes.
+/// The longest time for which the pages of a SQLite file are checked: enough for some gigabytes.
 const INTEGRITY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many of SQLite's instructions run between two readings of the clock.
+/// The number of SQLite's instructions between two readings of the clock.
 const INSTRUCTIONS: i32 = 10_000;
 /// The oldest PostgreSQL that still gets fixes (as of November 2026), by its major version.
 const OLDEST_MAINTAINED: i64 = 14;
@@ -71,33 +71,33 @@ impl From<sqlx::Error> for InspectionError {
     }
 }
 
-/// Which program answers, and whether the service can work with the store.
+/// The program that answers, and the conditions under which the service can work with the store.
 #[derive(Debug)]
 pub struct StoreState {
     /// The name of the program and its version.
     pub version: String,
-    /// Whether that version still gets fixes.
+    /// `true` if that version still gets fixes.
     pub is_maintained: bool,
-    /// Whether the store takes writes.
+    /// `true` if the store takes writes.
     pub takes_writes: bool,
     /// The encoding of a PostgreSQL database, if not every text can be stored in it.
     pub wrong_encoding: Option<String>,
-    /// Whether a restore is going on, or was cut off.
+    /// `true` if a restore is going on, or was cut off.
     pub is_half_restored: bool,
 }
 
-/// What a check of all pages of a SQLite file found.
+/// The result of a check of all pages of a SQLite file.
 #[derive(Debug)]
 pub enum Integrity {
     /// Every page is valid.
     Valid,
     /// No damage within so long, which was too short for the whole file.
     Unfinished(Duration),
-    /// What is wrong.
+    /// A description of the damage.
     Damaged(String),
 }
 
-/// What rows of either store can be read as: a tuple.
+/// A tuple as which rows of either store can be read.
 trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
 
 impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
@@ -305,7 +305,7 @@ impl Inspector {
     }
 }
 
-/// Whether SQLite could not make sense of the page that it was reading.
+/// Returns whether SQLite could not make sense of the page that it was reading.
 fn is_damage(error: &sqlx::Error) -> bool {
     const CORRUPT: u32 = 11;
     const NOT_A_DATABASE: u32 = 26;

@@ -1,5 +1,6 @@
 //! The storage ports, implemented for [`Database`](crate::db::Database): a file for each port.
 
+pub(crate) mod change_log;
 mod health;
 mod idempotency;
 mod import;
@@ -8,4 +9,5 @@ mod revocations;
 mod search;
 mod sessions;
 pub(crate) mod tasks;
+mod trash;
 mod users;

@@ -14,7 +14,7 @@ use url::Url;
 
 use self::parameters::Parameters;
 
-/// Where the database is. Its `Debug` and `Display` never show a password.
+/// The location of a database. Its `Debug` and `Display` never show a password.
 #[derive(Clone)]
 pub struct DatabaseUrl(Location);
 
@@ -80,7 +80,7 @@ pub enum DatabaseUrlError {
     Unsupported {
         /// The parameter.
         name: String,
-        /// What to do.
+        /// The thing to do instead.
         advice: &'static str,
     },
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskhold_domain::task::Task;
+use taskhold_domain::task::change_log::ChangeSeq;
 use taskhold_domain::timestamp::Timestamp;
 
 use crate::error::StoreError;
+use crate::written::Written;
 
 /// How long a key and its outcome are kept.
 pub const RETENTION: Duration = Duration::from_hours(24);
@@ -75,11 +77,22 @@ pub struct KeyedRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdempotentOutcome {
     /// The write was done; the task after it, if there is one.
-    Done(Option<Task>),
-    /// The write was done by an earlier request; the task after it.
-    Replayed(Option<Task>),
+    Done(Written<Option<Task>>),
+    /// The write was done by an earlier request.
+    Replayed {
+        /// The task after it.
+        task: Option<Task>,
+        /// The number of the change; `None` if an earlier version of the service made it.
+        seq: Option<ChangeSeq>,
+        /// The follow-up that it has added, as it was then.
+        next: Option<Box<Task>>,
+    },
     /// There is no task that the write applies to; the key stays free.
     Missed,
+    /// The change cannot be undone, since a field that it changed has changed again; the key stays free.
+    UndoConflict(Box<Task>),
+    /// The deletion cannot be undone, since the owner may have no further task; the key stays free.
+    QuotaExceeded,
     /// The key belongs to another request; nothing was done.
     KeyReused,
     /// A request with this key is in progress; nothing was done.

@@ -25,8 +25,8 @@
 //! Use cases depend on a port, and never on an adapter:
 //!
 //! ```
+//! use taskhold_domain::task::change_log::ChangeStamp;
 //! use taskhold_domain::task::{TaskChange, TaskId};
-//! use taskhold_domain::timestamp::Timestamp;
 //! use taskhold_domain::user::UserId;
 //! use taskhold_repository::error::StoreError;
 //! use taskhold_repository::tasks::{Precondition, TaskRepository};
@@ -36,14 +36,15 @@
 //!     tasks: &dyn TaskRepository,
 //!     owner: &UserId,
 //!     id: TaskId,
-//!     now: Timestamp,
+//!     stamp: &ChangeStamp,
 //! ) -> Result<bool, StoreError> {
 //!     let change = TaskChange::complete(true);
-//!     let task = tasks.change(owner, id, &change, &Precondition::None, now).await?;
+//!     let task = tasks.change(owner, id, &change, &Precondition::None, None, stamp).await?;
 //!     Ok(task.is_some())
 //! }
 //! ```
 
+pub mod change_log;
 pub mod deadline;
 pub mod error;
 pub mod health;
@@ -56,4 +57,6 @@ pub mod revocations;
 pub mod search;
 pub mod sessions;
 pub mod tasks;
+pub mod trash;
 pub mod users;
+pub mod written;

@@ -177,6 +177,7 @@ impl Claims {
                 user,
                 issued,
                 session,
+                expires: Some(expires),
             }),
         }
     }

@@ -1,15 +1,25 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use taskhold_domain::user::UserId;
+use taskhold_domain::zone::{Zone, database_version};
 use taskhold_transfer::Format;
-use taskhold_transfer::zone::Zone;
 use url::Url;
 
 use crate::settings::Overridden;
+
+/// What `--version` prints after the name; `-V` prints only the first line.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{}\ntime zone database {}",
+        env!("CARGO_PKG_VERSION"),
+        database_version()
+    )
+});
 
 /// A to-do service that people trust with their tasks.
 ///
@@ -20,7 +30,7 @@ use crate::settings::Overridden;
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 3 done without the rows that were rejected, 78 wrong settings.
 #[derive(Debug, Parser)]
-#[command(name = "taskhold", bin_name = "taskhold", version)]
+#[command(name = "taskhold", bin_name = "taskhold", version, long_version = LONG_VERSION.as_str())]
 pub struct Cli {
     /// A folder whose default.toml and PROFILE.toml overlay the built-in ones [default: config, if it
     /// exists]

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `secret` | the secrets that tokens are signed with, and the keys of another issuer |
 //! | `listener` | the profile and the address |
-//! | `machine` | the limit of open files, `.env`, trusted proxies, the address of the metrics |
+//! | `machine` | the limit of open files, `.env`, trusted proxies, the address of the metrics, time zones |
 //! | `store` | the store, as it answers |
 //! | `postgres` | how a PostgreSQL server is set up, and the programs that backups of it need |
 //! | `files` | the SQLite file, the folder of backups, and free space |

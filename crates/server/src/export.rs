@@ -29,7 +29,7 @@ pub async fn export(settings: &Settings, options: &Export) -> anyhow::Result<()>
                 .with_context(|| format!("--output: cannot write {}", path.display()))?,
         ),
     };
-    let tasks = services::tasks(settings, &store);
+    let tasks = services::tasks(settings, services::task_ports(settings, &store));
     match &mut file {
         None if stdout().is_terminal() => {
             write(&tasks, &user.id, options, TerminalDocument(stdout().lock())).await?;
@@ -50,7 +50,7 @@ async fn write(
     options: &Export,
     out: impl Write,
 ) -> anyhow::Result<()> {
-    let mut writer = Writer::new(options.format.into(), options.timezone);
+    let mut writer = Writer::new(options.format.into(), options.timezone.clone());
     let mut out = BufWriter::new(out);
     let mut from = None;
     loop {

@@ -68,7 +68,7 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
         owner,
         owners,
         again: options.again,
-        to_instant: Box::new(move |local| zone.instant(local)),
+        to_instant: Box::new(move |local| zone.instant(local.as_civil())),
     };
     let now = SystemClock.now();
     let mut importer = Importer::new(run, Arc::new(TimeOrderedIds), import_options, now);

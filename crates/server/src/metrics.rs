@@ -53,6 +53,18 @@ pub fn start() -> anyhow::Result<Recorder> {
     );
     // There from the start, so that the first one is seen as a change.
     metrics::counter!("taskhold_login_failures_total").increment(0);
+    metrics::describe_counter!(
+        "taskhold_changes_appended_total",
+        "Writes of this instance that appended to a change log."
+    );
+    metrics::counter!("taskhold_changes_appended_total").increment(0);
+    metrics::describe_gauge!("taskhold_change_streams_open", "Open streams of changes.");
+    metrics::gauge!("taskhold_change_streams_open").set(0.0);
+    metrics::describe_counter!(
+        "taskhold_cursors_expired_total",
+        "Cursors of the change feed whose changes were no longer kept."
+    );
+    metrics::counter!("taskhold_cursors_expired_total").increment(0);
     metrics::describe_histogram!(
         "taskhold_store_call_duration_seconds",
         "Calls to the store, with their retries."

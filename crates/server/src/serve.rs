@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_server::ServerHandle;
 use anyhow::Context as _;
+use taskhold_application::change_streams::ChangeStreams;
 use taskhold_application::pseudonym::Pseudonym;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::reasons::reasons;
@@ -95,6 +96,7 @@ async fn serve_on(
     let mut services = services::api(&settings, tokens, secrets, database, &metrics);
     services.traces = export.map(|export| Arc::new(export) as _);
     let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
+    let streams = services.change_log.streams();
     // Logs at once why requests cannot be served, such as a schema that nobody has migrated.
     _ = readiness.check().await;
     let address = sockets.server.local_addr()?;
@@ -120,6 +122,10 @@ async fn serve_on(
     tokio::spawn(metrics::run_disk_loop(disks.collect()));
     tokio::spawn(background::run_housekeeping_loop(housekeeping));
     tokio::spawn(background::run_refresh_loop(revocations));
+    tokio::spawn({
+        let streams = Arc::clone(&streams);
+        async move { streams.run().await }
+    });
     let schedule = Schedule {
         store: settings.database.direct_options().clone(),
         folder: BackupFolder::new(settings.backup.folder),
@@ -129,6 +135,7 @@ async fn serve_on(
     tokio::spawn(stop_when_told(
         server.handle(),
         readiness,
+        streams,
         settings.server.drain_delay,
     ));
     let outcome = server.await.context("the server ended");
@@ -138,15 +145,21 @@ async fn serve_on(
     outcome
 }
 
-/// Waits for SIGTERM or Ctrl-C, then stops the server: it is not ready at once, and after `drain_delay` it
-/// accepts no new connections and finishes the requests in flight.
-async fn stop_when_told(server: ServerHandle, readiness: Arc<Readiness>, drain_delay: Duration) {
+/// Waits for SIGTERM or Ctrl-C, then stops the server: it is not ready and ends its streams at once, and after
+/// `drain_delay` it accepts no new connections and finishes the requests in flight.
+async fn stop_when_told(
+    server: ServerHandle,
+    readiness: Arc<Readiness>,
+    streams: Arc<ChangeStreams>,
+    drain_delay: Duration,
+) {
     if let Err(error) = stop_signal().await {
         tracing::error!(%error, "cannot listen to signals: only a kill will stop this service");
         return;
     }
     tracing::info!("stopping");
     readiness.drain();
+    streams.drain();
     tokio::time::sleep(drain_delay).await;
     server.stop(true).await;
 }

@@ -6,13 +6,15 @@ use taskhold_api::Services;
 use taskhold_api::metrics::Metrics;
 use taskhold_application::accounts::{AccountService, Lifetimes};
 use taskhold_application::administration::Administration;
+use taskhold_application::change_log::{ChangeLog, Trash};
+use taskhold_application::change_streams::ChangeStreams;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
-use taskhold_application::tasks::TaskService;
+use taskhold_application::tasks::{TaskPorts, TaskService};
 use taskhold_application::user_limit::UserLimit;
 use taskhold_infrastructure::{Database, batching};
 use taskhold_security::jwt::JwtTokens;
@@ -51,8 +53,14 @@ pub fn api(
         },
         registration: settings.auth.registration,
     };
+    let ports = TaskPorts {
+        streams: ChangeStreams::new(store.clone(), settings.streams),
+        ..task_ports(settings, database)
+    };
     Services {
-        tasks: tasks(settings, database),
+        tasks: tasks(settings, ports.clone()),
+        change_log: ChangeLog::new(ports.clone()),
+        trash: Trash::new(ports, clock.clone()),
         accounts,
         tokens,
         revocations,
@@ -72,10 +80,18 @@ pub fn api(
     }
 }
 
+/// Wires the storage ports of tasks to a database.
+pub fn task_ports(settings: &Settings, database: &Database) -> TaskPorts {
+    TaskPorts {
+        tasks: batching::task_repository(database, settings.database.batch_size),
+        ..TaskPorts::of(Arc::new(database.clone()))
+    }
+}
+
 /// Wires the use cases of tasks to a database.
-pub fn tasks(settings: &Settings, database: &Database) -> TaskService {
+pub fn tasks(settings: &Settings, ports: TaskPorts) -> TaskService {
     TaskService::new(
-        batching::task_repository(database, settings.database.batch_size),
+        ports,
         Arc::new(SystemClock),
         Arc::new(TimeOrderedIds),
         settings.tasks.max_per_user,
@@ -91,7 +107,11 @@ pub fn housekeeping(settings: &Settings, database: &Database) -> Housekeeping {
         sessions: store.clone(),
         revocations: store.clone(),
         rate_limits: store.clone(),
-        search: store,
+        search: store.clone(),
+        trash: store.clone(),
+        trash_retention: settings.tasks.trash_retention,
+        log: store,
+        history_retention: settings.tasks.history_retention,
         max_token_lifetime: settings.auth.revocation_retention,
         clock: Arc::new(SystemClock),
     }

@@ -24,6 +24,7 @@ use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_api::request_log::LeftOut;
 use taskhold_api::routes::endpoints;
+use taskhold_application::change_streams::StreamLimits;
 use taskhold_application::rate_limits::RateLimits;
 use url::Url;
 
@@ -97,6 +98,7 @@ pub struct Settings {
     pub limits: RateLimits,
     pub requests_per_user: NonZeroUsize,
     pub keys_per_user: NonZeroU64,
+    pub streams: StreamLimits,
     pub tasks: Tasks,
     pub metrics: Metrics,
     /// The requests that are left out of the log.
@@ -137,6 +139,10 @@ pub struct Cors {
 pub struct Tasks {
     #[serde(deserialize_with = "values::whole")]
     pub max_per_user: NonZeroU64,
+    #[serde(rename = "trash_days", deserialize_with = "values::days")]
+    pub trash_retention: Duration,
+    #[serde(rename = "history_days", deserialize_with = "values::days")]
+    pub history_retention: Duration,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +181,10 @@ struct LimitsSection {
     requests_per_user: NonZeroUsize,
     #[serde(deserialize_with = "values::whole")]
     keys_per_user: NonZeroU64,
+    #[serde(deserialize_with = "values::whole")]
+    streams_per_user: NonZeroUsize,
+    #[serde(deserialize_with = "values::whole")]
+    streams: NonZeroUsize,
     #[serde(deserialize_with = "values::whole")]
     login_requests_per_minute: NonZeroU32,
     #[serde(deserialize_with = "values::whole")]
@@ -260,6 +270,10 @@ impl Draft {
             },
             requests_per_user: limits.requests_per_user,
             keys_per_user: limits.keys_per_user,
+            streams: StreamLimits {
+                per_user: limits.streams_per_user,
+                all: limits.streams,
+            },
             tasks: self.sections.tasks,
             metrics: self.sections.metrics,
             left_out,

@@ -2,39 +2,45 @@
 //! [`store_contract!`](crate::store_contract) turns all of them into named tests of an adapter.
 
 pub mod accounts;
+pub mod change_log;
+mod fixtures;
 pub mod health;
 pub mod idempotency;
 pub mod import;
 pub mod owners;
+pub mod positions;
 pub mod queries;
 pub mod rate_limits;
+pub mod repeat;
 pub mod revocations;
 pub mod sessions;
 pub mod tasks;
+pub mod trash;
+pub mod undo;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use taskhold_domain::account::{Email, PasswordHash};
-use taskhold_domain::revocation::Revocation;
-use taskhold_domain::session::{PresentedToken, Rotation, Session, Successor, TokenHash};
-use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
-use taskhold_domain::timestamp::Timestamp;
-use taskhold_domain::user::{User, UserId};
+use taskhold_repository::change_log::ChangeLogRepository;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::IdempotencyKeyRepository;
 use taskhold_repository::import::ImportRepository;
 use taskhold_repository::rate_limits::RateLimitRepository;
-use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
+use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::sessions::SessionRepository;
-use taskhold_repository::tasks::{TaskQuery, TaskRepository};
+use taskhold_repository::tasks::TaskRepository;
+use taskhold_repository::trash::TrashRepository;
 use taskhold_repository::users::UserRepository;
-use uuid::Uuid;
+
+pub use self::fixtures::{try_add, try_change, try_remove};
 
 /// The storage ports of one empty store.
 pub struct Ports {
     /// Tasks.
     pub tasks: Arc<dyn TaskRepository>,
+    /// The change log.
+    pub change_log: Arc<dyn ChangeLogRepository>,
+    /// The trash.
+    pub trash: Arc<dyn TrashRepository>,
     /// Users.
     pub users: Arc<dyn UserRepository>,
     /// Sessions.
@@ -57,6 +63,8 @@ impl Ports {
     pub fn of<S>(store: S) -> Self
     where
         S: TaskRepository
+            + ChangeLogRepository
+            + TrashRepository
             + UserRepository
             + SessionRepository
             + RevocationRepository
@@ -69,6 +77,8 @@ impl Ports {
         let store = Arc::new(store);
         Self {
             tasks: store.clone(),
+            change_log: store.clone(),
+            trash: store.clone(),
             users: store.clone(),
             sessions: store.clone(),
             revocations: store.clone(),
@@ -114,6 +124,7 @@ macro_rules! store_contract {
                 page_reports_whether_more_follow
                 offset_skips_tasks
                 paging_by_creation_survives_concurrent_changes
+                lists_follow_changed_due_dates
                 search_finds_the_current_text
                 search_compares_texts_as_people_read_them
             );
@@ -137,6 +148,61 @@ macro_rules! store_contract {
                 removed_user_is_not_recreated_within_the_propagation_time
                 user_removed_while_writing_stays_removed
                 user_with_revoked_tokens_can_still_write
+            );
+            $crate::store_contract!(@tests $open; change_log:
+                every_write_appends_one_change
+                change_keeps_the_old_values_of_what_changed
+                log_is_empty_before_the_first_change
+                pages_have_each_task_once_and_as_it_is_now
+                log_of_another_user_is_not_read
+                concurrent_changes_have_numbers_without_gaps
+                expired_changes_are_purged_in_batches
+                removing_a_user_removes_log_and_trash
+                import_appends_changes
+                feeds_of_several_owners_are_read
+            );
+            $crate::store_contract!(@tests $open; undo:
+                change_is_undone_and_redone
+                undo_conflicts_only_with_later_changes_of_its_fields
+                deletion_and_creation_are_undone
+                replayed_undo_changes_nothing
+                change_of_another_user_cannot_be_undone
+            );
+            $crate::store_contract!(@tests $open; repeat:
+                change_is_made_only_if_the_task_allows_it
+                concurrent_changes_leave_out_tasks_that_repeat
+                completion_adds_one_follow_up
+                last_completion_adds_none
+                stale_completion_adds_no_follow_up
+                concurrent_completions_add_one_follow_up
+                concurrent_toggles_add_one_follow_up
+                replayed_completion_adds_no_follow_up
+                concurrent_duplicates_add_one_follow_up
+                undone_completion_takes_its_follow_up_back
+                undo_leaves_a_changed_follow_up
+                undo_leaves_no_rule_without_due_date
+            );
+            $crate::store_contract!(@tests $open; positions:
+                new_tasks_come_first
+                moved_task_is_at_its_destination
+                task_is_not_moved_next_to_what_is_not_there
+                random_moves_match_the_model
+                tasks_without_room_between_them_get_new_positions
+                moves_around_the_previous_one_keep_positions_short
+                concurrent_moves_keep_every_task_and_number
+                concurrent_writes_survive_new_positions
+                paging_by_position_survives_moves
+                move_is_undone_and_redone
+                keyed_move_is_made_once
+                position_is_kept_in_the_trash
+                follow_up_is_directly_after_its_task
+            );
+            $crate::store_contract!(@tests $open; trash:
+                deleted_task_is_in_the_trash
+                trash_is_listed_in_pages
+                restored_task_is_as_it_was
+                purged_task_is_gone_for_good
+                expired_trash_is_purged_in_batches
             );
             $crate::store_contract!(@tests $open; accounts:
                 registered_account_is_read_back_unchanged
@@ -221,175 +287,4 @@ macro_rules! store_contract {
             }
         )+
     };
-}
-
-fn user(name: &str) -> UserId {
-    UserId::parse(name).expect("a user id")
-}
-
-fn title(text: &str) -> Title {
-    Title::parse(text).expect("a title")
-}
-
-fn description(text: &str) -> Description {
-    Description::parse(text).expect("a description")
-}
-
-fn at(micros: i64) -> Timestamp {
-    Timestamp::from_micros(1_767_323_045_000_000 + micros).expect("in range")
-}
-
-fn id(number: u128) -> TaskId {
-    TaskId::from_uuid(Uuid::from_u128(number))
-}
-
-fn task(owner: &str, number: u128) -> Task {
-    let draft = TaskDraft {
-        title: title("Buy milk"),
-        description: description("2 litres"),
-        completed: false,
-    };
-    Task::create(id(number), user(owner), draft, at(0))
-}
-
-async fn add_task(store: &Ports, task: Task) -> Task {
-    store.tasks.add(&task).await.expect("added");
-    task
-}
-
-/// Returns the task with both of its times set to `micros`.
-fn created_at(task: Task, micros: i64) -> Task {
-    Task {
-        created_at: at(micros),
-        updated_at: at(micros),
-        ..task
-    }
-}
-
-async fn find_task(store: &Ports, task: &Task) -> Option<Task> {
-    store
-        .tasks
-        .find(&task.owner, task.id)
-        .await
-        .expect("answered")
-}
-
-async fn list_tasks(store: &Ports, owner: &UserId) -> Vec<Task> {
-    let page = store
-        .tasks
-        .list(owner, &TaskQuery::default())
-        .await
-        .expect("listed");
-    assert_eq!(page.next, None, "all means all");
-    page.tasks
-}
-
-/// The lifetime of sessions and revocations in these tests, in microseconds.
-const LIFETIME: i64 = 3_600_000_000;
-
-/// The same for access tokens.
-const MAX_TOKEN_LIFETIME: Duration = Duration::from_hours(1);
-
-fn email(text: &str) -> Email {
-    Email::parse(text).expect("an e-mail address")
-}
-
-fn password(text: &str) -> PasswordHash {
-    PasswordHash::parse(format!("$plain${text}")).expect("a password hash")
-}
-
-fn account(name: &str) -> User {
-    User {
-        id: user(name),
-        email: Some(email(&format!("{name}@example.org"))),
-        name: None,
-        password: Some(password("first")),
-        is_active: true,
-        created_at: at(0),
-    }
-}
-
-fn token(number: u32) -> TokenHash {
-    let mut digest = [0; 32];
-    digest[..4].copy_from_slice(&number.to_be_bytes());
-    TokenHash(digest)
-}
-
-/// Returns the first session of the family with the same number.
-fn session(name: &str, number: u32) -> Session {
-    Session {
-        token: token(number),
-        family: Uuid::from_u128(number.into()),
-        user: user(name),
-        started_at: at(0),
-        created_at: at(0),
-        expires_at: at(LIFETIME),
-    }
-}
-
-/// Returns a presented token that proves no family.
-fn presented(number: u32) -> PresentedToken {
-    PresentedToken {
-        hash: token(number),
-        family: None,
-    }
-}
-
-/// Registers an account with the session of this number.
-async fn register(store: &Ports, name: &str, number: u32) -> User {
-    let user = account(name);
-    let registered = store.users.register(&user, &session(name, number)).await;
-    registered.expect("registered");
-    user
-}
-
-async fn find_user(store: &Ports, name: &str) -> Option<User> {
-    store.users.find(&user(name)).await.expect("answered")
-}
-
-async fn find_user_by_email(store: &Ports, address: &str) -> Option<User> {
-    let found = store.users.find_by_email(&email(address)).await;
-    found.expect("answered")
-}
-
-async fn rotate(store: &Ports, number: u32, next: u32) -> Rotation {
-    rotate_at(store, presented(number), next, 1).await
-}
-
-/// Exchanges a token at `micros`. The session may become four lifetimes old.
-async fn rotate_at(store: &Ports, token: PresentedToken, next: u32, micros: i64) -> Rotation {
-    let successor = Successor {
-        token: self::token(next),
-        created_at: at(micros),
-        expires_at: at(LIFETIME + micros),
-        max_session_age: 4 * MAX_TOKEN_LIFETIME,
-    };
-    let rotation = store
-        .sessions
-        .rotate(token, &successor, MAX_TOKEN_LIFETIME)
-        .await;
-    rotation.expect("answered")
-}
-
-/// Returns a revocation of every token that the user was issued before `micros`.
-fn revocation(name: &str, micros: i64) -> Revocation {
-    Revocation {
-        user: user(name),
-        session: None,
-        not_before: at(micros),
-        kept_until: at(micros + LIFETIME),
-    }
-}
-
-async fn remove_user(store: &Ports, name: &str) -> bool {
-    let removed = store.users.remove(&revocation(name, 1)).await;
-    removed.expect("answered")
-}
-
-/// Returns the time before which the user's tokens are revoked, as reported soon afterwards.
-async fn not_before(store: &Ports, name: &str) -> Option<Timestamp> {
-    let current = store.revocations.current().await;
-    let mut current = current.expect("answered").into_iter();
-    let subject = SubjectHash::of(&user(name));
-    current.find_map(|(of, not_before)| (of == subject).then_some(not_before))
 }

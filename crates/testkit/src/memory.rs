@@ -1,6 +1,7 @@
 //! The storage ports in memory: the shortest implementation that fulfils their contract.
 
 mod accounts;
+mod change_log;
 mod import;
 mod rate_limits;
 mod sessions;
@@ -12,14 +13,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use taskhold_domain::revocation::Revocation;
 use taskhold_domain::session::TokenHash;
+use taskhold_domain::task::change_log::{ChangeSeq, LoggedChange};
 use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::{User, UserId};
+use taskhold_repository::change_log::Feed;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::IdempotencyKey;
 use taskhold_repository::rate_limits::{Count, RateLimitKey};
 use taskhold_repository::revocations::SubjectHash;
+use taskhold_repository::trash::TrashedTask;
 
 use self::import::ImportKey;
 use self::sessions::StoredSession;
@@ -37,6 +41,9 @@ pub struct MemoryStore {
 struct Rows {
     users: BTreeMap<UserId, User>,
     tasks: BTreeMap<TaskId, Task>,
+    trash: BTreeMap<TaskId, TrashedTask>,
+    feeds: BTreeMap<UserId, Feed>,
+    changes: BTreeMap<(UserId, ChangeSeq), LoggedChange>,
     keys: BTreeMap<(UserId, IdempotencyKey), StoredOutcome>,
     sessions: BTreeMap<TokenHash, StoredSession>,
     revocations: BTreeMap<SubjectHash, Revocation>,

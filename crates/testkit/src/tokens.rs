@@ -31,6 +31,7 @@ impl TokenVerifier for PlainTokens {
             user: UserId::parse(name).map_err(|_| Refusal::Subject)?,
             issued,
             session: None,
+            expires: None,
         })
     }
 }

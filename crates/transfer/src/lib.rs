@@ -5,7 +5,6 @@
 //! | [`reader`] | [`read_rows`](reader::read_rows), which reads a file row by row |
 //! | [`writer`] | [`Writer`](writer::Writer), which writes a file task by task |
 //! | [`unknown`] | [`UnknownMembers`](unknown::UnknownMembers), which no task has a place for |
-//! | [`zone`] | [`Zone`](zone::Zone), the time zone of times without an offset |
 //!
 //! There are two [formats](Format). That of the original command-line app (the *console*) is for coming
 //! and leaving; NDJSON is for moving tasks between stores of Taskhold.
@@ -30,7 +29,6 @@ pub mod reader;
 mod row;
 pub mod unknown;
 pub mod writer;
-pub mod zone;
 
 /// The format of a file of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{NaiveDateTime, Timelike as _};
+use jiff::civil::DateTime;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use taskhold_application::import::{Row, RowContent};
 use taskhold_domain::import::{ConsoleRow, NativeRow, RowError, RowInput};
-use taskhold_domain::input::{Member, TaskInput};
-use taskhold_domain::task::{Task, TaskId};
+use taskhold_domain::input::{DetailsInput, Member, TaskInput};
+use taskhold_domain::task::{Due, Repeat, Tag, Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::zone::Zone;
 
 use crate::Format;
 use crate::unknown::UnknownMembers;
-use crate::zone::Zone;
 
 /// How much of an id is shown, in code points.
 const SHOWN_ID_CHARS: usize = 64;
@@ -56,6 +56,13 @@ struct Members {
     created_at: Option<Value>,
     updated_at: Option<Value>,
     version: Option<Value>,
+    completed_at: Option<Value>,
+    position: Option<Value>,
+    due: Option<Value>,
+    priority: Option<Value>,
+    tags: Option<Value>,
+    repeat: Option<Value>,
+    repeat_from: Option<Value>,
 }
 
 impl Members {
@@ -92,6 +99,16 @@ impl Members {
         }
         if format == Format::Ndjson {
             members.version = member("version")?;
+            members.completed_at = member("completed_at")?;
+            members.position = member("position")?;
+            members.due = member("due")?;
+            members.priority = member("priority")?;
+            members.repeat = member("repeat")?;
+            members.repeat_from = member("repeat_from")?;
+            let tags = given
+                .remove("tags")
+                .map(|tags| serde_json::from_str(tags.get()));
+            members.tags = tags.transpose().map_err(unreadable)?;
         }
         Ok((members, given.into_keys().collect()))
     }
@@ -109,11 +126,20 @@ impl Members {
                 title: text(self.title),
                 description: text(self.description),
                 completed: typed(self.completed, |value| value.as_bool()),
+                details: DetailsInput {
+                    due: text(self.due),
+                    priority: text(self.priority),
+                    tags: typed(self.tags, |tags| serde_json::from_value(tags).ok()),
+                    repeat: text(self.repeat),
+                    repeat_from: text(self.repeat_from),
+                },
             },
             content: text(self.content),
             owner: text(self.user_id),
             created_at: text(self.created_at),
             updated_at: text(self.updated_at),
+            completed_at: text(self.completed_at),
+            position: text(self.position),
         };
         match format {
             Format::Console => {
@@ -172,7 +198,7 @@ pub(crate) struct ConsoleTask<'a> {
 
 impl<'a> ConsoleTask<'a> {
     /// Takes the console's id and the zone of its times.
-    pub(crate) fn new(id: u64, task: &'a Task, zone: Zone) -> Self {
+    pub(crate) fn new(id: u64, task: &'a Task, zone: &Zone) -> Self {
         Self {
             id,
             title: task.title.as_str(),
@@ -199,6 +225,13 @@ pub(crate) struct NativeTask<'a> {
     updated_at: Timestamp,
     user_id: &'a str,
     version: i64,
+    completed_at: Option<String>,
+    due: Option<String>,
+    priority: &'a str,
+    tags: Vec<&'a str>,
+    repeat: Option<String>,
+    repeat_from: &'a str,
+    position: &'a str,
 }
 
 impl<'a> From<&'a Task> for NativeTask<'a> {
@@ -212,21 +245,27 @@ impl<'a> From<&'a Task> for NativeTask<'a> {
             updated_at: task.updated_at,
             user_id: task.owner.as_str(),
             version: task.version.get(),
+            completed_at: task.completed_at.map(|time| time.to_string()),
+            due: task.details.due.as_ref().map(Due::to_stored),
+            priority: task.details.priority.as_str(),
+            tags: task.details.tags.iter().map(Tag::as_str).collect(),
+            repeat: task.details.repeat.as_ref().map(Repeat::to_string),
+            repeat_from: task.details.repeat_from.as_str(),
+            position: task.position.as_str(),
         }
     }
 }
 
 /// A local time that is displayed as Python's `datetime.isoformat` does.
-struct IsoFormat(NaiveDateTime);
+struct IsoFormat(DateTime);
 
 impl fmt::Display for IsoFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = if self.0.nanosecond() == 0 {
-            "%Y-%m-%dT%H:%M:%S"
+        if self.0.subsec_nanosecond() == 0 {
+            self.0.fmt(f)
         } else {
-            "%Y-%m-%dT%H:%M:%S%.6f"
-        };
-        self.0.format(format).fmt(f)
+            write!(f, "{:.6}", self.0)
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Writing files of tasks.
 
 use taskhold_domain::task::Task;
+use taskhold_domain::zone::Zone;
 
 use crate::Format;
 use crate::row::{ConsoleTask, NativeTask};
-use crate::zone::Zone;
 
 /// Writes a file task by task, without holding it in memory.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Writer {
                 Ok(line + "\n")
             }
             Format::Console => {
-                let row = ConsoleTask::new(self.written, task, self.zone);
+                let row = ConsoleTask::new(self.written, task, &self.zone);
                 let object = serde_json::to_string_pretty(&row)?;
                 let separator = if self.written == 1 { "[\n" } else { ",\n" };
                 // Only the layout has line feeds: JSON escapes those of texts.

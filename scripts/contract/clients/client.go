@@ -2,11 +2,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"log"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	"check/taskhold"
@@ -20,13 +23,16 @@ const (
 
 func main() {
 	url, token := os.Args[1], os.Args[2]
-	checkTasks(client(url), as(token))
-	checkAccount(client(url))
-	checkOperating(client(url))
+	checkTasks(client(url, nil), as(token))
+	checkChanges(client(url, nil), client(url, firstEvent{}), as(token))
+	checkTrash(client(url, nil), as(token))
+	checkAccount(client(url, nil))
+	checkOperating(client(url, nil))
 }
 
-func client(url string) *taskhold.APIClient {
+func client(url string, transport http.RoundTripper) *taskhold.APIClient {
 	configuration := taskhold.NewConfiguration()
+	configuration.HTTPClient = &http.Client{Transport: transport}
 	configuration.Servers = taskhold.ServerConfigurations{{URL: url}}
 	return taskhold.NewAPIClient(configuration)
 }
@@ -108,15 +114,37 @@ func checkTasks(client *taskhold.APIClient, ctx context.Context) {
 	found := ok(api.ListTasks(ctx).Q("OAT").Completed(true).Limit(10).Offset(0).Execute())
 	require(len(found.Tasks) == 1, found)
 	require(len(ok(api.ListTasks(ctx).Execute()).Tasks) == 2, page)
-	counts := ok(api.CountTasks(ctx).Execute())
-	require(counts.Total == 2 && counts.Completed == 1 && counts.Pending == 1, counts)
+	counts := ok(api.CountTasks(ctx).Timezone("Europe/Berlin").Execute())
+	require(counts.Total == 2 && counts.Completed == 1 && counts.Pending == 1 && counts.Overdue+counts.DueToday == 0, counts)
+	move := taskhold.NewTaskMove()
+	move.SetAfter(created.Id)
+	moved := ok(api.MoveTask(ctx, second.Id).TaskMove(*move).Execute()).Task
+	byPosition := ok(api.ListTasks(ctx).Sort("position").Execute()).Tasks
+	require(len(byPosition) == 2 && byPosition[1].Etag == moved.Etag, byPosition)
+	move.SetAfterNil()
+	require(ok(api.MoveTask(ctx, second.Id).TaskMove(*move).Execute()).Task.Position < done.Position, moved)
 	checkExport(api, ctx)
+	checkQuickAdd(api, ctx)
 
 	noContent(api.DeleteTask(ctx, created.Id).Execute())
 	noContent(api.DeleteTask(ctx, second.Id).Execute())
 	_, response, err = api.ReadTask(ctx, created.Id).Execute()
 	missing := refused[taskhold.Problem](http.StatusNotFound, response, err)
 	require(missing.ErrorCode == "NOT_FOUND", missing)
+}
+
+// checkQuickAdd adds a task and deletes it.
+func checkQuickAdd(api *taskhold.TasksAPIService, ctx context.Context) {
+	text := taskhold.NewQuickAdd("Pay rent tomorrow #home")
+	text.SetDryRun(true)
+	shown := ok(api.QuickAddTask(ctx).QuickAdd(*text).Execute())
+	require(shown.Task.Title == "Pay rent" && shown.Task.Due.Get() != nil, shown)
+	text.SetDryRun(false)
+	text.SetExcept([]string{"due"})
+	added := ok(api.QuickAddTask(ctx).QuickAdd(*text).Execute())
+	require(added.Task.Title == "Pay rent tomorrow" && added.Task.Due.Get() == nil, added)
+	require(len(added.Understood) == 1 && added.Understood[0].Start == 18, added)
+	noContent(api.DeleteTask(ctx, added.Task.Id).Execute())
 }
 
 func checkExport(api *taskhold.TasksAPIService, ctx context.Context) {
@@ -130,6 +158,74 @@ func checkExport(api *taskhold.TasksAPIService, ctx context.Context) {
 		var task struct{ Title string }
 		require(json.Unmarshal([]byte(line), &task) == nil && task.Title != "", line)
 	}
+}
+
+// Ends each answer after the first event: this generator's clients read answers to the end.
+type firstEvent struct{}
+
+func (firstEvent) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var event strings.Builder
+	for reader, line := bufio.NewReader(response.Body), ""; line != "\n"; {
+		if line, err = reader.ReadString('\n'); err != nil {
+			return nil, err
+		}
+		event.WriteString(line)
+	}
+	response.Body = io.NopCloser(strings.NewReader(event.String()))
+	return response, nil
+}
+
+// Undoes a change and follows it, by the stream too.
+func checkChanges(client, streaming *taskhold.APIClient, ctx context.Context) {
+	api := client.TasksAPI
+	known := ok(api.ReadChanges(ctx).Execute())
+	require(len(known.Changed) == 0 && !known.HasMore, known)
+	created := ok(api.CreateTask(ctx).TaskDraft(*taskhold.NewTaskDraft("Water plants")).Execute()).Task
+	patch := taskhold.NewTaskPatch()
+	patch.SetTitle("Water roses")
+	_, response, err := api.PatchTask(ctx, created.Id).TaskPatch(*patch).Execute()
+	require(err == nil, err)
+	seq, err := strconv.ParseInt(response.Header.Get("Change-Seq"), 10, 64)
+	require(err == nil, response)
+	undone := ok(api.UndoChange(ctx, seq).Execute()).Task
+	require(undone.Title == "Water plants", undone)
+	_, response, err = api.UndoChange(ctx, seq).Execute()
+	failure, isFailure := err.(*taskhold.GenericOpenAPIError)
+	require(isFailure && strings.Contains(string(failure.Body()), "UNDO_CONFLICT"), response)
+	changes := ok(api.ReadChanges(ctx).Limit(10).Cursor(known.Cursor).Execute())
+	require(len(changes.Changed) == 1 && len(changes.Removed) == 0 && !changes.HasMore, changes)
+	require(changes.Changed[0].Etag == undone.Etag, changes)
+	event := ok(streaming.TasksAPI.StreamChanges(ctx).Cursor(known.Cursor).Execute())
+	require(strings.Contains(event, "event: change\ndata: {\"cursor\":\""+changes.Cursor+"\"}\n"), event)
+
+	page := ok(api.ReadHistory(ctx, created.Id).Limit(1).Execute())
+	title := page.History[0].Fields["title"]
+	require(title.From == "Water roses" && title.To == "Water plants", page)
+	rest := ok(api.ReadHistory(ctx, created.Id).Cursor(page.GetNextCursor()).Execute())
+	require(len(rest.History) == 2 && rest.History[1].Kind == "created" && rest.NextCursor.Get() == nil, rest)
+}
+
+// Expects that the trash has three tasks.
+func checkTrash(client *taskhold.APIClient, ctx context.Context) {
+	api := client.TasksAPI
+	task := ok(api.ListTasks(ctx).Execute()).Tasks[0]
+	noContent(api.DeleteTask(ctx, task.Id).Execute())
+	page := ok(api.ListTrash(ctx).Limit(1).Execute())
+	require(len(page.Tasks) == 1 && page.Tasks[0].Id == task.Id, page)
+	require(page.Tasks[0].DeletedAt.After(task.UpdatedAt), page)
+	rest := ok(api.ListTrash(ctx).Cursor(page.GetNextCursor()).Execute())
+	require(len(rest.Tasks) == 3 && rest.NextCursor.Get() == nil, rest)
+	restored := ok(api.RestoreTask(ctx, task.Id).IdempotencyKey("go-2").Execute()).Task
+	require(restored.Title == task.Title, restored)
+	noContent(api.DeleteTask(ctx, task.Id).Execute())
+	noContent(api.PurgeTask(ctx, task.Id).Execute())
+	noContent(api.EmptyTrash(ctx).Execute())
+	require(len(ok(api.ListTrash(ctx).Execute()).Tasks) == 0, "trash")
 }
 
 func checkAccount(client *taskhold.APIClient) {
@@ -166,6 +262,9 @@ func checkOperating(client *taskhold.APIClient) {
 	require(ok(api.Ready(ctx).Execute()).Status == "ready", "ready")
 	require(strings.Contains(ok(api.Metrics(ctx).Execute()), "taskhold_build_info"), "metrics")
 	require(ok(api.Openapi(ctx).Execute())["openapi"] == "3.1.0", "document")
+	// The client follows the redirection.
+	started, err := api.Start(ctx).Execute()
+	require(err == nil && started.Request.URL.Path == "/docs", started)
 	require(strings.Contains(ok(api.Docs(ctx).Execute()), "<html"), "page")
 	require(ok(api.DocsAsset(ctx, "start.js").Execute()) != "", "asset")
 }

@@ -10,13 +10,15 @@ from taskhold_client import AuthenticatedClient, Client
 from taskhold_client.api.accounts import (
     change_password, delete_account, end_session, list_sessions, log_in, log_out, read_account, refresh, register,
 )
-from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready
+from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready, start
 from taskhold_client.api.tasks import (
-    complete_task, count_tasks, create_task, delete_task, export_tasks, list_tasks, patch_task, read_task, update_task,
+    complete_task, count_tasks, create_task, delete_task, empty_trash, export_tasks, list_tasks, list_trash, move_task,
+    patch_task, purge_task, quick_add_task, read_changes, read_history, read_task, restore_task, stream_changes, undo_change,
+    update_task,
 )
 from taskhold_client.models import (
-    Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ListTasksSort, Logout, TaskDraft,
-    PasswordChange, RefreshToken, Registration, TaskPatch, TaskUpdate,
+    Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ListTasksSort, Logout,
+    PasswordChange, QuickAdd, RefreshToken, Registration, TaskDraft, TaskMove, TaskPatch, TaskUpdate,
 )
 
 EMAIL, PASSWORD, NEW_PASSWORD = "python@example.org", "a lamp by the window", "two lamps by the door"
@@ -53,14 +55,33 @@ def check_tasks(client):
     assert rest.tasks == [toggled] and rest.next_cursor is None, rest
     found = list_tasks.sync(client=client, q="OAT", completed=True, limit=10, offset=0)
     assert found.tasks == [toggled] and list_tasks.sync(client=client).tasks == [second, toggled], found
-    counts = count_tasks.sync(client=client)
+    counts = count_tasks.sync(client=client, timezone="Europe/Berlin")
     assert (counts.total, counts.completed, counts.pending) == (2, 1, 1), counts
+    assert (counts.overdue, counts.due_today) == (0, 0), counts
+    moved = move_task.sync(second.id, client=client, body=TaskMove(after=uuid.UUID(str(created.id)))).task
+    by_position = list_tasks.sync(client=client, sort=ListTasksSort.POSITION)
+    assert by_position.tasks == [toggled, moved], by_position
+    moved = move_task.sync(second.id, client=client, body=TaskMove(after=None)).task
+    assert moved.position < toggled.position, moved
     check_export(client)
+    check_quick_add(client)
 
     for task in (created, second):
         assert delete_task.sync_detailed(task.id, client=client).status_code == HTTPStatus.NO_CONTENT
     missing = read_task.sync(created.id, client=client)
     assert missing.error_code == "NOT_FOUND", missing
+
+
+def check_quick_add(client):
+    """Adds a task and deletes it."""
+    text = QuickAdd(text="Pay rent tomorrow #home", timezone="Europe/Berlin", dry_run=True)
+    shown = quick_add_task.sync(client=client, body=text)
+    assert (shown.task.title, shown.task.tags) == ("Pay rent", ["home"]), shown
+    text.dry_run, text.except_ = False, ["due"]
+    added = quick_add_task.sync(client=client, body=text)
+    assert (added.task.title, added.task.due) == ("Pay rent tomorrow", None), added
+    assert [(part.field, part.start, part.end) for part in added.understood] == [("tags", 18, 23)], added
+    assert delete_task.sync_detailed(added.task.id, client=client).status_code == HTTPStatus.NO_CONTENT
 
 
 def check_export(client):
@@ -69,6 +90,52 @@ def check_export(client):
     # The function for the operation reads every answer as the first of its media types.
     lines = client.get_httpx_client().get("/api/v1/export", params={"format": ExportTasksFormat.NDJSON})
     assert [json.loads(line)["title"] for line in lines.text.splitlines()] == ["Buy oat milk", "Call mum"], lines
+
+
+def check_changes(client):
+    """Undoes a change and follows it, by the stream too."""
+    known = read_changes.sync(client=client)
+    assert (known.changed, known.has_more) == ([], False), known
+    created = create_task.sync(client=client, body=TaskDraft(title="Water plants")).task
+    patched = patch_task.sync_detailed(created.id, client=client, body=TaskPatch(title="Water roses"))
+    seq = int(patched.headers["Change-Seq"])
+    undone = undo_change.sync(seq, client=client).task
+    assert undone.title == "Water plants", undone
+    conflict = undo_change.sync(seq, client=client)
+    assert conflict.error_code == "UNDO_CONFLICT" and conflict.task == undone, conflict
+    changes = read_changes.sync(client=client, limit=10, cursor=known.cursor)
+    assert (changes.changed, changes.removed, changes.has_more) == ([undone], [], False), changes
+    # The function for the operation reads the answer to its end, which does not come.
+    with client.get_httpx_client().stream(**stream_changes._get_kwargs(cursor=known.cursor)) as events:
+        event = dict(line.split(": ", 1) for line, _ in zip(events.iter_lines(), range(3)))
+    assert event["event"] == "change" and json.loads(event["data"]) == {"cursor": event["id"]}, event
+    assert read_changes.sync(client=client, cursor=event["id"]).changed == [], event
+
+    page = read_history.sync(created.id, client=client, limit=1)
+    change = page.history[0]
+    title = change.fields["title"]
+    assert (change.kind, title.from_, title.to) == ("updated", "Water roses", "Water plants"), change
+    rest = read_history.sync(created.id, client=client, cursor=page.next_cursor)
+    assert [change.kind for change in rest.history] == ["updated", "created"] and rest.next_cursor is None, rest
+
+
+def check_trash(client):
+    """Expects that the trash has three tasks."""
+    task = list_tasks.sync(client=client).tasks[0]
+    assert delete_task.sync_detailed(task.id, client=client).status_code == HTTPStatus.NO_CONTENT
+    page = list_trash.sync(client=client, limit=1)
+    assert [deleted.id for deleted in page.tasks] == [task.id], page
+    assert page.tasks[0].deleted_at > task.updated_at, page
+    rest = list_trash.sync(client=client, cursor=page.next_cursor)
+    assert len(rest.tasks) == 3 and rest.next_cursor is None, rest
+    restored = restore_task.sync(task.id, client=client, idempotency_key=str(uuid.uuid4())).task
+    assert restored.title == task.title, restored
+    last = delete_task.sync_detailed(task.id, client=client)
+    assert purge_task.sync_detailed(task.id, client=client).status_code == HTTPStatus.NO_CONTENT
+    gone = undo_change.sync(int(last.headers["Change-Seq"]), client=client)
+    assert gone.error_code == "NOT_FOUND", gone
+    assert empty_trash.sync_detailed(client=client).status_code == HTTPStatus.NO_CONTENT
+    assert list_trash.sync(client=client).tasks == []
 
 
 def check_account(url):
@@ -106,13 +173,17 @@ def check_operating(client):
     assert ready.sync(client=client).status == "ready"
     assert "taskhold_build_info" in metrics.sync(client=client)
     assert openapi.sync(client=client)["openapi"] == "3.1.0"
+    assert start.sync_detailed(client=client).headers["Location"] == "docs"
     assert "<html" in docs.sync(client=client)
     assert docs_asset.sync(DocsAssetName.START_JS, client=client)
 
 
 def main():
     url, token = sys.argv[1:]
-    check_tasks(AuthenticatedClient(base_url=url, token=token))
+    client = AuthenticatedClient(base_url=url, token=token)
+    check_tasks(client)
+    check_changes(client)
+    check_trash(client)
     check_account(url)
     check_operating(Client(base_url=url))
 

@@ -60,14 +60,37 @@ async function checkTasks(api: Api) {
   const query = { q: "OAT", completed: true, limit: 10, offset: 0 };
   assert.deepEqual(ok(await api.GET("/api/v1/tasks", { params: { query } })).tasks, [toggled]);
   assert.deepEqual(ok(await api.GET("/api/v1/tasks")).tasks, [second, toggled]);
-  assert.deepEqual(ok(await api.GET("/api/v1/tasks/stats")), { total: 2, completed: 1, pending: 1 });
+  const stats = { total: 2, completed: 1, pending: 1, overdue: 0, due_today: 0 };
+  assert.deepEqual(ok(await api.GET("/api/v1/tasks/stats", { params: { query: { timezone: "Europe/Berlin" } } })), stats);
+  const moved = ok(
+    await api.POST("/api/v1/tasks/{id}/move", { params: { path: { id: second.id } }, body: { after: created.id } }),
+  ).task;
+  const byPosition = ok(await api.GET("/api/v1/tasks", { params: { query: { sort: "position" } } }));
+  assert.deepEqual(byPosition.tasks, [toggled, moved]);
+  const first = ok(
+    await api.POST("/api/v1/tasks/{id}/move", { params: { path: { id: second.id } }, body: { after: null } }),
+  ).task;
+  assert(first.position < toggled.position);
   await checkExport(api);
+  await checkQuickAdd(api);
 
   for (const { id } of [created, second]) {
     assert.equal((await api.DELETE("/api/v1/tasks/{id}", { params: { path: { id } } })).response.status, 204);
   }
   const missing = await api.GET("/api/v1/tasks/{id}", { params: { path } });
   assert.equal(missing.error?.error_code, "NOT_FOUND");
+}
+
+/** Adds a task and deletes it. */
+async function checkQuickAdd(api: Api) {
+  const text = { text: "Pay rent tomorrow #home", timezone: "Europe/Berlin" };
+  const shown = ok(await api.POST("/api/v1/tasks/quick", { body: { ...text, dry_run: true } }));
+  assert.deepEqual([shown.task.title, shown.task.tags], ["Pay rent", ["home"]]);
+  const added = ok(await api.POST("/api/v1/tasks/quick", { body: { ...text, except: ["due"] } }));
+  assert.deepEqual([added.task.title, added.task.due], ["Pay rent tomorrow", null]);
+  assert.deepEqual(added.understood, [{ field: "tags", text: "#home", start: 18, end: 23 }]);
+  const path = { id: added.task.id };
+  assert.equal((await api.DELETE("/api/v1/tasks/{id}", { params: { path } })).response.status, 204);
 }
 
 async function checkExport(api: Api) {
@@ -77,6 +100,67 @@ async function checkExport(api: Api) {
   assert.deepEqual(exported.map((task) => task.title), titles);
   const lines = ok(await api.GET("/api/v1/export", { params: { query: { format: "ndjson" } }, parseAs: "text" }));
   assert.deepEqual(lines.trimEnd().split("\n").map((line) => JSON.parse(line).title), titles);
+}
+
+/** Undoes a change and follows it, by the stream too. */
+async function checkChanges(api: Api) {
+  const known = ok(await api.GET("/api/v1/changes"));
+  assert.deepEqual([known.changed, known.has_more], [[], false]);
+  const { task } = ok(await api.POST("/api/v1/tasks", { body: { title: "Water plants" } }));
+  const path = { id: task.id };
+  const patched = await api.PATCH("/api/v1/tasks/{id}", { params: { path }, body: { title: "Water roses" } });
+  const change = { seq: Number(patched.response.headers.get("Change-Seq")) };
+  const undone = ok(await api.POST("/api/v1/changes/{seq}/undo", { params: { path: change } })).task;
+  assert.equal(undone.title, "Water plants");
+  const conflict = await api.POST("/api/v1/changes/{seq}/undo", { params: { path: change } });
+  assert.equal(conflict.error?.error_code, "UNDO_CONFLICT");
+  const query = { limit: 10, cursor: known.cursor };
+  const { cursor, ...changes } = ok(await api.GET("/api/v1/changes", { params: { query } }));
+  assert.deepEqual(changes, { changed: [undone], removed: [], has_more: false });
+  const event = await firstEvent(api, known.cursor);
+  assert.match(event, /^id: .+\nevent: change\ndata: \{.+\}\n\n$/);
+  assert(event.includes(`"cursor":"${cursor}"`));
+
+  const page = ok(await api.GET("/api/v1/tasks/{id}/history", { params: { path, query: { limit: 1 } } }));
+  const fields = { title: { from: "Water roses", to: "Water plants" } };
+  assert.deepEqual(page.history.map(({ kind, fields }) => [kind, fields]), [["updated", fields]]);
+  assert(page.next_cursor);
+  const rest = ok(
+    await api.GET("/api/v1/tasks/{id}/history", { params: { path, query: { cursor: page.next_cursor } } }),
+  );
+  assert.deepEqual(rest.history.map(({ kind }) => kind), ["updated", "created"]);
+}
+
+/** Reads from the endless answer until an event has arrived. */
+async function firstEvent(api: Api, cursor: string) {
+  const stream = ok(
+    await api.GET("/api/v1/changes/stream", { params: { query: { cursor } }, parseAs: "stream" }),
+  );
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const part of stream) {
+    text += decoder.decode(part, { stream: true });
+    if (text.endsWith("\n\n")) break;
+  }
+  return text;
+}
+
+/** Expects that the trash has three tasks. */
+async function checkTrash(api: Api) {
+  const task = ok(await api.GET("/api/v1/tasks")).tasks[0];
+  assert(task);
+  const params = { path: { id: task.id } };
+  assert.equal((await api.DELETE("/api/v1/tasks/{id}", { params })).response.status, 204);
+  const page = ok(await api.GET("/api/v1/trash", { params: { query: { limit: 1 } } }));
+  assert.deepEqual(page.tasks.map(({ deleted_at, ...deleted }) => deleted), [task]);
+  assert(page.next_cursor);
+  const rest = ok(await api.GET("/api/v1/trash", { params: { query: { cursor: page.next_cursor } } }));
+  assert.deepEqual([rest.tasks.length, rest.next_cursor], [3, null]);
+  assert.equal(ok(await api.POST("/api/v1/trash/{id}/restore", { params })).task.title, task.title);
+  assert.equal((await api.DELETE("/api/v1/tasks/{id}", { params })).response.status, 204);
+  assert.equal((await api.DELETE("/api/v1/trash/{id}", { params })).response.status, 204);
+  assert.equal((await api.DELETE("/api/v1/trash")).response.status, 204);
+  assert.deepEqual(ok(await api.GET("/api/v1/trash")).tasks, []);
 }
 
 async function checkAccount(baseUrl: string) {
@@ -116,12 +200,16 @@ async function checkOperating(api: Api) {
   assert.equal(ok(await api.GET("/health/ready")).status, "ready");
   assert.match(ok(await api.GET("/metrics", { parseAs: "text" })), /taskhold_build_info/);
   assert.equal((ok(await api.GET("/openapi.json")) as { openapi?: unknown }).openapi, "3.1.0");
+  assert.equal((await api.GET("/", { redirect: "manual" })).response.status, 303);
   assert.match(ok(await api.GET("/docs", { parseAs: "text" })), /<html/);
   assert(ok(await api.GET("/docs/{name}", { params: { path: { name: "start.js" } }, parseAs: "text" })));
 }
 
 const [baseUrl, token] = process.argv.slice(2);
 assert(baseUrl && token);
-await checkTasks(createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${token}` } }));
+const api = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${token}` } });
+await checkTasks(api);
+await checkChanges(api);
+await checkTrash(api);
 await checkAccount(baseUrl);
 await checkOperating(createClient<paths>({ baseUrl }));

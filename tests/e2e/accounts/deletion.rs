@@ -11,7 +11,7 @@ use super::{
     ME, PASSWORD, REVOCATION_DEADLINE, TASKS, delete_account, log_in, me_status, post_login,
     post_refresh, register, token_issued_ago,
 };
-use crate::service::{Answer, Client, Database, Service, within};
+use crate::service::{Answer, Client, Database, Service, path, within};
 
 /// Creates a task with an idempotency key.
 async fn create_keyed(client: &Client) -> Answer {
@@ -48,9 +48,12 @@ async fn deleted_account_leaves_only_a_digest(database: Database) {
     assert_eq!(wrong.status, 401);
     let client = anna.client(&service);
     client.create(json!({"title": "hers"})).await;
+    let deleted = client.create(json!({"title": "in her trash"})).await;
+    let deleted = client.send(Method::DELETE, &path(&deleted), None).await;
+    assert_eq!(deleted.status, 204);
     assert_eq!(create_keyed(&client).await.status, 201);
     let during = rows(&database).await;
-    assert_eq!(difference(&before, &during).len(), 5, "{during:?}");
+    assert_eq!(difference(&before, &during).len(), 8, "{during:?}");
 
     assert_eq!(delete_account(&client, Some(PASSWORD)).await.status, 204);
     let after = rows(&database).await;

@@ -81,7 +81,7 @@ const DAMAGES: [Damage; 11] = [
             let theirs = manifest(other).tables;
             rewrite(backup, |manifest| manifest.tables = theirs);
         },
-        sentence: "is not what it says: the number of rows in the table tasks is 1 instead of 2",
+        sentence: "is not what it says: the number of rows in the table changes is 1 instead of 2",
     },
     Damage {
         name: "no-rows-at-all",

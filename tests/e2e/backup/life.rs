@@ -122,6 +122,21 @@ pub async fn populate(database: &Database, service: &Service) -> Person {
         .send(Method::PATCH, &format!("{path}/complete"), None)
         .await;
     assert_eq!(done.status, 200);
+    let repeating = json!({
+        "title": "again", "due": "2026-03-28T02:30:00+01:00[Europe/Berlin]", "priority": "low", "tags": ["ß"],
+        "repeat": "FREQ=DAILY;COUNT=9", "repeat_from": "due",
+    });
+    let repeating = client.create(repeating).await;
+    let repeating = format!(
+        "/api/v1/tasks/{}/complete",
+        repeating["id"].as_str().expect("an id")
+    );
+    let repeated = client.send(Method::PATCH, &repeating, None).await;
+    assert!(repeated.body["next"].is_object(), "{repeated:?}");
+    let deleted = client.create(json!({"title": "İn the trash"})).await;
+    let deleted = format!("/api/v1/tasks/{}", deleted["id"].as_str().expect("an id"));
+    let deleted = client.send(Method::DELETE, &deleted, None).await;
+    assert_eq!(deleted.status, 204);
     assert_eq!(send_keyed(&client).await.status, 201);
     // A user of an external issuer, a deleted account and a wrong password.
     service

@@ -44,7 +44,16 @@ async fn restored_store_equals_the_backed_up_store(database: Database) {
         "every row of every table"
     );
     let again = target.backup();
-    assert_eq!(manifest(&again).tables, manifest(&backup).tables);
+    let tables = |backup| {
+        let mut tables = manifest(backup).tables;
+        let feeds = tables.remove("feeds").expect("a table");
+        (feeds, tables)
+    };
+    let ((before, expected), (after, found)) = (tables(&backup), tables(&again));
+    assert_eq!(found, expected);
+    // Other epochs, so that no cursor from before is taken for one of now.
+    assert_eq!(after.rows, before.rows);
+    assert_ne!(after.digest, before.digest);
 
     let service = Service::start(&target).await;
     assert_eq!(

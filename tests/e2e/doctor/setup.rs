@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use taskhold_domain::zone::database_version;
 use taskhold_testkit::postgres::{PostgresServer, server_user};
 
 use super::{RANDOM, Report, admin, migrate, run_to_success};
@@ -405,4 +406,25 @@ async fn advice_fits_why_the_issuers_keys_cannot_be_read() {
         let report = Report::of(&database, &variables);
         report.assert_finding("issuer", "problem", advice);
     }
+}
+
+#[test]
+fn age_of_the_time_zones_is_reported() {
+    let database = Database::sqlite();
+    migrate(&database);
+    // Whether it is too old depends on the day.
+    let report = Report::of(&database, &[]);
+    let finding = report.findings["time-zones"].to_string();
+    assert!(finding.contains(database_version()), "{finding}");
+}
+
+#[test]
+fn streams_that_can_take_all_connections_are_reported() {
+    let database = Database::sqlite();
+    migrate(&database);
+    Report::of(&database, &[("TASKHOLD__LIMITS__STREAMS", "4000")])
+        .assert_problems(&[])
+        .assert_finding("streams", "warning", "4000 streams")
+        .assert_finding("streams", "warning", "limits.streams");
+    Report::of(&database, &[]).assert_finding("streams", "ok", "2048 streams");
 }

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use taskhold_domain::task::Position;
+use taskhold_domain::timestamp::Timestamp;
+
 use super::{assert_counts, fixture};
 use crate::service::Database;
 
@@ -19,7 +22,16 @@ fn task(title: &str, description: &str, completed: bool, created: &str, updated:
     json!({
         "title": title, "description": description, "completed": completed,
         "created_at": format!("{created}Z"), "updated_at": format!("{updated}Z"),
+        "completed_at": null, "due": null, "priority": "none", "tags": [],
+        "repeat": null, "repeat_from": "due",
+        "position": position(created),
     })
+}
+
+/// Tasks of a file without positions are in the order of their creation.
+fn position(created: &str) -> String {
+    let created = Timestamp::parse(&format!("{created}Z")).expect("a time");
+    Position::of_creation(created).to_string()
 }
 
 fn bob_one() -> Value {

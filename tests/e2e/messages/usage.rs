@@ -1,5 +1,7 @@
 //! The help, the version, and arguments.
 
+use taskhold_domain::zone::database_version;
+
 use super::{assert_says, text};
 use crate::service::{Database, SECRET, run, taskhold};
 
@@ -32,12 +34,16 @@ fn url_without_scheme_is_wrong_usage_of_health() {
 }
 
 #[test]
-fn version_names_the_program() {
+fn version_names_the_program_and_its_time_zones() {
     let folder = tempfile::tempdir().expect("a folder");
-    let expected = format!("taskhold {}\n", env!("CARGO_PKG_VERSION"));
-    for option in ["--version", "-V"] {
+    let program = format!("taskhold {}\n", env!("CARGO_PKG_VERSION"));
+    let zones = format!("time zone database {}\n", database_version());
+    for (option, expected) in [
+        ("-V", &program),
+        ("--version", &format!("{program}{zones}")),
+    ] {
         let output = run(folder.path(), &[], &[option]);
-        assert_eq!(text(&output.stdout), expected);
+        assert_eq!(&text(&output.stdout), expected);
     }
 }
 

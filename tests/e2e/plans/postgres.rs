@@ -5,7 +5,10 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use taskhold_testkit::postgres::PostgresServer;
 
-use super::{Observed, PlannedStatement, StatementLog, check_all_requests, is_background, seed};
+use super::{
+    Observed, PlannedStatement, StatementLog, check_all_requests, is_background,
+    problem_of_merged_list, seed,
+};
 use crate::service::{Database, Service, TASKS, eventually, path};
 
 struct Postgres {
@@ -80,7 +83,10 @@ impl Observed for Postgres {
         statements_log
     }
 
-    fn problem(PlannedStatement { statement, plan }: &PlannedStatement) -> Option<&'static str> {
+    fn problem(planned: &PlannedStatement) -> Option<&'static str> {
+        let PlannedStatement { statement, plan } = planned;
+        // The table of migrations has a few rows.
+        let plan = plan.replace("Seq Scan on seaql_migrations", "");
         let (index_scans, conditions) = plan.lines().fold((0, 0), |(scans, conditions), line| {
             let is_scan = line.contains("Index") && line.contains("Scan");
             let is_condition = line.contains("Index Cond:");
@@ -95,7 +101,9 @@ impl Observed for Postgres {
             .any(|column| statement.contains(&format!("ORDER BY {column}")));
         // The few sessions of a user may be sorted.
         let is_of_sessions = statement.contains("\"refresh_tokens\"");
-        let is_page = is_in_order && statement.contains("LIMIT") && !is_of_sessions;
+        // Few tasks are due on some days: they may be found by that, and sorted.
+        let is_of_days = statement.contains("\"due_date\" BETWEEN");
+        let is_page = is_in_order && statement.contains("LIMIT") && !is_of_sessions && !is_of_days;
         if plan.contains("Seq Scan") {
             Some("it reads a whole table")
         } else if conditions < index_scans {
@@ -103,7 +111,7 @@ impl Observed for Postgres {
         } else if is_page && plan.contains("Sort") {
             Some("it sorts what the index has in this order")
         } else {
-            None
+            problem_of_merged_list(planned)
         }
     }
 }
@@ -168,7 +176,8 @@ async fn completing_a_task_updates_no_index() {
     let database = Database::postgres().await;
     let service = Service::start(&database).await;
     let client = service.client("anna");
-    let task = path(&client.create(json!({"title": "Often"})).await);
+    let often = json!({"title": "Often", "due": "2026-12-01T09:00:00Z", "tags": ["home"]});
+    let task = path(&client.create(often).await);
     for _ in 0..20 {
         let answer = client
             .send(Method::PATCH, &format!("{task}/complete"), None)
@@ -192,8 +201,14 @@ async fn completing_a_task_updates_no_index() {
             .fetch_all(&mut admin)
             .await
             .expect("indexes");
-    assert_eq!(indexes.len(), 2, "{indexes:?}");
-    for column in ["is_completed", "updated_at", "version"] {
+    assert_eq!(indexes.len(), 5, "{indexes:?}");
+    for column in [
+        "is_completed",
+        "completed_at",
+        "details",
+        "updated_at",
+        "version",
+    ] {
         let named = indexes.iter().find(|index| index.contains(column));
         assert_eq!(named, None, "{column}");
     }

@@ -7,13 +7,21 @@ use serde_json::{Value, json};
 use super::{Observed, PlannedStatement, Request, TASKS_EACH, TASKS_OF_ONE};
 use crate::service::{Client, TASKS, eventually, path};
 
-const SORTS: [&str; 6] = [
+const SORTS: [&str; 14] = [
     "created_at",
     "-created_at",
     "updated_at",
     "-updated_at",
     "title",
     "-title",
+    "priority",
+    "-priority",
+    "completed_at",
+    "-completed_at",
+    "due",
+    "-due",
+    "position",
+    "-position",
 ];
 
 /// Sends a request to each endpoint as a user with 1,000 tasks and as one with 10,000.
@@ -25,7 +33,8 @@ pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedSta
         let created = observed.expect(&client, &first, all).await;
         let task = path(&created.body["task"]);
         let tag = created.body["task"]["etag"].as_str().expect("a tag");
-        observed.expect(&client, &creation("Second"), all).await;
+        let second = observed.expect(&client, &creation("Second"), all).await;
+        let second = second.body["task"]["id"].clone();
 
         // One statement for each thousand, and one for the two new tasks.
         let list = Request::get(TASKS).with_statements(tasks as usize / 1000 + 1);
@@ -34,6 +43,8 @@ pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedSta
 
         let text = json!({"title": "Third", "description": ""});
         let completion = format!("{task}/complete");
+        // The creation is undone: the task moves to the trash.
+        let undo = format!("/api/v1/changes/{}/undo", created.header("change-seq"));
         let requests = [
             Request::get(&task),
             Request::get(&format!("{TASKS}/stats")),
@@ -44,16 +55,37 @@ pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedSta
             Request::new(Method::PATCH, &task).with_body(json!({"description": "More"})),
             Request::new(Method::PATCH, &completion).with_body(json!({"completed": true})),
             Request::new(Method::PATCH, &completion),
+            Request::new(Method::POST, &format!("{task}/move"))
+                .with_body(json!({"after": second}))
+                .with_statements(None),
+            Request::new(Method::POST, &format!("{task}/move"))
+                .with_body(json!({"before": null}))
+                .with_statements(None),
             Request::new(Method::DELETE, &task).with_status(204),
             Request::get(&task).with_status(404),
+            Request::get("/api/v1/trash?limit=20"),
+            Request::new(Method::POST, &format!("{}/restore", trashed(&task))),
+            Request::get("/api/v1/changes?limit=20").with_statements(2),
+            // The task and its changes.
+            Request::get(&format!("{task}/history")).with_statements(2),
+            Request::new(Method::POST, &undo).with_statements(None),
+            Request::new(Method::DELETE, &trashed(&task))
+                .with_status(204)
+                .with_statements(None),
             // A change that finds no task queries the reason.
-            Request::new(Method::PATCH, &completion)
+            Request::new(Method::PATCH, &task)
+                .with_body(json!({"title": "Gone"}))
                 .with_status(404)
                 .with_statements(2),
+            // A completion asks first whether the task repeats.
+            Request::new(Method::PATCH, &completion)
+                .with_status(404)
+                .with_statements(None),
         ];
         for request in requests {
             observed.expect(&client, &request, all).await;
         }
+        repeated(observed, &client, all).await;
     }
     let mine = observed.service().client("user-7");
     let created = observed.expect(&mine, &creation("Mine"), all).await;
@@ -67,10 +99,41 @@ pub(super) async fn tasks(observed: &mut impl Observed, all: &mut Vec<PlannedSta
     observed.expect(&mine, &export, all).await;
 }
 
+/// Completes a task that repeats, twice, and undoes the first completion. The second one is one statement.
+async fn repeated(observed: &mut impl Observed, client: &Client, all: &mut Vec<PlannedStatement>) {
+    let rent = json!({"title": "Rent", "due": "2026-12-01", "repeat": "FREQ=MONTHLY"});
+    let created = creation("Rent").with_body(rent);
+    let created = observed.expect(client, &created, all).await;
+    let completion = format!("{}/complete", path(&created.body["task"]));
+    let completion = Request::new(Method::PATCH, &completion).with_body(json!({"completed": true}));
+    let with_follow_up = completion.clone().with_statements(None);
+    let completed = observed.expect(client, &with_follow_up, all).await;
+    observed.expect(client, &completion, all).await;
+    let undo = format!("/api/v1/changes/{}/undo", completed.header("change-seq"));
+    let undo = Request::new(Method::POST, &undo).with_statements(None);
+    observed.expect(client, &undo, all).await;
+}
+
+/// Returns the path of a task in the trash.
+fn trashed(path: &str) -> String {
+    path.replace("/tasks/", "/trash/")
+}
+
 /// Requests pages in every order, with every filter, by cursor and by offset.
 async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<PlannedStatement>) {
     for sort in SORTS {
-        for filter in ["", "&completed=true", "&q=ask", "&completed=false&q=ask"] {
+        for filter in [
+            "",
+            "&completed=true",
+            "&q=ask",
+            "&completed=false&q=ask",
+            "&priority=high,low",
+            "&tag=home",
+            "&due=overdue",
+            "&due=any&completed=false",
+            "&due=none",
+            "&due_from=2024-01-01&timezone=Europe/Berlin",
+        ] {
             let page = format!("{TASKS}?limit=20&sort={sort}{filter}");
             let first = observed.expect(client, &Request::get(&page), all).await;
             let cursor = first.body["next_cursor"].as_str().expect("more");
@@ -78,7 +141,13 @@ async fn pages(observed: &mut impl Observed, client: &Client, all: &mut Vec<Plan
             observed.expect(client, &next, all).await;
         }
         let later = Request::get(&format!("{TASKS}?limit=20&sort={sort}&offset=40"));
+        // Where dates lie among times is known only after they are read: one statement skips, one reads the page.
+        let statements = if sort.ends_with("due") { 2 } else { 1 };
+        let later = later.with_statements(statements);
         observed.expect(client, &later, all).await;
+        // Today has few tasks, or none.
+        let today = format!("{TASKS}?limit=20&sort={sort}&due=today&timezone=Asia/Tokyo");
+        observed.expect(client, &Request::get(&today), all).await;
     }
 }
 

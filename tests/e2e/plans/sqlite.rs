@@ -4,7 +4,10 @@
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
 
-use super::{Observed, PlannedStatement, StatementLog, check_all_requests, is_background, seed};
+use super::{
+    Observed, PlannedStatement, StatementLog, check_all_requests, is_background,
+    problem_of_merged_list, seed,
+};
 use crate::service::{Database, Service, TASKS, eventually};
 
 struct Sqlite {
@@ -53,14 +56,18 @@ impl Sqlite {
         }
     }
 
+    /// Returns the plan of a statement, or of several that are sent at once.
     async fn plan(&mut self, statement: &str) -> String {
-        let explain = format!("EXPLAIN QUERY PLAN {statement}");
-        let rows = sqlx::query(AssertSqlSafe(explain))
-            .fetch_all(&mut self.connection)
-            .await
-            .expect("a plan");
-        let lines = rows.iter().map(|row| row.get::<String, _>("detail") + "\n");
-        lines.collect()
+        let mut plan = String::new();
+        for statement in statement.split("; ") {
+            let explain = format!("EXPLAIN QUERY PLAN {statement}");
+            let rows = sqlx::query(AssertSqlSafe(explain))
+                .fetch_all(&mut self.connection)
+                .await
+                .expect("a plan");
+            plan.extend(rows.iter().map(|row| row.get::<String, _>("detail") + "\n"));
+        }
+        plan
     }
 }
 
@@ -90,18 +97,35 @@ impl Observed for Sqlite {
         statements_log
     }
 
-    fn problem(PlannedStatement { statement, plan }: &PlannedStatement) -> Option<&'static str> {
-        // A batch reads the constant rows of its requests.
+    fn problem(planned: &PlannedStatement) -> Option<&'static str> {
+        let PlannedStatement { statement, plan } = planned;
+        // A batch reads the constant rows of its requests; a subquery, the rows that it has found.
         let reads_all = |line: &str| {
-            line.starts_with("SCAN ") && !line.contains("CONSTANT ROW") && line != "SCAN request"
+            line.starts_with("SCAN ")
+                && !line.contains("CONSTANT ROW")
+                && !line.starts_with("SCAN (subquery")
+                && ![
+                    "SCAN request",
+                    "SCAN latest LEFT-JOIN",
+                    "SCAN dates",
+                    "SCAN times",
+                    "SCAN rest",
+                    "SCAN never",
+                    "SCAN moved",
+                    "SCAN merged",
+                ]
+                .contains(&line)
         };
-        let is_in_order = statement.contains("ORDER BY \"tasks\".\"created_at\"");
+        // The tasks that are due on some days may be found by that, and sorted.
+        let is_in_order = statement.contains("FROM \"tasks\"")
+            && statement.contains("ORDER BY \"created_at\"")
+            && !statement.contains("\"due_date\" BETWEEN");
         if plan.lines().any(reads_all) {
             Some("it reads a whole table")
         } else if is_in_order && plan.contains("TEMP B-TREE") {
             Some("it sorts what the index has in this order")
         } else {
-            None
+            problem_of_merged_list(planned)
         }
     }
 }

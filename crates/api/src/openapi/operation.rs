@@ -94,8 +94,8 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
         if let RefOr::T(Parameter { name, .. }) = parameter {
             problems.extend(match name.as_str() {
                 "id" | "session" => &[Kind::NotFound][..],
-                // The operation with `name` describes its 404, and an invalid device token counts as none.
-                "name" | "Device-Token" => &[],
+                // Operations with `name` or `seq` describe their 404, and an invalid device token counts as none.
+                "name" | "seq" | "Device-Token" => &[],
                 "If-Match" => &[
                     Kind::MalformedRequest,
                     Kind::Forbidden,

@@ -17,7 +17,7 @@ use super::shared::header_reference;
 use crate::body::{self, JSON};
 use crate::problem::{Kind, PROBLEM_JSON, Problem, ProblemBody, RequestContext};
 use crate::schema::{SOME_ETAG, SOME_ID, object_of, schema_type};
-use crate::{accounts, tasks};
+use crate::{accounts, changes, tasks};
 
 schema_type!(
     BrokenRules = {
@@ -39,6 +39,14 @@ schema_type!(
             .description(Some("The task has changed in the meantime."))
             .property("task", Ref::from_schema_name("Task"))
             .required("task")
+    }
+);
+
+schema_type!(
+    UndoFailure = {
+        object_of::<ProblemBody>()
+            .description(Some("The change could not be undone."))
+            .property("task", Ref::from_schema_name("Task"))
     }
 );
 
@@ -66,6 +74,8 @@ fn response(problem: &Problem, explanation: &str) -> Response {
     let schema = match kind {
         Kind::ValidationError => "BrokenRules",
         Kind::PreconditionFailed => "Stale",
+        // A `CONFLICT` and a `QUOTA_EXCEEDED` of the same status have no task.
+        Kind::UndoConflict => "UndoFailure",
         _ => "Problem",
     };
     let request = RequestContext {
@@ -110,7 +120,7 @@ type Shared = (&'static str, Problem, &'static str);
 /// Returns the problems that operations share. The usual problem of a kind has the name of the kind. An operation that
 /// names another problem of this kind has that one instead.
 fn shared() -> impl Iterator<Item = Shared> {
-    usual().into_iter().chain(of_accounts())
+    [usual(), of_changes(), of_accounts()].into_iter().flatten()
 }
 
 fn usual() -> Vec<Shared> {
@@ -197,6 +207,28 @@ fn usual() -> Vec<Shared> {
             "OutcomeUnknown",
             TaskError::OutcomeUnknown("".into()).into(),
             "the store was lost while it wrote, and what was asked may have been done.",
+        ),
+    ]
+}
+
+fn of_changes() -> Vec<Shared> {
+    vec![
+        (
+            "NotUndone",
+            tasks::undo_conflict(to_raw_value(&tasks::some_task()).ok()),
+            "what the undo would set has changed since, and `task` is what it is now; or `QUOTA_EXCEEDED`: the \
+             caller has as many tasks as one user may have; or `CONFLICT`: a request with this `Idempotency-Key` is \
+             still running.",
+        ),
+        (
+            "NoSuchChange",
+            Problem::no_such_change(),
+            "the caller has no such change, it is no longer kept, or its task is gone.",
+        ),
+        (
+            "CursorExpired",
+            changes::expired_cursor(),
+            "the changes after the cursor are no longer kept: start over without one.",
         ),
     ]
 }

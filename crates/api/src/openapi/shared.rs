@@ -6,7 +6,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, SchemaFormat};
 
-use crate::schema::{SOME_ETAG, SOME_ID, integer};
+use crate::schema::{MAX_EXACT_INTEGER, SOME_ETAG, SOME_ID, integer};
 
 pub(super) fn header_reference(name: &str) -> Ref {
     Ref::new(format!("#/components/headers/{name}"))
@@ -23,7 +23,7 @@ pub(super) fn parameter_reference(name: &str) -> Option<Ref> {
         .map(|(component, _)| Ref::new(format!("#/components/parameters/{component}")))
 }
 
-pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
+pub(super) fn headers() -> [(String, RefOr<Header>); 13] {
     [
         (
             "X-Request-Id",
@@ -54,6 +54,12 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
             false,
             text().enum_values(Some(["true"])),
             "It is the first answer to this `Idempotency-Key` again.",
+        ),
+        (
+            "Change-Seq",
+            false,
+            integer(1, MAX_EXACT_INTEGER).examples([7]),
+            "The number of the change, which `undo` takes.",
         ),
         ("Content-Disposition", true, text(), "The name of the file."),
         (
@@ -106,8 +112,17 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 12] {
 
 /// Returns the shared parameters. Header parameters have no pattern, example or default, from which programs such as
 /// Postman would make a value and send it with every request.
-pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
+pub(super) fn parameters() -> [(String, RefOr<Parameter>); 7] {
     [
+        (
+            "ChangeSeq",
+            ParameterBuilder::new()
+                .name("seq")
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .description(Some("The number of the change, from the header `Change-Seq`."))
+                .schema(Some(integer(1, MAX_EXACT_INTEGER))),
+        ),
         (
             "TaskId",
             ParameterBuilder::new()
@@ -143,6 +158,14 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 5] {
                 text(),
                 "The device token of an earlier login to this account; browsers send it as a cookie. An invalid \
                  one counts as none.",
+            ),
+        ),
+        (
+            "LastEventId",
+            header_parameter(
+                "Last-Event-ID",
+                text(),
+                "The `id` of the last event that the client has read, when it connects again; wins over `cursor`.",
             ),
         ),
         (

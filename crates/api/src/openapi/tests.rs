@@ -37,6 +37,19 @@ fn operations(document: &Value) -> impl Iterator<Item = &Value> {
 }
 
 #[test]
+fn pages_of_the_configured_origins_can_read_every_described_header() {
+    let exposed = crate::cors::response_headers();
+    for (name, _) in shared::headers() {
+        // Browsers show a page no cookies and challenges.
+        let is_hidden = name == "Set-Cookie" || name == "WWW-Authenticate";
+        let is_exposed = exposed
+            .iter()
+            .any(|header| name.eq_ignore_ascii_case(header.as_str()));
+        assert_ne!(is_exposed, is_hidden, "{name}");
+    }
+}
+
+#[test]
 fn every_component_is_used() {
     let document = rendered();
     let mut references = Vec::new();

@@ -28,6 +28,10 @@ pub enum Kind {
     Conflict,
     /// The caller has as many tasks as one user may have.
     QuotaExceeded,
+    /// A field that an undo would set was changed again.
+    UndoConflict,
+    /// The changes after a cursor are no longer kept.
+    CursorExpired,
     /// There were too many attempts.
     RateLimited,
     /// The input breaks a rule of the domain.
@@ -42,7 +46,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::MalformedRequest,
         Self::Unauthorized,
         Self::Forbidden,
@@ -54,6 +58,8 @@ impl Kind {
         Self::UnsupportedMediaType,
         Self::Conflict,
         Self::QuotaExceeded,
+        Self::UndoConflict,
+        Self::CursorExpired,
         Self::RateLimited,
         Self::ValidationError,
         Self::InternalError,
@@ -74,7 +80,8 @@ impl Kind {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Conflict | Self::QuotaExceeded => StatusCode::CONFLICT,
+            Self::Conflict | Self::QuotaExceeded | Self::UndoConflict => StatusCode::CONFLICT,
+            Self::CursorExpired => StatusCode::GONE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::ValidationError => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
@@ -99,6 +106,8 @@ impl Kind {
             }
             Self::Conflict => ("CONFLICT", "In conflict with what is there or under way"),
             Self::QuotaExceeded => ("QUOTA_EXCEEDED", "The quota is used up"),
+            Self::UndoConflict => ("UNDO_CONFLICT", "It has changed since"),
+            Self::CursorExpired => ("CURSOR_EXPIRED", "The cursor has expired"),
             Self::RateLimited => ("RATE_LIMITED", "Too many attempts"),
             Self::ValidationError => ("VALIDATION_ERROR", "A rule is broken"),
             Self::InternalError => ("INTERNAL_ERROR", "There is a defect in this service"),

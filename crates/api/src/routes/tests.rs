@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use taskhold_application::tasks::IdempotencyKey;
 use taskhold_domain::account::{DisplayName, Email, Password};
-use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title};
+use taskhold_domain::task::{Description, Details, Task, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
@@ -150,6 +150,7 @@ fn written_task_has_the_documented_members() {
         title: Title::parse("x").unwrap(),
         description: Description::default(),
         completed: false,
+        details: Details::default(),
     };
     let now = Timestamp::from_micros(0).unwrap();
     let owner = UserId::parse("anna").unwrap();

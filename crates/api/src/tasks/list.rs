@@ -7,6 +7,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 use serde_json::value::RawValue;
+use taskhold_application::clock::Clock;
 use taskhold_application::tasks::{Position, Start, TaskPage, TaskQuery, TaskService};
 use taskhold_domain::task::Task;
 use utoipa::ToSchema;
@@ -46,8 +47,9 @@ pub(super) async fn list(
     caller: Caller,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
+    clock: web::Data<dyn Clock>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query::parse(request.query_string(), &caller.id)?;
+    let query = query::parse(request.query_string(), &caller.id, clock.now())?;
     // The first page is read before the response begins, so that a failure has its own status.
     let page = tasks.list(&caller.id, &query).await?;
     let mut response = HttpResponse::Ok();

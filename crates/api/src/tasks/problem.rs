@@ -8,16 +8,28 @@ use super::task_json;
 use crate::conditional::ETag;
 use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem, RETRY_AFTER_SECONDS};
 
-/// When the oldest of too many idempotency keys may have expired.
+/// The seconds after which the oldest of too many idempotency keys may have expired.
 const KEYS_RETRY_AFTER_SECONDS: &str = "3600";
 
 impl From<TaskError> for Problem {
     fn from(error: TaskError) -> Self {
         match error {
+            TaskError::Invalid(violations) => violations.into(),
             TaskError::NotFound => Self::no_such_task(),
             TaskError::Forbidden => Self::new(Kind::Forbidden, "The task belongs to another user."),
+            TaskError::NoNeighbour => {
+                Self::new(Kind::NotFound, "You have no task that `before` or `after` names.")
+            }
+            TaskError::ForbiddenNeighbour => Self::new(
+                Kind::Forbidden,
+                "The task that `before` or `after` names belongs to another user.",
+            ),
             TaskError::Stale(current) => match task_json(&current) {
                 Ok(task) => stale(Some(task)).with_header(ETAG, ETag::of(&current).to_string()),
+                Err(error) => Self::internal(error),
+            },
+            TaskError::UndoConflict(current) => match task_json(&current) {
+                Ok(task) => undo_conflict(Some(task)),
                 Err(error) => Self::internal(error),
             },
             TaskError::QuotaExceeded { quota } => Self::new(
@@ -55,6 +67,15 @@ impl From<TaskError> for Problem {
             TaskError::Defect(cause) => Self::internal(cause),
         }
     }
+}
+
+/// Returns the problem of an undo of a field that was changed again.
+pub(crate) fn undo_conflict(current: Option<Box<RawValue>>) -> Problem {
+    Problem::new(
+        Kind::UndoConflict,
+        "What the undo would take back has changed since; nothing was done. This is the task as it is now.",
+    )
+    .with_task(current)
 }
 
 /// Returns the problem of a change that expected another version than the current one.

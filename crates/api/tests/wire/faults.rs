@@ -5,15 +5,18 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use async_trait::async_trait;
 use insta::assert_snapshot;
-use taskhold_domain::task::{Task, TaskChange, TaskId};
+use taskhold_domain::task::change_log::{ChangeAuthor, ChangeSeq, ChangeStamp};
+use taskhold_domain::task::{Destination, FollowUp, Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use taskhold_domain::zone::Zone;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::{
-    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
+    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats, TaskWrite,
 };
+use taskhold_repository::written::Written;
 
 use crate::wire::{Wire, get, request};
 
@@ -24,7 +27,7 @@ pub struct Failing(pub fn() -> StoreError);
 
 #[async_trait]
 impl TaskRepository for Failing {
-    async fn add(&self, _: &Task) -> Result<(), StoreError> {
+    async fn add(&self, _: &Task, _: &ChangeAuthor) -> Result<ChangeSeq, StoreError> {
         Err((self.0)())
     }
     async fn find(&self, _: &UserId, _: TaskId) -> Result<Option<Task>, StoreError> {
@@ -36,17 +39,37 @@ impl TaskRepository for Failing {
     async fn count(&self, _: &UserId) -> Result<TaskCounts, StoreError> {
         Ok(TaskCounts::default())
     }
+    async fn stats(&self, _: &UserId, _: Timestamp, _: &Zone) -> Result<TaskStats, StoreError> {
+        Err((self.0)())
+    }
     async fn change(
         &self,
         _: &UserId,
         _: TaskId,
         _: &TaskChange,
         _: &Precondition,
-        _: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
+        _: Option<&FollowUp>,
+        _: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
         Err((self.0)())
     }
-    async fn remove(&self, _: &UserId, _: TaskId, _: &Precondition) -> Result<bool, StoreError> {
+    async fn move_to(
+        &self,
+        _: &UserId,
+        _: TaskId,
+        _: Destination,
+        _: &Precondition,
+        _: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        Err((self.0)())
+    }
+    async fn remove(
+        &self,
+        _: &UserId,
+        _: TaskId,
+        _: &Precondition,
+        _: &ChangeStamp,
+    ) -> Result<Option<ChangeSeq>, StoreError> {
         Err((self.0)())
     }
     async fn write_idempotent(
@@ -54,7 +77,7 @@ impl TaskRepository for Failing {
         _: &UserId,
         _: &KeyedRequest,
         _: &TaskWrite,
-        _: Timestamp,
+        _: &ChangeStamp,
     ) -> Result<IdempotentOutcome, StoreError> {
         Err((self.0)())
     }

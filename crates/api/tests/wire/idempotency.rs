@@ -1,10 +1,7 @@
 //! Requests under an `Idempotency-Key`.
 
-use std::sync::Arc;
-
 use actix_web::http::Method;
 use insta::assert_snapshot;
-use taskhold_testkit::memory::MemoryStore;
 
 use crate::wire::{Request, TASKS, Wire, get, post, request, transcript};
 
@@ -83,8 +80,7 @@ async fn malformed_keys_are_rejected() {
 
 #[actix_web::test]
 async fn replayed_creation_ignores_the_used_up_quota() {
-    let store = Arc::new(MemoryStore::default());
-    let mut wire = Wire::limited(store.clone(), store, 1);
+    let mut wire = Wire::limited(1);
     let keyed = |title: &str, key: &str| {
         post(&format!("{{\"title\": \"{title}\"}}")).header("idempotency-key", key)
     };

@@ -5,10 +5,15 @@
 
 mod accounts;
 mod arbitrary;
+mod change_log;
+mod details;
 mod draining;
 mod export;
 mod faults;
 mod idempotency;
+mod moves;
+mod quick;
+mod repeat;
 mod requests;
 mod transcripts;
 mod wire;

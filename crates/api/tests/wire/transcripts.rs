@@ -1,12 +1,10 @@
 //! Transcripts of requests about tasks.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::Method;
 use insta::assert_snapshot;
-use taskhold_testkit::memory::MemoryStore;
 
 use crate::wire::{Request, TASKS, Wire, body, get, post, request, transcript};
 
@@ -323,8 +321,7 @@ async fn missing_or_invalid_token_returns_401() {
 
 #[actix_web::test]
 async fn exceeded_quota_returns_409() {
-    let store = Arc::new(MemoryStore::default());
-    let mut wire = Wire::limited(store.clone(), store, 2);
+    let mut wire = Wire::limited(2);
     let paths = [
         wire.created(r#"{"title": "1"}"#).await,
         wire.created(r#"{"title": "2"}"#).await,

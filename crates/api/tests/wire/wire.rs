@@ -16,10 +16,11 @@ use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
+use taskhold_application::change_log::{ChangeLog, Trash};
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
-use taskhold_application::tasks::TaskService;
+use taskhold_application::tasks::{TaskPorts, TaskService};
 use taskhold_application::user_limit::UserLimit;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::tasks::TaskRepository;
@@ -30,6 +31,9 @@ use taskhold_testkit::passwords::PlainPasswords;
 use taskhold_testkit::tokens::PlainTokens;
 
 pub const TASKS: &str = "/api/v1/tasks";
+
+/// The task that the first request creates.
+pub const TASK: &str = "/api/v1/tasks/00000000-0000-7000-8000-000000000002";
 
 /// A request, by default of alice.
 #[derive(Clone)]
@@ -55,6 +59,10 @@ pub fn get(path: &str) -> Request {
 
 pub fn post(body: &str) -> Request {
     request(Method::POST, TASKS).json(body)
+}
+
+pub fn patch(body: &str) -> Request {
+    request(Method::PATCH, TASK).json(body)
 }
 
 impl Request {
@@ -99,19 +107,25 @@ pub struct Wire {
 
 impl Wire {
     pub fn new() -> Self {
-        let store = Arc::new(MemoryStore::default());
-        Self::on(store.clone(), store)
+        Self::limited(u64::MAX)
     }
 
+    /// Returns a service whose tasks are kept by `tasks`, with a log and a trash of their own.
     pub fn on(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreHealth>) -> Self {
-        Self::limited(tasks, probe, u64::MAX)
+        let ports = TaskPorts {
+            tasks,
+            ..TaskPorts::of(Arc::new(MemoryStore::default()))
+        };
+        Self::of(ports, probe, u64::MAX)
     }
 
-    pub fn limited(
-        tasks: Arc<dyn TaskRepository>,
-        probe: Arc<dyn StoreHealth>,
-        quota: u64,
-    ) -> Self {
+    /// Returns a service in which a user may have `quota` tasks.
+    pub fn limited(quota: u64) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        Self::of(TaskPorts::of(store.clone()), store, quota)
+    }
+
+    fn of(ports: TaskPorts, probe: Arc<dyn StoreHealth>, quota: u64) -> Self {
         // Accounts have their own store, which never fails.
         let people = Arc::new(MemoryStore::default());
         let clock = Arc::new(ManualClock::default());
@@ -136,7 +150,15 @@ impl Wire {
             registration: true,
         };
         let services = Services {
-            tasks: TaskService::new(tasks, clock.clone(), ids.clone(), quota, NonZeroU64::MAX),
+            tasks: TaskService::new(
+                ports.clone(),
+                clock.clone(),
+                ids.clone(),
+                quota,
+                NonZeroU64::MAX,
+            ),
+            change_log: ChangeLog::new(ports.clone()),
+            trash: Trash::new(ports, clock.clone()),
             accounts,
             tokens: Arc::new(PlainTokens),
             revocations,
@@ -228,6 +250,14 @@ impl Wire {
         (status, json)
     }
 
+    /// Sends the requests one after the other, with a second more between them.
+    pub async fn ask_slowly(&mut self, requests: impl IntoIterator<Item = Request>) {
+        for request in requests {
+            self.clock.advance(1_000_000);
+            self.ask(request).await;
+        }
+    }
+
     /// Sends a request without adding it to the transcript.
     pub async fn answer(&self, request: &Request) -> HttpResponse {
         self.clock.advance(1_000_000);
@@ -251,6 +281,22 @@ impl Wire {
             .await;
         let location = response.headers().get("location").expect("a location");
         location.to_str().expect("ASCII").to_owned()
+    }
+
+    /// Returns a list of tasks, without adding it to the transcript.
+    pub async fn listed(&self, query: &str) -> Value {
+        let response = self.answer(&get(&format!("{TASKS}?{query}"))).await;
+        assert_eq!(response.status(), StatusCode::OK, "{query}");
+        serde_json::from_slice(&body(response).await).expect("JSON")
+    }
+
+    /// Returns the titles of a list of tasks.
+    pub async fn titles(&self, query: &str) -> Vec<String> {
+        let list = self.listed(query).await;
+        let tasks = list.get("tasks").and_then(Value::as_array);
+        let tasks = tasks.expect("a list").iter();
+        let titles = tasks.map(|task| task["title"].as_str().expect("a title").to_owned());
+        titles.collect()
     }
 
     pub fn transcript(self) -> String {

@@ -12,7 +12,7 @@ use taskhold_infrastructure::db::session::MaintenanceSession;
 use taskhold_infrastructure::db::tables::quoted;
 
 use super::revocations::{self, Served};
-use super::{Restore, Restored, execute, migrate, occupied};
+use super::{Restore, Restored, execute, migrate, occupied, renew_epochs};
 use crate::error::BackupError;
 use crate::make::{schema, server_version};
 use crate::manifest::Manifest;
@@ -82,6 +82,7 @@ async fn restore_in_place(
     execute(session, "BEGIN", purpose).await?;
     let finished = async {
         let revocations = revocations::apply(restore, session, served).await?;
+        renew_epochs(session).await?;
         let drop = format!("DROP SCHEMA {UNFINISHED_RESTORE} CASCADE");
         execute(session, &drop, purpose).await?;
         let target = postgres(session)?;

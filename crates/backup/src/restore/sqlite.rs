@@ -10,7 +10,7 @@ use taskhold_infrastructure::files::{folder_of, open_private_file, sync_folder, 
 use taskhold_infrastructure::url::DatabaseUrl;
 
 use super::revocations::{self, Served};
-use super::{Restore, Restored, chain, execute, migrate, occupied};
+use super::{Restore, Restored, chain, execute, migrate, occupied, renew_epochs};
 use crate::error::BackupError;
 use crate::make::open_alone;
 use crate::rights::RestoredRights;
@@ -114,6 +114,7 @@ async fn restore_into(
     let applied = async {
         execute(&mut session, "BEGIN IMMEDIATE", "begin the revocations").await?;
         let revocations = revocations::apply(restore, &mut session, served).await?;
+        renew_epochs(&mut session).await?;
         execute(&mut session, "COMMIT", "commit the revocations").await?;
         Ok(revocations)
     };

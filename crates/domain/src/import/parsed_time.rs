@@ -1,7 +1,8 @@
 //! Times in files of the original command-line app (the *console*).
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
+use jiff::civil::{Date, DateTime, ISOWeekDate, Time, Weekday};
 
+use crate::civil;
 use crate::timestamp::Timestamp;
 
 /// A time as written in a file.
@@ -15,7 +16,7 @@ pub enum ParsedTime {
 
 /// A date and a time of day without a time zone, with microsecond precision, in the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalDateTime(NaiveDateTime);
+pub struct LocalDateTime(DateTime);
 
 /// The error of a text that Python's `datetime.fromisoformat` does not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,20 +27,20 @@ impl LocalDateTime {
     /// Returns the microseconds since 1970-01-01T00:00:00 of the same local clock.
     #[must_use]
     pub fn as_micros(self) -> i64 {
-        self.0.and_utc().timestamp_micros()
+        civil::micros(self.0)
     }
 
     /// Returns the time for arithmetic with time zones.
     #[must_use]
-    pub fn as_naive(self) -> NaiveDateTime {
+    pub fn as_civil(self) -> DateTime {
         self.0
     }
 }
 
 impl ParsedTime {
-    /// Parses what `datetime.fromisoformat` of Python 3.11 accepts, which is what the console reads:
+    /// Parses the texts that `datetime.fromisoformat` of Python 3.11 accepts, by which the console reads:
     /// calendar or week dates, extended or basic; any character before the time of day; a fraction after
-    /// a point or a comma, of which six digits count; `Z` or an offset. Like Python it accepts more than
+    /// a point or a comma, of which six digits count; `Z` or an offset. Like Python, this accepts more than
     /// ISO 8601 (a letter before an offset, a fraction of an hour), so that no row of the console is lost.
     ///
     /// ```
@@ -61,7 +62,7 @@ impl ParsedTime {
 }
 
 fn parse(text: &str) -> Option<ParsedTime> {
-    // No format is shorter, and those of this length are dates.
+    // The shortest text is a week, such as 2026W01.
     if text.len() < 7 {
         return None;
     }
@@ -69,7 +70,7 @@ fn parse(text: &str) -> Option<ParsedTime> {
     let (date, rest) = bytes.split_at_checked(end_of_date(bytes)?)?;
     let date = parse_date(date)?;
     if rest.is_empty() {
-        return Some(local(date.and_time(NaiveTime::MIN)));
+        return Some(local(date.to_datetime(Time::midnight())));
     }
     // The separator may be any character, also of several bytes.
     let separator = std::str::from_utf8(rest).ok()?.chars().next()?;
@@ -81,12 +82,12 @@ fn parse(text: &str) -> Option<ParsedTime> {
         let (time, Ended::Whole) = parse_clock(time, time.len())? else {
             return None;
         };
-        return Some(local(date.and_time(time.of_day()?)));
+        return Some(local(date.to_datetime(time.of_day()?)));
     };
-    // Python ignores whatever is between a complete time of day and its offset.
+    // Python ignores all characters between a complete time of day and its offset.
     let (clock, _) = parse_clock(time, zone)?;
     let offset = match time.get(zone..)? {
-        b"Z" => TimeDelta::zero(),
+        b"Z" => 0,
         [sign @ (b'+' | b'-'), offset @ ..] => {
             let (offset, Ended::Whole) = parse_clock(offset, offset.len())? else {
                 return None;
@@ -95,16 +96,16 @@ fn parse(text: &str) -> Option<ParsedTime> {
         }
         _ => return None,
     };
-    let instant = date.and_time(clock.of_day()?).checked_sub_signed(offset)?;
-    let instant = Timestamp::from_micros(instant.and_utc().timestamp_micros()).ok()?;
+    let local = civil::micros(date.to_datetime(clock.of_day()?));
+    let instant = Timestamp::from_micros(local - offset).ok()?;
     Some(ParsedTime::Instant(instant))
 }
 
-fn local(time: NaiveDateTime) -> ParsedTime {
+fn local(time: DateTime) -> ParsedTime {
     ParsedTime::Local(LocalDateTime(time))
 }
 
-/// Returns where the date ends, by its hyphens and `W`, and in doubt by the number of digits that follow.
+/// Returns the end of the date, by its hyphens and `W`, and in doubt by the number of digits that follow.
 fn end_of_date(text: &[u8]) -> Option<usize> {
     let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     if text.len() == 7 {
@@ -131,15 +132,15 @@ fn end_of_date(text: &[u8]) -> Option<usize> {
     }
 }
 
-fn parse_date(text: &[u8]) -> Option<NaiveDate> {
+fn parse_date(text: &[u8]) -> Option<Date> {
     let mut text = Digits(text);
-    let year = i32::try_from(text.take(4)?).ok()?;
+    let year = i16::try_from(text.take(4)?).ok()?;
     if year == 0 {
         return None;
     }
     let extended = text.skip(b'-');
     if text.skip(b'W') {
-        let week = text.take(2)?;
+        let week = text.take_small()?;
         let day = if text.0.is_empty() {
             1
         } else {
@@ -148,30 +149,19 @@ fn parse_date(text: &[u8]) -> Option<NaiveDate> {
             }
             text.take(1)?
         };
-        let day = match day {
-            1 => Weekday::Mon,
-            2 => Weekday::Tue,
-            3 => Weekday::Wed,
-            4 => Weekday::Thu,
-            5 => Weekday::Fri,
-            6 => Weekday::Sat,
-            7 => Weekday::Sun,
-            _ => return None,
-        };
-        let date = NaiveDate::from_isoywd_opt(year, week, day)?;
-        return (1..=9999)
-            .contains(&chrono::Datelike::year(&date))
-            .then_some(date);
+        let day = Weekday::from_monday_one_offset(i8::try_from(day).ok()?).ok()?;
+        let date = ISOWeekDate::new(year, week, day).ok()?.date();
+        return (1..=9999).contains(&date.year()).then_some(date);
     }
-    let month = text.take(2)?;
+    let month = text.take_small()?;
     if extended && !text.skip(b'-') {
         return None;
     }
-    let day = text.take(2)?;
+    let day = text.take_small()?;
     if !text.0.is_empty() {
         return None;
     }
-    NaiveDate::from_ymd_opt(year, month, day)
+    Date::new(year, month, day).ok()
 }
 
 /// Hours, minutes, seconds and microseconds of a time of day or an offset.
@@ -181,26 +171,25 @@ struct Clock {
     micros: u32,
 }
 
-#[derive(PartialEq, Eq)]
+/// Whether a text ends with the clock that it begins with.
 enum Ended {
     Whole,
     WithMore,
 }
 
 impl Clock {
-    fn of_day(&self) -> Option<NaiveTime> {
-        let [hour, minute, second] = self.parts;
-        NaiveTime::from_hms_micro_opt(hour, minute, second, self.micros)
+    fn of_day(&self) -> Option<Time> {
+        civil::time(self.parts, i32::try_from(self.micros).ok()?)
     }
 
-    /// Returns the offset if it is shorter than a day, which is the only rule.
-    fn offset(&self, negative: bool) -> Option<TimeDelta> {
+    /// Returns the microseconds of the offset, whose only rule is to be shorter than a day: `+00:99` is an offset.
+    fn offset(&self, negative: bool) -> Option<i64> {
         let [hours, minutes, seconds] = self.parts.map(i64::from);
-        let seconds = TimeDelta::seconds(hours * 3600 + minutes * 60 + seconds);
+        let seconds = hours * 3600 + minutes * 60 + seconds;
         // Python treats an offset of less than a second as zero.
-        let micros = if seconds.is_zero() { 0 } else { self.micros };
-        let offset = seconds + TimeDelta::microseconds(micros.into());
-        let offset = (offset < TimeDelta::days(1)).then_some(offset)?;
+        let micros = if seconds == 0 { 0 } else { self.micros };
+        let offset = seconds * 1_000_000 + i64::from(micros);
+        let offset = (offset < 24 * 3_600_000_000).then_some(offset)?;
         Some(if negative { -offset } else { offset })
     }
 }
@@ -253,13 +242,16 @@ impl Digits<'_> {
         })
     }
 
+    /// Takes a number of two digits.
+    fn take_small(&mut self) -> Option<i8> {
+        i8::try_from(self.take(2)?).ok()
+    }
+
     /// Skips `byte` and returns whether it came next.
     fn skip(&mut self, byte: u8) -> bool {
-        let Some(rest) = self.0.strip_prefix(&[byte]) else {
-            return false;
-        };
-        self.0 = rest;
-        true
+        let rest = self.0.strip_prefix(&[byte]);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
     }
 }
 
@@ -272,7 +264,13 @@ mod tests {
     fn shown(text: &str) -> String {
         match ParsedTime::parse(text) {
             Err(ParsedTimeError) => "refused".into(),
-            Ok(ParsedTime::Local(local)) => format!("{} local", local.0),
+            Ok(ParsedTime::Local(LocalDateTime(local))) => {
+                let shown = local.to_string().replace('T', " ");
+                // Fractions of three or six digits.
+                let fraction = shown.split_once('.').map_or(0, |(_, digits)| digits.len());
+                let shown = shown + &"0".repeat((3 - fraction % 3) % 3);
+                format!("{shown} local")
+            }
             Ok(ParsedTime::Instant(instant)) => instant.to_string(),
         }
     }

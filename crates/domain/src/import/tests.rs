@@ -178,3 +178,82 @@ fn native_rows_keep_id_and_version() {
         assert_eq!(invalid, Err(RowError::Version));
     }
 }
+
+#[test]
+fn due_date_of_a_native_row_is_read_as_stored_and_as_shown() {
+    let read = |due| {
+        let mut row = NativeRow {
+            id: text("01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f"),
+            rest: minimal().rest,
+            ..NativeRow::default()
+        };
+        row.rest.task.details.due = text(due);
+        let row = row.into_task().map_err(|error| error.to_string());
+        row.map(|(_, _, task)| task.draft.details.due.map(|due| due.to_stored()))
+    };
+    // The wall time that clocks skip is kept.
+    let stored = "2026-03-29T02:30:00[Europe/Berlin]";
+    assert_eq!(read(stored), Ok(Some(stored.to_owned())));
+    let shown = "2026-12-01T09:00:00+01:00[Europe/Berlin]";
+    let kept = "2026-12-01T09:00:00[Europe/Berlin]";
+    assert_eq!(read(shown), Ok(Some(kept.to_owned())));
+    assert_eq!(read("2026-12-01"), Ok(Some("2026-12-01".to_owned())));
+    let refused = read("2026-02-30").unwrap_err();
+    assert_eq!(refused, "Due date must exist: there is no 2026-02-30");
+}
+
+#[test]
+fn repeat_of_a_native_row_needs_a_due_date() {
+    let read = |due: Member<String>, repeat: &str| {
+        let mut row = NativeRow {
+            id: text("00000000-0000-7000-8000-000000000001"),
+            rest: minimal().rest,
+            ..NativeRow::default()
+        };
+        row.rest.task.details.due = due;
+        row.rest.task.details.repeat = text(repeat);
+        row.into_task()
+            .map(|(_, _, task)| task.draft.details)
+            .map_err(|error| error.to_string())
+    };
+    for due in ["2026-12-01", "2026-03-29T02:30:00[Europe/Berlin]"] {
+        let details = read(text(due), "freq=daily").expect("a valid row");
+        assert_eq!(details.due.expect("a due date").to_stored(), due);
+        assert_eq!(details.repeat.expect("a rule").to_string(), "FREQ=DAILY");
+    }
+    let refused = read(Member::Null, "FREQ=DAILY").expect_err("no due date");
+    assert_eq!(refused, "Task repeat needs a due date");
+    assert!(read(text("2026-12-01"), "FREQ=NEVER").is_err());
+}
+
+#[test]
+fn position_of_a_row_is_kept_and_a_missing_one_is_that_of_the_creation() {
+    let at = |micros| Timestamp::from_micros(micros).expect("in range");
+    let position = |given: Member<String>| {
+        let row = read(|row| {
+            row.rest.created_at = text("1970-01-01T00:00:02Z");
+            row.rest.position = given;
+        })?;
+        let owner = UserId::parse("u").expect("an id");
+        let id = TaskId::from_uuid(uuid::Uuid::nil());
+        let zone = |local: LocalDateTime| at(local.as_micros());
+        let task = row.task(id, Version::FIRST, owner, at(5_000_000), zone);
+        Ok(task.position.to_string())
+    };
+    let of_creation = Position::of_creation(at(2_000_000)).to_string();
+    assert_eq!(position(Member::Absent), Ok(of_creation.clone()));
+    assert_eq!(position(Member::Null), Ok(of_creation));
+    assert_eq!(position(text("VV")), Ok("VV".to_owned()));
+    let refused: Result<String, String> = Err(
+        "position must be up to 63 ASCII letters and digits, as Taskhold writes them".to_owned(),
+    );
+    for given in [
+        text(""),
+        text("s"),
+        text("V V"),
+        text(&"V".repeat(64)),
+        Member::WrongType,
+    ] {
+        assert_eq!(position(given), refused);
+    }
+}

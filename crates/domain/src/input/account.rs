@@ -167,7 +167,7 @@ mod tests {
             let refused = register(email, "Anna-Ivanova-1", name).unwrap_err();
             assert_eq!(
                 refused.first(),
-                Violation::Password(PasswordError::OwnWords)
+                &Violation::Password(PasswordError::OwnWords)
             );
             assert!(register(email, "correct horse", name).is_ok());
         }
@@ -181,12 +181,12 @@ mod tests {
             let email = format!("\"a{char}b\"@example.org");
             let refused = register(&email, "correct horse", "Anna").unwrap_err();
             let reasons = [EmailError::Unprintable, EmailError::Invalid].map(Violation::Email);
-            assert!(reasons.contains(&refused.first()), "{email:?}: {refused}");
+            assert!(reasons.contains(refused.first()), "{email:?}: {refused}");
         }
         let tab = register("\"a\tb\"@example.org", "correct horse", "Anna");
         assert_eq!(
             tab.unwrap_err().first(),
-            Violation::Email(EmailError::Unprintable)
+            &Violation::Email(EmailError::Unprintable)
         );
         assert!(register("\"a b\"@example.org", "correct horse", "Anna").is_ok());
     }

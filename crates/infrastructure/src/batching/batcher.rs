@@ -141,7 +141,7 @@ where
 /// Executes one batch after the other while requests are queued.
 struct Worker<Request, Response> {
     shared: Arc<Shared<Request, Response>>,
-    /// Whether `State::workers` includes this worker.
+    /// `true` if `State::workers` includes this worker.
     is_counted: bool,
 }
 

@@ -33,33 +33,23 @@ pub(super) struct NewestPage {
 impl NewestPage {
     /// Returns the request if the query asks for such a page.
     pub(super) fn of(owner: &UserId, query: &TaskQuery) -> Option<Self> {
-        // Every member is named, so that a new filter is not ignored.
-        let TaskQuery {
-            completed: None,
-            text: None,
-            sort,
-            start,
-            limit: Some(limit),
-        } = query
-        else {
-            return None;
-        };
-        if *limit > MAX_LIMIT || *sort != Sort::default() {
+        let limit = query.limit.filter(|limit| *limit <= MAX_LIMIT)?;
+        if query.is_filtered() || query.sort != Sort::default() {
             return None;
         }
-        let after = match start {
+        let after = match &query.start {
             // Every task was created before this.
             Start::First => (i64::MAX, Uuid::max()),
             Start::After(position) => match &position.key {
                 Key::Instant(instant) => (instant.as_micros(), position.id.as_uuid()),
-                Key::Title(_) => return None,
+                _ => return None,
             },
             Start::Offset(_) => return None,
         };
         Some(Self {
             owner: owner.clone(),
             after,
-            limit: *limit,
+            limit,
         })
     }
 }

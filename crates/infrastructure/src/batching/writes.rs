@@ -3,10 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::sea_query::{Expr, ExprTrait, IntoIden, Query, TableRef};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use taskhold_domain::task::change_log::{ChangeAuthor, ChangeSeq, ChangeStamp};
 use taskhold_domain::task::{self, Task, TaskChange, TaskId};
-use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::tasks::Precondition;
 use uuid::Uuid;
@@ -14,18 +13,16 @@ use uuid::Uuid;
 use super::batcher::Responses;
 use crate::db::Database;
 use crate::db::retry::Idempotence;
-use crate::entities::task::{self as row, Column, Entity, Searched, TaskRow};
-use crate::repositories::tasks::statement::strictly_after_last_change;
-
-/// The alias of the batch's requests.
-const REQUEST: &str = "request";
+use crate::entities::change::seq_at;
+use crate::repositories::tasks::logged::{self, CompletionRequest, LoggedRow};
 
 /// A request to complete, reopen or toggle a task.
 pub(super) struct Completion {
     owner: UserId,
     id: TaskId,
-    set: task::Completion,
-    now: Timestamp,
+    /// `None` inverts the flag.
+    completed: Option<bool>,
+    stamp: ChangeStamp,
 }
 
 impl Completion {
@@ -35,118 +32,115 @@ impl Completion {
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
-        now: Timestamp,
+        stamp: &ChangeStamp,
     ) -> Option<Self> {
-        let set = change.completion?;
+        let completed = match change.completion? {
+            task::Completion::Set(completed) => Some(completed),
+            task::Completion::Toggle => None,
+            task::Completion::At(_) => return None,
+        };
         let only_completion = TaskChange {
-            completion: Some(set),
+            completion: change.completion,
             ..TaskChange::default()
         };
         (*change == only_completion && *precondition == Precondition::None).then(|| Self {
             owner: owner.clone(),
             id,
-            set,
-            now,
+            completed,
+            stamp: stamp.clone(),
         })
     }
 }
 
-/// A request to remove a task.
-pub(super) type Removal = (UserId, TaskId);
+/// A request to add a task.
+pub(super) type Addition = (Task, ChangeAuthor);
 
-pub(super) async fn add(database: Database, tasks: Vec<Task>) -> Responses<()> {
-    let insert = DbBackend::Postgres.build(&row::insert(&tasks));
-    database
+/// A request to remove a task.
+pub(super) type Removal = (UserId, TaskId, ChangeStamp);
+
+pub(super) async fn add(database: Database, requests: Vec<Addition>) -> Responses<ChangeSeq> {
+    let tasks: Vec<_> = requests
+        .iter()
+        .map(|(task, by)| (task, by.as_str()))
+        .collect();
+    let insert = logged::addition(DbBackend::Postgres, &tasks);
+    let numbers = database
         .execute_batch(
             "tasks.add",
             Idempotence::IdempotentWrite,
-            tasks.len(),
-            async |connection| connection.execute_raw(insert).await,
+            requests.len(),
+            async |connection| {
+                let rows = connection.query_all_raw(insert).await?;
+                rows.iter()
+                    .map(|row| Ok((row.try_get_by_index::<Uuid>(0)?, seq_at(row, 1)?)))
+                    .collect::<Result<HashMap<_, _>, DbErr>>()
+            },
         )
         .await?;
-    Ok(vec![Some(()); tasks.len()])
+    let responses = requests
+        .iter()
+        .map(|(task, _)| numbers.get(&task.id.as_uuid()).copied());
+    Ok(responses.collect())
 }
 
 pub(super) async fn complete(
     database: Database,
     requests: Vec<Completion>,
-) -> Responses<Option<TaskRow>> {
+) -> Responses<Option<LoggedRow>> {
     // A statement changes a row once, so only the first completion of each task is part of it.
     let mut seen = HashSet::new();
     let is_first: Vec<_> = requests
         .iter()
         .map(|request| seen.insert(request.id))
         .collect();
-    let mut values: Vec<_> = requests
+    let values: Vec<_> = requests
         .iter()
         .zip(&is_first)
         .filter(|(_, is_first)| **is_first)
-        .map(|(request, _)| {
-            let completed = match request.set {
-                task::Completion::Set(completed) => Some(completed),
-                task::Completion::Toggle => None,
-            };
-            let owner = request.owner.as_str().to_owned();
-            let now = request.now.as_micros();
-            (request.id.as_uuid(), owner, completed, now)
+        .map(|(request, _)| CompletionRequest {
+            owner: request.owner.as_str(),
+            id: request.id,
+            completed: request.completed,
+            stamp: &request.stamp,
         })
         .collect();
-    // Rows are locked in id order, so that two batches cannot deadlock.
-    values.sort_unstable_by_key(|(id, ..)| *id);
-
-    let requested = |column: &'static str| Expr::col((REQUEST, column));
-    let stored = |column: Column| Expr::col((Entity, column));
-    let update = Query::update()
-        .table(Entity)
-        .value(Column::Version, stored(Column::Version).add(1))
-        .value(
-            Searched::SearchVersion,
-            Expr::col((Entity, Searched::SearchVersion)).add(1),
-        )
-        .value(
-            Column::UpdatedAt,
-            strictly_after_last_change(stored(Column::UpdatedAt), requested("column4")),
-        )
-        .value(
-            Column::IsCompleted,
-            requested("column3").if_null(stored(Column::IsCompleted).not()),
-        )
-        .from(TableRef::ValuesList(
-            values.into_iter().map(Into::into).collect(),
-            REQUEST.into_iden(),
-        ))
-        .and_where(stored(Column::Id).eq(requested("column1")))
-        .and_where(stored(Column::UserId).eq(requested("column2")))
-        .returning(Query::returning().columns(TaskRow::COLUMNS.map(|column| (Entity, column))))
-        .take();
-    let update = DbBackend::Postgres.build(&update);
+    let update = logged::completions(&values);
     let rows = database
         .execute_batch(
             "tasks.change",
             Idempotence::NonIdempotentWrite,
             requests.len(),
-            async |connection| TaskRow::read_all(&connection, update).await,
+            async |connection| {
+                let rows = connection.query_all_raw(update).await?;
+                rows.iter()
+                    .map(LoggedRow::read)
+                    .collect::<Result<Vec<_>, DbErr>>()
+            },
         )
         .await?;
-    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.id(), row)).collect();
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.row.id(), row)).collect();
     let responses = requests.iter().zip(is_first);
     let responses = responses.map(|(request, is_first)| is_first.then(|| rows.remove(&request.id)));
     Ok(responses.collect())
 }
 
-pub(super) async fn remove(database: Database, requests: Vec<Removal>) -> Responses<bool> {
-    let mut keys: Vec<_> = requests
+pub(super) async fn remove(
+    database: Database,
+    requests: Vec<Removal>,
+) -> Responses<Option<ChangeSeq>> {
+    // A second removal of a task is executed alone, and finds no task.
+    let mut seen = HashSet::new();
+    let is_first: Vec<_> = requests
         .iter()
-        .map(|(owner, id)| (id.as_uuid(), owner.as_str().to_owned()))
+        .map(|(owner, id, _)| seen.insert((owner, id)))
         .collect();
-    keys.sort_unstable();
-    let key = Expr::tuple([Expr::col(Column::Id), Expr::col(Column::UserId)]);
-    let delete = Query::delete()
-        .from_table(Entity)
-        .and_where(key.in_tuples(keys))
-        .returning(Query::returning().columns([Column::Id, Column::UserId]))
-        .take();
-    let delete = DbBackend::Postgres.build(&delete);
+    let values: Vec<_> = requests
+        .iter()
+        .zip(&is_first)
+        .filter(|(_, is_first)| **is_first)
+        .map(|((owner, id, stamp), _)| (*id, owner.as_str(), stamp))
+        .collect();
+    let delete = logged::removals(&values);
     let removed = database
         .execute_batch(
             "tasks.remove",
@@ -155,16 +149,23 @@ pub(super) async fn remove(database: Database, requests: Vec<Removal>) -> Respon
             async |connection| {
                 let rows = connection.query_all_raw(delete).await?;
                 rows.iter()
-                    .map(QueryResult::try_get_many_by_index::<(Uuid, String)>)
-                    .collect::<Result<HashSet<_>, DbErr>>()
+                    .map(|row| {
+                        let key = (
+                            row.try_get_by_index::<Uuid>(0)?,
+                            row.try_get_by_index::<String>(1)?,
+                        );
+                        Ok((key, seq_at(row, 2)?))
+                    })
+                    .collect::<Result<HashMap<_, _>, DbErr>>()
             },
         )
         .await?;
-    // A second removal of a task is executed alone, and finds no task.
-    let mut seen = HashSet::new();
-    let responses = requests.iter().map(|(owner, id)| {
-        let is_first = seen.insert((owner, id));
-        is_first.then(|| removed.contains(&(id.as_uuid(), owner.as_str().to_owned())))
+    let responses = requests.iter().zip(is_first);
+    let responses = responses.map(|((owner, id, _), is_first)| {
+        is_first.then(|| {
+            let seq = removed.get(&(id.as_uuid(), owner.as_str().to_owned()));
+            seq.copied()
+        })
     });
     Ok(responses.collect())
 }

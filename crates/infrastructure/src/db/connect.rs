@@ -34,21 +34,21 @@ pub const ENCODING: &str = "UTF8";
 /// was interrupted.
 pub const UNFINISHED_RESTORE: &str = "taskhold_before_restore";
 
-/// How a database is opened.
+/// The options with which a database is opened.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    /// Where it is.
+    /// The location of the database.
     pub url: DatabaseUrl,
-    /// How long connecting to a PostgreSQL server is retried.
+    /// The time for which connecting to a PostgreSQL server is retried.
     pub connect_timeout: Duration,
     /// The most connections to PostgreSQL.
     pub max_connections: usize,
     /// The most concurrent writes that share a transaction of SQLite.
     pub writes_per_commit: NonZeroUsize,
-    /// Whether a pooler in front of the server shares sessions between clients, so that session settings
+    /// `true` if a pooler in front of the server shares sessions between clients, so that session settings
     /// are not ours to make.
     pub pooled: bool,
-    /// Whether a restore opens it. Nobody else may open a database that is half restored.
+    /// `true` if a restore opens the database. Nobody else may open a database that is half restored.
     pub restoring: bool,
     /// The duration from which on a call is logged as slow; [`Duration::MAX`] for never.
     pub slow_call: Duration,

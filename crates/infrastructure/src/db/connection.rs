@@ -39,6 +39,11 @@ impl Drop for Checkout {
         if let Some(object) = self.object.take()
             && !object.is_reusable()
         {
+            if let Some(began) = object.statement_began
+                && let Some(pool) = PoolObject::pool(&object)
+            {
+                pool.manager().invalidate_unused_since(began);
+            }
             // Closed at once: its transaction must not hold locks until the server notices.
             drop(PoolObject::take(object));
         }
@@ -55,7 +60,7 @@ impl Checkout {
         let Some(object) = &mut self.object else {
             return Err(sqlx::Error::PoolClosed);
         };
-        object.in_statement = true;
+        object.begin_statement();
         let outcome = statement(&mut object.connection).await;
         match &outcome {
             Err(error) if ends_session(error) => {

@@ -386,7 +386,7 @@ type Statements = Arc<
 #[error("the schema lacks migrations: run `taskhold migrate up`")]
 struct OutdatedSchema(#[source] Source);
 
-/// What the statements of a call need.
+/// The needs of the statements of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
     /// A connection: on SQLite one that reads, if the call only reads. A write may get a transaction.

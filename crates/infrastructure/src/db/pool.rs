@@ -29,8 +29,8 @@ const REAP_INTERVAL: Duration = Duration::from_secs(30);
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
 /// The settings of a session that no pooler shares. No statement may run, or wait for a lock, longer than an
-/// attempt waits for its answer: after that nobody would know whether it was applied. And each statement keeps one generic plan: planning it for each set of
-/// values took a third of the database's time for a page of tasks.
+/// attempt waits for its answer: after that nobody would know whether it was applied. And each statement keeps
+/// one generic plan: planning it for each set of values took a third of the database's time for a page of tasks.
 const SESSION_SETTINGS: &str = "SET statement_timeout = '7s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET plan_cache_mode = 'force_generic_plan'";
 
@@ -38,8 +38,8 @@ const SESSION_SETTINGS: &str = "SET statement_timeout = '7s'; SET lock_timeout =
 #[derive(Debug)]
 pub(crate) struct PooledConnection {
     pub(crate) connection: PgConnection,
-    /// A statement has begun and not completed: its answer may still arrive.
-    pub(crate) in_statement: bool,
+    /// When a statement began that has not completed: its answer may still arrive.
+    pub(crate) statement_began: Option<Instant>,
     /// A transaction has begun and not ended.
     pub(crate) in_transaction: bool,
     /// The session has ended, or another one is needed.
@@ -51,12 +51,17 @@ impl PooledConnection {
     /// Returns whether no statement and no transaction has begun without completing, and no error has shown
     /// that another session is needed.
     pub(crate) fn is_reusable(&self) -> bool {
-        !self.in_statement && !self.in_transaction && !self.given_up
+        self.statement_began.is_none() && !self.in_transaction && !self.given_up
+    }
+
+    /// Records that a statement begins.
+    pub(crate) fn begin_statement(&mut self) {
+        self.statement_began = Some(Instant::now());
     }
 
     /// Records that a statement has completed.
     pub(crate) fn complete_statement(&mut self) {
-        self.in_statement = false;
+        self.statement_began = None;
         self.last_used = Instant::now();
     }
 }
@@ -74,10 +79,17 @@ pub(crate) struct ConnectionManager {
 impl ConnectionManager {
     /// Lets none of the connections that are idle now be reused.
     pub(crate) fn invalidate_idle(&self) {
-        *self
+        self.invalidate_unused_since(Instant::now());
+    }
+
+    /// Lets no idle connection be reused whose last use was before `moment`: a statement that began then got
+    /// no answer, so the path to the server may be lost for all of them.
+    pub(crate) fn invalidate_unused_since(&self, moment: Instant) {
+        let mut invalidated_at = self
             .invalidated_at
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            .unwrap_or_else(PoisonError::into_inner);
+        *invalidated_at = (*invalidated_at).max(Some(moment));
     }
 
     fn is_invalidated(&self, connection: &PooledConnection) -> bool {
@@ -100,7 +112,7 @@ impl Manager for ConnectionManager {
         }
         Ok(PooledConnection {
             connection,
-            in_statement: false,
+            statement_began: None,
             in_transaction: false,
             given_up: false,
             last_used: Instant::now(),

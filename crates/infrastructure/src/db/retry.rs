@@ -44,7 +44,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// further call fails at once: its client would give up before it were answered.
 const MAX_CALLS: usize = 256;
 
-/// Whether a call may be executed twice.
+/// The effect of a second execution of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotence {
     /// The call changes nothing.
@@ -57,7 +57,7 @@ pub(crate) enum Idempotence {
     NonIdempotentWrite,
 }
 
-/// What a batch has done with a call that is now executed alone.
+/// The effect of a batch on a call that is now executed alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PriorAttempt {
     /// No batch has applied the call, or the call is a read.
@@ -99,7 +99,7 @@ pub(crate) struct Attempt {
     pub(crate) may_have_applied: bool,
     /// Claimed before what may apply the attempt is sent: a statement, or the commit of a transaction.
     pub(crate) token: CancelToken,
-    /// Whether the statements are in a transaction, which an error of one of them ends.
+    /// `true` if the statements are in a transaction, which an error of one of them ends.
     pub(crate) is_in_transaction: bool,
     deadline: Instant,
 }

@@ -3,21 +3,11 @@
 use sea_orm::sea_query::{
     Expr, ExprTrait as _, IntoIden as _, LockBehavior, LockType, Order, Query, TableRef,
 };
-use sea_orm::{ConnectionTrait, DbErr, DeriveIden, QueryResult};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use taskhold_domain::search::fold;
 use uuid::Uuid;
 
-#[derive(Clone, Copy, DeriveIden)]
-enum Tasks {
-    Table,
-    Id,
-    Title,
-    Description,
-    Version,
-    TitleSearch,
-    DescriptionSearch,
-    SearchVersion,
-}
+use crate::entities::task::{Column, Entity, Searched};
 
 /// The alias of the new texts.
 const REBUILT: &str = "rebuilt";
@@ -30,13 +20,13 @@ pub(crate) async fn rebuild(
     after: Option<Uuid>,
     most: u32,
 ) -> Result<Vec<Uuid>, DbErr> {
-    let differs = Expr::col(Tasks::SearchVersion).ne(Expr::col(Tasks::Version));
+    let differs = Expr::col(Searched::SearchVersion).ne(Expr::col(Column::Version));
     let outdated = Query::select()
-        .columns([Tasks::Id, Tasks::Title, Tasks::Description])
-        .from(Tasks::Table)
-        .and_where(Expr::col(Tasks::SearchVersion).is_null().or(differs))
-        .and_where_option(after.map(|after| Expr::col(Tasks::Id).gt(after)))
-        .order_by(Tasks::Id, Order::Asc)
+        .columns([Column::Id, Column::Title, Column::Description])
+        .from(Entity)
+        .and_where(Expr::col(Searched::SearchVersion).is_null().or(differs))
+        .and_where_option(after.map(|after| Expr::col(Column::Id).gt(after)))
+        .order_by(Column::Id, Order::Asc)
         .limit(u64::from(most))
         // Waiting for a row that another transaction changes could deadlock with it. SQLite ignores this.
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
@@ -56,15 +46,15 @@ pub(crate) async fn rebuild(
         .collect();
     let rebuilt = |column: &'static str| Expr::col((REBUILT, column));
     let update = Query::update()
-        .table(Tasks::Table)
-        .value(Tasks::TitleSearch, rebuilt("column2"))
-        .value(Tasks::DescriptionSearch, rebuilt("column3"))
+        .table(Entity)
+        .value(Searched::TitleSearch, rebuilt("column2"))
+        .value(Searched::DescriptionSearch, rebuilt("column3"))
         .value(
-            Tasks::SearchVersion,
-            Expr::col((Tasks::Table, Tasks::Version)),
+            Searched::SearchVersion,
+            Expr::col((Entity, Column::Version)),
         )
         .from(TableRef::ValuesList(texts, REBUILT.into_iden()))
-        .and_where(Expr::col((Tasks::Table, Tasks::Id)).eq(rebuilt("column1")))
+        .and_where(Expr::col((Entity, Column::Id)).eq(rebuilt("column1")))
         .take();
     connection.execute(&update).await?;
     Ok(ids)

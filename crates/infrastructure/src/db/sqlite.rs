@@ -41,7 +41,7 @@ pub enum FileError {
     /// It, its folder or a file beside it cannot be written.
     #[error("cannot write {}", path.display())]
     Unwritable {
-        /// What cannot be written.
+        /// The file or folder.
         path: PathBuf,
         /// The system's error.
         source: io::Error,

@@ -47,7 +47,7 @@ struct WriteRequest {
     token: CancelToken,
 }
 
-/// How the execution of a write ended, before the commit of its transaction.
+/// The end of the execution of a write, before the commit of its transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WriteOutcome {
     /// The write is to be committed with its transaction.

@@ -1,4 +1,4 @@
-//! Where the tables are in a PostgreSQL database: in one schema of the search path, not always in the first.
+//! The place of the tables in a PostgreSQL database: in one schema of the search path, not always in the first.
 
 /// Finds the schemas of the search path that have the tables, in the order of the path, each with those of its
 /// tables that a table of an earlier schema hides.
@@ -7,7 +7,7 @@ pub(crate) const FIND: &str = "
            (SELECT string_agg(hidden.relname::text, ', ' ORDER BY hidden.relname) FROM pg_class AS hidden
             WHERE hidden.relnamespace = pg_namespace.oid AND NOT pg_table_is_visible(hidden.oid)
               AND hidden.relname IN ('seaql_migrations', 'users', 'tasks', 'idempotency_keys', 'refresh_tokens',
-                                     'revocations', 'attempts', 'imports'))
+                                     'revocations', 'attempts', 'imports', 'feeds', 'changes', 'trash'))
     FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
     JOIN pg_namespace ON nspname = path.name
     JOIN pg_class AS tasks ON tasks.relnamespace = pg_namespace.oid AND tasks.relname = 'tasks'

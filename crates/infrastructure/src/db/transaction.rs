@@ -11,7 +11,7 @@ use crate::db::retry::AttemptError;
 /// The answer of a call, of any type: what executes calls is compiled once, and not once for each call.
 pub(crate) type Answer = Box<dyn Any + Send>;
 
-/// What a transaction found, and whether it commits.
+/// The result of a transaction that commits or rolls back.
 pub(crate) enum TransactionOutcome<T> {
     Commit(T),
     Rollback(T),
@@ -23,6 +23,16 @@ impl<T: Send + 'static> TransactionOutcome<T> {
         match self {
             Self::Commit(found) => TransactionOutcome::Commit(Box::new(found)),
             Self::Rollback(found) => TransactionOutcome::Rollback(Box::new(found)),
+        }
+    }
+}
+
+impl<T> TransactionOutcome<Option<T>> {
+    /// Commits a transaction that has found its row, and rolls any other one back.
+    pub(crate) fn commit_if_found(found: Option<T>) -> Self {
+        match found {
+            Some(_) => Self::Commit(found),
+            None => Self::Rollback(None),
         }
     }
 }

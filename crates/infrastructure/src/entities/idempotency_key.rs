@@ -16,9 +16,12 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: String,
     pub fingerprint: Vec<u8>,
-    /// The row of the task after the request, as JSON; `None` after a removal.
+    /// The row of the task after the request, as JSON, and that of its follow-up as the member `next`; `None` after a
+    /// removal.
     pub outcome: Option<String>,
     pub created_at: i64,
+    /// The number of the change that the request made; `None` if an earlier version made it.
+    pub seq: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -28,8 +31,8 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// The record of an earlier request with the same key.
 pub(crate) enum Recalled {
-    /// The earlier request was the same. Contains its [`outcome`](Model::outcome).
-    Same(Option<String>),
+    /// The earlier request was the same. Contains its [`outcome`](Model::outcome) and its number.
+    Same(Option<String>, Option<i64>),
     /// The earlier request was a different one.
     Other,
 }
@@ -40,18 +43,23 @@ pub(crate) async fn take(
     connection: &impl ConnectionTrait,
     owner: &UserId,
     request: &KeyedRequest,
-    outcome: Option<String>,
     now: Timestamp,
 ) -> Result<bool, DbErr> {
     let row = ActiveModel {
         user_id: Set(owner.as_str().to_owned()),
         key: Set(request.key.as_str().to_owned()),
         fingerprint: Set(request.fingerprint.0.to_vec()),
-        outcome: Set(outcome),
+        outcome: Set(None),
         created_at: Set(now.as_micros()),
+        seq: Set(None),
     };
     let replace_expired = OnConflict::columns([Column::UserId, Column::Key])
-        .update_columns([Column::Fingerprint, Column::Outcome, Column::CreatedAt])
+        .update_columns([
+            Column::Fingerprint,
+            Column::Outcome,
+            Column::CreatedAt,
+            Column::Seq,
+        ])
         .action_and_where(
             Expr::col((Entity, Column::CreatedAt)).lte(retention_start(now).as_micros()),
         )
@@ -68,10 +76,12 @@ pub(crate) async fn record_outcome(
     connection: &impl ConnectionTrait,
     owner: &UserId,
     request: &KeyedRequest,
-    outcome: String,
+    outcome: Option<String>,
+    seq: i64,
 ) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::Outcome, Expr::value(outcome))
+        .col_expr(Column::Seq, Expr::value(seq))
         .filter(Column::UserId.eq(owner.as_str()))
         .filter(Column::Key.eq(request.key.as_str()))
         .exec(connection)
@@ -92,7 +102,7 @@ pub(crate) async fn recall(
         .await?;
     Ok(row.map(|row| {
         if row.fingerprint == request.fingerprint.0 {
-            Recalled::Same(row.outcome)
+            Recalled::Same(row.outcome, row.seq)
         } else {
             Recalled::Other
         }

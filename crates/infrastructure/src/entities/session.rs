@@ -10,8 +10,6 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::{Source, StoreError};
 
-use crate::db::retry::Attempt;
-
 #[derive(Clone, Debug, DeriveEntityModel)]
 #[sea_orm(table_name = "refresh_tokens")]
 pub struct Model {
@@ -46,14 +44,12 @@ pub(crate) async fn find(
     Entity::find_by_id(token.0.to_vec()).one(connection).await
 }
 
-/// Returns whether an earlier attempt has inserted this session, and its answer was lost. Tokens are random,
-/// so a row with this token is that session.
-pub(crate) async fn was_inserted(
+/// Returns whether this session is stored. Tokens are random, so a row with this token is that session.
+pub(crate) async fn exists(
     connection: &impl ConnectionTrait,
-    attempt: &Attempt,
     session: &Session,
 ) -> Result<bool, DbErr> {
-    Ok(attempt.may_have_applied && find(connection, session.token).await?.is_some())
+    Ok(find(connection, session.token).await?.is_some())
 }
 
 /// Inserts a new session.

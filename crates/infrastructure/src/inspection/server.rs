@@ -1,4 +1,4 @@
-//! What only a PostgreSQL server has: a clock, roles, limits on connections, and poolers in front of it.
+//! The parts that only a PostgreSQL server has: a clock, roles, limits on connections, and poolers in front of it.
 
 use sea_orm::sqlx::{self, Connection as _, Executor as _};
 use taskhold_domain::timestamp::Timestamp;
@@ -6,36 +6,36 @@ use taskhold_domain::timestamp::Timestamp;
 use super::{InspectionError, Inspector, Session};
 use crate::db::rights::{self, MissingRights};
 
-/// What the session's role may do on PostgreSQL.
+/// The role of the session on PostgreSQL, and its rights.
 #[derive(Debug)]
 pub struct Role {
-    /// Its name.
+    /// The name of the role.
     pub name: String,
-    /// Whether no right is denied to it.
+    /// `true` if no right is denied to the role.
     pub is_superuser: bool,
     /// The schema that it works in; `None` if it may use none of its search path.
     pub schema: Option<String>,
-    /// Whether it may create and change tables.
+    /// `true` if the role may create and change tables.
     pub may_migrate: bool,
     /// The rights on the tables that it lacks for serving.
     pub missing: Option<MissingRights>,
 }
 
-/// How many connections a PostgreSQL server allows.
+/// The numbers of connections that a PostgreSQL server allows.
 #[derive(Debug)]
 pub struct ConnectionLimits {
     /// For all of its roles but superusers.
     pub allowed: i64,
-    /// How many of these other roles have now.
+    /// The number of these that other roles have now.
     pub used_by_others: i64,
     /// The lower one of the role's and the database's own limits, where there is one.
     pub limit: Option<i64>,
 }
 
-/// What stands between this program and a PostgreSQL server.
+/// The pooler between this program and a PostgreSQL server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
-    /// Nothing that shares sessions.
+    /// No pooler that shares sessions.
     None,
     /// A pooler that shares sessions and keeps prepared statements apart.
     Safe,

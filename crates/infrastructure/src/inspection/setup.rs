@@ -1,10 +1,10 @@
-//! How a PostgreSQL server is set up: what it writes to disk, whose tables there are, and who may verify backups.
+//! The setup of a PostgreSQL server: its writes to disk, the owners of its tables, and the role that verifies backups.
 
 use std::path::PathBuf;
 
 use super::{InspectionError, Inspector};
 
-/// Whose tables there are.
+/// The owners of the tables.
 #[derive(Debug)]
 pub struct Ownership {
     /// The role that has to own them: the session's if it migrates, else the owner of the database.
@@ -13,7 +13,7 @@ pub struct Ownership {
     pub strangers: Vec<(String, String)>,
     /// The owner of the history of migrations; `None` if there are no tables.
     pub owner: Option<String>,
-    /// Whether the session's role or that owner may create databases.
+    /// `true` if the session's role or that owner may create databases.
     pub creates_databases: bool,
 }
 

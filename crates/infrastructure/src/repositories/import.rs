@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use sea_orm::sqlx::{self, PgConnection};
-use sea_orm::{DbErr, QueryResult, RuntimeErr, TryGetableMany};
+use sea_orm::{DbBackend, DbErr, QueryResult, RuntimeErr, TryGetableMany};
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -22,6 +22,7 @@ use self::staged::StagedRow;
 use crate::db::Database;
 use crate::db::error::Failure;
 use crate::db::session::MaintenanceSession;
+use crate::repositories::tasks::logged::log_imported;
 
 /// An arbitrary number that no other program on the same database uses for its own advisory lock.
 const LOCK_KEY: i64 = 0x7461_736b_696d_706f;
@@ -46,13 +47,14 @@ fn verdicts(again: bool) -> String {
         "INSERT INTO verdicts (position, verdict) \
          SELECT staged.position, CASE \
             WHEN tasks.user_id = staged.user_id THEN {ALREADY_THERE} \
-            WHEN tasks.id IS NOT NULL THEN {TAKEN} \
+            WHEN tasks.id IS NOT NULL OR trash.user_id <> staged.user_id THEN {TAKEN} \
             WHEN imports.task_id IS NOT NULL THEN {deleted} \
             ELSE {IMPORTED} END \
          FROM staged \
          LEFT JOIN imports ON imports.user_id = staged.user_id AND imports.origin = staged.origin \
             AND imports.console_id = staged.console_id AND imports.created_at = staged.remembered_at \
-         LEFT JOIN tasks ON tasks.id = coalesce(imports.task_id, staged.id)"
+         LEFT JOIN tasks ON tasks.id = coalesce(imports.task_id, staged.id) \
+         LEFT JOIN trash ON trash.id = coalesce(imports.task_id, staged.id)"
     )
 }
 
@@ -250,6 +252,15 @@ impl ImportRun for SqlImport {
             "INSERT INTO tasks ({columns}) SELECT {columns} FROM staged ORDER BY position"
         ))
         .await?;
+        self.execute("DELETE FROM trash WHERE id IN (SELECT id FROM staged)")
+            .await?;
+        let backend = match self.session {
+            MaintenanceSession::Postgres(_) => DbBackend::Postgres,
+            MaintenanceSession::Sqlite(_) => DbBackend::Sqlite,
+        };
+        for statement in log_imported(backend, now) {
+            self.execute(&statement).await?;
+        }
         self.execute(
             "INSERT INTO imports (user_id, origin, console_id, created_at, task_id) \
              SELECT user_id, origin, console_id, remembered_at, id FROM staged WHERE true \

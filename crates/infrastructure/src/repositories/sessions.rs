@@ -32,7 +32,7 @@ impl SessionRepository for Database {
             move |connection, attempt| {
                 let (session, verified) = (session.clone(), verified.clone());
                 async move {
-                    if session::was_inserted(&connection, &attempt, &session).await? {
+                    if attempt.may_have_applied && session::exists(&connection, &session).await? {
                         return Ok(TransactionOutcome::Rollback(true));
                     }
                     if !user::verify_password(&connection, &session.user, &verified).await? {
@@ -132,10 +132,7 @@ impl SessionRepository for Database {
                     Revocation::issued_before(user, now, max_token_lifetime).of_session(family)
                 };
                 let ended = end_family(&connection, family, revoke).await?;
-                Ok(match ended {
-                    Some(revocation) => TransactionOutcome::Commit(Some(revocation)),
-                    None => TransactionOutcome::Rollback(None),
-                })
+                Ok(TransactionOutcome::commit_if_found(ended))
             },
         )
         .await

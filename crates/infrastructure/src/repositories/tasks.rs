@@ -3,47 +3,58 @@
 //! The inherent methods, such as `add_task`, execute a call that is admitted already, so that
 //! [`Batched`](crate::batching::Batched) can pass on a call whose batch failed.
 
+mod add;
+mod by_due;
+mod by_position;
+mod complete;
+mod due;
 mod idempotent;
+pub(crate) mod logged;
 pub(crate) mod page;
+mod place;
 pub(crate) mod statement;
+pub(crate) mod undo;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
-    Statement,
-};
-use taskhold_domain::task::{Task, TaskChange, TaskId};
+use sea_orm::sea_query::{CaseStatement, Expr, Func};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use taskhold_domain::task::change_log::{ChangeAuthor, ChangeSeq, ChangeStamp};
+use taskhold_domain::task::{Destination, FollowUp, Task, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use taskhold_domain::zone::Zone;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::{
-    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskWrite,
+    DueFilter, Precondition, SortKey, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats,
+    TaskWrite,
 };
+use taskhold_repository::written::Written;
 
+use self::add::Addition;
+use self::by_due::DueList;
+use self::complete::CompletionWithFollowUp;
+use self::logged::{LoggedRow, read_seq, removal, update, written};
 use self::page::page;
-use self::statement::{owned, removal, update};
+use self::statement::owned;
 use crate::db::Database;
 use crate::db::connection::Connection;
-use crate::db::error::{is_duplicate, is_foreign_key_violation};
 use crate::db::retry::{Attempt, Call, Idempotence};
-use crate::entities::idempotency_key;
-use crate::entities::task::{self, Column, Entity, TaskRow};
-use crate::entities::user;
+use crate::db::transaction::TransactionOutcome;
+use crate::entities::task::{Column, Entity, TaskRow};
+use crate::entities::{change, idempotency_key};
 
 impl Database {
     /// Adds a task, as [`TaskRepository::add`] does.
-    pub(crate) async fn add_task(&self, call: Call, task: &Task) -> Result<(), StoreError> {
-        let insert = task::insert(std::slice::from_ref(task));
-        let addition = Arc::new(Addition {
-            owner: task.owner.clone(),
-            id: task.id,
-            now: task.created_at,
-            insert: self.backend().build(&insert),
-        });
+    pub(crate) async fn add_task(
+        &self,
+        call: Call,
+        task: &Task,
+        by: &ChangeAuthor,
+    ) -> Result<ChangeSeq, StoreError> {
+        let addition = Arc::new(Addition::new(self.backend(), task, by));
         let add = move |connection, attempt| {
             let addition = Arc::clone(&addition);
             async move { addition.execute(&connection, attempt).await }
@@ -59,9 +70,7 @@ impl Database {
         owner: &UserId,
         id: TaskId,
     ) -> Result<Option<Task>, StoreError> {
-        let select = Entity::find()
-            .select_only()
-            .columns(TaskRow::COLUMNS)
+        let select = TaskRow::select()
             .filter(owned(owner, id))
             .build(self.backend());
         let find = move |connection, _| {
@@ -79,7 +88,13 @@ impl Database {
         owner: &UserId,
         query: &TaskQuery,
     ) -> Result<TaskPage, StoreError> {
-        let select = page::select(self.backend(), owner, query)?;
+        if query.sort.key == SortKey::Due {
+            return self.list_by_due(call, owner, query).await;
+        }
+        let select = match by_position::select(self.backend(), owner, query)? {
+            Some(select) => select,
+            None => page::select(self.backend(), owner, query)?,
+        };
         let list = move |connection, _| {
             let select = select.clone();
             async move { TaskRow::read_all(&connection, select).await }
@@ -88,7 +103,22 @@ impl Database {
         Ok(page(owner, query, rows))
     }
 
-    /// Changes a task, as [`TaskRepository::change`] does.
+    async fn list_by_due(
+        &self,
+        call: Call,
+        owner: &UserId,
+        query: &TaskQuery,
+    ) -> Result<TaskPage, StoreError> {
+        let list = Arc::new(DueList::new(self.backend(), owner, query)?);
+        let read = move |connection, _| {
+            let list = Arc::clone(&list);
+            async move { list.read(&connection).await }
+        };
+        let rows = self.execute_call(call, Idempotence::Read, read).await?;
+        Ok(by_due::page(owner, query, rows))
+    }
+
+    /// Changes a task, as [`TaskRepository::change`] does without a follow-up.
     pub(crate) async fn change_task(
         &self,
         call: Call,
@@ -96,17 +126,48 @@ impl Database {
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
-        now: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
-        let update = update(self.backend(), owner, id, change, precondition, now);
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        let update = update(self.backend(), owner, id, change, precondition, None, stamp);
         let change = move |connection, _| {
             let update = update.clone();
-            async move { TaskRow::read_one(&connection, update).await }
+            async move { LoggedRow::read_one(&connection, update).await }
         };
-        let row = self
-            .execute_call(call, Idempotence::NonIdempotentWrite, change)
-            .await?;
-        Ok(row.map(|row| row.into_task(owner.clone())).transpose()?)
+        let row = self.execute_call(call, Idempotence::NonIdempotentWrite, change);
+        written(row.await?, owner)
+    }
+
+    /// Changes a task, as [`TaskRepository::change`] does with a follow-up, after the statement of
+    /// [`change_task`](Self::change_task) has missed the task. Without a follow-up, the task stays missed.
+    pub(crate) async fn complete_task(
+        &self,
+        owner: &UserId,
+        id: TaskId,
+        change: &TaskChange,
+        precondition: &Precondition,
+        follow_up: Option<&FollowUp>,
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        let Some(follow_up) = follow_up.cloned() else {
+            return Ok(None);
+        };
+        let completion = Arc::new(CompletionWithFollowUp {
+            owner: owner.clone(),
+            id,
+            change: change.clone(),
+            precondition: precondition.clone(),
+            follow_up,
+            stamp: stamp.clone(),
+        });
+        let complete = move |connection, _| {
+            let completion = Arc::clone(&completion);
+            async move {
+                let completed = completion.execute(&connection).await?;
+                Ok(TransactionOutcome::commit_if_found(completed))
+            }
+        };
+        self.transact("tasks.complete", Idempotence::NonIdempotentWrite, complete)
+            .await
     }
 
     /// Removes a task, as [`TaskRepository::remove`] does.
@@ -116,18 +177,23 @@ impl Database {
         owner: &UserId,
         id: TaskId,
         precondition: &Precondition,
-    ) -> Result<bool, StoreError> {
-        let delete = removal(self.backend(), owner, id, precondition);
+        stamp: &ChangeStamp,
+    ) -> Result<Option<ChangeSeq>, StoreError> {
+        let delete = removal(self.backend(), owner, id, precondition, stamp);
         // An unconditional removal can be repeated, whatever another client does to the task in between.
         let idempotence = match precondition {
             Precondition::None => Idempotence::IdempotentWrite,
             Precondition::RevisionIn(_) => Idempotence::NonIdempotentWrite,
         };
+        let owner = owner.clone();
         let remove = move |connection: Connection, attempt: Attempt| {
-            let delete = delete.clone();
+            let (delete, owner) = (delete.clone(), owner.clone());
             async move {
-                let outcome = connection.execute_raw(delete).await?;
-                Ok(outcome.rows_affected() > 0 || attempt.may_have_applied)
+                let removed = read_seq(&connection, delete).await?;
+                if removed.is_none() && attempt.may_have_applied {
+                    return change::latest(&connection, &owner, id).await;
+                }
+                Ok(removed)
             }
         };
         self.execute_call(call, idempotence, remove).await
@@ -136,8 +202,8 @@ impl Database {
 
 #[async_trait]
 impl TaskRepository for Database {
-    async fn add(&self, task: &Task) -> Result<(), StoreError> {
-        self.add_task(self.admit("tasks.add")?, task).await
+    async fn add(&self, task: &Task, by: &ChangeAuthor) -> Result<ChangeSeq, StoreError> {
+        self.add_task(self.admit("tasks.add")?, task, by).await
     }
 
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -166,17 +232,81 @@ impl TaskRepository for Database {
         })
     }
 
+    async fn stats(
+        &self,
+        owner: &UserId,
+        now: Timestamp,
+        zone: &Zone,
+    ) -> Result<TaskStats, StoreError> {
+        let open = |filter| {
+            let is_open = Column::IsCompleted.eq(false);
+            let counted = Condition::all().add(is_open).add(due::filter(filter, zone));
+            Func::count(CaseStatement::new().case(counted, Expr::cust("1")))
+        };
+        let select = Entity::find()
+            .select_only()
+            .expr(Expr::cust("count(*)"))
+            .expr(Expr::cust("count(*) FILTER (WHERE is_completed)"))
+            .expr(open(DueFilter::Overdue(now)))
+            .expr(open(DueFilter::Today(now)))
+            .filter(Column::UserId.eq(owner.as_str()));
+        let stats = self.execute("tasks.stats", Idempotence::Read, move |connection, _| {
+            let select = select.clone();
+            async move {
+                let counts = select.into_tuple::<(i64, i64, i64, i64)>();
+                counts.one(&connection).await
+            }
+        });
+        let (total, completed, overdue, due_today) = stats.await?.unwrap_or_default();
+        Ok(TaskStats {
+            counts: TaskCounts {
+                total: total.unsigned_abs(),
+                completed: completed.unsigned_abs(),
+            },
+            overdue: overdue.unsigned_abs(),
+            due_today: due_today.unsigned_abs(),
+        })
+    }
+
     async fn change(
         &self,
         owner: &UserId,
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
-        now: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
+        follow_up: Option<&FollowUp>,
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
         let call = self.admit("tasks.change")?;
-        self.change_task(call, owner, id, change, precondition, now)
-            .await
+        let changed = self.change_task(call, owner, id, change, precondition, stamp);
+        match changed.await? {
+            None => {
+                self.complete_task(owner, id, change, precondition, follow_up, stamp)
+                    .await
+            }
+            changed => Ok(changed),
+        }
+    }
+
+    async fn move_to(
+        &self,
+        owner: &UserId,
+        id: TaskId,
+        to: Destination,
+        precondition: &Precondition,
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        let arguments = Arc::new((owner.clone(), precondition.clone(), stamp.clone()));
+        let write = move |connection, _| {
+            let arguments = Arc::clone(&arguments);
+            async move {
+                let (owner, precondition, stamp) = &*arguments;
+                let moved = place::move_to(&connection, owner, id, to, precondition, stamp).await?;
+                Ok(TransactionOutcome::commit_if_found(moved))
+            }
+        };
+        let moved = self.transact("tasks.move", Idempotence::NonIdempotentWrite, write);
+        written(moved.await?, owner)
     }
 
     async fn remove(
@@ -184,9 +314,10 @@ impl TaskRepository for Database {
         owner: &UserId,
         id: TaskId,
         precondition: &Precondition,
-    ) -> Result<bool, StoreError> {
+        stamp: &ChangeStamp,
+    ) -> Result<Option<ChangeSeq>, StoreError> {
         let call = self.admit("tasks.remove")?;
-        self.remove_task(call, owner, id, precondition).await
+        self.remove_task(call, owner, id, precondition, stamp).await
     }
 
     async fn write_idempotent(
@@ -194,14 +325,14 @@ impl TaskRepository for Database {
         owner: &UserId,
         request: &KeyedRequest,
         write: &TaskWrite,
-        now: Timestamp,
+        stamp: &ChangeStamp,
     ) -> Result<IdempotentOutcome, StoreError> {
-        let arguments = Arc::new((owner.clone(), request.clone(), write.clone()));
+        let arguments = Arc::new((owner.clone(), request.clone(), write.clone(), stamp.clone()));
         let write = move |connection, attempt| {
             let arguments = Arc::clone(&arguments);
             async move {
-                let (owner, request, write) = &*arguments;
-                idempotent::write(&connection, attempt, owner, request, write, now).await
+                let (owner, request, write, stamp) = &*arguments;
+                idempotent::write(&connection, attempt, owner, request, write, stamp).await
             }
         };
         self.transact("tasks.write_once", Idempotence::KeyedWrite, write)
@@ -248,82 +379,5 @@ impl TaskRepository for Database {
         };
         let found = self.execute("tasks.belongs_to_another", Idempotence::Read, find);
         Ok(found.await?.is_some())
-    }
-}
-
-/// The addition of a task.
-struct Addition {
-    owner: UserId,
-    id: TaskId,
-    now: Timestamp,
-    insert: Statement,
-}
-
-impl Addition {
-    /// Adds the task, or finds that an earlier attempt has added it.
-    async fn execute(&self, connection: &Connection, attempt: Attempt) -> Result<(), DbErr> {
-        if attempt.is_in_transaction {
-            return self.insert_in_transaction(connection, &attempt).await;
-        }
-        let inserted = match connection.execute_raw(self.insert.clone()).await {
-            // The owner has no row yet, which is so only for the owner's first task. So every other
-            // addition is one statement.
-            Err(error) if is_foreign_key_violation(&error) => {
-                self.insert_with_owner(connection).await
-            }
-            outcome => outcome.map(drop),
-        };
-        match inserted {
-            Err(error) if attempt.may_have_applied => {
-                self.find_added(connection).await?.ok_or(error)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Adds the task in the transaction of the attempt, which an error would end: each is taken back first.
-    async fn insert_in_transaction(
-        &self,
-        connection: &Connection,
-        attempt: &Attempt,
-    ) -> Result<(), DbErr> {
-        const TAKE_BACK: &str = "ROLLBACK TO SAVEPOINT addition";
-        connection.execute_unprepared("SAVEPOINT addition").await?;
-        let mut inserted = connection.execute_raw(self.insert.clone()).await;
-        if inserted.as_ref().is_err_and(is_foreign_key_violation) {
-            connection.execute_unprepared(TAKE_BACK).await?;
-            user::ensure_user_exists(connection, &self.owner, self.now).await?;
-            inserted = connection.execute_raw(self.insert.clone()).await;
-        }
-        match inserted {
-            Err(error) if attempt.may_have_applied && is_duplicate(&error) => {
-                connection.execute_unprepared(TAKE_BACK).await?;
-                self.find_added(connection).await?.ok_or(error)
-            }
-            outcome => outcome.map(drop),
-        }
-    }
-
-    /// Finds the task, if it is there. Ids are unique, so a task of this owner and id is the one that was to be
-    /// added, even if somebody has changed it since.
-    async fn find_added(&self, connection: &Connection) -> Result<Option<()>, DbErr> {
-        let find = Entity::find().filter(owned(&self.owner, self.id));
-        Ok(find.one(connection).await?.map(drop))
-    }
-
-    /// Adds the task and its owner in one transaction.
-    async fn insert_with_owner(&self, connection: &Connection) -> Result<(), DbErr> {
-        connection.begin().await?;
-        let inserted = match user::ensure_user_exists(connection, &self.owner, self.now).await {
-            Ok(()) => connection.execute_raw(self.insert.clone()).await.map(drop),
-            Err(error) => Err(error),
-        };
-        match inserted {
-            Ok(()) => connection.commit().await,
-            Err(error) => {
-                connection.roll_back_after_error().await;
-                Err(error)
-            }
-        }
     }
 }

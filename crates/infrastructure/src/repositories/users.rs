@@ -145,7 +145,7 @@ impl UserRepository for Database {
                 let change = change.clone();
                 let (revocation, session) = (revocation.clone(), session.clone());
                 async move {
-                    if session::was_inserted(&connection, &attempt, &session).await? {
+                    if attempt.may_have_applied && session::exists(&connection, &session).await? {
                         return Ok(TransactionOutcome::Rollback(Some(revocation)));
                     }
                     if change.exec(&connection).await?.rows_affected == 0 {

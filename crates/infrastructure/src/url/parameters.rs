@@ -36,7 +36,7 @@ const TRUE_ANYWAY: [(&str, &[&str]); 10] = [
     ("target_session_attrs", &["any"]),
 ];
 
-/// Where Linux distributions and BSDs have the certificates that the system trusts.
+/// The files in which Linux distributions and BSDs have the certificates that the system trusts.
 const SYSTEM_ROOTS: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

@@ -2,11 +2,12 @@
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
-use taskhold_domain::task::{Description, Task, TaskChange, TaskDraft, TaskId, Title};
+use taskhold_domain::task::{Description, Details, Task, TaskChange, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Precondition, TaskQuery};
+use taskhold_testkit::contract::{try_add, try_change, try_remove};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
@@ -27,6 +28,7 @@ fn task(owner: &UserId, number: u128) -> Task {
         title: Title::parse(format!("task {number}")).expect("a title"),
         description: Description::default(),
         completed: false,
+        details: Details::default(),
     };
     let id = TaskId::from_uuid(Uuid::from_u128(number));
     Task::create(id, owner.clone(), draft, now())
@@ -37,7 +39,7 @@ async fn seed(store: &TestDatabase) -> (UserId, UserId) {
     let (alice, bob) = (user("alice"), user("bob"));
     let added = (1..=MANY).map(|number| async move {
         let owner = if number % 2 == 0 { "alice" } else { "bob" };
-        store.tasks.add(&task(&user(owner), number)).await
+        try_add(store, &task(&user(owner), number)).await
     });
     // Neither owner exists yet, so the first statements fail.
     for added in join_all(added).await {
@@ -59,7 +61,7 @@ async fn additions(store: &TestDatabase) {
             (is_new, task(&alice, if is_new { MANY + number } else { 1 }))
         })
         .collect();
-    let added = join_all(tasks.iter().map(|(_, task)| store.tasks.add(task))).await;
+    let added = join_all(tasks.iter().map(|(_, task)| try_add(store, task))).await;
     for ((is_new, task), added) in tasks.iter().zip(added) {
         match added {
             Ok(()) => assert!(is_new, "{task:?}"),
@@ -80,9 +82,7 @@ async fn completions(store: &TestDatabase) {
     let hot = TaskId::from_uuid(Uuid::from_u128(2));
     let toggle = TaskChange::toggle();
     let complete = async |owner: &UserId, id, change: &TaskChange| {
-        let changed = store
-            .tasks
-            .change(owner, id, change, &Precondition::None, now());
+        let changed = try_change(store, owner, id, change, &Precondition::None, now());
         changed.await.expect("changed")
     };
     // Both users toggle every task; only the owner's toggle applies. The owner of one task toggles
@@ -134,7 +134,7 @@ async fn removals(store: &TestDatabase) {
         .collect();
     let removed = join_all(requests.iter().map(|(number, by, _)| {
         let id = TaskId::from_uuid(Uuid::from_u128(*number));
-        store.tasks.remove(by, id, &Precondition::None)
+        try_remove(store, by, id, &Precondition::None)
     }))
     .await;
     let mut by_owners = 0;

@@ -38,6 +38,18 @@ impl AsRef<Ports> for TestDatabase {
     }
 }
 
+impl TestDatabase {
+    /// Reverts the migrations from this one on, and applies them again.
+    pub async fn repeat_migrations_from(&self, name: &str) {
+        let known = self.migrator.status().await.expect("a status");
+        let place = known.iter().position(|migration| migration.name == name);
+        let steps = known.len() - place.expect("the migration");
+        let steps = u32::try_from(steps).expect("few");
+        self.migrator.down(steps).await.expect("down");
+        self.migrator.up().await.expect("up");
+    }
+}
+
 pub async fn sqlite() -> TestDatabase {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = sqlite_url(&folder);

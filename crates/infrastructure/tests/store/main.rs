@@ -16,6 +16,7 @@ macro_rules! on_both_stores {
 
 mod batching;
 mod database;
+mod due_dates;
 mod migrations;
 mod search;
 mod url;

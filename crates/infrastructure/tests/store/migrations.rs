@@ -3,12 +3,13 @@
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use taskhold_domain::account::Email;
-use taskhold_domain::task::{Description, Task, TaskDraft, TaskId, Title, Version};
+use taskhold_domain::task::{Description, Details, Task, TaskDraft, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_infrastructure::url::DatabaseUrl;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Sort, SortKey, Start, TaskQuery};
+use taskhold_testkit::contract::try_add;
 use taskhold_testkit::postgres::PostgresDatabase;
 use uuid::Uuid;
 
@@ -58,7 +59,7 @@ async fn migrations_go_down_and_up_again(url: &DatabaseUrl) {
 }
 
 async fn fresh_empties_the_store(store: &TestDatabase) {
-    store.tasks.add(&valid_task()).await.expect("added");
+    try_add(store, &valid_task()).await.expect("added");
     store.migrator.fresh().await.expect("fresh");
     let owner = valid_task().owner;
     assert_eq!(
@@ -70,9 +71,7 @@ async fn fresh_empties_the_store(store: &TestDatabase) {
             .tasks,
         []
     );
-    store
-        .tasks
-        .add(&valid_task())
+    try_add(store, &valid_task())
         .await
         .expect("the tables are there");
 }
@@ -99,6 +98,7 @@ fn valid_task() -> Task {
         title: Title::parse("Buy milk").expect("a title"),
         description: Description::default(),
         completed: false,
+        details: Details::default(),
     };
     let owner = UserId::parse("alice").expect("a user id");
     let now = Timestamp::from_micros(1_000_000).expect("a time");
@@ -115,7 +115,7 @@ fn insert_user(id: &str, email: &str) -> String {
 
 /// The tables repeat the limits of the domain; this test keeps both equal.
 async fn tables_refuse_values_the_domain_refuses(store: &TestDatabase) {
-    store.tasks.add(&valid_task()).await.expect("added");
+    try_add(store, &valid_task()).await.expect("added");
     let longest_title = "\u{1F600}".repeat(Title::MAX_CHARS);
     let longest_description = "\u{1F600}".repeat(Description::MAX_CHARS);
     let longest_user = "\u{1F600}".repeat(UserId::MAX_CHARS);
@@ -158,7 +158,7 @@ fn bytes(store: &TestDatabase, count: usize) -> String {
 
 /// A digest has exactly 32 bytes, a counter starts at one, and a session needs a user.
 async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
-    store.tasks.add(&valid_task()).await.expect("added");
+    try_add(store, &valid_task()).await.expect("added");
     let family = bytes(store, 16);
     let family = if store.sql.get_database_backend() == DbBackend::Postgres {
         format!("encode({family}, 'hex')::uuid")
@@ -197,7 +197,7 @@ async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
 /// Reverting a migration removes only what that migration created.
 async fn users_and_tasks_survive_a_downgrade(store: &TestDatabase) {
     const BEFORE_ACCOUNTS: usize = 2;
-    store.tasks.add(&valid_task()).await.expect("added");
+    try_add(store, &valid_task()).await.expect("added");
     let all = store.migrator.status().await.expect("a status").len();
     let steps = u32::try_from(all - BEFORE_ACCOUNTS).expect("few migrations");
     let (_, left) = store.migrator.down(steps).await.expect("down");
@@ -215,7 +215,7 @@ async fn users_and_tasks_survive_a_downgrade(store: &TestDatabase) {
 }
 
 async fn nul_is_refused(store: &TestDatabase) {
-    store.tasks.add(&valid_task()).await.expect("added");
+    try_add(store, &valid_task()).await.expect("added");
     for column in ["title", "description"] {
         let statement = format!("UPDATE tasks SET {column} = 'a' || char(0) || 'b'");
         assert!(
@@ -234,8 +234,8 @@ async fn fault_5_corrupt_row_does_not_hide_the_list(store: &TestDatabase) {
         ..valid_task()
     };
     let corrupt = valid_task();
-    store.tasks.add(&valid).await.expect("added");
-    store.tasks.add(&corrupt).await.expect("added");
+    try_add(store, &valid).await.expect("added");
+    try_add(store, &corrupt).await.expect("added");
     if store.sql.get_database_backend() == DbBackend::Postgres {
         execute(
             &store.sql,
@@ -267,11 +267,17 @@ async fn pages_end_after_rows_with_a_time_out_of_range(store: &TestDatabase) {
             version: (1..number).fold(Version::FIRST, |version, _| version.next()),
             ..valid_task()
         };
-        store.tasks.add(&task).await.expect("added");
+        try_add(store, &task).await.expect("added");
     }
     for (version, micros) in [(1, i64::MIN), (2, i64::MIN), (5, i64::MAX), (6, i64::MAX)] {
         let update = format!(
             "UPDATE tasks SET created_at = {micros}, updated_at = {micros} WHERE version = {version}"
+        );
+        execute(&store.sql, &update).await;
+        // The version before this one reopens a task and leaves the time.
+        let update = format!(
+            "UPDATE tasks SET is_completed = TRUE, completed_at = {micros} WHERE version = {version}; \
+             UPDATE tasks SET completed_at = 7 WHERE version = 4"
         );
         execute(&store.sql, &update).await;
     }
@@ -280,6 +286,10 @@ async fn pages_end_after_rows_with_a_time_out_of_range(store: &TestDatabase) {
         (SortKey::CreatedAt, false),
         (SortKey::UpdatedAt, true),
         (SortKey::UpdatedAt, false),
+        (SortKey::CompletedAt, true),
+        (SortKey::CompletedAt, false),
+        (SortKey::Position, true),
+        (SortKey::Position, false),
     ] {
         let mut query = TaskQuery {
             sort: Sort { key, descending },
@@ -297,6 +307,21 @@ async fn pages_end_after_rows_with_a_time_out_of_range(store: &TestDatabase) {
         }
         assert_eq!(listed, 2, "{key:?} {descending}");
     }
+}
+
+/// Each step is applied once, be it in a transaction or the build of an index.
+async fn concurrent_upgrades_apply_once(url: &DatabaseUrl) {
+    let first = migrator(url).await;
+    first.up().await.expect("up");
+    first.down(2).await.expect("down");
+    let instances = (0..4).map(|_| async { migrator(url).await.up().await });
+    let applied = join_all(instances).await;
+    let applied = applied
+        .into_iter()
+        .map(|count| count.expect("every instance succeeds"));
+    assert_eq!(applied.sum::<usize>(), 2);
+    let migrations = first.status().await.expect("a status");
+    assert!(migrations.iter().all(|migration| migration.applied));
 }
 
 on_both_stores! {
@@ -325,6 +350,18 @@ async fn fault_10_concurrent_migrations_of_empty_sqlite_apply_once() {
 async fn fault_10_concurrent_migrations_of_empty_postgres_apply_once() {
     let database = PostgresDatabase::empty().await;
     concurrent_migrations_apply_once(&parsed(database.url())).await;
+}
+
+#[tokio::test]
+async fn concurrent_upgrades_of_sqlite_apply_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    concurrent_upgrades_apply_once(&sqlite_url(&folder)).await;
+}
+
+#[tokio::test]
+async fn concurrent_upgrades_of_postgres_apply_once() {
+    let database = PostgresDatabase::empty().await;
+    concurrent_upgrades_apply_once(&parsed(database.url())).await;
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! The texts that a search compares, beside an instance of the version before, which does not know their columns.
 
 use sea_orm::ConnectionTrait as _;
-use taskhold_domain::task::{Completion, Description, Task, TaskChange, TaskId, Title, Version};
+use taskhold_domain::task::{
+    Completion, Description, Details, Position, Task, TaskChange, TaskId, Title, Version,
+};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::search::SearchRepository as _;
 use taskhold_repository::tasks::{Precondition, TaskQuery};
+use taskhold_testkit::contract::{try_add, try_change};
 use uuid::Uuid;
 
 use crate::database::TestDatabase;
@@ -28,6 +31,9 @@ fn task(number: u128, title: &str) -> Task {
         version: Version::FIRST,
         created_at: at(0),
         updated_at: at(0),
+        completed_at: None,
+        position: Position::default(),
+        details: Details::default(),
     }
 }
 
@@ -73,7 +79,7 @@ async fn rebuild(store: &TestDatabase, most: u32) -> Vec<usize> {
 }
 
 async fn task_of_the_version_before_is_found_and_rebuilt(store: &TestDatabase) {
-    store.tasks.add(&task(1, "Allee 1")).await.expect("added");
+    try_add(store, &task(1, "Allee 1")).await.expect("added");
     retitle_as_before(store, "Straße 1", "straße 1").await;
     let texts = ["STRAßE", "strasse", "allee"];
     assert_eq!(
@@ -94,7 +100,7 @@ async fn task_of_the_version_before_is_found_and_rebuilt(store: &TestDatabase) {
 }
 
 async fn new_task_of_the_version_before_is_found_and_rebuilt(store: &TestDatabase) {
-    store.tasks.add(&task(1, "Allee")).await.expect("added");
+    try_add(store, &task(1, "Allee")).await.expect("added");
     let id = match store.sql.get_database_backend() {
         sea_orm::DbBackend::Postgres => "'00000000-0000-0000-0000-000000000002'",
         _ => "x'00000000000000000000000000000002'",
@@ -119,19 +125,19 @@ async fn change_of_an_outdated_task_leaves_it_to_be_rebuilt(store: &TestDatabase
         description: Some(Description::parse("Größe").expect("a description")),
         ..TaskChange::default()
     };
-    store.tasks.add(&task(1, "Allee")).await.expect("added");
+    try_add(store, &task(1, "Allee")).await.expect("added");
     for (change, texts, before, after) in [
         (&toggle, ["straße", "strasse"], [1, 0], [1, 1]),
         (&describe, ["grösse", "größe"], [0, 1], [1, 1]),
     ] {
         retitle_as_before(store, "Straße", "straße").await;
         let (id, any) = (task(1, "x").id, Precondition::None);
-        let changed = store.tasks.change(&alice(), id, change, &any, at(9)).await;
+        let changed = try_change(store, &alice(), id, change, &any, at(9)).await;
         assert!(changed.expect("answered").is_some());
         assert_eq!(found(store, texts).await, before);
         assert_eq!(rebuild(store, 10).await, [1, 0]);
         assert_eq!(found(store, texts).await, after);
-        let changed = store.tasks.change(&alice(), id, change, &any, at(9)).await;
+        let changed = try_change(store, &alice(), id, change, &any, at(9)).await;
         assert!(changed.expect("answered").is_some());
         assert_eq!(rebuild(store, 10).await, [0], "it stays up to date");
     }
@@ -139,7 +145,7 @@ async fn change_of_an_outdated_task_leaves_it_to_be_rebuilt(store: &TestDatabase
 
 async fn outdated_tasks_are_rebuilt_in_batches(store: &TestDatabase) {
     for number in 1..=7 {
-        store.tasks.add(&task(number, "x")).await.expect("added");
+        try_add(store, &task(number, "x")).await.expect("added");
     }
     retitle_as_before(store, "ﬁn", "ﬁn").await;
     assert_eq!(rebuild(store, 3).await, [3, 3, 1, 0]);
@@ -148,19 +154,11 @@ async fn outdated_tasks_are_rebuilt_in_batches(store: &TestDatabase) {
 
 async fn migration_rebuilds_the_texts_of_all_tasks(store: &TestDatabase) {
     for number in 1..=3 {
-        store
-            .tasks
-            .add(&task(number, "İzmir"))
-            .await
-            .expect("added");
+        try_add(store, &task(number, "İzmir")).await.expect("added");
     }
-    let applied = store.migrator.status().await.expect("a status");
-    let name = "m20261129_000006_search_folding";
-    let place = applied.iter().position(|migration| migration.name == name);
-    let steps = applied.len() - place.expect("the migration");
-    let steps = u32::try_from(steps).expect("few");
-    store.migrator.down(steps).await.expect("down");
-    store.migrator.up().await.expect("up");
+    store
+        .repeat_migrations_from("m20261129_000006_search_folding")
+        .await;
     assert_eq!(found(store, ["izmir"]).await, [3]);
     assert_eq!(rebuild(store, 10).await, [0]);
 }

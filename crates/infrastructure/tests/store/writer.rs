@@ -2,11 +2,12 @@
 
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
-use taskhold_domain::task::{Description, Task, TaskChange, TaskDraft, TaskId, Title};
+use taskhold_domain::task::{Description, Details, Task, TaskChange, TaskDraft, TaskId, Title};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::{Precondition, TaskQuery};
+use taskhold_testkit::contract::{try_add, try_change};
 use uuid::Uuid;
 
 use crate::database::{self, TestDatabase};
@@ -22,6 +23,7 @@ fn task(number: u128) -> Task {
         title: Title::parse(format!("task {number}")).expect("a title"),
         description: Description::default(),
         completed: false,
+        details: Details::default(),
     };
     let now = Timestamp::from_micros(1_767_323_045_000_000).expect("in range");
     Task::create(
@@ -53,12 +55,12 @@ fn commits(store: &TestDatabase) -> usize {
 #[tokio::test]
 async fn failed_write_does_not_undo_others() {
     let store = database::sqlite().await;
-    store.tasks.add(&task(0)).await.expect("added");
+    try_add(&store, &task(0)).await.expect("added");
     // Every third task reuses an existing id.
     let tasks: Vec<_> = (1..=WRITES)
         .map(|number| task(if number % 3 == 0 { 0 } else { number }))
         .collect();
-    let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
+    let outcomes = join_all(tasks.iter().map(|task| try_add(&store, task))).await;
     let refused = outcomes
         .iter()
         .filter(|outcome| matches!(outcome, Err(StoreError::Duplicate | StoreError::Busy)))
@@ -72,10 +74,10 @@ async fn failed_write_does_not_undo_others() {
 #[tokio::test]
 async fn concurrent_writes_share_commits() {
     let store = database::sqlite().await;
-    store.tasks.add(&task(0)).await.expect("added");
+    try_add(&store, &task(0)).await.expect("added");
     let before = commits(&store);
     let tasks: Vec<_> = (1..=100).map(task).collect();
-    let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
+    let outcomes = join_all(tasks.iter().map(|task| try_add(&store, task))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let commit_count = commits(&store) - before;
     assert!(
@@ -85,7 +87,7 @@ async fn concurrent_writes_share_commits() {
 
     let before = commits(&store);
     for number in 101..=120 {
-        store.tasks.add(&task(number)).await.expect("added");
+        try_add(&store, &task(number)).await.expect("added");
     }
     assert_eq!(commits(&store) - before, 20, "one after the other");
 }
@@ -98,7 +100,7 @@ async fn write_that_ends_the_transaction_fails_alone() {
                 BEGIN SELECT RAISE(ROLLBACK, 'ended'); END";
     store.sql.execute_unprepared(ends).await.expect("made");
     let tasks: Vec<_> = (0..100).map(task).collect();
-    let outcomes = join_all(tasks.iter().map(|task| store.tasks.add(task))).await;
+    let outcomes = join_all(tasks.iter().map(|task| try_add(&store, task))).await;
     for (number, outcome) in outcomes.iter().enumerate() {
         assert_eq!(outcome.is_err(), number == 50, "{number}: {outcome:?}");
     }
@@ -108,16 +110,14 @@ async fn write_that_ends_the_transaction_fails_alone() {
 #[tokio::test]
 async fn write_waits_for_another_process() {
     let store = database::sqlite().await;
-    store.tasks.add(&task(0)).await.expect("added");
+    try_add(&store, &task(0)).await.expect("added");
     let execute = async |sql| store.sql.execute_unprepared(sql).await.expect("executed");
     execute("BEGIN IMMEDIATE").await;
     execute("UPDATE tasks SET title = 'by another'").await;
     let toggle = TaskChange::toggle();
     let now = Timestamp::LAST;
     let (owner, id) = (alice(), task(0).id);
-    let change = store
-        .tasks
-        .change(&owner, id, &toggle, &Precondition::None, now);
+    let change = try_change(&store, &owner, id, &toggle, &Precondition::None, now);
     let other = async {
         // Readers do not wait and see the committed state.
         let found = store.tasks.find(&owner, id).await.expect("found");

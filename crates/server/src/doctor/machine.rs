@@ -1,10 +1,14 @@
-//! This machine: its limit of open files, who can read the settings, whom the service believes, and its metrics.
+//! This machine: its limit of open files, who can read the settings, whom the service believes, and its metrics; and
+//! the age of the time zones in the program.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
 use taskhold_api::client_address::TrustedProxies;
+use taskhold_application::clock::{Clock as _, SystemClock};
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::zone::{Zone, database_version};
 
 use super::report::{Finding, Report};
 use super::{files, listener};
@@ -21,6 +25,11 @@ pub async fn check(settings: &Settings, report: &mut Report) {
         report.add("env", env(dotenv, settings));
     }
     report.add("open-files", open_files(settings));
+    report.add("streams", streams(settings));
+    report.add(
+        "time-zones",
+        time_zones(database_version(), SystemClock.now()),
+    );
     if !settings.server.trusted_proxies.0.is_empty() {
         report.add("proxies", proxies(&settings.server.trusted_proxies));
     }
@@ -58,6 +67,38 @@ fn open_files(settings: &Settings) -> Finding {
         _ => Finding::ok(format!(
             "a process may have the {needed} that the settings need"
         )),
+    }
+}
+
+/// Checks that streams leave connections for other requests.
+fn streams(settings: &Settings) -> Finding {
+    let connections = usize::from(settings.server.max_connections.get());
+    let streams = settings.streams.all.get();
+    if streams > connections / 4 * 3 {
+        return Finding::warning(
+            format!(
+                "{streams} streams can take most of the {connections} connections of server.max_connections"
+            ),
+            "set limits.streams lower, or server.max_connections higher",
+        );
+    }
+    Finding::ok(format!(
+        "{streams} streams at most, of {connections} connections"
+    ))
+}
+
+/// Checks the age of the time zone database. Its version tells the year, and no more: a version of December is a year
+/// old when the next year is over.
+fn time_zones(version: &str, now: Timestamp) -> Finding {
+    let found = format!("the time zone database is {version}");
+    let year = version.get(..4).and_then(|year| year.parse::<i16>().ok());
+    let this_year = Zone::UTC.day_of(now).year();
+    match year {
+        Some(year) if year + 1 < this_year => Finding::warning(
+            format!("{found}, more than a year old: it lacks later changes of summer time"),
+            "upgrade to a version of taskhold with a newer one (docs/operations/upgrade.md)",
+        ),
+        _ => Finding::ok(found),
     }
 }
 
@@ -122,6 +163,22 @@ async fn is_ours(address: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_zones_are_old_when_the_year_after_theirs_is_over() {
+        for (version, now, is_fine) in [
+            ("2026a", "2026-01-01T00:00:00Z", true),
+            ("2026a", "2027-12-31T23:59:59.999999Z", true),
+            ("2026z", "2028-01-01T00:00:00Z", false),
+            ("2026f", "2031-06-01T00:00:00Z", false),
+            // A machine whose clock is wrong.
+            ("2026f", "1970-01-01T00:00:00Z", true),
+        ] {
+            let report = format!("{:?}", time_zones(version, now.parse().unwrap()));
+            assert!(report.contains(version), "{report}");
+            assert_eq!(report.contains("Ok"), is_fine, "{version} {now}: {report}");
+        }
+    }
 
     #[test]
     fn networks_of_everybody_are_told_from_those_of_somebody() {

@@ -8,9 +8,10 @@ use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::User;
 use taskhold_repository::error::StoreError;
 
-use super::{
-    Ports, account, add_task, at, email, find_user, find_user_by_email, list_tasks, not_before,
-    password, register, revocation, rotate, session, task, user,
+use super::Ports;
+use super::fixtures::{
+    account, add_task, at, email, find_user, find_user_by_email, list_tasks, not_before, password,
+    register, revocation, rotate, session, task, user,
 };
 
 /// Checks that every field is stored unchanged, in any script.

@@ -1,6 +1,7 @@
 //! The obligations of writes under an idempotency key.
 
 use futures_util::future::join_all;
+use taskhold_domain::task::change_log::ChangeSeq;
 use taskhold_domain::task::{Task, TaskChange};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::idempotency::{
@@ -8,7 +9,10 @@ use taskhold_repository::idempotency::{
 };
 use taskhold_repository::tasks::{Precondition, TaskWrite};
 
-use super::{Ports, add_task, at, find_task, list_tasks, remove_user, task, user};
+use super::Ports;
+use super::fixtures::{
+    add_task, at, find_task, list_tasks, remove_user, stamp, stamp_at, task, user,
+};
 
 /// Returns a request with a fingerprint of `content`.
 fn request(key: &str, content: u8) -> KeyedRequest {
@@ -23,6 +27,7 @@ fn toggle(task: &Task) -> TaskWrite {
         id: task.id,
         change: TaskChange::toggle(),
         precondition: Precondition::None,
+        follow_up: None,
     }
 }
 
@@ -33,13 +38,44 @@ fn removal(task: &Task) -> TaskWrite {
     }
 }
 
+/// An outcome without the numbers of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    Done(Option<Task>),
+    Replayed(Option<Task>),
+    Missed,
+    KeyReused,
+    KeyInFlight,
+}
+
+impl From<IdempotentOutcome> for Outcome {
+    fn from(outcome: IdempotentOutcome) -> Self {
+        match outcome {
+            IdempotentOutcome::Done(written) => {
+                assert!(written.seq > ChangeSeq::ZERO);
+                Self::Done(written.outcome)
+            }
+            IdempotentOutcome::Replayed { task, seq, .. } => {
+                assert!(seq > Some(ChangeSeq::ZERO));
+                Self::Replayed(task)
+            }
+            IdempotentOutcome::Missed => Self::Missed,
+            IdempotentOutcome::KeyReused => Self::KeyReused,
+            IdempotentOutcome::KeyInFlight => Self::KeyInFlight,
+            refused @ (IdempotentOutcome::UndoConflict(_) | IdempotentOutcome::QuotaExceeded) => {
+                panic!("{refused:?}")
+            }
+        }
+    }
+}
+
 /// Writes as alice.
 async fn write_keyed(
     store: &Ports,
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
-) -> IdempotentOutcome {
+) -> Outcome {
     write_keyed_as(store, "alice", request, write, now).await
 }
 
@@ -49,12 +85,13 @@ async fn write_keyed_as(
     request: &KeyedRequest,
     write: &TaskWrite,
     now: Timestamp,
-) -> IdempotentOutcome {
+) -> Outcome {
     store
         .tasks
-        .write_idempotent(&user(owner), request, write, now)
+        .write_idempotent(&user(owner), request, write, &stamp_at(now))
         .await
         .expect("answered")
+        .into()
 }
 
 async fn recall(
@@ -62,12 +99,13 @@ async fn recall(
     owner: &str,
     request: &KeyedRequest,
     now: Timestamp,
-) -> Option<IdempotentOutcome> {
+) -> Option<Outcome> {
     store
         .tasks
         .recall(&user(owner), request, now)
         .await
         .expect("answered")
+        .map(Into::into)
 }
 
 /// Checks that a repetition returns the outcome of the first write, whatever happened since.
@@ -75,27 +113,27 @@ pub async fn keyed_write_is_applied_once(store: &Ports) {
     let new = task("alice", 1);
     let add = TaskWrite::Add(new.clone());
     let created = write_keyed(store, &request("add", 1), &add, at(0)).await;
-    assert_eq!(created, IdempotentOutcome::Done(Some(new.clone())));
+    assert_eq!(created, Outcome::Done(Some(new.clone())));
     assert_eq!(find_task(store, &new).await, Some(new.clone()));
 
     let toggled = write_keyed(store, &request("toggle", 2), &toggle(&new), at(1)).await;
-    let IdempotentOutcome::Done(Some(toggled)) = toggled else {
+    let Outcome::Done(Some(toggled)) = toggled else {
         panic!("{toggled:?}")
     };
     assert!(toggled.completed);
     let again = write_keyed(store, &request("toggle", 2), &toggle(&new), at(2)).await;
-    assert_eq!(again, IdempotentOutcome::Replayed(Some(toggled.clone())));
+    assert_eq!(again, Outcome::Replayed(Some(toggled.clone())));
     assert_eq!(find_task(store, &new).await, Some(toggled));
 
     let removed = write_keyed(store, &request("remove", 3), &removal(&new), at(3)).await;
-    assert_eq!(removed, IdempotentOutcome::Done(None));
+    assert_eq!(removed, Outcome::Done(None));
     let again = write_keyed(store, &request("remove", 3), &removal(&new), at(4)).await;
-    assert_eq!(again, IdempotentOutcome::Replayed(None));
+    assert_eq!(again, Outcome::Replayed(None));
 
     // The repeated creation has another id, since ids are generated per request.
     let another = TaskWrite::Add(task("alice", 9));
     let again = write_keyed(store, &request("add", 1), &another, at(5)).await;
-    assert_eq!(again, IdempotentOutcome::Replayed(Some(new)));
+    assert_eq!(again, Outcome::Replayed(Some(new)));
     assert_eq!(list_tasks(store, &user("alice")).await, []);
 }
 
@@ -105,7 +143,7 @@ pub async fn key_of_a_different_request_is_refused(store: &Ports) {
     write_keyed(store, &request("k", 1), &toggle(&first), at(1)).await;
     let second = TaskWrite::Add(task("alice", 2));
     let refused = write_keyed(store, &request("k", 2), &second, at(2)).await;
-    assert_eq!(refused, IdempotentOutcome::KeyReused);
+    assert_eq!(refused, Outcome::KeyReused);
     assert_eq!(list_tasks(store, &first.owner).await.len(), 1);
 }
 
@@ -117,6 +155,7 @@ pub async fn missed_write_leaves_its_key_free(store: &Ports) {
         id: present.id,
         change: TaskChange::toggle(),
         precondition: Precondition::RevisionIn(Vec::new()),
+        follow_up: None,
     };
     let others = add_task(store, task("bob", 3)).await;
     for write in [
@@ -128,15 +167,15 @@ pub async fn missed_write_leaves_its_key_free(store: &Ports) {
     ] {
         assert_eq!(
             write_keyed(store, &request("k", 1), &write, at(1)).await,
-            IdempotentOutcome::Missed
+            Outcome::Missed
         );
     }
     // The store does not know this user.
     let unknown_user =
         write_keyed_as(store, "carol", &request("k", 1), &removal(&absent), at(1)).await;
-    assert_eq!(unknown_user, IdempotentOutcome::Missed);
+    assert_eq!(unknown_user, Outcome::Missed);
     let done = write_keyed(store, &request("k", 2), &removal(&present), at(2)).await;
-    assert_eq!(done, IdempotentOutcome::Done(None));
+    assert_eq!(done, Outcome::Done(None));
     assert_eq!(find_task(store, &others).await, Some(others));
 }
 
@@ -152,12 +191,12 @@ pub async fn keys_are_scoped_to_their_user(store: &Ports) {
             at(0),
         )
         .await;
-        assert_eq!(outcome, IdempotentOutcome::Done(Some(new)));
+        assert_eq!(outcome, Outcome::Done(Some(new)));
     }
     // Keys are case-sensitive.
     let new = task("alice", 9);
     let outcome = write_keyed(store, &request("K", 1), &TaskWrite::Add(new.clone()), at(0)).await;
-    assert_eq!(outcome, IdempotentOutcome::Done(Some(new)));
+    assert_eq!(outcome, Outcome::Done(Some(new)));
 }
 
 /// Checks that a key expires exactly at its retention, whether purged or not.
@@ -167,21 +206,12 @@ pub async fn key_expires_after_its_retention(store: &Ports) {
     let request = request("k", 1);
     write_keyed(store, &request, &toggle(&toggled), at(0)).await;
     let last = write_keyed(store, &request, &toggle(&toggled), at(kept_for - 1)).await;
-    assert!(
-        matches!(last, IdempotentOutcome::Replayed(Some(_))),
-        "{last:?}"
-    );
+    assert!(matches!(last, Outcome::Replayed(Some(_))), "{last:?}");
     let after = write_keyed(store, &request, &toggle(&toggled), at(kept_for)).await;
-    assert!(
-        matches!(after, IdempotentOutcome::Done(Some(_))),
-        "{after:?}"
-    );
+    assert!(matches!(after, Outcome::Done(Some(_))), "{after:?}");
     // The key now belongs to the new write.
     let again = write_keyed(store, &request, &toggle(&toggled), at(kept_for + 1)).await;
-    assert!(
-        matches!(again, IdempotentOutcome::Replayed(Some(_))),
-        "{again:?}"
-    );
+    assert!(matches!(again, Outcome::Replayed(Some(_))), "{again:?}");
 
     let keys = &store.keys;
     let later = at(kept_for + 1);
@@ -227,12 +257,8 @@ pub async fn keyed_request_can_be_recalled(store: &Ports) {
     write_keyed(store, &first, &TaskWrite::Add(new.clone()), at(0)).await;
     let other = request("k", 2);
     for (owner, request, expected) in [
-        (
-            "alice",
-            &first,
-            Some(IdempotentOutcome::Replayed(Some(new))),
-        ),
-        ("alice", &other, Some(IdempotentOutcome::KeyReused)),
+        ("alice", &first, Some(Outcome::Replayed(Some(new)))),
+        ("alice", &other, Some(Outcome::KeyReused)),
         ("bob", &first, None),
     ] {
         assert_eq!(recall(store, owner, request, at(1)).await, expected);
@@ -257,11 +283,11 @@ pub async fn concurrent_duplicates_are_applied_once(store: &Ports) {
     .await;
     let done = outcomes
         .iter()
-        .filter(|outcome| matches!(outcome, IdempotentOutcome::Done(Some(_))))
+        .filter(|outcome| matches!(outcome, Outcome::Done(Some(_))))
         .count();
     let replayed = outcomes
         .iter()
-        .filter(|outcome| matches!(outcome, IdempotentOutcome::Replayed(Some(_))))
+        .filter(|outcome| matches!(outcome, Outcome::Replayed(Some(_))))
         .count();
     assert_eq!((done, replayed), (4, 36), "{outcomes:?}");
     assert_eq!(list_tasks(store, &user("alice")).await.len(), 4);
@@ -291,7 +317,7 @@ pub async fn keys_are_counted_by_user_until_they_expire(store: &Ports) {
     let bob = user("bob");
     let tasks = &store.tasks;
     tasks
-        .write_idempotent(&bob, &request("first", 1), &his, at(5))
+        .write_idempotent(&bob, &request("first", 1), &his, &stamp(5))
         .await
         .expect("written");
     for (now, expected) in [

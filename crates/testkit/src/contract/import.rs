@@ -4,15 +4,16 @@
 
 use futures_util::future::join_all;
 use taskhold_domain::import::{ConsoleId, ParsedTime};
-use taskhold_domain::task::{Completion, Task, TaskChange, Version};
+use taskhold_domain::task::{Completion, Position, Task, TaskChange, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::import::{Counts, ImportOutcome, ImportRun, ImportedRow, RowIdentity};
 use taskhold_repository::tasks::Precondition;
 
-use super::{
-    Ports, add_task, at, created_at, description, find_task, find_user, id, list_tasks,
-    remove_user, task, title, user,
+use super::Ports;
+use super::fixtures::{
+    add_task, at, created_at, description, find_task, find_user, id, list_tasks, remove_user,
+    some_details, task, title, try_change, try_remove, user,
 };
 
 /// Returns a console row with the number, owner and creation time of its task.
@@ -166,16 +167,15 @@ pub async fn repeated_import_keeps_later_edits(store: &Ports) {
         completion: Some(Completion::Toggle),
         ..TaskChange::default()
     };
-    let edited = store
-        .tasks
-        .change(
-            &user("bob"),
-            rows[1].task.id,
-            &change,
-            &Precondition::None,
-            at(100),
-        )
-        .await;
+    let edited = try_change(
+        store,
+        &user("bob"),
+        rows[1].task.id,
+        &change,
+        &Precondition::None,
+        at(100),
+    )
+    .await;
     let edited = edited.expect("answered").expect("there");
     let again = run_import(store, &file(20)).await;
     assert_eq!(again.owners[&user("bob")], counts_of("bob", [0, 1, 0, 0]).1);
@@ -189,9 +189,7 @@ pub async fn repeated_import_does_not_restore_deleted_tasks(store: &Ports) {
     let first = rows(10);
     run_import(store, &first).await;
     for deleted in [&first[0], &first[4]] {
-        let removed = store
-            .tasks
-            .remove(&alice, deleted.task.id, &Precondition::None);
+        let removed = try_remove(store, &alice, deleted.task.id, &Precondition::None);
         assert!(removed.await.expect("answered"));
     }
     for first_id in [20, 30] {
@@ -214,7 +212,7 @@ pub async fn import_again_restores_deleted_tasks_once(store: &Ports) {
     run_import(store, &first).await;
     for round in [20, 40] {
         for deleted in list_tasks(store, &alice).await {
-            let removed = store.tasks.remove(&alice, deleted.id, &Precondition::None);
+            let removed = try_remove(store, &alice, deleted.id, &Precondition::None);
             assert!(removed.await.expect("answered"));
         }
         for (first_id, again, [imported, there]) in [
@@ -249,6 +247,9 @@ pub async fn import_names_new_owners(store: &Ports) {
 pub async fn last_of_duplicate_rows_wins(store: &Ports) {
     let titled = |owner: &str, number, text: &str| Task {
         title: title(text),
+        completed: true,
+        completed_at: Some(at(7)),
+        details: some_details(),
         ..task(owner, number)
     };
     let rows = [
@@ -377,6 +378,9 @@ pub async fn every_field_is_imported_unchanged(store: &Ports) {
         })
         .collect();
     expected[0].created_at = Timestamp::FIRST;
+    // The others were moved.
+    expected[1].position = Position::of_creation(expected[1].created_at);
+    expected[2].position = Position::parse("V".repeat(Position::MAX_LENGTH)).expect("a position");
     let rows: Vec<_> = (1..)
         .zip(&expected)
         .map(|(position, task)| native_row(position, task.clone()))

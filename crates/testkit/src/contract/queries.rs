@@ -1,34 +1,34 @@
 //! The obligations of lists: filters, orders, pages and counts.
 
-use std::cmp::Ordering;
+mod due_dates;
+mod reference;
+mod varied;
 
 use futures_util::future::join_all;
-use taskhold_domain::search::fold;
-use taskhold_domain::task::{Task, TaskChange};
+use taskhold_domain::task::{DetailsChange, Due, Priority, Tag, Task, TaskChange};
 use taskhold_domain::user::UserId;
 use taskhold_repository::tasks::{
-    Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
+    DueFilter, Position, Precondition, Sort, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
 };
 
-use super::{Ports, add_task, at, description, list_tasks, task, title, user};
+use self::due_dates::{check_due_dates, check_stats};
+use self::reference::expected;
+use self::varied::varied_task;
+use super::Ports;
+use super::fixtures::{
+    add_task, at, description, id, list_tasks, stamp, task, title, try_add, try_change, try_remove,
+    user,
+};
 
-/// Title prefixes in several scripts; their order by code point differs from that of any language.
-const WORDS: [&str; 12] = [
-    "apple",
-    "Apple",
-    "ÄPFEL",
-    "zebra",
-    "Молоко",
-    "молоко",
-    "ΟΔΟΣ",
-    "牛乳",
-    "חלב",
-    "100%_\\",
-    "😀",
-    "ﬀ",
+const SORT_KEYS: [SortKey; 7] = [
+    SortKey::CreatedAt,
+    SortKey::UpdatedAt,
+    SortKey::Title,
+    SortKey::Priority,
+    SortKey::CompletedAt,
+    SortKey::Due,
+    SortKey::Position,
 ];
-
-const SORT_KEYS: [SortKey; 3] = [SortKey::CreatedAt, SortKey::UpdatedAt, SortKey::Title];
 
 fn every_sort() -> impl Iterator<Item = Sort> {
     SORT_KEYS
@@ -40,7 +40,7 @@ fn every_sort() -> impl Iterator<Item = Sort> {
 async fn seed(store: &Ports, size: u32) -> Vec<Task> {
     let tasks: Vec<_> = (0..size).map(varied_task).collect();
     for some in tasks.chunks(50) {
-        for outcome in join_all(some.iter().map(|task| store.tasks.add(task))).await {
+        for outcome in join_all(some.iter().map(|task| try_add(store, task))).await {
             outcome.expect("added");
         }
     }
@@ -52,66 +52,6 @@ async fn seed(store: &Ports, size: u32) -> Vec<Task> {
         add_task(store, his).await;
     }
     tasks
-}
-
-/// Returns a task whose values are spread over few keys by multiplication, so that no sort order
-/// equals the order of creation.
-fn varied_task(number: u32) -> Task {
-    let word = WORDS
-        .iter()
-        .cycle()
-        .nth(number as usize % WORDS.len())
-        .expect("a cycle");
-    let created = i64::from(number.wrapping_mul(7919) % 97);
-    Task {
-        title: title(&format!("{word} {}", number % 5)),
-        description: description(if number.is_multiple_of(3) {
-            "in the FRIDGE, 50% off"
-        } else {
-            ""
-        }),
-        completed: number.is_multiple_of(4),
-        created_at: at(created),
-        updated_at: at(created + i64::from(number % 11)),
-        ..task("alice", u128::from(number.wrapping_mul(2_654_435_761)))
-    }
-}
-
-/// An independent implementation of the rules of lists: returns what `query` selects from `tasks`.
-fn expected(tasks: &[Task], query: &TaskQuery) -> Vec<Task> {
-    let text = query.text.as_deref().map(fold);
-    let mut found: Vec<_> = tasks
-        .iter()
-        .filter(|task| {
-            query
-                .completed
-                .is_none_or(|completed| completed == task.completed)
-        })
-        .filter(|task| {
-            text.as_ref().is_none_or(|text| {
-                [task.title.as_str(), task.description.as_str()]
-                    .iter()
-                    .any(|own| fold(own).contains(text))
-            })
-        })
-        .cloned()
-        .collect();
-    found.sort_by(|one, other| compare(query.sort, one, other));
-    found
-}
-
-fn compare(sort: Sort, one: &Task, other: &Task) -> Ordering {
-    let by_key = match sort.key {
-        SortKey::CreatedAt => one.created_at.cmp(&other.created_at),
-        SortKey::UpdatedAt => one.updated_at.cmp(&other.updated_at),
-        SortKey::Title => one.title.as_str().chars().cmp(other.title.as_str().chars()),
-    };
-    let ascending = by_key.then(one.id.cmp(&other.id));
-    if sort.descending {
-        ascending.reverse()
-    } else {
-        ascending
-    }
 }
 
 async fn list(store: &Ports, owner: &UserId, query: &TaskQuery) -> TaskPage {
@@ -177,6 +117,38 @@ pub async fn check_every_query(store: &Ports, size: u32) {
             "{text}"
         );
     }
+    let priorities = [
+        vec![],
+        vec![Priority::None],
+        vec![Priority::Low, Priority::High],
+    ];
+    let tags = [
+        vec![],
+        vec!["STRASSE"],
+        vec!["home"],
+        vec!["home", "a_b"],
+        vec!["_"],
+        vec!["om"],
+    ];
+    for priorities in priorities {
+        for tags in &tags {
+            let keys = tags
+                .iter()
+                .map(|tag| Tag::parse(*tag).expect("a tag").key());
+            let query = TaskQuery {
+                priorities: priorities.clone(),
+                tag_keys: keys.collect(),
+                limit: Some(size / 7 + 1),
+                ..TaskQuery::default()
+            };
+            let found = list_pages(store, &alice, &query).await;
+            assert_eq!(found, expected(&tasks, &query), "{query:?}");
+            assert_eq!(
+                found.is_empty(),
+                ["_", "om"].contains(tags.first().unwrap_or(&""))
+            );
+        }
+    }
     for sort in every_sort() {
         let query = TaskQuery {
             sort,
@@ -191,12 +163,14 @@ pub async fn check_every_query(store: &Ports, size: u32) {
             "{query:?}"
         );
     }
+    check_due_dates(store, &tasks).await;
     let done = tasks.iter().filter(|task| task.completed).count();
     let counts = TaskCounts {
         total: tasks.len() as u64,
         completed: done as u64,
     };
     assert_eq!(store.tasks.count(&alice).await.expect("counted"), counts);
+    check_stats(store, &tasks, counts).await;
 }
 
 /// Checks a small store; [`check_every_query`] can check a large one.
@@ -234,10 +208,22 @@ pub async fn page_reports_whether_more_follow(store: &Ports) {
 pub async fn offset_skips_tasks(store: &Ports) {
     let tasks = seed(store, 9).await;
     let alice = user("alice");
+    let by_due = Sort {
+        key: SortKey::Due,
+        descending: false,
+    };
     for offset in [0, 1, 8, 9, 10, u32::MAX] {
-        for limit in [None, Some(1), Some(3), Some(1000)] {
+        for (limit, sort) in [
+            (None, Sort::default()),
+            (Some(1), Sort::default()),
+            (Some(3), Sort::default()),
+            (Some(1000), Sort::default()),
+            (None, by_due),
+            (Some(3), by_due),
+        ] {
             let query = TaskQuery {
                 start: Start::Offset(offset),
+                sort,
                 limit,
                 ..TaskQuery::default()
             };
@@ -271,7 +257,6 @@ pub async fn paging_by_creation_survives_concurrent_changes(store: &Ports) {
         let Some(Position { key, id: mark }) = page.next else {
             break;
         };
-        let tasks = &store.tasks;
         let newest = Task {
             created_at: at(1_000_000),
             updated_at: at(1_000_000),
@@ -280,18 +265,23 @@ pub async fn paging_by_creation_survives_concurrent_changes(store: &Ports) {
         add_task(store, newest).await;
         if round % 2 == 0 {
             assert!(
-                tasks
-                    .remove(&alice, mark, &Precondition::None)
+                try_remove(store, &alice, mark, &Precondition::None)
                     .await
                     .expect("removed")
             );
             deleted.push(mark);
         } else {
             let change = TaskChange::update(title("changed meanwhile"), description(""));
-            tasks
-                .change(&alice, mark, &change, &Precondition::None, at(2_000_000))
-                .await
-                .expect("changed");
+            try_change(
+                store,
+                &alice,
+                mark,
+                &change,
+                &Precondition::None,
+                at(2_000_000),
+            )
+            .await
+            .expect("changed");
         }
         query.start = Start::After(Position { key, id: mark });
     }
@@ -314,6 +304,73 @@ pub async fn paging_by_creation_survives_concurrent_changes(store: &Ports) {
     );
 }
 
+/// Checks that the order follows the due date that a task has after a change, an undone deletion and a completion.
+pub async fn lists_follow_changed_due_dates(store: &Ports) {
+    let alice = user("alice");
+    for number in 1..=3 {
+        add_task(store, task("alice", number)).await;
+    }
+    let sort = Sort {
+        key: SortKey::Due,
+        descending: false,
+    };
+    let numbers = async |due| {
+        let query = TaskQuery {
+            due,
+            sort,
+            ..TaskQuery::default()
+        };
+        let tasks = list(store, &alice, &query).await.tasks;
+        let numbers = tasks.iter().map(|task| task.id.as_uuid().as_u128());
+        numbers.collect::<Vec<_>>()
+    };
+    let set = async |number, due: Option<&str>| {
+        let due = due.map(|due| Due::parse(due).expect("a due date"));
+        let details = DetailsChange {
+            due: Some(due),
+            ..DetailsChange::default()
+        };
+        let change = TaskChange {
+            details,
+            ..TaskChange::default()
+        };
+        let changed = try_change(
+            store,
+            &alice,
+            id(number),
+            &change,
+            &Precondition::None,
+            at(1),
+        );
+        assert!(changed.await.expect("answered").is_some());
+    };
+    assert_eq!(numbers(vec![]).await, [1, 2, 3]);
+    set(3, Some("2026-12-01")).await;
+    set(2, Some("2026-12-01T09:00:00Z")).await;
+    assert_eq!(numbers(vec![]).await, [3, 2, 1]);
+    set(2, Some("2026-11-30")).await;
+    assert_eq!(numbers(vec![]).await, [2, 3, 1]);
+    set(3, Some("2026-11-29T09:00:00Z")).await;
+    assert_eq!(numbers(vec![]).await, [3, 2, 1]);
+    let removed = try_remove(store, &alice, id(3), &Precondition::None).await;
+    assert!(removed.expect("removed"));
+    assert_eq!(numbers(vec![DueFilter::Any]).await, [2]);
+    let restored = store.trash.restore(&alice, id(3), &stamp(2)).await;
+    assert!(restored.expect("answered").is_some());
+    assert_eq!(numbers(vec![DueFilter::Any]).await, [3, 2]);
+    set(3, None).await;
+    assert_eq!(numbers(vec![DueFilter::Any]).await, [2]);
+    assert_eq!(numbers(vec![DueFilter::None]).await, [1, 3]);
+    let overdue = vec![DueFilter::Overdue(
+        "2026-12-01T00:00:00Z".parse().expect("a time"),
+    )];
+    assert_eq!(numbers(overdue.clone()).await, [2]);
+    let toggle = TaskChange::toggle();
+    let toggled = try_change(store, &alice, id(2), &toggle, &Precondition::None, at(3)).await;
+    assert!(toggled.expect("answered").is_some());
+    assert_eq!(numbers(overdue).await, [0; 0]);
+}
+
 /// Checks that a search matches the current text only.
 pub async fn search_finds_the_current_text(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
@@ -322,17 +379,16 @@ pub async fn search_finds_the_current_text(store: &Ports) {
         ..TaskQuery::default()
     };
     let change = TaskChange::update(title("Купить ХЛЕБ"), description("Ofen VORHEIZEN"));
-    store
-        .tasks
-        .change(
-            &before.owner,
-            before.id,
-            &change,
-            &Precondition::None,
-            at(1),
-        )
-        .await
-        .expect("changed");
+    try_change(
+        store,
+        &before.owner,
+        before.id,
+        &change,
+        &Precondition::None,
+        at(1),
+    )
+    .await
+    .expect("changed");
     for (text, found) in [
         ("milk", 0),
         ("litres", 0),

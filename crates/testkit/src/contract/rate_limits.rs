@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use taskhold_repository::rate_limits::{Count, RateLimitKey};
 
-use super::{Ports, at};
+use super::Ports;
+use super::fixtures::at;
 
 const WINDOW: Duration = Duration::from_micros(100);
 

@@ -5,7 +5,8 @@ use taskhold_domain::session::Ending;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::revocations::SubjectHash;
 
-use super::{Ports, at, not_before, password, register, revocation, user};
+use super::Ports;
+use super::fixtures::{at, not_before, password, register, revocation, user};
 
 /// Ends every session of the user.
 async fn end_sessions(store: &Ports, name: &str, micros: i64) {

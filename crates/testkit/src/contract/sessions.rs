@@ -7,8 +7,9 @@ use taskhold_domain::user::User;
 use taskhold_repository::revocations::SubjectHash;
 use uuid::Uuid;
 
-use super::{
-    LIFETIME, MAX_TOKEN_LIFETIME, Ports, account, at, not_before, password, presented, register,
+use super::Ports;
+use super::fixtures::{
+    LIFETIME, MAX_TOKEN_LIFETIME, account, at, not_before, password, presented, register,
     revocation, rotate, rotate_at, session, token, user,
 };
 

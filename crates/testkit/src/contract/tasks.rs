@@ -2,14 +2,16 @@
 
 use futures_util::future::join_all;
 use taskhold_domain::task::{
-    Completion, Description, Revision, Task, TaskChange, TaskDraft, Version,
+    Completion, Description, Details, Revision, Task, TaskChange, TaskDraft, Version,
 };
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::Precondition;
 
-use super::{
-    Ports, add_task, at, description, find_task, id, list_tasks, remove_user, task, title, user,
+use super::Ports;
+use super::fixtures::{
+    add_task, at, description, details_changes, find_task, id, list_tasks, remove_user, task,
+    title, try_add, try_change, try_remove, user,
 };
 
 /// Checks that every field is stored unchanged, in any script.
@@ -18,6 +20,7 @@ pub async fn added_task_is_read_back_unchanged(store: &Ports) {
         title: title(" \tпривет 😀 e\u{301} שלום\r\n "),
         description: description(&"\u{10FFFF}".repeat(500)),
         completed: true,
+        details: Details::default(),
     };
     let unusual = Task::create(id(u128::MAX), user("пользователь 1"), draft, at(1));
     let unusual = add_task(store, unusual).await;
@@ -39,19 +42,18 @@ pub async fn absent_task_is_not_an_error(store: &Ports) {
     let tasks = &store.tasks;
     assert_eq!(list_tasks(store, &absent.owner).await, []);
     let toggle = TaskChange::toggle();
-    let changed = tasks
-        .change(
-            &absent.owner,
-            absent.id,
-            &toggle,
-            &Precondition::None,
-            at(1),
-        )
-        .await;
+    let changed = try_change(
+        store,
+        &absent.owner,
+        absent.id,
+        &toggle,
+        &Precondition::None,
+        at(1),
+    )
+    .await;
     assert_eq!(changed.expect("answered"), None);
     assert!(
-        !tasks
-            .remove(&absent.owner, absent.id, &Precondition::None)
+        !try_remove(store, &absent.owner, absent.id, &Precondition::None)
             .await
             .expect("answered")
     );
@@ -80,9 +82,7 @@ pub async fn list_is_newest_first_with_ties_broken_by_id(store: &Ports) {
     }
     let change = TaskChange::complete(true);
     let alice = user("alice");
-    store
-        .tasks
-        .change(&alice, id(5), &change, &Precondition::None, at(99))
+    try_change(store, &alice, id(5), &change, &Precondition::None, at(99))
         .await
         .expect("changed");
     let listed = list_tasks(store, &alice).await;
@@ -109,13 +109,18 @@ pub async fn another_users_task_cannot_be_read_changed_or_removed(store: &Ports)
         Precondition::None,
         Precondition::RevisionIn(vec![hers.revision()]),
     ] {
-        let changed = tasks
-            .change(&bob, hers.id, &TaskChange::toggle(), &precondition, at(1))
-            .await;
+        let changed = try_change(
+            store,
+            &bob,
+            hers.id,
+            &TaskChange::toggle(),
+            &precondition,
+            at(1),
+        )
+        .await;
         assert_eq!(changed.expect("answered"), None);
         assert!(
-            !tasks
-                .remove(&bob, hers.id, &precondition)
+            !try_remove(store, &bob, hers.id, &precondition)
                 .await
                 .expect("answered")
         );
@@ -174,20 +179,19 @@ pub async fn stored_change_equals_the_domain_change(store: &Ports) {
             ..TaskChange::update(title("all"), description("of it"))
         },
     ];
-    for (step, change) in (1..).zip(&changes) {
+    for (step, change) in (1..).zip(changes.into_iter().chain(details_changes())) {
         let now = at(step * 1000);
-        let answer = store
-            .tasks
-            .change(
-                &expected.owner,
-                expected.id,
-                change,
-                &Precondition::None,
-                now,
-            )
-            .await
-            .expect("answered");
-        expected.apply(change, now);
+        let answer = try_change(
+            store,
+            &expected.owner,
+            expected.id,
+            &change,
+            &Precondition::None,
+            now,
+        )
+        .await
+        .expect("answered");
+        expected.apply(&change, now);
         assert_eq!(answer.as_ref(), Some(&expected), "{change:?}");
         assert_eq!(
             find_task(store, &expected).await.as_ref(),
@@ -203,17 +207,16 @@ pub async fn updated_at_advances_when_the_clock_stands_still(store: &Ports) {
     let mut expected = add_task(store, task("alice", 1)).await;
     for (now, updated_at) in [(0, 1), (0, 2), (-5000, 3), (3, 4), (5, 5)] {
         let change = TaskChange::complete(true);
-        let changed = store
-            .tasks
-            .change(
-                &expected.owner,
-                expected.id,
-                &change,
-                &Precondition::None,
-                at(now),
-            )
-            .await
-            .expect("answered");
+        let changed = try_change(
+            store,
+            &expected.owner,
+            expected.id,
+            &change,
+            &Precondition::None,
+            at(now),
+        )
+        .await
+        .expect("answered");
         expected.apply(&change, at(now));
         assert_eq!(expected.updated_at, at(updated_at));
         assert_eq!(changed.as_ref(), Some(&expected));
@@ -225,7 +228,6 @@ pub async fn stale_change_loses(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
     let change = TaskChange::toggle();
     let based_on = |revisions: &[Revision]| Precondition::RevisionIn(revisions.to_vec());
-    let tasks = &store.tasks;
     let first = before.revision();
     let another_version = Revision {
         version: first.version.next(),
@@ -239,22 +241,28 @@ pub async fn stale_change_loses(store: &Ports) {
     let stale = [another_version, another_time];
 
     for stale in [&stale[..1], &stale[1..], &stale] {
-        let changed = tasks
-            .change(&before.owner, before.id, &change, &based_on(stale), at(1))
-            .await;
+        let changed = try_change(
+            store,
+            &before.owner,
+            before.id,
+            &change,
+            &based_on(stale),
+            at(1),
+        )
+        .await;
         assert_eq!(changed.expect("answered"), None);
         assert_eq!(find_task(store, &before).await.as_ref(), Some(&before));
     }
 
-    let fresh = tasks
-        .change(
-            &before.owner,
-            before.id,
-            &change,
-            &based_on(&[another_version, first]),
-            at(1),
-        )
-        .await;
+    let fresh = try_change(
+        store,
+        &before.owner,
+        before.id,
+        &change,
+        &based_on(&[another_version, first]),
+        at(1),
+    )
+    .await;
     assert_eq!(
         fresh.expect("answered").map(|task| task.version),
         Some(another_version.version)
@@ -265,20 +273,18 @@ pub async fn stale_change_loses(store: &Ports) {
 pub async fn empty_revision_list_never_matches(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
     let never = Precondition::RevisionIn(Vec::new());
-    let tasks = &store.tasks;
-    let changed = tasks
-        .change(
-            &before.owner,
-            before.id,
-            &TaskChange::toggle(),
-            &never,
-            at(1),
-        )
-        .await;
+    let changed = try_change(
+        store,
+        &before.owner,
+        before.id,
+        &TaskChange::toggle(),
+        &never,
+        at(1),
+    )
+    .await;
     assert_eq!(changed.expect("answered"), None);
     assert!(
-        !tasks
-            .remove(&before.owner, before.id, &never)
+        !try_remove(store, &before.owner, before.id, &never)
             .await
             .expect("answered")
     );
@@ -293,18 +299,14 @@ pub async fn stale_removal_loses(store: &Ports) {
         ..before.revision()
     }]);
     assert!(
-        !store
-            .tasks
-            .remove(&before.owner, before.id, &stale)
+        !try_remove(store, &before.owner, before.id, &stale)
             .await
             .expect("answered")
     );
     assert_eq!(find_task(store, &before).await.as_ref(), Some(&before));
     let fresh = Precondition::RevisionIn(vec![before.revision()]);
     assert!(
-        store
-            .tasks
-            .remove(&before.owner, before.id, &fresh)
+        try_remove(store, &before.owner, before.id, &fresh)
             .await
             .expect("answered")
     );
@@ -315,16 +317,13 @@ pub async fn stale_removal_loses(store: &Ports) {
 pub async fn second_removal_finds_nothing(store: &Ports) {
     let removed = add_task(store, task("alice", 1)).await;
     let stays = add_task(store, task("alice", 2)).await;
-    let tasks = &store.tasks;
     assert!(
-        tasks
-            .remove(&removed.owner, removed.id, &Precondition::None)
+        try_remove(store, &removed.owner, removed.id, &Precondition::None)
             .await
             .expect("answered")
     );
     assert!(
-        !tasks
-            .remove(&removed.owner, removed.id, &Precondition::None)
+        !try_remove(store, &removed.owner, removed.id, &Precondition::None)
             .await
             .expect("answered")
     );
@@ -340,7 +339,7 @@ pub async fn duplicate_id_is_refused(store: &Ports) {
             title: title("another"),
             ..task(owner, 1)
         };
-        let refused = store.tasks.add(&again).await;
+        let refused = try_add(store, &again).await;
         assert!(
             matches!(refused, Err(StoreError::Duplicate)),
             "{owner}: {refused:?}"
@@ -355,9 +354,14 @@ pub async fn concurrent_changes_of_one_revision_have_one_winner(store: &Ports) {
     let precondition = Precondition::RevisionIn(vec![before.revision()]);
     let change = TaskChange::toggle();
     let attempts = (0..8).map(|_| {
-        store
-            .tasks
-            .change(&before.owner, before.id, &change, &precondition, at(1))
+        try_change(
+            store,
+            &before.owner,
+            before.id,
+            &change,
+            &precondition,
+            at(1),
+        )
     });
     let outcomes = join_all(attempts).await;
     let winners = outcomes
@@ -374,7 +378,8 @@ pub async fn concurrent_toggles_are_all_applied(store: &Ports) {
     let before = add_task(store, task("alice", 1)).await;
     let change = TaskChange::toggle();
     let toggles = (0..33).map(|_| {
-        store.tasks.change(
+        try_change(
+            store,
             &before.owner,
             before.id,
             &change,

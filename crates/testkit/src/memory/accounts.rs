@@ -180,6 +180,7 @@ impl UserRepository for MemoryStore {
         rows.tasks.retain(|_, task| task.owner != *id);
         rows.keys.retain(|(owner, _), _| owner != id);
         rows.delete_imports_of(id);
+        rows.delete_log_of(id);
         rows.end_all(id);
         rows.replace_revocation(revocation);
         Ok(rows.users.remove(id).is_some())

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use taskhold_domain::import::{ConsoleId, ParsedTime};
 use taskhold_domain::task::TaskId;
+use taskhold_domain::task::change_log::{ChangeAuthor, ChangeKind, ChangeStamp, FieldValues};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -92,7 +93,10 @@ impl ImportRun for MemoryImport {
                 continue;
             }
             let before = rows.imports.get(&import_key(&row));
-            match rows.tasks.get(before.unwrap_or(&row.task.id)) {
+            let id = before.unwrap_or(&row.task.id);
+            let trashed = rows.trash.get(id).map(|trashed| &trashed.task);
+            let others = trashed.filter(|task| task.owner != *owner);
+            match rows.tasks.get(id).or(others) {
                 Some(task) if task.owner == *owner => outcome.already_there += 1,
                 Some(task) => taken.push((row.position, task.id)),
                 None if before.is_some() && !again => outcome.deleted_since += 1,
@@ -109,6 +113,7 @@ impl ImportRun for MemoryImport {
             .collect();
         drop(rows);
         taken.reverse();
+        imported.reverse();
         self.staged = imported;
         self.importing = Some((now, lock));
         Ok(ImportOutcome {
@@ -139,7 +144,14 @@ impl ImportRun for MemoryImport {
                     .entry(owner.clone())
                     .or_insert_with(|| user_without_account(owner, *now));
                 rows.imports.insert(import_key(row), row.task.id);
+                rows.trash.remove(&row.task.id);
                 rows.tasks.insert(row.task.id, row.task.clone());
+                let stamp = ChangeStamp {
+                    at: *now,
+                    by: ChangeAuthor::named(ChangeAuthor::IMPORT),
+                };
+                let before = FieldValues::default();
+                rows.append(owner, row.task.id, ChangeKind::Created, before, &stamp);
             }
         }
         Ok(())

@@ -2,18 +2,27 @@
 
 use async_trait::async_trait;
 use taskhold_domain::search::fold;
-use taskhold_domain::task::{Task, TaskChange, TaskId};
+use taskhold_domain::task::change_log::{
+    ChangeAuthor, ChangeKind, ChangeSeq, ChangeStamp, FieldValues,
+};
+use taskhold_domain::task::{
+    self, Destination, Details, FollowUp, NoRoom, Task, TaskChange, TaskId,
+};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use taskhold_domain::zone::Zone;
+use taskhold_repository::change_log::UndoOutcome;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{
     Fingerprint, IdempotencyKeyRepository, IdempotentOutcome, KeyedRequest, retention_start,
 };
 use taskhold_repository::search::SearchRepository;
 use taskhold_repository::tasks::{
-    Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery, TaskRepository,
-    TaskWrite,
+    DueFilter, Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
+    TaskRepository, TaskStats, TaskWrite,
 };
+use taskhold_repository::trash::TrashedTask;
+use taskhold_repository::written::Written;
 
 use super::{MemoryStore, Rows, purge};
 
@@ -21,40 +30,157 @@ use super::{MemoryStore, Rows, purge};
 #[derive(Debug)]
 pub(super) struct StoredOutcome {
     fingerprint: Fingerprint,
-    task: Option<Task>,
+    written: Written<Option<Task>>,
     at: Timestamp,
 }
 
 impl Rows {
-    fn add(&mut self, task: &Task) -> Result<(), StoreError> {
+    fn add(&mut self, task: &Task, by: &ChangeAuthor) -> Result<ChangeSeq, StoreError> {
         if self.tasks.contains_key(&task.id) {
             return Err(StoreError::Duplicate);
         }
         self.ensure_user_exists(&task.owner, task.created_at)?;
         self.tasks.insert(task.id, task.clone());
-        Ok(())
+        let stamp = ChangeStamp {
+            at: task.created_at,
+            by: by.clone(),
+        };
+        let before = FieldValues::default();
+        Ok(self.append(&task.owner, task.id, ChangeKind::Created, before, &stamp))
     }
 
-    fn change(
+    pub(super) fn change(
         &mut self,
         owner: &UserId,
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
-        now: Timestamp,
-    ) -> Option<Task> {
-        self.owned(owner, id, precondition).map(|task| {
-            task.apply(change, now);
-            task.clone()
-        })
+        stamp: &ChangeStamp,
+    ) -> Option<Written<Task>> {
+        let task = self.owned(owner, id, precondition)?;
+        if !task.allows(change) {
+            return None;
+        }
+        let before = change.overwrites(task);
+        task.apply(change, stamp.at);
+        let outcome = task.clone();
+        let kind = change.kind(outcome.completed);
+        let seq = self.append(owner, id, kind, before, stamp);
+        Some(Written::new(outcome, seq))
     }
 
-    fn remove(&mut self, owner: &UserId, id: TaskId, precondition: &Precondition) -> bool {
-        let found = self.owned(owner, id, precondition).is_some();
-        if found {
-            self.tasks.remove(&id);
+    /// Makes a change, and adds the follow-up that it leads to.
+    fn change_or_repeat(
+        &mut self,
+        owner: &UserId,
+        id: TaskId,
+        change: &TaskChange,
+        precondition: &Precondition,
+        follow_up: Option<&FollowUp>,
+        stamp: &ChangeStamp,
+    ) -> Option<Written<Task>> {
+        let task = self.owned(owner, id, precondition)?;
+        let repeated = follow_up.and_then(|next| task.repeated(change, next, stamp.at));
+        let Some((change, mut next)) = repeated else {
+            return self.change(owner, id, change, precondition, stamp);
+        };
+        let mut written = self.change(owner, id, &change, precondition, stamp)?;
+        if let Some(next) = &mut next {
+            let tasks = self.in_order(owner);
+            let followed = tasks.iter().position(|(_, other)| *other == id)?;
+            let after = tasks.get(followed + 1).map(|(position, _)| position);
+            next.position = task::Position::of_follow_up(&written.outcome.position, after);
+            self.tasks.insert(next.id, Task::clone(next));
+            let completion = self.changes.get_mut(&(owner.clone(), written.seq));
+            if let Some(completion) = completion {
+                completion.next = Some(next.id);
+            }
+            let before = FieldValues::default();
+            written.seq = self.append(owner, next.id, ChangeKind::Created, before, stamp);
         }
-        found
+        Some(Written { next, ..written })
+    }
+
+    fn move_to(
+        &mut self,
+        owner: &UserId,
+        id: TaskId,
+        to: Destination,
+        precondition: &Precondition,
+        stamp: &ChangeStamp,
+    ) -> Option<Written<Task>> {
+        self.owned(owner, id, precondition)?;
+        if let Some(neighbour) = to.neighbour() {
+            self.owned(owner, neighbour, &Precondition::None)?;
+        }
+        let position = self.place(owner, id, to, stamp).unwrap_or_else(|NoRoom| {
+            self.rebalance(owner, stamp);
+            let placed = self.place(owner, id, to, stamp);
+            placed.expect("new positions leave room")
+        });
+        let change = TaskChange::move_to(position);
+        self.change(owner, id, &change, &Precondition::None, stamp)
+    }
+
+    /// Returns the position of a task at its destination.
+    fn place(
+        &self,
+        owner: &UserId,
+        id: TaskId,
+        to: Destination,
+        stamp: &ChangeStamp,
+    ) -> Result<task::Position, NoRoom> {
+        let mut tasks = self.in_order(owner);
+        if to.neighbour() == Some(id)
+            && let Some(task) = self.tasks.get(&id)
+        {
+            return Ok(task.position.clone());
+        }
+        tasks.retain(|(_, other)| *other != id);
+        let place = |id| tasks.iter().position(|(_, other)| *other == id);
+        let place = match to {
+            Destination::Start => Some(0),
+            Destination::End => Some(tasks.len()),
+            Destination::Before(id) => place(id),
+            Destination::After(id) => place(id).map(|place| place + 1),
+        };
+        let place = place.expect("the neighbour is there");
+        let position = |place: usize| tasks.get(place).map(|(position, _)| position);
+        let (before, after) = (place.checked_sub(1).and_then(position), position(place));
+        task::Position::next_to(before, after, stamp.at)
+    }
+
+    fn rebalance(&mut self, owner: &UserId, stamp: &ChangeStamp) {
+        let tasks = self.in_order(owner);
+        let positions = task::Position::spread(tasks.len());
+        for ((_, id), position) in tasks.into_iter().zip(positions) {
+            let change = TaskChange::move_to(position);
+            self.change(owner, id, &change, &Precondition::None, stamp);
+        }
+    }
+
+    fn in_order(&self, owner: &UserId) -> Vec<(task::Position, TaskId)> {
+        let theirs = self.tasks.values().filter(|task| task.owner == *owner);
+        let mut theirs: Vec<_> = theirs
+            .map(|task| (task.position.clone(), task.id))
+            .collect();
+        theirs.sort();
+        theirs
+    }
+
+    pub(super) fn remove(
+        &mut self,
+        owner: &UserId,
+        id: TaskId,
+        precondition: &Precondition,
+        stamp: &ChangeStamp,
+    ) -> Option<ChangeSeq> {
+        self.owned(owner, id, precondition)?;
+        let task = self.tasks.remove(&id)?;
+        let deleted_at = stamp.at;
+        self.trash.insert(id, TrashedTask { task, deleted_at });
+        let before = FieldValues::default();
+        Some(self.append(owner, id, ChangeKind::Deleted, before, stamp))
     }
 
     fn recall(
@@ -67,13 +193,17 @@ impl Rows {
         if stored.at <= retention_start(now) {
             None
         } else if stored.fingerprint == request.fingerprint {
-            Some(IdempotentOutcome::Replayed(stored.task.clone()))
+            Some(IdempotentOutcome::Replayed {
+                task: stored.written.outcome.clone(),
+                seq: Some(stored.written.seq),
+                next: stored.written.next.clone(),
+            })
         } else {
             Some(IdempotentOutcome::KeyReused)
         }
     }
 
-    fn owned(
+    pub(super) fn owned(
         &mut self,
         owner: &UserId,
         id: TaskId,
@@ -85,12 +215,18 @@ impl Rows {
     }
 }
 
-fn key(task: &Task, sort: SortKey) -> Key {
-    match sort {
+fn position(task: &Task, query: &TaskQuery) -> Position {
+    let due = || task.details.due.as_ref();
+    let key = match query.sort.key {
         SortKey::CreatedAt => Key::Instant(task.created_at),
         SortKey::UpdatedAt => Key::Instant(task.updated_at),
         SortKey::Title => Key::Title(task.title.as_str().to_owned()),
-    }
+        SortKey::Priority => Key::Priority(task.details.priority),
+        SortKey::CompletedAt => Key::CompletedAt(task.completed_at),
+        SortKey::Due => Key::Due(due().map(|due| due.sort_key(&query.zone))),
+        SortKey::Position => Key::Position(task.position.as_str().to_owned()),
+    };
+    Position { key, id: task.id }
 }
 
 #[async_trait]
@@ -103,8 +239,8 @@ impl SearchRepository for MemoryStore {
 
 #[async_trait]
 impl TaskRepository for MemoryStore {
-    async fn add(&self, task: &Task) -> Result<(), StoreError> {
-        self.rows().add(task)
+    async fn add(&self, task: &Task, by: &ChangeAuthor) -> Result<ChangeSeq, StoreError> {
+        self.rows().add(task, by)
     }
 
     async fn find(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, StoreError> {
@@ -114,7 +250,11 @@ impl TaskRepository for MemoryStore {
     async fn list(&self, owner: &UserId, query: &TaskQuery) -> Result<TaskPage, StoreError> {
         let text = query.text.as_deref().map(fold);
         let wanted = |task: &&Task| {
+            let Details { priority, tags, .. } = &task.details;
             task.owner == *owner
+                && (query.priorities.is_empty() || query.priorities.contains(priority))
+                && query.tag_keys.iter().all(|key| tags.contains(key))
+                && query.due.iter().all(|due| due.matches(task, &query.zone))
                 && query
                     .completed
                     .is_none_or(|completed| task.completed == completed)
@@ -123,12 +263,12 @@ impl TaskRepository for MemoryStore {
                         || fold(task.description.as_str()).contains(text)
                 })
         };
-        let mut tasks: Vec<_> = self.rows().tasks.values().filter(wanted).cloned().collect();
-        let place = |task: &Task| (key(task, query.sort.key), task.id);
-        tasks.sort_by_key(place);
-        if query.sort.descending {
-            tasks.reverse();
-        }
+        let rows = self.rows();
+        let found = rows.tasks.values().filter(wanted);
+        let mut tasks: Vec<_> = found
+            .map(|task| (position(task, query), task.clone()))
+            .collect();
+        tasks.sort_by(|(one, _), (other, _)| query.sort.compare(one, other));
         match &query.start {
             Start::First => {}
             Start::Offset(offset) => {
@@ -137,24 +277,16 @@ impl TaskRepository for MemoryStore {
                     .min(tasks.len());
                 tasks.drain(..offset);
             }
-            Start::After(position) => {
-                let before = (position.key.clone(), position.id);
-                tasks.retain(|task| {
-                    if query.sort.descending {
-                        place(task) < before
-                    } else {
-                        place(task) > before
-                    }
-                });
+            Start::After(before) => {
+                tasks.retain(|(position, _)| query.sort.compare(position, before).is_gt());
             }
         }
         let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
         let more = tasks.len() > limit;
         tasks.truncate(limit);
-        let next = tasks.last().filter(|_| more).map(|last| Position {
-            key: key(last, query.sort.key),
-            id: last.id,
-        });
+        let next = tasks.last().filter(|_| more);
+        let next = next.map(|(position, _)| position.clone());
+        let tasks = tasks.into_iter().map(|(_, task)| task).collect();
         Ok(TaskPage {
             tasks,
             next,
@@ -173,15 +305,49 @@ impl TaskRepository for MemoryStore {
         )
     }
 
+    async fn stats(
+        &self,
+        owner: &UserId,
+        now: Timestamp,
+        zone: &Zone,
+    ) -> Result<TaskStats, StoreError> {
+        let counts = self.count(owner).await?;
+        let rows = self.rows();
+        let open = rows.tasks.values();
+        let open = open.filter(|task| task.owner == *owner && !task.completed);
+        let count = |due: DueFilter| {
+            let due = open.clone().filter(|task| due.matches(task, zone));
+            due.count() as u64
+        };
+        Ok(TaskStats {
+            counts,
+            overdue: count(DueFilter::Overdue(now)),
+            due_today: count(DueFilter::Today(now)),
+        })
+    }
+
     async fn change(
         &self,
         owner: &UserId,
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
-        now: Timestamp,
-    ) -> Result<Option<Task>, StoreError> {
-        Ok(self.rows().change(owner, id, change, precondition, now))
+        follow_up: Option<&FollowUp>,
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        let mut rows = self.rows();
+        Ok(rows.change_or_repeat(owner, id, change, precondition, follow_up, stamp))
+    }
+
+    async fn move_to(
+        &self,
+        owner: &UserId,
+        id: TaskId,
+        to: Destination,
+        precondition: &Precondition,
+        stamp: &ChangeStamp,
+    ) -> Result<Option<Written<Task>>, StoreError> {
+        Ok(self.rows().move_to(owner, id, to, precondition, stamp))
     }
 
     async fn remove(
@@ -189,8 +355,9 @@ impl TaskRepository for MemoryStore {
         owner: &UserId,
         id: TaskId,
         precondition: &Precondition,
-    ) -> Result<bool, StoreError> {
-        Ok(self.rows().remove(owner, id, precondition))
+        stamp: &ChangeStamp,
+    ) -> Result<Option<ChangeSeq>, StoreError> {
+        Ok(self.rows().remove(owner, id, precondition, stamp))
     }
 
     async fn write_idempotent(
@@ -198,40 +365,55 @@ impl TaskRepository for MemoryStore {
         owner: &UserId,
         request: &KeyedRequest,
         write: &TaskWrite,
-        now: Timestamp,
+        stamp: &ChangeStamp,
     ) -> Result<IdempotentOutcome, StoreError> {
         let mut rows = self.rows();
-        if let Some(before) = rows.recall(owner, request, now) {
+        if let Some(before) = rows.recall(owner, request, stamp.at) {
             return Ok(before);
         }
-        let task = match write {
+        let with_task = |written: Written<Task>| written.map(Some);
+        let written = match write {
             TaskWrite::Add(task) => {
-                rows.add(task)?;
-                Some(task.clone())
+                let seq = rows.add(task, &stamp.by)?;
+                Some(Written::new(Some(task.clone()), seq))
             }
             TaskWrite::Change {
                 id,
                 change,
                 precondition,
-            } => match rows.change(owner, *id, change, precondition, now) {
-                None => return Ok(IdempotentOutcome::Missed),
-                changed => changed,
+                follow_up,
+            } => rows
+                .change_or_repeat(owner, *id, change, precondition, follow_up.as_ref(), stamp)
+                .map(with_task),
+            TaskWrite::Move {
+                id,
+                to,
+                precondition,
+            } => rows
+                .move_to(owner, *id, *to, precondition, stamp)
+                .map(with_task),
+            TaskWrite::Remove { id, precondition } => rows
+                .remove(owner, *id, precondition, stamp)
+                .map(|seq| Written::new(None, seq)),
+            TaskWrite::Restore { id } => rows.restore(owner, *id, stamp).map(with_task),
+            TaskWrite::Undo(undo) => match rows.undo(owner, *undo, stamp) {
+                UndoOutcome::Done(written) => Some(with_task(*written)),
+                UndoOutcome::QuotaExceeded => return Ok(IdempotentOutcome::QuotaExceeded),
+                UndoOutcome::Conflict(task) => return Ok(IdempotentOutcome::UndoConflict(task)),
+                UndoOutcome::NotFound => None,
             },
-            TaskWrite::Remove { id, precondition } => {
-                if !rows.remove(owner, *id, precondition) {
-                    return Ok(IdempotentOutcome::Missed);
-                }
-                None
-            }
+        };
+        let Some(written) = written else {
+            return Ok(IdempotentOutcome::Missed);
         };
         let stored = StoredOutcome {
             fingerprint: request.fingerprint,
-            task: task.clone(),
-            at: now,
+            written: written.clone(),
+            at: stamp.at,
         };
         rows.keys
             .insert((owner.clone(), request.key.clone()), stored);
-        Ok(IdempotentOutcome::Done(task))
+        Ok(IdempotentOutcome::Done(written))
     }
 
     async fn recall(

@@ -20,7 +20,7 @@ pub enum ConnectError {
     Away {
         /// The server, without the password.
         server: String,
-        /// How long connecting was retried.
+        /// The time for which connecting was retried.
         timeout: Duration,
         /// The error of the last attempt.
         source: sqlx::Error,
@@ -36,7 +36,7 @@ pub enum ConnectError {
     /// A retry would not help.
     #[error("{reason} ({server})")]
     Refused {
-        /// What to check.
+        /// The setting to check.
         reason: &'static str,
         /// The server, without the password.
         server: String,
@@ -86,7 +86,7 @@ pub enum ConnectError {
     /// The search path does not lead to one set of tables.
     #[error("{tables} ({server})")]
     Misplaced {
-        /// What is wrong.
+        /// The fault of the search path.
         tables: MisplacedTables,
         /// The server, without the password.
         server: String,

@@ -11,7 +11,7 @@ use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Row as _};
 use crate::db::connect::{ConnectOptions, session_options};
 use crate::url::DatabaseKind;
 
-/// How long a wait is not worth a question, and how long after an answer the next one is asked.
+/// The time after which a wait is worth a question, and the time between two questions.
 const INTERVAL: Duration = Duration::from_millis(400);
 
 /// Returns who keeps a process of the server waiting, as soon as that can be seen, from a session of its own.

@@ -1,18 +1,26 @@
 //! Writes under an idempotency key: the key, the effect and the outcome in one transaction.
 
 use sea_orm::{ConnectionTrait, DbErr};
+use taskhold_domain::task::Task;
+use taskhold_domain::task::change_log::ChangeStamp;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use taskhold_repository::change_log::UndoOutcome;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::TaskWrite;
+use taskhold_repository::written::Written;
 
-use super::{removal, update};
+use super::complete::CompletionWithFollowUp;
+use super::logged::{LoggedRow, add_one, addition, read_seq, removal, restoration, update};
+use super::place::move_to;
+use super::undo;
 use crate::db::connection::Connection;
 use crate::db::error::{is_foreign_key_violation, is_lock_timeout};
 use crate::db::retry::Attempt;
 use crate::db::transaction::TransactionOutcome;
+use crate::entities::change::parse_seq;
 use crate::entities::idempotency_key::{self, Recalled};
-use crate::entities::task::{self, TaskRow};
+use crate::entities::task;
 use crate::entities::user;
 
 /// Executes the write, or finds out why it cannot be.
@@ -22,18 +30,14 @@ pub(super) async fn write(
     owner: &UserId,
     request: &KeyedRequest,
     write: &TaskWrite,
-    now: Timestamp,
+    stamp: &ChangeStamp,
 ) -> Result<TransactionOutcome<IdempotentOutcome>, DbErr> {
-    let added = match write {
-        TaskWrite::Add(task) => Some(task),
-        TaskWrite::Change { .. } | TaskWrite::Remove { .. } => None,
-    };
-    if added.is_some() {
+    let now = stamp.at;
+    if matches!(write, TaskWrite::Add(_)) {
         // The key's row refers to its user.
         user::ensure_user_exists(connection, owner, now).await?;
     }
-    let outcome = added.map(task::to_json).transpose()?;
-    match idempotency_key::take(connection, owner, request, outcome, now).await {
+    match idempotency_key::take(connection, owner, request, now).await {
         Ok(true) => {}
         Ok(false) => return earlier_outcome(connection, attempt, owner, request, now).await,
         // The user does not exist, and so has no task to change.
@@ -50,43 +54,85 @@ pub(super) async fn write(
         }
         Err(error) => return Err(error),
     }
-    match write {
+    let written = match apply(connection, owner, write, stamp).await? {
+        Ok(written) => written,
+        Err(missed) => return Ok(TransactionOutcome::Rollback(missed)),
+    };
+    let outcome = written.outcome.as_ref();
+    let outcome = outcome.map(|task| task::to_json(task, written.next.as_deref()));
+    let outcome = outcome.transpose()?;
+    idempotency_key::record_outcome(connection, owner, request, outcome, written.seq.get()).await?;
+    Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(written)))
+}
+
+/// Makes the write, or returns why it applies to no task.
+async fn apply(
+    connection: &Connection,
+    owner: &UserId,
+    write: &TaskWrite,
+    stamp: &ChangeStamp,
+) -> Result<Result<Written<Option<Task>>, IdempotentOutcome>, DbErr> {
+    let backend = connection.get_database_backend();
+    let changed = match write {
         TaskWrite::Add(task) => {
-            connection
-                .execute(&task::insert(std::slice::from_ref(task)))
-                .await?;
-            Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(Some(
-                task.clone(),
-            ))))
+            let insert = addition(backend, &[(task, stamp.by.as_str())]);
+            let seq = add_one(connection, insert).await?;
+            return Ok(Ok(Written::new(Some(task.clone()), seq)));
+        }
+        TaskWrite::Remove { id, precondition } => {
+            let removal = removal(backend, owner, *id, precondition, stamp);
+            let removed = read_seq(connection, removal).await?;
+            let removed = removed.map(|seq| Written::new(None, seq));
+            return Ok(removed.ok_or(IdempotentOutcome::Missed));
+        }
+        TaskWrite::Undo(undo) => {
+            return Ok(match undo::undo(connection, owner, *undo, stamp).await? {
+                UndoOutcome::Done(written) => Ok(written.map(Some)),
+                UndoOutcome::Conflict(task) => Err(IdempotentOutcome::UndoConflict(task)),
+                UndoOutcome::QuotaExceeded => Err(IdempotentOutcome::QuotaExceeded),
+                UndoOutcome::NotFound => Err(IdempotentOutcome::Missed),
+            });
         }
         TaskWrite::Change {
             id,
             change,
             precondition,
+            follow_up,
         } => {
-            let backend = connection.get_database_backend();
-            let update = update(backend, owner, *id, change, precondition, now);
-            let Some(row) = TaskRow::read_one(connection, update).await? else {
-                return Ok(TransactionOutcome::Rollback(IdempotentOutcome::Missed));
+            let update = update(backend, owner, *id, change, precondition, None, stamp);
+            let row = LoggedRow::read_one(connection, update).await?;
+            let changed = match (row, follow_up) {
+                (Some(row), _) => Some(row.into_written(owner)?),
+                (None, Some(follow_up)) => {
+                    let completion = CompletionWithFollowUp {
+                        owner: owner.clone(),
+                        id: *id,
+                        change: change.clone(),
+                        precondition: precondition.clone(),
+                        follow_up: follow_up.clone(),
+                        stamp: stamp.clone(),
+                    };
+                    completion.execute(connection).await?
+                }
+                (None, None) => None,
             };
-            let task = row.into_task(owner.clone())?;
-            let outcome = task::to_json(&task)?;
-            idempotency_key::record_outcome(connection, owner, request, outcome).await?;
-            Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(Some(
-                task,
-            ))))
+            let changed = changed.map(|written| written.map(Some));
+            return Ok(changed.ok_or(IdempotentOutcome::Missed));
         }
-        TaskWrite::Remove { id, precondition } => {
-            let backend = connection.get_database_backend();
-            let removal = removal(backend, owner, *id, precondition);
-            let removed = connection.execute_raw(removal).await?;
-            Ok(if removed.rows_affected() > 0 {
-                TransactionOutcome::Commit(IdempotentOutcome::Done(None))
-            } else {
-                TransactionOutcome::Rollback(IdempotentOutcome::Missed)
-            })
+        TaskWrite::Move {
+            id,
+            to,
+            precondition,
+        } => move_to(connection, owner, *id, *to, precondition, stamp).await?,
+        TaskWrite::Restore { id } => {
+            let restoration = restoration(backend, owner, *id, stamp);
+            LoggedRow::read_one(connection, restoration).await?
         }
-    }
+    };
+    let Some(row) = changed else {
+        return Ok(Err(IdempotentOutcome::Missed));
+    };
+    Ok(Ok(row.into_written(owner)?.map(Some)))
 }
 
 /// Returns the outcome of the request that holds the key.
@@ -99,9 +145,11 @@ async fn earlier_outcome(
 ) -> Result<TransactionOutcome<IdempotentOutcome>, DbErr> {
     let outcome = match recall(connection, owner, request, now).await? {
         // An earlier attempt of this call did it, and its answer was lost.
-        Some(IdempotentOutcome::Replayed(task)) if attempt.may_have_applied => {
-            IdempotentOutcome::Done(task)
-        }
+        Some(IdempotentOutcome::Replayed {
+            task: outcome,
+            seq: Some(seq),
+            next,
+        }) if attempt.may_have_applied => IdempotentOutcome::Done(Written { outcome, seq, next }),
         Some(outcome) => outcome,
         // The key was taken a moment ago and has expired since, which only a purge explains.
         None => IdempotentOutcome::KeyInFlight,
@@ -120,9 +168,14 @@ pub(super) async fn recall(
         match idempotency_key::recall(connection, owner, request, now).await? {
             None => None,
             Some(Recalled::Other) => Some(IdempotentOutcome::KeyReused),
-            Some(Recalled::Same(json)) => {
-                let task = json.map(|json| task::from_json(&json, owner));
-                Some(IdempotentOutcome::Replayed(task.transpose()?))
+            Some(Recalled::Same(json, seq)) => {
+                let tasks = json.map(|json| task::from_json(&json, owner));
+                let (task, next) = tasks.transpose()?.unzip();
+                Some(IdempotentOutcome::Replayed {
+                    task,
+                    seq: seq.map(parse_seq).transpose()?,
+                    next: next.flatten().map(Box::new),
+                })
             }
         },
     )

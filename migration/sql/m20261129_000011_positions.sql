@@ -1,0 +1,2 @@
+ALTER TABLE "tasks" ADD COLUMN "moved_to" text COLLATE "C";
+ALTER TABLE "trash" ADD COLUMN "moved_to" text COLLATE "C";
