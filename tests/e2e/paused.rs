@@ -7,6 +7,9 @@ use taskhold_testkit::postgres::PostgresServer;
 
 use crate::service::{Database, Service, TASKS, eventually, path, signal};
 
+/// What the server logs when it ends a session.
+const ENDED: &str = "terminating connection due to idle-in-transaction timeout";
+
 /// The service stops between two statements of a transaction, for longer than the server lets a transaction idle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn paused_service_completes_keyed_writes() {
@@ -21,7 +24,7 @@ async fn briefly_paused_service_completes_keyed_writes() {
     let server = PostgresServer::start().expect("a server");
     let url = server.url("postgres");
     let mut admin = PgConnection::connect(&url).await.expect("connected");
-    let limit = "ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '2s'";
+    let limit = "ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '1s'";
     admin.execute(limit).await.expect("executed");
     // With a direct URL the service leaves the settings of a session to the server.
     let service = Service::start_with(&Database::at(&url), &[("DIRECT_URL", &url)]).await;
@@ -39,6 +42,9 @@ async fn pause_between_statements(server: &PostgresServer, service: &Service) {
     let mut admin = PgConnection::connect(&server.url("postgres"))
         .await
         .expect("connected");
+    // The limit is for the service: this session holds its lock until both writes wait for it.
+    let unlimited = "SET idle_in_transaction_session_timeout = 0";
+    admin.execute(unlimited).await.expect("executed");
     let mut observer = PgConnection::connect(&server.url("postgres"))
         .await
         .expect("connected");
@@ -62,13 +68,11 @@ async fn pause_between_statements(server: &PostgresServer, service: &Service) {
     .await;
     signal(service.process_id(), "STOP");
     lock.commit().await.expect("released");
+    // The log keeps what lasts for a moment only in the list of sessions.
     let idle = "state = 'idle in transaction' AND application_name = 'taskhold'";
-    eventually("both transactions idle", async || {
-        (count(idle).await == 2).then_some(())
-    })
-    .await;
-    eventually("the server ends their sessions", async || {
-        (count(idle).await == 0).then_some(())
+    eventually("the server ends both sessions", async || {
+        let ended = server.log().matches(ENDED).count();
+        (ended >= 2 && count(idle).await == 0).then_some(())
     })
     .await;
     signal(service.process_id(), "CONT");

@@ -3,14 +3,14 @@
 mod client;
 mod database;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use taskhold_testkit::postgres::PostgresServer;
+use tempfile::NamedTempFile;
 
 pub use self::client::{
     Answer, Client, TASKS, http, path, signed, signed_as_given, token, tomorrow,
@@ -90,8 +90,8 @@ pub fn run_with_input(
 pub struct Service {
     child: Child,
     pub url: String,
-    log: Arc<Mutex<String>>,
-    reader: Option<JoinHandle<()>>,
+    /// A file rather than a pipe: what the service logged before it answered is there with the answer.
+    log: NamedTempFile,
 }
 
 impl Service {
@@ -126,28 +126,16 @@ impl Service {
 
     /// Starts a command that becomes `taskhold serve`, without waiting.
     pub fn spawn(mut command: Command) -> Self {
-        let mut child = command
+        let log = NamedTempFile::new().expect("a file");
+        let child = command
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(log.reopen().expect("the same file"))
             .spawn()
             .expect("the program starts");
-        let log = Arc::new(Mutex::new(String::new()));
-        let stderr = child.stderr.take().expect("a pipe");
-        let reader = std::thread::spawn({
-            let log = Arc::clone(&log);
-            move || {
-                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    let mut log = log.lock().expect("unpoisoned");
-                    log.push_str(&line);
-                    log.push('\n');
-                }
-            }
-        });
         Self {
             child,
             url: String::new(),
             log,
-            reader: Some(reader),
         }
     }
 
@@ -164,8 +152,8 @@ impl Service {
             let (_, after) = log
                 .split_once("listening")
                 .and_then(|(_, after)| after.split_once("http://"))?;
-            let address = after.split([' ', '"']).next()?;
-            log.ends_with('\n').then(|| format!("http://{address}"))
+            let (address, _) = after.split_once([' ', '"', '\n'])?;
+            Some(format!("http://{address}"))
         });
         self.url = listening.await;
         self
@@ -178,7 +166,8 @@ impl Service {
 
     /// Returns the log so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect("unpoisoned").clone()
+        let log = fs::read(self.log.path()).expect("the log");
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// Returns whether the log tells of a store call that failed and was then retried: alone, or out of a batch.
@@ -239,9 +228,6 @@ impl Drop for Service {
         // It may have exited already.
         drop(self.child.kill());
         drop(self.child.wait());
-        if let Some(reader) = self.reader.take() {
-            drop(reader.join());
-        }
     }
 }
 
