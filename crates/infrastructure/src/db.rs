@@ -7,7 +7,7 @@
 //! | `retry`, `error` | the class of a failure, and whether the call is retried |
 //! | `pool`, `connection` | connections to PostgreSQL, and the connection of one call |
 //! | `transaction` | transactions on PostgreSQL |
-//! | `sqlite`, `sqlite_writer`, `writer_connection` | connections to a SQLite file, and its one writer |
+//! | `sqlite`, `sqlite_readers`, `sqlite_writer`, `writer_connection` | connections to a SQLite file: a pool that reads, and the one writer |
 //! | `due_dates` | due dates that orders compare, where they were not computed with this time zone database |
 //! | `cancel_token` | cancellation of queued requests |
 //! | [`lock`] | the lock of the process that serves a SQLite file |
@@ -30,6 +30,7 @@ pub mod rights;
 pub(crate) mod search;
 pub mod session;
 pub(crate) mod sqlite;
+mod sqlite_readers;
 mod sqlite_writer;
 pub mod tables;
 pub(crate) mod transaction;

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::sea_query::Values;
 use sea_orm::sqlx::postgres::PgConnection;
+use sea_orm::sqlx::sqlite::{SqliteQueryResult, SqliteRow};
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor as _};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
 use crate::db::error::ends_session;
 use crate::db::pool::PoolObject;
+use crate::db::sqlite_readers::Reader;
 use crate::db::writer_connection::WriterConnection;
 
 /// A connection that a call has to itself. A clone is another handle on the same connection; its lock is
@@ -23,10 +22,30 @@ use crate::db::writer_connection::WriterConnection;
 pub(crate) enum Connection {
     /// A connection of our pool.
     Postgres(Arc<Mutex<Checkout>>),
-    /// SeaORM's pool of read-only connections.
-    SqliteReader(DatabaseConnection),
+    /// A connection to a SQLite file.
+    Sqlite(SqliteHandle),
+}
+
+/// A connection to a SQLite file.
+#[derive(Clone)]
+pub(crate) enum SqliteHandle {
+    /// A read-only connection of our pool.
+    Reader(Arc<Mutex<Reader>>),
     /// The only connection that writes, within a transaction.
-    SqliteWriter(Arc<Mutex<WriterConnection>>),
+    Writer(Arc<Mutex<WriterConnection>>),
+}
+
+impl SqliteHandle {
+    async fn execute(
+        &self,
+        sql: String,
+        values: Option<Values>,
+    ) -> Result<(SqliteQueryResult, Vec<SqliteRow>), sqlx::Error> {
+        match self {
+            Self::Reader(reader) => reader.lock().await.execute(sql, values).await,
+            Self::Writer(writer) => writer.lock().await.execute(sql, values).await,
+        }
+    }
 }
 
 /// A connection out of the pool, which returns to it only if it can be reused.
@@ -93,6 +112,10 @@ impl Connection {
         Self::Postgres(Arc::new(Mutex::new(Checkout {
             object: Some(object),
         })))
+    }
+
+    pub(crate) fn reader(reader: Reader) -> Self {
+        Self::Sqlite(SqliteHandle::Reader(Arc::new(Mutex::new(reader))))
     }
 
     /// Lets no further call use this connection to PostgreSQL.
@@ -165,7 +188,7 @@ impl ConnectionTrait for Connection {
     fn get_database_backend(&self) -> DbBackend {
         match self {
             Self::Postgres(_) => DbBackend::Postgres,
-            Self::SqliteReader(_) | Self::SqliteWriter(_) => DbBackend::Sqlite,
+            Self::Sqlite(_) => DbBackend::Sqlite,
         }
     }
 
@@ -179,14 +202,11 @@ impl ConnectionTrait for Connection {
                     .await;
                 executed.map(Into::into).map_err(exec_error)
             }
-            Self::SqliteReader(pool) => pool.execute_raw(statement).await,
-            Self::SqliteWriter(writer) => {
+            Self::Sqlite(connection) => {
                 let values = values(&mut statement);
-                let mut writer = writer.lock().await;
-                let executed = writer.execute(&statement.sql, Some(values)).await;
-                executed
-                    .map(|(outcome, _)| outcome.into())
-                    .map_err(exec_error)
+                let executed = connection.execute(statement.sql, Some(values)).await;
+                let (outcome, _) = executed.map_err(exec_error)?;
+                Ok(outcome.into())
             }
         }
     }
@@ -201,12 +221,10 @@ impl ConnectionTrait for Connection {
                     .await;
                 executed.map(Into::into).map_err(exec_error)
             }
-            Self::SqliteReader(pool) => pool.execute_unprepared(sql).await,
-            Self::SqliteWriter(writer) => {
-                let executed = writer.lock().await.execute(sql, None).await;
-                executed
-                    .map(|(outcome, _)| outcome.into())
-                    .map_err(exec_error)
+            Self::Sqlite(connection) => {
+                let executed = connection.execute(sql.to_owned(), None).await;
+                let (outcome, _) = executed.map_err(exec_error)?;
+                Ok(outcome.into())
             }
         }
     }
@@ -229,11 +247,9 @@ impl ConnectionTrait for Connection {
                 let rows = found.map_err(query_error)?;
                 Ok(rows.into_iter().map(Into::into).collect())
             }
-            Self::SqliteReader(pool) => pool.query_all_raw(statement).await,
-            Self::SqliteWriter(writer) => {
+            Self::Sqlite(connection) => {
                 let values = values(&mut statement);
-                let mut writer = writer.lock().await;
-                let executed = writer.execute(&statement.sql, Some(values)).await;
+                let executed = connection.execute(statement.sql, Some(values)).await;
                 let (_, rows) = executed.map_err(query_error)?;
                 Ok(rows.into_iter().map(Into::into).collect())
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use deadpool::managed::Pool;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, TryFutureExt as _};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, DeleteMany, EntityTrait};
+use sea_orm::{DbBackend, DbErr, DeleteMany, EntityTrait};
 use taskhold_repository::error::{Source, StoreError};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -25,6 +25,7 @@ use crate::db::retry::{
 };
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, FileError, make_private_file};
+use crate::db::sqlite_readers::SqliteReaders;
 use crate::db::sqlite_writer::SqliteWriter;
 use crate::db::transaction::{Answer, TransactionOutcome, in_transaction};
 use crate::url::DatabaseKind;
@@ -60,7 +61,7 @@ enum Connections {
         health: Pool<ConnectionManager>,
     },
     Sqlite {
-        reader: DatabaseConnection,
+        readers: SqliteReaders,
         writer: SqliteWriter,
     },
 }
@@ -72,8 +73,8 @@ impl Connections {
         // The writer opens first: only it may create what a new file lacks.
         let writer = SqliteWriter::start(file.clone(), options.writes_per_commit).await;
         let writer = writer.map_err(|error| FileError::open(path, error))?;
-        let reader = sqlite::pool(path, sqlite::reading(file), sqlite::READERS).await?;
-        Ok(Self::Sqlite { reader, writer })
+        let readers = SqliteReaders::open(path, sqlite::reading(file)).await?;
+        Ok(Self::Sqlite { readers, writer })
     }
 }
 
@@ -292,7 +293,7 @@ impl Database {
                     let checkout = tokio::time::timeout(BATCH_CHECKOUT_TIMEOUT, checkout(pool));
                     checkout.await.map_err(AttemptError::not_sent)??
                 }
-                Connections::Sqlite { reader, .. } => Connection::SqliteReader(reader.clone()),
+                Connections::Sqlite { readers, .. } => checkout_reader(readers).await?,
             };
             let _counted = CallsInBatch::count(&self.inner.extra_calls_in_batches, calls);
             let token = CancelToken::default();
@@ -338,7 +339,7 @@ impl Database {
         let check = self.runtime().spawn(async move {
             let connection = match &inner.connections {
                 Connections::Postgres { health, .. } => checkout(health).await,
-                Connections::Sqlite { reader, .. } => Ok(Connection::SqliteReader(reader.clone())),
+                Connections::Sqlite { readers, .. } => checkout_reader(readers).await,
             };
             let connection = connection.map_err(|error| StoreError::Unavailable(error.source))?;
             // Without an answer the connection is dropped with its statement, and so not reused.
@@ -364,10 +365,8 @@ impl Database {
                 pool.close();
                 health.close();
             }
-            Connections::Sqlite { reader, writer } => {
-                if let Err(error) = reader.close_by_ref().await {
-                    tracing::warn!(%error, "the SQLite file did not close cleanly");
-                }
+            Connections::Sqlite { readers, writer } => {
+                readers.close().await;
                 writer.close().await;
             }
         }
@@ -425,10 +424,10 @@ impl Inner {
                         in_transaction(&connection, &token, statements).await
                     }
                 }
-                (Connections::Sqlite { reader, .. }, Scope::Statement)
+                (Connections::Sqlite { readers, .. }, Scope::Statement)
                     if idempotence == Idempotence::Read =>
                 {
-                    execute_alone(Connection::SqliteReader(reader.clone()), attempt).await
+                    execute_alone(checkout_reader(readers).await?, attempt).await
                 }
                 (Connections::Sqlite { writer, .. }, _) => {
                     let (token, statements) = (attempt.token.clone(), Arc::clone(statements));
@@ -456,7 +455,7 @@ impl Inner {
     async fn lacks_migrations(&self) -> bool {
         let connection = match &self.connections {
             Connections::Postgres { health, .. } => checkout(health).await.ok(),
-            Connections::Sqlite { reader, .. } => Some(Connection::SqliteReader(reader.clone())),
+            Connections::Sqlite { readers, .. } => checkout_reader(readers).await.ok(),
         };
         match connection {
             Some(connection) => migrations::pending(&connection)
@@ -497,6 +496,11 @@ impl Drop for CallsInBatch<'_> {
 /// Returns the trace span of a call.
 fn span(operation: &'static str) -> Span {
     tracing::info_span!("store call", otel.name = operation, otel.kind = "client")
+}
+
+/// Waits for a connection that reads a SQLite file.
+async fn checkout_reader(readers: &SqliteReaders) -> Result<Connection, AttemptError> {
+    readers.checkout().await.map(Connection::reader)
 }
 
 /// Waits for a connection of the pool.

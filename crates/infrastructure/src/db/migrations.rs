@@ -70,7 +70,7 @@ impl SchemaMigrator {
         let connection = match options.url.kind() {
             DatabaseKind::Sqlite(path) => {
                 make_private_file(path)?;
-                sqlite::pool(path, sqlite::options(path), 1).await?
+                sqlite::single_connection(path, sqlite::options(path)).await?
             }
             DatabaseKind::Postgres(server) => {
                 let server = session_options(server);

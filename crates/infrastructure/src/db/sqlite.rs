@@ -4,13 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use log::LevelFilter;
 use rustix::fs::{Access, access, statvfs};
-use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sea_query::Values;
 use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
+    SqliteQueryResult, SqliteRow, SqliteSynchronous,
 };
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Either, Executor as _};
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
+use sea_query_sqlx::SqlxValues;
 
 use crate::files::{
     create_private_folder, folder_of, mounted_alone, open_private_file, sync_folder, with_suffix,
@@ -24,8 +28,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const MIN_FREE: u64 = 256 * 1024;
 /// The size of a reader's own cache, in negative KiB.
 const READER_CACHE: &str = "-512";
-/// The number of readers beside the one writer.
-pub(crate) const READERS: u32 = 4;
+/// The most rows that a connection reads ahead of its caller: as many as a page of a long list has. The thread of the
+/// connection and its caller wait for each other less often then.
+const ROWS_READ_AHEAD: usize = 1024;
 
 /// Why a SQLite file could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +98,7 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         // An answered write must outlive a power cut, which NORMAL does not promise in WAL.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_READ_AHEAD)
         // `sqlx::query=trace` logs statements without values. PostgreSQL has such a log of its own.
         .log_statements(LevelFilter::Trace)
         .log_slow_statements(LevelFilter::Off, Duration::MAX)
@@ -104,14 +110,36 @@ pub(crate) fn reading(file: SqliteConnectOptions) -> SqliteConnectOptions {
     file.read_only(true).pragma("cache_size", READER_CACHE)
 }
 
-/// Opens a pool of at most `size` connections to an existing file.
-pub(crate) async fn pool(
+/// Executes a statement, or several of which the last may have values. Returns the result of the last one, and all
+/// rows. A statement with values is prepared and cached.
+pub(crate) async fn execute(
+    connection: &mut SqliteConnection,
+    sql: String,
+    values: Option<Values>,
+) -> Result<(SqliteQueryResult, Vec<SqliteRow>), sqlx::Error> {
+    let sql = AssertSqlSafe(sql);
+    let mut results = match values {
+        Some(values) => connection.fetch_many(sqlx::query_with(sql, SqlxValues(values))),
+        None => connection.fetch_many(sql),
+    };
+    let (mut outcome, mut rows) = (SqliteQueryResult::default(), Vec::new());
+    while let Some(result) = results.try_next().await? {
+        match result {
+            // Those before the last one repeat the number of rows of an earlier statement.
+            Either::Left(last) => outcome = last,
+            Either::Right(row) => rows.push(row),
+        }
+    }
+    Ok((outcome, rows))
+}
+
+/// Opens an existing file with one connection, for migrations.
+pub(crate) async fn single_connection(
     path: &Path,
     options: SqliteConnectOptions,
-    size: u32,
 ) -> Result<DatabaseConnection, FileError> {
     let pool = SqlitePoolOptions::new()
-        .max_connections(size)
+        .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)

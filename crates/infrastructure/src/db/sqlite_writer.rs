@@ -16,7 +16,7 @@ use sea_orm::sqlx::{self, ConnectOptions as _};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::db::cancel_token::CancelToken;
-use crate::db::connection::Connection;
+use crate::db::connection::{Connection, SqliteHandle};
 use crate::db::error::{Cause, Failure};
 use crate::db::retry::{AttemptError, count_failure};
 use crate::db::sqlite::ACQUIRE_TIMEOUT;
@@ -143,7 +143,7 @@ impl WriteRequest {
         let Some(write) = self.write.take().filter(|_| self.token.claim()) else {
             return WriteOutcome::RolledBack;
         };
-        let connection = Connection::SqliteWriter(Arc::clone(connection));
+        let connection = Connection::Sqlite(SqliteHandle::Writer(Arc::clone(connection)));
         // A panic ends this write only, and not the writer.
         let result = AssertUnwindSafe(async { write(connection).await })
             .catch_unwind()
@@ -314,7 +314,7 @@ fn unless_refused(error: &sqlx::Error, otherwise: Failure) -> Failure {
 }
 
 async fn execute(connection: &SharedConnection, sql: &'static str) -> Result<(), Arc<sqlx::Error>> {
-    let executed = connection.lock().await.execute(sql, None).await;
+    let executed = connection.lock().await.execute(sql.to_owned(), None).await;
     executed.map(drop).map_err(Arc::new)
 }
 

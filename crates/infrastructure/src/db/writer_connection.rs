@@ -4,11 +4,11 @@
 //! the savepoint statements between two writes have no round trip of their own: they are a prefix of the
 //! next write's first statement.
 
-use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::Values;
+use sea_orm::sqlx;
 use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
-use sea_orm::sqlx::{self, AssertSqlSafe, Either, Executor as _};
-use sea_query_sqlx::SqlxValues;
+
+use crate::db::sqlite;
 
 /// A connection, and the statements that it sends before the next one.
 pub(crate) struct WriterConnection {
@@ -42,29 +42,14 @@ impl WriterConnection {
     /// Executes a statement. Returns its result and its rows. A statement with values is prepared and cached.
     pub(crate) async fn execute(
         &mut self,
-        sql: &str,
+        sql: String,
         values: Option<Values>,
     ) -> Result<(SqliteQueryResult, Vec<SqliteRow>), sqlx::Error> {
-        let sql = AssertSqlSafe(match self.prefix.take() {
+        let sql = match self.prefix.take() {
             Some(prefix) => format!("{prefix}; {sql}"),
-            None => sql.to_owned(),
-        });
-        let mut results = match values {
-            Some(values) => self
-                .connection
-                .fetch_many(sqlx::query_with(sql, SqlxValues(values))),
-            None => self.connection.fetch_many(sql),
+            None => sql,
         };
-        let (mut outcome, mut rows) = (SqliteQueryResult::default(), Vec::new());
-        while let Some(result) = results.try_next().await? {
-            match result {
-                // The last result is that of the statement. Those before it belong to the prefix, and
-                // repeat the number of rows of an earlier statement.
-                Either::Left(last) => outcome = last,
-                Either::Right(row) => rows.push(row),
-            }
-        }
-        Ok((outcome, rows))
+        sqlite::execute(&mut self.connection, sql, values).await
     }
 
     pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
