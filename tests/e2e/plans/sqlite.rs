@@ -124,6 +124,8 @@ impl Observed for Sqlite {
             Some("it reads a whole table")
         } else if is_in_order && plan.contains("TEMP B-TREE") {
             Some("it sorts what the index has in this order")
+        } else if statement.replace(" LIMIT ? + 0", "").contains(" LIMIT ?") {
+            Some("it is planned anew for each limit")
         } else {
             problem_of_merged_list(planned)
         }

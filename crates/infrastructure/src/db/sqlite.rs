@@ -117,7 +117,7 @@ pub(crate) async fn execute(
     sql: String,
     values: Option<Values>,
 ) -> Result<(SqliteQueryResult, Vec<SqliteRow>), sqlx::Error> {
-    let sql = AssertSqlSafe(sql);
+    let sql = AssertSqlSafe(with_hidden_limit(sql));
     let mut results = match values {
         Some(values) => connection.fetch_many(sqlx::query_with(sql, SqlxValues(values))),
         None => connection.fetch_many(sql),
@@ -131,6 +131,20 @@ pub(crate) async fn execute(
         }
     }
     Ok((outcome, rows))
+}
+
+/// A limit as the query builder writes it, and as SQLite gets it.
+const BOUND_LIMIT: &str = " LIMIT ?";
+const HIDDEN_LIMIT: &str = " LIMIT ? + 0";
+
+/// Hides the bound limit of a statement from the planner. SQLite looks into a parameter that is the whole limit, and so
+/// plans the statement anew each time that a value is bound, which takes longer than reading a page of tasks.
+fn with_hidden_limit(sql: String) -> String {
+    if sql.contains(BOUND_LIMIT) {
+        sql.replace(BOUND_LIMIT, HIDDEN_LIMIT)
+    } else {
+        sql
+    }
 }
 
 /// Opens an existing file with one connection, for migrations.
@@ -211,4 +225,25 @@ pub(crate) fn check_room(path: &Path) -> Result<(), FileError> {
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sqlx::{Connection as _, Row as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bound_limit_is_hidden_and_takes_effect() {
+        let memory = SqliteConnectOptions::new();
+        let mut connection = SqliteConnection::connect_with(&memory)
+            .await
+            .expect("connected");
+        let sql = "SELECT * FROM (SELECT 1 UNION SELECT 2 UNION SELECT 3) LIMIT ? OFFSET ?";
+        assert!(!with_hidden_limit(sql.to_owned()).contains("LIMIT ? OFFSET"));
+        let values = Values(vec![1_i64.into(), 2_i64.into()]);
+        let read = execute(&mut connection, sql.to_owned(), Some(values)).await;
+        let (_, rows) = read.expect("rows");
+        assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), [3]);
+    }
 }
