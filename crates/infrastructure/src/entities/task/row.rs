@@ -4,9 +4,11 @@ use std::cmp::Ordering;
 use std::error::Error;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
-use sea_orm::{QuerySelect, RuntimeErr, Statement};
-use serde::Deserialize;
+use sea_orm::sqlx::{self, Decode, Postgres, Row as _, Sqlite, Type};
+use sea_orm::{DbBackend, QuerySelect, RuntimeErr, Statement};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use taskhold_domain::task::{self, Description, Details, Task, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -23,6 +25,7 @@ pub struct TaskRow {
     id: Uuid,
     title: String,
     description: String,
+    #[serde(deserialize_with = "boolean")]
     is_completed: bool,
     version: i64,
     created_at: i64,
@@ -57,6 +60,9 @@ impl TaskRow {
         connection: &impl ConnectionTrait,
         statement: Statement,
     ) -> Result<Vec<Self>, DbErr> {
+        if connection.get_database_backend() == DbBackend::Sqlite {
+            return Self::read_all_from_sqlite(connection, statement).await;
+        }
         let rows = connection.query_all_raw(statement).await?;
         let mut read = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -65,13 +71,33 @@ impl TaskRow {
         Ok(read)
     }
 
+    /// Reads all rows as one value (decision 26).
+    async fn read_all_from_sqlite(
+        connection: &impl ConnectionTrait,
+        mut statement: Statement,
+    ) -> Result<Vec<Self>, DbErr> {
+        statement.sql = format!(
+            "SELECT json_group_array(json_array(hex(id), title, description, is_completed, version, created_at, \
+             updated_at, completed_at, details, moved_to)) FROM ({})",
+            statement.sql
+        );
+        let Some(row) = connection.query_one_raw(statement).await? else {
+            return Ok(Vec::new());
+        };
+        let rows: &str = match row.try_as_sqlite_row() {
+            Some(row) => row.try_get(0).map_err(query_error)?,
+            None => return Err(DbErr::Type(ANOTHER_STORE.into())),
+        };
+        serde_json::from_str(rows).map_err(|error| DbErr::Json(error.to_string()))
+    }
+
     /// Executes a statement that returns [`COLUMNS`](Self::COLUMNS) of one row at most.
     pub async fn read_one(
         connection: &impl ConnectionTrait,
         statement: Statement,
     ) -> Result<Option<Self>, DbErr> {
-        let rows = Self::read_all(connection, statement).await?;
-        Ok(rows.into_iter().next())
+        let row = connection.query_one_raw(statement).await?;
+        row.as_ref().map(Self::read).transpose()
     }
 
     /// Reads a row that starts with [`COLUMNS`](Self::COLUMNS).
@@ -196,6 +222,14 @@ impl TaskRow {
     }
 }
 
+/// Reads a Boolean in JSON. SQLite writes it as a number.
+fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = value.as_u64().map(|number| number != 0);
+    let boolean = value.as_bool().or(number);
+    boolean.ok_or_else(|| D::Error::custom("neither a Boolean nor its number"))
+}
+
 /// Reads a column that is NULL in most rows. `try_get_by_index` formats an error for each NULL, and then drops it.
 fn nullable<T>(row: &QueryResult, index: usize) -> Result<Option<T>, DbErr>
 where
@@ -204,9 +238,15 @@ where
     let value = match (row.try_as_pg_row(), row.try_as_sqlite_row()) {
         (Some(row), _) => row.try_get(index),
         (None, Some(row)) => row.try_get(index),
-        (None, None) => return Err(DbErr::Type("a row of another store".into())),
+        (None, None) => return Err(DbErr::Type(ANOTHER_STORE.into())),
     };
-    value.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+    value.map_err(query_error)
+}
+
+const ANOTHER_STORE: &str = "a row of another store";
+
+fn query_error(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
 /// A stored row that breaks a rule of the domain.
