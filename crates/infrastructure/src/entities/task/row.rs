@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::error::Error;
+use std::sync::LazyLock;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sqlx::{self, Decode, Postgres, Row as _, Sqlite, Type};
@@ -34,6 +35,16 @@ pub struct TaskRow {
     details: Option<String>,
     moved_to: Option<String>,
 }
+
+/// The beginning of the statement that returns the rows of a subquery as JSON. An id would be no JSON otherwise.
+static ROWS_AS_JSON: LazyLock<String> = LazyLock::new(|| {
+    let columns = TaskRow::COLUMNS.map(|column| match column {
+        Column::Id => format!("hex({})", column.unquoted()),
+        column => column.unquoted().to_owned(),
+    });
+    let columns = columns.join(", ");
+    format!("SELECT json_group_array(json_array({columns})) FROM (")
+});
 
 impl TaskRow {
     /// The columns to select, in this order.
@@ -76,11 +87,7 @@ impl TaskRow {
         connection: &impl ConnectionTrait,
         mut statement: Statement,
     ) -> Result<Vec<Self>, DbErr> {
-        statement.sql = format!(
-            "SELECT json_group_array(json_array(hex(id), title, description, is_completed, version, created_at, \
-             updated_at, completed_at, details, moved_to)) FROM ({})",
-            statement.sql
-        );
+        statement.sql = format!("{}{})", *ROWS_AS_JSON, statement.sql);
         let Some(row) = connection.query_one_raw(statement).await? else {
             return Ok(Vec::new());
         };
