@@ -66,7 +66,8 @@ pub enum FeedError {
     Task(#[from] TaskError),
 }
 
-/// What a user can learn of changes. Every method acts for `caller` on the caller's own log.
+/// The use cases of the change log: reading and streaming changes, and the history of a task. Every method acts for
+/// `caller` on the caller's own log.
 #[derive(Clone)]
 pub struct ChangeLog {
     ports: TaskPorts,
@@ -226,8 +227,8 @@ impl ChangeLog {
     }
 }
 
-/// What a user can do with deleted tasks, beside restoring them. Every method acts for `caller` on the caller's
-/// own trash.
+/// The use cases of the trash: listing deleted tasks and deleting them for good. Every method acts for `caller` on the
+/// caller's own trash.
 #[derive(Clone)]
 pub struct Trash {
     ports: TaskPorts,

@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep};
 use crate::feed::{CursorError, FeedCursor};
 use crate::reasons::reasons;
 
-/// How often the store is asked for the logs of the owners who are busy.
+/// The time between two queries for the logs of busy owners.
 const BUSY_INTERVAL: Duration = Duration::from_secs(1);
-/// How often it is asked for the logs of all owners with open streams: with the second that it may come late, and the
-/// time of the statement, 15 s.
+/// The time between two queries for the logs of all owners with open streams. A query may begin a second late, so a
+/// stream learns of a change within 15 s, the time of the statement included.
 const IDLE_INTERVAL: Duration = Duration::from_secs(13);
-/// How long an owner counts as busy after a write or a new stream.
+/// The time for which an owner counts as busy after a write or a new stream.
 const BUSY_FOR: Duration = Duration::from_mins(1);
 
 /// The most streams that may be open at once.
@@ -84,7 +84,7 @@ struct Watched {
     /// The state of the log, as far as it is known; `None` before the first change.
     feed: watch::Sender<Option<Feed>>,
     busy_until: Instant,
-    /// Whether the log is known to have changed, but not how.
+    /// `true` if the log has changed and its new state has not been read yet.
     is_stale: bool,
 }
 

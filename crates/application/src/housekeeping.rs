@@ -35,11 +35,11 @@ pub struct Housekeeping {
     pub search: Arc<dyn SearchRepository>,
     /// The trash.
     pub trash: Arc<dyn TrashRepository>,
-    /// How long a deleted task is kept.
+    /// The time for which a deleted task is kept.
     pub trash_retention: Duration,
     /// The change log.
     pub log: Arc<dyn ChangeLogRepository>,
-    /// How long a change is kept.
+    /// The time for which a change is kept.
     pub history_retention: Duration,
     /// The longest lifetime of an access token that the service accepts; revocations of tokens that may
     /// still live are kept.

@@ -38,7 +38,7 @@ pub struct ChangePage {
     pub feed: Option<Feed>,
     /// The tasks that changed, each once, in the order of their latest changes.
     pub changes: Vec<LatestChange>,
-    /// Whether there are further ones.
+    /// `true` if there are further ones.
     pub has_more: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the use cases of tasks need.
+//! The ports on which the use cases of tasks are built.
 
 use std::sync::Arc;
 

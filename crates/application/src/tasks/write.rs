@@ -1,4 +1,4 @@
-//! How a write is made: within the quotas, and at most once if the request has an idempotency key.
+//! Executes writes within the quotas, and at most once if the request has an idempotency key.
 
 use taskhold_domain::task::Task;
 use taskhold_domain::task::change_log::{ChangeAuthor, ChangeSeq, ChangeStamp};

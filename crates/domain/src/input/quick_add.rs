@@ -29,7 +29,7 @@ pub struct QuickText {
     pub zone: Zone,
     /// The fields whose words stay in the title.
     pub except: Vec<Field>,
-    /// Whether the task is only shown, and not created.
+    /// `true` if the task is only shown, and not created.
     pub dry_run: bool,
 }
 

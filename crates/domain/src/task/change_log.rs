@@ -49,7 +49,7 @@ impl fmt::Display for ChangeSeq {
     }
 }
 
-/// What a change did to its task.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
     /// The task was created.
@@ -160,13 +160,13 @@ pub struct LoggedChange {
     pub seq: ChangeSeq,
     /// The id of the task.
     pub task: TaskId,
-    /// What was done.
+    /// The kind of the change.
     pub kind: ChangeKind,
     /// The old values of the fields that changed, and only these.
     pub before: FieldValues,
     /// The task of the change with the next number, if both are one write: the follow-up of a completion.
     pub next: Option<TaskId>,
-    /// When, and by whom.
+    /// The time and the author of the change.
     pub stamp: ChangeStamp,
 }
 
@@ -177,9 +177,9 @@ pub struct FieldValues {
     pub title: Option<Title>,
     /// The description.
     pub description: Option<Description>,
-    /// Whether the task is done.
+    /// `true` if the task is done.
     pub completed: Option<bool>,
-    /// When it was done, if it is and this is known.
+    /// The time of the completion, if the task is done and the time is known.
     pub completed_at: Option<Timestamp>,
     /// The place among the tasks of the owner.
     pub position: Option<Position>,

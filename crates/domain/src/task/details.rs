@@ -81,9 +81,9 @@ details! {
     priority: Priority,
     /// The tags, in the order in which they were given.
     tags: Tags,
-    /// How the task repeats. Needs a due date.
+    /// The rule by which the task repeats. It needs a due date.
     repeat: Option<Repeat>,
-    /// What the due date of the follow-up is counted from.
+    /// The date from which the due date of the follow-up is counted.
     repeat_from: RepeatFrom,
 }
 
