@@ -51,7 +51,7 @@ test-programs: # Make sure that the programs are there which the tests start
 	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium promtool
 	@scripts/ensure-pgbouncer
 
-bench: build ## Measure the service against the database, on both stores (docs/performance.md)
+bench: dist ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench
 
 .PHONY: bench-smoke
@@ -60,24 +60,24 @@ bench-smoke: ## Try every measurement for a moment; fails if a request does, nev
 
 .PHONY: bench-growth load
 
-bench-growth: build ## Measure requests as tasks become more, and draw the curves (docs/performance.md)
+bench-growth: dist ## Measure requests as tasks become more, and draw the curves (docs/performance.md)
 	scripts/bench-growth
 
-load: build ## Put the load of 100 users on the service for 5 minutes, on both stores (docs/performance.md)
+load: dist ## Put the load of 100 users on the service for 5 minutes, on both stores (docs/performance.md)
 	scripts/load
 
-bench-import: build ## Measure imports beside what the stores' own tools take (docs/performance.md)
+bench-import: dist ## Measure imports beside what the stores' own tools take (docs/performance.md)
 	scripts/bench-import
 
-login-storm: build ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
+login-storm: dist ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
 
 .PHONY: streams
-streams: build ## Measure the memory of idle streams of changes (docs/performance.md)
+streams: dist ## Measure the memory of idle streams of changes (docs/performance.md)
 	scripts/streams
 
 .PHONY: fairness
-fairness: build ## Measure how long one user waits while another asks for everything at once (docs/performance.md)
+fairness: dist ## Measure how long one user waits while another asks for everything at once (docs/performance.md)
 	scripts/fairness
 
 .PHONY: bench-criterion
@@ -85,7 +85,7 @@ bench-criterion: ## Measure the parts by themselves: rules, tokens, answers (doc
 	$(CARGO) bench --locked --package taskhold-domain --package taskhold-security --package taskhold-api \
 		--bench rules --bench tokens --bench answers
 
-drill: build ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
+drill: dist ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
 	scripts/drill
 
 openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document
@@ -120,6 +120,10 @@ format: ## Format the code
 
 build: ## Build the program: target/release/taskhold, unless cargo is told to build elsewhere
 	$(CARGO) build --release --locked --bin taskhold
+
+.PHONY: dist
+dist: ## Build the program to install, which is faster and takes longer to build: target/dist/taskhold
+	$(CARGO) build --profile dist --locked --bin taskhold
 
 clean: ## Delete everything that was built
 	$(CARGO) clean

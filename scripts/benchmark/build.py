@@ -35,9 +35,9 @@ def program(*arguments):
     return Path(paths[-1])
 
 
-def release_build(path):
-    """Returns the path that an argument names or, if it is empty, that of the program as `make build` builds it."""
-    return _named_or_built(path, "build", "--release", "--bin", "taskhold")
+def dist_build(path):
+    """Returns the path that an argument names or, if it is empty, that of the program as `make dist` builds it."""
+    return _named_or_built(path, "build", "--profile", "dist", "--bin", "taskhold")
 
 
 def debug_build(path):
@@ -51,5 +51,5 @@ def _named_or_built(path, *arguments):
     except Failed as failed:
         raise argparse.ArgumentTypeError(str(failed)) from None
     if not os.access(path, os.X_OK):
-        raise argparse.ArgumentTypeError(f"{path} is no program; `make build` makes one")
+        raise argparse.ArgumentTypeError(f"{path} is no program; `make dist` makes one")
     return path

@@ -127,7 +127,7 @@ fn image_runs_the_program_as_an_unprivileged_user() {
     );
     assert_eq!(
         arguments_of(stage, "COPY"),
-        ["--from=build /src/target/release/taskhold /usr/local/bin/taskhold"]
+        ["--from=build /src/target/dist/taskhold /usr/local/bin/taskhold"]
     );
     assert!(
         arguments_of(&instructions, "RUN")

@@ -101,7 +101,7 @@ impl Machine {
         let program = env!("CARGO_BIN_EXE_taskhold");
         let lines = lines
             .replace("db.example.org", &self.server)
-            .replace("target/release/taskhold", program);
+            .replace("target/dist/taskhold", program);
         // What a command reads from its input is nothing, as when nobody types.
         let typed = format!("{{\n{lines}\n}} 2>&1 </dev/null; printf '\\036%s\\036' $?\n");
         self.input.write_all(typed.as_bytes()).expect("it reads");
