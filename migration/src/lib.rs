@@ -21,6 +21,7 @@ mod m20261129_000009_due_dates;
 mod m20261129_000010_due_date_indexes;
 mod m20261129_000011_positions;
 mod m20261129_000012_position_index;
+mod m20261130_000013_personal_tokens;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000010_due_date_indexes::Migration),
             Box::new(m20261129_000011_positions::Migration),
             Box::new(m20261129_000012_position_index::Migration),
+            Box::new(m20261130_000013_personal_tokens::Migration),
         ]
     }
 }

@@ -92,6 +92,9 @@ def before_call(context, case, **kwargs):
         # Schemathesis takes an empty text for an id.
         if len({"before", "after"} & case.body.keys()) != 1 or "" in case.body.values():
             case.body = {"after": None}
+    # Its name is printable, and none of other authors.
+    if name(case) == "issueToken" and isinstance(case.body, dict):
+        case.body["name"] = "laptop"
     if name(case) == "quickAddTask" and isinstance(case.body, dict):
         case.body["text"] = "Pay rent tomorrow every month #home !high"
         if case.body.get("timezone") is not None:

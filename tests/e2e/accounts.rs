@@ -9,6 +9,7 @@ mod life;
 mod limits;
 mod lock_out;
 mod logout;
+mod personal_tokens;
 mod races;
 mod rotation;
 mod rows;
@@ -30,6 +31,7 @@ const LOGIN: &str = "/api/auth/login";
 const REFRESH: &str = "/api/auth/refresh";
 const LOGOUT: &str = "/api/auth/logout";
 const SESSIONS: &str = "/api/auth/sessions";
+const TOKENS: &str = "/api/auth/tokens";
 const ME: &str = "/api/auth/me";
 const CHANGE_PASSWORD: &str = "/api/auth/password";
 

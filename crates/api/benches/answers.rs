@@ -15,7 +15,9 @@ use taskhold_api::Services;
 use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
+use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
+use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
@@ -188,6 +190,11 @@ fn services(store: &MemoryStore) -> Services {
     let clock = Arc::new(ManualClock::default());
     let ids = Arc::new(CountedIds::default());
     let revocations = Arc::new(Revocations::new(people.clone(), clock.clone()));
+    let personal_tokens = Arc::new(PersonalTokens::new(
+        people.clone(),
+        clock.clone(),
+        ids.clone(),
+    ));
     let allowed = RateLimits {
         requests: u32::MAX,
         failures_per_address: u32::MAX,
@@ -200,6 +207,7 @@ fn services(store: &MemoryStore) -> Services {
         passwords: Arc::new(PlainPasswords),
         tokens: Arc::new(PlainTokens),
         revocations: revocations.clone(),
+        personal_tokens: personal_tokens.clone(),
         devices: DeviceTokens::new([7; 32], None),
         limits: RateLimiter::new(people, [7; 32], allowed),
         clock: clock.clone(),
@@ -224,8 +232,11 @@ fn services(store: &MemoryStore) -> Services {
         change_log: ChangeLog::new(ports.clone()),
         trash: Trash::new(ports, clock.clone()),
         accounts,
-        tokens: Arc::new(PlainTokens),
-        revocations,
+        authenticator: Authenticator {
+            tokens: Arc::new(PlainTokens),
+            revocations,
+            personal_tokens,
+        },
         user_limit: UserLimit::new(usize::MAX),
         proxies: TrustedProxies::default(),
         base_path: BasePath::default(),

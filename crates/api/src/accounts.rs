@@ -23,7 +23,7 @@ use self::client::RequestClient;
 use self::rate_limit::insert_rate_limit;
 pub(crate) use self::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::body::{Body, JSON, ReadBody};
-use crate::caller::Caller;
+use crate::caller::{Account, Caller, Read};
 use crate::client_address::ClientAddress;
 use crate::parameters;
 use crate::problem::{Kind, Problem};
@@ -37,12 +37,12 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new::<__path_register>(Access::Public, || web::to(register)),
         Endpoint::new::<__path_log_in>(Access::Public, || web::to(log_in)),
         Endpoint::new::<__path_refresh>(Access::Public, || web::to(refresh)),
-        Endpoint::new::<__path_log_out>(Access::Owner, || web::to(log_out)),
-        Endpoint::new::<__path_me>(Access::Owner, || web::to(me)),
-        Endpoint::new::<__path_delete>(Access::Owner, || web::to(delete)),
-        Endpoint::new::<__path_change_password>(Access::Owner, || web::to(change_password)),
-        Endpoint::new::<__path_list_sessions>(Access::Owner, || web::to(list_sessions)),
-        Endpoint::new::<__path_end_session>(Access::Owner, || web::to(end_session)),
+        Endpoint::new::<__path_log_out>(Access::Account, || web::to(log_out)),
+        Endpoint::new::<__path_me>(Access::Read, || web::to(me)),
+        Endpoint::new::<__path_delete>(Access::Account, || web::to(delete)),
+        Endpoint::new::<__path_change_password>(Access::Account, || web::to(change_password)),
+        Endpoint::new::<__path_list_sessions>(Access::Account, || web::to(list_sessions)),
+        Endpoint::new::<__path_end_session>(Access::Account, || web::to(end_session)),
     ]
 }
 
@@ -188,13 +188,13 @@ async fn log_out(
     }
     // A refresh token whose session has ended needs no access token: an earlier attempt of this request may have
     // ended the session, and its response may have been lost.
-    let caller = match (Caller::extract(&request).await, &given) {
+    let caller = match (Caller::<Account>::extract(&request).await, &given) {
         (Err(_), Ok(Some(_))) => return Ok(HttpResponse::NoContent().finish()),
         (caller, _) => caller?,
     };
-    match (given?, caller.session) {
-        (Some(_), Some(own)) => drop(accounts.end_session(&caller.id, own, address).await?),
-        _ => accounts.end_all_sessions(&caller.id, address).await?,
+    match (given?, caller.session()) {
+        (Some(_), Some(own)) => drop(accounts.end_session(caller.id(), own, address).await?),
+        _ => accounts.end_all_sessions(caller.id(), address).await?,
     }
     Ok(HttpResponse::NoContent().finish())
 }
@@ -216,9 +216,12 @@ async fn given_refresh_token(body: Body) -> Result<Option<RefreshToken>, Problem
     operation_id = "readAccount",
     responses((status = 200, description = "The caller.", body = OneUser, example = one_user_example)),
 )]
-async fn me(caller: Caller, accounts: web::Data<AccountService>) -> Result<HttpResponse, Problem> {
-    let user = accounts.find(&caller.id).await?;
-    Ok(HttpResponse::Ok().json(OneUser::new(&caller.id, user.as_ref())))
+async fn me(
+    caller: Caller<Read>,
+    accounts: web::Data<AccountService>,
+) -> Result<HttpResponse, Problem> {
+    let user = accounts.find(caller.id()).await?;
+    Ok(HttpResponse::Ok().json(OneUser::new(caller.id(), user.as_ref())))
 }
 
 /// Delete the account with all of its tasks
@@ -233,25 +236,25 @@ async fn me(caller: Caller, accounts: web::Data<AccountService>) -> Result<HttpR
     responses((status = 204, description = "The account is deleted.")),
 )]
 async fn delete(
-    caller: Caller,
+    caller: Caller<Account>,
     client: RequestClient,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let client = client.client;
     accounts
-        .count_request_of(&caller.id, client.address)
+        .count_request_of(caller.id(), client.address)
         .await?;
     let password = given_password(&body.read(&[JSON]).await?)?;
     accounts
-        .delete(&caller.id, caller.issued, password.as_deref(), &client)
+        .delete(caller.id(), caller.issued(), password.as_deref(), &client)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Change the password
 ///
-/// Ends every login and every token from before.
+/// Ends every login and every access token from before. Personal access tokens stay, unless `revoke_tokens` is true.
 #[utoipa::path(
     post,
     path = "/api/auth/password",
@@ -272,21 +275,22 @@ async fn delete(
     ),
 )]
 async fn change_password(
-    caller: Caller,
+    caller: Caller<Account>,
     client: RequestClient,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     accounts
-        .count_request_of(&caller.id, client.client.address)
+        .count_request_of(caller.id(), client.client.address)
         .await?;
     let body: PasswordChangeBody = body.read(&[JSON]).await?.object()?;
     let input = PasswordChangeInput {
         current: body.current_password,
         new: body.new_password,
+        revoke_tokens: body.revoke_tokens,
     };
     let grant = accounts
-        .change_password(&caller.id, &input.into_change()?, &client.client)
+        .change_password(caller.id(), &input.into_change()?, &client.client)
         .await
         .map_err(|error| Problem::of_account(error, "current_password"))?;
     Ok(granted(&mut HttpResponse::Ok(), &client, &grant))
@@ -308,10 +312,10 @@ async fn change_password(
     )),
 )]
 async fn list_sessions(
-    caller: Caller,
+    caller: Caller<Account>,
     accounts: web::Data<AccountService>,
 ) -> Result<HttpResponse, Problem> {
-    let sessions = accounts.sessions(&caller.id).await?;
+    let sessions = accounts.sessions(caller.id()).await?;
     Ok(HttpResponse::Ok().json(SessionList::new(&sessions)))
 }
 
@@ -326,13 +330,13 @@ async fn list_sessions(
     responses((status = 204, description = "The login is ended."), (status = 404, description = "NoSuchSession")),
 )]
 async fn end_session(
-    caller: Caller,
+    caller: Caller<Account>,
     ClientAddress(address): ClientAddress,
     session: web::Path<String>,
     accounts: web::Data<AccountService>,
 ) -> Result<HttpResponse, Problem> {
     let is_ended = match parse_id(&session) {
-        Some(session) => accounts.end_session(&caller.id, session, address).await?,
+        Some(session) => accounts.end_session(caller.id(), session, address).await?,
         None => false,
     };
     if is_ended {

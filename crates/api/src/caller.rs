@@ -1,5 +1,6 @@
 //! The authenticated user of a request.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
@@ -7,10 +8,12 @@ use actix_web::http::header::{AUTHORIZATION, RETRY_AFTER};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use taskhold_application::accounts::AccountError;
-use taskhold_application::revocations::Revocations;
+use taskhold_application::actor::Actor;
+use taskhold_application::authentication::{AuthenticationError, Authenticator};
 use taskhold_application::security_log::Event;
-use taskhold_application::tokens::{Identity, InvalidToken, TokenVerifier};
+use taskhold_application::tokens::{Identity, InvalidToken};
 use taskhold_application::user_limit::{InProgress, TooManyInProgress, UserLimit};
+use taskhold_domain::personal_token::Scope;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
@@ -19,84 +22,162 @@ use crate::client_address::ClientAddress;
 use crate::parameters;
 use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem};
 use crate::request_log::{self, Pseudonym};
+use crate::route::Access;
 
-/// The user whose token came with the request and is valid. A handler that takes a `Caller` is never
-/// called without a valid token. Until the `Caller` is dropped the request counts against the user's limit of
-/// requests in progress: a response that is sent in parts keeps it.
-#[derive(Debug)]
-pub struct Caller {
-    /// The `sub` of the token.
-    pub id: UserId,
-    /// When the token was issued, if the token says so.
-    pub issued: Option<Timestamp>,
-    /// The session that the token was issued to, if this service issued it to one.
-    pub session: Option<Uuid>,
-    /// When the token ceases to be valid.
-    expires: Option<Timestamp>,
-    _in_progress: InProgress,
+/// The right that a handler requires of the token: a type, so that a handler cannot forget to check it.
+pub trait Permission: 'static {
+    /// The access to the endpoint.
+    const ACCESS: Access;
 }
 
-impl Caller {
+/// Requires a token that reads tasks.
+#[derive(Debug)]
+pub struct Read;
+
+/// Requires a token that changes tasks.
+#[derive(Debug)]
+pub struct Write;
+
+/// Requires a token that manages the account: an access token, and never a personal access token.
+#[derive(Debug)]
+pub struct Account;
+
+impl Permission for Read {
+    const ACCESS: Access = Access::Read;
+}
+
+impl Permission for Write {
+    const ACCESS: Access = Access::Write;
+}
+
+impl Permission for Account {
+    const ACCESS: Access = Access::Account;
+}
+
+/// The user whose token came with the request, is valid and gives the permission `P`. A handler that takes a `Caller`
+/// is never called without such a token. Until the `Caller` is dropped the request counts against the user's limit of
+/// requests in progress: a response that is sent in parts keeps it.
+#[derive(Debug)]
+pub struct Caller<P> {
+    identity: Identity,
+    _in_progress: InProgress,
+    permission: PhantomData<P>,
+}
+
+impl<P> Caller<P> {
+    /// Returns the user, whom the token names.
+    #[must_use]
+    pub fn id(&self) -> &UserId {
+        &self.identity.user
+    }
+
+    /// Returns whether the token also allows requests that need this scope.
+    #[must_use]
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.identity.allows(scope)
+    }
+
     /// Returns what the token says, and ends the request as far as the user's limit is concerned.
     pub(crate) fn into_identity(self) -> Identity {
-        Identity {
-            user: self.id,
-            issued: self.issued,
-            session: self.session,
-            expires: self.expires,
-        }
+        self.identity
     }
 }
 
-impl FromRequest for Caller {
+impl Caller<Write> {
+    /// Returns the user for whom writes act, and the author of their changes.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        self.identity.actor()
+    }
+}
+
+impl Caller<Account> {
+    /// Returns when the token was issued, if it says so.
+    pub(crate) fn issued(&self) -> Option<Timestamp> {
+        self.identity.issued
+    }
+
+    /// Returns the session that the token was issued to, if this service issued it to one.
+    pub(crate) fn session(&self) -> Option<Uuid> {
+        self.identity.session
+    }
+}
+
+impl<P: Permission> FromRequest for Caller<P> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { caller(&request).await })
+        Box::pin(async move {
+            let (identity, in_progress) = admit(&request, P::ACCESS).await?;
+            Ok(Self {
+                identity,
+                _in_progress: in_progress,
+                permission: PhantomData,
+            })
+        })
     }
 }
 
-async fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
+/// Checks the token of a request, and counts the request against the limit of its user.
+async fn admit(request: &HttpRequest, access: Access) -> Result<(Identity, InProgress), Problem> {
     let ClientAddress(address) = ClientAddress::of(request)?;
     let refused = |reason, user: Option<&UserId>| Event::TokenRefused.log(reason, user, address);
     let token = token(request).ok_or_else(|| {
         refused("missing", None);
         Problem::no_token()
     })?;
-    let tokens = request
-        .app_data::<web::Data<dyn TokenVerifier>>()
-        .ok_or_else(|| Problem::internal("the application has no token verifier"))?;
-    let revocations = request
-        .app_data::<web::Data<Revocations>>()
-        .ok_or_else(|| Problem::internal("the application has no revocations"))?;
+    let authenticator = request
+        .app_data::<web::Data<Authenticator>>()
+        .ok_or_else(|| Problem::internal("the application has no authenticator"))?;
     let limit = request
         .app_data::<web::Data<Arc<UserLimit>>>()
         .ok_or_else(|| Problem::internal("the application has no limit of requests"))?;
-    let identity = tokens.verify(token).await;
-    let identity = identity.map_err(|InvalidToken { reason, user }| {
-        refused(reason.code(), user.as_ref());
-        Problem::invalid_token()
+    let authenticated = authenticator.authenticate(token).await;
+    let identity = authenticated.map_err(|error| match error {
+        AuthenticationError::Invalid(InvalidToken { reason, user }) => {
+            refused(reason.code(), user.as_ref());
+            Problem::invalid_token()
+        }
+        AuthenticationError::Revoked(user) => {
+            refused("revoked", Some(&user));
+            Problem::invalid_token()
+        }
+        AuthenticationError::Store(error) => AccountError::from(error).into(),
     })?;
-    let admits = revocations.admits(&identity).await;
-    if !admits.map_err(AccountError::from)? {
-        refused("revoked", Some(&identity.user));
-        return Err(Problem::invalid_token());
-    }
+    metrics::counter!("taskhold_authenticated_requests_total", "credential" => credential(&identity))
+        .increment(1);
     if request_log::is_enabled() {
         let pseudonym = Pseudonym::of(&identity.user);
         request.extensions_mut().insert(pseudonym);
     }
+    check_scope(&identity, access)?;
     parameters::check(request)?;
     let in_progress = limit.get_ref().begin(&identity.user).await?;
-    Ok(Caller {
-        id: identity.user,
-        issued: identity.issued,
-        session: identity.session,
-        expires: identity.expires,
-        _in_progress: in_progress,
-    })
+    Ok((identity, in_progress))
+}
+
+/// Returns the kind of the token, as the metrics name it.
+fn credential(identity: &Identity) -> &'static str {
+    match (&identity.personal_token, identity.session) {
+        (Some(_), _) => "personal_token",
+        (None, Some(_)) => "session",
+        (None, None) => "other",
+    }
+}
+
+/// Refuses a token that does not allow this access.
+fn check_scope(identity: &Identity, access: Access) -> Result<(), Problem> {
+    let is_allowed = match access.scope() {
+        Some(scope) => identity.allows(scope),
+        None => access != Access::Account || identity.personal_token.is_none(),
+    };
+    if is_allowed {
+        Ok(())
+    } else {
+        Err(Problem::insufficient_scope(access.scope()))
+    }
 }
 
 impl From<TooManyInProgress> for Problem {

@@ -18,7 +18,7 @@ use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Array, ArrayBuilder, ObjectBuilder, SchemaFormat};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Read, Write};
 use crate::idempotency::keyed;
 use crate::parameters::{self, bad_value};
 use crate::problem::{Kind, Problem};
@@ -36,10 +36,10 @@ const HISTORY: &str = "/api/v1/tasks/{id}/history";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new::<__path_changes>(Access::Owner, || web::to(changes)),
-        Endpoint::new::<stream::__path_stream>(Access::Owner, || web::to(stream::stream)),
-        Endpoint::new::<__path_undo>(Access::Owner, || web::to(undo)),
-        Endpoint::new::<__path_history>(Access::Owner, || web::to(history)),
+        Endpoint::new::<__path_changes>(Access::Read, || web::to(changes)),
+        Endpoint::new::<stream::__path_stream>(Access::Read, || web::to(stream::stream)),
+        Endpoint::new::<__path_undo>(Access::Write, || web::to(undo)),
+        Endpoint::new::<__path_history>(Access::Read, || web::to(history)),
     ]
 }
 
@@ -171,20 +171,20 @@ fn ids() -> Array {
     ),
 )]
 async fn changes(
-    caller: Caller,
+    caller: Caller<Read>,
     request: HttpRequest,
     log: web::Data<ChangeLog>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::of(&request)?;
-    let after = page.after(|text| cursor::decode(&caller.id, text))?;
-    let read = log.changes(&caller.id, after.as_ref(), page.limit).await?;
+    let after = page.after(|text| cursor::decode(caller.id(), text))?;
+    let read = log.changes(caller.id(), after.as_ref(), page.limit).await?;
     let changed = read.changed.iter().map(task_json);
     Ok(HttpResponse::Ok().json(ChangesBody {
         changed: changed
             .collect::<Result<_, _>>()
             .map_err(Problem::internal)?,
         removed: read.removed.iter().map(ToString::to_string).collect(),
-        cursor: cursor::encode(&caller.id, &read.cursor),
+        cursor: cursor::encode(caller.id(), &read.cursor),
         has_more: read.has_more,
     }))
 }
@@ -211,7 +211,7 @@ async fn changes(
     ),
 )]
 async fn undo(
-    caller: Caller,
+    caller: Caller<Write>,
     seq: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
@@ -222,7 +222,7 @@ async fn undo(
         .filter(|number| number.to_string() == *seq)
         .ok_or_else(Problem::no_such_change)?;
     let keyed = keyed(&request, &[])?;
-    let undone = tasks.undo(&caller.id, seq, keyed.as_ref()).await;
+    let undone = tasks.undo(&caller.actor(), seq, keyed.as_ref()).await;
     let undone = undone.map_err(|error| match error {
         TaskError::NotFound => Problem::no_such_change(),
         other => other.into(),
@@ -281,19 +281,19 @@ pub(crate) struct FieldChange {
     )),
 )]
 async fn history(
-    caller: Caller,
+    caller: Caller<Read>,
     id: web::Path<String>,
     request: HttpRequest,
     log: web::Data<ChangeLog>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::of(&request)?;
-    let before = page.after(|text| cursor::decode_seq(&caller.id, text))?;
+    let before = page.after(|text| cursor::decode_seq(caller.id(), text))?;
     let history = log
-        .history(&caller.id, task_id(&id)?, before, page.limit)
+        .history(caller.id(), task_id(&id)?, before, page.limit)
         .await?;
     let next = history
         .next
-        .map(|next| cursor::encode_seq(&caller.id, next));
+        .map(|next| cursor::encode_seq(caller.id(), next));
     Ok(HttpResponse::Ok().json(HistoryBody {
         history: history.entries.into_iter().map(change_body).collect(),
         next_cursor: next,

@@ -18,7 +18,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Type;
 
 use crate::body::JSON;
-use crate::caller::Caller;
+use crate::caller::{Caller, Read};
 use crate::parameters::{self, bad_value, not_one_of};
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
@@ -31,7 +31,7 @@ use crate::tasks::some_task;
 const NDJSON: &str = "application/x-ndjson";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::new::<__path_export>(Access::Owner, || {
+    vec![Endpoint::new::<__path_export>(Access::Read, || {
         web::to(export)
     })]
 }
@@ -39,7 +39,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 /// A file that is being sent: the page of tasks to be written next, and how the next one is read.
 struct Sending {
     tasks: web::Data<TaskService>,
-    caller: Caller,
+    caller: Caller<Read>,
     writer: Writer,
     page: Option<TaskPage>,
 }
@@ -64,13 +64,13 @@ struct Sending {
     )),
 )]
 async fn export(
-    caller: Caller,
+    caller: Caller<Read>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let (format, zone) = parse(request.query_string())?;
     // The first page is read before the response begins, so that a failure has its own status.
-    let page = tasks.export_page(&caller.id, None).await?;
+    let page = tasks.export_page(caller.id(), None).await?;
     let sending = Sending {
         tasks,
         caller,
@@ -102,7 +102,7 @@ impl Sending {
         }
         match page.next {
             Some(position) => {
-                let next = self.tasks.export_page(&self.caller.id, Some(position));
+                let next = self.tasks.export_page(self.caller.id(), Some(position));
                 self.page = Some(next.await?);
             }
             None => part.push_str(self.writer.end()),

@@ -31,13 +31,12 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{NormalizePath, from_fn};
 use actix_web::{App, Error, web};
 use taskhold_application::accounts::AccountService;
+use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
-use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::TaskService;
-use taskhold_application::tokens::TokenVerifier;
 use taskhold_application::user_limit::UserLimit;
 
 pub mod accounts;
@@ -61,6 +60,7 @@ pub mod middleware;
 mod openapi;
 mod panics;
 mod parameters;
+pub mod personal_tokens;
 pub mod problem;
 pub mod request_log;
 pub mod route;
@@ -90,10 +90,8 @@ pub struct Services {
     pub trash: Trash,
     /// The use cases of accounts.
     pub accounts: AccountService,
-    /// Verifies the tokens of requests.
-    pub tokens: Arc<dyn TokenVerifier>,
-    /// The valid tokens that were revoked.
-    pub revocations: Arc<Revocations>,
+    /// Verifies the tokens of requests, and has the personal access tokens.
+    pub authenticator: Authenticator,
     /// The limit on the requests that each user has in progress.
     pub user_limit: Arc<UserLimit>,
     /// The proxies whose `X-Forwarded-For` and `Forwarded` are trusted.
@@ -131,14 +129,15 @@ pub fn app(
     >,
 > {
     let endpoints = routes::endpoints();
+    let personal_tokens = Arc::clone(&services.authenticator.personal_tokens);
     let cors = cors::cors(&services.origins, &endpoints);
     App::new()
         .app_data(web::Data::new(services.tasks))
         .app_data(web::Data::new(services.change_log))
         .app_data(web::Data::new(services.trash))
         .app_data(web::Data::new(services.accounts))
-        .app_data(web::Data::<dyn TokenVerifier>::from(services.tokens))
-        .app_data(web::Data::from(services.revocations))
+        .app_data(web::Data::from(personal_tokens))
+        .app_data(web::Data::new(services.authenticator))
         .app_data(web::Data::new(services.user_limit))
         .app_data(web::Data::new(services.proxies))
         .app_data(web::Data::new(services.base_path))

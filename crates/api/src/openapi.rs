@@ -19,7 +19,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::route::Endpoint;
-use crate::{accounts, changes, export, health, problem, tasks, trash};
+use crate::{accounts, changes, export, health, personal_tokens, problem, tasks, trash};
 
 const ABOUT: &str = "\
 A to-do service. A token's `sub` is the owner of tasks, and a caller sees and changes their own tasks only.
@@ -78,6 +78,11 @@ else one of the service.
         accounts::GrantBody,
         accounts::SessionBody,
         accounts::SessionList,
+        personal_tokens::TokenDraftBody,
+        personal_tokens::ScopeName,
+        personal_tokens::PersonalTokenBody,
+        personal_tokens::PersonalTokenList,
+        personal_tokens::IssuedToken,
         health::Health,
     )),
     tags(
@@ -103,7 +108,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
         .bearer_format("JWT")
         .description(Some(
             "A JWT with an `exp` and the user's id as its `sub`: of a login here, or of another \
-             service that this one trusts.",
+             service that this one trusts. Or a personal access token (`th_…`).",
         ));
     components.add_security_scheme(operation::BEARER, SecurityScheme::Http(bearer.build()));
     components.responses.extend(problems::responses());

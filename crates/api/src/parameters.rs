@@ -196,7 +196,7 @@ fn known(request: &HttpRequest) -> Option<&EndpointParameters> {
 /// Returns `true` if the id in the path is malformed: the handler then answers 404, which takes precedence over
 /// unknown parameters.
 fn has_malformed_id(request: &HttpRequest) -> bool {
-    let ids = ["id", "session"].into_iter();
+    let ids = ["id", "session", "token"].into_iter();
     let mut ids = ids.filter_map(|name| request.match_info().get(name));
     ids.any(|id| {
         let decoded = percent_encoding::percent_decode_str(id).decode_utf8();

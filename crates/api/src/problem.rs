@@ -14,6 +14,7 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use taskhold_domain::personal_token::Scope;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::Violations;
 use utoipa::ToSchema;
@@ -117,6 +118,23 @@ impl Problem {
             "The token is not valid, or not any more.",
         )
         .with_header(WWW_AUTHENTICATE, INVALID_TOKEN_CHALLENGE)
+    }
+
+    /// Returns the problem of a token that lacks this scope, or which no scope helps.
+    pub(crate) fn insufficient_scope(required: Option<Scope>) -> Self {
+        let challenge = "Bearer realm=\"taskhold\", error=\"insufficient_scope\"";
+        match required.map(Scope::as_str) {
+            Some(scope) => Self::new(
+                Kind::InsufficientScope,
+                format!("The token lacks the scope {scope}; nothing was done."),
+            )
+            .with_header(WWW_AUTHENTICATE, format!("{challenge}, scope=\"{scope}\"")),
+            None => Self::new(
+                Kind::InsufficientScope,
+                "A personal access token cannot manage the account; nothing was done. Log in for that.",
+            )
+            .with_header(WWW_AUTHENTICATE, challenge),
+        }
     }
 
     pub(crate) fn no_such_task() -> Self {

@@ -5,6 +5,7 @@ use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Route};
+use taskhold_domain::personal_token::Scope;
 use utoipa::openapi::HttpMethod;
 use utoipa::openapi::path::Operation;
 
@@ -31,8 +32,24 @@ pub struct Endpoint {
 pub enum Access {
     /// Everyone.
     Public,
-    /// Users with a token, about their own tasks and account.
-    Owner,
+    /// Users about their own tasks, with a token that reads tasks.
+    Read,
+    /// Users about their own tasks, with a token that changes tasks.
+    Write,
+    /// Users about their account, with an access token.
+    Account,
+}
+
+impl Access {
+    /// Returns the scope that a personal access token needs; `None` if none suffices or no token is needed.
+    #[must_use]
+    pub fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Read => Some(Scope::Read),
+            Self::Write => Some(Scope::Write),
+            Self::Public | Self::Account => None,
+        }
+    }
 }
 
 impl Endpoint {

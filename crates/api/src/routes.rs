@@ -15,7 +15,9 @@ use crate::base_path::BasePath;
 use crate::body::JSON;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
-use crate::{accounts, changes, docs_page, export, health, metrics, openapi, tasks, trash};
+use crate::{
+    accounts, changes, docs_page, export, health, metrics, openapi, personal_tokens, tasks, trash,
+};
 
 /// Returns every endpoint of the API.
 #[must_use]
@@ -26,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         trash::endpoints(),
         export::endpoints(),
         accounts::endpoints(),
+        personal_tokens::endpoints(),
         health::endpoints(),
         metrics::endpoints(),
         vec![Endpoint::new::<__path_read_document>(

@@ -29,7 +29,7 @@ pub(crate) use self::query::MAX_LIMIT;
 pub(crate) use self::quick::{QuickAddMembers, QuickTaskBody};
 use crate::base_path::BasePath;
 use crate::body::{Body, JSON, ReadBody};
-use crate::caller::Caller;
+use crate::caller::{Caller, Read, Write};
 use crate::change_seq::mark_written;
 use crate::conditional::{ETag, if_match, is_known};
 use crate::idempotency::keyed;
@@ -47,17 +47,17 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new::<__path_create>(Access::Owner, || web::to(create)),
-        Endpoint::new::<list::__path_list>(Access::Owner, || web::to(list::list)),
+        Endpoint::new::<__path_create>(Access::Write, || web::to(create)),
+        Endpoint::new::<list::__path_list>(Access::Read, || web::to(list::list)),
         // Before the route of one task, whose id matches anything.
-        Endpoint::new::<__path_stats>(Access::Owner, || web::to(stats)),
-        Endpoint::new::<quick::__path_quick_add>(Access::Owner, || web::to(quick::quick_add)),
-        Endpoint::new::<__path_read>(Access::Owner, || web::to(read)),
-        Endpoint::new::<__path_update>(Access::Owner, || web::to(update)),
-        Endpoint::new::<__path_patch>(Access::Owner, || web::to(patch)),
-        Endpoint::new::<__path_delete>(Access::Owner, || web::to(delete)),
-        Endpoint::new::<__path_complete>(Access::Owner, || web::to(complete)),
-        Endpoint::new::<move_to::__path_move_to>(Access::Owner, || web::to(move_to::move_to)),
+        Endpoint::new::<__path_stats>(Access::Read, || web::to(stats)),
+        Endpoint::new::<quick::__path_quick_add>(Access::Write, || web::to(quick::quick_add)),
+        Endpoint::new::<__path_read>(Access::Read, || web::to(read)),
+        Endpoint::new::<__path_update>(Access::Write, || web::to(update)),
+        Endpoint::new::<__path_patch>(Access::Write, || web::to(patch)),
+        Endpoint::new::<__path_delete>(Access::Write, || web::to(delete)),
+        Endpoint::new::<__path_complete>(Access::Write, || web::to(complete)),
+        Endpoint::new::<move_to::__path_move_to>(Access::Write, || web::to(move_to::move_to)),
     ]
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ),
 )]
 async fn create(
-    caller: Caller,
+    caller: Caller<Write>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
     body: Body,
@@ -90,7 +90,7 @@ async fn create(
     let body = body.read(&[JSON]).await?;
     let keyed = keyed(&request, body.as_bytes())?;
     let draft = task_input(&body)?.into_draft()?;
-    let created = tasks.create(&caller.id, draft, keyed.as_ref()).await?;
+    let created = tasks.create(&caller.actor(), draft, keyed.as_ref()).await?;
     let location = location(&request, created.outcome.id);
     let mut response = HttpResponse::Created();
     written(response.insert_header((LOCATION, location)), &created)
@@ -117,12 +117,12 @@ fn location(request: &HttpRequest, id: TaskId) -> String {
     )),
 )]
 async fn stats(
-    caller: Caller,
+    caller: Caller<Read>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let zone = zone(&request)?;
-    let stats = tasks.stats(&caller.id, &zone).await?;
+    let stats = tasks.stats(caller.id(), &zone).await?;
     let TaskCounts { total, completed } = stats.counts;
     Ok(HttpResponse::Ok().json(Stats {
         total,
@@ -147,12 +147,12 @@ async fn stats(
     ),
 )]
 async fn read(
-    caller: Caller,
+    caller: Caller<Read>,
     id: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
-    let task = tasks.find(&caller.id, task_id(&id)?).await?;
+    let task = tasks.find(caller.id(), task_id(&id)?).await?;
     if is_known(request.headers(), task.revision())? {
         return Ok(HttpResponse::NotModified()
             .insert_header((ETAG, ETag::of(&task)))
@@ -180,7 +180,7 @@ async fn read(
     )),
 )]
 async fn update(
-    caller: Caller,
+    caller: Caller<Write>,
     id: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
@@ -213,7 +213,7 @@ async fn update(
     )),
 )]
 async fn patch(
-    caller: Caller,
+    caller: Caller<Write>,
     id: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
@@ -253,7 +253,7 @@ async fn patch(
     )),
 )]
 async fn complete(
-    caller: Caller,
+    caller: Caller<Write>,
     id: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
@@ -292,7 +292,7 @@ async fn complete(
     )),
 )]
 async fn delete(
-    caller: Caller,
+    caller: Caller<Write>,
     id: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
@@ -301,7 +301,7 @@ async fn delete(
     let precondition = if_match(&request)?;
     let keyed = keyed(&request, &[])?;
     let deleted = tasks
-        .delete(&caller.id, id, &precondition, keyed.as_ref())
+        .delete(&caller.actor(), id, &precondition, keyed.as_ref())
         .await?;
     let mut response = HttpResponse::NoContent();
     mark_written(&mut response, deleted.seq, deleted.replayed);
@@ -310,7 +310,7 @@ async fn delete(
 
 /// Changes a task as the body says.
 async fn change(
-    caller: &Caller,
+    caller: &Caller<Write>,
     id: &str,
     request: &HttpRequest,
     tasks: &TaskService,
@@ -325,7 +325,14 @@ async fn change(
     let keyed = keyed(request, body.as_bytes())?;
     let change = read(&body)?;
     let changed = tasks
-        .change(&caller.id, id, &change, &precondition, zone, keyed.as_ref())
+        .change(
+            &caller.actor(),
+            id,
+            &change,
+            &precondition,
+            zone,
+            keyed.as_ref(),
+        )
         .await?;
     written(&mut HttpResponse::Ok(), &changed)
 }

@@ -12,7 +12,7 @@ use taskhold_domain::user::UserId;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Read, Write};
 use crate::change_seq::mark_written;
 use crate::changes::{Page, PageParameters};
 use crate::cursor;
@@ -30,10 +30,10 @@ const RESTORE: &str = "/api/v1/trash/{id}/restore";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new::<__path_list>(Access::Owner, || web::to(list)),
-        Endpoint::new::<__path_empty>(Access::Owner, || web::to(empty)),
-        Endpoint::new::<__path_purge>(Access::Owner, || web::to(purge)),
-        Endpoint::new::<__path_restore>(Access::Owner, || web::to(restore)),
+        Endpoint::new::<__path_list>(Access::Read, || web::to(list)),
+        Endpoint::new::<__path_empty>(Access::Write, || web::to(empty)),
+        Endpoint::new::<__path_purge>(Access::Write, || web::to(purge)),
+        Endpoint::new::<__path_restore>(Access::Write, || web::to(restore)),
     ]
 }
 
@@ -77,17 +77,17 @@ pub(crate) struct TrashBody {
     )),
 )]
 async fn list(
-    caller: Caller,
+    caller: Caller<Read>,
     request: HttpRequest,
     trash: web::Data<Trash>,
 ) -> Result<HttpResponse, Problem> {
     let page = Page::of(&request)?;
-    let after = page.after(|text| decode(&caller.id, text))?;
-    let found = trash.list(&caller.id, after, page.limit).await?;
+    let after = page.after(|text| decode(caller.id(), text))?;
+    let found = trash.list(caller.id(), after, page.limit).await?;
     let tasks = found.tasks.iter().map(deleted_task);
     Ok(HttpResponse::Ok().json(TrashBody {
         tasks: tasks.collect::<Result<_, _>>().map_err(Problem::internal)?,
-        next_cursor: found.next.map(|next| encode(&caller.id, next)),
+        next_cursor: found.next.map(|next| encode(caller.id(), next)),
     }))
 }
 
@@ -100,8 +100,8 @@ async fn list(
     operation_id = "emptyTrash",
     responses((status = 204, description = "The trash is empty.", headers(("Change-Seq")))),
 )]
-async fn empty(caller: Caller, trash: web::Data<Trash>) -> Result<HttpResponse, Problem> {
-    let last = trash.empty(&caller.id).await?;
+async fn empty(caller: Caller<Write>, trash: web::Data<Trash>) -> Result<HttpResponse, Problem> {
+    let last = trash.empty(&caller.actor()).await?;
     let mut response = HttpResponse::NoContent();
     mark_written(&mut response, last, false);
     Ok(response.finish())
@@ -118,11 +118,11 @@ async fn empty(caller: Caller, trash: web::Data<Trash>) -> Result<HttpResponse, 
     responses((status = 204, description = "The task is gone.", headers(("Change-Seq")))),
 )]
 async fn purge(
-    caller: Caller,
+    caller: Caller<Write>,
     id: web::Path<String>,
     trash: web::Data<Trash>,
 ) -> Result<HttpResponse, Problem> {
-    let seq = trash.purge(&caller.id, task_id(&id)?).await?;
+    let seq = trash.purge(&caller.actor(), task_id(&id)?).await?;
     let mut response = HttpResponse::NoContent();
     mark_written(&mut response, Some(seq), false);
     Ok(response.finish())
@@ -148,14 +148,14 @@ async fn purge(
     ),
 )]
 async fn restore(
-    caller: Caller,
+    caller: Caller<Write>,
     id: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
 ) -> Result<HttpResponse, Problem> {
     let id = task_id(&id)?;
     let keyed = keyed(&request, &[])?;
-    let restored = tasks.restore(&caller.id, id, keyed.as_ref()).await?;
+    let restored = tasks.restore(&caller.actor(), id, keyed.as_ref()).await?;
     written(&mut HttpResponse::Ok(), &restored)
 }
 

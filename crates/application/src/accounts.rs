@@ -27,6 +27,7 @@ pub use self::grant::{Grant, RefreshToken};
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::passwords::{HashRequest, PasswordHasher};
+use crate::personal_tokens::PersonalTokens;
 pub use crate::rate_limits::Allowance;
 use crate::rate_limits::{RateLimitError, RateLimiter, network};
 use crate::revocations::Revocations;
@@ -79,6 +80,8 @@ pub struct AccountService {
     pub tokens: Arc<dyn TokenSigner>,
     /// The cache that learns of each revocation at once.
     pub revocations: Arc<Revocations>,
+    /// The personal access tokens, which end with the account.
+    pub personal_tokens: Arc<PersonalTokens>,
     /// The issuer of device tokens.
     pub devices: DeviceTokens,
     /// The limits on logins, on other requests that hash a password, and on refreshes.

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use taskhold_domain::task::change_log::{
-    ChangeAuthor, ChangeKind, ChangeSeq, ChangeStamp, FieldValues,
-};
+use taskhold_domain::task::change_log::{ChangeKind, ChangeSeq, ChangeStamp, FieldValues};
 use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -13,6 +11,7 @@ pub use taskhold_repository::tasks::{Key, Position};
 use taskhold_repository::tasks::{Sort, SortKey, Start, TaskQuery};
 pub use taskhold_repository::trash::{TrashPage, TrashedTask};
 
+use crate::actor::Actor;
 use crate::change_streams::{ChangeStream, ChangeStreams, StreamError};
 use crate::clock::Clock;
 pub use crate::feed::{CursorError, FeedCursor};
@@ -227,8 +226,8 @@ impl ChangeLog {
     }
 }
 
-/// The use cases of the trash: listing deleted tasks and deleting them for good. Every method acts for `caller` on the
-/// caller's own trash.
+/// The use cases of the trash: listing deleted tasks and deleting them for good. Every method acts for its
+/// `caller` or `actor` on the trash of that user.
 #[derive(Clone)]
 pub struct Trash {
     ports: TaskPorts,
@@ -259,11 +258,15 @@ impl Trash {
     ///
     /// # Errors
     /// [`TaskError`]: `NotFound`, `Busy`, `Unavailable`, `OutcomeUnknown`, `Defect`.
-    pub async fn purge(&self, caller: &UserId, id: TaskId) -> Result<ChangeSeq, TaskError> {
-        let stamp = self.stamp();
-        let purged = self.ports.trash.purge(caller, Some(id), &stamp).await?;
+    pub async fn purge(&self, actor: &Actor, id: TaskId) -> Result<ChangeSeq, TaskError> {
+        let stamp = self.stamp(actor);
+        let purged = self
+            .ports
+            .trash
+            .purge(&actor.user, Some(id), &stamp)
+            .await?;
         let seq = purged.ok_or(TaskError::NotFound)?;
-        self.ports.streams.wrote(caller, seq);
+        self.ports.streams.wrote(&actor.user, seq);
         Ok(seq)
     }
 
@@ -271,18 +274,19 @@ impl Trash {
     ///
     /// # Errors
     /// [`TaskError`]: `Busy`, `Unavailable`, `OutcomeUnknown`, `Defect`.
-    pub async fn empty(&self, caller: &UserId) -> Result<Option<ChangeSeq>, TaskError> {
-        let purged = self.ports.trash.purge(caller, None, &self.stamp()).await?;
+    pub async fn empty(&self, actor: &Actor) -> Result<Option<ChangeSeq>, TaskError> {
+        let stamp = self.stamp(actor);
+        let purged = self.ports.trash.purge(&actor.user, None, &stamp).await?;
         if let Some(seq) = purged {
-            self.ports.streams.wrote(caller, seq);
+            self.ports.streams.wrote(&actor.user, seq);
         }
         Ok(purged)
     }
 
-    fn stamp(&self) -> ChangeStamp {
+    fn stamp(&self, actor: &Actor) -> ChangeStamp {
         ChangeStamp {
             at: self.clock.now(),
-            by: ChangeAuthor::session(),
+            by: actor.by.clone(),
         }
     }
 }

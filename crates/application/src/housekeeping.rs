@@ -8,6 +8,7 @@ use taskhold_domain::task::change_log::{ChangeAuthor, ChangeStamp};
 use taskhold_repository::change_log::ChangeLogRepository;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotencyKeyRepository, retention_start};
+use taskhold_repository::personal_tokens::PersonalTokenRepository;
 use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::search::SearchRepository;
@@ -27,6 +28,8 @@ pub struct Housekeeping {
     pub keys: Arc<dyn IdempotencyKeyRepository>,
     /// The refresh tokens.
     pub sessions: Arc<dyn SessionRepository>,
+    /// The personal access tokens.
+    pub personal_tokens: Arc<dyn PersonalTokenRepository>,
     /// The revocations.
     pub revocations: Arc<dyn RevocationRepository>,
     /// The counters of rate limits.
@@ -59,6 +62,7 @@ impl Housekeeping {
         let counters_before = now.saturating_sub(FAILURES_WINDOW);
         let keys = in_batches(|| self.keys.purge_expired(keys_before, BATCH)).await?;
         let sessions = in_batches(|| self.sessions.purge_expired(now, BATCH)).await?;
+        let tokens = in_batches(|| self.personal_tokens.purge_expired(now, BATCH)).await?;
         let expired_before = now
             .saturating_sub(self.max_token_lifetime)
             .saturating_sub(MAX_PROPAGATION);
@@ -74,7 +78,7 @@ impl Housekeeping {
         let trash = in_batches(|| self.trash.purge_expired(deleted_before, BATCH, &stamp)).await?;
         let changed_before = now.saturating_sub(self.history_retention);
         let changes = in_batches(|| self.log.purge_expired(changed_before, BATCH)).await?;
-        Ok(keys + sessions + revocations + counters + trash + changes)
+        Ok(keys + sessions + tokens + revocations + counters + trash + changes)
     }
 
     /// Rebuilds the texts for the search of the tasks that an earlier version has written, such as the instances

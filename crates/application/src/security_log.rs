@@ -42,11 +42,15 @@ pub enum Event {
     AccountDeletion,
     /// A deletion of an account was refused.
     AccountDeletionFailed,
+    /// A user issued a personal access token.
+    PersonalTokenIssued,
+    /// A user revoked a personal access token.
+    PersonalTokenRevoked,
 }
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Registration,
         Self::RegistrationFailed,
         Self::Login,
@@ -61,6 +65,8 @@ impl Event {
         Self::PasswordChangeFailed,
         Self::AccountDeletion,
         Self::AccountDeletionFailed,
+        Self::PersonalTokenIssued,
+        Self::PersonalTokenRevoked,
     ];
 
     /// Returns the name in the log.
@@ -81,6 +87,8 @@ impl Event {
             Self::PasswordChangeFailed => "password_change_failed",
             Self::AccountDeletion => "account_deletion",
             Self::AccountDeletionFailed => "account_deletion_failed",
+            Self::PersonalTokenIssued => "personal_token_issued",
+            Self::PersonalTokenRevoked => "personal_token_revoked",
         }
     }
 

@@ -34,13 +34,14 @@ pub use self::ports::TaskPorts;
 use self::reads::MAX_SCANS;
 pub use self::write::WriteResult;
 use self::write::{missing_task, with_task};
+use crate::actor::Actor;
 use crate::change_streams::ChangeStreams;
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::quota::Quota;
 use crate::user_limit::UserLimit;
 
-/// The tasks of a user. Every method acts for `caller` on the caller's own tasks.
+/// The tasks of a user. Every method acts for its `caller` or `actor` on the tasks of that user.
 ///
 /// A task of another user is reported like one that does not exist, except to a caller who tries to
 /// change or delete it ([`TaskError::Forbidden`]).
@@ -93,11 +94,11 @@ impl TaskService {
     /// [`TaskError`]: every variant but `Invalid`, `NotFound`, `Forbidden`, `Stale`.
     pub async fn create(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         draft: TaskDraft,
         request: Option<&KeyedRequest>,
     ) -> Result<WriteResult<Task>, TaskError> {
-        self.create_at(self.clock.now(), caller, draft, request)
+        self.create_at(self.clock.now(), actor, draft, request)
             .await
     }
 
@@ -108,13 +109,13 @@ impl TaskService {
     /// [`TaskError`]: every variant but `NotFound`, `Forbidden`, `Stale`.
     pub async fn quick_add(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         text: &QuickText,
         request: Option<&KeyedRequest>,
     ) -> Result<WriteResult<(Task, Vec<Understood>)>, TaskError> {
         let now = self.clock.now();
         let (draft, mut understood) = text.read_at(now)?;
-        let created = self.create_at(now, caller, draft, request).await?;
+        let created = self.create_at(now, actor, draft, request).await?;
         if created.replayed {
             // The earlier request may have been read on another day.
             (_, understood) = text.read_at(created.outcome.created_at)?;
@@ -144,12 +145,12 @@ impl TaskService {
     async fn create_at(
         &self,
         now: Timestamp,
-        caller: &UserId,
+        actor: &Actor,
         draft: TaskDraft,
         request: Option<&KeyedRequest>,
     ) -> Result<WriteResult<Task>, TaskError> {
-        let write = || TaskWrite::Add(self.new_task(now, caller, draft));
-        let written = self.write_within_quota(caller, write, request, now).await?;
+        let write = || TaskWrite::Add(self.new_task(now, &actor.user, draft));
+        let written = self.write_within_quota(actor, write, request, now).await?;
         with_task(written.ok_or_else(missing_task)?)
     }
 
@@ -160,13 +161,13 @@ impl TaskService {
     /// caller's trash.
     pub async fn restore(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         id: TaskId,
         request: Option<&KeyedRequest>,
     ) -> Result<WriteResult<Task>, TaskError> {
         let now = self.clock.now();
         let write = || TaskWrite::Restore { id };
-        let written = self.write_within_quota(caller, write, request, now).await?;
+        let written = self.write_within_quota(actor, write, request, now).await?;
         with_task(written.ok_or(TaskError::NotFound)?)
     }
 
@@ -178,14 +179,14 @@ impl TaskService {
     /// no longer kept, or its task is gone.
     pub async fn undo(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         seq: ChangeSeq,
         request: Option<&KeyedRequest>,
     ) -> Result<WriteResult<Task>, TaskError> {
         let now = self.clock.now();
-        let may_restore = self.admits_task(caller, now).await?;
+        let may_restore = self.admits_task(&actor.user, now).await?;
         let write = TaskWrite::Undo(Undo { seq, may_restore });
-        let written = self.write(caller, write, request, now).await?;
+        let written = self.write(actor, write, request, now).await?;
         with_task(written.ok_or(TaskError::NotFound)?)
     }
 
@@ -197,7 +198,7 @@ impl TaskService {
     /// [`TaskError`]: every variant but `QuotaExceeded`.
     pub async fn change(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         id: TaskId,
         change: &TaskChange,
         precondition: &Precondition,
@@ -214,11 +215,11 @@ impl TaskService {
             precondition: precondition.clone(),
             follow_up,
         };
-        let written = self.write(caller, write, request, self.clock.now()).await?;
+        let written = self.write(actor, write, request, self.clock.now()).await?;
         match written {
             Some(written) => with_task(written),
             None => Err(self
-                .why_missed(caller, id, precondition, Some(&change.details))
+                .why_missed(&actor.user, id, precondition, Some(&change.details))
                 .await?),
         }
     }
@@ -229,7 +230,7 @@ impl TaskService {
     /// [`TaskError`]: every variant but `QuotaExceeded`, `UndoConflict`.
     pub async fn move_to(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         id: TaskId,
         to: Destination,
         precondition: &Precondition,
@@ -240,10 +241,12 @@ impl TaskService {
             to,
             precondition: precondition.clone(),
         };
-        let written = self.write(caller, write, request, self.clock.now()).await?;
+        let written = self.write(actor, write, request, self.clock.now()).await?;
         match written {
             Some(written) => with_task(written),
-            None => Err(self.why_not_moved(caller, id, to, precondition).await?),
+            None => Err(self
+                .why_not_moved(&actor.user, id, to, precondition)
+                .await?),
         }
     }
 
@@ -253,7 +256,7 @@ impl TaskService {
     /// [`TaskError`]: every variant but `QuotaExceeded`.
     pub async fn delete(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         id: TaskId,
         precondition: &Precondition,
         request: Option<&KeyedRequest>,
@@ -262,11 +265,11 @@ impl TaskService {
             id,
             precondition: precondition.clone(),
         };
-        let written = self.write(caller, write, request, self.clock.now()).await?;
+        let written = self.write(actor, write, request, self.clock.now()).await?;
         let Some(written) = written else {
-            return Err(self.why_missed(caller, id, precondition, None).await?);
+            return Err(self.why_missed(&actor.user, id, precondition, None).await?);
         };
-        self.quota.freed(caller);
+        self.quota.freed(&actor.user);
         Ok(written.map(drop))
     }
 }

@@ -1,12 +1,16 @@
 //! Access tokens: the ports that verify and sign them.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use taskhold_domain::personal_token::{PersonalToken, Scope};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use uuid::Uuid;
+
+use crate::actor::Actor;
 
 /// The claims of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,32 @@ pub struct Identity {
     pub session: Option<Uuid>,
     /// When the token ceases to be valid; `None` if it never does.
     pub expires: Option<Timestamp>,
+    /// The personal access token; `None` for an access token, which allows everything.
+    pub personal_token: Option<Arc<PersonalToken>>,
+}
+
+impl Identity {
+    /// Returns whether the token allows requests that need this scope.
+    #[must_use]
+    pub fn allows(&self, scope: Scope) -> bool {
+        match &self.personal_token {
+            Some(token) => token.scopes.allow(scope),
+            None => true,
+        }
+    }
+
+    /// Returns the user for whom writes with the token act, and the author of their changes.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let user = self.user.clone();
+        match &self.personal_token {
+            Some(token) => Actor {
+                user,
+                by: token.author(),
+            },
+            None => Actor::session(user),
+        }
+    }
 }
 
 /// Verifies tokens.
@@ -75,11 +105,13 @@ pub enum Refusal {
     Issuer,
     /// The `aud` does not contain the required one.
     Audience,
+    /// There is no such personal access token.
+    Unknown,
 }
 
 impl Refusal {
     /// All reasons.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::Extension,
         Self::Algorithm,
@@ -92,6 +124,7 @@ impl Refusal {
         Self::IssueTime,
         Self::Issuer,
         Self::Audience,
+        Self::Unknown,
     ];
 
     /// Returns the reason code in the log.
@@ -110,6 +143,7 @@ impl Refusal {
             Self::IssueTime => "issue_time",
             Self::Issuer => "issuer",
             Self::Audience => "audience",
+            Self::Unknown => "unknown",
         }
     }
 }

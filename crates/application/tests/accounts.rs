@@ -15,6 +15,7 @@ use taskhold_application::accounts::{
 };
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::passwords::{HashRequest, HashingError, PasswordHasher, Verification};
+use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::revocations::Revocations;
 use taskhold_domain::account::{Email, Password, PasswordHash};
@@ -112,6 +113,11 @@ async fn world() -> World {
         passwords: hasher.clone(),
         tokens: Arc::new(PlainTokens),
         revocations: Arc::new(Revocations::new(store.clone(), clock.clone())),
+        personal_tokens: Arc::new(PersonalTokens::new(
+            store.clone(),
+            clock.clone(),
+            Arc::new(TimeOrderedIds),
+        )),
         devices: DeviceTokens::new([7; 32], None),
         limits: RateLimiter::new(
             store.clone(),
@@ -168,6 +174,7 @@ fn change_to(new: &str) -> PasswordChange {
     PasswordChange {
         current: PASSWORD.to_owned(),
         new: Password::parse(new).expect("a password"),
+        revoke_tokens: false,
     }
 }
 

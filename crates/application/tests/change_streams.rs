@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskhold_application::change_log::CursorError;
-use taskhold_application::change_log::FeedCursor;
+use taskhold_application::actor::Actor;
+use taskhold_application::change_log::{CursorError, FeedCursor};
 use taskhold_application::change_streams::{
     ChangeStream, ChangeStreams, StreamError, StreamLimits,
 };
@@ -138,7 +138,10 @@ async fn create(tasks: &TaskService, owner: &UserId) {
         completed: false,
         details: Details::default(),
     };
-    tasks.create(owner, draft, None).await.expect("created");
+    tasks
+        .create(&Actor::session(owner.clone()), draft, None)
+        .await
+        .expect("created");
 }
 
 /// Returns the number of the last change that a stream tells of, and after how many seconds it does.

@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use taskhold_application::actor::Actor;
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::tasks::{Precondition, TaskError, TaskPorts, TaskQuery, TaskService};
 use taskhold_domain::input::{Member, TaskInput};
@@ -53,11 +54,12 @@ impl Console for Service {
                 Outcome::NotFound
             };
         };
+        let actor = Actor::session(owner.clone());
         let change = async |id: &str, change: TaskChange| {
             let id = TaskId::parse(id).expect("an id from this service");
             one(self
                 .tasks
-                .change(&owner, id, &change, &Precondition::None, Zone::UTC, None)
+                .change(&actor, id, &change, &Precondition::None, Zone::UTC, None)
                 .await
                 .map(|written| written.outcome))
         };
@@ -65,7 +67,7 @@ impl Console for Service {
             Operation::Add { title, description } => {
                 match input(&title, description.as_deref()).into_draft() {
                     Ok(draft) => {
-                        let created = self.tasks.create(&owner, draft, None).await;
+                        let created = self.tasks.create(&actor, draft, None).await;
                         one(created.map(|written| written.outcome))
                     }
                     Err(broken) => Outcome::Refused(broken.to_string()),
@@ -87,7 +89,7 @@ impl Console for Service {
                 let id = TaskId::parse(&id).expect("an id from this service");
                 match self
                     .tasks
-                    .delete(&owner, id, &Precondition::None, None)
+                    .delete(&actor, id, &Precondition::None, None)
                     .await
                 {
                     Ok(_) => Outcome::Deleted,

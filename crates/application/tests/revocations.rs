@@ -56,6 +56,7 @@ async fn revocation_during_refresh_stays_in_effect() {
         issued: Some(clock.now()),
         session: None,
         expires: None,
+        personal_token: None,
     };
     clock.advance(1);
     // Its time is from before the cache reads the store, and it is stored afterwards.
@@ -115,6 +116,7 @@ async fn idle_cache_reads_nothing_and_is_current_for_the_next_request() {
         issued: Some(clock.now()),
         session: None,
         expires: None,
+        personal_token: None,
     };
     let refresh = async |times: u32| {
         for _ in 0..times {
@@ -163,6 +165,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
         issued,
         session: None,
         expires: None,
+        personal_token: None,
     };
     let (anna, bob) = (user("anna"), user("bob"));
     let stolen = token("anna", Some(clock.now()));
@@ -173,6 +176,7 @@ async fn longer_accepted_lifetime_revives_no_revoked_token() {
     let housekeeping = |max_token_lifetime| Housekeeping {
         keys: store.clone(),
         sessions: store.clone(),
+        personal_tokens: store.clone(),
         revocations: store.clone(),
         rate_limits: store.clone(),
         search: store.clone(),

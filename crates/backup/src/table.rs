@@ -8,7 +8,7 @@ use crate::query::on_either;
 
 /// The tables of the schema, each after those that it refers to; a test compares them with a migrated
 /// store.
-pub const TABLES: [&str; 10] = [
+pub const TABLES: [&str; 11] = [
     "users",
     "tasks",
     "feeds",
@@ -16,6 +16,7 @@ pub const TABLES: [&str; 10] = [
     "trash",
     "idempotency_keys",
     "refresh_tokens",
+    "personal_tokens",
     "revocations",
     "attempts",
     "imports",

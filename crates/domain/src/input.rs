@@ -3,6 +3,7 @@
 //! Each type takes the members as they were given and reports every broken rule at once.
 
 mod account;
+mod personal_token;
 mod quick_add;
 mod task;
 
@@ -10,6 +11,7 @@ pub use self::account::{
     Credentials, CredentialsInput, PasswordChange, PasswordChangeInput, Registration,
     RegistrationInput,
 };
+pub use self::personal_token::TokenInput;
 pub use self::quick_add::{QuickText, QuickTextInput};
 pub use self::task::{DetailsInput, MoveInput, TaskInput};
 

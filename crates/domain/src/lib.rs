@@ -13,6 +13,7 @@
 //! | [`user`] | [`User`](user::User), [`UserId`](user::UserId): the owner of tasks |
 //! | [`account`] | [`Email`](account::Email), [`Password`](account::Password): the parts of an account |
 //! | [`session`] | [`Session`](session::Session): a refresh token and its successor |
+//! | [`personal_token`] | [`PersonalToken`](personal_token::PersonalToken): a credential for a program, and its scopes |
 //! | [`revocation`] | [`Revocation`](revocation::Revocation): the time from which a user's tokens count |
 //! | [`input`] | [`TaskInput`](input::TaskInput) and others: input of unknown shape |
 //! | [`violation`] | [`Violations`](violation::Violations): the broken rules of an input |
@@ -37,6 +38,7 @@ pub mod import;
 pub mod input;
 mod length;
 pub mod lower_case;
+pub mod personal_token;
 pub mod predictable;
 pub mod printable;
 pub mod quick_add;

@@ -9,7 +9,7 @@ use crate::revocation::Revocation;
 use crate::timestamp::Timestamp;
 use crate::user::{User, UserId};
 
-/// The SHA-256 digest of a refresh token. Only the digest is stored.
+/// The SHA-256 digest of a refresh token or a personal access token. Only the digest is stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TokenHash(pub [u8; 32]);
 

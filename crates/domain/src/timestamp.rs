@@ -80,6 +80,12 @@ impl Timestamp {
         Self::saturating_from_micros(self.0.saturating_add(micros_of(duration)))
     }
 
+    /// Returns the beginning of the day in UTC.
+    #[must_use]
+    pub fn start_of_utc_day(self) -> Self {
+        Self::saturating_from_micros(self.0 - self.0.rem_euclid(MICROS_OF_DAY))
+    }
+
     /// Subtracts a duration, down to [`FIRST`](Self::FIRST).
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {

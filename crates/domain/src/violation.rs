@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::account::{DisplayNameError, EmailError, PasswordError};
+use crate::personal_token::{LifetimeDaysError, ScopesError, TokenNameError};
 use crate::quick_add::FieldError;
 use crate::task::{
     DescriptionError, DueError, PriorityError, RepeatError, RepeatFromError, TagsError, TitleError,
@@ -82,6 +83,18 @@ pub enum Violation {
     /// The name breaks a rule.
     #[error(transparent)]
     Name(DisplayNameError),
+    /// The name of a personal access token breaks a rule.
+    #[error(transparent)]
+    TokenName(#[from] TokenNameError),
+    /// The scopes of a personal access token break a rule.
+    #[error(transparent)]
+    Scopes(#[from] ScopesError),
+    /// The lifetime of a personal access token is out of range, or no whole number.
+    #[error(transparent)]
+    LifetimeDays(#[from] LifetimeDaysError),
+    /// Whether a change of the password revokes the personal access tokens is no boolean.
+    #[error("Revoke tokens must be a boolean")]
+    RevokeTokensNotBoolean,
     /// A merge patch names no member of a task.
     #[error("Task patch must have at least one member, such as title, description or completed")]
     EmptyPatch,
@@ -109,7 +122,10 @@ impl Violation {
             Self::NewPassword(_) => Some("new_password"),
             Self::CurrentPasswordMissing => Some("current_password"),
             Self::RefreshTokenMissing => Some("refresh_token"),
-            Self::Name(_) => Some("name"),
+            Self::Name(_) | Self::TokenName(_) => Some("name"),
+            Self::Scopes(_) => Some("scopes"),
+            Self::LifetimeDays(_) => Some("expires_in_days"),
+            Self::RevokeTokensNotBoolean => Some("revoke_tokens"),
             Self::NotNeighbour(field) => Some(field),
             Self::EmptyPatch | Self::NotOneDestination => None,
         }

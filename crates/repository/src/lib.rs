@@ -51,6 +51,7 @@ pub mod health;
 pub mod idempotency;
 pub mod import;
 pub mod keyed_digest;
+pub mod personal_tokens;
 pub mod rate_limits;
 pub mod request;
 pub mod revocations;

@@ -52,7 +52,7 @@ pub trait UserRepository: Send + Sync {
     /// `verified` one; ends every session, stores the revocation and a new session, atomically. Returns the
     /// revocation as it was stored, or `None` if it did not: of concurrent changes of one password, one succeeds.
     /// The time of the stored revocation is later than that of every access token that was issued with a token of
-    /// the sessions.
+    /// the sessions. The user's personal access tokens stay, unless `revoke_tokens`.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -62,6 +62,7 @@ pub trait UserRepository: Send + Sync {
         password: &PasswordHash,
         revocation: &Revocation,
         session: &Session,
+        revoke_tokens: bool,
     ) -> Result<Option<Revocation>, StoreError>;
 
     /// Replaces the hash `outdated` by a new one of the same password, unless the password has changed.
@@ -75,8 +76,8 @@ pub trait UserRepository: Send + Sync {
         password: &PasswordHash,
     ) -> Result<(), StoreError>;
 
-    /// Activates or deactivates the revocation's user, ends every session and replaces the user's
-    /// revocation, atomically. Returns whether the user exists.
+    /// Activates or deactivates the revocation's user, ends every session and personal access token and replaces the
+    /// user's revocation, atomically. Returns whether the user exists.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.

@@ -178,6 +178,7 @@ impl Claims {
                 issued,
                 session,
                 expires: Some(expires),
+                personal_token: None,
             }),
         }
     }

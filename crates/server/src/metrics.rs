@@ -54,6 +54,10 @@ pub fn start() -> anyhow::Result<Recorder> {
     // There from the start, so that the first one is seen as a change.
     metrics::counter!("taskhold_login_failures_total").increment(0);
     metrics::describe_counter!(
+        "taskhold_authenticated_requests_total",
+        "Requests with a valid token, by its kind."
+    );
+    metrics::describe_counter!(
         "taskhold_changes_appended_total",
         "Writes of this instance that appended to a change log."
     );

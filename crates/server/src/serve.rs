@@ -95,7 +95,8 @@ async fn serve_on(
     let metrics = recorder.source(database.clone());
     let mut services = services::api(&settings, tokens, secrets, database, &metrics);
     services.traces = export.map(|export| Arc::new(export) as _);
-    let (readiness, revocations) = (services.readiness.clone(), services.revocations.clone());
+    let readiness = services.readiness.clone();
+    let revocations = services.authenticator.revocations.clone();
     let streams = services.change_log.streams();
     // Logs at once why requests cannot be served, such as a schema that nobody has migrated.
     _ = readiness.check().await;

@@ -6,11 +6,13 @@ use taskhold_api::Services;
 use taskhold_api::metrics::Metrics;
 use taskhold_application::accounts::{AccountService, Lifetimes};
 use taskhold_application::administration::Administration;
+use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
 use taskhold_application::change_streams::ChangeStreams;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
@@ -36,12 +38,18 @@ pub fn api(
     let ids = Arc::new(TimeOrderedIds);
     let tokens = Arc::new(tokens);
     let revocations = Arc::new(Revocations::new(store.clone(), clock.clone()));
+    let personal_tokens = Arc::new(PersonalTokens::new(
+        store.clone(),
+        clock.clone(),
+        ids.clone(),
+    ));
     let accounts = AccountService {
         users: store.clone(),
         sessions: store.clone(),
         passwords: Arc::new(Argon2Passwords::recommended()),
         tokens: tokens.clone(),
         revocations: revocations.clone(),
+        personal_tokens: personal_tokens.clone(),
         devices: secrets.device_tokens(),
         limits: RateLimiter::new(store.clone(), secrets.key("rate limits"), settings.limits),
         clock: clock.clone(),
@@ -62,8 +70,11 @@ pub fn api(
         change_log: ChangeLog::new(ports.clone()),
         trash: Trash::new(ports, clock.clone()),
         accounts,
-        tokens,
-        revocations,
+        authenticator: Authenticator {
+            tokens,
+            revocations,
+            personal_tokens,
+        },
         user_limit: UserLimit::new(settings.requests_per_user.get()),
         proxies: settings.server.trusted_proxies.clone(),
         base_path: settings.server.base_path.clone(),
@@ -105,6 +116,7 @@ pub fn housekeeping(settings: &Settings, database: &Database) -> Housekeeping {
     Housekeeping {
         keys: store.clone(),
         sessions: store.clone(),
+        personal_tokens: store.clone(),
         revocations: store.clone(),
         rate_limits: store.clone(),
         search: store.clone(),

@@ -8,6 +8,7 @@ pub mod health;
 pub mod idempotency;
 pub mod import;
 pub mod owners;
+pub mod personal_tokens;
 pub mod positions;
 pub mod queries;
 pub mod rate_limits;
@@ -24,6 +25,7 @@ use taskhold_repository::change_log::ChangeLogRepository;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::IdempotencyKeyRepository;
 use taskhold_repository::import::ImportRepository;
+use taskhold_repository::personal_tokens::PersonalTokenRepository;
 use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
 use taskhold_repository::sessions::SessionRepository;
@@ -45,6 +47,8 @@ pub struct Ports {
     pub users: Arc<dyn UserRepository>,
     /// Sessions.
     pub sessions: Arc<dyn SessionRepository>,
+    /// Personal access tokens.
+    pub personal_tokens: Arc<dyn PersonalTokenRepository>,
     /// Revocations.
     pub revocations: Arc<dyn RevocationRepository>,
     /// Rate limits.
@@ -67,6 +71,7 @@ impl Ports {
             + TrashRepository
             + UserRepository
             + SessionRepository
+            + PersonalTokenRepository
             + RevocationRepository
             + RateLimitRepository
             + IdempotencyKeyRepository
@@ -81,6 +86,7 @@ impl Ports {
             trash: store.clone(),
             users: store.clone(),
             sessions: store.clone(),
+            personal_tokens: store.clone(),
             revocations: store.clone(),
             rate_limits: store.clone(),
             keys: store.clone(),
@@ -241,6 +247,17 @@ macro_rules! store_contract {
                 valid_sessions_are_listed_latest_first
                 session_of_a_family_is_ended_by_its_user_only
                 ending_sessions_covers_concurrent_refreshes
+            );
+            $crate::store_contract!(@tests $open; personal_tokens:
+                added_token_is_read_back_unchanged
+                valid_tokens_are_listed_latest_first
+                token_is_removed_by_its_user_only
+                tokens_of_a_user_are_limited
+                latest_day_of_use_is_kept
+                deactivated_user_has_no_tokens
+                deleted_user_has_no_tokens
+                password_change_revokes_tokens_if_asked
+                expired_tokens_are_purged_in_batches
             );
             $crate::store_contract!(@tests $open; revocations:
                 revocation_is_current_until_it_is_purged

@@ -3,6 +3,7 @@
 mod accounts;
 mod change_log;
 mod import;
+mod personal_tokens;
 mod rate_limits;
 mod sessions;
 mod tasks;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use taskhold_domain::personal_token::PersonalToken;
 use taskhold_domain::revocation::Revocation;
 use taskhold_domain::session::TokenHash;
 use taskhold_domain::task::change_log::{ChangeSeq, LoggedChange};
@@ -24,6 +26,7 @@ use taskhold_repository::idempotency::IdempotencyKey;
 use taskhold_repository::rate_limits::{Count, RateLimitKey};
 use taskhold_repository::revocations::SubjectHash;
 use taskhold_repository::trash::TrashedTask;
+use uuid::Uuid;
 
 use self::import::ImportKey;
 use self::sessions::StoredSession;
@@ -46,6 +49,7 @@ struct Rows {
     changes: BTreeMap<(UserId, ChangeSeq), LoggedChange>,
     keys: BTreeMap<(UserId, IdempotencyKey), StoredOutcome>,
     sessions: BTreeMap<TokenHash, StoredSession>,
+    personal_tokens: BTreeMap<Uuid, PersonalToken>,
     revocations: BTreeMap<SubjectHash, Revocation>,
     /// The time of the revocation of everybody.
     everybody: Option<Timestamp>,

@@ -32,6 +32,7 @@ impl TokenVerifier for PlainTokens {
             issued,
             session: None,
             expires: None,
+            personal_token: None,
         })
     }
 }

@@ -8,7 +8,8 @@ from http import HTTPStatus
 
 from taskhold_client import AuthenticatedClient, Client
 from taskhold_client.api.accounts import (
-    change_password, delete_account, end_session, list_sessions, log_in, log_out, read_account, refresh, register,
+    change_password, delete_account, end_session, issue_token, list_sessions, list_tokens, log_in, log_out, read_account,
+    refresh, register, revoke_token,
 )
 from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready, start
 from taskhold_client.api.tasks import (
@@ -18,7 +19,7 @@ from taskhold_client.api.tasks import (
 )
 from taskhold_client.models import (
     Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ListTasksSort, Logout,
-    PasswordChange, QuickAdd, RefreshToken, Registration, TaskDraft, TaskMove, TaskPatch, TaskUpdate,
+    PasswordChange, QuickAdd, RefreshToken, Registration, Scope, TaskDraft, TaskMove, TaskPatch, TaskUpdate, TokenDraft,
 )
 
 EMAIL, PASSWORD, NEW_PASSWORD = "python@example.org", "a lamp by the window", "two lamps by the door"
@@ -156,6 +157,16 @@ def check_account(url):
     ended = end_session.sync_detailed(sessions[1].id, client=client_of(second))
     assert ended.status_code == HTTPStatus.NO_CONTENT, ended
     second = refresh.sync(client=anonymous, body=RefreshToken(refresh_token=second.refresh_token))
+    draft = TokenDraft(name="laptop", scopes=[Scope.TASKSREAD], expires_in_days=30)
+    issued = issue_token.sync(client=client_of(second), body=draft)
+    assert issued.token.startswith("th_") and issued.scopes == [Scope.TASKSREAD], issued
+    laptop = AuthenticatedClient(base_url=url, token=issued.token)
+    assert read_account.sync(client=laptop).user == first.user
+    refused = empty_trash.sync(client=laptop)
+    assert refused.error_code == "INSUFFICIENT_SCOPE", refused
+    assert [token.id for token in list_tokens.sync(client=client_of(second)).tokens] == [issued.id]
+    revoked = revoke_token.sync_detailed(issued.id, client=client_of(second))
+    assert revoked.status_code == HTTPStatus.NO_CONTENT, revoked
     change = PasswordChange(current_password=PASSWORD, new_password=NEW_PASSWORD)
     changed = change_password.sync(client=client_of(second), body=change)
     assert changed.user == first.user, changed

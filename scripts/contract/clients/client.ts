@@ -184,6 +184,15 @@ async function checkAccount(baseUrl: string) {
   const refreshed = ok(
     await anonymous.POST("/api/auth/refresh", { body: { refresh_token: login.refresh_token } }),
   );
+  const draft = { name: "laptop", scopes: ["tasks:read" as const], expires_in_days: 30 };
+  const issued = ok(await of(refreshed).POST("/api/auth/tokens", { body: draft }));
+  assert.match(issued.token, /^th_/);
+  const laptop = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${issued.token}` } });
+  assert.deepEqual(ok(await laptop.GET("/api/auth/me")).user, user);
+  assert.equal((await laptop.DELETE("/api/v1/trash")).error?.error_code, "INSUFFICIENT_SCOPE");
+  assert.equal(ok(await of(refreshed).GET("/api/auth/tokens")).tokens[0]?.id, issued.id);
+  const token = { params: { path: { token: issued.id } } };
+  assert.equal((await of(refreshed).DELETE("/api/auth/tokens/{token}", token)).response.status, 204);
   const change = { current_password: PASSWORD, new_password: NEW_PASSWORD };
   const changed = ok(await of(refreshed).POST("/api/auth/password", { body: change }));
 

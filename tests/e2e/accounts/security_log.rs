@@ -190,6 +190,15 @@ async fn changes_and_endings(watched: &mut Watched, nobody: &Client, third: &Gra
         .await;
     let fourth = Grant::of(&answer, 200);
     let anna = fourth.client(&watched.service);
+    let draft = json!({"name": "laptop", "scopes": ["tasks:read"]});
+    let event = ("personal_token_issued", "personal_token");
+    let issued = watched
+        .logs(&anna, post(TOKENS, draft), 201, event, true)
+        .await;
+    let path = format!("{TOKENS}/{}", issued.body["id"].as_str().expect("an id"));
+    let revocation = (Method::DELETE, path.as_str(), json!({}));
+    let event = ("personal_token_revoked", "personal_token");
+    watched.logs(&anna, revocation, 204, event, true).await;
     let sessions = anna.get(SESSIONS).await.body;
     let path = format!(
         "{SESSIONS}/{}",

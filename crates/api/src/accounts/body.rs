@@ -172,6 +172,10 @@ pub(crate) struct PasswordChangeBody {
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required, format = Password, min_length = 8, max_length = 128)]
     pub(super) new_password: Member<String>,
+    /// `true` to end the personal access tokens, too.
+    #[serde(default, deserialize_with = "member")]
+    #[schema(value_type = Option<bool>)]
+    pub(super) revoke_tokens: Member<bool>,
 }
 
 fn some_user() -> Value {

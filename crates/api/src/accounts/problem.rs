@@ -2,6 +2,7 @@
 
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use taskhold_application::accounts::{AccountError, MAX_FRESH_AGE};
+use taskhold_domain::personal_token::MAX_PER_USER;
 use taskhold_domain::violation::{Violation, Violations};
 
 use super::rate_limit::{rate_limit_headers, whole_seconds};
@@ -40,6 +41,12 @@ impl Problem {
             AccountError::NoPassword => Self::new(
                 Kind::Conflict,
                 "This account has no password: another service lets its user in.",
+            ),
+            AccountError::TooManyTokens => Self::new(
+                Kind::QuotaExceeded,
+                format!(
+                    "You have as many tokens as one user may have: {MAX_PER_USER}. Revoke some to make others."
+                ),
             ),
             AccountError::InvalidRefreshToken => Self::new(
                 Kind::Unauthorized,

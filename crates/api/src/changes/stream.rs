@@ -9,10 +9,11 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, stream};
+use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::ChangeLog;
 use taskhold_application::change_streams::{ChangeStream, StreamError};
 use taskhold_application::clock::Clock;
-use taskhold_application::revocations::Revocations;
+
 use taskhold_application::tasks::TaskError;
 use taskhold_application::tokens::Identity;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
@@ -22,7 +23,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Type;
 
 use super::{bad_cursor, cursor};
-use crate::caller::Caller;
+use crate::caller::{Caller, Read};
 use crate::parameters;
 use crate::problem::{BUSY_RETRY_AFTER_SECONDS, Kind, Problem};
 use crate::schema::query_parameter;
@@ -64,7 +65,7 @@ impl IntoParams for StreamParameters {
 struct Sending {
     changes: ChangeStream,
     identity: Identity,
-    revocations: web::Data<Revocations>,
+    authenticator: web::Data<Authenticator>,
     heartbeat: Interval,
     /// When the token expires.
     end: Option<Instant>,
@@ -97,15 +98,15 @@ struct Sending {
     ),
 )]
 pub(super) async fn stream(
-    caller: Caller,
+    caller: Caller<Read>,
     request: HttpRequest,
     log: web::Data<ChangeLog>,
     clock: web::Data<dyn Clock>,
-    revocations: web::Data<Revocations>,
+    authenticator: web::Data<Authenticator>,
 ) -> Result<HttpResponse, Problem> {
     let text = known_cursor(&request)?;
-    let after = text.map(|text| cursor::decode(&caller.id, &text).ok_or_else(bad_cursor));
-    let changes = log.stream(&caller.id, after.transpose()?.as_ref()).await?;
+    let after = text.map(|text| cursor::decode(caller.id(), &text).ok_or_else(bad_cursor));
+    let changes = log.stream(caller.id(), after.transpose()?.as_ref()).await?;
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, EVENTS))
@@ -125,7 +126,7 @@ pub(super) async fn stream(
             started + Duration::from_micros(u64::try_from(micros).unwrap_or_default())
         }),
         identity,
-        revocations,
+        authenticator,
         heartbeat,
         is_probing: false,
         is_over: false,
@@ -188,7 +189,7 @@ impl Sending {
             () = &mut expiry => None,
             _ = self.heartbeat.tick() => {
                 // Without the store nobody knows whether the token was revoked, nor can read anything.
-                let is_revoked = matches!(self.revocations.admits(&self.identity).await, Ok(false));
+                let is_revoked = matches!(self.authenticator.admits(&self.identity).await, Ok(false));
                 self.is_probing = true;
                 (!is_revoked).then(|| Bytes::from_static(b":\n"))
             }

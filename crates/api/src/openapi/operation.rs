@@ -26,7 +26,9 @@ pub(super) fn complete(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Operation
     operation.tags = Some(vec![tag(&endpoint.path).to_owned()]);
     operation.security.get_or_insert(match endpoint.access {
         Access::Public => Vec::new(),
-        Access::Owner => vec![SecurityRequirement::new::<_, _, String>(BEARER, [])],
+        Access::Read | Access::Write | Access::Account => {
+            vec![SecurityRequirement::new::<_, _, String>(BEARER, [])]
+        }
     });
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required.get_or_insert(Required::False);
@@ -70,7 +72,10 @@ fn tag(path: &str) -> &'static str {
 /// imply.
 fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind> {
     let mut problems = BTreeSet::from([Kind::InternalError, Kind::MalformedRequest]);
-    if endpoint.access == Access::Owner {
+    if matches!(endpoint.access, Access::Write | Access::Account) {
+        problems.insert(Kind::InsufficientScope);
+    }
+    if endpoint.access != Access::Public {
         // The store knows whether a token has been revoked.
         problems.extend([
             Kind::Unauthorized,
@@ -93,7 +98,7 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
     for parameter in operation.parameters.iter().flatten() {
         if let RefOr::T(Parameter { name, .. }) = parameter {
             problems.extend(match name.as_str() {
-                "id" | "session" => &[Kind::NotFound][..],
+                "id" | "session" | "token" => &[Kind::NotFound][..],
                 // Operations with `name` or `seq` describe their 404, and an invalid device token counts as none.
                 "name" | "seq" | "Device-Token" => &[],
                 "If-Match" => &[

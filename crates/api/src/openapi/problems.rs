@@ -7,6 +7,7 @@ use serde_json::value::to_raw_value;
 use taskhold_application::accounts::{AccountError, Allowance};
 use taskhold_application::tasks::TaskError;
 use taskhold_application::user_limit::TooManyInProgress;
+use taskhold_domain::personal_token::Scope;
 use taskhold_domain::task::TitleError;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::{Violation, Violations};
@@ -17,7 +18,7 @@ use super::shared::header_reference;
 use crate::body::{self, JSON};
 use crate::problem::{Kind, PROBLEM_JSON, Problem, ProblemBody, RequestContext};
 use crate::schema::{SOME_ETAG, SOME_ID, object_of, schema_type};
-use crate::{accounts, changes, tasks};
+use crate::{accounts, changes, personal_tokens, tasks};
 
 schema_type!(
     BrokenRules = {
@@ -139,7 +140,12 @@ fn usual() -> Vec<Shared> {
         (
             "Forbidden",
             TaskError::Forbidden.into(),
-            "the task belongs to another user.",
+            "the task belongs to another user; or `INSUFFICIENT_SCOPE`: the token lacks the scope.",
+        ),
+        (
+            "InsufficientScope",
+            Problem::insufficient_scope(Some(Scope::Write)),
+            "the token is a personal access token and does not allow this.",
         ),
         (
             "NotFound",
@@ -265,6 +271,16 @@ fn of_accounts() -> Vec<Shared> {
             "EmailTaken",
             AccountError::EmailTaken.into(),
             "there is an account with this e-mail address.",
+        ),
+        (
+            "NoSuchToken",
+            personal_tokens::no_such_token(),
+            "the caller has no such token, or the id is malformed.",
+        ),
+        (
+            "TooManyTokens",
+            AccountError::TooManyTokens.into(),
+            "the caller has as many tokens as one user may have.",
         ),
         (
             "NoPassword",

@@ -11,6 +11,8 @@ pub enum Kind {
     Unauthorized,
     /// The task to be changed belongs to another user.
     Forbidden,
+    /// The token lacks a scope.
+    InsufficientScope,
     /// There is no such task or route.
     NotFound,
     /// The route does not support the method.
@@ -46,10 +48,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::MalformedRequest,
         Self::Unauthorized,
         Self::Forbidden,
+        Self::InsufficientScope,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -73,7 +76,7 @@ impl Kind {
         match self {
             Self::MalformedRequest => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::InsufficientScope => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -96,6 +99,7 @@ impl Kind {
             Self::MalformedRequest => ("MALFORMED_REQUEST", "The request is malformed"),
             Self::Unauthorized => ("UNAUTHORIZED", "Not authenticated"),
             Self::Forbidden => ("FORBIDDEN", "Not yours to change"),
+            Self::InsufficientScope => ("INSUFFICIENT_SCOPE", "The token does not allow this"),
             Self::NotFound => ("NOT_FOUND", "Not found"),
             Self::MethodNotAllowed => ("METHOD_NOT_ALLOWED", "The method is not allowed here"),
             Self::RequestTimeout => ("REQUEST_TIMEOUT", "The request took too long to arrive"),

@@ -17,7 +17,7 @@ use super::query::{self, ListParameters};
 use super::{COLLECTION, cursor};
 use crate::base_path::BasePath;
 use crate::body::JSON;
-use crate::caller::Caller;
+use crate::caller::{Caller, Read};
 use crate::json::WriteJson as _;
 use crate::problem::Problem;
 
@@ -44,14 +44,14 @@ const USUAL_BYTES: usize = 320;
     )),
 )]
 pub(super) async fn list(
-    caller: Caller,
+    caller: Caller<Read>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
     clock: web::Data<dyn Clock>,
 ) -> Result<HttpResponse, Problem> {
-    let query = query::parse(request.query_string(), &caller.id, clock.now())?;
+    let query = query::parse(request.query_string(), caller.id(), clock.now())?;
     // The first page is read before the response begins, so that a failure has its own status.
-    let page = tasks.list(&caller.id, &query).await?;
+    let page = tasks.list(caller.id(), &query).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, JSON));
     let mut sending = Sending::new(caller, tasks, query, page).map_err(Problem::internal)?;
@@ -88,7 +88,7 @@ pub(crate) struct TaskList {
 /// sent, and each page is read when the client has taken what came before, so that a long list is never held
 /// whole.
 struct Sending {
-    caller: Caller,
+    caller: Caller<Read>,
     service: web::Data<TaskService>,
     query: TaskQuery,
     tasks: std::vec::IntoIter<Task>,
@@ -105,17 +105,17 @@ struct Sending {
 
 impl Sending {
     fn new(
-        caller: Caller,
+        caller: Caller<Read>,
         service: web::Data<TaskService>,
         query: TaskQuery,
         page: TaskPage,
     ) -> serde_json::Result<Self> {
         let (next, next_cursor) = match (page.next, query.limit) {
-            (Some(next), Some(_)) => (None, Some(cursor::encode(&caller.id, &query, &next))),
+            (Some(next), Some(_)) => (None, Some(cursor::encode(caller.id(), &query, &next))),
             (next, _) => (next, None),
         };
         Ok(Self {
-            owner: owner_json(&caller.id)?,
+            owner: owner_json(caller.id())?,
             caller,
             service,
             query,
@@ -135,7 +135,7 @@ impl Sending {
             && let Some(position) = self.next.take()
         {
             self.query.start = Start::After(position);
-            let page = self.service.list(&self.caller.id, &self.query).await?;
+            let page = self.service.list(self.caller.id(), &self.query).await?;
             self.tasks = page.tasks.into_iter();
             self.next = page.next;
         }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::{OneTask, changed_example, task_id, written};
 use crate::body::{Body, JSON, member};
-use crate::caller::Caller;
+use crate::caller::{Caller, Write};
 use crate::conditional::if_match;
 use crate::idempotency::keyed;
 use crate::problem::Problem;
@@ -58,7 +58,7 @@ schema_type!(
     )),
 )]
 pub(super) async fn move_to(
-    caller: Caller,
+    caller: Caller<Write>,
     id: web::Path<String>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
@@ -71,7 +71,7 @@ pub(super) async fn move_to(
     let MoveMembers { before, after } = body.object()?;
     let to = MoveInput { before, after }.into_destination()?;
     let moved = tasks
-        .move_to(&caller.id, id, to, &precondition, keyed.as_ref())
+        .move_to(&caller.actor(), id, to, &precondition, keyed.as_ref())
         .await?;
     written(&mut HttpResponse::Ok(), &moved)
 }

@@ -16,7 +16,7 @@ use utoipa::openapi::{Array, ArrayBuilder, ObjectBuilder};
 use super::body::{TaskBody, some_task_with, task_json};
 use super::location;
 use crate::body::{Body, JSON, MAX_BYTES, member};
-use crate::caller::Caller;
+use crate::caller::{Caller, Write};
 use crate::change_seq::mark_written;
 use crate::conditional::ETag;
 use crate::idempotency::keyed;
@@ -125,7 +125,7 @@ fn place_schema() -> ObjectBuilder {
     ),
 )]
 pub(super) async fn quick_add(
-    caller: Caller,
+    caller: Caller<Write>,
     request: HttpRequest,
     tasks: web::Data<TaskService>,
     body: Body,
@@ -135,10 +135,12 @@ pub(super) async fn quick_add(
     let members: QuickAddMembers = body.object()?;
     let text = QuickTextInput::from(members).into_quick_text()?;
     if text.dry_run {
-        let (task, understood) = tasks.preview(&caller.id, &text)?;
+        let (task, understood) = tasks.preview(caller.id(), &text)?;
         return answer(&mut HttpResponse::Ok(), &task, understood);
     }
-    let added = tasks.quick_add(&caller.id, &text, keyed.as_ref()).await?;
+    let added = tasks
+        .quick_add(&caller.actor(), &text, keyed.as_ref())
+        .await?;
     let (task, understood) = added.outcome;
     let mut response = HttpResponse::Created();
     mark_written(&mut response, added.seq, added.replayed);

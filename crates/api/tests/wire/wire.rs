@@ -16,7 +16,9 @@ use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
+use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
+use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_application::rate_limits::{RateLimiter, RateLimits};
 use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
@@ -132,12 +134,18 @@ impl Wire {
         let ids = Arc::new(CountedIds::default());
         let quota = NonZeroU64::new(quota).expect("a quota");
         let revocations = Arc::new(Revocations::new(people.clone(), clock.clone()));
+        let personal_tokens = Arc::new(PersonalTokens::new(
+            people.clone(),
+            clock.clone(),
+            ids.clone(),
+        ));
         let accounts = AccountService {
             users: people.clone(),
             sessions: people.clone(),
             passwords: Arc::new(PlainPasswords),
             tokens: Arc::new(PlainTokens),
             revocations: revocations.clone(),
+            personal_tokens: personal_tokens.clone(),
             devices: DeviceTokens::new([7; 32], None),
             limits: RateLimiter::new(people, [7; 32], ALLOWED),
             clock: clock.clone(),
@@ -160,8 +168,11 @@ impl Wire {
             change_log: ChangeLog::new(ports.clone()),
             trash: Trash::new(ports, clock.clone()),
             accounts,
-            tokens: Arc::new(PlainTokens),
-            revocations,
+            authenticator: Authenticator {
+                tokens: Arc::new(PlainTokens),
+                revocations,
+                personal_tokens,
+            },
             user_limit: UserLimit::new(usize::MAX),
             proxies: TrustedProxies::default(),
             base_path: BasePath::default(),

@@ -39,6 +39,9 @@ pub enum AccountError {
     /// [`MAX_FRESH_AGE`](super::MAX_FRESH_AGE).
     #[error("a fresh token is needed")]
     FreshTokenRequired,
+    /// The user has as many personal access tokens as allowed.
+    #[error("the user has too many personal access tokens")]
+    TooManyTokens,
     /// A rate limit is exceeded.
     #[error("too many attempts")]
     RateLimited(Allowance),
@@ -74,6 +77,7 @@ impl AccountError {
             Self::FreshTokenRequired => Some("fresh_token_required"),
             Self::NotFound => Some("deactivated"),
             Self::RegistrationDisabled
+            | Self::TooManyTokens
             | Self::RateLimited(_)
             | Self::Busy
             | Self::Unavailable(_)

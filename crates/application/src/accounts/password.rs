@@ -11,8 +11,8 @@ use crate::rate_limits::Guesser;
 use crate::security_log::Event;
 
 impl AccountService {
-    /// Changes the caller's password, ends every session and token from before, and logs the caller in
-    /// again.
+    /// Changes the caller's password, ends every session and access token from before, and logs the caller in
+    /// again. Personal access tokens stay, unless the change revokes them.
     ///
     /// # Errors
     /// [`AccountError`]: `UnsuitablePassword`, `WrongPassword`, `NoPassword`, `RateLimited`, `NotFound`,
@@ -49,7 +49,13 @@ impl AccountService {
         let (session, refresh_token) = self.new_session(caller, now)?;
         let changed = self
             .users
-            .change_password(verified, &password, &revocation, &session)
+            .change_password(
+                verified,
+                &password,
+                &revocation,
+                &session,
+                change.revoke_tokens,
+            )
             .await?;
         let Some(revocation) = changed else {
             // The account changed while the passwords were hashed.
@@ -59,6 +65,9 @@ impl AccountService {
             });
         };
         self.revocations.add(&revocation);
+        if change.revoke_tokens {
+            self.personal_tokens.forget(caller);
+        }
         // The new access token is not older than the revocation.
         self.grant_to(client, user, refresh_token, revocation.not_before)
             .await
@@ -108,6 +117,7 @@ impl AccountService {
         let revocation = self.revocation_of(caller, self.clock.now());
         self.users.remove(&revocation).await?;
         self.revocations.add(&revocation);
+        self.personal_tokens.forget(caller);
         Ok(confirmed)
     }
 

@@ -1,7 +1,7 @@
 //! Executes writes within the quotas, and at most once if the request has an idempotency key.
 
 use taskhold_domain::task::Task;
-use taskhold_domain::task::change_log::{ChangeAuthor, ChangeSeq, ChangeStamp};
+use taskhold_domain::task::change_log::{ChangeSeq, ChangeStamp};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::change_log::UndoOutcome;
@@ -11,6 +11,7 @@ use taskhold_repository::tasks::TaskWrite;
 use taskhold_repository::written::Written;
 
 use super::{TaskError, TaskService};
+use crate::actor::Actor;
 
 /// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,17 +43,17 @@ impl TaskService {
     /// key has its outcome again, and a first one gets the error.
     pub(super) async fn write_within_quota(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         write: impl FnOnce() -> TaskWrite,
         request: Option<&KeyedRequest>,
         now: Timestamp,
     ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
-        if self.admits_task(caller, now).await? {
-            return self.write(caller, write(), request, now).await;
+        if self.admits_task(&actor.user, now).await? {
+            return self.write(actor, write(), request, now).await;
         }
         let exceeded = self.quota_exceeded();
         match request {
-            Some(request) => self.replay(caller, request, now, exceeded).await,
+            Some(request) => self.replay(&actor.user, request, now, exceeded).await,
             None => Err(exceeded),
         }
     }
@@ -70,14 +71,15 @@ impl TaskService {
     /// Makes a write; returns `None` if there is no task that it applies to.
     pub(super) async fn write(
         &self,
-        caller: &UserId,
+        actor: &Actor,
         write: TaskWrite,
         request: Option<&KeyedRequest>,
         now: Timestamp,
     ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+        let caller = &actor.user;
         let stamp = ChangeStamp {
             at: now,
-            by: ChangeAuthor::session(),
+            by: actor.by.clone(),
         };
         let outcome = match request {
             None => self.write_without_key(caller, write, &stamp).await?,

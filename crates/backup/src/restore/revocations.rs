@@ -13,6 +13,8 @@ use crate::error::BackupError;
 use crate::query::on_either;
 use crate::table::Table;
 
+const PERSONAL_TOKENS: &str = "personal_tokens";
+
 /// The revocations and users of the store that was served until now.
 #[derive(Debug)]
 pub(super) struct Served {
@@ -20,6 +22,8 @@ pub(super) struct Served {
     revocations: HashMap<Vec<u8>, (i64, i64)>,
     users: HashSet<String>,
     deactivated: HashSet<String>,
+    /// The digests of its personal access tokens; `None` if it is of a program that had none.
+    personal_tokens: Option<HashSet<Vec<u8>>>,
 }
 
 /// What a restore did about revocations that are newer than the backup.
@@ -31,13 +35,13 @@ pub enum Revocations {
         deleted: u64,
         /// How many accounts were deactivated again.
         deactivated: u64,
-        /// How many revocations the backup did not have.
+        /// How many revocations the backup did not have, those of personal access tokens included.
         revoked: u64,
         /// How many accounts the served store has lost rather than deleted. If there are any, none is
         /// deleted again, since others that are missing may be lost as well.
         lost: u64,
     },
-    /// They are unknown: no token from before the restore is accepted, but accounts that were deleted or
+    /// They are unknown: no token from before the restore is accepted, personal access tokens included, but accounts that were deleted or
     /// deactivated since the backup are as they were.
     Unknown {
         /// Why they are unknown.
@@ -56,15 +60,21 @@ impl Served {
         if Table::of(session, ["users", "revocations"]).await?.len() < 2 {
             return Err(BackupError::Refused("it has not the tables of one".into()));
         }
+        let has_tokens = !Table::of(session, [PERSONAL_TOKENS]).await?.is_empty();
         let read = async {
+            let personal_tokens = if has_tokens {
+                Some(personal_tokens(session).await?)
+            } else {
+                None
+            };
             let revocations: Vec<(Vec<u8>, i64, i64)> = on_either!(session, connection =>
                 sqlx::query_as("SELECT subject_hash, not_before, kept_until FROM revocations")
                     .fetch_all(&mut **connection).await)?;
             let users: Vec<(String, bool)> = on_either!(session, connection =>
                 sqlx::query_as("SELECT id, is_active FROM users").fetch_all(&mut **connection).await)?;
-            Ok((revocations, users))
+            Ok((revocations, users, personal_tokens))
         };
-        let (revocations, users) = read
+        let (revocations, users, personal_tokens) = read
             .await
             .map_err(BackupError::sql("read what was revoked"))?;
         let deactivated = users.iter().filter(|(_, is_active)| !is_active);
@@ -75,6 +85,7 @@ impl Served {
                 .collect(),
             deactivated: deactivated.map(|(user, _)| user.clone()).collect(),
             users: users.into_iter().map(|(user, _)| user).collect(),
+            personal_tokens: personal_tokens.map(HashSet::from_iter),
         })
     }
 
@@ -107,6 +118,15 @@ async fn replay(
     let mut revoked = 0;
     for (subject, (not_before, kept_until)) in &served.revocations {
         revoked += revoke(session, subject, *not_before, *kept_until).await?;
+    }
+    if let Some(left) = &served.personal_tokens {
+        // One that the served store has lost, rather than revoked, is made anew by its user.
+        let restored = personal_tokens(session).await?;
+        for token in restored.iter().filter(|token| !left.contains(*token)) {
+            let sql = "DELETE FROM personal_tokens WHERE token_hash = $1";
+            revoked += on_either!(session, connection => sqlx::query(sql)
+                .bind(token).execute(&mut **connection).await.map(|done| done.rows_affected()))?;
+        }
     }
     let users = users(session).await?;
     let missing = users.iter().filter(|user| !served.users.contains(*user));
@@ -146,6 +166,8 @@ async fn revoke_all(
     for user in &users {
         revoke(session, &subject(user), not_before, kept_until.as_micros()).await?;
     }
+    on_either!(session, connection => sqlx::query("DELETE FROM personal_tokens")
+        .execute(&mut **connection).await.map(drop))?;
     let users = users.len() as u64;
     Ok(Revocations::Unknown { reason, users })
 }
@@ -153,6 +175,11 @@ async fn revoke_all(
 async fn users(session: &mut MaintenanceSession) -> Result<Vec<String>, sqlx::Error> {
     on_either!(session, connection =>
         sqlx::query_scalar("SELECT id FROM users").fetch_all(&mut **connection).await)
+}
+
+async fn personal_tokens(session: &mut MaintenanceSession) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    on_either!(session, connection =>
+        sqlx::query_scalar("SELECT token_hash FROM personal_tokens").fetch_all(&mut **connection).await)
 }
 
 /// Adds a revocation, unless there is one that goes as far.

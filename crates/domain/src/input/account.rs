@@ -99,6 +99,8 @@ pub struct PasswordChangeInput {
     pub current: Member<String>,
     /// Required.
     pub new: Member<String>,
+    /// Optional; may be null.
+    pub revoke_tokens: Member<bool>,
 }
 
 /// A password change.
@@ -108,6 +110,8 @@ pub struct PasswordChange {
     pub current: String,
     /// The new password.
     pub new: Password,
+    /// `true` if the user's personal access tokens end, too.
+    pub revoke_tokens: bool,
 }
 
 impl PasswordChangeInput {
@@ -117,8 +121,18 @@ impl PasswordChangeInput {
     /// Every broken rule.
     pub fn into_change(self) -> Result<PasswordChange, Violations> {
         let new = password(self.new).map_err(|broken| Violation::NewPassword(broken).into());
-        let (current, new) = both(text(self.current, Violation::CurrentPasswordMissing), new)?;
-        Ok(PasswordChange { current, new })
+        let passwords = both(text(self.current, Violation::CurrentPasswordMissing), new);
+        let revoke_tokens = match self.revoke_tokens {
+            Member::Absent | Member::Null => Ok(false),
+            Member::Given(revoke) => Ok(revoke),
+            Member::WrongType => Err(Violation::RevokeTokensNotBoolean.into()),
+        };
+        let ((current, new), revoke_tokens) = both(passwords, revoke_tokens)?;
+        Ok(PasswordChange {
+            current,
+            new,
+            revoke_tokens,
+        })
     }
 }
 

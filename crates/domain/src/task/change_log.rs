@@ -124,6 +124,8 @@ impl ChangeAuthor {
     pub const IMPORT: &'static str = "import";
     /// The name of the service itself, which empties the trash.
     pub const HOUSEKEEPING: &'static str = "housekeeping";
+    /// The names that no token may have.
+    pub const RESERVED: [&'static str; 3] = [Self::SESSION, Self::IMPORT, Self::HOUSEKEEPING];
 
     /// Wraps a name.
     #[must_use]

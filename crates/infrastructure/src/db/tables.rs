@@ -7,7 +7,8 @@ pub(crate) const FIND: &str = "
            (SELECT string_agg(hidden.relname::text, ', ' ORDER BY hidden.relname) FROM pg_class AS hidden
             WHERE hidden.relnamespace = pg_namespace.oid AND NOT pg_table_is_visible(hidden.oid)
               AND hidden.relname IN ('seaql_migrations', 'users', 'tasks', 'idempotency_keys', 'refresh_tokens',
-                                     'revocations', 'attempts', 'imports', 'feeds', 'changes', 'trash'))
+                                     'revocations', 'attempts', 'imports', 'feeds', 'changes', 'trash',
+                                     'personal_tokens'))
     FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
     JOIN pg_namespace ON nspname = path.name
     JOIN pg_class AS tasks ON tasks.relnamespace = pg_namespace.oid AND tasks.relname = 'tasks'

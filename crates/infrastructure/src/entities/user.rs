@@ -55,6 +55,16 @@ pub(crate) async fn verify_password(
     Ok(select.lock_shared().one(connection).await?.is_some())
 }
 
+/// Returns whether the user is active, and locks the row until the transaction ends, so that transactions which lock it
+/// run one after the other.
+pub(crate) async fn lock_active(
+    connection: &impl ConnectionTrait,
+    id: &UserId,
+) -> Result<bool, DbErr> {
+    let select = Entity::find_by_id(id.as_str()).filter(Column::IsActive.eq(true));
+    Ok(select.lock_exclusive().one(connection).await?.is_some())
+}
+
 /// Locks the user's row as a row does that refers to it, or fails at once if another transaction holds it.
 pub(crate) async fn lock_without_waiting(
     connection: &impl ConnectionTrait,

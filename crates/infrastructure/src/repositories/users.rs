@@ -14,17 +14,17 @@ use crate::db::Database;
 use crate::db::retry::Idempotence;
 use crate::db::transaction::TransactionOutcome;
 use crate::entities::user::{self, Column, Entity};
-use crate::entities::{revocation, session};
+use crate::entities::{personal_token, revocation, session};
 
 impl Database {
-    /// Changes the user of the revocation, deletes the user's sessions and stores the revocation, which
-    /// `replaces` an earlier one even if that has a later time.
+    /// Changes the user of the revocation, deletes the user's sessions and stores the revocation. One that is for
+    /// `good` replaces an earlier one even if that has a later time, and the user's personal access tokens end.
     async fn change_and_revoke(
         &self,
         operation: &'static str,
         change: UpdateMany<Entity>,
         revocation: &Revocation,
-        replaces: bool,
+        is_for_good: bool,
     ) -> Result<bool, StoreError> {
         let change = change.filter(Column::Id.eq(revocation.user.as_str()));
         let revocation = revocation.clone();
@@ -39,7 +39,8 @@ impl Database {
                     }
                     let ended = session::delete_all(&connection, &revocation.user).await?;
                     let revocation = session::covering(revocation, &ended);
-                    if replaces {
+                    if is_for_good {
+                        personal_token::delete_all(&connection, &revocation.user).await?;
                         revocation::replace(&connection, &revocation).await?;
                     } else {
                         revocation::add(&connection, &revocation).await?;
@@ -133,6 +134,7 @@ impl UserRepository for Database {
         password: &PasswordHash,
         revocation: &Revocation,
         session: &Session,
+        revoke_tokens: bool,
     ) -> Result<Option<Revocation>, StoreError> {
         let change = Entity::update_many()
             .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
@@ -154,6 +156,9 @@ impl UserRepository for Database {
                     let ended = session::delete_all(&connection, &revocation.user).await?;
                     let revocation = session::covering(revocation, &ended);
                     revocation::add(&connection, &revocation).await?;
+                    if revoke_tokens {
+                        personal_token::delete_all(&connection, &revocation.user).await?;
+                    }
                     session::insert(&connection, &session).await?;
                     Ok(TransactionOutcome::Commit(Some(revocation)))
                 }

@@ -197,12 +197,12 @@ pub async fn password_change_ends_every_other_session(store: &Ports) {
     let (users, another) = (&store.users, password("second"));
     let since = revocation("anna", 5);
     let (wrong, unused_session) = (password("other"), session("anna", 4));
-    let changed = users.change_password(&wrong, &another, &since, &unused_session);
+    let changed = users.change_password(&wrong, &another, &since, &unused_session, false);
     assert_eq!(changed.await.expect("answered"), None);
     assert_eq!(find_user(store, "anna").await.as_ref(), Some(&anna));
     assert_eq!(not_before(store, "anna").await, None);
     let (right, session) = (password("first"), session("anna", 3));
-    let changed = users.change_password(&right, &another, &since, &session);
+    let changed = users.change_password(&right, &another, &since, &session, false);
     assert_eq!(changed.await.expect("answered"), Some(since));
     let expected = User {
         password: Some(another),
@@ -226,7 +226,7 @@ pub async fn concurrent_password_changes_have_one_winner(store: &Ports) {
         let (verified, another) = (password("first"), password(&number.to_string()));
         let (since, session) = (revocation("anna", 5), session("anna", number));
         let users = &store.users;
-        let changed = users.change_password(&verified, &another, &since, &session);
+        let changed = users.change_password(&verified, &another, &since, &session, false);
         changed.await.expect("answered").is_some()
     });
     let changes = join_all(changes).await;
@@ -255,7 +255,7 @@ pub async fn deactivated_user_cannot_change_the_password(store: &Ports) {
     assert!(deactivated.expect("answered"));
     let (verified, another) = (password("first"), password("second"));
     let (since, session) = (revocation("anna", 5), session("anna", 2));
-    let changed = users.change_password(&verified, &another, &since, &session);
+    let changed = users.change_password(&verified, &another, &since, &session, false);
     assert_eq!(changed.await.expect("answered"), None);
     let after = find_user(store, "anna").await.expect("still there");
     assert_eq!(after.password, anna.password);
@@ -271,7 +271,13 @@ pub async fn absent_account_cannot_be_changed(store: &Ports) {
     assert!(!changed.expect("answered"));
     let session = session("nobody", 1);
     let changed = users
-        .change_password(&password("first"), &password("any"), &revocation, &session)
+        .change_password(
+            &password("first"),
+            &password("any"),
+            &revocation,
+            &session,
+            false,
+        )
         .await;
     assert_eq!(changed.expect("answered"), None);
     assert_eq!(rotate(store, 1, 2).await, Rotation::Refused);

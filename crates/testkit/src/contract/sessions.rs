@@ -119,7 +119,9 @@ pub async fn password_change_ends_concurrent_logins(store: &Ports) {
         let users = &store.users;
         let change = async {
             make_calls(store, number % 3).await;
-            users.change_password(&first, &second, &since, &next).await
+            users
+                .change_password(&first, &second, &since, &next, false)
+                .await
         };
         let login = session(&name, number * 100 + 2);
         let (_, changed) = join(session_starts(store, &login, "first"), change).await;

@@ -133,6 +133,7 @@ impl UserRepository for MemoryStore {
         password: &PasswordHash,
         revocation: &Revocation,
         session: &Session,
+        revoke_tokens: bool,
     ) -> Result<Option<Revocation>, StoreError> {
         let mut rows = self.rows();
         let Some(user) = rows.verify_password(&revocation.user, verified) else {
@@ -141,6 +142,9 @@ impl UserRepository for MemoryStore {
         user.password = Some(password.clone());
         let ended = rows.end_all(&revocation.user);
         let revocation = rows.revoke(revocation.clone(), &ended);
+        if revoke_tokens {
+            rows.revoke_tokens(&revocation.user);
+        }
         rows.start(session);
         Ok(Some(revocation))
     }
@@ -170,6 +174,7 @@ impl UserRepository for MemoryStore {
         };
         user.is_active = is_active;
         rows.end_all(&revocation.user);
+        rows.revoke_tokens(&revocation.user);
         rows.replace_revocation(revocation);
         Ok(true)
     }
@@ -182,6 +187,7 @@ impl UserRepository for MemoryStore {
         rows.delete_imports_of(id);
         rows.delete_log_of(id);
         rows.end_all(id);
+        rows.revoke_tokens(id);
         rows.replace_revocation(revocation);
         Ok(rows.users.remove(id).is_some())
     }
