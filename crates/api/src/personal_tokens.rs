@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use taskhold_application::accounts::AccountService;
+use taskhold_application::accounts::{AccountError, AccountService};
 use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_domain::input::{Member, TokenInput};
 use taskhold_domain::personal_token::{PersonalToken, Scope};
@@ -150,9 +150,9 @@ async fn issue(
         scopes: body.scopes,
         expires_in_days: body.expires_in_days,
     };
-    let (token, secret) = tokens
-        .issue(caller.id(), input.into_draft()?, address)
-        .await?;
+    let draft = input.into_draft()?;
+    let issued = tokens.issue(caller.id(), draft, address).await;
+    let (token, secret) = issued.map_err(AccountError::from)?;
     let body = PersonalTokenBody::from(&token);
     Ok(HttpResponse::Created().json(IssuedToken {
         token: secret.as_str(),
@@ -182,7 +182,7 @@ async fn list(
     caller: Caller<Account>,
     tokens: web::Data<PersonalTokens>,
 ) -> Result<HttpResponse, Problem> {
-    let tokens = tokens.list(caller.id()).await?;
+    let tokens = tokens.list(caller.id()).await.map_err(AccountError::from)?;
     Ok(HttpResponse::Ok().json(PersonalTokenList {
         tokens: tokens.iter().map(PersonalTokenBody::from).collect(),
     }))
@@ -206,7 +206,8 @@ async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     let is_revoked = match Uuid::try_parse(&id) {
         Ok(parsed) if parsed.to_string() == *id => {
-            tokens.revoke(caller.id(), parsed, address).await?
+            let revoked = tokens.revoke(caller.id(), parsed, address).await;
+            revoked.map_err(AccountError::from)?
         }
         _ => false,
     };

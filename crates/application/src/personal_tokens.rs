@@ -15,7 +15,6 @@ use uuid::Uuid;
 pub use self::cache::MAX_AGE;
 use self::cache::TokenCache;
 pub use self::secret::TokenSecret;
-use crate::accounts::AccountError;
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::security_log::Event;
@@ -40,6 +39,20 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
+/// The reason that no token was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The user has as many tokens as allowed, or is deactivated.
+    #[error("the user has too many personal access tokens")]
+    TooMany,
+    /// The system has no random numbers.
+    #[error("cannot make a random token")]
+    NoRandomness(#[source] getrandom::Error),
+    /// The store failed: `UnknownOwner` if the user was deleted a moment ago.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl PersonalTokens {
     /// Creates the use cases on their ports.
     #[must_use]
@@ -59,14 +72,14 @@ impl PersonalTokens {
     /// Issues a token for a user, and returns it with its secret, which is not stored.
     ///
     /// # Errors
-    /// [`AccountError`]: `TooManyTokens`, `NotFound`, `Busy`, and those of the store.
+    /// [`IssueError`].
     pub async fn issue(
         &self,
         user: &UserId,
         draft: TokenDraft,
         address: IpAddr,
-    ) -> Result<(PersonalToken, TokenSecret), AccountError> {
-        let secret = TokenSecret::random().map_err(|error| AccountError::Defect(error.into()))?;
+    ) -> Result<(PersonalToken, TokenSecret), IssueError> {
+        let secret = TokenSecret::random().map_err(IssueError::NoRandomness)?;
         let now = self.clock.now();
         let token = PersonalToken {
             id: self.ids.next(),
@@ -78,11 +91,8 @@ impl PersonalTokens {
             expires_at: draft.lifetime.map(|days| days.after(now)),
             last_used_at: None,
         };
-        match self.store.add(&token).await {
-            Ok(true) => {}
-            Ok(false) => return Err(AccountError::TooManyTokens),
-            Err(StoreError::UnknownOwner) => return Err(AccountError::NotFound),
-            Err(error) => return Err(error.into()),
+        if !self.store.add(&token).await? {
+            return Err(IssueError::TooMany);
         }
         Event::PersonalTokenIssued.log("personal_token", Some(user), address);
         Ok((token, secret))
@@ -91,21 +101,21 @@ impl PersonalTokens {
     /// Returns the tokens of a user that have not expired, the latest first.
     ///
     /// # Errors
-    /// [`AccountError`]: `Busy`, and those of the store.
-    pub async fn list(&self, user: &UserId) -> Result<Vec<PersonalToken>, AccountError> {
-        Ok(self.store.list(user, self.clock.now()).await?)
+    /// [`StoreError`].
+    pub async fn list(&self, user: &UserId) -> Result<Vec<PersonalToken>, StoreError> {
+        self.store.list(user, self.clock.now()).await
     }
 
     /// Revokes a token, and returns whether the user had it. Other instances accept it for at most [`MAX_AGE`].
     ///
     /// # Errors
-    /// [`AccountError`]: `Busy`, and those of the store.
+    /// [`StoreError`].
     pub async fn revoke(
         &self,
         user: &UserId,
         id: Uuid,
         address: IpAddr,
-    ) -> Result<bool, AccountError> {
+    ) -> Result<bool, StoreError> {
         let Some(hash) = self.store.remove(user, id).await? else {
             return Ok(false);
         };

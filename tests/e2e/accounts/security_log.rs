@@ -8,7 +8,7 @@ use taskhold_application::security_log::Event;
 
 use super::{
     BEHIND_A_PROXY, CHANGE_PASSWORD, Grant, LOGIN, LOGOUT, ME, PASSWORD, REFRESH, REGISTER,
-    SESSIONS, send_from,
+    SESSIONS, TOKENS, send_from,
 };
 use crate::service::{Answer, Client, Database, SECRET, Service, signed, tomorrow};
 

@@ -54,6 +54,16 @@ impl Person {
         client.post("/api/auth/refresh", body).await.status
     }
 
+    /// Issues a personal access token, and returns its secret and its id.
+    pub async fn issue_token(&self, service: &Service) -> (String, String) {
+        let draft =
+            json!({"name": "Zoë’s \"laptop\"", "scopes": ["tasks:read"], "expires_in_days": 30});
+        let issued = self.client(service).post("/api/auth/tokens", draft).await;
+        assert_eq!(issued.status, 201, "{issued:?}");
+        let text = |member: &str| issued.body[member].as_str().expect("a string").to_owned();
+        (text("token"), text("id"))
+    }
+
     pub async fn delete_account(&self, service: &Service) {
         let body = json!({"password": PASSWORD});
         let client = self.client(service);
@@ -110,6 +120,7 @@ pub async fn send_keyed(client: &Client) -> Answer {
 pub async fn populate(database: &Database, service: &Service) -> Person {
     let person = Person::register(service, "Anna@Example.org").await;
     let client = person.client(service);
+    person.issue_token(service).await;
     for (title, description) in TEXTS {
         client
             .create(json!({"title": title, "description": description}))

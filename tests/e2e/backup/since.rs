@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use reqwest::Method;
+
 use super::life::{PASSWORD, Person, post_login};
 use super::text;
 use crate::service::{Database, Service};
@@ -13,13 +15,15 @@ on_both_stores! {
     lost_accounts_are_not_treated_as_deleted
 }
 
-/// Four users of a backup. Since then one was deleted, one was deactivated and one logged out
-/// everywhere.
+/// Four users of a backup. Since then one was deleted, one was deactivated, one logged out everywhere, and the last one
+/// revoked one of two personal access tokens.
 struct RevokedSince {
     deleted: Person,
     deactivated: Person,
     logged_out: Person,
     unaffected: Person,
+    kept_token: String,
+    revoked_token: String,
     backup: PathBuf,
 }
 
@@ -34,7 +38,13 @@ impl RevokedSince {
         };
         let (deleted, deactivated) = (person("leaver").await, person("kept-out").await);
         let (logged_out, unaffected) = (person("out").await, person("stays").await);
+        let (kept_token, _) = unaffected.issue_token(&service).await;
+        let (revoked_token, id) = unaffected.issue_token(&service).await;
         let backup = database.backup();
+        let path = format!("/api/auth/tokens/{id}");
+        let revoked = unaffected.client(&service);
+        let revoked = revoked.send(Method::DELETE, &path, None).await;
+        assert_eq!(revoked.status, 204, "{revoked:?}");
         deleted.delete_account(&service).await;
         database
             .run_command(&["user", "deactivate", &deactivated.email])
@@ -46,6 +56,8 @@ impl RevokedSince {
             deactivated,
             logged_out,
             unaffected,
+            kept_token,
+            revoked_token,
             backup,
         }
     }
@@ -64,6 +76,10 @@ impl RevokedSince {
             let login_again = post_login(&service, email, PASSWORD).await;
             assert_eq!(login_again.status, login, "{email}: {login_again:?}");
         }
+        for (token, status) in [(&self.kept_token, 200), (&self.revoked_token, 401)] {
+            let client = service.client_with(Some(token.clone()));
+            assert_eq!(client.get("/api/auth/me").await.status, status);
+        }
         let again = Person::log_in(&service, &self.logged_out.email).await;
         assert_eq!(again.client(&service).tasks().await.len(), 1);
         let users = database.run_command(&["user", "list"]).assert_success();
@@ -72,7 +88,7 @@ impl RevokedSince {
 }
 
 const REPLAYED: &str = "from the store that was served: 1 account deleted again, 1 deactivated again, \
-    3 revocations of tokens";
+    4 revocations of tokens";
 
 async fn restore_over_the_same_store_reapplies_revocations(database: Database) {
     let since = RevokedSince::apply_to(&database).await;

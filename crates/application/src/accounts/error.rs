@@ -4,6 +4,7 @@ use taskhold_domain::account::PasswordError;
 use taskhold_repository::error::{Source, StoreError};
 
 use crate::passwords::HashingError;
+use crate::personal_tokens::IssueError;
 use crate::rate_limits::{Allowance, RateLimitError};
 use crate::tokens::SigningError;
 
@@ -100,6 +101,17 @@ impl From<StoreError> for AccountError {
             error @ (StoreError::Duplicate | StoreError::UnknownOwner) => {
                 Self::Defect(error.into())
             }
+        }
+    }
+}
+
+impl From<IssueError> for AccountError {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::TooMany => Self::TooManyTokens,
+            IssueError::NoRandomness(error) => Self::Defect(error.into()),
+            IssueError::Store(StoreError::UnknownOwner) => Self::NotFound,
+            IssueError::Store(error) => error.into(),
         }
     }
 }

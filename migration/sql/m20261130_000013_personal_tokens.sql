@@ -1,0 +1,4 @@
+CREATE TABLE "personal_tokens" ( "id" uuid NOT NULL PRIMARY KEY, "token_hash" bytea NOT NULL, "user_id" text NOT NULL COLLATE "C", "name" text NOT NULL COLLATE "C", "scopes" text NOT NULL COLLATE "C", "created_at" bigint NOT NULL, "expires_at" bigint, "last_used_at" bigint, CONSTRAINT "personal_tokens_user_id" FOREIGN KEY ("user_id") REFERENCES "users" ("id") ON DELETE CASCADE, CONSTRAINT "personal_tokens_token_hash_length" CHECK (length(token_hash) = 32), CONSTRAINT "personal_tokens_name_length" CHECK (length(name) BETWEEN 1 AND 100), CONSTRAINT "personal_tokens_scopes_present" CHECK (length(scopes) >= 1) );
+CREATE UNIQUE INDEX "personal_tokens_token_hash" ON "personal_tokens" ("token_hash");
+CREATE INDEX "personal_tokens_user_id" ON "personal_tokens" ("user_id");
+CREATE INDEX "personal_tokens_expires_at" ON "personal_tokens" ("expires_at");
