@@ -99,13 +99,15 @@ impl Observed for Sqlite {
 
     fn problem(planned: &PlannedStatement) -> Option<&'static str> {
         let PlannedStatement { statement, plan } = planned;
-        // A batch reads the constant rows of its requests; a subquery, the rows that it has found.
+        // A batch reads the constant rows of its requests, and a write those of its planned changes; a subquery, the
+        // rows that it has found.
         let reads_all = |line: &str| {
             line.starts_with("SCAN ")
                 && !line.contains("CONSTANT ROW")
                 && !line.starts_with("SCAN (subquery")
                 && ![
                     "SCAN request",
+                    "SCAN planned",
                     "SCAN latest LEFT-JOIN",
                     "SCAN dates",
                     "SCAN times",
