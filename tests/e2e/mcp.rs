@@ -23,9 +23,7 @@ fn newer() -> ClientLifecycleMode {
 }
 
 fn older() -> ClientLifecycleMode {
-    ClientLifecycleMode::Legacy {
-        version: Some(ProtocolVersion::V_2025_11_25),
-    }
+    ClientLifecycleMode::Initialize
 }
 
 impl Agent {

@@ -151,6 +151,15 @@ impl Problem {
         Self::new(Kind::NotFound, "Task not found")
     }
 
+    /// Returns the problem of one of several tasks that the caller does not have.
+    #[must_use]
+    pub fn no_such_task_among(id: &str) -> Self {
+        Self::new(
+            Kind::NotFound,
+            format!("You have no task {id}; none was changed."),
+        )
+    }
+
     /// Returns the problem of a change that the caller cannot undo.
     #[must_use]
     pub fn no_such_change() -> Self {

@@ -338,7 +338,7 @@ pub(crate) fn written(
     written: &WriteResult<Task>,
 ) -> Result<HttpResponse, Problem> {
     mark_written(response, written.seq, written.replayed);
-    one(response, &written.outcome, written.next.as_deref())
+    one(response, &written.outcome, written.next.first())
 }
 
 fn one(

@@ -1,5 +1,6 @@
 //! The use cases of tasks.
 
+mod bulk;
 mod error;
 mod missed;
 mod ports;
@@ -170,12 +171,14 @@ impl TaskService {
         with_task(written.ok_or(TaskError::NotFound)?)
     }
 
-    /// Takes a change back by a new one; at most once if the request has an idempotency key. Returns the task
-    /// after it, or, if that is a deletion, before it.
+    /// Takes the write of a change back by a new one; at most once if the request has an idempotency key. Returns the
+    /// first task of the write after that, or, if it is deleted by that, before it.
+    ///
+    /// If the write has deleted several tasks, all of them are restored as soon as the quota admits one.
     ///
     /// # Errors
     /// [`TaskError`]: every variant but `Forbidden`, `Stale`. `NotFound` if the change is not the caller's, is
-    /// no longer kept, or its task is gone.
+    /// no longer kept, or a task of its write is gone.
     pub async fn undo(
         &self,
         caller: &UserId,

@@ -22,9 +22,9 @@ use taskhold_domain::zone::Zone;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::{
-    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats, TaskWrite,
+    BulkWrite, Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats, TaskWrite,
 };
-use taskhold_repository::written::Written;
+use taskhold_repository::written::{BulkOutcome, Written};
 
 use self::batcher::{BatchOutcome, Batcher, Responses};
 use self::pages::NewestPage;
@@ -272,6 +272,15 @@ impl TaskRepository for Batched {
                     .await
             }
         }
+    }
+
+    async fn write_bulk(
+        &self,
+        owner: &UserId,
+        write: &BulkWrite,
+        stamp: &ChangeStamp,
+    ) -> Result<BulkOutcome, StoreError> {
+        self.database.write_bulk(owner, write, stamp).await
     }
 
     async fn write_idempotent(

@@ -1,7 +1,6 @@
 //! The tools: their names, descriptions and calls.
 
 mod arguments;
-mod bulk;
 mod failure;
 mod reads;
 mod schema;

@@ -45,15 +45,14 @@ pub struct ChangePage {
 /// The result of an undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UndoOutcome {
-    /// The change was undone; the task after it, or as it was when it moved to the trash.
+    /// The write of the change was undone; its first task after that, or as it was when it moved to the trash.
     Done(Box<Written<Task>>),
-    /// A field that the change had changed was changed again, the task would have a rule without a due date, or the
-    /// undo would complete a task that repeats by now; nothing was done. The current task. Or the follow-up of the
-    /// completion was changed; then this is the follow-up.
+    /// A field that the write had changed was changed again, a task would have a rule without a due date, or the
+    /// undo would complete a task that repeats by now; nothing was done. The current task.
     Conflict(Box<Task>),
     /// It is a deletion, and the owner may have no further task; nothing was done.
     QuotaExceeded,
-    /// The owner has no such change, it is no longer kept, or its task is gone.
+    /// The owner has no such change, it is no longer kept, or a task of its write is gone.
     NotFound,
 }
 
@@ -89,8 +88,9 @@ pub trait ChangeLogRepository: Send + Sync {
         id: TaskId,
     ) -> Result<Option<(Task, Vec<LoggedChange>)>, StoreError>;
 
-    /// Takes a change back by a new one, unless one of its fields was changed since. With a completion, its follow-up
-    /// is taken back in the same transaction: it moves to the trash, under the next number.
+    /// Takes the write of a change back by a new write, unless one of its fields was changed since, as
+    /// [`UndoState::plan`](taskhold_domain::task::change_log::UndoState::plan) says: all its changes or none. The
+    /// follow-up of a completion moves to the trash.
     ///
     /// # Errors
     /// `Unavailable`, `OutcomeUnknown`, `Defect`.

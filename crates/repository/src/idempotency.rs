@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use taskhold_domain::task::Task;
 use taskhold_domain::task::change_log::ChangeSeq;
+use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 
 use crate::error::StoreError;
@@ -76,19 +76,21 @@ pub struct KeyedRequest {
 /// The outcome of an idempotent write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdempotentOutcome {
-    /// The write was done; the task after it, if there is one.
-    Done(Written<Option<Task>>),
+    /// The write was done; the tasks after it, without deleted ones.
+    Done(Written<Vec<Task>>),
     /// The write was done by an earlier request.
     Replayed {
-        /// The task after it.
-        task: Option<Task>,
+        /// The tasks after it.
+        tasks: Vec<Task>,
         /// The number of the change; `None` if an earlier version of the service made it.
         seq: Option<ChangeSeq>,
-        /// The follow-up that it has added, as it was then.
-        next: Option<Box<Task>>,
+        /// The follow-ups that it has added, as they were then.
+        next: Vec<Task>,
     },
     /// There is no task that the write applies to; the key stays free.
     Missed,
+    /// The bulk write applies to no task, since the owner does not have this one; the key stays free.
+    NoneChanged(TaskId),
     /// The change cannot be undone, since a field that it changed has changed again; the key stays free.
     UndoConflict(Box<Task>),
     /// The deletion cannot be undone, since the owner may have no further task; the key stays free.

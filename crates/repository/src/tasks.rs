@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use async_trait::async_trait;
 use taskhold_domain::task::change_log::{ChangeAuthor, ChangeSeq, ChangeStamp};
 use taskhold_domain::task::{
-    Destination, DueKey, FollowUp, Priority, Revision, Task, TaskChange, TaskId,
+    Destination, DueKey, FollowUp, Priority, Revision, Task, TaskChange, TaskId, TaskIds,
 };
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -13,7 +13,7 @@ use taskhold_domain::zone::{Date, Zone};
 
 use crate::error::StoreError;
 use crate::idempotency::{IdempotentOutcome, KeyedRequest};
-use crate::written::{Undo, Written};
+use crate::written::{BulkOutcome, Undo, Written};
 
 /// The revisions of a task that a change may be based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -304,6 +304,28 @@ pub enum TaskWrite {
     },
     /// As [`undo`](crate::change_log::ChangeLogRepository::undo).
     Undo(Undo),
+    /// As [`write_bulk`](TaskRepository::write_bulk).
+    Bulk(BulkWrite),
+}
+
+/// A bulk write: a write of several tasks, which is made to all of them or to none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkWrite {
+    /// Completes tasks, each of them once, as [`change`](TaskRepository::change) does with a follow-up.
+    Complete(Vec<(TaskId, FollowUp)>),
+    /// Moves tasks to the trash, as [`remove`](TaskRepository::remove) does.
+    Remove(TaskIds),
+}
+
+impl BulkWrite {
+    /// Returns the ids of the tasks, in the order of the write.
+    #[must_use]
+    pub fn ids(&self) -> Vec<TaskId> {
+        match self {
+            Self::Complete(tasks) => tasks.iter().map(|(id, _)| *id).collect(),
+            Self::Remove(ids) => ids.as_slice().to_vec(),
+        }
+    }
 }
 
 /// The tasks of an owner. Each write appends a change to the owner's log, in the same transaction. A task of another owner is treated like one that does not exist; only
@@ -397,6 +419,19 @@ pub trait TaskRepository: Send + Sync {
         precondition: &Precondition,
         stamp: &ChangeStamp,
     ) -> Result<Option<ChangeSeq>, StoreError>;
+
+    /// Makes a bulk write if the owner has all its tasks, and nothing otherwise. The changes have consecutive numbers in
+    /// the log and are one write there: undoing any of them takes all back. They are in the order of the tasks, and a
+    /// follow-up comes right after the task that it follows.
+    ///
+    /// # Errors
+    /// `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn write_bulk(
+        &self,
+        owner: &UserId,
+        write: &BulkWrite,
+        stamp: &ChangeStamp,
+    ) -> Result<BulkOutcome, StoreError>;
 
     /// Makes `write` for `owner`, unless it was made with the key of `request` within
     /// [`RETENTION`](crate::idempotency::RETENTION). The write and the key with its outcome are stored

@@ -1,27 +1,27 @@
 //! What a write of a task leads to.
 
-use taskhold_domain::task::Task;
 use taskhold_domain::task::change_log::ChangeSeq;
+use taskhold_domain::task::{Task, TaskId};
 
 /// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written<T> {
-    /// The task after the write.
+    /// The tasks after the write.
     pub outcome: T,
-    /// The number of the write in the change log; of its last change, if it consists of two.
+    /// The number of the write in the change log; of its last change, if it consists of several.
     pub seq: ChangeSeq,
-    /// The follow-up that a completion has added.
-    pub next: Option<Box<Task>>,
+    /// The follow-ups that completions have added, in the order of the tasks that they follow.
+    pub next: Vec<Task>,
 }
 
 impl<T> Written<T> {
-    /// Returns the result of a write that adds no follow-up.
+    /// Returns the result of a write that adds no follow-ups.
     #[must_use]
     pub fn new(outcome: T, seq: ChangeSeq) -> Self {
         Self {
             outcome,
             seq,
-            next: None,
+            next: Vec::new(),
         }
     }
 
@@ -34,6 +34,15 @@ impl<T> Written<T> {
             next: self.next,
         }
     }
+}
+
+/// The result of a bulk write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkOutcome {
+    /// All tasks were changed. They are in the order of the write; deleted ones are left out.
+    Done(Written<Vec<Task>>),
+    /// Nothing was done: the owner does not have this task, the first such one in the order of the write.
+    NoneChanged(TaskId),
 }
 
 /// Which change is to be undone.

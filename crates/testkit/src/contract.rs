@@ -2,6 +2,8 @@
 //! [`store_contract!`](crate::store_contract) turns all of them into named tests of an adapter.
 
 pub mod accounts;
+pub mod bulk;
+pub mod bulk_undo;
 pub mod change_log;
 mod fixtures;
 pub mod health;
@@ -167,6 +169,22 @@ macro_rules! store_contract {
                 deletion_and_creation_are_undone
                 replayed_undo_changes_nothing
                 change_of_another_user_cannot_be_undone
+            );
+            $crate::store_contract!(@tests $open; bulk:
+                completed_tasks_have_consecutive_numbers
+                deleted_tasks_go_to_the_trash_together
+                task_that_is_not_the_owners_changes_none
+                tasks_that_repeat_get_follow_ups
+                replayed_bulk_write_changes_nothing
+                concurrent_duplicates_of_a_bulk_write_are_made_once
+                concurrent_bulk_writes_do_not_deadlock
+            );
+            $crate::store_contract!(@tests $open; bulk_undo:
+                completions_are_undone_and_redone_by_any_number
+                deletions_are_undone_and_redone_by_any_number
+                bulk_write_with_a_changed_task_is_not_undone
+                undo_of_deletions_needs_room
+                hundred_tasks_are_written_and_undone
             );
             $crate::store_contract!(@tests $open; repeat:
                 change_is_made_only_if_the_task_allows_it

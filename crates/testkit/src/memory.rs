@@ -1,6 +1,7 @@
 //! The storage ports in memory: the shortest implementation that fulfils their contract.
 
 mod accounts;
+mod bulk;
 mod change_log;
 mod import;
 mod rate_limits;

@@ -14,9 +14,9 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::{
-    Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats, TaskWrite,
+    BulkWrite, Precondition, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats, TaskWrite,
 };
-use taskhold_repository::written::Written;
+use taskhold_repository::written::{BulkOutcome, Written};
 
 use crate::wire::{Wire, get, request};
 
@@ -70,6 +70,14 @@ impl TaskRepository for Failing {
         _: &Precondition,
         _: &ChangeStamp,
     ) -> Result<Option<ChangeSeq>, StoreError> {
+        Err((self.0)())
+    }
+    async fn write_bulk(
+        &self,
+        _: &UserId,
+        _: &BulkWrite,
+        _: &ChangeStamp,
+    ) -> Result<BulkOutcome, StoreError> {
         Err((self.0)())
     }
     async fn write_idempotent(

@@ -1,6 +1,6 @@
 //! Why a use case of tasks fails.
 
-use taskhold_domain::task::Task;
+use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::violation::Violations;
 use taskhold_repository::error::{Source, StoreError};
 
@@ -13,6 +13,12 @@ pub enum TaskError {
     /// The task that was to be changed or deleted belongs to another user.
     #[error("the task belongs to another user")]
     Forbidden,
+    /// The caller does not have this one of several tasks that were to be written; none was changed.
+    #[error("there is no task {0}; none was changed")]
+    OneNotFound(TaskId),
+    /// This one of several tasks that were to be written belongs to another user; none was changed.
+    #[error("the task {0} belongs to another user; none was changed")]
+    OneForbidden(TaskId),
     /// A quick text breaks rules, or a change breaks one for the task as it is.
     #[error(transparent)]
     Invalid(#[from] Violations),

@@ -8,22 +8,22 @@ use taskhold_repository::change_log::UndoOutcome;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::TaskWrite;
-use taskhold_repository::written::Written;
+use taskhold_repository::written::{BulkOutcome, Written};
 
 use super::{TaskError, TaskService};
 
 /// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteResult<T> {
-    /// The task after the write, if there is one.
+    /// The tasks after the write.
     pub outcome: T,
     /// `true` for the stored result of an earlier request with the same idempotency key.
     pub replayed: bool,
     /// The number of the write in the change log; `None` if an earlier version of the service made the write
     /// that is replayed.
     pub seq: Option<ChangeSeq>,
-    /// The follow-up that a completion has added.
-    pub next: Option<Box<Task>>,
+    /// The follow-ups that completions have added, in the order of the tasks that they follow.
+    pub next: Vec<Task>,
 }
 
 impl<T> WriteResult<T> {
@@ -46,7 +46,7 @@ impl TaskService {
         write: impl FnOnce() -> TaskWrite,
         request: Option<&KeyedRequest>,
         now: Timestamp,
-    ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+    ) -> Result<Option<WriteResult<Vec<Task>>>, TaskError> {
         if self.admits_task(caller, now).await? {
             return self.write(caller, write(), request, now).await;
         }
@@ -74,7 +74,7 @@ impl TaskService {
         write: TaskWrite,
         request: Option<&KeyedRequest>,
         now: Timestamp,
-    ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+    ) -> Result<Option<WriteResult<Vec<Task>>>, TaskError> {
         let stamp = ChangeStamp {
             at: now,
             by: ChangeAuthor::session(),
@@ -108,7 +108,7 @@ impl TaskService {
         let written = match write {
             TaskWrite::Add(task) => {
                 let seq = tasks.add(&task, &stamp.by).await?;
-                Some(Written::new(Some(task), seq))
+                Some(Written::new(vec![task], seq))
             }
             TaskWrite::Change {
                 id,
@@ -118,7 +118,7 @@ impl TaskService {
             } => {
                 let next = follow_up.as_ref();
                 let changed = tasks.change(caller, id, &change, &precondition, next, stamp);
-                changed.await?.map(some_task)
+                changed.await?.map(one_task)
             }
             TaskWrite::Move {
                 id,
@@ -126,22 +126,28 @@ impl TaskService {
                 precondition,
             } => {
                 let moved = tasks.move_to(caller, id, to, &precondition, stamp);
-                moved.await?.map(some_task)
+                moved.await?.map(one_task)
             }
             TaskWrite::Remove { id, precondition } => {
                 let removed = tasks.remove(caller, id, &precondition, stamp).await?;
-                removed.map(|seq| Written::new(None, seq))
+                removed.map(|seq| Written::new(Vec::new(), seq))
             }
             TaskWrite::Restore { id } => {
                 let restored = self.trash.restore(caller, id, stamp).await?;
-                restored.map(some_task)
+                restored.map(one_task)
             }
             TaskWrite::Undo(undo) => {
                 return Ok(match self.log.undo(caller, undo, stamp).await? {
-                    UndoOutcome::Done(written) => IdempotentOutcome::Done(some_task(*written)),
+                    UndoOutcome::Done(written) => IdempotentOutcome::Done(one_task(*written)),
                     UndoOutcome::Conflict(task) => IdempotentOutcome::UndoConflict(task),
                     UndoOutcome::QuotaExceeded => IdempotentOutcome::QuotaExceeded,
                     UndoOutcome::NotFound => IdempotentOutcome::Missed,
+                });
+            }
+            TaskWrite::Bulk(write) => {
+                return Ok(match tasks.write_bulk(caller, &write, stamp).await? {
+                    BulkOutcome::Done(written) => IdempotentOutcome::Done(written),
+                    BulkOutcome::NoneChanged(id) => IdempotentOutcome::NoneChanged(id),
                 });
             }
         };
@@ -156,7 +162,7 @@ impl TaskService {
         request: &KeyedRequest,
         now: Timestamp,
         exceeded: TaskError,
-    ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+    ) -> Result<Option<WriteResult<Vec<Task>>>, TaskError> {
         let recalled = self.tasks.recall(caller, request, now).await?;
         self.result_of(recalled.ok_or(exceeded)?)
     }
@@ -170,13 +176,14 @@ impl TaskService {
     fn result_of(
         &self,
         outcome: IdempotentOutcome,
-    ) -> Result<Option<WriteResult<Option<Task>>>, TaskError> {
+    ) -> Result<Option<WriteResult<Vec<Task>>>, TaskError> {
         let (outcome, replayed, seq, next) = match outcome {
             IdempotentOutcome::Done(Written { outcome, seq, next }) => {
                 (outcome, false, Some(seq), next)
             }
-            IdempotentOutcome::Replayed { task, seq, next } => (task, true, seq, next),
+            IdempotentOutcome::Replayed { tasks, seq, next } => (tasks, true, seq, next),
             IdempotentOutcome::Missed => return Ok(None),
+            IdempotentOutcome::NoneChanged(id) => return Err(TaskError::OneNotFound(id)),
             IdempotentOutcome::UndoConflict(task) => return Err(TaskError::UndoConflict(task)),
             IdempotentOutcome::QuotaExceeded => return Err(self.quota_exceeded()),
             IdempotentOutcome::KeyReused => return Err(TaskError::KeyReused),
@@ -191,16 +198,15 @@ impl TaskService {
     }
 }
 
-fn some_task(written: Written<Task>) -> Written<Option<Task>> {
-    written.map(Some)
+fn one_task(written: Written<Task>) -> Written<Vec<Task>> {
+    written.map(|task| vec![task])
 }
 
 /// Returns the result of a write that leaves a task.
-pub(super) fn with_task(
-    written: WriteResult<Option<Task>>,
-) -> Result<WriteResult<Task>, TaskError> {
+pub(super) fn with_task(written: WriteResult<Vec<Task>>) -> Result<WriteResult<Task>, TaskError> {
+    let mut tasks = written.outcome.into_iter();
     Ok(WriteResult {
-        outcome: written.outcome.ok_or_else(missing_task)?,
+        outcome: tasks.next().ok_or_else(missing_task)?,
         replayed: written.replayed,
         seq: written.seq,
         next: written.next,

@@ -1,7 +1,12 @@
 //! The log of changes: their numbers, kinds and inverses.
 
+mod planned;
+mod undo;
+
 use std::fmt;
 
+pub use self::planned::PlannedChange;
+pub use self::undo::{MAX_CHANGES, UndoRefusal, UndoState, write_of};
 use super::{Completion, Description, DetailsChange, Position, Task, TaskChange, TaskId, Title};
 use crate::timestamp::Timestamp;
 
@@ -164,7 +169,7 @@ pub struct LoggedChange {
     pub kind: ChangeKind,
     /// The old values of the fields that changed, and only these.
     pub before: FieldValues,
-    /// The task of the change with the next number, if both are one write: the follow-up of a completion.
+    /// The task of the change with the next number, if both are [of one write](write_of).
     pub next: Option<TaskId>,
     /// The time and the author of the change.
     pub stamp: ChangeStamp,

@@ -2,7 +2,7 @@
 
 use sea_orm::QuerySelect as _;
 use sea_orm::entity::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use taskhold_domain::task::change_log::{
     ChangeAuthor, ChangeKind, ChangeSeq, ChangeStamp, FieldValues, LoggedChange,
 };
@@ -21,7 +21,7 @@ pub struct Model {
     pub seq: i64,
     pub task_id: Uuid,
     pub kind: String,
-    /// The old values of the fields that changed, as JSON, and the id of a follow-up.
+    /// The old values of the fields that changed, as JSON, and the id of the task of the next change of the same write.
     pub before: String,
     pub at: i64,
     pub by: String,
@@ -33,16 +33,22 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 /// The members of [`Model::before`].
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Before {
+    #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     is_completed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     completed_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<String>,
     #[serde(flatten)]
     details: DetailsDocument,
     /// [`LoggedChange::next`]: no old value, but stored beside them to need no column.
+    #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<Uuid>,
 }
 
@@ -81,6 +87,30 @@ impl Model {
             },
         })
     }
+}
+
+/// Returns [`Model::before`].
+pub(crate) fn to_json(before: &FieldValues, next: Option<TaskId>) -> Result<String, DbErr> {
+    let FieldValues {
+        title,
+        description,
+        completed,
+        completed_at,
+        position,
+        details,
+    } = before;
+    let before = Before {
+        title: title.as_ref().map(|title| title.as_str().to_owned()),
+        description: description.as_ref().map(|text| text.as_str().to_owned()),
+        is_completed: *completed,
+        completed_at: completed_at.map(Timestamp::as_micros),
+        position: position
+            .as_ref()
+            .map(|position| position.as_str().to_owned()),
+        details: details.into(),
+        next: next.map(TaskId::as_uuid),
+    };
+    serde_json::to_string(&before).map_err(|error| DbErr::Json(error.to_string()))
 }
 
 /// Returns the query for the changes of a task of this owner.

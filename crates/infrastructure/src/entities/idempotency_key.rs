@@ -16,7 +16,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: String,
     pub fingerprint: Vec<u8>,
-    /// The row of the task after the request, as JSON, and that of its follow-up as the member `next`; `None` after a
+    /// The rows of the tasks after the request and of their follow-ups, as [JSON](super::task::to_json); `None` after a
     /// removal.
     pub outcome: Option<String>,
     pub created_at: i64,

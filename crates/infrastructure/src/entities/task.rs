@@ -160,27 +160,53 @@ pub fn position(table: &str) -> String {
     )
 }
 
-/// The row of a task, and that of its follow-up as its member `next`, which the version before this one ignores.
+/// The rows of tasks and of their follow-ups.
 #[derive(Serialize, Deserialize)]
-struct StoredJson<Row> {
-    #[serde(flatten)]
-    row: Row,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<Row>,
+#[serde(untagged)]
+enum StoredJson<Row> {
+    Several {
+        tasks: Vec<Row>,
+        next: Vec<Row>,
+    },
+    /// The version before this one reads this form only, and ignores the member `next`.
+    One {
+        #[serde(flatten)]
+        row: Row,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<Row>,
+    },
 }
 
-/// Returns the rows of a task and of its follow-up as JSON.
-pub fn to_json(task: &Task, next: Option<&Task>) -> Result<String, DbErr> {
-    let (row, next) = (Model::from(task), next.map(Model::from));
-    let json = serde_json::to_string(&StoredJson { row, next });
-    json.map_err(|error| DbErr::Custom(error.to_string()))
+/// Returns the rows of tasks and of their follow-ups as JSON; `None` if there is no task.
+pub fn to_json(tasks: &[Task], next: &[Task]) -> Result<Option<String>, DbErr> {
+    let stored = match tasks {
+        [] => return Ok(None),
+        [task] => StoredJson::One {
+            row: Model::from(task),
+            next: next.first().map(Model::from),
+        },
+        _ => StoredJson::Several {
+            tasks: tasks.iter().map(Model::from).collect(),
+            next: next.iter().map(Model::from).collect(),
+        },
+    };
+    let json = serde_json::to_string(&stored);
+    json.map(Some)
+        .map_err(|error| DbErr::Custom(error.to_string()))
 }
 
-/// Parses the JSON of a row, and returns its task and the follow-up of that, both with this owner.
-pub fn from_json(json: &str, owner: &UserId) -> Result<(Task, Option<Task>), DbErr> {
-    // The parser's error is left out: it may quote the task.
-    let StoredJson { row, next }: StoredJson<TaskRow> = serde_json::from_str(json)
+/// Parses the JSON of rows, and returns the tasks and their follow-ups, all with this owner.
+pub fn from_json(json: &str, owner: &UserId) -> Result<(Vec<Task>, Vec<Task>), DbErr> {
+    // The parser's error is left out: it may quote a task.
+    let stored: StoredJson<TaskRow> = serde_json::from_str(json)
         .map_err(|_| DbErr::Custom("the stored JSON of a task is corrupt".into()))?;
-    let next = next.map(|next| next.into_task(owner.clone()));
-    Ok((row.into_task(owner.clone())?, next.transpose()?))
+    let (tasks, next) = match stored {
+        StoredJson::One { row, next } => (vec![row], next.into_iter().collect()),
+        StoredJson::Several { tasks, next } => (tasks, next),
+    };
+    let into_tasks = |rows: Vec<TaskRow>| {
+        let tasks = rows.into_iter().map(|row| row.into_task(owner.clone()));
+        tasks.collect::<Result<_, CorruptRow>>()
+    };
+    Ok((into_tasks(tasks)?, into_tasks(next)?))
 }

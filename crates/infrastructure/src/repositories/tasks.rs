@@ -4,6 +4,7 @@
 //! [`Batched`](crate::batching::Batched) can pass on a call whose batch failed.
 
 mod add;
+mod bulk;
 mod by_due;
 mod by_position;
 mod complete;
@@ -12,6 +13,7 @@ mod idempotent;
 pub(crate) mod logged;
 pub(crate) mod page;
 mod place;
+mod planned;
 pub(crate) mod statement;
 pub(crate) mod undo;
 
@@ -28,10 +30,10 @@ use taskhold_domain::zone::Zone;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::{
-    DueFilter, Precondition, SortKey, TaskCounts, TaskPage, TaskQuery, TaskRepository, TaskStats,
-    TaskWrite,
+    BulkWrite, DueFilter, Precondition, SortKey, TaskCounts, TaskPage, TaskQuery, TaskRepository,
+    TaskStats, TaskWrite,
 };
-use taskhold_repository::written::Written;
+use taskhold_repository::written::{BulkOutcome, Written};
 
 use self::add::Addition;
 use self::by_due::DueList;
@@ -128,7 +130,7 @@ impl Database {
         precondition: &Precondition,
         stamp: &ChangeStamp,
     ) -> Result<Option<Written<Task>>, StoreError> {
-        let update = update(self.backend(), owner, id, change, precondition, None, stamp);
+        let update = update(self.backend(), owner, id, change, precondition, stamp);
         let change = move |connection, _| {
             let update = update.clone();
             async move { LoggedRow::read_one(&connection, update).await }
@@ -318,6 +320,30 @@ impl TaskRepository for Database {
     ) -> Result<Option<ChangeSeq>, StoreError> {
         let call = self.admit("tasks.remove")?;
         self.remove_task(call, owner, id, precondition, stamp).await
+    }
+
+    async fn write_bulk(
+        &self,
+        owner: &UserId,
+        write: &BulkWrite,
+        stamp: &ChangeStamp,
+    ) -> Result<BulkOutcome, StoreError> {
+        let arguments = Arc::new((owner.clone(), write.clone(), stamp.clone()));
+        let write = move |connection, _| {
+            let arguments = Arc::clone(&arguments);
+            async move {
+                let (owner, write, stamp) = &*arguments;
+                let outcome = bulk::write(&connection, owner, write, stamp).await?;
+                Ok(match outcome {
+                    BulkOutcome::Done(_) => TransactionOutcome::Commit(outcome),
+                    BulkOutcome::NoneChanged(_) => TransactionOutcome::Rollback(outcome),
+                })
+            }
+        };
+        // A removal too: after an attempt that may have been applied, tasks that are missing would not tell whether all
+        // of them were removed.
+        self.transact("tasks.bulk", Idempotence::NonIdempotentWrite, write)
+            .await
     }
 
     async fn write_idempotent(

@@ -5,12 +5,11 @@ use taskhold_api::idempotency::fingerprint;
 use taskhold_api::problem::{Kind, Problem};
 use taskhold_api::tasks::{task_id, zone_named};
 use taskhold_application::tasks::{ChangeSeq, IdempotencyKey, KeyedRequest};
-use taskhold_domain::task::TaskId;
+use taskhold_domain::task::{TaskId, TaskIds};
 use taskhold_domain::zone::Zone;
 use url::form_urlencoded::Serializer;
 
 use super::Tool;
-use super::schema::MAX_IDS;
 
 /// Arguments that the tool knows, of the types of its schema.
 pub(super) struct Arguments<'a> {
@@ -98,21 +97,20 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// A problem if there are none, too many, or one that is the id of no task, which the problem names.
-    pub(super) fn ids(&self) -> Result<Vec<TaskId>, Problem> {
+    pub(super) fn ids(&self) -> Result<TaskIds, Problem> {
         let given = self.given.get("ids").and_then(Value::as_array);
-        let given = given.map_or(&[][..], Vec::as_slice);
-        if given.is_empty() || given.len() > MAX_IDS {
-            let text = format!("The argument `ids` must have 1 to {MAX_IDS} ids.");
-            return Err(Problem::new(Kind::ValidationError, text.clone()).with_error("ids", text));
-        }
-        let ids = given.iter().map(|id| {
+        let ids = given.into_iter().flatten().map(|id| {
             let id = id.as_str().unwrap_or_default();
             TaskId::parse(id).map_err(|_| {
                 let id: String = id.chars().take(50).collect();
-                Problem::new(Kind::NotFound, format!("Task not found: {id}"))
+                Problem::no_such_task_among(&id)
             })
         });
-        ids.collect()
+        let ids: Vec<_> = ids.collect::<Result<_, _>>()?;
+        TaskIds::parse(ids).map_err(|_| {
+            let text = format!("The argument `ids` must have 1 to {} ids.", TaskIds::MAX);
+            Problem::new(Kind::ValidationError, text.clone()).with_error("ids", text)
+        })
     }
 
     /// Returns the number of the change.

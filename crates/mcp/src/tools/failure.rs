@@ -70,16 +70,12 @@ fn next_step(tool: Tool, problem: &Problem, retry_after: Option<u64>) -> String 
         return format!("Wait {seconds} s and repeat the call with {same}.");
     }
     let step = match problem.kind() {
-        Kind::NotFound if tool == Tool::Undo => {
-            "Nothing was changed. Take `seq` from the result of a write."
-        }
+        Kind::NotFound if tool == Tool::Undo => "Take `seq` from the result of a write.",
         Kind::NotFound => {
-            "Nothing was changed. Find the id with `list_tasks`; a deleted task comes back by `undo` of its deletion."
+            "Find the id with `list_tasks`; a deleted task comes back by `undo` of its deletion."
         }
-        Kind::Forbidden => "Nothing was changed. Use only ids that `list_tasks` returns.",
-        Kind::ValidationError | Kind::MalformedRequest => {
-            "Nothing was changed. Correct the arguments and call again."
-        }
+        Kind::Forbidden => "Use only ids that `list_tasks` returns.",
+        Kind::ValidationError | Kind::MalformedRequest => "Correct the arguments and call again.",
         Kind::UndoConflict | Kind::PreconditionFailed => {
             "Look at `task`, and set what is needed with `update_task`."
         }
@@ -90,5 +86,13 @@ fn next_step(tool: Tool, problem: &Problem, retry_after: Option<u64>) -> String 
         }
         _ => "Do not repeat the call; tell the user.",
     };
-    step.to_owned()
+    let is_told = ["nothing was", "none was"]
+        .iter()
+        .any(|told| problem.detail().contains(told));
+    let is_known = !matches!(problem.kind(), Kind::OutcomeUnknown | Kind::InternalError);
+    if tool.writes() && is_known && !is_told {
+        format!("Nothing was changed. {step}")
+    } else {
+        step.to_owned()
+    }
 }

@@ -4,13 +4,11 @@
 use serde_json::{Map, Value, json};
 use taskhold_api::changes::changes_parameters;
 use taskhold_api::tasks::{list_parameters, quick_member_schemas, task_member_schemas};
+use taskhold_domain::task::TaskIds;
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::{RefOr, Schema};
 
 use super::Tool;
-
-/// The number of tasks that one call changes at most.
-pub(super) const MAX_IDS: usize = 100;
 
 /// The arguments that are members of a quick text, beside `text`.
 pub(super) const WITH_TEXT: [&str; 2] = ["timezone", "except"];
@@ -51,7 +49,7 @@ pub(super) fn input(tool: Tool) -> Value {
         Tool::GetTask | Tool::UpdateTask => Some(("id", json!({"type": "string"}))),
         Tool::CompleteTasks | Tool::DeleteTasks => Some((
             "ids",
-            json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_IDS}),
+            json!({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": TaskIds::MAX}),
         )),
         Tool::Undo => Some(("seq", json!({"type": "integer", "minimum": 1}))),
         Tool::ListTasks | Tool::AddTask | Tool::ChangesSince => None,

@@ -12,9 +12,9 @@ use taskhold_application::tasks::{ChangeSeq, Precondition, WriteResult};
 use taskhold_domain::task::Task;
 use taskhold_domain::user::UserId;
 
+use super::UseCases;
 use super::arguments::Arguments;
 use super::schema::WITH_TEXT;
-use super::{UseCases, bulk};
 
 /// The result of a write of one task.
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ fn written(
     to_raw_value(&Written {
         task: task_json(&result.outcome)?,
         understood,
-        next: result.next.as_deref().map(task_json).transpose()?,
+        next: result.next.first().map(task_json).transpose()?,
         seq: result.seq.map(ChangeSeq::get),
     })
 }
@@ -138,11 +138,14 @@ pub(super) async fn complete_tasks(
     let ids = arguments.ids()?;
     let zone = arguments.zone()?;
     let keyed = arguments.keyed()?;
-    let done = bulk::complete_all(&use_cases.tasks, caller, &ids, zone, keyed.as_ref()).await?;
+    let done = use_cases
+        .tasks
+        .complete_all(caller, &ids, zone, keyed.as_ref())
+        .await?;
     count_appended(done.seq, done.replayed);
     let json = |tasks: &[Task]| tasks.iter().map(task_json).collect::<Result<_, _>>();
     let completed = Completed {
-        tasks: json(&done.tasks).map_err(Problem::internal)?,
+        tasks: json(&done.outcome).map_err(Problem::internal)?,
         next: json(&done.next).map_err(Problem::internal)?,
         seq: done.seq.map(ChangeSeq::get),
     };
@@ -163,10 +166,13 @@ pub(super) async fn delete_tasks(
 ) -> Result<Box<RawValue>, Problem> {
     let ids = arguments.ids()?;
     let keyed = arguments.keyed()?;
-    let deleted = bulk::delete_all(&use_cases.tasks, caller, &ids, keyed.as_ref()).await?;
+    let deleted = use_cases
+        .tasks
+        .delete_all(caller, &ids, keyed.as_ref())
+        .await?;
     count_appended(deleted.seq, deleted.replayed);
     let deleted = Deleted {
-        removed: ids.iter().map(ToString::to_string).collect(),
+        removed: ids.as_slice().iter().map(ToString::to_string).collect(),
         seq: deleted.seq.map(ChangeSeq::get),
     };
     to_raw_value(&deleted).map_err(Problem::internal)

@@ -74,7 +74,8 @@ async fn unknown_missing_and_ill_typed_arguments_are_all_named() {
         let fields: Vec<_> = errors.iter().map(|error| &error["field"]).collect();
         assert_eq!(fields, named, "{tool} {arguments}: {failure}");
         assert!(text.contains(&format!("`{}`", named[0])), "{text}");
-        assert!(text.contains("Nothing was changed"), "{text}");
+        let reads = ["list_tasks", "get_task", "changes_since"].contains(&tool);
+        assert_ne!(text.contains("Nothing was changed"), reads, "{text}");
     }
     assert!(service.tasks().await.is_empty());
 }
@@ -157,7 +158,9 @@ async fn writes_without_ids_or_fields_change_nothing() {
             let (failure, _) = service.fail(tool, json!({"ids": ids})).await;
             assert_eq!(failure["code"], "NOT_FOUND");
         }
-        let many = vec![task["id"].clone(); 101];
+        let many: Vec<_> = (0..101)
+            .map(|number| format!("00000000-0000-7000-8000-{number:012}"))
+            .collect();
         let (failure, text) = service.fail(tool, json!({"ids": many})).await;
         assert_eq!(failure["code"], "VALIDATION_ERROR");
         assert!(text.contains("100"), "{text}");

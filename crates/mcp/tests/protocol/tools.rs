@@ -135,6 +135,58 @@ async fn task_is_completed_deleted_and_brought_back() {
 }
 
 #[actix_web::test]
+async fn several_tasks_are_written_and_undone_at_once() {
+    let service = Service::new();
+    let mut ids = Vec::new();
+    for title in ["one", "two", "three"] {
+        let task = service.add(json!({"title": title})).await;
+        ids.push(task["id"].clone());
+    }
+    let before = service.tasks().await;
+    let first_two = json!([ids[1], ids[0], ids[1]]);
+    let completed = service
+        .call("complete_tasks", json!({"ids": first_two}))
+        .await;
+    assert_eq!(titles(&completed["tasks"]), ["two", "one"]);
+    let deleted = service
+        .call("delete_tasks", json!({"ids": first_two}))
+        .await;
+    assert_eq!(deleted["removed"], json!([ids[1], ids[0]]));
+    assert_eq!(service.tasks().await.len(), 1);
+    for result in [deleted, completed] {
+        service.call("undo", json!({"seq": result["seq"]})).await;
+    }
+    let open: Vec<_> = service.tasks().await;
+    assert_eq!(titles(&json!(open)), titles(&json!(before)));
+    assert!(open.iter().all(|task| task["completed"] == false));
+}
+
+#[actix_web::test]
+async fn one_bad_id_changes_nothing_and_is_named() {
+    let service = Service::new();
+    let task = service.add(json!({"title": "one"})).await;
+    let theirs = service
+        .call_as("bob", "add_task", json!({"title": "his"}))
+        .await;
+    for (bad, code) in [
+        (theirs["task"]["id"].as_str().expect("an id"), "FORBIDDEN"),
+        ("00000000-0000-7000-8000-000000000999", "NOT_FOUND"),
+        ("first", "NOT_FOUND"),
+    ] {
+        for tool in ["complete_tasks", "delete_tasks"] {
+            let ids = json!([task["id"], bad]);
+            let (failure, text) = service.fail(tool, json!({"ids": ids})).await;
+            assert_eq!(failure["code"], code, "{tool}");
+            assert!(
+                text.contains(bad) && text.contains("none was changed"),
+                "{text}"
+            );
+        }
+    }
+    assert_eq!(service.tasks().await, [task]);
+}
+
+#[actix_web::test]
 async fn task_in_the_trash_is_not_found() {
     let service = Service::new();
     let id = service.add(json!({"title": "Buy milk"})).await["id"].clone();

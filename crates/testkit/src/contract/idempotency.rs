@@ -53,20 +53,28 @@ impl From<IdempotentOutcome> for Outcome {
         match outcome {
             IdempotentOutcome::Done(written) => {
                 assert!(written.seq > ChangeSeq::ZERO);
-                Self::Done(written.outcome)
+                Self::Done(one_at_most(written.outcome))
             }
-            IdempotentOutcome::Replayed { task, seq, .. } => {
+            IdempotentOutcome::Replayed { tasks, seq, .. } => {
                 assert!(seq > Some(ChangeSeq::ZERO));
-                Self::Replayed(task)
+                Self::Replayed(one_at_most(tasks))
             }
             IdempotentOutcome::Missed => Self::Missed,
             IdempotentOutcome::KeyReused => Self::KeyReused,
             IdempotentOutcome::KeyInFlight => Self::KeyInFlight,
-            refused @ (IdempotentOutcome::UndoConflict(_) | IdempotentOutcome::QuotaExceeded) => {
+            refused @ (IdempotentOutcome::UndoConflict(_)
+            | IdempotentOutcome::QuotaExceeded
+            | IdempotentOutcome::NoneChanged(_)) => {
                 panic!("{refused:?}")
             }
         }
     }
+}
+
+fn one_at_most(mut tasks: Vec<Task>) -> Option<Task> {
+    let task = tasks.pop();
+    assert_eq!(tasks, []);
+    task
 }
 
 /// Writes as alice.

@@ -455,9 +455,9 @@ pub async fn keyed_move_is_made_once(store: &Ports) {
     assert_eq!(
         replayed,
         IdempotentOutcome::Replayed {
-            task: moved.outcome,
+            tasks: moved.outcome,
             seq: Some(moved.seq),
-            next: None,
+            next: Vec::new(),
         }
     );
     assert_eq!(order(store).await, [1, 2, 3]);
@@ -509,7 +509,7 @@ pub async fn follow_up_is_directly_after_its_task(store: &Ports) {
             &stamp,
         );
         let written = written.await.expect("answered").expect("completed");
-        let next = *written.next.expect("a follow-up");
+        let next = written.next.into_iter().next().expect("a follow-up");
         assert_eq!(find_task(store, &next).await, Some(next.clone()));
         assert_eq!(order(store).await, expected);
         task = Some(next);

@@ -1,5 +1,10 @@
 //! The obligations of tasks that repeat.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an obligation states what it expects"
+)]
+
 use futures_util::future::{join, join_all};
 use taskhold_domain::task::change_log::{ChangeKind, FieldValues};
 use taskhold_domain::task::{
@@ -89,8 +94,14 @@ async fn complete_keyed(store: &Ports, task: &Task, key: &str, next: u128) -> Id
     written.await.expect("answered")
 }
 
+/// Returns the only follow-up.
+fn one(mut next: Vec<Task>) -> Task {
+    assert_eq!(next.len(), 1, "{next:?}");
+    next.remove(0)
+}
+
 /// Returns what the completion of a task leads to.
-fn expected(task: &Task, change: &TaskChange, next: u128) -> (Task, Option<Box<Task>>) {
+fn expected(task: &Task, change: &TaskChange, next: u128) -> (Task, Vec<Task>) {
     let (change, next) = task
         .repeated(change, &follow_up(next), at(7))
         .expect("a follow-up");
@@ -99,9 +110,9 @@ fn expected(task: &Task, change: &TaskChange, next: u128) -> (Task, Option<Box<T
     let next = next.map(|mut next| {
         // The task is the last one of its owner.
         next.position = Position::of_follow_up(&task.position, None);
-        next
+        *next
     });
-    (after, next)
+    (after, next.into_iter().collect())
 }
 
 /// Checks every combination of a due date, a rule and the flag, before and in a change: what
@@ -240,11 +251,11 @@ pub async fn completion_adds_one_follow_up(store: &Ports) {
     let written = completed(store, &before, &renamed, 100).await;
     assert_eq!(written.outcome, after);
     assert_eq!((written.seq, &written.next), (seq(3), &next));
-    let next = next.expect("a follow-up");
+    let next = one(next);
     assert_eq!(next.title, after.title);
     assert_eq!(next.details.repeat, Some(rule("FREQ=WEEKLY;COUNT=2")));
     assert_eq!(find_task(store, &before).await.as_ref(), Some(&after));
-    assert_eq!(find_task(store, &next).await, Some(Task::clone(&next)));
+    assert_eq!(find_task(store, &next).await.as_ref(), Some(&next));
 
     let change = TaskChange::complete(true);
     for (number, change) in [
@@ -253,7 +264,7 @@ pub async fn completion_adds_one_follow_up(store: &Ports) {
         (5, change.clone()),
     ] {
         let again = completed(store, &before, &change, 101).await;
-        assert_eq!((again.seq, again.next), (seq(number + 1), None));
+        assert_eq!((again.seq, again.next), (seq(number + 1), Vec::new()));
     }
     let logged = history(store, &next).await;
     let numbers: Vec<_> = logged
@@ -295,9 +306,9 @@ pub async fn last_completion_adds_none(store: &Ports) {
         let before = add_task(store, repeating(number, repeat)).await;
         let change = TaskChange::toggle();
         let (after, next) = expected(&before, &change, 100);
-        assert_eq!(next, None);
+        assert_eq!(next, []);
         let written = completed(store, &before, &change, 100).await;
-        assert_eq!((&written.outcome, written.next), (&after, None));
+        assert_eq!((&written.outcome, written.next), (&after, next));
         assert!(after.completed && after.details.repeat.is_none());
         assert_eq!(find_task(store, &before).await, Some(after));
     }
@@ -323,7 +334,7 @@ pub async fn stale_completion_adds_no_follow_up(store: &Ports) {
     assert_eq!(feed(store, &before.owner).await.last, seq(1));
     let current = Precondition::RevisionIn(vec![before.revision()]);
     let written = complete(store, &before, &change, &current, 100).await;
-    assert!(written.expect("completed").next.is_some());
+    assert_eq!(written.expect("completed").next.len(), 1);
 }
 
 /// Checks that one of concurrent completions adds a follow-up, and that its number follows that of the completion,
@@ -335,8 +346,8 @@ pub async fn concurrent_completions_add_one_follow_up(store: &Ports) {
     let others = (0..8).map(|number| add_task(store, task("alice", 200 + number)));
     let (completions, _) = join(join_all(completions), join_all(others)).await;
     let mut next = completions.iter().filter_map(|written| {
-        let next = written.next.clone()?;
-        Some((written.seq, next))
+        let next = written.next.first()?;
+        Some((written.seq, next.clone()))
     });
     let (number, next) = next.next().expect("a follow-up");
     let logged = history(store, &next).await;
@@ -346,7 +357,9 @@ pub async fn concurrent_completions_add_one_follow_up(store: &Ports) {
         .iter()
         .find(|change| change.next == Some(next.id));
     assert_eq!(completion.map(|change| change.seq.next()), Some(number));
-    let with_next = completions.iter().filter(|written| written.next.is_some());
+    let with_next = completions
+        .iter()
+        .filter(|written| !written.next.is_empty());
     assert_eq!(with_next.count(), 1);
     assert_eq!(list_tasks(store, &before.owner).await.len(), 10);
     let after = find_task(store, &before).await.expect("still there");
@@ -359,7 +372,7 @@ pub async fn concurrent_toggles_add_one_follow_up(store: &Ports) {
     let change = TaskChange::toggle();
     let toggles = (0..9).map(|number| completed(store, &before, &change, 100 + number));
     let toggles = join_all(toggles).await;
-    let with_next = toggles.iter().filter(|written| written.next.is_some());
+    let with_next = toggles.iter().filter(|written| !written.next.is_empty());
     assert_eq!(with_next.count(), 1);
     assert_eq!(list_tasks(store, &before.owner).await.len(), 2);
     let after = find_task(store, &before).await.expect("still there");
@@ -372,18 +385,17 @@ pub async fn replayed_completion_adds_no_follow_up(store: &Ports) {
     let (after, next) = expected(&before, &TaskChange::toggle(), 100);
     let done = complete_keyed(store, &before, "k", 100).await;
     let written = Written {
-        outcome: Some(after.clone()),
+        outcome: vec![after.clone()],
         seq: seq(3),
         next: next.clone(),
     };
     assert_eq!(done, IdempotentOutcome::Done(written));
-    let next = next.expect("a follow-up");
-    change(store, &next, TaskChange::complete(false), 8).await;
-    remove(store, &next, 9).await;
+    change(store, &next[0], TaskChange::complete(false), 8).await;
+    remove(store, &next[0], 9).await;
     let replayed = IdempotentOutcome::Replayed {
-        task: Some(after),
+        tasks: vec![after],
         seq: Some(seq(3)),
-        next: Some(next),
+        next,
     };
     assert_eq!(complete_keyed(store, &before, "k", 101).await, replayed);
     let (request, now) = (keyed("k"), at(10));
@@ -392,7 +404,7 @@ pub async fn replayed_completion_adds_no_follow_up(store: &Ports) {
     assert_eq!(list_tasks(store, &before.owner).await.len(), 1);
     // Under another key it is a toggle of a task that does not repeat any more.
     let other = complete_keyed(store, &before, "other", 102).await;
-    assert!(matches!(other, IdempotentOutcome::Done(written) if written.next.is_none()));
+    assert!(matches!(other, IdempotentOutcome::Done(written) if written.next.is_empty()));
 }
 
 /// Checks that of concurrent requests with one key one completes the task.
@@ -407,7 +419,7 @@ pub async fn concurrent_duplicates_add_one_follow_up(store: &Ports) {
             IdempotentOutcome::KeyInFlight => continue,
             other => panic!("{other:?}"),
         };
-        ids.push(next.expect("a follow-up").id);
+        ids.push(one(next).id);
     }
     ids.dedup();
     assert_eq!(ids.len(), 1);
@@ -419,7 +431,7 @@ pub async fn undone_completion_takes_its_follow_up_back(store: &Ports) {
     let before = add_task(store, repeating(1, "FREQ=DAILY;COUNT=9")).await;
     let alice = &before.owner;
     let written = completed(store, &before, &TaskChange::complete(true), 100).await;
-    let next = written.next.expect("a follow-up");
+    let next = one(written.next);
     assert_eq!(written.seq, seq(3));
     let after = FieldValues::of(&written.outcome);
     for (undone_number, redone_number) in [(3, 5), (6, 8), (11, 12), (14, 17)] {
@@ -429,7 +441,7 @@ pub async fn undone_completion_takes_its_follow_up_back(store: &Ports) {
             find_task(store, &before).await.as_ref(),
             Some(&back.outcome)
         );
-        assert_eq!(back.next, None);
+        assert_eq!(back.next, []);
         assert_eq!(find_task(store, &next).await, None);
         assert_eq!(trash(store, alice).await, [next.id]);
         assert_eq!(feed(store, alice).await.last, back.seq);
@@ -449,7 +461,7 @@ pub async fn undo_leaves_a_changed_follow_up(store: &Ports) {
     let before = add_task(store, repeating(1, "FREQ=DAILY")).await;
     let alice = &before.owner;
     let written = completed(store, &before, &TaskChange::complete(true), 100).await;
-    let next = written.next.expect("a follow-up");
+    let next = one(written.next);
     let changed = change(store, &next, TaskChange::complete(false), 8).await;
     let back = undone(store, alice, written.seq).await;
     assert_eq!(FieldValues::of(&back.outcome), FieldValues::of(&before));

@@ -135,12 +135,12 @@ pub async fn replayed_undo_changes_nothing(store: &Ports) {
     };
     assert_eq!(done.seq, seq(3));
     let replayed = IdempotentOutcome::Replayed {
-        task: done.outcome.clone(),
+        tasks: done.outcome.clone(),
         seq: Some(done.seq),
-        next: None,
+        next: Vec::new(),
     };
     assert_eq!(write("undo", undo.clone()).await, replayed);
-    let conflict = IdempotentOutcome::UndoConflict(Box::new(done.outcome.expect("a task")));
+    let conflict = IdempotentOutcome::UndoConflict(Box::new(done.outcome[0].clone()));
     assert_eq!(write("conflict", undo).await, conflict);
 
     remove(store, &new, 4).await;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use taskhold_domain::task::change_log::{
-    ChangeKind, ChangeSeq, ChangeStamp, FieldValues, Inverse, LoggedChange,
+    ChangeKind, ChangeSeq, ChangeStamp, FieldValues, LoggedChange, PlannedChange, UndoRefusal,
+    UndoState, write_of,
 };
 use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
@@ -74,87 +75,63 @@ impl Rows {
         Undo { seq, may_restore }: Undo,
         stamp: &ChangeStamp,
     ) -> UndoOutcome {
-        let Some((undone, second)) = self.write_of(owner, seq) else {
+        let theirs = self.changes.iter().filter(|((of, _), _)| of == owner);
+        let theirs: Vec<_> = theirs.map(|(_, change)| change.clone()).collect();
+        let write = write_of(&theirs, seq);
+        let (tasks, trash) = (&self.tasks, &self.trash);
+        let of_owner = |task: &&Task| task.owner == *owner;
+        let ids = || write.iter().map(|change| change.task);
+        let trashed = ids().filter_map(|id| Some(&trash.get(&id)?.task));
+        let state = UndoState {
+            tasks: ids()
+                .filter_map(|id| tasks.get(&id))
+                .filter(of_owner)
+                .cloned()
+                .collect(),
+            trash: trashed.filter(of_owner).cloned().collect(),
+            later: theirs.clone(),
+            may_restore,
+        };
+        let planned = match state.plan(write, stamp.at) {
+            Ok(planned) => planned,
+            Err(UndoRefusal::Conflict(task)) => return UndoOutcome::Conflict(task),
+            Err(UndoRefusal::QuotaExceeded) => return UndoOutcome::QuotaExceeded,
+            Err(UndoRefusal::NotFound) => return UndoOutcome::NotFound,
+        };
+        let Some(first) = planned.first().map(|first| first.task.clone()) else {
             return UndoOutcome::NotFound;
         };
-        let current = self.owned(owner, undone.task, &Precondition::None).cloned();
-        let written = match (undone.inverse(), current) {
-            (Some(Inverse::Restore), Some(task)) => return UndoOutcome::Conflict(Box::new(task)),
-            (Some(Inverse::Restore), None) if !may_restore => return UndoOutcome::QuotaExceeded,
-            (Some(Inverse::Restore), None) => self.restore(owner, undone.task, stamp),
-            (Some(Inverse::Delete), Some(task)) => self
-                .remove(owner, task.id, &Precondition::None, stamp)
-                .map(|seq| Written::new(task, seq)),
-            (Some(Inverse::Set(change)), Some(task)) => {
-                let overtaken = self
-                    .changes_of(owner, task.id)
-                    .any(|later| later.seq > undone.seq && later.before.overlaps(&undone.before));
-                if overtaken || !task.allows(&change) {
-                    return UndoOutcome::Conflict(Box::new(task));
-                }
-                let second = second.filter(|second| {
-                    let latest = self.changes_of(owner, second.task).last();
-                    latest.is_some_and(|latest| latest.seq == second.seq)
-                });
-                let written = self.change(owner, task.id, &change, &Precondition::None, stamp);
-                match (written, second) {
-                    (Some(written), Some(second)) => {
-                        self.take_second_back(owner, written, &second, stamp)
-                    }
-                    (written, _) => written,
-                }
-            }
-            (None, _) | (_, None) => None,
-        };
-        written.map_or(UndoOutcome::NotFound, |written| {
-            UndoOutcome::Done(Box::new(written))
-        })
+        let seq = self.write(owner, planned, stamp);
+        UndoOutcome::Done(Box::new(Written::new(first, seq)))
     }
 
-    /// Returns the first change of the write of this number, and the second, if there is one.
-    fn write_of(
-        &self,
-        owner: &UserId,
-        seq: ChangeSeq,
-    ) -> Option<(LoggedChange, Option<LoggedChange>)> {
-        let change = self.changes.get(&(owner.clone(), seq))?.clone();
-        let mut others = self.changes.range((owner.clone(), ChangeSeq::ZERO)..);
-        let first = others.find_map(|((of, number), first)| {
-            let is_before = of == owner && number.next() == seq;
-            (is_before && first.next == Some(change.task)).then(|| first.clone())
-        });
-        if let Some(first) = first {
-            return Some((first, Some(change)));
-        }
-        let second = self.changes.get(&(owner.clone(), seq.next())).cloned();
-        let second = second.filter(|second| change.next == Some(second.task));
-        Some((change, second))
-    }
-
-    /// Returns the changes of a task, in their order.
-    fn changes_of(&self, owner: &UserId, id: TaskId) -> impl Iterator<Item = &LoggedChange> {
-        let changes = self.changes.iter();
-        changes
-            .filter(move |((of, _), change)| of == owner && change.task == id)
-            .map(|(_, change)| change)
-    }
-
-    /// Takes the second change of a write back, after the first.
-    fn take_second_back(
+    /// Stores planned changes as one write. Returns the number of the last one.
+    pub(super) fn write(
         &mut self,
         owner: &UserId,
-        written: Written<Task>,
-        second: &LoggedChange,
+        planned: Vec<PlannedChange>,
         stamp: &ChangeStamp,
-    ) -> Option<Written<Task>> {
-        let first = self.changes.get_mut(&(owner.clone(), written.seq))?;
-        first.next = Some(second.task);
-        let seq = match second.inverse()? {
-            Inverse::Delete => self.remove(owner, second.task, &Precondition::None, stamp)?,
-            Inverse::Restore => self.restore(owner, second.task, stamp)?.seq,
-            Inverse::Set(_) => return None,
-        };
-        Some(Written { seq, ..written })
+    ) -> ChangeSeq {
+        let mut last = ChangeSeq::ZERO;
+        for PlannedChange {
+            kind, task, before, ..
+        } in planned
+        {
+            let id = task.id;
+            if kind == ChangeKind::Deleted {
+                self.tasks.remove(&id);
+                let deleted_at = stamp.at;
+                self.trash.insert(id, TrashedTask { task, deleted_at });
+            } else {
+                self.trash.remove(&id);
+                self.tasks.insert(id, task);
+            }
+            if let Some(previous) = self.changes.get_mut(&(owner.clone(), last)) {
+                previous.next = Some(id);
+            }
+            last = self.append(owner, id, kind, before, stamp);
+        }
+        last
     }
 
     fn purge_trash(&mut self, ids: &[TaskId], stamp: &ChangeStamp) -> Option<ChangeSeq> {

@@ -18,11 +18,11 @@ use taskhold_repository::idempotency::{
 };
 use taskhold_repository::search::SearchRepository;
 use taskhold_repository::tasks::{
-    DueFilter, Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage, TaskQuery,
-    TaskRepository, TaskStats, TaskWrite,
+    BulkWrite, DueFilter, Key, Position, Precondition, SortKey, Start, TaskCounts, TaskPage,
+    TaskQuery, TaskRepository, TaskStats, TaskWrite,
 };
 use taskhold_repository::trash::TrashedTask;
-use taskhold_repository::written::Written;
+use taskhold_repository::written::{BulkOutcome, Written};
 
 use super::{MemoryStore, Rows, purge};
 
@@ -30,7 +30,7 @@ use super::{MemoryStore, Rows, purge};
 #[derive(Debug)]
 pub(super) struct StoredOutcome {
     fingerprint: Fingerprint,
-    written: Written<Option<Task>>,
+    written: Written<Vec<Task>>,
     at: Timestamp,
 }
 
@@ -79,26 +79,18 @@ impl Rows {
         follow_up: Option<&FollowUp>,
         stamp: &ChangeStamp,
     ) -> Option<Written<Task>> {
-        let task = self.owned(owner, id, precondition)?;
-        let repeated = follow_up.and_then(|next| task.repeated(change, next, stamp.at));
-        let Some((change, mut next)) = repeated else {
-            return self.change(owner, id, change, precondition, stamp);
-        };
-        let mut written = self.change(owner, id, &change, precondition, stamp)?;
-        if let Some(next) = &mut next {
-            let tasks = self.in_order(owner);
-            let followed = tasks.iter().position(|(_, other)| *other == id)?;
-            let after = tasks.get(followed + 1).map(|(position, _)| position);
-            next.position = task::Position::of_follow_up(&written.outcome.position, after);
-            self.tasks.insert(next.id, Task::clone(next));
-            let completion = self.changes.get_mut(&(owner.clone(), written.seq));
-            if let Some(completion) = completion {
-                completion.next = Some(next.id);
+        let task = self.owned(owner, id, precondition)?.clone();
+        let follow_up = follow_up.filter(|_| task.is_repeated_by(change));
+        match follow_up {
+            Some(_) if change.details.breaks_repeat(&task.details) => None,
+            Some(follow_up) => {
+                let completed = vec![(task, follow_up)];
+                let written = self.complete(owner, completed, change, stamp);
+                let mut tasks = written.outcome.iter().cloned();
+                tasks.next().map(|task| written.map(|_| task))
             }
-            let before = FieldValues::default();
-            written.seq = self.append(owner, next.id, ChangeKind::Created, before, stamp);
+            None => self.change(owner, id, change, precondition, stamp),
         }
-        Some(Written { next, ..written })
     }
 
     fn move_to(
@@ -159,7 +151,7 @@ impl Rows {
         }
     }
 
-    fn in_order(&self, owner: &UserId) -> Vec<(task::Position, TaskId)> {
+    pub(super) fn in_order(&self, owner: &UserId) -> Vec<(task::Position, TaskId)> {
         let theirs = self.tasks.values().filter(|task| task.owner == *owner);
         let mut theirs: Vec<_> = theirs
             .map(|task| (task.position.clone(), task.id))
@@ -194,7 +186,7 @@ impl Rows {
             None
         } else if stored.fingerprint == request.fingerprint {
             Some(IdempotentOutcome::Replayed {
-                task: stored.written.outcome.clone(),
+                tasks: stored.written.outcome.clone(),
                 seq: Some(stored.written.seq),
                 next: stored.written.next.clone(),
             })
@@ -360,6 +352,15 @@ impl TaskRepository for MemoryStore {
         Ok(self.rows().remove(owner, id, precondition, stamp))
     }
 
+    async fn write_bulk(
+        &self,
+        owner: &UserId,
+        write: &BulkWrite,
+        stamp: &ChangeStamp,
+    ) -> Result<BulkOutcome, StoreError> {
+        Ok(self.rows().write_bulk(owner, write, stamp))
+    }
+
     async fn write_idempotent(
         &self,
         owner: &UserId,
@@ -371,11 +372,11 @@ impl TaskRepository for MemoryStore {
         if let Some(before) = rows.recall(owner, request, stamp.at) {
             return Ok(before);
         }
-        let with_task = |written: Written<Task>| written.map(Some);
+        let with_task = |written: Written<Task>| written.map(|task| vec![task]);
         let written = match write {
             TaskWrite::Add(task) => {
                 let seq = rows.add(task, &stamp.by)?;
-                Some(Written::new(Some(task.clone()), seq))
+                Some(Written::new(vec![task.clone()], seq))
             }
             TaskWrite::Change {
                 id,
@@ -394,13 +395,17 @@ impl TaskRepository for MemoryStore {
                 .map(with_task),
             TaskWrite::Remove { id, precondition } => rows
                 .remove(owner, *id, precondition, stamp)
-                .map(|seq| Written::new(None, seq)),
+                .map(|seq| Written::new(Vec::new(), seq)),
             TaskWrite::Restore { id } => rows.restore(owner, *id, stamp).map(with_task),
             TaskWrite::Undo(undo) => match rows.undo(owner, *undo, stamp) {
                 UndoOutcome::Done(written) => Some(with_task(*written)),
                 UndoOutcome::QuotaExceeded => return Ok(IdempotentOutcome::QuotaExceeded),
                 UndoOutcome::Conflict(task) => return Ok(IdempotentOutcome::UndoConflict(task)),
                 UndoOutcome::NotFound => None,
+            },
+            TaskWrite::Bulk(write) => match rows.write_bulk(owner, write, stamp) {
+                BulkOutcome::Done(written) => Some(written),
+                BulkOutcome::NoneChanged(id) => return Ok(IdempotentOutcome::NoneChanged(id)),
             },
         };
         let Some(written) = written else {

@@ -1,17 +1,16 @@
-//! Completes tasks that repeat, with their follow-ups.
+//! Completes a task that repeats, with its follow-up.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{ConnectionTrait, DbErr};
 use taskhold_domain::task::change_log::ChangeStamp;
 use taskhold_domain::task::{FollowUp, Task, TaskChange, TaskId};
 use taskhold_domain::user::UserId;
 use taskhold_repository::tasks::Precondition;
 use taskhold_repository::written::Written;
 
-use super::logged::{LoggedRow, add_one, addition, update};
-use super::place;
-use super::statement::owned;
+use super::bulk;
+use super::logged::{LoggedRow, update};
+use super::planned::{Table, lock};
 use crate::db::connection::Connection;
-use crate::entities::task::TaskRow;
 
 /// A change that completes a task, with the follow-up to which the completion may lead.
 pub(super) struct CompletionWithFollowUp {
@@ -37,29 +36,27 @@ impl CompletionWithFollowUp {
             follow_up,
             stamp,
         } = self;
-        let backend = connection.get_database_backend();
-        // Locked, so that the follow-up is that of the task which is completed. SQLite ignores this.
-        let select = TaskRow::select().filter(owned(owner, *id)).lock_exclusive();
-        let Some(current) = TaskRow::read_one(connection, select.build(backend)).await? else {
+        // Locked, so that the follow-up is that of the task which is completed.
+        let locked = lock(connection, Table::Tasks, owner, &[*id]).await?;
+        let Some(current) = locked.into_iter().next() else {
             return Ok(None);
         };
-        let current = current.into_task(owner.clone())?;
-        let repeated = current.repeated(change, follow_up, stamp.at);
-        // A change that leads to no follow-up is made by itself, under the conditions of its statement.
-        let (change, mut next) = repeated.unwrap_or_else(|| (change.clone(), None));
-        let next_id = next.as_ref().map(|next| next.id);
-        let update = update(backend, owner, *id, &change, precondition, next_id, stamp);
-        let Some(row) = LoggedRow::read_one(connection, update).await? else {
-            return Ok(None);
-        };
-        let mut written = row.into_written(owner)?;
-        if let Some(next) = next.as_deref_mut() {
-            if let Some(position) = place::after(connection, owner, *id).await? {
-                next.position = position;
-            }
-            let addition = addition(backend, &[(next, stamp.by.as_str())]);
-            written.seq = add_one(connection, addition).await?;
+        if current.repeated(change, follow_up, stamp.at).is_none() {
+            // A change that leads to no follow-up is made by itself, under the conditions of its statement.
+            let backend = connection.get_database_backend();
+            let update = update(backend, owner, *id, change, precondition, stamp);
+            let row = LoggedRow::read_one(connection, update).await?;
+            return Ok(row.map(|row| row.into_written(owner)).transpose()?);
         }
-        Ok(Some(Written { next, ..written }))
+        if !precondition.allows(current.revision()) {
+            return Ok(None);
+        }
+        let tasks = vec![(current, follow_up)];
+        let Written { outcome, seq, next } =
+            bulk::complete(connection, owner, tasks, change, stamp).await?;
+        let mut completed = outcome.into_iter();
+        Ok(completed
+            .next()
+            .map(|outcome| Written { outcome, seq, next }))
     }
 }

@@ -8,8 +8,9 @@ use taskhold_domain::user::UserId;
 use taskhold_repository::change_log::UndoOutcome;
 use taskhold_repository::idempotency::{IdempotentOutcome, KeyedRequest};
 use taskhold_repository::tasks::TaskWrite;
-use taskhold_repository::written::Written;
+use taskhold_repository::written::{BulkOutcome, Written};
 
+use super::bulk;
 use super::complete::CompletionWithFollowUp;
 use super::logged::{LoggedRow, add_one, addition, read_seq, removal, restoration, update};
 use super::place::move_to;
@@ -42,7 +43,7 @@ pub(super) async fn write(
         Ok(false) => return earlier_outcome(connection, attempt, owner, request, now).await,
         // The user does not exist, and so has no task to change.
         Err(error) if is_foreign_key_violation(&error) => {
-            return Ok(TransactionOutcome::Rollback(IdempotentOutcome::Missed));
+            return Ok(TransactionOutcome::Rollback(missed(write)));
         }
         // The transaction that holds the key is not an earlier attempt of this call.
         Err(error) if is_lock_timeout(&error) && attempt.is_first => {
@@ -58,11 +59,18 @@ pub(super) async fn write(
         Ok(written) => written,
         Err(missed) => return Ok(TransactionOutcome::Rollback(missed)),
     };
-    let outcome = written.outcome.as_ref();
-    let outcome = outcome.map(|task| task::to_json(task, written.next.as_deref()));
-    let outcome = outcome.transpose()?;
+    let outcome = task::to_json(&written.outcome, &written.next)?;
     idempotency_key::record_outcome(connection, owner, request, outcome, written.seq.get()).await?;
     Ok(TransactionOutcome::Commit(IdempotentOutcome::Done(written)))
+}
+
+/// Returns the outcome of a write of a user who has no tasks.
+fn missed(write: &TaskWrite) -> IdempotentOutcome {
+    let first = match write {
+        TaskWrite::Bulk(write) => write.ids().into_iter().next(),
+        _ => None,
+    };
+    first.map_or(IdempotentOutcome::Missed, IdempotentOutcome::NoneChanged)
 }
 
 /// Makes the write, or returns why it applies to no task.
@@ -71,26 +79,32 @@ async fn apply(
     owner: &UserId,
     write: &TaskWrite,
     stamp: &ChangeStamp,
-) -> Result<Result<Written<Option<Task>>, IdempotentOutcome>, DbErr> {
+) -> Result<Result<Written<Vec<Task>>, IdempotentOutcome>, DbErr> {
     let backend = connection.get_database_backend();
     let changed = match write {
         TaskWrite::Add(task) => {
             let insert = addition(backend, &[(task, stamp.by.as_str())]);
             let seq = add_one(connection, insert).await?;
-            return Ok(Ok(Written::new(Some(task.clone()), seq)));
+            return Ok(Ok(Written::new(vec![task.clone()], seq)));
         }
         TaskWrite::Remove { id, precondition } => {
             let removal = removal(backend, owner, *id, precondition, stamp);
             let removed = read_seq(connection, removal).await?;
-            let removed = removed.map(|seq| Written::new(None, seq));
+            let removed = removed.map(|seq| Written::new(Vec::new(), seq));
             return Ok(removed.ok_or(IdempotentOutcome::Missed));
         }
         TaskWrite::Undo(undo) => {
             return Ok(match undo::undo(connection, owner, *undo, stamp).await? {
-                UndoOutcome::Done(written) => Ok(written.map(Some)),
+                UndoOutcome::Done(written) => Ok(written.map(one)),
                 UndoOutcome::Conflict(task) => Err(IdempotentOutcome::UndoConflict(task)),
                 UndoOutcome::QuotaExceeded => Err(IdempotentOutcome::QuotaExceeded),
                 UndoOutcome::NotFound => Err(IdempotentOutcome::Missed),
+            });
+        }
+        TaskWrite::Bulk(write) => {
+            return Ok(match bulk::write(connection, owner, write, stamp).await? {
+                BulkOutcome::Done(written) => Ok(written),
+                BulkOutcome::NoneChanged(id) => Err(IdempotentOutcome::NoneChanged(id)),
             });
         }
         TaskWrite::Change {
@@ -99,7 +113,7 @@ async fn apply(
             precondition,
             follow_up,
         } => {
-            let update = update(backend, owner, *id, change, precondition, None, stamp);
+            let update = update(backend, owner, *id, change, precondition, stamp);
             let row = LoggedRow::read_one(connection, update).await?;
             let changed = match (row, follow_up) {
                 (Some(row), _) => Some(row.into_written(owner)?),
@@ -116,7 +130,7 @@ async fn apply(
                 }
                 (None, None) => None,
             };
-            let changed = changed.map(|written| written.map(Some));
+            let changed = changed.map(|written| written.map(one));
             return Ok(changed.ok_or(IdempotentOutcome::Missed));
         }
         TaskWrite::Move {
@@ -132,7 +146,11 @@ async fn apply(
     let Some(row) = changed else {
         return Ok(Err(IdempotentOutcome::Missed));
     };
-    Ok(Ok(row.into_written(owner)?.map(Some)))
+    Ok(Ok(row.into_written(owner)?.map(one)))
+}
+
+fn one(task: Task) -> Vec<Task> {
+    vec![task]
 }
 
 /// Returns the outcome of the request that holds the key.
@@ -146,7 +164,7 @@ async fn earlier_outcome(
     let outcome = match recall(connection, owner, request, now).await? {
         // An earlier attempt of this call did it, and its answer was lost.
         Some(IdempotentOutcome::Replayed {
-            task: outcome,
+            tasks: outcome,
             seq: Some(seq),
             next,
         }) if attempt.may_have_applied => IdempotentOutcome::Done(Written { outcome, seq, next }),
@@ -170,11 +188,11 @@ pub(super) async fn recall(
             Some(Recalled::Other) => Some(IdempotentOutcome::KeyReused),
             Some(Recalled::Same(json, seq)) => {
                 let tasks = json.map(|json| task::from_json(&json, owner));
-                let (task, next) = tasks.transpose()?.unzip();
+                let (tasks, next) = tasks.transpose()?.unwrap_or_default();
                 Some(IdempotentOutcome::Replayed {
-                    task,
+                    tasks,
                     seq: seq.map(parse_seq).transpose()?,
-                    next: next.flatten().map(Box::new),
+                    next,
                 })
             }
         },

@@ -8,6 +8,7 @@
 //! SQLite has no writes in common table expressions, but one writer. So a write consists of several statements,
 //! which are sent in one round trip and find the same task.
 
+mod bulk;
 mod rebalance;
 mod sql;
 mod trash;
@@ -21,6 +22,7 @@ use taskhold_repository::error::StoreError;
 use taskhold_repository::tasks::Precondition;
 use taskhold_repository::written::Written;
 
+pub(super) use self::bulk::{append, change_all, insert_all, restore_all, trash_all};
 pub(crate) use self::rebalance::rebalance;
 pub(super) use self::sql::read_columns;
 use self::sql::{Change, LOG, Sql, all_columns, completed_at, old_completed_at, strictly_after};
@@ -127,15 +129,13 @@ pub(crate) fn addition(backend: DbBackend, tasks: &[(&Task, &str)]) -> Statement
     ))
 }
 
-/// Returns the statement that changes a task and returns its [new row](LoggedRow). `next` is the task of
-/// the second change of the write.
+/// Returns the statement that changes a task and returns its [new row](LoggedRow).
 pub(crate) fn update(
     backend: DbBackend,
     owner: &UserId,
     id: TaskId,
     change: &TaskChange,
     precondition: &Precondition,
-    next: Option<TaskId>,
     stamp: &ChangeStamp,
 ) -> Statement {
     let mut sql = Sql::new(backend);
@@ -149,7 +149,7 @@ pub(crate) fn update(
             assignments,
             before,
             kind,
-        } = sql.change(change, "tasks", &now, next);
+        } = sql.change(change, "tasks", &now);
         let feed = sql.feed("SELECT user_id, 1", &format!("FROM tasks WHERE {allowed}"));
         return sql.statement(format!(
             "{feed}; INSERT INTO {LOG} SELECT tasks.user_id, feeds.seq, tasks.id, {kind}, {before}, {log_stamp} \
@@ -163,7 +163,7 @@ pub(crate) fn update(
         assignments,
         before,
         kind,
-    } = sql.change(change, "numbered", &now, next);
+    } = sql.change(change, "numbered", &now);
     let numbered = sql.numbered();
     sql.statement(format!(
         "WITH target AS (SELECT id, user_id, 0 AS place, title, description, is_completed, completed_at, details, \

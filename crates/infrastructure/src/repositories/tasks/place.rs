@@ -1,11 +1,14 @@
 //! The places of tasks among those of their owner.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 use taskhold_domain::task::change_log::ChangeStamp;
 use taskhold_domain::task::{Destination, NoRoom, Position, TaskChange, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::tasks::Precondition;
+use uuid::Uuid;
 
 use super::logged::{LoggedRow, rebalance, update};
 use crate::db::connection::Connection;
@@ -32,7 +35,6 @@ pub(super) async fn move_to(
         id,
         &change,
         precondition,
-        None,
         stamp,
     );
     LoggedRow::read_one(connection, update).await
@@ -82,17 +84,27 @@ async fn place(
     Ok(Some(position))
 }
 
-/// Returns the position of the follow-up of a task, directly after it; `None` if the owner does not have the task.
-/// Locks nothing and writes nothing.
+/// Returns the positions of the follow-ups of tasks of the owner, each directly after its task. Locks nothing and writes
+/// nothing.
 pub(super) async fn after(
     connection: &Connection,
     owner: &UserId,
-    id: TaskId,
-) -> Result<Option<Position>, DbErr> {
-    let found = Neighbours::find(connection, owner, id, Destination::After(id)).await?;
-    Ok(found.and_then(|Neighbours { named, next }| {
-        Some(Position::of_follow_up(&named?, next.as_ref()))
-    }))
+    ids: &[TaskId],
+) -> Result<BTreeMap<TaskId, Position>, DbErr> {
+    let found = match ids {
+        [] => Vec::new(),
+        // Finding one neighbour is faster than sorting the tasks.
+        [id] => {
+            let found = Neighbours::find(connection, owner, *id, Destination::After(*id)).await?;
+            found.map(|found| (*id, found)).into_iter().collect()
+        }
+        ids => Neighbours::find_all(connection, owner, ids).await?,
+    };
+    let positions = found.into_iter().filter_map(|(id, found)| {
+        let position = Position::of_follow_up(&found.named?, found.next.as_ref());
+        Some((id, position))
+    });
+    Ok(positions.collect())
 }
 
 /// The positions around a place.
@@ -119,6 +131,38 @@ impl Neighbours {
             named: read(&row, 0)?,
             next: read(&row, 1)?,
         }))
+    }
+
+    /// Reads the positions of several tasks and of those after them.
+    async fn find_all(
+        connection: &Connection,
+        owner: &UserId,
+        ids: &[TaskId],
+    ) -> Result<Vec<(TaskId, Self)>, DbErr> {
+        let key = position("tasks");
+        let places: Vec<_> = (2..)
+            .take(ids.len())
+            .map(|place| format!("${place}"))
+            .collect();
+        let sql = format!(
+            "SELECT named, next, id FROM (SELECT {key} AS named, lead({key}) OVER (ORDER BY {key}, tasks.id) AS next, \
+                tasks.id FROM tasks WHERE tasks.user_id = $1) AS places WHERE id IN ({})",
+            places.join(", ")
+        );
+        let ids = ids.iter().map(|id| id.as_uuid().into());
+        let values = [owner.as_str().into()].into_iter().chain(ids);
+        let backend = connection.get_database_backend();
+        let select = Statement::from_sql_and_values(backend, sql, values);
+        let rows = connection.query_all_raw(select).await?;
+        let places = rows.iter().map(|row| {
+            let neighbours = Self {
+                named: read(row, 0)?,
+                next: read(row, 1)?,
+            };
+            let id: Uuid = row.try_get_by_index(2)?;
+            Ok((TaskId::from_uuid(id), neighbours))
+        });
+        places.collect()
     }
 
     /// Returns the statement that reads the position of the task that the destination names, and that of the task on

@@ -134,15 +134,8 @@ impl Sql {
     }
 
     /// Returns the assignments of a change, and the JSON of the old values of the fields that it changes in the
-    /// row `old`, and its kind. The change is made at `now`, a placeholder. `next` is the task of the second change of
-    /// the write.
-    pub(super) fn change(
-        &mut self,
-        change: &TaskChange,
-        old: &str,
-        now: &str,
-        next: Option<TaskId>,
-    ) -> Change {
+    /// row `old`, and its kind. The change is made at `now`, a placeholder.
+    pub(super) fn change(&mut self, change: &TaskChange, old: &str, now: &str) -> Change {
         let is_completion = change.is_completion();
         let TaskChange {
             title,
@@ -224,10 +217,6 @@ impl Sql {
         if !details.is_empty() {
             assignments.push(format!(", details = {}", self.merged_details(&details)));
             before.extend(details.iter().map(|member| self.old_detail(member, old)));
-        }
-        if let Some(next) = next {
-            let next = self.bind(next.to_string());
-            before.push(format!("'next', CAST({next} AS text)"));
         }
         Change {
             assignments: assignments.concat(),

@@ -83,15 +83,7 @@ pub(crate) fn restoration(
     let log_stamp = sql.stamp(stamp);
     let kind = ChangeKind::Restored.as_str();
     let columns = all_columns();
-    let restored = |columns: &[String]| {
-        let values = columns.iter().map(|column| match column.as_str() {
-            "version" | "search_version" => format!("{column} + 1"),
-            "updated_at" => strictly_after("updated_at", &now),
-            _ => column.clone(),
-        });
-        values.collect::<Vec<_>>().join(", ")
-    };
-    let (restored, columns) = (restored(&columns), columns.join(", "));
+    let (restored, columns) = (restored_columns(&columns, &now), columns.join(", "));
     let returned = read_columns("tasks");
     if backend == DbBackend::Sqlite {
         let feed = sql.feed("SELECT user_id, 1", &format!("FROM trash WHERE {in_trash}"));
@@ -113,6 +105,16 @@ pub(crate) fn restoration(
          SELECT {}, numbered.seq FROM restored, numbered",
         read_columns("restored"),
     ))
+}
+
+/// Returns the values of these columns for a task that is restored at `now`, a placeholder.
+pub(super) fn restored_columns(columns: &[String], now: &str) -> String {
+    let values = columns.iter().map(|column| match column.as_str() {
+        "version" | "search_version" => format!("{column} + 1"),
+        "updated_at" => strictly_after("updated_at", now),
+        _ => column.clone(),
+    });
+    values.collect::<Vec<_>>().join(", ")
 }
 
 /// The tasks of the trash that are deleted for good.
