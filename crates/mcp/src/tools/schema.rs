@@ -13,6 +13,10 @@ use super::Tool;
 /// The arguments that are members of a quick text, beside `text`.
 pub(super) const WITH_TEXT: [&str; 2] = ["timezone", "except"];
 
+/// The arguments that null clears, and nothing else does. No other one has null in its schema: many models know only
+/// schemas with one type.
+const CLEARED_BY_NULL: [&str; 2] = ["due", "repeat"];
+
 /// What a model is told of arguments whose names do not say enough.
 const HINTS: [(&str, &str); 6] = [
     (
@@ -40,6 +44,7 @@ pub(super) fn input(tool: Tool) -> Value {
         }
         Tool::UpdateTask => {
             add(&mut properties, task_member_schemas());
+            allow_null(&mut properties);
             add(&mut properties, timezone());
         }
         Tool::CompleteTasks => add(&mut properties, timezone()),
@@ -149,10 +154,27 @@ fn add(
     }
 }
 
-/// Returns a schema without what a model can do without.
+/// Adds null to the types of arguments that it clears.
+fn allow_null(properties: &mut Map<String, Value>) {
+    for name in CLEARED_BY_NULL {
+        if let Some(schema) = properties.get_mut(name).and_then(Value::as_object_mut) {
+            let kind = schema.remove("type");
+            schema.insert("type".to_owned(), json!([kind, "null"]));
+        }
+    }
+}
+
+/// Returns a schema without what a model can do without, null included.
 fn brief(schema: &Value) -> Value {
     let mut brief = Map::new();
-    for name in ["type", "minimum", "maximum", "maxLength"] {
+    let kind = schema.get("type").map(|kind| match kind {
+        Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null").unwrap_or(kind),
+        kind => kind,
+    });
+    if let Some(kind) = kind {
+        brief.insert("type".to_owned(), kind.clone());
+    }
+    for name in ["minimum", "maximum", "maxLength"] {
         if let Some(value) = schema.get(name) {
             brief.insert(name.to_owned(), value.clone());
         }
@@ -167,8 +189,8 @@ fn brief(schema: &Value) -> Value {
         let (name, value) = brief_names(names);
         brief.insert(name.to_owned(), value);
     }
-    if let Some(kind) = schema.get("items").and_then(|items| items.get("type")) {
-        brief.insert("items".to_owned(), json!({"type": kind}));
+    if let Some(items) = schema.get("items") {
+        brief.insert("items".to_owned(), self::brief(items));
     }
     brief.into()
 }

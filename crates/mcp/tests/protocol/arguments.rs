@@ -47,7 +47,11 @@ async fn unknown_missing_and_ill_typed_arguments_are_all_named() {
             json!({"titel": "x", "due": 1}),
             &["due", "titel"],
         ),
-        ("add_task", json!({"title": null}), &["title"]),
+        (
+            "add_task",
+            json!({"title": null, "due": null}),
+            &["due", "title"],
+        ),
         (
             "add_task",
             json!({"title": "x", "user_id": "bob"}),

@@ -70,10 +70,14 @@ async fn update_of_one_field_leaves_the_others() {
     let cleared = service
         .call(
             "update_task",
-            json!({"id": task["id"], "description": null}),
+            json!({"id": task["id"], "description": "", "due": null, "repeat": null}),
         )
         .await;
     assert_eq!(cleared["task"]["description"], "");
+    assert_eq!(
+        (&cleared["task"]["due"], &cleared["task"]["repeat"]),
+        (&Value::Null, &Value::Null)
+    );
 }
 
 #[actix_web::test]
