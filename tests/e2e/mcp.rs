@@ -129,13 +129,13 @@ async fn tell(agent: &Agent, anna: &Client) {
     let deleted = agent.call("delete_tasks", json!({"ids": ids})).await;
     assert_eq!(deleted["removed"], ids);
     assert!(anna.tasks().await.is_empty());
-    let changes = agent
+    let since = agent
         .call("changes_since", json!({"cursor": known["cursor"]}))
         .await;
-    let removed = changes["removed"].as_array().expect("ids");
+    let removed = since["removed"].as_array().expect("ids");
     assert!(
         removed.contains(&rent["id"]) && removed.contains(&milk["id"]),
-        "{changes}"
+        "{since}"
     );
     agent.call("undo", json!({"seq": deleted["seq"]})).await;
     assert_eq!(anna.tasks().await.len(), 2);

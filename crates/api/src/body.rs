@@ -141,7 +141,7 @@ impl ReadBody {
 ///
 /// # Errors
 /// A problem if the value is not an object.
-pub fn object<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+pub(crate) fn object<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     if value.is_object() {
         serde_json::from_value(value).map_err(Problem::internal)
     } else {

@@ -7,6 +7,9 @@ use taskhold_api::body::{Body, JSON};
 use taskhold_api::caller::Caller;
 use taskhold_api::problem::Problem;
 use taskhold_api::route::{Access, Endpoint};
+use utoipa::openapi::schema::{AdditionalProperties, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::message::{self, Message, Refusal};
 use crate::methods::{self, Context};
@@ -25,6 +28,19 @@ pub(crate) fn row(settings: Arc<McpSettings>) -> Endpoint {
     })
 }
 
+/// A message of JSON-RPC, whose members depend on its method.
+struct MessageBody;
+
+impl ToSchema for MessageBody {}
+
+impl PartialSchema for MessageBody {
+    fn schema() -> RefOr<Schema> {
+        let any = AdditionalProperties::FreeForm(true);
+        let object = ObjectBuilder::new().schema_type(Type::Object);
+        object.additional_properties(Some(any)).into()
+    }
+}
+
 /// Use tasks as an agent
 ///
 /// The Model Context Protocol over HTTP, revisions 2026-07-28 and 2025-11-25: one message of JSON-RPC 2.0 in each
@@ -39,7 +55,7 @@ pub(crate) fn row(settings: Arc<McpSettings>) -> Endpoint {
         ("Mcp-Name" = Option<String>, Header, description = "The `name` of the tool that the body calls; from 2026-07-28 on."),
     ),
     request_body(
-        content = Object,
+        content = inline(MessageBody),
         description = "A request or a notification.",
         content_type = "application/json",
         example = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}),
