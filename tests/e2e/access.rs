@@ -4,9 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_api::route::{Access, Endpoint};
-use taskhold_api::routes::endpoints;
 
-use crate::service::{Answer, Client, Database, Service, path};
+use crate::service::{Answer, Client, Database, Service, endpoints, path};
 
 const RANDOM_ID: &str = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// A crate, its allowed dependencies, and the further ones of its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
     ("domain", &[], &[]),
     ("repository", &["domain"], &[]),
     ("application", &["repository", "domain"], &["testkit"]),
@@ -21,6 +21,11 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
     (
         "api",
         &["application", "domain", "transfer"],
+        &["repository", "testkit"],
+    ),
+    (
+        "mcp",
+        &["api", "application", "domain"],
         &["repository", "testkit"],
     ),
     ("testkit", &["application", "repository", "domain"], &[]),
@@ -38,6 +43,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 11] = [
             "backup",
             "domain",
             "infrastructure",
+            "mcp",
             "security",
             "transfer",
         ],

@@ -1,9 +1,8 @@
 //! Requests of pages of other origins.
 
 use reqwest::Method;
-use taskhold_api::routes::endpoints;
 
-use crate::service::{Answer, Database, Service};
+use crate::service::{Answer, Database, Service, endpoints};
 
 const ORIGIN: &str = "https://app.example";
 

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
-use taskhold_api::routes::endpoints;
 
-use crate::service::{Database, Service};
+use crate::service::{Database, Service, endpoints};
 
 /// The DOM of a loaded page, and every address that the page requested.
 pub struct LoadedPage {
@@ -121,4 +120,13 @@ async fn content_security_policy_allows_scripts_only_on_the_docs_page() {
     let document = client.get("/openapi.json").await;
     assert_eq!(document.header("content-type"), "application/json");
     assert_eq!(document.body["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn committed_copy_equals_the_served_document() {
+    let service = Service::start(&Database::sqlite()).await;
+    let served = service.client_with(None).get("/openapi.json").await.body;
+    let copy = crate::requirements::read("docs/openapi.json");
+    let copy: serde_json::Value = serde_json::from_str(&copy).expect("JSON");
+    assert!(copy == served, "renew it with `make openapi`");
 }

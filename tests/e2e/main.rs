@@ -54,6 +54,7 @@ mod lists;
 mod load;
 mod locked_rows;
 mod lost_commit;
+mod mcp;
 mod media_types;
 mod messages;
 mod migration_locks;

@@ -3,9 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 use taskhold_api::route::{Access, Endpoint};
-use taskhold_api::routes::endpoints;
 
-use crate::service::{Answer, Client, Database, Service, TASKS};
+use crate::service::{Answer, Client, Database, Service, TASKS, endpoints};
 
 const RANDOM_ID: &str = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 

@@ -5,13 +5,12 @@ use std::net::IpAddr;
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_api::route::Access;
-use taskhold_api::routes::endpoints;
 use taskhold_security::http_client;
 use tempfile::TempDir;
 
 use crate::docs_page::load_page;
 use crate::proxies::running::{RunningProxy, adapt, block, reserved_port, wait_until_passed_on};
-use crate::service::{Answer, Client, Database, Service, TASKS, run};
+use crate::service::{Answer, Client, Database, Service, TASKS, endpoints, run};
 
 const PAGE: &str = include_str!("../../docs/operations/reverse-proxy.md");
 

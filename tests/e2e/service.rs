@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use taskhold_api::route::Endpoint;
+use taskhold_mcp::settings::McpSettings;
 use taskhold_testkit::postgres::PostgresServer;
 use tempfile::NamedTempFile;
 
@@ -22,6 +24,12 @@ pub const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The JWT secret of every service under test.
 pub const SECRET: &str = "8d2f6b1c07e94a53b6c1e0f7a92d4835";
+
+/// Returns the route table of the program.
+pub fn endpoints() -> Vec<Endpoint> {
+    let agents = taskhold_mcp::endpoints(&McpSettings::default());
+    [taskhold_api::routes::endpoints(), agents].concat()
+}
 
 /// Returns a command that runs the program in this folder, with these settings and no others from the
 /// environment.

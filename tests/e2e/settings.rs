@@ -56,6 +56,9 @@ fn invalid_setting_is_refused_by_name() {
         &[("TASKHOLD__CORS__ORIGINS", "https://app.example *")],
         "cors.origins",
     );
+    for url in ["todo.example/mcp", "https://todo.example"] {
+        assert_refused(&[("TASKHOLD__MCP__URL", url)], "mcp.url");
+    }
     assert_refused(
         &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "perhaps")],
         "database.auto_migrate",

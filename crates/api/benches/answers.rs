@@ -248,5 +248,6 @@ fn services(store: &MemoryStore) -> Services {
         left_out: taskhold_api::request_log::LeftOut::default(),
         traces: None,
         metrics: None,
+        further_endpoints: Vec::new(),
     }
 }

@@ -42,7 +42,8 @@ impl BasePath {
     }
 
     /// Returns the base path of the application that handles a request.
-    pub(crate) fn of(request: &HttpRequest) -> &str {
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> &str {
         let base = request.app_data::<web::Data<Self>>();
         base.map_or("", |base| base.as_str())
     }

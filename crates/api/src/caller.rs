@@ -71,15 +71,19 @@ impl<P> Caller<P> {
         &self.identity.user
     }
 
-    /// Returns whether the token also allows requests that need this scope.
-    #[must_use]
-    pub fn allows(&self, scope: Scope) -> bool {
-        self.identity.allows(scope)
-    }
-
     /// Returns what the token says, and ends the request as far as the user's limit is concerned.
     pub(crate) fn into_identity(self) -> Identity {
         self.identity
+    }
+}
+
+impl Caller<Read> {
+    /// Returns the user for whom writes act, and the author of their changes; `None` if the token may only read.
+    #[must_use]
+    pub fn writer(&self) -> Option<Actor> {
+        self.identity
+            .allows(Scope::Write)
+            .then(|| self.identity.actor())
     }
 }
 

@@ -20,7 +20,13 @@ pub(crate) fn mark_written(
     }
     if replayed {
         response.insert_header((IDEMPOTENT_REPLAYED.clone(), "true"));
-    } else if seq.is_some() {
+    }
+    count_appended(seq, replayed);
+}
+
+/// Counts a write in the metrics, unless it was made for an earlier request.
+pub fn count_appended(seq: Option<ChangeSeq>, replayed: bool) {
+    if seq.is_some() && !replayed {
         metrics::counter!("taskhold_changes_appended_total").increment(1);
     }
 }

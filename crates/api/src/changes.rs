@@ -9,10 +9,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use taskhold_application::actor::Actor;
 use taskhold_application::change_log::{ChangeLog, CursorError, FeedError, HistoryEntry};
-use taskhold_application::tasks::{ChangeSeq, TaskError, TaskService};
+use taskhold_application::tasks::{ChangeSeq, KeyedRequest, TaskError, TaskService, WriteResult};
 use taskhold_domain::task::change_log::FieldValues;
-use taskhold_domain::task::{DetailsChange, Tag};
+use taskhold_domain::task::{DetailsChange, Tag, Task};
+use taskhold_domain::user::UserId;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Array, ArrayBuilder, ObjectBuilder, SchemaFormat};
@@ -64,8 +66,8 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let mut given = parameters::read(request.query_string(), &["limit", "cursor"])?;
+    pub(crate) fn parse(query_string: &str) -> Result<Self, Problem> {
+        let mut given = parameters::read(query_string, &["limit", "cursor"])?;
         let limit = match given.remove("limit").map(|limit| limit.parse::<u32>()) {
             None => USUAL_LIMIT,
             Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
@@ -128,9 +130,10 @@ pub(crate) fn expired_cursor() -> Problem {
     )
 }
 
+/// What changed since a cursor.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Changes)]
-pub(crate) struct ChangesBody {
+pub struct ChangesBody {
     /// The tasks that changed, as they are now.
     #[schema(value_type = Vec<TaskBody>)]
     changed: Vec<Box<RawValue>>,
@@ -175,18 +178,37 @@ async fn changes(
     request: HttpRequest,
     log: web::Data<ChangeLog>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(&request)?;
-    let after = page.after(|text| cursor::decode(caller.id(), text))?;
-    let read = log.changes(caller.id(), after.as_ref(), page.limit).await?;
+    let changes = read_changes(caller.id(), request.query_string(), &log).await?;
+    Ok(HttpResponse::Ok().json(changes))
+}
+
+/// Returns what changed since the cursor in a query.
+///
+/// # Errors
+/// The problem of the query, or of the change log.
+pub async fn read_changes(
+    owner: &UserId,
+    query_string: &str,
+    log: &ChangeLog,
+) -> Result<ChangesBody, Problem> {
+    let page = Page::parse(query_string)?;
+    let after = page.after(|text| cursor::decode(owner, text))?;
+    let read = log.changes(owner, after.as_ref(), page.limit).await?;
     let changed = read.changed.iter().map(task_json);
-    Ok(HttpResponse::Ok().json(ChangesBody {
+    Ok(ChangesBody {
         changed: changed
             .collect::<Result<_, _>>()
             .map_err(Problem::internal)?,
         removed: read.removed.iter().map(ToString::to_string).collect(),
-        cursor: cursor::encode(caller.id(), &read.cursor),
+        cursor: cursor::encode(owner, &read.cursor),
         has_more: read.has_more,
-    }))
+    })
+}
+
+/// Returns the query parameters of the changes, as in the OpenAPI document.
+#[must_use]
+pub fn changes_parameters() -> Vec<Parameter> {
+    PageParameters::into_params(|| None)
 }
 
 /// Undo a change
@@ -222,12 +244,25 @@ async fn undo(
         .filter(|number| number.to_string() == *seq)
         .ok_or_else(Problem::no_such_change)?;
     let keyed = keyed(&request, &[])?;
-    let undone = tasks.undo(&caller.actor(), seq, keyed.as_ref()).await;
-    let undone = undone.map_err(|error| match error {
+    let undone = undo_change(&caller.actor(), seq, &tasks, keyed.as_ref()).await?;
+    written(&mut HttpResponse::Ok(), &undone)
+}
+
+/// Takes a change back.
+///
+/// # Errors
+/// The problem of the use case.
+pub async fn undo_change(
+    actor: &Actor,
+    seq: ChangeSeq,
+    tasks: &TaskService,
+    keyed: Option<&KeyedRequest>,
+) -> Result<WriteResult<Task>, Problem> {
+    let undone = tasks.undo(actor, seq, keyed).await;
+    undone.map_err(|error| match error {
         TaskError::NotFound => Problem::no_such_change(),
         other => other.into(),
-    })?;
-    written(&mut HttpResponse::Ok(), &undone)
+    })
 }
 
 #[derive(Serialize, ToSchema)]
@@ -286,7 +321,7 @@ async fn history(
     request: HttpRequest,
     log: web::Data<ChangeLog>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(&request)?;
+    let page = Page::parse(request.query_string())?;
     let before = page.after(|text| cursor::decode_seq(caller.id(), text))?;
     let history = log
         .history(caller.id(), task_id(&id)?, before, page.limit)

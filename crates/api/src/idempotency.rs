@@ -43,8 +43,10 @@ pub(crate) fn keyed(request: &HttpRequest, body: &[u8]) -> Result<Option<KeyedRe
     }))
 }
 
-/// Returns a digest of the method, the path with the query, and the body as it arrived.
-fn fingerprint(method: &str, target: &str, body: &[u8]) -> Fingerprint {
+/// Returns a digest of the method, the path with the query, and the body as it arrived; of the call of a tool, the
+/// method of the call, the name of the tool, and the arguments.
+#[must_use]
+pub fn fingerprint(method: &str, target: &str, body: &[u8]) -> Fingerprint {
     let digest = Sha256::new()
         .chain_update(method)
         // Neither a method nor a target contains spaces, so that no two requests have the same text.

@@ -77,6 +77,7 @@ use crate::conditional::AcceptWeakETags;
 use crate::cors::Origin;
 use crate::metrics::Metrics;
 use crate::request_log::LeftOut;
+use crate::route::Endpoint;
 use crate::trace::Traces;
 
 /// The services that the API is built on. A clone shares them.
@@ -114,6 +115,8 @@ pub struct Services {
     pub left_out: LeftOut,
     /// The receiver of spans; `None` if none are sent.
     pub traces: Option<Arc<dyn Traces>>,
+    /// The endpoints of other crates, which are served beside those of the API.
+    pub further_endpoints: Vec<Endpoint>,
 }
 
 /// Returns the whole API as an actix-web application.
@@ -128,7 +131,7 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let endpoints = routes::endpoints();
+    let endpoints = routes::with_further(services.further_endpoints);
     let personal_tokens = Arc::clone(&services.authenticator.personal_tokens);
     let cors = cors::cors(&services.origins, &endpoints);
     App::new()
@@ -142,7 +145,7 @@ pub fn app(
         .app_data(web::Data::new(services.proxies))
         .app_data(web::Data::new(services.base_path))
         .app_data(web::Data::new(AcceptWeakETags(services.accept_weak_etags)))
-        .app_data(web::Data::new(routes::ServedDocument::default()))
+        .app_data(web::Data::new(routes::ServedDocument::of(&endpoints)))
         .app_data(web::Data::from(services.readiness))
         .app_data(web::Data::<dyn Clock>::from(services.clock))
         .app_data(web::Data::<dyn Ids>::from(services.ids))

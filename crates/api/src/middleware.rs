@@ -237,13 +237,17 @@ fn of_framework(error: &Error) -> Problem {
 }
 
 fn render(problem: &Problem, context: &RequestContext) -> HttpResponse {
-    if let Some(cause) = problem.cause() {
-        let request_id = context.request_id.as_str();
-        tracing::error!(%problem, cause = %reasons(cause), request_id, "a request failed");
-    }
+    log_cause(problem, &context.request_id);
     let mut response = problem.render(context);
     insert_common_headers(response.headers_mut(), context);
     response
+}
+
+/// Logs the cause of a problem, if it has one.
+pub fn log_cause(problem: &Problem, request_id: &str) {
+    if let Some(cause) = problem.cause() {
+        tracing::error!(%problem, cause = %reasons(cause), request_id, "a request failed");
+    }
 }
 
 fn insert_common_headers(headers: &mut HeaderMap, context: &RequestContext) {

@@ -88,6 +88,7 @@ else one of the service.
     tags(
         (name = "tasks", description = "The caller's own tasks."),
         (name = "accounts", description = "For people who have no token of another service."),
+        (name = "agents", description = "For programs that act for a person."),
         (name = "operating", description = "For whoever runs the service, and for tools."),
     ),
 )]

@@ -41,7 +41,7 @@ pub(crate) const RETRY_AFTER_SECONDS: &str = "5";
 pub(crate) const BUSY_RETRY_AFTER_SECONDS: &str = "1";
 
 /// The cause of a problem, which is logged and never sent.
-pub(crate) type Source = Box<dyn Error + Send + Sync>;
+pub type Source = Box<dyn Error + Send + Sync>;
 
 /// The failure of a request: the answer to the client, and the cause, which is only logged.
 #[derive(Debug)]
@@ -55,7 +55,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+    /// Returns a problem with an explanation for people.
+    #[must_use]
+    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
             detail: detail.into(),
@@ -66,11 +68,9 @@ impl Problem {
         }
     }
 
-    pub(crate) fn with_header(
-        mut self,
-        name: HeaderName,
-        value: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    /// Adds a header to the response.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -79,12 +79,36 @@ impl Problem {
         self.headers.iter().any(|(header, _)| header == name)
     }
 
-    /// Adds the one rule that was broken, and the member or header that broke it.
-    pub(crate) fn with_error(mut self, field: &'static str, message: impl Into<String>) -> Self {
-        self.errors = Some(vec![FieldError {
-            field,
+    /// Returns a header of the response.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(header, _)| header == name)?;
+        Some(value)
+    }
+
+    /// Adds a parameter to the challenge in `WWW-Authenticate`, if there is one.
+    #[must_use]
+    pub fn with_challenge_parameter(mut self, name: &str, value: &str) -> Self {
+        for (header, challenge) in &mut self.headers {
+            if *header == WWW_AUTHENTICATE {
+                *challenge = format!("{challenge}, {name}=\"{value}\"").into();
+            }
+        }
+        self
+    }
+
+    /// Adds a rule that was broken, and the member or header that broke it.
+    #[must_use]
+    pub fn with_error(
+        mut self,
+        field: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        self.errors.get_or_insert_default().push(FieldError {
+            field: field.into(),
             message: message.into(),
-        }]);
+        });
         self
     }
 
@@ -99,7 +123,9 @@ impl Problem {
         self
     }
 
-    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+    /// Returns the problem of a malformed request.
+    #[must_use]
+    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::MalformedRequest, detail)
     }
 
@@ -121,7 +147,8 @@ impl Problem {
     }
 
     /// Returns the problem of a token that lacks this scope, or which no scope helps.
-    pub(crate) fn insufficient_scope(required: Option<Scope>) -> Self {
+    #[must_use]
+    pub fn insufficient_scope(required: Option<Scope>) -> Self {
         let challenge = "Bearer realm=\"taskhold\", error=\"insufficient_scope\"";
         match required.map(Scope::as_str) {
             Some(scope) => Self::new(
@@ -137,11 +164,24 @@ impl Problem {
         }
     }
 
-    pub(crate) fn no_such_task() -> Self {
+    /// Returns the problem of a task that the caller does not have.
+    #[must_use]
+    pub fn no_such_task() -> Self {
         Self::new(Kind::NotFound, "Task not found")
     }
 
-    pub(crate) fn no_such_change() -> Self {
+    /// Returns the problem of one of several tasks that the caller does not have.
+    #[must_use]
+    pub fn no_such_task_among(id: &str) -> Self {
+        Self::new(
+            Kind::NotFound,
+            format!("You have no task {id}; none was changed."),
+        )
+    }
+
+    /// Returns the problem of a change that the caller cannot undo.
+    #[must_use]
+    pub fn no_such_change() -> Self {
         Self::new(
             Kind::NotFound,
             "You have no such change, it is no longer kept, or its task is gone.",
@@ -178,12 +218,32 @@ impl Problem {
         Self::new(Kind::OutcomeUnknown, detail).caused_by(cause)
     }
 
-    pub(crate) fn internal(cause: impl Into<Source>) -> Self {
+    /// Returns the problem of a defect of the service.
+    #[must_use]
+    pub fn internal(cause: impl Into<Source>) -> Self {
         Self::new(
             Kind::InternalError,
             "Something went wrong here. Tell the operator the request_id if it happens again.",
         )
         .caused_by(cause)
+    }
+
+    /// Returns the explanation for people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Returns the rules that were broken.
+    #[must_use]
+    pub fn errors(&self) -> Option<&[FieldError]> {
+        self.errors.as_deref()
+    }
+
+    /// Returns the current state of the task that the problem is about, as JSON.
+    #[must_use]
+    pub fn task(&self) -> Option<&RawValue> {
+        self.task.as_deref()
     }
 
     /// Returns the kind of the problem.
@@ -289,12 +349,12 @@ fn error_code() -> ObjectBuilder {
         .examples(Kind::ALL.map(|kind| kind.names().0))
 }
 
-// A rule that a member or a header of the request broke.
+/// A rule that a member or a header of the request broke.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BrokenRule)]
-pub(crate) struct FieldError {
+pub struct FieldError {
     /// The member or header.
-    field: &'static str,
+    field: Cow<'static, str>,
     /// The rule, for people.
     message: String,
 }
@@ -302,7 +362,7 @@ pub(crate) struct FieldError {
 impl From<Violations> for Problem {
     fn from(violations: Violations) -> Self {
         let errors = violations.iter().map(|broken| FieldError {
-            field: broken.field().unwrap_or("body"),
+            field: broken.field().unwrap_or("body").into(),
             message: broken.to_string(),
         });
         Self {

@@ -1,5 +1,7 @@
 //! A row of the route table, and how routing, `HEAD`, `OPTIONS` and `Allow` are made from the rows.
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::middleware::from_fn;
@@ -24,7 +26,7 @@ pub struct Endpoint {
     pub access: Access,
     pub(crate) methods: fn() -> Vec<HttpMethod>,
     pub(crate) operation: fn() -> Operation,
-    route: fn() -> Route,
+    route: Arc<dyn Fn() -> Route + Send + Sync>,
 }
 
 /// The clients that may send requests to an endpoint.
@@ -53,8 +55,12 @@ impl Access {
 }
 
 impl Endpoint {
-    /// Returns a row for the handler that `#[utoipa::path]` describes as `P`.
-    pub(crate) fn new<P: utoipa::Path>(access: Access, route: fn() -> Route) -> Self {
+    /// Returns a row for the handler that `#[utoipa::path]` describes as `P`. Each thread of the server calls `route`.
+    #[must_use]
+    pub fn new<P: utoipa::Path>(
+        access: Access,
+        route: impl Fn() -> Route + Send + Sync + 'static,
+    ) -> Self {
         let method = match P::methods().first() {
             Some(HttpMethod::Post) => Method::POST,
             Some(HttpMethod::Put) => Method::PUT,
@@ -68,7 +74,7 @@ impl Endpoint {
             access,
             methods: P::methods,
             operation: P::operation,
-            route,
+            route: Arc::new(route),
         }
     }
 }

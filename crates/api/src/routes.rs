@@ -1,4 +1,4 @@
-//! The route table: every endpoint is a row. Routing, `HEAD`, `OPTIONS`, `Allow`, the OpenAPI document
+//! The route table: every endpoint is a row, and other crates may add rows. Routing, `HEAD`, `OPTIONS`, `Allow`, the OpenAPI document
 //! and the access tests are made from the rows, so that a route without a row does not exist.
 
 #[cfg(test)]
@@ -40,22 +40,37 @@ pub fn endpoints() -> Vec<Endpoint> {
     .concat()
 }
 
-/// Returns the OpenAPI document, indented.
+/// Returns every endpoint of the API, and then further ones.
+pub(crate) fn with_further(further: Vec<Endpoint>) -> Vec<Endpoint> {
+    [endpoints(), further].concat()
+}
+
+/// Returns the OpenAPI document of the API and of further endpoints, indented.
 ///
 /// # Errors
 /// None that is known: the document can always be written as JSON.
-pub fn openapi_document() -> serde_json::Result<String> {
-    openapi::document(&endpoints()).to_pretty_json()
+pub fn openapi_document(further: Vec<Endpoint>) -> serde_json::Result<String> {
+    openapi::document(&with_further(further)).to_pretty_json()
 }
 
 /// The OpenAPI document that an application serves, built at the first request for it.
-#[derive(Default)]
-pub(crate) struct ServedDocument(OnceLock<serde_json::Result<Bytes>>);
+pub(crate) struct ServedDocument {
+    endpoints: Vec<Endpoint>,
+    bytes: OnceLock<serde_json::Result<Bytes>>,
+}
 
 impl ServedDocument {
+    /// Returns the document of these endpoints.
+    pub(crate) fn of(endpoints: &[Endpoint]) -> Self {
+        Self {
+            endpoints: endpoints.to_vec(),
+            bytes: OnceLock::new(),
+        }
+    }
+
     fn bytes(&self, base_path: &str) -> &serde_json::Result<Bytes> {
-        self.0.get_or_init(|| {
-            let mut document = openapi::document(&endpoints());
+        self.bytes.get_or_init(|| {
+            let mut document = openapi::document(&self.endpoints);
             if !base_path.is_empty() {
                 document.servers = Some(vec![Server::new(base_path)]);
             }

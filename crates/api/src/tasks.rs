@@ -17,16 +17,19 @@ use taskhold_domain::task::{Task, TaskChange, TaskId};
 
 pub(crate) use self::body::{
     ChangedTask, Completion, OneTask, Stats, TaskBody, TaskDraft, TaskPatch, TaskUpdate, some_task,
-    some_task_with, task_json,
+    some_task_with,
 };
 use self::body::{completion_input, task_input};
+pub use self::body::{task_input_of, task_json, task_member_schemas};
+pub use self::due::zone_named;
 use self::due::{TimezoneParameter, zone};
-pub(crate) use self::list::TaskList;
+pub use self::list::{TaskList, list_parameters, read_page};
 pub(crate) use self::move_to::TaskMove;
 pub(crate) use self::problem::{stale, undo_conflict};
 #[cfg(test)]
 pub(crate) use self::query::MAX_LIMIT;
 pub(crate) use self::quick::{QuickAddMembers, QuickTaskBody};
+pub use self::quick::{UnderstoodBody, quick_member_schemas, quick_text_of, understood_bodies};
 use crate::base_path::BasePath;
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::{Caller, Read, Write};
@@ -358,7 +361,10 @@ fn one(
 }
 
 /// Parses an id. A malformed one is the id of no task.
-pub(crate) fn task_id(raw: &str) -> Result<TaskId, Problem> {
+///
+/// # Errors
+/// The problem of a task that the caller does not have.
+pub fn task_id(raw: &str) -> Result<TaskId, Problem> {
     TaskId::parse(raw).map_err(|_| Problem::no_such_task())
 }
 

@@ -81,7 +81,7 @@ async fn list(
     request: HttpRequest,
     trash: web::Data<Trash>,
 ) -> Result<HttpResponse, Problem> {
-    let page = Page::of(&request)?;
+    let page = Page::parse(request.query_string())?;
     let after = page.after(|text| decode(caller.id(), text))?;
     let found = trash.list(caller.id(), after, page.limit).await?;
     let tasks = found.tasks.iter().map(deleted_task);

@@ -12,6 +12,8 @@
 //! | `background` | housekeeping, and the refresh of revocations |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | constructs the services on a store |
+//! | `routes` | the route table, with the rows of other crates |
+//! | `mcp` | the settings of the endpoint for agents |
 //! | `output`, `new_file` | the output of commands |
 //! | `disk` | the disks of the SQLite file and of backups |
 //! | `own_file` | files of settings that nobody else can have written |
@@ -39,6 +41,7 @@ mod import;
 mod issuer;
 mod listener;
 mod logging;
+mod mcp;
 mod metrics;
 mod migrate;
 mod new_file;
@@ -48,6 +51,7 @@ mod output;
 mod own_file;
 mod refusals;
 mod restore;
+mod routes;
 mod schedule;
 mod secret;
 mod serve;

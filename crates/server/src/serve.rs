@@ -93,14 +93,14 @@ async fn serve_on(
     sockets: Sockets,
 ) -> anyhow::Result<()> {
     let metrics = recorder.source(database.clone());
-    let mut services = services::api(&settings, tokens, secrets, database, &metrics);
+    let address = sockets.server.local_addr()?;
+    let mut services = services::api(&settings, tokens, secrets, database, &metrics, address);
     services.traces = export.map(|export| Arc::new(export) as _);
     let readiness = services.readiness.clone();
     let revocations = services.authenticator.revocations.clone();
     let streams = services.change_log.streams();
     // Logs at once why requests cannot be served, such as a schema that nobody has migrated.
     _ = readiness.check().await;
-    let address = sockets.server.local_addr()?;
     let server = listener::server(sockets.server, &settings.server, services)
         .with_context(|| format!("cannot serve on {address}"))?;
     tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.options.url, "listening");

@@ -1,5 +1,6 @@
 //! The wiring of services, ports and adapters.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use taskhold_api::Services;
@@ -24,14 +25,16 @@ use taskhold_security::passwords::Argon2Passwords;
 
 use crate::secret::Secrets;
 use crate::settings::{Profile, Settings};
+use crate::{mcp, routes};
 
-/// Wires the API to a database.
+/// Wires the API of a service that listens on `address` to a database.
 pub fn api(
     settings: &Settings,
     tokens: JwtTokens,
     secrets: &Secrets,
     database: &Database,
     metrics: &Metrics,
+    address: SocketAddr,
 ) -> Services {
     let store = Arc::new(database.clone());
     let clock = Arc::new(SystemClock);
@@ -88,6 +91,7 @@ pub fn api(
             .then(|| metrics.clone()),
         left_out: settings.left_out,
         traces: None,
+        further_endpoints: routes::further(&mcp::settings(settings, address)),
     }
 }
 

@@ -23,9 +23,9 @@ use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_api::request_log::LeftOut;
-use taskhold_api::routes::endpoints;
 use taskhold_application::change_streams::StreamLimits;
 use taskhold_application::rate_limits::RateLimits;
+use taskhold_mcp::settings::PublicUrl;
 use url::Url;
 
 pub use self::auth::Auth;
@@ -37,6 +37,7 @@ use self::sources::Sources;
 pub use self::sources::{DOTENV, Overridden};
 use self::telemetry::TelemetrySection;
 use crate::own_file::Untrusted;
+use crate::routes;
 
 /// Settings that keep the program from running. The message names them and never holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,8 @@ pub struct Settings {
     pub auth: Auth,
     pub backup: Backup,
     pub cors: Cors,
+    /// The URL under which agents reach the service.
+    pub mcp_url: Option<PublicUrl>,
     pub limits: RateLimits,
     pub requests_per_user: NonZeroUsize,
     pub keys_per_user: NonZeroU64,
@@ -176,6 +179,13 @@ pub enum LogFormat {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct McpSection {
+    #[serde(deserialize_with = "public_url")]
+    url: Option<PublicUrl>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct LimitsSection {
     #[serde(deserialize_with = "values::whole")]
     requests_per_user: NonZeroUsize,
@@ -204,6 +214,7 @@ struct Sections {
     backup: Backup,
     cors: Cors,
     limits: LimitsSection,
+    mcp: McpSection,
     tasks: Tasks,
     metrics: Metrics,
     log: Log,
@@ -262,6 +273,7 @@ impl Draft {
             auth: Auth::of(self.sections.auth)?,
             backup: self.sections.backup,
             cors: self.sections.cors,
+            mcp_url: self.sections.mcp.url,
             limits: RateLimits {
                 requests: limits.login_requests_per_minute.get(),
                 failures_per_address: limits.login_failures_per_address.get(),
@@ -295,7 +307,7 @@ fn base_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasePath, D::
     let raw = String::deserialize(deserializer)?;
     let error = |message: &dyn Display| D::Error::custom(format_args!("`{raw}`: {message}"));
     let base_path = BasePath::parse(&raw).map_err(|invalid| error(&invalid))?;
-    let is_taken = endpoints()
+    let is_taken = routes::all()
         .iter()
         .any(|endpoint| base_path.contains(&endpoint.path));
     if is_taken && !base_path.as_str().is_empty() {
@@ -315,6 +327,15 @@ fn left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LeftOut, D::Er
         health: has("health"),
         not_found: has("not_found"),
     })
+}
+
+/// Reads the URL of the endpoint for agents.
+fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PublicUrl>, D::Error> {
+    let url = given(String::deserialize(deserializer)?).map(|raw| {
+        let url = PublicUrl::parse(&raw);
+        url.map_err(|invalid| D::Error::custom(format_args!("`{raw}`: {invalid}")))
+    });
+    url.transpose()
 }
 
 fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {

@@ -27,6 +27,7 @@ func main() {
 	checkChanges(client(url, nil), client(url, firstEvent{}), as(token))
 	checkTrash(client(url, nil), as(token))
 	checkAccount(client(url, nil))
+	checkAgents(client(url, nil), as(token))
 	checkOperating(client(url, nil))
 }
 
@@ -261,6 +262,19 @@ func checkAccount(client *taskhold.APIClient) {
 	farewell := taskhold.NewFarewell()
 	farewell.SetPassword(newPassword)
 	noContent(api.DeleteAccount(as(last.AccessToken)).Farewell(*farewell).Execute())
+}
+
+func checkAgents(client *taskhold.APIClient, ctx context.Context) {
+	api := client.AgentsAPI
+	introduction := map[string]*interface{}{}
+	for name, value := range map[string]interface{}{"jsonrpc": "2.0", "id": 1, "method": "initialize"} {
+		introduction[name] = &value
+	}
+	answer := ok(api.Mcp(ctx).RequestBody(introduction).Execute())
+	result, isResult := answer["result"].(map[string]interface{})
+	require(isResult && result["protocolVersion"] == "2025-11-25", answer)
+	require(ok(api.McpMetadata(ctx).Execute())["resource_name"] == "Taskhold", "metadata")
+	require(ok(api.McpMetadataAtRoot(ctx).Execute())["resource_name"] == "Taskhold", "metadata at the root")
 }
 
 func checkOperating(client *taskhold.APIClient) {

@@ -11,6 +11,7 @@ from taskhold_client.api.accounts import (
     change_password, delete_account, end_session, issue_token, list_sessions, list_tokens, log_in, log_out, read_account,
     refresh, register, revoke_token,
 )
+from taskhold_client.api.agents import mcp, mcp_metadata, mcp_metadata_at_root
 from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready, start
 from taskhold_client.api.tasks import (
     complete_task, count_tasks, create_task, delete_task, empty_trash, export_tasks, list_tasks, list_trash, move_task,
@@ -18,7 +19,7 @@ from taskhold_client.api.tasks import (
     update_task,
 )
 from taskhold_client.models import (
-    Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ListTasksSort, Logout,
+    Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ListTasksSort, Logout, McpBody,
     PasswordChange, QuickAdd, RefreshToken, Registration, Scope, TaskDraft, TaskMove, TaskPatch, TaskUpdate, TokenDraft,
 )
 
@@ -178,6 +179,14 @@ def check_account(url):
     assert deleted.status_code == HTTPStatus.NO_CONTENT, deleted
 
 
+def check_agents(client):
+    introduction = McpBody.from_dict({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}})
+    result = mcp.sync(client=client, body=introduction)["result"]
+    assert result["protocolVersion"] == "2025-11-25", result
+    for metadata in (mcp_metadata, mcp_metadata_at_root):
+        assert metadata.sync(client=client)["resource"].endswith("/mcp")
+
+
 def check_operating(client):
     assert health.sync(client=client).database == "connected"
     assert live.sync(client=client).status == "alive"
@@ -196,6 +205,7 @@ def main():
     check_changes(client)
     check_trash(client)
     check_account(url)
+    check_agents(client)
     check_operating(Client(base_url=url))
 
 

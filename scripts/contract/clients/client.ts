@@ -203,6 +203,16 @@ async function checkAccount(baseUrl: string) {
   assert.equal(deleted.response.status, 204);
 }
 
+async function checkAgents(api: Api) {
+  const body = { jsonrpc: "2.0", id: 1, method: "initialize", params: {} };
+  const answer = ok(await api.POST("/mcp", { body })) as { result?: { protocolVersion?: string } };
+  assert.equal(answer.result?.protocolVersion, "2025-11-25");
+  for (const path of ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] as const) {
+    const metadata = ok(await api.GET(path)) as { resource?: string };
+    assert.match(metadata.resource ?? "", /\/mcp$/);
+  }
+}
+
 async function checkOperating(api: Api) {
   assert.equal(ok(await api.GET("/health")).database, "connected");
   assert.equal(ok(await api.GET("/health/live")).status, "alive");
@@ -221,4 +231,5 @@ await checkTasks(api);
 await checkChanges(api);
 await checkTrash(api);
 await checkAccount(baseUrl);
+await checkAgents(api);
 await checkOperating(createClient<paths>({ baseUrl }));

@@ -3,14 +3,13 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use taskhold_api::route::{Access, Endpoint};
-use taskhold_api::routes::endpoints;
 
 use super::rows::rows;
 use super::{
     CHANGE_PASSWORD, Grant, ME, NO_LIMITS, PASSWORD, REVOCATION_DEADLINE, TOKENS, delete_account,
     me_status, register,
 };
-use crate::service::{Answer, Client, Database, Service, TASKS, path, run, within};
+use crate::service::{Answer, Client, Database, Service, TASKS, endpoints, path, run, within};
 
 const RANDOM_ID: &str = "01928f6e-5c3a-7d20-8b1f-0a1b2c3d4e5f";
 

@@ -3,6 +3,8 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
+use serde_json::{Value, json};
+
 use super::{Report, migrate};
 use crate::service::Database;
 
@@ -17,6 +19,11 @@ fn readable_or_damaged_file_is_a_problem() {
         .assert_finding("file", "problem", "mode 640");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
 
+    let rows: Vec<_> = (1..=200)
+        .map(|id| json!({"id": id, "title": format!("task {id}"), "description": "x".repeat(200)}))
+        .collect();
+    let rows = database.file(&Value::from(rows).to_string());
+    assert_eq!(database.import(&rows, &[]).0, 0);
     let mut bytes = fs::read(&file).expect("the file");
     // The last page, because the first ones hold the schema.
     let last = bytes.len() - 4096;

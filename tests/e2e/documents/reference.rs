@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use taskhold_api::routes::endpoints;
 
 use crate::requirements::read;
-use crate::service::{Database, Service, run};
+use crate::service::{Database, Service, endpoints, run};
 
 const COMMANDS: &str = "docs/reference/commands.md";
 const SETTINGS: &str = "docs/reference/settings.md";

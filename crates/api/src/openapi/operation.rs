@@ -63,6 +63,8 @@ fn tag(path: &str) -> &'static str {
         "tasks"
     } else if path.starts_with("/api/auth/") {
         "accounts"
+    } else if path == "/mcp" || path.starts_with("/.well-known/") {
+        "agents"
     } else {
         "operating"
     }

@@ -93,6 +93,12 @@ impl Kind {
         }
     }
 
+    /// Returns the `error_code` that programs compare.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.names().0
+    }
+
     /// Returns the `error_code` that programs compare, and the title for people.
     pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {

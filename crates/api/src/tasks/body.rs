@@ -162,7 +162,10 @@ pub(super) fn one_task(task: &Task, next: Option<&Task>) -> serde_json::Result<V
 }
 
 /// Returns a task as JSON.
-pub(crate) fn task_json(task: &Task) -> serde_json::Result<Box<RawValue>> {
+///
+/// # Errors
+/// None that is known: a task can always be written as JSON.
+pub fn task_json(task: &Task) -> serde_json::Result<Box<RawValue>> {
     to_raw(&TaskBody::new(task, &owner_json(&task.owner)?))
 }
 
@@ -272,7 +275,22 @@ impl From<TaskMembers> for TaskInput {
 
 /// Reads what a request says of a task.
 pub(super) fn task_input(body: &ReadBody) -> Result<TaskInput, Problem> {
-    Ok(body.object::<TaskMembers>()?.into())
+    task_input_of(body.json()?)
+}
+
+/// Reads what a JSON object says of a task.
+///
+/// # Errors
+/// A problem if the value is not an object.
+pub fn task_input_of(value: Value) -> Result<TaskInput, Problem> {
+    Ok(body::object::<TaskMembers>(value)?.into())
+}
+
+/// Returns the schemas of the members that a request may set, by their names, as in the OpenAPI document.
+#[must_use]
+pub fn task_member_schemas() -> Vec<(String, RefOr<Schema>)> {
+    let members = Object::from(object_of::<TaskMembers>()).properties;
+    members.into_iter().collect()
 }
 
 /// Reads what a request to complete a task says, where null means the same as an empty object.

@@ -73,10 +73,16 @@ pub(super) fn zone(request: &HttpRequest) -> Result<Zone, Problem> {
 
 /// Takes the time zone out of the parameters; UTC if none is given.
 pub(super) fn take_zone(given: &mut HashMap<&'static str, String>) -> Result<Zone, Problem> {
-    let Some(name) = given.remove(TIMEZONE) else {
-        return Ok(Zone::UTC);
-    };
-    Zone::parse(&name).map_err(|error| {
+    let name = given.remove(TIMEZONE);
+    name.map_or(Ok(Zone::UTC), |name| zone_named(&name))
+}
+
+/// Returns the time zone with this name.
+///
+/// # Errors
+/// A problem if there is none.
+pub fn zone_named(name: &str) -> Result<Zone, Problem> {
+    Zone::parse(name).map_err(|error| {
         let hint = match error {
             ZoneError::LetterCase { written, .. } => format!(" (did you mean `{written}`?)"),
             ZoneError::Unknown(_) => String::new(),

@@ -6,13 +6,17 @@ use actix_web::http::header::{CONTENT_TYPE, LINK};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use taskhold_application::clock::Clock;
 use taskhold_application::tasks::{Position, Start, TaskPage, TaskQuery, TaskService};
 use taskhold_domain::task::Task;
-use utoipa::ToSchema;
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
+use utoipa::openapi::path::Parameter;
+use utoipa::{IntoParams as _, ToSchema};
 
-use super::body::{TaskBody, owner_json, some_task};
+use super::body::{TaskBody, owner_json, some_task, task_json};
 use super::query::{self, ListParameters};
 use super::{COLLECTION, cursor};
 use crate::base_path::BasePath;
@@ -73,15 +77,41 @@ pub(super) async fn list(
 }
 
 /// A list of tasks in a response.
-#[derive(ToSchema)]
+// A response over HTTP is written task by task instead.
+#[derive(Serialize, ToSchema)]
 #[schema(as = TaskList)]
-#[expect(dead_code, reason = "the members are written one by one")]
-pub(crate) struct TaskList {
+pub struct TaskList {
     #[schema(value_type = Vec<TaskBody>)]
-    tasks: Vec<Task>,
+    tasks: Vec<Box<RawValue>>,
     /// The `cursor` of the next page; null where there is none.
     #[schema(required)]
     next_cursor: Option<String>,
+}
+
+/// Returns the page of a list that a query selects.
+///
+/// # Errors
+/// The problem of the query, or of the use case.
+pub async fn read_page(
+    owner: &UserId,
+    query_string: &str,
+    now: Timestamp,
+    service: &TaskService,
+) -> Result<TaskList, Problem> {
+    let query = query::parse(query_string, owner, now)?;
+    let page = service.list(owner, &query).await?;
+    let next = page.next.as_ref();
+    let tasks = page.tasks.iter().map(task_json);
+    Ok(TaskList {
+        tasks: tasks.collect::<Result<_, _>>().map_err(Problem::internal)?,
+        next_cursor: next.map(|next| cursor::encode(owner, &query, next)),
+    })
+}
+
+/// Returns the query parameters of a list, as in the OpenAPI document.
+#[must_use]
+pub fn list_parameters() -> Vec<Parameter> {
+    ListParameters::into_params(|| None)
 }
 
 /// A list that is being sent: the tasks of a page, and where the next page begins. It is encoded while it is

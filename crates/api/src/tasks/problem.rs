@@ -17,10 +17,7 @@ impl From<TaskError> for Problem {
             TaskError::Invalid(violations) => violations.into(),
             TaskError::NotFound => Self::no_such_task(),
             TaskError::Forbidden => Self::new(Kind::Forbidden, "The task belongs to another user."),
-            TaskError::OneNotFound(id) => Self::new(
-                Kind::NotFound,
-                format!("You have no task {id}; none was changed."),
-            ),
+            TaskError::OneNotFound(id) => Self::no_such_task_among(&id.to_string()),
             TaskError::OneForbidden(id) => Self::new(
                 Kind::Forbidden,
                 format!("The task {id} belongs to another user; none was changed."),

@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use taskhold_application::tasks::TaskService;
-use taskhold_domain::input::{Member, QuickTextInput};
+use taskhold_domain::input::{Member, QuickText, QuickTextInput};
 use taskhold_domain::quick_add::{Field, Understood};
 use taskhold_domain::task::Task;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{SchemaType, Type};
-use utoipa::openapi::{Array, ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::{Array, ArrayBuilder, Object, ObjectBuilder, RefOr, Schema};
 
 use super::body::{TaskBody, some_task_with, task_json};
 use super::location;
-use crate::body::{Body, JSON, MAX_BYTES, member};
+use crate::body::{self, Body, JSON, MAX_BYTES, member};
 use crate::caller::{Caller, Write};
 use crate::change_seq::mark_written;
 use crate::conditional::ETag;
 use crate::idempotency::keyed;
 use crate::problem::Problem;
-use crate::schema::{integer, one_of};
+use crate::schema::{integer, object_of, one_of};
 
 const QUICK: &str = "/api/v1/tasks/quick";
 
@@ -77,10 +77,10 @@ pub(crate) struct QuickTaskBody {
     understood: Vec<UnderstoodBody>,
 }
 
-// A part of the text that sets a field.
+/// A part of the text that sets a field.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Understood)]
-struct UnderstoodBody {
+pub struct UnderstoodBody {
     /// The field that the part sets.
     #[schema(schema_with = field_schema)]
     field: &'static str,
@@ -132,8 +132,7 @@ pub(super) async fn quick_add(
 ) -> Result<HttpResponse, Problem> {
     let body = body.read(&[JSON]).await?;
     let keyed = keyed(&request, body.as_bytes())?;
-    let members: QuickAddMembers = body.object()?;
-    let text = QuickTextInput::from(members).into_quick_text()?;
+    let text = quick_text_of(body.json()?)?;
     if text.dry_run {
         let (task, understood) = tasks.preview(caller.id(), &text)?;
         return answer(&mut HttpResponse::Ok(), &task, understood);
@@ -156,16 +155,38 @@ fn answer(
     understood: Vec<Understood>,
 ) -> Result<HttpResponse, Problem> {
     let task = task_json(task).map_err(Problem::internal)?;
+    Ok(response.json(QuickTaskBody {
+        task,
+        understood: understood_bodies(understood),
+    }))
+}
+
+/// Returns the parts of a text as they stand in a response.
+#[must_use]
+pub fn understood_bodies(understood: Vec<Understood>) -> Vec<UnderstoodBody> {
     let understood = understood.into_iter().map(|part| UnderstoodBody {
         field: part.field.as_str(),
         text: part.text,
         start: part.start,
         end: part.end,
     });
-    Ok(response.json(QuickTaskBody {
-        task,
-        understood: understood.collect(),
-    }))
+    understood.collect()
+}
+
+/// Reads a line of text, and how it is meant, from a JSON object.
+///
+/// # Errors
+/// A problem if the value is not an object, or breaks rules.
+pub fn quick_text_of(value: Value) -> Result<QuickText, Problem> {
+    let members: QuickAddMembers = body::object(value)?;
+    Ok(QuickTextInput::from(members).into_quick_text()?)
+}
+
+/// Returns the schemas of the members of a request, by their names, as in the OpenAPI document.
+#[must_use]
+pub fn quick_member_schemas() -> Vec<(String, RefOr<Schema>)> {
+    let members = Object::from(object_of::<QuickAddMembers>()).properties;
+    members.into_iter().collect()
 }
 
 impl From<QuickAddMembers> for QuickTextInput {

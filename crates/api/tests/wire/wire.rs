@@ -184,6 +184,7 @@ impl Wire {
             metrics: None,
             left_out: taskhold_api::request_log::LeftOut::default(),
             traces: None,
+            further_endpoints: Vec::new(),
         };
         Self {
             services,
