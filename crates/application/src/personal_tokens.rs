@@ -138,16 +138,13 @@ impl PersonalTokens {
             return Err(InvalidToken::from(Refusal::Malformed).into());
         }
         let hash = secret.hash();
-        let token = match self.cache.find(hash) {
-            Some(token) => token,
-            None => {
-                let found = self.store.find(hash).await?;
-                let token = Arc::new(found.ok_or(InvalidToken::from(Refusal::Unknown))?);
-                self.cache.insert(Arc::clone(&token));
-                self.record_use(&token).await;
-                token
-            }
-        };
+        if let Some(token) = self.cache.find(hash) {
+            return self.identity_of(token);
+        }
+        let found = self.store.find(hash).await?;
+        let token = Arc::new(found.ok_or(InvalidToken::from(Refusal::Unknown))?);
+        self.cache.insert(Arc::clone(&token));
+        self.record_use(&token).await;
         self.identity_of(token)
     }
 

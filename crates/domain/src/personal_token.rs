@@ -74,8 +74,8 @@ impl Scopes {
     /// # Errors
     /// [`ScopesError`]: the first broken rule.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopesError> {
-        let named = names.into_iter().enumerate();
-        let mut scopes = named
+        let given = names.into_iter().enumerate();
+        let mut scopes = given
             .map(|(index, name)| Scope::parse(name).ok_or(ScopesError::Unknown(index)))
             .collect::<Result<Vec<_>, _>>()?;
         scopes.sort_unstable();

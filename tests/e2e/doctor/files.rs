@@ -22,7 +22,7 @@ fn readable_or_damaged_file_is_a_problem() {
     let rows: Vec<_> = (1..=200)
         .map(|id| json!({"id": id, "title": format!("task {id}"), "description": "x".repeat(200)}))
         .collect();
-    let rows = database.file(&Value::from(rows).to_string());
+    let rows = database.file(Value::from(rows).to_string());
     assert_eq!(database.import(&rows, &[]).0, 0);
     let mut bytes = fs::read(&file).expect("the file");
     // The last page, because the first ones hold the schema.

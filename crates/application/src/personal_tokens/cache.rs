@@ -50,11 +50,8 @@ impl TokenCache {
         if tokens.len() >= MAX_TOKENS {
             tokens.clear();
         }
-        let cached = CachedToken {
-            token: Arc::clone(&token),
-            read_at: Instant::now(),
-        };
-        tokens.insert(token.hash, cached);
+        let read_at = Instant::now();
+        tokens.insert(token.hash, CachedToken { token, read_at });
     }
 
     pub(super) fn remove(&self, hash: TokenHash) {
