@@ -256,7 +256,7 @@ const REQUIRED: [&[&str]; 22] = [
 
 /// Returns the statements that seed the data. `series(n)` is an SQL source of the numbers from 0 to `n`, `id`
 /// an expression for a new id, and `digest` one for 32 bytes.
-fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 10] {
+fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 11] {
     let tasks = OWNERS * TASKS_EACH + TASKS_OF_ONE;
     let (users, tasks) = (series(USERS - 1), series(tasks - 1));
     // Days of the years 2022 to 2032.
@@ -283,6 +283,10 @@ fn seed(series: impl Fn(u32) -> String, id: &str, digest: &str) -> [String; 10] 
         format!(
             "INSERT INTO refresh_tokens (token_hash, family, user_id, created_at, expires_at)
              SELECT {digest}, {id}, 'user-' || n, 0, {FAR_FUTURE} FROM {users}"
+        ),
+        format!(
+            "INSERT INTO personal_tokens (id, token_hash, user_id, name, scopes, created_at, expires_at)
+             SELECT {id}, {digest}, 'user-' || n, 'laptop', 'tasks:read', 0, {FAR_FUTURE} FROM {users}"
         ),
         format!(
             "INSERT INTO idempotency_keys (user_id, key, fingerprint, created_at)

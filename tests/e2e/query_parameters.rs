@@ -21,6 +21,7 @@ async fn ask(client: &Client, method: Method, path: &str, prefer: &str) -> Answe
 fn path_of(endpoint: &Endpoint, id: &str) -> String {
     let path = endpoint.path.replace("{id}", id);
     path.replace("{session}", RANDOM_ID)
+        .replace("{token}", RANDOM_ID)
         .replace("{name}", "start.js")
 }
 

@@ -1,8 +1,8 @@
 //! The endpoints of personal access tokens.
 
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Number, Value, json};
 use taskhold_application::accounts::{AccountError, AccountService};
 use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_domain::input::{Member, TokenInput};
@@ -41,9 +41,24 @@ pub(crate) struct TokenDraftBody {
     #[schema(value_type = Vec<ScopeName>, required, min_items = 1)]
     scopes: Member<Vec<String>>,
     /// Left out or null: the token does not expire.
-    #[serde(default, deserialize_with = "member")]
+    #[serde(default, deserialize_with = "whole_number")]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 3650)]
     expires_in_days: Member<i64>,
+}
+
+/// Reads a whole number, which may be written as `30.0`: JSON has no integers of its own.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<i64>, D::Error> {
+    let whole = |number: Number| {
+        let real = number.as_f64().filter(|real| real.fract() == 0.0);
+        let as_text = || real.and_then(|real| format!("{real:.0}").parse().ok());
+        number.as_i64().or_else(as_text)
+    };
+    Ok(match member(deserializer)? {
+        Member::Given(number) => whole(number).map_or(Member::WrongType, Member::Given),
+        Member::Absent => Member::Absent,
+        Member::Null => Member::Null,
+        Member::WrongType => Member::WrongType,
+    })
 }
 
 /// A right of a token.

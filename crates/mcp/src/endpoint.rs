@@ -49,9 +49,9 @@ impl PartialSchema for MessageBody {
     path = PATH,
     operation_id = "mcp",
     params(
-        ("MCP-Protocol-Version" = Option<String>, Header, description = "The revision. Only `initialize` goes without."),
-        ("Mcp-Method" = Option<String>, Header, description = "The `method` of the body; from 2026-07-28 on."),
-        ("Mcp-Name" = Option<String>, Header, description = "The `name` of the tool that the body calls; from 2026-07-28 on."),
+        ("MCP-Protocol-Version" = Option<String>, Header, min_length = 1, description = "The revision. Only `initialize` goes without."),
+        ("Mcp-Method" = Option<String>, Header, min_length = 1, description = "The `method` of the body; from 2026-07-28 on."),
+        ("Mcp-Name" = Option<String>, Header, min_length = 1, description = "The `name` of the tool that the body calls; from 2026-07-28 on."),
     ),
     request_body(
         content = inline(MessageBody),

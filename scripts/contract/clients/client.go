@@ -244,7 +244,7 @@ func checkAccount(client *taskhold.APIClient) {
 	require(len(sessions) == 2, sessions)
 	noContent(api.EndSession(as(login.AccessToken), sessions[1].Id).Execute())
 	login = ok(api.Refresh(anonymous).RefreshToken(*taskhold.NewRefreshToken(login.RefreshToken)).Execute())
-	draft := *taskhold.NewTokenDraft("laptop", []taskhold.Scope{taskhold.TASKSREAD})
+	draft := *taskhold.NewTokenDraft("laptop", []taskhold.Scope{taskhold.Scope("tasks:read")})
 	draft.SetExpiresInDays(30)
 	issued := ok(api.IssueToken(as(login.AccessToken)).TokenDraft(draft).Execute())
 	require(ok(api.ReadAccount(as(issued.Token)).Execute()).User.Id == user.Id, user)

@@ -122,8 +122,7 @@ async fn token_works_for_tasks_until_it_is_revoked(database: Database) {
     let anna = register(&service, "anna@example.org")
         .await
         .client(&service);
-    let draft =
-        json!({"name": "Ноутбук", "scopes": ["tasks:write", "tasks:write"], "expires_in_days": 30});
+    let draft = json!({"name": "Ноутбук", "scopes": ["tasks:write", "tasks:write"], "expires_in_days": 30.0});
     let issued = anna.post(TOKENS, draft).await;
     assert_eq!(issued.status, 201, "{issued:?}");
     let secret = issued.body["token"].as_str().expect("a token").to_owned();

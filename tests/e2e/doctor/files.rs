@@ -3,13 +3,16 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::{Report, migrate};
 use crate::service::Database;
 
-#[test]
-fn readable_or_damaged_file_is_a_problem() {
+/// The size of SQLite's pages, in bytes.
+const PAGE: usize = 4096;
+
+#[tokio::test]
+async fn readable_or_damaged_file_is_a_problem() {
     let database = Database::sqlite();
     migrate(&database);
     let file = database.folder.path().join("data/taskhold.db");
@@ -19,15 +22,18 @@ fn readable_or_damaged_file_is_a_problem() {
         .assert_finding("file", "problem", "mode 640");
     fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
 
-    let rows: Vec<_> = (1..=200)
-        .map(|id| json!({"id": id, "title": format!("task {id}"), "description": "x".repeat(200)}))
-        .collect();
-    let rows = database.file(Value::from(rows).to_string());
-    assert_eq!(database.import(&rows, &[]).0, 0);
+    let mut connection = SqliteConnection::connect(&database.url)
+        .await
+        .expect("open");
+    let root: u32 = sqlx::query_scalar("SELECT max(rootpage) FROM sqlite_master")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a page");
+    connection.close().await.expect("closed");
     let mut bytes = fs::read(&file).expect("the file");
-    // The last page, because the first ones hold the schema.
-    let last = bytes.len() - 4096;
-    bytes[last..].fill(0x5a);
+    // A page of an index: without the schema, the file would not be a database.
+    let end = root as usize * PAGE;
+    bytes[end - PAGE..end].fill(0x5a);
     fs::write(&file, &bytes).expect("written");
     let report = Report::of(&database, &[]);
     report.assert_finding("integrity", "problem", "damaged");
