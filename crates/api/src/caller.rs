@@ -156,7 +156,7 @@ async fn admit(request: &HttpRequest, access: Access) -> Result<(Identity, InPro
         let pseudonym = Pseudonym::of(&identity.user);
         request.extensions_mut().insert(pseudonym);
     }
-    check_scope(&identity, access)?;
+    check_scope(&identity, access).inspect_err(|_| refused("scope", Some(&identity.user)))?;
     parameters::check(request)?;
     let in_progress = limit.get_ref().begin(&identity.user).await?;
     Ok((identity, in_progress))

@@ -213,8 +213,9 @@ pub fn changes_parameters() -> Vec<Parameter> {
 
 /// Undo a change
 ///
-/// Takes the change back by a new one, whatever it was; only what was deleted for good stays so. The number of a
-/// change is in the header `Change-Seq` of its answer. Undoing an undo is a redo.
+/// Takes the write of the change back by a new one, whatever it was, with all of its tasks; the answer has the first of
+/// them. Only what was deleted for good stays so. The number of a change is in the header `Change-Seq` of its answer.
+/// Undoing an undo is a redo.
 #[utoipa::path(
     post,
     path = UNDO,

@@ -70,7 +70,11 @@ impl Problem {
 
     /// Adds a header to the response.
     #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_header(
+        mut self,
+        name: HeaderName,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
         self.headers.push((name, value.into()));
         self
     }
@@ -125,7 +129,7 @@ impl Problem {
 
     /// Returns the problem of a malformed request.
     #[must_use]
-    pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::MalformedRequest, detail)
     }
 
@@ -166,7 +170,7 @@ impl Problem {
 
     /// Returns the problem of a task that the caller does not have.
     #[must_use]
-    pub fn no_such_task() -> Self {
+    pub(crate) fn no_such_task() -> Self {
         Self::new(Kind::NotFound, "Task not found")
     }
 
@@ -357,6 +361,14 @@ pub struct FieldError {
     field: Cow<'static, str>,
     /// The rule, for people.
     message: String,
+}
+
+impl FieldError {
+    /// Returns the name of the member or header.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
 }
 
 impl From<Violations> for Problem {

@@ -1,5 +1,5 @@
-//! The route table: every endpoint is a row, and other crates may add rows. Routing, `HEAD`, `OPTIONS`, `Allow`, the OpenAPI document
-//! and the access tests are made from the rows, so that a route without a row does not exist.
+//! The route table: every endpoint is a row, and other crates may add rows. Routing, `HEAD`, `OPTIONS`, `Allow`, the
+//! OpenAPI document and the access tests are made from the rows, so that a route without a row does not exist.
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 
-use crate::personal_tokens::{PersonalTokens, TokenError, TokenSecret};
+use crate::personal_tokens::{PersonalTokens, TokenSecret};
 use crate::revocations::Revocations;
 use crate::tokens::{Identity, InvalidToken, TokenVerifier};
 
@@ -34,15 +34,6 @@ pub enum AuthenticationError {
     Store(#[from] StoreError),
 }
 
-impl From<TokenError> for AuthenticationError {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Invalid(invalid) => Self::Invalid(invalid),
-            TokenError::Store(failure) => Self::Store(failure),
-        }
-    }
-}
-
 impl Authenticator {
     /// Returns what a valid token says. May wait for the store, and for the keys of another issuer.
     ///
@@ -50,7 +41,7 @@ impl Authenticator {
     /// [`AuthenticationError`].
     pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthenticationError> {
         if let Some(secret) = TokenSecret::of(token) {
-            return Ok(self.personal_tokens.verify(&secret).await?);
+            return self.personal_tokens.verify(&secret).await;
         }
         let identity = self.tokens.verify(token).await?;
         if self.revocations.admits(&identity).await? {

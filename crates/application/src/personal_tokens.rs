@@ -5,20 +5,34 @@ mod secret;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use taskhold_domain::personal_token::{PersonalToken, TokenDraft};
+use taskhold_domain::session::TokenHash;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::personal_tokens::PersonalTokenRepository;
+use taskhold_repository::personal_tokens::{PersonalTokenRepository, TokenAddition};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use self::cache::MAX_AGE;
 use self::cache::TokenCache;
 pub use self::secret::TokenSecret;
+use crate::authentication::AuthenticationError;
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::security_log::Event;
 use crate::tokens::{Identity, InvalidToken, Refusal};
+
+/// The most tokens that are read from the store at once. Anybody can invent tokens with the right checksum, and must not
+/// take the store's connections with them.
+const MAX_READS: usize = 16;
+
+/// The longest that a request waits until its token is read.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest that a request waits until the use of its token is recorded.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The personal access tokens of all users.
 pub struct PersonalTokens {
@@ -26,25 +40,18 @@ pub struct PersonalTokens {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     cache: TokenCache,
-}
-
-/// The reason that a personal access token is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// The token is not valid.
-    #[error(transparent)]
-    Invalid(#[from] InvalidToken),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    reads: Semaphore,
 }
 
 /// The reason that no token was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
-    /// The user has as many tokens as allowed, or is deactivated.
+    /// The user has as many tokens as allowed.
     #[error("the user has too many personal access tokens")]
     TooMany,
+    /// The user is deactivated.
+    #[error("the user is deactivated")]
+    Inactive,
     /// The system has no random numbers.
     #[error("cannot make a random token")]
     NoRandomness(#[source] getrandom::Error),
@@ -66,6 +73,7 @@ impl PersonalTokens {
             clock,
             ids,
             cache: TokenCache::default(),
+            reads: Semaphore::new(MAX_READS),
         }
     }
 
@@ -91,11 +99,14 @@ impl PersonalTokens {
             expires_at: draft.lifetime.map(|days| days.after(now)),
             last_used_at: None,
         };
-        if !self.store.add(&token).await? {
-            return Err(IssueError::TooMany);
+        match self.store.add(&token).await? {
+            TokenAddition::Added => {
+                Event::PersonalTokenIssued.log("personal_token", Some(user), address);
+                Ok((token, secret))
+            }
+            TokenAddition::TooMany => Err(IssueError::TooMany),
+            TokenAddition::Inactive => Err(IssueError::Inactive),
         }
-        Event::PersonalTokenIssued.log("personal_token", Some(user), address);
-        Ok((token, secret))
     }
 
     /// Returns the tokens of a user that have not expired, the latest first.
@@ -116,24 +127,27 @@ impl PersonalTokens {
         id: Uuid,
         address: IpAddr,
     ) -> Result<bool, StoreError> {
-        let Some(hash) = self.store.remove(user, id).await? else {
-            return Ok(false);
-        };
-        self.cache.remove(hash);
-        Event::PersonalTokenRevoked.log("personal_token", Some(user), address);
-        Ok(true)
+        let was_theirs = self.store.remove(user, id).await?;
+        if was_theirs {
+            self.cache.remove(|token| token.id == id);
+            Event::PersonalTokenRevoked.log("personal_token", Some(user), address);
+        }
+        Ok(was_theirs)
     }
 
     /// Drops the tokens of a user from the cache, after they were deleted in the store.
-    pub(crate) fn forget(&self, user: &UserId) {
-        self.cache.remove_all_of(user);
+    pub(crate) fn evict(&self, user: &UserId) {
+        self.cache.remove(|token| token.user == *user);
     }
 
     /// Returns what a valid token says. Asks the store about a token once in [`MAX_AGE`].
     ///
     /// # Errors
-    /// [`TokenError`].
-    pub async fn verify(&self, secret: &TokenSecret) -> Result<Identity, TokenError> {
+    /// [`AuthenticationError`]: `Invalid`, `Store`.
+    pub(crate) async fn verify(
+        &self,
+        secret: &TokenSecret,
+    ) -> Result<Identity, AuthenticationError> {
         if !secret.is_well_formed() {
             return Err(InvalidToken::from(Refusal::Malformed).into());
         }
@@ -141,14 +155,14 @@ impl PersonalTokens {
         if let Some(token) = self.cache.find(hash) {
             return self.identity_of(token);
         }
-        let found = self.store.find(hash).await?;
-        let token = Arc::new(found.ok_or(InvalidToken::from(Refusal::Unknown))?);
-        self.cache.insert(Arc::clone(&token));
+        let token = self.read(hash).await?;
+        let token = token.ok_or(InvalidToken::from(Refusal::Unknown))?;
+        let identity = self.identity_of(Arc::clone(&token))?;
         self.record_use(&token).await;
-        self.identity_of(token)
+        Ok(identity)
     }
 
-    fn identity_of(&self, token: Arc<PersonalToken>) -> Result<Identity, TokenError> {
+    fn identity_of(&self, token: Arc<PersonalToken>) -> Result<Identity, AuthenticationError> {
         if token.has_expired(self.clock.now()) {
             let user = Some(token.user.clone());
             let reason = Refusal::Expired;
@@ -171,25 +185,34 @@ impl PersonalTokens {
         if token.has_expired(self.clock.now()) {
             return Ok(false);
         }
-        if self.cache.find(token.hash).is_some() {
-            return Ok(true);
-        }
-        let found = self.store.find(token.hash).await?;
-        let is_valid = found.is_some();
-        if let Some(token) = found {
-            self.cache.insert(Arc::new(token));
-        }
-        Ok(is_valid)
+        Ok(self.cache.find(token.hash).is_some() || self.read(token.hash).await?.is_some())
     }
 
-    /// Records the first use of the day. A failure does not keep the request from being served.
+    /// Reads a token from the store, and remembers it unless one was revoked here meanwhile.
+    async fn read(&self, hash: TokenHash) -> Result<Option<Arc<PersonalToken>>, StoreError> {
+        let permit = tokio::time::timeout(MAX_WAIT, self.reads.acquire()).await;
+        let _permit = permit.map_err(|_| StoreError::Busy)?;
+        let reading = self.cache.begin();
+        let found = self.store.find(hash).await?.map(Arc::new);
+        if let Some(token) = &found {
+            self.cache.insert(Arc::clone(token), reading);
+        }
+        Ok(found)
+    }
+
+    /// Records the first use of the day. The request waits for that a moment at most, and is served if it fails: the
+    /// store may take no writes.
     async fn record_use(&self, token: &PersonalToken) {
         let today = self.clock.now().start_of_utc_day();
         if token.last_used_at.is_some_and(|day| day >= today) {
             return;
         }
-        if let Err(error) = self.store.record_use(token.id, today).await {
-            tracing::warn!(%error, "the use of a personal access token was not recorded");
-        }
+        let recorded = self.store.record_use(token.id, today);
+        let error = match tokio::time::timeout(RECORD_TIMEOUT, recorded).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        tracing::warn!(error, "the use of a personal access token was not recorded");
     }
 }

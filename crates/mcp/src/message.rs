@@ -124,7 +124,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Message, (Option<Value>, RpcError)> {
         );
     };
     let params = match members.remove("params") {
-        None => Map::new(),
+        None | Some(Value::Null) => Map::new(),
         Some(Value::Object(params)) => params,
         Some(_) => {
             let error = RpcError::invalid_params("The member `params` must be an object.");

@@ -95,7 +95,11 @@ fn list(
     request: &Request,
     caching: Option<Caching>,
 ) -> Result<ToolList, RpcError> {
-    if request.params.contains_key("cursor") {
+    if request
+        .params
+        .get("cursor")
+        .is_some_and(|cursor| !cursor.is_null())
+    {
         let text = "The tools are on one page: `cursor` leads to no other.";
         return Err(RpcError::invalid_params(text));
     }
@@ -113,12 +117,16 @@ async fn call(context: &Context<'_>, request: &Request) -> Result<tools::ToolRes
     };
     let tool = Tool::parse(name).ok_or_else(|| {
         let name: String = name.chars().take(100).collect();
-        let known = Tool::ALL.map(Tool::name).join(", ");
+        let may_write = context.writer.is_some();
+        let known = Tool::ALL
+            .into_iter()
+            .filter(|tool| may_write || !tool.writes());
+        let known = known.map(Tool::name).collect::<Vec<_>>().join(", ");
         RpcError::invalid_params(format!("Unknown tool: {name}. There are {known}."))
     })?;
     let empty = Map::new();
     let arguments = match request.params.get("arguments") {
-        None => &empty,
+        None | Some(Value::Null) => &empty,
         Some(Value::Object(arguments)) => arguments,
         Some(_) => {
             return Err(

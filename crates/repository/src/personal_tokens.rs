@@ -9,16 +9,27 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+/// The outcome of an addition of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenAddition {
+    /// The token is stored.
+    Added,
+    /// The user has [`MAX_PER_USER`](taskhold_domain::personal_token::MAX_PER_USER) tokens that have not expired.
+    TooMany,
+    /// The user is deactivated.
+    Inactive,
+}
+
 /// The personal access tokens of all users.
 #[async_trait]
 pub trait PersonalTokenRepository: Send + Sync {
-    /// Stores a new token, and its user if the store does not know the user, and returns whether it did. Stores nothing
-    /// if the user is deactivated or has [`MAX_PER_USER`](taskhold_domain::personal_token::MAX_PER_USER) tokens that
-    /// have not expired when the new one is created.
+    /// Stores a new token, and its user if the store does not know the user. Concurrent additions for one user count each
+    /// other.
     ///
     /// # Errors
-    /// [`StoreError`]: `Busy`, `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn add(&self, token: &PersonalToken) -> Result<bool, StoreError>;
+    /// [`StoreError`]: `UnknownOwner` if the user was deleted a moment ago; `Busy`, `Unavailable`, `OutcomeUnknown`,
+    /// `Defect`.
+    async fn add(&self, token: &PersonalToken) -> Result<TokenAddition, StoreError>;
 
     /// Returns the token of this digest, whether it has expired or not; `None` if there is none, or its user is
     /// deactivated.
@@ -39,11 +50,11 @@ pub trait PersonalTokenRepository: Send + Sync {
     /// [`StoreError`]: `Busy`, `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn record_use(&self, id: Uuid, day: Timestamp) -> Result<(), StoreError>;
 
-    /// Deletes a token of a user, and returns its digest; `None` if the user has no such token.
+    /// Deletes a token of a user, and returns whether the user had it.
     ///
     /// # Errors
     /// [`StoreError`]: `Busy`, `Unavailable`, `OutcomeUnknown`, `Defect`.
-    async fn remove(&self, user: &UserId, id: Uuid) -> Result<Option<TokenHash>, StoreError>;
+    async fn remove(&self, user: &UserId, id: Uuid) -> Result<bool, StoreError>;
 
     /// Deletes at most `most` tokens that expired before `time`, and returns their number.
     ///

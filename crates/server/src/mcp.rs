@@ -26,11 +26,20 @@ pub fn settings(settings: &Settings, address: SocketAddr) -> McpSettings {
 /// Returns the origins of pages of a service without a public URL. The host of a request is not asked: if another host
 /// was resolved to this service, it is the page's own.
 fn own_origins(address: SocketAddr) -> Vec<String> {
-    let mut origins = vec![format!("http://{address}")];
+    let port = address.port();
+    let mut urls = vec![format!("http://{address}")];
     if address.ip().is_loopback() {
-        origins.push(format!("http://localhost:{}", address.port()));
+        urls.push(format!("http://localhost:{port}"));
+    } else if address.ip().is_unspecified() {
+        urls = ["127.0.0.1", "[::1]", "localhost"]
+            .map(|host| format!("http://{host}:{port}"))
+            .into();
     }
+    let origins = urls.iter().filter_map(|url| Url::parse(url).ok());
+    // As browsers send it: without the port 80.
     origins
+        .map(|url| url.origin().ascii_serialization())
+        .collect()
 }
 
 /// An issuer may have any name, but only a URL of the web leads clients to it.
@@ -49,7 +58,15 @@ mod tests {
                 "127.0.0.1:8080",
                 &["http://127.0.0.1:8080", "http://localhost:8080"][..],
             ),
-            ("[::1]:80", &["http://[::1]:80", "http://localhost:80"]),
+            ("[::1]:80", &["http://[::1]", "http://localhost"]),
+            (
+                "0.0.0.0:8080",
+                &[
+                    "http://127.0.0.1:8080",
+                    "http://[::1]:8080",
+                    "http://localhost:8080",
+                ],
+            ),
             ("192.0.2.1:8080", &["http://192.0.2.1:8080"]),
         ] {
             let address = address.parse().expect("an address");

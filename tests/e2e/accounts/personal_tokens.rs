@@ -2,12 +2,13 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use taskhold_api::route::{Access, Endpoint};
 
 use super::rows::rows;
 use super::{
-    CHANGE_PASSWORD, Grant, ME, NO_LIMITS, PASSWORD, REVOCATION_DEADLINE, TOKENS, delete_account,
-    me_status, register,
+    CHANGE_PASSWORD, Grant, LOGOUT, ME, NO_LIMITS, PASSWORD, REVOCATION_DEADLINE, TOKENS,
+    delete_account, me_status, register,
 };
 use crate::service::{Answer, Client, Database, Service, TASKS, endpoints, path, run, within};
 
@@ -39,6 +40,13 @@ async fn send_nonsense(client: &Client, endpoint: &Endpoint) -> Answer {
     Answer::of(request).await
 }
 
+/// Returns a token of these digits with the right checksum.
+fn with_checksum(digits: &str) -> String {
+    let token = format!("th_{digits}");
+    let checksum = hex::encode(&Sha256::digest(&token)[..4]);
+    token + &checksum
+}
+
 fn is_insufficient(answer: &Answer) -> bool {
     answer.body["error_code"] == "INSUFFICIENT_SCOPE"
 }
@@ -57,8 +65,7 @@ async fn every_route_takes_only_tokens_of_its_scope(database: Database) {
         .send(Method::DELETE, &format!("{TOKENS}/{id}"), None)
         .await;
     assert_eq!(end.status, 204, "{end:?}");
-    let unknown = format!("th_{}", "0".repeat(72));
-    let unknown = service.client_with(Some(unknown));
+    let unknown = service.client_with(Some(with_checksum(&"0".repeat(64))));
     let task = anna.create(json!({"title": "stays"})).await;
 
     let (mut reads, mut writes, mut of_accounts) = (0, 0, 0);
@@ -104,8 +111,8 @@ async fn every_route_takes_only_tokens_of_its_scope(database: Database) {
             let answer = send_nonsense(client, &endpoint).await;
             answer.assert_problem(401, "UNAUTHORIZED");
         }
-        // It would end every token of the user.
-        if endpoint.path != super::LOGOUT {
+        // It would end every access token of the user.
+        if endpoint.path != LOGOUT {
             let answer = send_nonsense(&anna, &endpoint).await;
             assert!(![401, 403].contains(&answer.status), "{row}: {answer:?}");
         }
@@ -339,6 +346,17 @@ async fn deleted_account_leaves_no_token(database: Database) {
     assert!(rows(&database).await["personal_tokens"].is_empty());
 }
 
+async fn log_out_leaves_programs_alone(database: Database) {
+    let service = Service::start_with(&database, &NO_LIMITS).await;
+    let anna = register(&service, "anna@example.org")
+        .await
+        .client(&service);
+    let (secret, _) = issue(&anna, &["tasks:read"]).await;
+    assert_eq!(anna.post(LOGOUT, json!({})).await.status, 204);
+    assert_eq!(anna.get(ME).await.status, 401);
+    assert_eq!(me_status(&service, &secret).await, 200);
+}
+
 /// An operator deactivates the user beside the service. The activation does not bring the tokens back.
 async fn deactivation_ends_tokens(database: Database) {
     let service = Service::start_with(&database, &NO_LIMITS).await;
@@ -385,8 +403,9 @@ async fn stolen_rows_hold_no_credential(database: Database) {
         assert!(!stolen.contains(&credential.to_lowercase()), "{credential}");
     }
     // Nor is the stored digest one.
-    let digest = "th_".to_owned() + &"0".repeat(72);
-    assert_eq!(me_status(&service, &digest).await, 401);
+    let digest = hex::encode(Sha256::digest(&secret));
+    assert!(stolen.contains(&digest), "the digest is stored");
+    assert_eq!(me_status(&service, &with_checksum(&digest)).await, 401);
     assert!(
         !service.log().contains(&secret[..20]),
         "the log has no token"
@@ -427,6 +446,7 @@ on_both_stores! {
     malformed_token_is_refused_without_the_store
     password_change_leaves_tokens_unless_asked
     deleted_account_leaves_no_token
+    log_out_leaves_programs_alone
     deactivation_ends_tokens
     stolen_rows_hold_no_credential
 }

@@ -155,6 +155,10 @@ async fn restore_without_the_live_store_revokes_all_tokens(database: Database) {
         assert!(!printed.contains("canary"), "{printed}");
 
         let service = Service::start(&target).await;
+        for token in [&since.kept_token, &since.revoked_token] {
+            let client = service.client_with(Some(token.clone()));
+            assert_eq!(client.get("/api/auth/me").await.status, 401);
+        }
         for person in [
             &since.deleted,
             &since.deactivated,

@@ -13,7 +13,6 @@ use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::ChangeLog;
 use taskhold_application::change_streams::{ChangeStream, StreamError};
 use taskhold_application::clock::Clock;
-
 use taskhold_application::tasks::TaskError;
 use taskhold_application::tokens::Identity;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};

@@ -110,7 +110,7 @@ impl From<IssueError> for AccountError {
         match error {
             IssueError::TooMany => Self::TooManyTokens,
             IssueError::NoRandomness(error) => Self::Defect(error.into()),
-            IssueError::Store(StoreError::UnknownOwner) => Self::NotFound,
+            IssueError::Inactive | IssueError::Store(StoreError::UnknownOwner) => Self::NotFound,
             IssueError::Store(error) => error.into(),
         }
     }

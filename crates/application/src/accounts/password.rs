@@ -66,7 +66,8 @@ impl AccountService {
         };
         self.revocations.add(&revocation);
         if change.revoke_tokens {
-            self.personal_tokens.forget(caller);
+            self.personal_tokens.evict(caller);
+            Event::PersonalTokenRevoked.log("password_change", Some(caller), client.address);
         }
         // The new access token is not older than the revocation.
         self.grant_to(client, user, refresh_token, revocation.not_before)
@@ -117,7 +118,7 @@ impl AccountService {
         let revocation = self.revocation_of(caller, self.clock.now());
         self.users.remove(&revocation).await?;
         self.revocations.add(&revocation);
-        self.personal_tokens.forget(caller);
+        self.personal_tokens.evict(caller);
         Ok(confirmed)
     }
 

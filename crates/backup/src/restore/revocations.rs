@@ -41,8 +41,8 @@ pub enum Revocations {
         /// deleted again, since others that are missing may be lost as well.
         lost: u64,
     },
-    /// They are unknown: no token from before the restore is accepted, personal access tokens included, but accounts that were deleted or
-    /// deactivated since the backup are as they were.
+    /// They are unknown: no token from before the restore is accepted, personal access tokens included, but accounts
+    /// that were deleted or deactivated since the backup are as they were.
     Unknown {
         /// Why they are unknown.
         reason: String,
@@ -120,7 +120,7 @@ async fn replay(
         revoked += revoke(session, subject, *not_before, *kept_until).await?;
     }
     if let Some(left) = &served.personal_tokens {
-        // One that the served store has lost, rather than revoked, is made anew by its user.
+        // Lost ones are deleted too, since they cannot be told from revoked ones: their users issue new ones.
         let restored = personal_tokens(session).await?;
         for token in restored.iter().filter(|token| !left.contains(*token)) {
             let sql = "DELETE FROM personal_tokens WHERE token_hash = $1";

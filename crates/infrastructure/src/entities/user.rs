@@ -62,7 +62,9 @@ pub(crate) async fn lock_active(
     id: &UserId,
 ) -> Result<bool, DbErr> {
     let select = Entity::find_by_id(id.as_str()).filter(Column::IsActive.eq(true));
-    Ok(select.lock_exclusive().one(connection).await?.is_some())
+    // Unlike a stronger one, this lock lets rows be added that refer to the user.
+    let select = select.lock(LockType::NoKeyUpdate);
+    Ok(select.one(connection).await?.is_some())
 }
 
 /// Locks the user's row as a row does that refers to it, or fails at once if another transaction holds it.

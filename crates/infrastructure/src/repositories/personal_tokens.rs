@@ -11,7 +11,7 @@ use taskhold_domain::session::TokenHash;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::personal_tokens::PersonalTokenRepository;
+use taskhold_repository::personal_tokens::{PersonalTokenRepository, TokenAddition};
 use uuid::Uuid;
 
 use crate::db::Database;
@@ -29,7 +29,7 @@ fn is_valid(now: Timestamp) -> Condition {
 
 #[async_trait]
 impl PersonalTokenRepository for Database {
-    async fn add(&self, token: &PersonalToken) -> Result<bool, StoreError> {
+    async fn add(&self, token: &PersonalToken) -> Result<TokenAddition, StoreError> {
         let token = token.clone();
         self.transact(
             "personal_tokens.add",
@@ -40,24 +40,24 @@ impl PersonalTokenRepository for Database {
                     if attempt.may_have_applied {
                         let stored = Entity::find_by_id(token.id).one(&connection).await?;
                         if stored.is_some() {
-                            return Ok(TransactionOutcome::Rollback(true));
+                            return Ok(TransactionOutcome::Rollback(TokenAddition::Added));
                         }
                     }
                     user::ensure_user_exists(&connection, &token.user, token.created_at).await?;
                     // Concurrent additions would each count without the others.
                     if !user::lock_active(&connection, &token.user).await? {
-                        return Ok(TransactionOutcome::Rollback(false));
+                        return Ok(TransactionOutcome::Rollback(TokenAddition::Inactive));
                     }
                     let theirs = Entity::find()
                         .filter(Column::UserId.eq(token.user.as_str()))
                         .filter(is_valid(token.created_at));
                     if theirs.count(&connection).await? >= MAX_PER_USER {
-                        return Ok(TransactionOutcome::Rollback(false));
+                        return Ok(TransactionOutcome::Rollback(TokenAddition::TooMany));
                     }
                     Entity::insert(personal_token::row(&token))
                         .exec_without_returning(&connection)
                         .await?;
-                    Ok(TransactionOutcome::Commit(true))
+                    Ok(TransactionOutcome::Commit(TokenAddition::Added))
                 }
             },
         )
@@ -122,20 +122,23 @@ impl PersonalTokenRepository for Database {
         updated.await.map(drop)
     }
 
-    async fn remove(&self, user: &UserId, id: Uuid) -> Result<Option<TokenHash>, StoreError> {
+    async fn remove(&self, user: &UserId, id: Uuid) -> Result<bool, StoreError> {
         let delete = Entity::delete_many()
             .filter(Column::Id.eq(id))
             .filter(Column::UserId.eq(user.as_str()));
         let deleted = self.execute(
             "personal_tokens.remove",
             Idempotence::IdempotentWrite,
-            move |connection, _| {
+            move |connection, attempt| {
                 let delete = delete.clone();
-                async move { delete.exec_with_returning(&connection).await }
+                async move {
+                    let deleted = delete.exec(&connection).await?.rows_affected > 0;
+                    // The answer of an earlier attempt may have been lost.
+                    Ok(deleted || attempt.may_have_applied)
+                }
             },
         );
-        let token = deleted.await?.pop().map(personal_token::parse_token);
-        Ok(token.transpose()?.map(|token| token.hash))
+        deleted.await
     }
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {

@@ -17,14 +17,15 @@ use crate::entities::user::{self, Column, Entity};
 use crate::entities::{personal_token, revocation, session};
 
 impl Database {
-    /// Changes the user of the revocation, deletes the user's sessions and stores the revocation. One that is for
-    /// `good` replaces an earlier one even if that has a later time, and the user's personal access tokens end.
+    /// Changes the user of the revocation, deletes the user's sessions and stores the revocation. If it
+    /// `ends_everything`, it replaces an earlier one even if that has a later time, and deletes the user's personal
+    /// access tokens.
     async fn change_and_revoke(
         &self,
         operation: &'static str,
         change: UpdateMany<Entity>,
         revocation: &Revocation,
-        is_for_good: bool,
+        ends_everything: bool,
     ) -> Result<bool, StoreError> {
         let change = change.filter(Column::Id.eq(revocation.user.as_str()));
         let revocation = revocation.clone();
@@ -39,7 +40,7 @@ impl Database {
                     }
                     let ended = session::delete_all(&connection, &revocation.user).await?;
                     let revocation = session::covering(revocation, &ended);
-                    if is_for_good {
+                    if ends_everything {
                         personal_token::delete_all(&connection, &revocation.user).await?;
                         revocation::replace(&connection, &revocation).await?;
                     } else {

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use taskhold_domain::account::Email;
+use taskhold_domain::personal_token::TokenName;
 use taskhold_domain::task::{Description, Details, Task, TaskDraft, TaskId, Title, Version};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
@@ -156,7 +157,8 @@ fn bytes(store: &TestDatabase, count: usize) -> String {
     }
 }
 
-/// A digest has exactly 32 bytes, a counter starts at one, and a session needs a user.
+/// A digest has exactly 32 bytes, a counter starts at one, a session or a token needs a user, and a token a name as long
+/// as the domain takes.
 async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
     try_add(store, &valid_task()).await.expect("added");
     let family = bytes(store, 16);
@@ -164,6 +166,12 @@ async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
         format!("encode({family}, 'hex')::uuid")
     } else {
         family
+    };
+    let insert_token = |digest: &str, user: &str, name: &str| {
+        format!(
+            "INSERT INTO personal_tokens (id, token_hash, user_id, name, scopes, created_at) \
+             VALUES ({family}, {digest}, '{user}', '{name}', 'tasks:read', 0)"
+        )
     };
     let insert_all = |digest: &str, user: &str, count: i32| {
         [
@@ -176,14 +184,18 @@ async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
                  VALUES ({digest}, 0, 0)"
             ),
             format!("INSERT INTO attempts (bucket, count, since) VALUES ({digest}, {count}, 0)"),
+            insert_token(digest, user, "laptop"),
         ]
     };
     let refused = [0, 31, 33]
         .into_iter()
         .flat_map(|length| insert_all(&bytes(store, length), "alice", 1));
     let of_nobody = insert_all(&bytes(store, 32), "nobody", 0);
-    let [session, _, counter] = of_nobody;
-    for refused in refused.chain([session, counter]) {
+    let [session, _, counter, token] = of_nobody;
+    let longest_name = "\u{1F600}".repeat(TokenName::MAX_CHARS);
+    let names = ["", &format!("{longest_name}a")];
+    let named = names.map(|name| insert_token(&bytes(store, 32), "alice", name));
+    for refused in refused.chain([session, counter, token]).chain(named) {
         let outcome = store.sql.execute_unprepared(&refused).await;
         assert!(outcome.is_err(), "{refused}");
     }
@@ -192,6 +204,11 @@ async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
         let again = store.sql.execute_unprepared(&accepted).await;
         assert!(again.is_err(), "twice: {accepted}");
     }
+    execute(
+        &store.sql,
+        &format!("UPDATE personal_tokens SET name = '{longest_name}'"),
+    )
+    .await;
 }
 
 /// Reverting a migration removes only what that migration created.

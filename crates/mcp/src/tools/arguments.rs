@@ -12,17 +12,18 @@ use url::form_urlencoded::Serializer;
 use super::Tool;
 
 /// Arguments that the tool knows, of the types of its schema.
-pub(super) struct Arguments<'a> {
+pub(super) struct Arguments {
     tool: Tool,
-    given: &'a Map<String, Value>,
+    given: Map<String, Value>,
 }
 
-impl<'a> Arguments<'a> {
+impl Arguments {
     /// Checks the arguments of a call. The rules of each value are checked where it is used.
     ///
     /// # Errors
     /// A problem that names every argument that is unknown, missing, or of another type.
-    pub(super) fn check(tool: Tool, given: &'a Map<String, Value>) -> Result<Self, Problem> {
+    pub(super) fn check(tool: Tool, given: &Map<String, Value>) -> Result<Self, Problem> {
+        let given = with_integers(given);
         let schema = tool.input_schema();
         let known = schema.get("properties").and_then(Value::as_object);
         let required = schema.get("required").and_then(Value::as_array);
@@ -159,7 +160,7 @@ impl<'a> Arguments<'a> {
     /// Returns the arguments as the query parameters of the same names.
     pub(super) fn to_query(&self) -> String {
         let mut query = Serializer::new(String::new());
-        for (name, value) in self.given {
+        for (name, value) in &self.given {
             let values = value
                 .as_array()
                 .map_or(std::slice::from_ref(value), Vec::as_slice);
@@ -173,9 +174,26 @@ impl<'a> Arguments<'a> {
         query.finish()
     }
 
-    fn text(&self, name: &str) -> Option<&'a str> {
+    fn text(&self, name: &str) -> Option<&str> {
         self.given.get(name)?.as_str()
     }
+}
+
+/// Returns the arguments with whole numbers in place of those with a fraction of zero, such as `5.0`: JSON has no
+/// integers of its own.
+fn with_integers(given: &Map<String, Value>) -> Map<String, Value> {
+    let whole = |value: &Value| {
+        let real = value.as_f64().filter(|real| real.fract() == 0.0)?;
+        format!("{real:.0}").parse::<i64>().ok()
+    };
+    let given = given.iter().map(|(name, value)| {
+        let value = match whole(value) {
+            Some(whole) if !value.is_i64() && !value.is_u64() => whole.into(),
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    });
+    given.collect()
 }
 
 /// Returns the problem of these arguments, or `None` if there are none.

@@ -61,6 +61,13 @@ fn sentence(detail: &str) -> String {
 }
 
 fn next_step(tool: Tool, problem: &Problem, retry_after: Option<u64>) -> String {
+    let is_of_key = |error: &FieldError| error.field() == "Idempotency-Key";
+    if problem
+        .errors()
+        .is_some_and(|errors| errors.iter().any(is_of_key))
+    {
+        return "Take another `key` for other arguments.".to_owned();
+    }
     if let Some(seconds) = retry_after {
         let same = if tool.writes() {
             "the same arguments, `key` included"

@@ -16,7 +16,7 @@ const DEFAULT_LIMIT: u32 = 50;
 pub(super) async fn list_tasks(
     caller: &UserId,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let mut query = arguments.to_query();
     if !arguments.has("limit") {
@@ -34,7 +34,7 @@ struct FoundTask {
 pub(super) async fn get_task(
     caller: &UserId,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let task = use_cases.tasks.find(caller, arguments.id()?).await?;
     let task = task_json(&task).map_err(Problem::internal)?;
@@ -44,7 +44,7 @@ pub(super) async fn get_task(
 pub(super) async fn changes_since(
     caller: &UserId,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let changes = read_changes(caller, &arguments.to_query(), &use_cases.log).await?;
     to_raw_value(&changes).map_err(Problem::internal)

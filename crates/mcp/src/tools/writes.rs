@@ -47,7 +47,7 @@ fn written(
 pub(super) async fn add_task(
     actor: &Actor,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     if arguments.has("text") {
         return add_by_text(actor, use_cases, arguments).await;
@@ -65,7 +65,7 @@ pub(super) async fn add_task(
 async fn add_by_text(
     actor: &Actor,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let fields = task_member_schemas();
     let fields = fields.iter().map(|(name, _)| name.as_str());
@@ -89,7 +89,7 @@ async fn add_by_text(
 pub(super) async fn update_task(
     actor: &Actor,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let id = arguments.id()?;
     let zone = arguments.zone()?;
@@ -113,7 +113,7 @@ pub(super) async fn update_task(
 pub(super) async fn undo(
     actor: &Actor,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let seq = arguments.seq()?;
     let keyed = arguments.keyed()?;
@@ -133,7 +133,7 @@ struct Completed {
 pub(super) async fn complete_tasks(
     actor: &Actor,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let ids = arguments.ids()?;
     let zone = arguments.zone()?;
@@ -162,7 +162,7 @@ struct Deleted {
 pub(super) async fn delete_tasks(
     actor: &Actor,
     use_cases: &UseCases,
-    arguments: &Arguments<'_>,
+    arguments: &Arguments,
 ) -> Result<Box<RawValue>, Problem> {
     let ids = arguments.ids()?;
     let keyed = arguments.keyed()?;

@@ -8,7 +8,7 @@ use taskhold_domain::session::TokenHash;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
-use taskhold_repository::personal_tokens::PersonalTokenRepository;
+use taskhold_repository::personal_tokens::{PersonalTokenRepository, TokenAddition};
 use uuid::Uuid;
 
 use super::{MemoryStore, Rows, purge};
@@ -30,15 +30,18 @@ impl Rows {
 
 #[async_trait]
 impl PersonalTokenRepository for MemoryStore {
-    async fn add(&self, token: &PersonalToken) -> Result<bool, StoreError> {
+    async fn add(&self, token: &PersonalToken) -> Result<TokenAddition, StoreError> {
         let mut rows = self.rows();
         rows.ensure_user_exists(&token.user, token.created_at)?;
         let theirs = rows.valid_tokens(&token.user, token.created_at).count();
-        if !rows.is_active(&token.user) || theirs as u64 >= MAX_PER_USER {
-            return Ok(false);
+        if !rows.is_active(&token.user) {
+            return Ok(TokenAddition::Inactive);
+        }
+        if theirs as u64 >= MAX_PER_USER {
+            return Ok(TokenAddition::TooMany);
         }
         rows.personal_tokens.insert(token.id, token.clone());
-        Ok(true)
+        Ok(TokenAddition::Added)
     }
 
     async fn find(&self, hash: TokenHash) -> Result<Option<PersonalToken>, StoreError> {
@@ -63,16 +66,16 @@ impl PersonalTokenRepository for MemoryStore {
         Ok(())
     }
 
-    async fn remove(&self, user: &UserId, id: Uuid) -> Result<Option<TokenHash>, StoreError> {
+    async fn remove(&self, user: &UserId, id: Uuid) -> Result<bool, StoreError> {
         let mut rows = self.rows();
         let is_theirs = rows
             .personal_tokens
             .get(&id)
             .is_some_and(|token| token.user == *user);
-        let removed = is_theirs
-            .then(|| rows.personal_tokens.remove(&id))
-            .flatten();
-        Ok(removed.map(|token| token.hash))
+        if is_theirs {
+            rows.personal_tokens.remove(&id);
+        }
+        Ok(is_theirs)
     }
 
     async fn purge_expired(&self, time: Timestamp, most: u32) -> Result<u64, StoreError> {
