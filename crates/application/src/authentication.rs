@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 
 use crate::personal_tokens::{PersonalTokens, TokenSecret};
 use crate::revocations::Revocations;
-use crate::tokens::{Identity, InvalidToken, TokenVerifier};
+pub use crate::tokens::AuthenticationError;
+use crate::tokens::{Identity, TokenVerifier};
 
 /// Verifies access tokens and personal access tokens.
 #[derive(Clone)]
@@ -18,20 +18,6 @@ pub struct Authenticator {
     pub revocations: Arc<Revocations>,
     /// The personal access tokens.
     pub personal_tokens: Arc<PersonalTokens>,
-}
-
-/// The reason that the token of a request is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthenticationError {
-    /// The token is not valid.
-    #[error(transparent)]
-    Invalid(#[from] InvalidToken),
-    /// The token of this user was valid, and was revoked.
-    #[error("the token was revoked")]
-    Revoked(UserId),
-    /// The store must be asked and failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl Authenticator {

@@ -18,11 +18,10 @@ use uuid::Uuid;
 pub use self::cache::MAX_AGE;
 use self::cache::TokenCache;
 pub use self::secret::TokenSecret;
-use crate::authentication::AuthenticationError;
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::security_log::Event;
-use crate::tokens::{Identity, InvalidToken, Refusal};
+use crate::tokens::{AuthenticationError, Identity, InvalidToken, Refusal};
 
 /// The most tokens that are read from the store at once. Anybody can invent tokens with the right checksum, and must not
 /// take the store's connections with them.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use taskhold_domain::personal_token::{PersonalToken, Scope};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
+use taskhold_repository::error::StoreError;
 use uuid::Uuid;
 
 use crate::actor::Actor;
@@ -70,6 +71,20 @@ pub struct InvalidToken {
     pub reason: Refusal,
     /// The user whom the token names, if its signature is valid.
     pub user: Option<UserId>,
+}
+
+/// The reason that the token of a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// The token is not valid.
+    #[error(transparent)]
+    Invalid(#[from] InvalidToken),
+    /// The token of this user was valid, and was revoked.
+    #[error("the token was revoked")]
+    Revoked(UserId),
+    /// The store must be asked and failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl From<Refusal> for InvalidToken {
