@@ -29,6 +29,7 @@ struct Cached {
 }
 
 /// A token that is being read from the store.
+#[derive(Clone, Copy)]
 pub(super) struct Reading {
     begun_at: Instant,
     removals: u64,
@@ -133,7 +134,7 @@ mod tests {
     async fn token_is_read_again_after_its_age() {
         let (cache, token) = (TokenCache::default(), token());
         cache.insert(Arc::clone(&token), cache.begin());
-        tokio::time::advance(MAX_AGE - Duration::from_millis(1)).await;
+        tokio::time::advance(MAX_AGE.saturating_sub(Duration::from_millis(1))).await;
         assert!(cache.find(token.hash).is_some());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(cache.find(token.hash).is_none());

@@ -194,8 +194,8 @@ async fn account_tables_refuse_invalid_rows(store: &TestDatabase) {
     let [session, _, counter, token] = of_nobody;
     let longest_name = "\u{1F600}".repeat(TokenName::MAX_CHARS);
     let names = ["", &format!("{longest_name}a")];
-    let named = names.map(|name| insert_token(&bytes(store, 32), "alice", name));
-    for refused in refused.chain([session, counter, token]).chain(named) {
+    let misnamed = names.map(|name| insert_token(&bytes(store, 32), "alice", name));
+    for refused in refused.chain([session, counter, token]).chain(misnamed) {
         let outcome = store.sql.execute_unprepared(&refused).await;
         assert!(outcome.is_err(), "{refused}");
     }
