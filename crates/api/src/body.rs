@@ -13,7 +13,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Deserializer};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use taskhold_domain::input::Member;
 
 use crate::header_values::{parameter, split};
@@ -159,6 +159,14 @@ where
         Value::Null => Member::Null,
         value => serde_json::from_value(value).map_or(Member::WrongType, Member::Given),
     })
+}
+
+/// Returns a whole number, which may be written with a fraction of zero, such as `30.0`: JSON has no integers of its own.
+#[must_use]
+pub fn whole_number(number: &Number) -> Option<i64> {
+    let real = number.as_f64().filter(|real| real.fract() == 0.0);
+    let as_text = || real.and_then(|real| format!("{real:.0}").parse().ok());
+    number.as_i64().or_else(as_text)
 }
 
 pub(crate) fn not_an_object() -> Problem {

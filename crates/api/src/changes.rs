@@ -130,7 +130,7 @@ pub(crate) fn expired_cursor() -> Problem {
     )
 }
 
-/// What changed since a cursor.
+/// The changes since a cursor.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Changes)]
 pub struct ChangesBody {

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 use taskhold_application::accounts::{AccountError, AccountService};
 use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_domain::input::{Member, TokenInput};
@@ -11,7 +11,7 @@ use taskhold_domain::timestamp::Timestamp;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::body::{Body, JSON, member};
+use crate::body::{Body, JSON, member, whole_number};
 use crate::caller::{Account, Caller};
 use crate::client_address::ClientAddress;
 use crate::problem::{Kind, Problem};
@@ -36,25 +36,19 @@ pub(crate) struct TokenDraftBody {
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = String, required, min_length = 1, max_length = 100)]
     name: Member<String>,
-    /// What the token allows. `tasks:write` includes `tasks:read`.
+    /// The rights of the token. `tasks:write` includes `tasks:read`.
     #[serde(default, deserialize_with = "member")]
     #[schema(value_type = Vec<ScopeName>, required, min_items = 1)]
     scopes: Member<Vec<String>>,
     /// Left out or null: the token does not expire.
-    #[serde(default, deserialize_with = "whole_number")]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(value_type = Option<i32>, minimum = 1, maximum = 3650)]
     expires_in_days: Member<i64>,
 }
 
-/// Reads a whole number, which may be written as `30.0`: JSON has no integers of its own.
-fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<i64>, D::Error> {
-    let whole = |number: Number| {
-        let real = number.as_f64().filter(|real| real.fract() == 0.0);
-        let as_text = || real.and_then(|real| format!("{real:.0}").parse().ok());
-        number.as_i64().or_else(as_text)
-    };
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Member<i64>, D::Error> {
     Ok(match member(deserializer)? {
-        Member::Given(number) => whole(number).map_or(Member::WrongType, Member::Given),
+        Member::Given(number) => whole_number(&number).map_or(Member::WrongType, Member::Given),
         Member::Absent => Member::Absent,
         Member::Null => Member::Null,
         Member::WrongType => Member::WrongType,

@@ -6,8 +6,7 @@ use taskhold_repository::error::StoreError;
 
 use crate::personal_tokens::{PersonalTokens, TokenSecret};
 use crate::revocations::Revocations;
-pub use crate::tokens::AuthenticationError;
-use crate::tokens::{Identity, TokenVerifier};
+use crate::tokens::{AuthenticationError, Identity, TokenVerifier};
 
 /// Verifies access tokens and personal access tokens.
 #[derive(Clone)]

@@ -147,12 +147,12 @@ impl PersonalTokens {
         &self,
         secret: &TokenSecret,
     ) -> Result<Identity, AuthenticationError> {
-        if !secret.is_well_formed() {
-            return Err(InvalidToken::from(Refusal::Malformed).into());
-        }
         let hash = secret.hash();
         if let Some(token) = self.cache.find(hash) {
             return self.identity_of(token);
+        }
+        if !secret.is_well_formed() {
+            return Err(InvalidToken::from(Refusal::Malformed).into());
         }
         let token = self.read(hash).await?;
         let token = token.ok_or(InvalidToken::from(Refusal::Unknown))?;

@@ -14,7 +14,7 @@ use crate::user::UserId;
 /// The most personal access tokens of a user that have not expired.
 pub const MAX_PER_USER: u64 = 50;
 
-/// What a request may do with tasks. [`Write`](Self::Write) includes [`Read`](Self::Read).
+/// A right to work with tasks. [`Write`](Self::Write) includes [`Read`](Self::Read).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Reads tasks, `tasks:read`.

@@ -92,7 +92,7 @@ pub enum Violation {
     /// The lifetime of a personal access token is out of range, or no whole number.
     #[error(transparent)]
     LifetimeDays(#[from] LifetimeDaysError),
-    /// Whether a change of the password revokes the personal access tokens is no boolean.
+    /// The member that has a change of the password revoke the personal access tokens is not a boolean.
     #[error("Revoke tokens must be a boolean")]
     RevokeTokensNotBoolean,
     /// A merge patch names no member of a task.

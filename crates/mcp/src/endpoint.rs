@@ -21,7 +21,8 @@ use crate::{PATH, metadata, origin};
 pub(crate) fn row(settings: Arc<McpSettings>) -> Endpoint {
     Endpoint::new::<__path_post>(Access::Read, move || {
         let settings = Arc::clone(&settings);
-        web::to(move |caller, request, use_cases, body| {
+        web::to(move |caller, request, (tasks, log, clock), body| {
+            let use_cases = UseCases { tasks, log, clock };
             post(Arc::clone(&settings), caller, request, use_cases, body)
         })
     })

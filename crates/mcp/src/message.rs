@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use taskhold_api::problem::Problem;
 
 /// A message of a client.
@@ -33,11 +33,13 @@ impl Request {
 }
 
 /// The error of a request, and the HTTP status that it is sent with.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct RpcError {
+    #[serde(skip)]
     pub(crate) status: StatusCode,
     pub(crate) code: i32,
     pub(crate) message: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<Value>,
 }
 
@@ -73,7 +75,7 @@ impl RpcError {
     }
 }
 
-/// Why a request has no result: an error of the protocol, or a problem of the request as such.
+/// The reason that a request has no result: an error of the protocol, or a problem of the API.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Rpc(RpcError),
@@ -95,7 +97,7 @@ impl From<Problem> for Refusal {
 /// Reads the message in a body.
 ///
 /// # Errors
-/// What is wrong with it, and the id of the request if it has one.
+/// The error of the message, and the id of the request if the message has one.
 pub(crate) fn read(body: &[u8]) -> Result<Message, (Option<Value>, RpcError)> {
     let message = serde_json::from_slice(body).map_err(|error| {
         let error = RpcError::parse_error(format!("The body is not JSON: {error}."));
@@ -165,29 +167,27 @@ pub(crate) fn success(id: &Value, result: impl Serialize) -> HttpResponse {
     })
 }
 
-/// Returns the answer with an error. It has no `id` if the request has none that can be read.
-pub(crate) fn failure(id: Option<&Value>, error: &RpcError) -> HttpResponse {
-    let mut body = json!({
-        "jsonrpc": "2.0",
-        "error": {"code": error.code, "message": error.message},
-    });
-    if let Some(id) = id {
-        insert(&mut body, "id", id.clone());
-    }
-    if let (Some(data), Some(described)) = (&error.data, body.get_mut("error")) {
-        insert(described, "data", data.clone());
-    }
-    HttpResponse::build(error.status).json(body)
+#[derive(Serialize)]
+struct Failure<'a> {
+    jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Value>,
+    error: &'a RpcError,
 }
 
-fn insert(object: &mut Value, name: &str, value: Value) {
-    if let Some(members) = object.as_object_mut() {
-        members.insert(name.to_owned(), value);
-    }
+/// Returns the answer with an error. It has no `id` if the request has none that can be read.
+pub(crate) fn failure(id: Option<&Value>, error: &RpcError) -> HttpResponse {
+    HttpResponse::build(error.status).json(Failure {
+        jsonrpc: "2.0",
+        id,
+        error,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn request(id: Value) -> Message {

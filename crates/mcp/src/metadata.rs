@@ -1,4 +1,4 @@
-//! Where clients find the authorization server: the metadata of a protected resource (RFC 9728).
+//! The metadata of a protected resource (RFC 9728), by which clients find the authorization server.
 
 use std::sync::Arc;
 

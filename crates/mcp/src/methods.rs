@@ -10,11 +10,11 @@ use crate::message::{Refusal, Request, RpcError, success};
 use crate::revision::Revision;
 use crate::tools::{self, Context, Tool};
 
-/// How long a client may keep a list of tools and what `server/discover` says, in milliseconds. Both change with a
+/// The time for which a client may keep a list of tools and the answer to `server/discover`, in milliseconds. Both change with a
 /// version of the program, or the scopes of the token.
 const TTL_MILLISECONDS: u32 = 300_000;
 
-/// What a model is told of all tools together.
+/// The instructions for a model about all tools.
 const INSTRUCTIONS: &str = "\
 The to-do list of one user. Results of tools that write have `seq`: `undo` takes back that write. Deleted tasks stay \
 in the trash for days, and `undo` brings them back. If an answer is lost, repeat the call with the same `key`: it is \

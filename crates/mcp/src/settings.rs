@@ -1,4 +1,4 @@
-//! What an operator configures.
+//! The settings of the endpoint.
 
 use url::Url;
 

@@ -6,11 +6,9 @@ mod reads;
 mod schema;
 mod writes;
 
-use std::future::{Ready, ready};
 use std::sync::LazyLock;
 
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::web;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -199,26 +197,9 @@ pub(crate) struct Context<'a> {
 
 /// The use cases that the tools call.
 pub(crate) struct UseCases {
-    tasks: web::Data<TaskService>,
-    log: web::Data<ChangeLog>,
-    clock: web::Data<dyn Clock>,
-}
-
-impl FromRequest for UseCases {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let use_cases = || {
-            Some(Self {
-                tasks: request.app_data::<web::Data<TaskService>>()?.clone(),
-                log: request.app_data::<web::Data<ChangeLog>>()?.clone(),
-                clock: request.app_data::<web::Data<dyn Clock>>()?.clone(),
-            })
-        };
-        let missing = || Problem::internal("the application has no use cases of tasks");
-        ready(use_cases().ok_or_else(missing))
-    }
+    pub(crate) tasks: web::Data<TaskService>,
+    pub(crate) log: web::Data<ChangeLog>,
+    pub(crate) clock: web::Data<dyn Clock>,
 }
 
 /// The result of a call. The text is the same as the structured content, for clients that do not know the latter.

@@ -50,6 +50,6 @@ pub enum BulkOutcome {
 pub struct Undo {
     /// The number of the change.
     pub seq: ChangeSeq,
-    /// Whether the owner may have one more task, so that a deletion can be undone.
+    /// `true` if the owner may have one more task, so that a deletion can be undone.
     pub may_restore: bool,
 }

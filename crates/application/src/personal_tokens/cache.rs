@@ -37,7 +37,7 @@ pub(super) struct Reading {
 
 struct CachedToken {
     token: Arc<PersonalToken>,
-    /// When it was asked for.
+    /// The time at which the store was asked.
     read_at: Instant,
 }
 

@@ -35,7 +35,7 @@ pub enum Revocations {
         deleted: u64,
         /// How many accounts were deactivated again.
         deactivated: u64,
-        /// How many revocations the backup did not have, those of personal access tokens included.
+        /// The number of revocations that the backup did not have, those of personal access tokens included.
         revoked: u64,
         /// How many accounts the served store has lost rather than deleted. If there are any, none is
         /// deleted again, since others that are missing may be lost as well.

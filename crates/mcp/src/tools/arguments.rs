@@ -1,6 +1,7 @@
 //! The arguments of a call.
 
 use serde_json::{Map, Value};
+use taskhold_api::body::whole_number;
 use taskhold_api::idempotency::fingerprint;
 use taskhold_api::problem::{Kind, Problem};
 use taskhold_api::tasks::{task_id, zone_named};
@@ -23,7 +24,7 @@ impl Arguments {
     /// # Errors
     /// A problem that names every argument that is unknown, missing, or of another type.
     pub(super) fn check(tool: Tool, given: &Map<String, Value>) -> Result<Self, Problem> {
-        let given = with_integers(given);
+        let given = with_whole_numbers(given);
         let schema = tool.input_schema();
         let known = schema.get("properties").and_then(Value::as_object);
         let required = schema.get("required").and_then(Value::as_array);
@@ -179,20 +180,15 @@ impl Arguments {
     }
 }
 
-/// Returns the arguments with whole numbers in place of those with a fraction of zero, such as `5.0`: JSON has no
-/// integers of its own.
-fn with_integers(given: &Map<String, Value>) -> Map<String, Value> {
-    let whole = |value: &Value| {
-        let real = value.as_f64().filter(|real| real.fract() == 0.0)?;
-        format!("{real:.0}").parse::<i64>().ok()
+/// Returns the arguments with `5` in place of `5.0`, and the like.
+fn with_whole_numbers(given: &Map<String, Value>) -> Map<String, Value> {
+    let whole = |value: &Value| match value {
+        Value::Number(number) if number.is_f64() => whole_number(number).map(Value::from),
+        _ => None,
     };
-    let given = given.iter().map(|(name, value)| {
-        let value = match whole(value) {
-            Some(whole) if !value.is_i64() && !value.is_u64() => whole.into(),
-            _ => value.clone(),
-        };
-        (name.clone(), value)
-    });
+    let given = given.iter();
+    let given =
+        given.map(|(name, value)| (name.clone(), whole(value).unwrap_or_else(|| value.clone())));
     given.collect()
 }
 

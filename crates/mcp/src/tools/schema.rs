@@ -17,7 +17,7 @@ pub(super) const WITH_TEXT: [&str; 2] = ["timezone", "except"];
 /// schemas with one type.
 const CLEARED_BY_NULL: [&str; 2] = ["due", "repeat"];
 
-/// What a model is told of arguments whose names do not say enough.
+/// Descriptions of the arguments whose names do not say enough.
 const HINTS: [(&str, &str); 6] = [
     (
         "due",

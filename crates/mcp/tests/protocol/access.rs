@@ -1,4 +1,4 @@
-//! Who may use the endpoint: tokens, origins, and where clients learn of the authorization server.
+//! Access to the endpoint: tokens, origins, and the metadata that name the authorization server.
 
 use actix_web::http::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What the tools do.
+//! The effects of the tools.
 
 use serde_json::{Value, json};
 

@@ -30,11 +30,11 @@ pub struct UndoState {
     pub trash: Vec<Task>,
     /// The changes of the tasks since the first change of the write.
     pub later: Vec<LoggedChange>,
-    /// Whether the owner may have one more task.
+    /// `true` if the owner may have one more task.
     pub may_restore: bool,
 }
 
-/// Why a write cannot be undone.
+/// The reason that a write cannot be undone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UndoRefusal {
     /// A field of this task has changed since, or the undo would break a rule for it.
