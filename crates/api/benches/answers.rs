@@ -5,7 +5,6 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::body::to_bytes;
 use actix_web::http::{Method, StatusCode};
@@ -14,13 +13,9 @@ use criterion::{Criterion, Throughput};
 use taskhold_api::Services;
 use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
-use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
-use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
-use taskhold_application::personal_tokens::PersonalTokens;
-use taskhold_application::rate_limits::{RateLimiter, RateLimits};
+use taskhold_application::rate_limits::RateLimits;
 use taskhold_application::readiness::Readiness;
-use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::{TaskPorts, TaskService};
 use taskhold_application::user_limit::UserLimit;
 use taskhold_domain::task::change_log::ChangeAuthor;
@@ -28,11 +23,10 @@ use taskhold_domain::task::{Description, Details, Task, TaskDraft, TaskId, Title
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::tasks::{TaskQuery, TaskRepository as _};
+use taskhold_testkit::accounts::accounts;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::ids::CountedIds;
 use taskhold_testkit::memory::MemoryStore;
-use taskhold_testkit::passwords::PlainPasswords;
-use taskhold_testkit::tokens::PlainTokens;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
@@ -186,39 +180,16 @@ async fn store_of(tasks: u16) -> MemoryStore {
 }
 
 fn services(store: &MemoryStore) -> Services {
-    let people = Arc::new(MemoryStore::default());
+    let people = MemoryStore::default();
     let clock = Arc::new(ManualClock::default());
     let ids = Arc::new(CountedIds::default());
-    let revocations = Arc::new(Revocations::new(people.clone(), clock.clone()));
-    let personal_tokens = Arc::new(PersonalTokens::new(
-        people.clone(),
-        clock.clone(),
-        ids.clone(),
-    ));
     let allowed = RateLimits {
         requests: u32::MAX,
         failures_per_address: u32::MAX,
         failures: u32::MAX,
         refreshes: u32::MAX,
     };
-    let accounts = AccountService {
-        users: people.clone(),
-        sessions: people.clone(),
-        passwords: Arc::new(PlainPasswords),
-        tokens: Arc::new(PlainTokens),
-        revocations: revocations.clone(),
-        personal_tokens: personal_tokens.clone(),
-        devices: DeviceTokens::new([7; 32], None),
-        limits: RateLimiter::new(people, [7; 32], allowed),
-        clock: clock.clone(),
-        ids: ids.clone(),
-        lifetimes: Lifetimes {
-            refresh_token: Duration::from_hours(24),
-            session: Duration::from_hours(240),
-            max_token_lifetime: Duration::from_hours(24),
-        },
-        registration: true,
-    };
+    let (accounts, authenticator) = accounts(&people, clock.clone(), ids.clone(), allowed);
     let store = Arc::new(store.clone());
     let ports = TaskPorts::of(store.clone());
     Services {
@@ -232,11 +203,7 @@ fn services(store: &MemoryStore) -> Services {
         change_log: ChangeLog::new(ports.clone()),
         trash: Trash::new(ports, clock.clone()),
         accounts,
-        authenticator: Authenticator {
-            tokens: Arc::new(PlainTokens),
-            revocations,
-            personal_tokens,
-        },
+        authenticator,
         user_limit: UserLimit::new(usize::MAX),
         proxies: TrustedProxies::default(),
         base_path: BasePath::default(),

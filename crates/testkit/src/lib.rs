@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`memory`] | [`MemoryStore`](memory::MemoryStore), the storage ports without a database |
 //! | [`contract`] | the obligations of the storage ports, each a named test of every adapter |
+//! | [`accounts`] | [`accounts`](accounts::accounts), the use cases of accounts in memory |
 //! | [`clock`] | [`ManualClock`](clock::ManualClock), a clock that tests advance |
 //! | [`ids`] | [`CountedIds`](ids::CountedIds), predictable ids for snapshots |
 //! | [`tokens`] | [`PlainTokens`](tokens::PlainTokens), unsigned tokens |
@@ -21,6 +22,7 @@
     reason = "test support fails by panicking"
 )]
 
+pub mod accounts;
 pub mod clock;
 pub mod console;
 pub mod contract;

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::body::to_bytes;
@@ -15,22 +14,17 @@ use taskhold_api::Services;
 use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
-use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
-use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
-use taskhold_application::personal_tokens::PersonalTokens;
-use taskhold_application::rate_limits::{RateLimiter, RateLimits};
+use taskhold_application::rate_limits::RateLimits;
 use taskhold_application::readiness::Readiness;
-use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::{TaskPorts, TaskService};
 use taskhold_application::user_limit::UserLimit;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::tasks::TaskRepository;
+use taskhold_testkit::accounts::accounts;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::ids::CountedIds;
 use taskhold_testkit::memory::MemoryStore;
-use taskhold_testkit::passwords::PlainPasswords;
-use taskhold_testkit::tokens::PlainTokens;
 
 pub const TASKS: &str = "/api/v1/tasks";
 
@@ -129,34 +123,11 @@ impl Wire {
 
     fn of(ports: TaskPorts, probe: Arc<dyn StoreHealth>, quota: u64) -> Self {
         // Accounts have their own store, which never fails.
-        let people = Arc::new(MemoryStore::default());
+        let people = MemoryStore::default();
         let clock = Arc::new(ManualClock::default());
         let ids = Arc::new(CountedIds::default());
         let quota = NonZeroU64::new(quota).expect("a quota");
-        let revocations = Arc::new(Revocations::new(people.clone(), clock.clone()));
-        let personal_tokens = Arc::new(PersonalTokens::new(
-            people.clone(),
-            clock.clone(),
-            ids.clone(),
-        ));
-        let accounts = AccountService {
-            users: people.clone(),
-            sessions: people.clone(),
-            passwords: Arc::new(PlainPasswords),
-            tokens: Arc::new(PlainTokens),
-            revocations: revocations.clone(),
-            personal_tokens: personal_tokens.clone(),
-            devices: DeviceTokens::new([7; 32], None),
-            limits: RateLimiter::new(people, [7; 32], ALLOWED),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            lifetimes: Lifetimes {
-                refresh_token: Duration::from_hours(24),
-                session: Duration::from_hours(240),
-                max_token_lifetime: Duration::from_hours(24),
-            },
-            registration: true,
-        };
+        let (accounts, authenticator) = accounts(&people, clock.clone(), ids.clone(), ALLOWED);
         let services = Services {
             tasks: TaskService::new(
                 ports.clone(),
@@ -168,11 +139,7 @@ impl Wire {
             change_log: ChangeLog::new(ports.clone()),
             trash: Trash::new(ports, clock.clone()),
             accounts,
-            authenticator: Authenticator {
-                tokens: Arc::new(PlainTokens),
-                revocations,
-                personal_tokens,
-            },
+            authenticator,
             user_limit: UserLimit::new(usize::MAX),
             proxies: TrustedProxies::default(),
             base_path: BasePath::default(),

@@ -93,11 +93,8 @@ fn next_step(tool: Tool, problem: &Problem, retry_after: Option<u64>) -> String 
         }
         _ => "Do not repeat the call; tell the user.",
     };
-    let is_told = ["nothing was", "none was"]
-        .iter()
-        .any(|told| problem.detail().contains(told));
     let is_known = !matches!(problem.kind(), Kind::OutcomeUnknown | Kind::InternalError);
-    if tool.writes() && is_known && !is_told {
+    if tool.writes() && is_known {
         format!("Nothing was changed. {step}")
     } else {
         step.to_owned()

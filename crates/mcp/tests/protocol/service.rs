@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::body::to_bytes;
 use actix_web::http::Method;
@@ -13,21 +12,16 @@ use taskhold_api::Services;
 use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::request_log::LeftOut;
-use taskhold_application::accounts::{AccountService, DeviceTokens, Lifetimes};
-use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
-use taskhold_application::personal_tokens::PersonalTokens;
-use taskhold_application::rate_limits::{RateLimiter, RateLimits};
+use taskhold_application::rate_limits::RateLimits;
 use taskhold_application::readiness::Readiness;
-use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::{TaskPorts, TaskService};
 use taskhold_application::user_limit::UserLimit;
 use taskhold_mcp::settings::McpSettings;
+use taskhold_testkit::accounts::accounts;
 use taskhold_testkit::clock::ManualClock;
 use taskhold_testkit::ids::CountedIds;
 use taskhold_testkit::memory::MemoryStore;
-use taskhold_testkit::passwords::PlainPasswords;
-use taskhold_testkit::tokens::PlainTokens;
 
 pub const NEWER: &str = "2026-07-28";
 pub const OLDER: &str = "2025-11-25";
@@ -145,36 +139,13 @@ impl Service {
         let ids = Arc::new(CountedIds::default());
         let limit = |limit| NonZeroU64::new(limit).expect("a limit");
         let ports = TaskPorts::of(store.clone());
-        let revocations = Arc::new(Revocations::new(store.clone(), clock.clone()));
-        let personal_tokens = Arc::new(PersonalTokens::new(
-            store.clone(),
-            clock.clone(),
-            ids.clone(),
-        ));
         let allowed = RateLimits {
             requests: 100,
             failures_per_address: 100,
             failures: 100,
             refreshes: 100,
         };
-        let accounts = AccountService {
-            users: store.clone(),
-            sessions: store.clone(),
-            passwords: Arc::new(PlainPasswords),
-            tokens: Arc::new(PlainTokens),
-            revocations: revocations.clone(),
-            personal_tokens: personal_tokens.clone(),
-            devices: DeviceTokens::new([7; 32], None),
-            limits: RateLimiter::new(store.clone(), [7; 32], allowed),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            lifetimes: Lifetimes {
-                refresh_token: Duration::from_hours(24),
-                session: Duration::from_hours(24),
-                max_token_lifetime: Duration::from_hours(24),
-            },
-            registration: true,
-        };
+        let (accounts, authenticator) = accounts(&store, clock.clone(), ids.clone(), allowed);
         let services = Services {
             tasks: TaskService::new(
                 ports.clone(),
@@ -186,11 +157,7 @@ impl Service {
             change_log: ChangeLog::new(ports.clone()),
             trash: Trash::new(ports, clock.clone()),
             accounts,
-            authenticator: Authenticator {
-                tokens: Arc::new(PlainTokens),
-                revocations,
-                personal_tokens,
-            },
+            authenticator,
             user_limit: UserLimit::new(usize::MAX),
             proxies: TrustedProxies::default(),
             base_path: BasePath::default(),
