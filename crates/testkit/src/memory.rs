@@ -5,6 +5,7 @@ mod bulk;
 mod change_log;
 mod import;
 mod personal_tokens;
+mod positions;
 mod rate_limits;
 mod sessions;
 mod tasks;
