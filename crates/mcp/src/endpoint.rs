@@ -44,16 +44,13 @@ impl PartialSchema for MessageBody {
 /// Use tasks as an agent
 ///
 /// The Model Context Protocol over HTTP, revisions 2026-07-28 and 2025-11-25: one message of JSON-RPC 2.0 in each
-/// request. Its errors are messages of JSON-RPC too.
+/// request. Its errors are messages of JSON-RPC too. The protocol says which headers a message needs: all but
+/// `initialize` and notifications `MCP-Protocol-Version`, from 2026-07-28 on also `Mcp-Method` and, for a call of a tool,
+/// `Mcp-Name`.
 #[utoipa::path(
     post,
     path = PATH,
     operation_id = "mcp",
-    params(
-        ("MCP-Protocol-Version" = Option<String>, Header, min_length = 1, description = "The revision. Only `initialize` goes without."),
-        ("Mcp-Method" = Option<String>, Header, min_length = 1, description = "The `method` of the body; from 2026-07-28 on."),
-        ("Mcp-Name" = Option<String>, Header, min_length = 1, description = "The `name` of the tool that the body calls; from 2026-07-28 on."),
-    ),
     request_body(
         content = inline(MessageBody),
         description = "A request or a notification.",
