@@ -1,5 +1,6 @@
-//! Makes the files in `assets` part of the program: a table of them with their media types and compressed forms, the
-//! list of their paths for the service worker, and a digest of all of them, which is part of their addresses.
+//! Makes the files in `assets` part of the program: a table of them, without lines of comments, with their media types
+//! and compressed forms; the list of their paths for the service worker; and a digest of all of them, which is part of
+//! their addresses.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+#[path = "src/comments.rs"]
+mod comments;
 #[path = "src/compression.rs"]
 mod compression;
 
@@ -37,13 +40,12 @@ const DIGEST_CHARS: usize = 16;
 struct File {
     /// Its path in the folder, which is also the end of its address.
     path: String,
-    /// Where its content is.
-    source: PathBuf,
     content: Vec<u8>,
 }
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/comments.rs");
     println!("cargo::rerun-if-changed=src/compression.rs");
     println!("cargo::rerun-if-changed=assets");
     if let Err(message) = build() {
@@ -71,7 +73,7 @@ fn build() -> Result<(), String> {
             &format!("pub(crate) static {name}: File = {file};"),
         );
     }
-    files.push(list(&files, &out)?);
+    files.push(list(&files)?);
     write(&mut table, "pub(crate) static FILES: &[File] = &[");
     for file in &files {
         write(&mut table, &format!("{},", entry(file, &out)?));
@@ -108,14 +110,23 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(), Str
             collect(&source, &format!("{path}/"), files)?;
         } else {
             let content = fs::read(&source).map_err(|error| unreadable(&path, error))?;
-            files.push(File {
-                path,
-                source,
-                content,
-            });
+            let content = without_comments(&path, content)?;
+            files.push(File { path, content });
         }
     }
     Ok(())
+}
+
+/// Returns the content of a file without the lines that are comments.
+fn without_comments(path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
+    let is_script = path.ends_with(".js");
+    if !is_script && !path.ends_with(".css") {
+        return Ok(content);
+    }
+    let text = String::from_utf8(content).map_err(|error| error.to_string());
+    let text = text.and_then(|text| comments::removed(&text, is_script));
+    let text = text.map_err(|error| format!("crates/web/assets/{path}: {error}"))?;
+    Ok(text.into_bytes())
 }
 
 /// Returns the digest of the paths and contents, each with its length before it.
@@ -135,7 +146,7 @@ fn digest(files: &[File]) -> String {
 }
 
 /// Returns the list of the files, which is a file too.
-fn list(files: &[File], out: &Path) -> Result<File, String> {
+fn list(files: &[File]) -> Result<File, String> {
     if files.iter().any(|file| file.path == LIST) {
         return Err(format!(
             "crates/web/assets/{LIST}: the list of the other files has this name"
@@ -146,13 +157,9 @@ fn list(files: &[File], out: &Path) -> Result<File, String> {
         .iter()
         .map(|file| format!("\"{}\"", file.path))
         .collect();
-    let content = format!("[{}]\n", paths.join(",")).into_bytes();
-    let source = out.join(LIST);
-    save(&source, &content)?;
     Ok(File {
         path: LIST.to_owned(),
-        source,
-        content,
+        content: format!("[{}]\n", paths.join(",")).into_bytes(),
     })
 }
 
@@ -166,6 +173,8 @@ fn entry(file: &File, out: &Path) -> Result<String, String> {
             "crates/web/assets/{path}: its media type is unknown; add its ending to MEDIA_TYPES in crates/web/build.rs"
         ));
     };
+    let content = out.join(path.replace('/', "~"));
+    save(&content, &file.content)?;
     let compressed = compression::gzip(&file.content);
     let gzip = match compressed.map_err(|error| format!("crates/web/assets/{path}: {error}"))? {
         Some(compressed) => {
@@ -175,9 +184,8 @@ fn entry(file: &File, out: &Path) -> Result<String, String> {
         }
         None => "None".to_owned(),
     };
-    let source = &file.source;
     Ok(format!(
-        "File {{ path: {path:?}, media_type: {media_type:?}, content: include_bytes!({source:?}), gzip: {gzip} }}"
+        "File {{ path: {path:?}, media_type: {media_type:?}, content: include_bytes!({content:?}), gzip: {gzip} }}"
     ))
 }
 
