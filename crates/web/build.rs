@@ -119,14 +119,19 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(), Str
 
 /// Returns the content of a file without the lines that are comments.
 fn without_comments(path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
-    let is_script = path.ends_with(".js");
-    if !is_script && !path.ends_with(".css") {
-        return Ok(content);
-    }
+    let is_script = match ending(path) {
+        "js" => true,
+        "css" => false,
+        _ => return Ok(content),
+    };
     let text = String::from_utf8(content).map_err(|error| error.to_string());
     let text = text.and_then(|text| comments::removed(&text, is_script));
     let text = text.map_err(|error| format!("crates/web/assets/{path}: {error}"))?;
     Ok(text.into_bytes())
+}
+
+fn ending(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or_default()
 }
 
 /// Returns the digest of the paths and contents, each with its length before it.
@@ -163,29 +168,32 @@ fn list(files: &[File]) -> Result<File, String> {
     })
 }
 
-/// Returns the expression of a file.
+/// Returns the expression of a file, of which it saves the content and the compressed content.
 fn entry(file: &File, out: &Path) -> Result<String, String> {
     let path = &file.path;
-    let ending = path.rsplit('.').next().unwrap_or_default();
-    let media_type = MEDIA_TYPES.iter().find(|(known, _)| *known == ending);
+    let media_type = MEDIA_TYPES.iter().find(|(known, _)| *known == ending(path));
     let Some((_, media_type)) = media_type else {
         return Err(format!(
             "crates/web/assets/{path}: its media type is unknown; add its ending to MEDIA_TYPES in crates/web/build.rs"
         ));
     };
-    let content = out.join(path.replace('/', "~"));
-    save(&content, &file.content)?;
+    let include = |name: &str, content: &[u8]| {
+        save(&out.join(name), content)?;
+        Ok::<_, String>(format!(
+            "include_bytes!(concat!(env!(\"OUT_DIR\"), {:?}))",
+            format!("/{name}")
+        ))
+    };
+    let name = path.replace('/', "~");
     let compressed = compression::gzip(&file.content);
-    let gzip = match compressed.map_err(|error| format!("crates/web/assets/{path}: {error}"))? {
-        Some(compressed) => {
-            let place = out.join(format!("{}.gz", path.replace('/', "~")));
-            save(&place, &compressed)?;
-            format!("Some(include_bytes!({place:?}))")
-        }
+    let compressed = compressed.map_err(|error| format!("crates/web/assets/{path}: {error}"))?;
+    let gzip = match compressed {
+        Some(compressed) => format!("Some({})", include(&format!("{name}.gz"), &compressed)?),
         None => "None".to_owned(),
     };
+    let content = include(&name, &file.content)?;
     Ok(format!(
-        "File {{ path: {path:?}, media_type: {media_type:?}, content: include_bytes!({content:?}), gzip: {gzip} }}"
+        "File {{ path: {path:?}, media_type: {media_type:?}, content: {content}, gzip: {gzip} }}"
     ))
 }
 

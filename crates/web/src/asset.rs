@@ -61,16 +61,13 @@ struct Representation {
 impl Asset {
     /// Returns a file in which `folder`, the path of the assets, replaces the placeholder.
     pub(crate) fn new(file: &File, folder: &str, caching: Caching) -> Self {
-        let (content, gzip) = match replaced(file.content, folder) {
-            Some(content) => {
-                // Without a compressed form the file is served as it is.
-                let gzip = compression::gzip(&content).ok().flatten();
-                (Bytes::from(content), gzip.map(Bytes::from))
-            }
-            None => {
-                let gzip = file.gzip.map(Bytes::from_static);
-                (Bytes::from_static(file.content), gzip)
-            }
+        let (content, gzip) = if let Some(content) = replaced(file.content, folder) {
+            // Without a compressed form the file is served as it is.
+            let gzip = compression::gzip(&content).ok().flatten();
+            (Bytes::from(content), gzip.map(Bytes::from))
+        } else {
+            let gzip = file.gzip.map(Bytes::from_static);
+            (Bytes::from_static(file.content), gzip)
         };
         let mut tag = hex::encode(Sha256::digest(&content));
         tag.truncate(TAG_CHARS);

@@ -109,6 +109,7 @@ impl Files {
 
 impl Address {
     /// Returns the route. Each thread of the server needs its own.
+    #[must_use]
     pub fn route(&self) -> Route {
         let Self { page, find, .. } = self.clone();
         web::to(move |request: HttpRequest| {

@@ -259,10 +259,11 @@ async fn scripts_and_styles_have_at_most_100_kib() {
     }
     sizes.sort();
     let total: usize = sizes.iter().map(|(size, _)| size).sum();
-    let mut table = String::new();
-    for (size, path) in sizes.iter().rev() {
-        table += &format!("{size:>7} {path}\n");
-    }
+    let rows = sizes.iter().rev();
+    let table: Vec<_> = rows
+        .map(|(size, path)| format!("{size:>7} {path}\n"))
+        .collect();
+    let table = table.concat();
     println!("{table}{total:>7} of {MAX_BYTES}");
     assert!(total > 0 && total <= MAX_BYTES, "{total} bytes:\n{table}");
 }
