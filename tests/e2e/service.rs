@@ -25,7 +25,7 @@ pub const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The JWT secret of every service under test.
 pub const SECRET: &str = "8d2f6b1c07e94a53b6c1e0f7a92d4835";
 
-/// Returns the route table of the program.
+/// Returns the route table of the API and of the tools for agents. The page is not part of the API.
 pub fn endpoints() -> Vec<Endpoint> {
     let agents = taskhold_mcp::endpoints(&McpSettings::default());
     [taskhold_api::routes::endpoints(), agents].concat()

@@ -63,6 +63,7 @@ fn invalid_setting_is_refused_by_name() {
         &[("TASKHOLD__DATABASE__AUTO_MIGRATE", "perhaps")],
         "database.auto_migrate",
     );
+    assert_refused(&[("TASKHOLD__PAGE__ENABLED", "perhaps")], "page.enabled");
     for size in ["0", "65", "many"] {
         assert_refused(
             &[("TASKHOLD__DATABASE__BATCH_SIZE", size)],

@@ -1,5 +1,5 @@
 //! `GET /docs`: the OpenAPI document as a page to read and try. Its files are part of the program. `GET /` leads
-//! there.
+//! there, unless the program serves something else at `/`.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use actix_web::web::{self, Bytes};
@@ -50,10 +50,13 @@ schema_type!(AssetName = { one_of(ASSETS.map(|asset| asset.name)) });
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::new::<__path_start>(Access::Public, || web::to(start)),
         Endpoint::new::<__path_page>(Access::Public, || web::to(page)),
         Endpoint::new::<__path_asset>(Access::Public, || web::to(asset)),
     ]
+}
+
+pub(crate) fn redirect() -> Endpoint {
+    Endpoint::new::<__path_start>(Access::Public, || web::to(start))
 }
 
 /// Redirect to the documentation

@@ -98,10 +98,14 @@ struct Description;
 pub(crate) fn document(endpoints: &[Endpoint]) -> OpenApi {
     let mut document = Description::openapi();
     for endpoint in endpoints {
-        let operation = operation::complete(endpoint, endpoints);
+        let Some(description) = endpoint.description else {
+            continue;
+        };
+        let operation = operation::complete(endpoint, (description.operation)(), endpoints);
+        let methods = (description.methods)();
         document
             .paths
-            .add_path_operation(&endpoint.path, (endpoint.methods)(), operation);
+            .add_path_operation(&endpoint.path, methods, operation);
     }
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new()

@@ -24,9 +24,16 @@ pub struct Endpoint {
     pub path: String,
     /// The clients that may send requests to the endpoint.
     pub access: Access,
+    /// `None` if the endpoint is not part of the API.
+    pub(crate) description: Option<Description>,
+    route: Arc<dyn Fn() -> Route + Send + Sync>,
+}
+
+/// What the OpenAPI document says of an endpoint.
+#[derive(Clone, Copy)]
+pub(crate) struct Description {
     pub(crate) methods: fn() -> Vec<HttpMethod>,
     pub(crate) operation: fn() -> Operation,
-    route: Arc<dyn Fn() -> Route + Send + Sync>,
 }
 
 /// The clients that may send requests to an endpoint.
@@ -72,8 +79,23 @@ impl Endpoint {
             method,
             path: P::path(),
             access,
-            methods: P::methods,
-            operation: P::operation,
+            description: Some(Description {
+                methods: P::methods,
+                operation: P::operation,
+            }),
+            route: Arc::new(route),
+        }
+    }
+
+    /// Returns a row for a file that browsers load: `GET` without a token, with any query parameters. It is not part of
+    /// the API, so the OpenAPI document does not describe it.
+    #[must_use]
+    pub fn file(path: &str, route: impl Fn() -> Route + Send + Sync + 'static) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.to_owned(),
+            access: Access::Public,
+            description: None,
             route: Arc::new(route),
         }
     }
@@ -100,10 +122,12 @@ pub(crate) fn configure(config: &mut ServiceConfig, endpoints: &[Endpoint]) {
                     resource
                 }
             });
-        let known = endpoints.iter().map(|endpoint| EndpointParameters {
-            method: endpoint.method.clone(),
-            is_public: endpoint.access == Access::Public,
-            names: parameters::names_of((endpoint.operation)()),
+        let known = endpoints.iter().filter_map(|endpoint| {
+            Some(EndpointParameters {
+                method: endpoint.method.clone(),
+                is_public: endpoint.access == Access::Public,
+                names: parameters::names_of((endpoint.description?.operation)()),
+            })
         });
         config.service(
             resource

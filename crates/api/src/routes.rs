@@ -40,6 +40,12 @@ pub fn endpoints() -> Vec<Endpoint> {
     .concat()
 }
 
+/// Returns the endpoint that leads from `/` to the documentation. A program adds it if it serves nothing else at `/`.
+#[must_use]
+pub fn redirect_to_docs() -> Endpoint {
+    docs_page::redirect()
+}
+
 /// Returns every endpoint of the API, and then further ones.
 pub(crate) fn with_further(further: Vec<Endpoint>) -> Vec<Endpoint> {
     [endpoints(), further].concat()

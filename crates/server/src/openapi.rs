@@ -1,7 +1,5 @@
 //! `taskhold openapi`.
 
-use taskhold_mcp::settings::McpSettings;
-
 use crate::output::say_document;
 use crate::routes;
 
@@ -10,7 +8,5 @@ use crate::routes;
 /// # Errors
 /// If standard output cannot be written.
 pub fn openapi() -> anyhow::Result<()> {
-    say_document(&taskhold_api::routes::openapi_document(routes::further(
-        &McpSettings::default(),
-    ))?)
+    say_document(&routes::openapi_document()?)
 }

@@ -22,6 +22,7 @@ use taskhold_application::user_limit::UserLimit;
 use taskhold_infrastructure::{Database, batching};
 use taskhold_security::jwt::JwtTokens;
 use taskhold_security::passwords::Argon2Passwords;
+use taskhold_web::Page;
 
 use crate::secret::Secrets;
 use crate::settings::{Profile, Settings};
@@ -68,6 +69,9 @@ pub fn api(
         streams: ChangeStreams::new(store.clone(), settings.streams),
         ..task_ports(settings, database)
     };
+    let base_path = settings.server.base_path.clone();
+    let has_page = settings.page.enabled;
+    let page = has_page.then(|| Page::new(base_path.as_str()));
     Services {
         tasks: tasks(settings, ports.clone()),
         change_log: ChangeLog::new(ports.clone()),
@@ -80,7 +84,7 @@ pub fn api(
         },
         user_limit: UserLimit::new(settings.requests_per_user.get()),
         proxies: settings.server.trusted_proxies.clone(),
-        base_path: settings.server.base_path.clone(),
+        base_path,
         accept_weak_etags: settings.server.accept_weak_etags,
         readiness: Arc::new(Readiness::new(store)),
         clock,
@@ -91,7 +95,7 @@ pub fn api(
             .then(|| metrics.clone()),
         left_out: settings.left_out,
         traces: None,
-        further_endpoints: routes::further(&mcp::settings(settings, address)),
+        further_endpoints: routes::further(&mcp::settings(settings, address), page.as_ref()),
     }
 }
 

@@ -98,6 +98,7 @@ pub struct Settings {
     pub cors: Cors,
     /// The URL under which agents reach the service.
     pub mcp_url: Option<PublicUrl>,
+    pub page: Page,
     pub limits: RateLimits,
     pub requests_per_user: NonZeroUsize,
     pub keys_per_user: NonZeroU64,
@@ -135,6 +136,14 @@ pub struct Server {
 pub struct Cors {
     #[serde(deserialize_with = "origins")]
     pub origins: Vec<Origin>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// `true` if the page is served, at `/`.
+    #[serde(deserialize_with = "values::flag")]
+    pub enabled: bool,
 }
 
 #[derive(Deserialize)]
@@ -215,6 +224,7 @@ struct Sections {
     cors: Cors,
     limits: LimitsSection,
     mcp: McpSection,
+    page: Page,
     tasks: Tasks,
     metrics: Metrics,
     log: Log,
@@ -274,6 +284,7 @@ impl Draft {
             backup: self.sections.backup,
             cors: self.sections.cors,
             mcp_url: self.sections.mcp.url,
+            page: self.sections.page,
             limits: RateLimits {
                 requests: limits.login_requests_per_minute.get(),
                 failures_per_address: limits.login_failures_per_address.get(),
@@ -307,9 +318,7 @@ fn base_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasePath, D::
     let raw = String::deserialize(deserializer)?;
     let error = |message: &dyn Display| D::Error::custom(format_args!("`{raw}`: {message}"));
     let base_path = BasePath::parse(&raw).map_err(|invalid| error(&invalid))?;
-    let is_taken = routes::all()
-        .iter()
-        .any(|endpoint| base_path.contains(&endpoint.path));
+    let is_taken = routes::paths().iter().any(|path| base_path.contains(path));
     if is_taken && !base_path.as_str().is_empty() {
         return Err(error(&"the service has paths of its own there"));
     }

@@ -12,7 +12,7 @@ from taskhold_client.api.accounts import (
     refresh, register, revoke_token,
 )
 from taskhold_client.api.agents import mcp, mcp_metadata, mcp_metadata_at_root
-from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready, start
+from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready
 from taskhold_client.api.tasks import (
     complete_task, count_tasks, create_task, delete_task, empty_trash, export_tasks, list_tasks, list_trash, move_task,
     patch_task, purge_task, quick_add_task, read_changes, read_history, read_task, restore_task, stream_changes, undo_change,
@@ -193,7 +193,6 @@ def check_operating(client):
     assert ready.sync(client=client).status == "ready"
     assert "taskhold_build_info" in metrics.sync(client=client)
     assert openapi.sync(client=client)["openapi"] == "3.1.0"
-    assert start.sync_detailed(client=client).headers["Location"] == "docs"
     assert "<html" in docs.sync(client=client)
     assert docs_asset.sync(DocsAssetName.START_JS, client=client)
 

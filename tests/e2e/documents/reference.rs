@@ -148,6 +148,7 @@ fn routes_are_those_of_the_route_table() {
         // The files of the page `/docs` are of use to that page only.
         .filter(|endpoint| endpoint.path != "/docs/{name}")
         .map(|endpoint| format!("{} {}", endpoint.method, endpoint.path))
+        .chain(taskhold_web::PATHS.map(|path| format!("GET {}", path.replace(":.*", ""))))
         .collect();
     let documented: BTreeSet<_> = table(HTTP, "Routes")
         .iter()

@@ -16,13 +16,16 @@ use crate::route::{Access, Endpoint};
 /// The name of the security scheme.
 pub(super) const BEARER: &str = "bearer";
 
-/// Returns the operation of an endpoint with its tag, its security, the problems that follow from
+/// Completes the operation of an endpoint with its tag, its security, the problems that follow from
 /// its parts, and references to the shared headers and parameters.
 ///
 /// In `#[utoipa::path]`, a response that has the name of a shared problem as its description stands for that problem,
 /// a body given as a reference is optional, and headers and shared parameters are only named.
-pub(super) fn complete(endpoint: &Endpoint, endpoints: &[Endpoint]) -> Operation {
-    let mut operation = (endpoint.operation)();
+pub(super) fn complete(
+    endpoint: &Endpoint,
+    mut operation: Operation,
+    endpoints: &[Endpoint],
+) -> Operation {
     operation.tags = Some(vec![tag(&endpoint.path).to_owned()]);
     operation.security.get_or_insert(match endpoint.access {
         Access::Public => Vec::new(),
@@ -136,7 +139,7 @@ fn links_to_new_task(endpoints: &[Endpoint]) -> impl Iterator<Item = (String, Re
     endpoints
         .iter()
         .filter(|endpoint| endpoint.path.contains("{id}"))
-        .filter_map(|endpoint| (endpoint.operation)().operation_id)
+        .filter_map(|endpoint| (endpoint.description?.operation)().operation_id)
         .map(|operation_id| {
             let link = LinkBuilder::new()
                 .operation_id(&operation_id)

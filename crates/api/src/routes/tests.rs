@@ -44,6 +44,17 @@ fn document_is_openapi_3_1_with_exactly_the_routes() {
 }
 
 #[test]
+fn files_are_not_described() {
+    let file = Endpoint::file("/file.js", || web::to(HttpResponse::Ok));
+    let table = with_further(vec![file, redirect_to_docs()]);
+    let paths = openapi::document(&table).paths.paths;
+    assert!(!paths.contains_key("/file.js"));
+    assert!(paths.contains_key("/"));
+    let described = rendered()["paths"].as_object().unwrap().len();
+    assert_eq!(paths.len(), described + 1);
+}
+
+#[test]
 fn operations_require_a_token_as_the_route_table_says() {
     let document = rendered();
     for (method, path, operation) in operations(&document) {

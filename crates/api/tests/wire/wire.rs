@@ -151,7 +151,7 @@ impl Wire {
             metrics: None,
             left_out: taskhold_api::request_log::LeftOut::default(),
             traces: None,
-            further_endpoints: Vec::new(),
+            further_endpoints: vec![taskhold_api::routes::redirect_to_docs()],
         };
         Self {
             services,

@@ -1,0 +1,94 @@
+//! Removal of comments from scripts and styles at build time. Browsers do not read them, and they are a third of the
+//! files.
+
+/// Removes the lines that are comments as a whole. Comments beside code stay.
+///
+/// # Errors
+/// A message that names the line, if a comment does not end, has code after its end, or may be text of a template
+/// literal that began on an earlier line.
+pub(crate) fn removed(text: &str, is_script: bool) -> Result<String, String> {
+    let mut kept = String::with_capacity(text.len());
+    let (mut comment_start, mut literal_start) = (None, None);
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        let code = line.trim();
+        let begins = comment_start.is_none()
+            && (code.starts_with("/*") || is_script && code.starts_with("//"));
+        if let Some(literal) = literal_start.filter(|_| begins) {
+            return Err(format!(
+                "line {number}: this looks like a comment, but the template literal on line {literal} has not ended"
+            ));
+        }
+        if begins && code.starts_with("//") {
+            continue;
+        }
+        if begins || comment_start.is_some() {
+            match code.split_once("*/") {
+                None => {
+                    comment_start.get_or_insert(number);
+                    continue;
+                }
+                Some((_, "")) => {
+                    comment_start = None;
+                    continue;
+                }
+                Some(_) if comment_start.is_some() => {
+                    return Err(format!("line {number}: there is code after the comment"));
+                }
+                // A type cast at the begin of a line.
+                Some(_) => {}
+            }
+        }
+        if is_script && code.matches('`').count() % 2 == 1 {
+            literal_start = literal_start.xor(Some(number));
+        }
+        kept.push_str(line);
+    }
+    match comment_start {
+        None => Ok(kept),
+        Some(number) => Err(format!("line {number}: the comment does not end")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_comments_are_removed() {
+        for (text, kept) in [
+            ("", ""),
+            ("a();\n", "a();\n"),
+            ("// x\na();\n", "a();\n"),
+            ("  // x\n\n  a(); // y\n", "\n  a(); // y\n"),
+            ("/* x */\na();", "a();"),
+            ("/**\n * x\n */\na();\n", "a();\n"),
+            ("/* x\n// y\na();\n*/\nb();\n", "b();\n"),
+            ("/** @type {X} */ (a).b();\n", "/** @type {X} */ (a).b();\n"),
+            ("a(/* x */);\n", "a(/* x */);\n"),
+            ("a = 1 /* x\n", "a = 1 /* x\n"),
+            ("a(`// ${b}`);\n", "a(`// ${b}`);\n"),
+            ("a = b\n  * c;\n", "a = b\n  * c;\n"),
+            ("// it's `x\na();\n", "a();\n"),
+            ("a(`${\n b}`);\n// x\n", "a(`${\n b}`);\n"),
+        ] {
+            assert_eq!(removed(text, true).as_deref(), Ok(kept), "{text}");
+        }
+        // Styles have no such comments.
+        let style = "/* x\n */\n//a{}\n.b::before { content: \"`\"; }\n";
+        let kept = "//a{}\n.b::before { content: \"`\"; }\n";
+        assert_eq!(removed(style, false).as_deref(), Ok(kept));
+    }
+
+    #[test]
+    fn ambiguous_lines_are_refused() {
+        for (text, line) in [
+            ("a();\n/* x\n", "line 2:"),
+            ("/* x\n y */ a();\n", "line 2:"),
+            ("a(`\n// x\n`);\n", "line 2:"),
+            ("a(`\n/* x */\n`);\n", "line 2:"),
+        ] {
+            let error = removed(text, true).expect_err(text);
+            assert!(error.starts_with(line), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The page for browsers.
+
+pub mod serving;
