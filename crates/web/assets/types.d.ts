@@ -87,6 +87,8 @@ export interface Write {
   tried: number | null;
   /** The number of answers 500. */
   defects: number;
+  /** `true` if an earlier try may have had an effect that its key does not tell any more. */
+  isUncertain: boolean;
   /** The request of the first try, which each later one repeats to the byte. */
   request: WriteRequest | null;
   state: "waiting" | "conflict" | "failed";
@@ -182,6 +184,8 @@ export interface RequestOptions {
   key?: string;
   ifMatch?: string;
   signal?: AbortSignal;
+  /** Sends the request only as the user with this id. */
+  as?: string;
   headers?: Record<string, string>;
 }
 
