@@ -1,0 +1,197 @@
+// @ts-check
+import { update } from '../actions.js';
+import { toast } from '../announce.js';
+import { $, clearErrors, clone, isField, on, onSubmit, open, showError, showProblem } from '../dom.js';
+import { makeDue, parseDue, repeatWords, today } from '../dates.js';
+import { outbox } from '../outbox.js';
+import { address, go, leaveTask } from '../router.js';
+import { store } from '../store.js';
+import { language, t } from '../texts.js';
+import { showHistory } from './history.js';
+import { focusList, focusRow } from './list.js';
+import { offerUndo, remove } from './tasks.js';
+
+/** @import { Patch, Task, Write } from '../types.d.ts' */
+/** @typedef {Record<string, string>} Values */
+
+const DRAFT = 'taskhold-draft-edit';
+const RULES = ['FREQ=DAILY', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', 'FREQ=WEEKLY', 'FREQ=WEEKLY;INTERVAL=2', 'FREQ=MONTHLY',
+  'FREQ=MONTHLY;BYMONTHDAY=-1', 'FREQ=YEARLY'];
+const dialog = $('#editor');
+const form = $('#edit');
+const inputs = form.elements;
+/** The task as it was when the editor was opened. @type {Task | null} */
+let base = null;
+/** The fields as they were. @type {Values} */
+let initial = {};
+/** The write that failed and is edited again. @type {Write | null} */
+let failed = null;
+/** The task that is opened when its data are there. @type {string | null} */
+let expected = null;
+
+const read = () => /** @type {Values} */ (Object.fromEntries(new FormData(form)));
+const tagsOf = (/** @type {string} */ text) => text.split(',').map((tag) => tag.trim().replace(/^#/, '')).filter(Boolean);
+
+/** @param {Values} values */
+function write(values) {
+  for (const [name, value] of Object.entries(values)) if (name !== 'completion') inputs[name].value = value;
+  inputs.completion.checked = !!values.completion;
+  show();
+}
+
+/** The fields of a task. @param {Task} task @returns {Values} */
+function valuesOf({ title, description, due, priority, repeat, repeat_from: from, tags }) {
+  const { date = '', time = '' } = parseDue(due ?? '')?.wall ?? {};
+  const isOther = !!repeat && !RULES.includes(repeat);
+  return {
+    title, description, priority, due: date, time, tags: tags.join(', '), repeat: isOther ? 'other' : repeat ?? '',
+    rule: isOther ? repeat : '', completion: from === 'completion' ? 'true' : '',
+  };
+}
+
+/** Shows the fields that the others ask for. */
+function show() {
+  const repeat = inputs.repeat.value;
+  for (const element of form.querySelectorAll('[data-repeats]')) {
+    element.hidden = !repeat || (element.dataset.repeats && repeat !== 'other');
+  }
+  const used = new Set(tagsOf(inputs.tags.value.toLowerCase()));
+  $('#known-tags').replaceChildren(...store.tags().filter(([tag]) => !used.has(tag.toLowerCase())).slice(0, 6)
+    .map(([tag]) => Object.assign(clone('button', `#${tag}`), { value: tag })));
+}
+
+function changed() {
+  if (base) sessionStorage.setItem(DRAFT, JSON.stringify({ base, initial, values: read() }));
+  show();
+}
+
+/** Opens or closes the editor, as the address says. @param {string | null} id */
+export function showTask(id) {
+  expected = id;
+  const task = id === null ? null : store.get(id);
+  if (task) {
+    openEditor(task);
+  } else if (id === null) {
+    dialog.close();
+  } else if (store.ready) {
+    toast(t('error.gone'));
+    leaveTask();
+  }
+}
+
+/** @param {Task} task */
+function openEditor(task) {
+  if (dialog.open) return;
+  expected = null;
+  base = task;
+  const words = (/** @type {string} */ rule) => rule === 'other' || !rule ? t(`repeat.${rule || 'none'}`) : repeatWords(rule, language);
+  inputs.repeat.replaceChildren(...['', ...RULES, 'other'].map((rule) => new Option(words(rule), rule)));
+  clearErrors(form);
+  write(valuesOf(task));
+  initial = read();
+  if (failed) write(valuesOf({ ...task, .../** @type {any} */ (failed.action).patch }));
+  const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? '{}');
+  if (draft.base?.id === task.id) {
+    ({ base, initial } = draft);
+    write(draft.values);
+  }
+  open(dialog, closed);
+  inputs.title.focus();
+  if (failed) showProblem(form, failed.problem);
+}
+
+function closed() {
+  const draft = sessionStorage.getItem(DRAFT);
+  const id = store.idOf(base?.id ?? '');
+  sessionStorage.removeItem(DRAFT);
+  base = failed = null;
+  leaveTask();
+  if (!focusRow(id)) focusList();
+  if (!draft) return;
+  toast(t('said.discarded'), {
+    run() {
+      sessionStorage.setItem(DRAFT, draft);
+      go(address('task', id));
+    },
+  });
+}
+
+/** Closes the editor without a draft. */
+function finish() {
+  sessionStorage.removeItem(DRAFT);
+  dialog.close();
+}
+
+/** Shows what is wrong with the fields, and returns whether something is. @param {Values} values */
+function isWrong({ title = '', description = '', due, time, repeat, rule }) {
+  /** @type {[string, string | false | undefined][]} */
+  const rules = [
+    ['title', !title && t('error.title')],
+    ...Object.entries({ title, description }).map(([name, text]) => {
+      const [m, n] = [[...text].length, name === 'title' ? 100 : 500];
+      return /** @type {[string, string | false]} */ ([name, m > n && t('error.long', { n, m })]);
+    }),
+    ['due', !due && (time || repeat) && t('error.date')],
+    ['rule', repeat === 'other' && !rule?.trim() && t('error.rule')],
+  ];
+  for (const [name, text] of rules) if (text) showError(form, name, text);
+  return rules.some(([, text]) => text);
+}
+
+/** Returns what the person changed. @param {Values} values */
+function patchOf(values) {
+  const isChanged = (/** @type {string[]} */ ...names) => names.some((name) => values[name] !== initial[name]);
+  const { title, description, due, time = '', repeat, rule = '', tags = '' } = values;
+  const zone = parseDue(base?.due ?? '')?.wall.zone ?? undefined;
+  return /** @type {Patch} */ ({
+    ...(isChanged('title') && { title }),
+    ...(isChanged('description') && { description }),
+    ...(isChanged('due', 'time') && { due: due ? makeDue(due, time, zone) : null }),
+    ...(isChanged('priority') && { priority: values.priority }),
+    ...(isChanged('repeat', 'rule') && { repeat: (repeat === 'other' ? rule.trim() : repeat) || null }),
+    ...(isChanged('completion') && { repeat_from: values.completion ? 'completion' : 'due' }),
+    ...(isChanged('tags') && { tags: tagsOf(tags) }),
+  });
+}
+
+onSubmit('#edit', async (values) => {
+  if (!base || isWrong(values)) return;
+  const patch = patchOf(values);
+  const { id, title } = base;
+  if (failed) await outbox.retry(failed.id, { kind: 'update', patch });
+  else if (Object.keys(patch).length) offerUndo(t('said.saved', { title, ...patch }), await update(store.idOf(id), patch, base));
+  finish();
+});
+on('input', '#edit', (_, { target }) => {
+  if (target === inputs.repeat && target.value) inputs.due.value ||= today();
+  changed();
+});
+on('keydown', '#edit', (_, { key, ctrlKey, metaKey, target }) => {
+  if (key === 'Enter' && (ctrlKey || metaKey) && isField(target)) form.requestSubmit();
+});
+on('click', '#edit [data-day]', ({ dataset: { day } }) => {
+  const date = new Date();
+  date.setDate(date.getDate() + Number(day));
+  inputs.due.value = day && today(date.getTime());
+  if (!day) inputs.time.value = '';
+  changed();
+});
+on('click', '#known-tags button', ({ value }) => {
+  inputs.tags.value = [...tagsOf(inputs.tags.value), value].join(', ');
+  inputs.tags.focus();
+  changed();
+});
+inputs.cancel.onclick = () => dialog.close();
+inputs.history.onclick = () => base && showHistory(base);
+inputs.delete.onclick = () => {
+  const task = base;
+  finish();
+  remove(task);
+};
+store.addEventListener('change', () => expected !== null && showTask(expected));
+
+/** Opens the editor with what could not be saved. @param {Write} write */
+export function editAgain(write) {
+  failed = write;
+  go(address('task', store.idOf(write.task)));
+}

@@ -1,0 +1,25 @@
+// @ts-check
+import { $, onSubmit, open } from '../dom.js';
+import { session } from '../session.js';
+
+const dialog = $('#again');
+
+for (const selector of ['#login-form', '#again-form']) {
+  onSubmit(selector, async (data) => {
+    await session.logIn(/** @type {any} */ (data));
+    $(selector).reset();
+  });
+}
+onSubmit('#register-form', async ({ name, ...data }) => {
+  await session.register(/** @type {any} */ ({ ...data, ...(name && { name }) }));
+  $('#register-form').reset();
+});
+
+/** Asks for the password on top of the page while the session has ended. */
+export function askAgain() {
+  if (session.state !== 'expired') return dialog.close();
+  const { email, password } = $('#again-form').elements;
+  email.value = session.user?.email;
+  open(dialog);
+  password.focus();
+}

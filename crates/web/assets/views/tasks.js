@@ -1,0 +1,101 @@
+// @ts-check
+import { complete as sendComplete, emptyTrash, move as sendMove, purge, remove as sendRemove, restore as sendRestore,
+  undo as sendUndo } from '../actions.js';
+import { attempt, say, toast } from '../announce.js';
+import { $, confirm, on } from '../dom.js';
+import { address, go, route } from '../router.js';
+import { store } from '../store.js';
+import { t } from '../texts.js';
+import { currentTask, focusList, focusRow, placeOf, tasks } from './list.js';
+import { forget, hold, isMovable, readAgain, refresh } from './view.js';
+
+/** @import { Task, Write } from '../types.d.ts' */
+/** @typedef {Task | null} Chosen */
+
+const inTrash = () => route.name === 'trash';
+
+/** Says what happened and offers to take it back. @param {string} text @param {Write} write @param {string} [key] */
+export const offerUndo = (text, write, key) => toast(text, { run: () => undo(write), key });
+
+/** Completes a task or opens it again. @param {Chosen} task @param {boolean} [onward] moves the focus to the next row */
+export const complete = (task, onward = false) => attempt(async () => {
+  if (!task || inTrash()) return;
+  hold(task);
+  const place = placeOf(task.id);
+  const next = tasks[place + 1] ?? tasks[place - 1];
+  if (onward && next) focusRow(next.id);
+  const write = await sendComplete(task.id, !task.completed);
+  offerUndo(t(task.completed ? 'said.open' : 'said.done', task), write);
+});
+
+/** Moves a task to the trash; in the trash, deletes it for good. @param {Chosen} task */
+export const remove = (task) => attempt(async () => {
+  if (task && !inTrash()) offerUndo(t('said.deleted', task), await sendRemove(task.id));
+  if (!task || !inTrash() || !await confirm(t('purge.sure', task), t('purge'))) return;
+  await purge(task.id);
+  forget(task.id);
+  say(t('said.purged'));
+});
+
+/** Takes a task out of the trash. @param {Chosen} task */
+export const restore = (task) => attempt(async () => {
+  if (!task || !inTrash()) return;
+  const write = await sendRestore(task);
+  forget(task.id);
+  offerUndo(t('said.restored', task), write);
+});
+
+/** Takes a write of this device back, the last one unless given. @param {Write} [write] */
+export const undo = (write) => attempt(async () => {
+  const undone = await sendUndo(write);
+  toast(t(undone ? 'said.undone' : 'said.nothing'));
+  if (inTrash()) await readAgain();
+  refresh();
+  if (document.activeElement === document.body && !focusRow(undone ? store.idOf(undone.task) : '')) focusList();
+});
+
+/**
+ * Moves a task in the order by hand.
+ * @param {Chosen} task @param {string | number} to a place, or `up`, `down`, `top` or `end`
+ */
+export const move = (task, to) => attempt(async () => {
+  if (!task) return;
+  if (!isMovable()) return say(t('move.no'));
+  const last = tasks.length - 1;
+  const from = placeOf(task.id);
+  const place = typeof to === 'number' ? to : { up: from - 1, down: from + 1, top: 0, end: last }[to] ?? from;
+  const there = tasks[place]?.id;
+  if (place === from || there === undefined) return;
+  const ends = place === 0 ? { after: null } : place === last ? { before: null } : null;
+  const write = await sendMove(task.id, ends ?? (place < from ? { before: there } : { after: there }));
+  offerUndo(t('said.moved', { place: place + 1, last: last + 1 }), write, 'move');
+});
+
+/** Opens the editor. @param {Chosen} task */
+export function edit(task) {
+  if (task && !inTrash()) go(address('task', store.idOf(task.id)));
+}
+
+for (const [selector, run] of Object.entries({ check: complete, title: edit, restore, purge: remove })) {
+  on('click', `#tasks button.${selector}`, (button) => run(tasks[placeOf(button.closest('li').dataset.id)] ?? null));
+}
+on('keydown', '#tasks li', (row, event) => {
+  if (event.key === 'Enter' && event.target === row) edit(currentTask());
+});
+on('click', '#empty-trash', () => attempt(async () => {
+  if (!await confirm(t('trash.sure'), t('trash.empty'))) return;
+  await emptyTrash();
+  await readAgain();
+  focusList();
+  say(t('said.purged'));
+}));
+
+const menu = $('#move');
+on('click', '.grip', (grip) => {
+  const { bottom, right } = grip.getBoundingClientRect();
+  menu.style.top = `${Math.min(bottom, innerHeight - 200)}px`;
+  menu.style.left = `${right}px`;
+  menu.showPopover();
+  $('button', menu).focus();
+});
+on('click', '#move button', (button) => move(currentTask(), button.value));

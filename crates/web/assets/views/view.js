@@ -1,0 +1,142 @@
+// @ts-check
+import { trash as readTrash } from '../actions.js';
+import { say } from '../announce.js';
+import { $, on } from '../dom.js';
+import { dayWords, parseDue, today } from '../dates.js';
+import { route } from '../router.js';
+import { session } from '../session.js';
+import { store } from '../store.js';
+import { errorText, language, t } from '../texts.js';
+import { focusList, focusRow, placeOf, rename, showTasks, tasks as shown } from './list.js';
+
+/** @import { Task } from '../types.d.ts' */
+
+const STAY_MS = 1000;
+const PAGES = ['account', 'login', 'register'];
+const sort = $('#sort');
+/** Tasks that stay where they are for a moment. @type {Map<string, {place: number, group: string}>} */
+const held = new Map();
+/** @type {{tasks: Task[], cursor: string | null, known: boolean, error: string}} */
+let trash = { tasks: [], cursor: null, known: false, error: '' };
+
+/** Returns whether the list is ordered by hand. */
+export const isMovable = () => route.name === 'all' && sort.value === 'position';
+
+/** Returns the heading of a task's group. @param {Task} task */
+function groupOf({ id, due }) {
+  const day = parseDue(due ?? '')?.day ?? '';
+  if (held.has(id)) return held.get(id)?.group ?? '';
+  if (route.name === 'upcoming') return dayWords(day, language).replace(/^./u, (letter) => letter.toUpperCase());
+  return route.name === 'today' ? t(day < today() ? 'overdue' : 'today') : '';
+}
+
+/** Keeps a task where it is for a second, so that a slip can be undone. @param {Task} task */
+export function hold(task) {
+  held.set(task.id, { place: placeOf(task.id), group: groupOf(task) });
+  setTimeout(() => {
+    held.delete(task.id);
+    refresh();
+  }, STAY_MS);
+}
+
+/** @returns {Task[]} */
+function tasksOfView() {
+  const { name, value } = route;
+  if (name === 'trash') return trash.tasks;
+  const tasks = store.list(/** @type {any} */ ({
+    name, ...(name === 'tag' && { tag: value }), ...(name === 'search' && { text: value }), ...(name === 'all' && { sort: sort.value }),
+  }));
+  const ids = new Set(tasks.map(({ id }) => id));
+  for (const [id, { place }] of [...held].sort(([, a], [, b]) => a.place - b.place)) {
+    const task = store.get(id);
+    if (task && !ids.has(id)) tasks.splice(place, 0, task);
+  }
+  return tasks;
+}
+
+/** Shows the present view as the data are now. @param {number} [since] from when on the time is measured */
+export function refresh(since = performance.now()) {
+  const { name, value } = route;
+  if (!name || PAGES.includes(name) || !session.user) return;
+  const isTrash = name === 'trash';
+  const tasks = tasksOfView();
+  const n = tasks.length;
+  const isKnown = isTrash ? trash.known : store.ready;
+  $('#tasks').classList.toggle('movable', isMovable());
+  showTasks(tasks, {
+    group: groupOf, trash: isTrash, state: ({ id }) => ({ waiting: store.isWaiting(id), failed: !!store.problemOf(id) }),
+  });
+  const date = new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long' });
+  $('#count').textContent = [name === 'today' && date.format(), n > 0 && t('count', { n })].filter(Boolean).join(' · ');
+  $('#loading').hidden = isKnown || n > 0;
+  $('#empty').hidden = !isKnown || n > 0;
+  const what = isTrash && trash.error ? 'offline' : name;
+  $('#empty p').textContent = trash.error && isTrash ? trash.error : t(`empty.${what}`, { value });
+  $('#empty p + p').textContent = t(`hint.${what}`, { value });
+  $('#empty button').hidden = ['trash', 'done', 'search'].includes(name);
+  $('#empty-trash').hidden = !isTrash || !n;
+  $('#more').hidden = !isTrash || !trash.cursor;
+  performance.measure(name === 'search' ? 'filter' : 'list', { start: since });
+  if (store.ready) document.documentElement.dataset.ready = 'true';
+}
+
+/** Reads the trash again, or its next page. @param {string | null} [cursor] */
+export async function readAgain(cursor = null) {
+  try {
+    const page = await readTrash(cursor);
+    trash = { tasks: [...(cursor ? trash.tasks : []), ...page.tasks], cursor: page.next_cursor, known: true, error: '' };
+  } catch (error) {
+    trash = { tasks: [], cursor: null, known: true, error: errorText(error) };
+  }
+  refresh();
+}
+
+/** Takes a task out of the trash that is shown. @param {string} id */
+export function forget(id) {
+  trash.tasks = trash.tasks.filter((task) => task.id !== id);
+  refresh();
+}
+
+/** Shows the view that the address names. @param {boolean} focus moves the focus to the list */
+export async function showView(focus) {
+  const { name, value } = route;
+  const since = performance.now();
+  for (const id of PAGES) $(`#${id}-view`).hidden = id !== name;
+  $('#list-view').hidden = PAGES.includes(name);
+  $('#sort-field').hidden = name !== 'all';
+  $('#empty-trash').hidden = true;
+  $('#count').textContent = '';
+  for (const link of document.querySelectorAll('nav a')) link.ariaCurrent = link.matches(`[href="#${name}"]`) ? 'page' : null;
+  const title = name === 'tag' ? `#${value}` : name === 'search' && value ? t('search.for', { value }) : t(name);
+  $('#heading').textContent = title;
+  document.title = `${title} – Taskhold`;
+  held.clear();
+  if (focus) scrollTo(0, 0);
+  refresh(since);
+  if (name === 'trash') {
+    trash.known = false;
+    await readAgain();
+  }
+  if (!focus) return;
+  say([title, $('#count').textContent].join(', '));
+  focusList();
+}
+
+/** When the data changed that are not shown yet. */
+let changed = 0;
+store.addEventListener('change', (event) => {
+  rename(/** @type {CustomEvent} */ (event).detail.renamed);
+  if (changed) return;
+  changed = performance.now();
+  requestAnimationFrame(() => {
+    refresh(changed);
+    changed = 0;
+  });
+});
+on('change', '#sort', () => refresh());
+on('click', '#more', async () => {
+  const place = shown.length;
+  await readAgain(trash.cursor);
+  focusRow(shown[place]?.id ?? '');
+});
+setInterval(() => document.hidden || refresh(), 60_000);
