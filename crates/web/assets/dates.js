@@ -1,131 +1,116 @@
 // @ts-check
 /** Days, due dates and repeat rules, in the zone of the browser. */
 
-export { repeatWords } from './dates/repeat.js';
+/** @import * as T from './types.d.ts' */
 
-/** @import { ParsedDue, Task } from './types.d.ts' */
-
-const DUE = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)(?:\[([^\]]+)\])?)?$/i;
+const DUE = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d)([\d:.]*)(Z|[+-]\d\d:\d\d)(?:\[([^\]]+)\])?)?$/i;
 const DAY = 86_400_000;
 
-/** Returns the name of the browser's time zone, which requests send along. */
+/** Returns the name of the browser's time zone. */
 export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
+
+/** @param {number} number @param {number} [length] */
+const padded = (number, length = 2) => String(number).padStart(length, '0');
 
 /** Returns the day of an instant, such as `2026-12-01`. @param {number} [instant] */
 export function today(instant = Date.now()) {
   const date = new Date(instant);
-  const parts = [date.getFullYear(), date.getMonth() + 1, date.getDate()];
-  return parts.map((part, place) => String(part).padStart(place ? 2 : 4, '0')).join('-');
+  return `${padded(date.getFullYear(), 4)}-${padded(date.getMonth() + 1)}-${padded(date.getDate())}`;
 }
 
-/**
- * Returns a due date in the browser's zone; `null` if it has another form.
- * @param {string} due
- * @returns {ParsedDue | null}
- */
+/** @type {(due: string) => T.ParsedDue | null} */
 export function parseDue(due) {
-  const match = DUE.exec(due);
+  const [match, date = '', time = '', seconds, offset = '', name = offset] = DUE.exec(due) ?? [];
   if (!match) return null;
-  const [, date = '', time, offset = '', name = null] = match;
-  if (!time) return { day: date, instant: null, wall: { date, time: '', zone: null } };
-  const instant = Date.parse(`${date}T${time}${offset.toUpperCase()}`);
-  return { day: today(instant), instant, wall: { date, time: time.slice(0, 5), zone: name ?? offset } };
+  if (!time) return { day: date, instant: null, wall: { date, time, zone: null } };
+  const instant = Date.parse(`${date}T${time}${seconds}${offset.toUpperCase()}`);
+  return { day: today(instant), instant, wall: { date, time, zone: name } };
 }
 
-/** @param {Task} task */
+/** @param {T.Task} task */
 export function isOverdue(task) {
-  const due = task.due && !task.completed ? parseDue(task.due) : null;
-  if (!due) return false;
-  return due.instant === null ? due.day < today() : due.instant < Date.now();
+  const due = task.completed ? null : parseDue(task.due ?? '');
+  return !!due && (due.instant === null ? due.day < today() : due.instant < Date.now());
 }
 
-/**
- * Returns a due date as the service takes it, from the fields of the editor. An empty `time` gives a mere date.
- * @param {string} date
- * @param {string} time
- * @param {string} [zoneName] the name of a zone, or an offset
- */
+/** Returns a due date as the service takes it. @param {string} date @param {string} time @param {string} [zoneName] */
 export function makeDue(date, time, zoneName = zone()) {
   if (!time) return date;
-  const wall = time.length === 5 ? `${time}:00` : time;
-  if (/^(Z|[+-])/i.test(zoneName)) return `${date}T${wall}${zoneName}`;
-  return `${date}T${wall}${offsetAt(Date.parse(`${date}T${wall}Z`), zoneName)}[${zoneName}]`;
+  const wall = `${date}T${time.padEnd(8, ':00')}`;
+  return /^[Z+-]/i.test(zoneName) ? wall + zoneName : `${wall}${offsetAt(Date.parse(`${wall}Z`), zoneName)}[${zoneName}]`;
 }
 
-/**
- * Returns the offset of a zone at a wall time. The offset of an instant is first guessed as that of the wall time in
- * UTC; of a time that clocks skip, the offset before the change results, which the service accepts.
- * @param {number} wall the wall time, as if it were UTC
- * @param {string} zoneName
- */
+/** Returns the offset of a zone at a wall time in UTC's stead; of a skipped one, the offset before. @param {number} wall @param {string} zoneName */
 function offsetAt(wall, zoneName) {
-  const before = offsetOf(wall - DAY, zoneName);
-  const after = offsetOf(wall + DAY, zoneName);
-  const matching = [before, after].find((offset) => offsetOf(wall - offset, zoneName) === offset);
-  const minutes = Math.round((matching ?? before) / 60_000);
-  const digits = [Math.abs(minutes) / 60, Math.abs(minutes) % 60].map((part) => String(Math.floor(part)).padStart(2, '0'));
-  return `${minutes < 0 ? '-' : '+'}${digits.join(':')}`;
+  const [before = 0, after = 0] = [wall - DAY, wall + DAY].map((instant) => offsetOf(instant, zoneName));
+  const offset = offsetOf(wall - before, zoneName) !== before && offsetOf(wall - after, zoneName) === after ? after : before;
+  const minutes = Math.round(Math.abs(offset) / 60_000);
+  return `${offset < 0 ? '-' : '+'}${padded(Math.floor(minutes / 60))}:${padded(minutes % 60)}`;
 }
 
-/** Returns the offset from UTC in milliseconds. @param {number} instant @param {string} zoneName */
-function offsetOf(instant, zoneName) {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: zoneName, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric',
-    minute: 'numeric', second: 'numeric',
-  });
-  const parts = Object.fromEntries(format.formatToParts(instant).map(({ type, value }) => [type, Number(value)]));
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-  return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1000) * 1000;
+/** @param {number} instant @param {string} timeZone */
+function offsetOf(instant, timeZone) {
+  // Swedish dates are ISO 8601.
+  const local = new Date(instant).toLocaleString('sv', { timeZone }).replace(' ', 'T');
+  return Date.parse(`${local}Z`) - Math.floor(instant / 1000) * 1000;
 }
 
-/** The time of day 12:00 in UTC, so that no zone shifts the day. @param {string} day */
+/** No zone shifts this time to another day. @param {string} day */
 const noon = (day) => Date.parse(`${day}T12:00:00Z`);
 
-/**
- * Returns a day in words: `today`, `tomorrow`, `Mon 7 Dec`.
- * @param {string} day
- * @param {string} lang
- */
+/** Returns a day in words: `today`, `Mon 7 Dec`. @param {string} day @param {string} lang */
 export function dayWords(day, lang) {
   const distance = Math.round((noon(day) - noon(today())) / DAY);
-  if (Math.abs(distance) <= 1) return new Intl.RelativeTimeFormat(lang, { numeric: 'auto' }).format(distance, 'day');
-  const isThisYear = day.slice(0, 4) === today().slice(0, 4) || Math.abs(distance) < 180;
-  return new Intl.DateTimeFormat(lang, {
-    timeZone: 'UTC', weekday: 'short', day: 'numeric', month: 'short', ...(isThisYear ? {} : { year: 'numeric' }),
-  }).format(noon(day));
+  if (Math.abs(distance) < 2) return new Intl.RelativeTimeFormat(lang, { numeric: 'auto' }).format(distance, 'day');
+  return new Date(noon(day)).toLocaleDateString(lang, {
+    timeZone: 'UTC', weekday: 'short', day: 'numeric', month: 'short', ...(Math.abs(distance) > 180 && { year: 'numeric' }),
+  });
 }
 
-/**
- * Returns a due date in words, in the browser's zone: `tomorrow, 09:00`.
- * @param {string} due
- * @param {string} lang
- */
+/** Returns a due date in words: `tomorrow, 09:00`. @param {string} due @param {string} lang */
 export function dueWords(due, lang) {
-  const parsed = parseDue(due);
-  if (!parsed) return due;
-  const words = dayWords(parsed.day, lang);
-  if (parsed.instant === null) return words;
-  return `${words}, ${new Intl.DateTimeFormat(lang, { timeStyle: 'short' }).format(parsed.instant)}`;
+  const { day, instant } = parseDue(due) ?? { day: '', instant: null };
+  if (!day) return due;
+  const time = instant === null ? '' : `, ${new Date(instant).toLocaleTimeString(lang, { timeStyle: 'short' })}`;
+  return dayWords(day, lang) + time;
 }
 
-/**
- * Returns a due date in full words: `Tuesday, 1 December 2026 at 09:00`.
- * @param {string} due
- * @param {string} lang
- */
-export function dueFull(due, lang) {
-  const parsed = parseDue(due);
-  if (!parsed) return due;
-  if (parsed.instant === null) return new Intl.DateTimeFormat(lang, { timeZone: 'UTC', dateStyle: 'full' }).format(noon(parsed.day));
-  return new Intl.DateTimeFormat(lang, { dateStyle: 'full', timeStyle: 'short' }).format(parsed.instant);
+/** For each unit: every one, and every N. @type {Record<string, Record<string, [string, string]>>} */
+const EVERY = {
+  en: {
+    DAILY: ['every day', 'every N days'], WEEKLY: ['every week', 'every N weeks'],
+    MONTHLY: ['every month', 'every N months'], YEARLY: ['every year', 'every N years'],
+  },
+  de: {
+    DAILY: ['jeden Tag', 'alle N Tage'], WEEKLY: ['jede Woche', 'alle N Wochen'],
+    MONTHLY: ['jeden Monat', 'alle N Monate'], YEARLY: ['jedes Jahr', 'alle N Jahre'],
+  },
+};
+
+/** Returns a rule in words: `every 2 weeks: Mon and Thu, 3 ×`. @param {string} rule @param {string} lang */
+export function repeatWords(rule, lang) {
+  const part = Object.fromEntries(rule.toUpperCase().split(';').map((pair) => pair.split('=')));
+  const unit = (EVERY[lang.slice(0, 2)] ?? EVERY['en'])?.[part.FREQ];
+  if (!unit) return rule;
+  const days = [part.BYDAY, part.BYMONTHDAY].flatMap((list) => list?.split(',') ?? []).map((day) => dayOfRule(day, lang));
+  const list = days.length ? `: ${new Intl.ListFormat(lang).format(days)}` : '';
+  const count = part.COUNT ? `, ${part.COUNT} ×` : '';
+  const until = part.UNTIL?.replace(/^(\d{4})(\d\d)(\d\d).*/, '$1-$2-$3');
+  const end = until ? ` – ${new Date(noon(until)).toLocaleDateString(lang, { timeZone: 'UTC', dateStyle: 'medium' })}` : '';
+  return (part.INTERVAL ? unit[1].replace('N', part.INTERVAL) : unit[0]) + list + count + end;
 }
 
-/**
- * Returns an instant in words: `today, 14:03`.
- * @param {string} time
- * @param {string} lang
- */
-export function timeWords(time, lang) {
-  const instant = Date.parse(time);
-  return `${dayWords(today(instant), lang)}, ${new Intl.DateTimeFormat(lang, { timeStyle: 'short' }).format(instant)}`;
+const ORDINALS = { one: 'st', two: 'nd', few: 'rd', other: 'th', many: 'th', zero: 'th' };
+
+/** @param {string} day such as `MO`, `-1FR` or `15` @param {string} lang */
+function dayOfRule(day, lang) {
+  const number = Number.parseInt(day, 10);
+  const place = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'].indexOf(day.slice(-2));
+  // 2024 began on a Monday.
+  const name = place < 0 ? '' : new Date(2024, 0, 1 + place).toLocaleDateString(lang, { weekday: 'short' });
+  if (!number) return name;
+  const isGerman = lang.startsWith('de');
+  const ordinal = isGerman ? '.' : ORDINALS[new Intl.PluralRules('en', { type: 'ordinal' }).select(Math.abs(number))];
+  const last = number < 0 ? (isGerman ? 'letzter' : 'last') : '';
+  return `${number === -1 ? '' : Math.abs(number) + ordinal} ${last} ${name}`.trim().replace('  ', ' ');
 }

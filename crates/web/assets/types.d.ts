@@ -151,6 +151,7 @@ export interface Counts {
 export interface ProblemDetails {
   /** 0 if the page itself found the problem. */
   status: number;
+  /** Also `MAYBE_ADDED`: a creation whose outcome is unknown after a day, and `task` may be the one that it made. */
   error_code: string;
   detail: string;
   errors: { field: string; message: string }[];
@@ -166,28 +167,208 @@ export interface User {
   name: string | null;
 }
 
+/** `in` as long as nothing shows that the session has ended; `expired`: it has, and the data is still here. */
 export type SessionState = "starting" | "in" | "out" | "expired";
 
-export interface Answer<T> {
-  status: number;
-  body: T;
-  etag: string | null;
+/** The log-in. The event `change` tells of another user or state, also if another tab changed it. */
+export interface Session {
+  user: User | null;
+  state: SessionState;
+  /** Goes on with the user that this device knows. */
+  start(): void;
+  register(account: { email: string; password: string; name?: string }): Promise<void>;
+  logIn(credentials: { email: string; password: string }): Promise<void>;
+  changePassword(passwords: { current_password: string; new_password: string; revoke_tokens?: boolean }): Promise<void>;
+  /** Ends the log-in, and deletes what this device has of the user. Without the network it does nothing. */
+  logOut(): Promise<void>;
+  deleteAccount(password: string): Promise<void>;
+}
+
+export interface TokenSource {
+  /** Returns an access token of the user `as` other than `refused`. Throws a problem 401 if there is none, and
+   * `Offline` if nobody can tell. */
+  accessToken(as?: string, refused?: string): Promise<string>;
+}
+
+export interface RequestOptions {
+  /** A string or a blob is sent as it is. */
+  body?: unknown;
+  key?: string;
+  ifMatch?: string;
+  signal?: AbortSignal | undefined;
+  headers?: Record<string, string>;
+  /** Sends the request only as the user with this id. */
+  as?: string;
+  /** Sends no access token. */
+  isAnonymous?: boolean;
+  keepalive?: boolean;
+}
+
+export interface Answer {
+  /** `any`: what the path returns. */
+  body: any;
   /** `Change-Seq`. */
   seq: number | null;
   /** `true` if this is the first answer again, and the task may have changed since. */
   replayed: boolean;
 }
 
-export interface RequestOptions {
-  /** A string is sent as it is. */
-  body?: unknown;
-  key?: string;
-  ifMatch?: string;
-  signal?: AbortSignal;
-  /** Sends the request only as the user with this id. */
-  as?: string;
-  headers?: Record<string, string>;
+/** Paths start from the page's address: `api/v1/tasks`. */
+export type Open = (method: string, path: string, options?: RequestOptions) => Promise<Response>;
+export type Request = (method: string, path: string, options?: RequestOptions) => Promise<Answer>;
+
+export type StoreOf = (name: "tasks" | "writes" | "meta") => IDBObjectStore;
+
+/** The database of one user on this device. */
+export interface Database {
+  /** Runs `body` in one transaction, and resolves when the transaction is durable. `body` may wait for requests of the
+   * transaction only. */
+  run<V>(mode: IDBTransactionMode, body: (storeOf: StoreOf) => Promise<V>): Promise<V>;
+  close(): void;
 }
+
+/** Where the change feed was read to. */
+export interface Feed {
+  cursor: string | null;
+  /** `true` if every task is here. */
+  isReady: boolean;
+  /** The number of the pass over the feed from its start. */
+  generation: number;
+  /** `true` until a later pass has seen everything: tasks of earlier generations may be gone. */
+  isStale: boolean;
+}
+
+/** A stored task, and the pass over the feed in which it was seen. */
+export interface Row {
+  id: string;
+  generation: number;
+  task: Task;
+}
+
+/** Pairs of a local id and the real one. */
+export type Renamed = [string, string][];
+
+/** One transaction over the data of a user. */
+export interface Edit {
+  /** The tasks that have changed; `null` if they are gone. */
+  tasks: Map<string, Task | null>;
+  /** All writes, if one has changed. */
+  writes: Write[] | null;
+  renamed: Renamed;
+  feed: Feed | null;
+  task(id: string): Promise<Task | null>;
+  putTask(id: string, task: Task | null): Promise<void>;
+  dropOlder(generation: number): Promise<void>;
+  readWrites(): Promise<Write[]>;
+  readWrite(id: number): Promise<Write | undefined>;
+  addWrite(write: Omit<Write, "id">): Promise<Write>;
+  putWrite(write: Write): void;
+  dropWrite(id: number): void;
+  readFeed(): Promise<Feed>;
+  putFeed(feed: Feed): void;
+  /** The last acknowledged writes of this device, which undo takes back. */
+  readSent(): Promise<SentWrite[]>;
+  putSent(sent: SentWrite[]): void;
+  /** Returns the real id of a task that has got one. */
+  idOf(id: string): Promise<string>;
+  rename(local: string, real: string): void;
+  finish(): Promise<void>;
+}
+
+/** The tasks of the user on this device. The event `change` has `detail: {ids: Set<string> | null, renamed}`; `null`
+ * stands for everything. */
+export interface Store {
+  userId: string | null;
+  /** All writes that are not acknowledged, in their order. */
+  writes: Write[];
+  feed: Feed;
+  readonly isOpen: boolean;
+  /** `true` if every task of the user is here. */
+  readonly ready: boolean;
+  open(userId: string): Promise<void>;
+  close(): void;
+  /** Returns the present id of a task that had a local one. */
+  idOf(id: string): string;
+  /** Returns a task as it is shown. */
+  get(id: string): Task | null;
+  /** Returns the tasks as the service has them. */
+  serverTasks(): Task[];
+  list(view: View): Task[];
+  counts(): Counts;
+  tags(): [string, number][];
+  /** Returns `true` if a write of the task is not acknowledged. */
+  isWaiting(id: string): boolean;
+  /** Returns why the creation of a task failed. */
+  problemOf(id: string): ProblemDetails | null;
+  /** Changes the data in one transaction, and then the memory of all tabs. */
+  change<V>(body: (edit: Edit) => Promise<V>): Promise<V>;
+}
+
+/** `paused`: the service wants to be asked later. */
+export type OutboxState = "idle" | "sending" | "offline" | "paused";
+
+/** The queue of writes. Events: `change` (also of other tabs); `sent`, `failed`, `conflict` (of this tab, with
+ * `detail: Settled`). */
+export interface Outbox {
+  state: OutboxState;
+  /** The number of writes that are neither acknowledged nor failed. */
+  readonly waiting: number;
+  readonly failed: Write[];
+  readonly conflicts: Conflict[];
+  /** Starts to send, and resolves after the first attempt. */
+  start(userId: string): Promise<void>;
+  stop(): void;
+  /** Stores a write. Fails if the device cannot keep it. `seen` is the task as the person saw it. */
+  enqueue(action: Action, task: string, seen?: Task | null): Promise<Write>;
+  /** Sends all waiting writes of the task on top of the other state, or drops them. */
+  resolve(writeId: number, choice: "mine" | "theirs"): Promise<void>;
+  /** Sends a failed write again, with another action if given. */
+  retry(writeId: number, action?: Action): Promise<void>;
+  /** Drops a failed write; of a creation, also what waits for it. */
+  discard(writeId: number): Promise<void>;
+  /** Takes a write of this device back, the last one unless given, and returns it. A write that was never sent leaves
+   * the queue. */
+  undo(writeId?: number): Promise<SentWrite | Write | null>;
+}
+
+export interface Empty {
+  kind: "empty";
+}
+
+export interface Later {
+  kind: "later";
+  isOffline: boolean;
+  /** Seconds. */
+  wait: number | null;
+}
+
+/** What became of a write. `gone`: another tab has settled it, or it was undone. */
+export interface Settled {
+  kind: "sent" | "failed" | "conflict" | "again" | "gone";
+  write: Write;
+  task?: Task | null | undefined;
+  next?: Task | null;
+  seq?: number | null;
+}
+
+export type Outcome = Empty | Later | Settled;
+
+/** What the service said of a write. */
+export interface Result {
+  /** The task after the write. */
+  answered: Task | null;
+  /** Tasks as they are now; `null` if they are gone. */
+  present: Map<string, Task | null>;
+  /** The id of the follow-up. */
+  next: string | null;
+  seq: number | null;
+}
+
+export type Acknowledge = (edit: Edit, sent: Write, result: Result) => Promise<boolean>;
+export type MeetConflict = (edit: Edit, sent: Write, present: Task) => Promise<Settled["kind"]>;
+export type Fail = (edit: Edit, sent: Write, problem: ProblemDetails, present: Map<string, Task | null>) => Promise<Settled["kind"]>;
+export type TakeOut = (edit: Edit, write: Write) => Promise<void>;
+export type AddWrite = (edit: Edit, action: Action, task: string, seen: Task | null) => Promise<Write>;
 
 export interface HistoryEntry {
   seq: number;
@@ -204,6 +385,14 @@ export interface PersonalToken {
   created_at: string;
   expires_at: string | null;
   last_used_at: string | null;
+}
+
+/** A log-in that can be refreshed. */
+export interface LogIn {
+  id: string;
+  created_at: string;
+  refreshed_at: string;
+  expires_at: string;
 }
 
 export interface ImportReport {

@@ -1,55 +1,39 @@
 // @ts-check
-/** What an answer changes on the device. Each function runs in one transaction. */
+/** What the answer to a write changes on the device. */
 
 import { isLocal } from '../store/effects.js';
 import { isDone, isUntouched, neighbourOf, unsent, withNeighbour } from './writes.js';
 
-/** @import { ProblemDetails, Task, Write } from '../types.d.ts' */
-/** @import { Edit } from '../store/edit.js' */
+/** @import * as T from '../types.d.ts' */
 
-/**
- * What the service said of a write.
- * @typedef {object} Result
- * @property {Task | null} answered the task after the write, as the answer has it
- * @property {Map<string, Task | null>} present tasks as they are now; `null` if they are gone
- * @property {string | null} next the follow-up
- * @property {number | null} seq
- */
-
-/**
- * Takes an acknowledged write out of the queue. Does nothing if another tab has done so.
- * @param {Edit} edit
- * @param {Write} sent
- * @param {Result} result
- * @returns {Promise<boolean>}
- */
+/** Takes an acknowledged write out of the queue, unless another tab has done so. @type {T.Acknowledge} */
 export async function acknowledge(edit, sent, { answered, present, next, seq }) {
-  const write = await edit.readWrite(sent.id);
-  if (!write) return false;
-  for (const [id, task] of present) await putOrDrop(edit, id, task);
-  const id = isLocal(write.task) && answered ? answered.id : write.task;
-  if (id !== write.task) await rename(edit, write.task, id);
-  await passOnBase(edit, { ...write, task: id }, answered);
-  if (write.action.kind !== 'undo') await remember(edit, { ...write, task: id }, next, seq);
-  edit.dropWrite(write.id);
+  const old = await edit.readWrite(sent.id);
+  if (!old) return false;
+  for (const [id, task] of present) await edit.putTask(id, task);
+  const write = { ...old, task: isLocal(old.task) && answered ? answered.id : old.task };
+  if (write.task !== old.task) await rename(edit, old.task, write.task);
+  await passOn(edit, write, answered);
+  const { id, task, action, base: before } = write;
+  const undoing = await undoOf(edit, id);
+  if (undoing?.action.kind === 'undo' && seq) {
+    edit.putWrite({ ...undoing, action: { kind: 'undo', undone: { ...undoing.action.undone, seq, next, before } } });
+  } else if (undoing) edit.dropWrite(undoing.id);
+  else if (seq && action.kind !== 'undo') edit.putSent([...(await edit.readSent()), { id, task, seq, action, before, next }]);
+  edit.dropWrite(id);
   return true;
 }
 
-/**
- * Handles a write whose condition failed.
- * @param {Edit} edit
- * @param {Write} sent
- * @param {Task} present
- * @returns {Promise<'gone' | 'done' | 'again' | 'conflict'>}
- */
+/** Handles a write whose condition has failed. @type {T.MeetConflict} */
 export async function meetConflict(edit, sent, present) {
   const write = await edit.readWrite(sent.id);
   if (!write) return 'gone';
-  await edit.putTask(present);
-  if (isDone(write.action, present)) {
-    await passOnBase(edit, write, present);
+  await edit.putTask(present.id, present);
+  const isWanted = isDone(write.action, present);
+  if (isWanted || (await undoOf(edit, write.id))) {
+    await passOn(edit, write, present);
     await drop(edit, [write]);
-    return 'done';
+    return isWanted ? 'sent' : 'gone';
   }
   // Of an uncertain write nobody knows whether the other state is its own effect.
   if (write.base && !write.isUncertain && isUntouched(write.action, write.base, present)) {
@@ -60,90 +44,55 @@ export async function meetConflict(edit, sent, present) {
   return 'conflict';
 }
 
-/**
- * Keeps a write that the service refuses, with its text, until the person decides.
- * @param {Edit} edit
- * @param {Write} sent
- * @param {ProblemDetails} problem
- * @param {Map<string, Task | null>} present
- */
+/** Keeps a write that the service refuses until the person decides. @type {T.Fail} */
 export async function fail(edit, sent, problem, present) {
   const write = await edit.readWrite(sent.id);
-  if (!write) return false;
-  for (const [id, task] of present) await putOrDrop(edit, id, task);
-  await passOnBase(edit, write, write.base);
-  edit.putWrite({ ...write, state: 'failed', problem });
-  return true;
+  if (!write) return 'gone';
+  for (const [id, task] of present) await edit.putTask(id, task);
+  await passOn(edit, write, write.base);
+  if (await undoOf(edit, write.id)) {
+    await takeOut(edit, write);
+    return 'gone';
+  }
+  edit.putWrite({ ...write, state: 'failed', problem: { ...problem } });
+  return 'failed';
 }
 
-/**
- * Takes a write out of the queue that has had no effect, with all that makes no sense without it.
- * @param {Edit} edit
- * @param {Write} write
- */
+/** Takes a write that had no effect out of the queue, with all that makes no sense without it. @type {T.TakeOut} */
 export async function takeOut(edit, write) {
-  await passOnBase(edit, write, write.base);
-  const writes = await edit.readWrites();
-  const isNew = write.action.kind === 'add' && isLocal(write.task);
-  await drop(edit, writes.filter((other) => other.id === write.id || (isNew && dependsOn(other, write.task))));
+  await passOn(edit, write, write.base);
+  const isNew = isLocal(write.task) && write.action.kind === 'add';
+  await drop(edit, (await edit.readWrites()).filter((other) => other.id === write.id || (isNew && needs(other, write.task))));
 }
 
-/** @param {Edit} edit @param {Write[]} writes */
+/** @type {(edit: T.Edit, writes: T.Write[]) => Promise<void>} */
 export async function drop(edit, writes) {
-  const ids = new Set(writes.map((write) => write.id));
-  for (const id of ids) edit.dropWrite(id);
-  for (const other of await edit.readWrites()) {
-    if (other.action.kind === 'undo' && ids.has(other.action.undone.write)) edit.dropWrite(other.id);
+  for (const { id } of writes) {
+    edit.dropWrite(id);
+    const undoing = await undoOf(edit, id);
+    if (undoing) edit.dropWrite(undoing.id);
   }
 }
 
-/** @param {Write} write @param {string} id */
-export function dependsOn(write, id) {
-  return write.task === id || (write.action.kind === 'move' && neighbourOf(write.action.place) === id);
-}
+/** @type {(edit: T.Edit, id: number) => Promise<T.Write | undefined>} */
+const undoOf = async (edit, id) =>
+  (await edit.readWrites()).find(({ action }) => action.kind === 'undo' && action.undone.write === id);
 
-/** @param {Edit} edit @param {string} id @param {Task | null} task */
-async function putOrDrop(edit, id, task) {
-  if (task) await edit.putTask(task);
-  else edit.dropTask(id);
-}
+/** @param {T.Write} write @param {string} id */
+const needs = ({ task, action }, id) => task === id || neighbourOf(action) === id;
 
-/** @param {Edit} edit @param {string} local @param {string} real */
+/** @type {(edit: T.Edit, local: string, real: string) => Promise<void>} */
 async function rename(edit, local, real) {
   edit.rename(local, real);
   for (const write of await edit.readWrites()) {
-    if (!dependsOn(write, local)) continue;
-    edit.putWrite({
-      ...write, task: write.task === local ? real : write.task, action: withNeighbour(write.action, local, real),
-    });
+    if (!needs(write, local)) continue;
+    const { task, action } = write;
+    edit.putWrite(task === local ? { ...write, task: real } : { ...write, action: withNeighbour(action, real) });
   }
 }
 
-/**
- * Gives the next write of the same task the state on top of which it was made.
- * @param {Edit} edit
- * @param {Write} write
- * @param {Task | null} base
- */
-async function passOnBase(edit, write, base) {
-  if (!base) return;
-  const writes = await edit.readWrites();
-  const following = writes.find(({ id, task }) => id > write.id && task === write.task);
-  if (following && !following.base) edit.putWrite({ ...following, base });
-}
-
-/**
- * Keeps an acknowledged write for undo, also for an undo that waits for its number already.
- * @param {Edit} edit
- * @param {Write} write
- * @param {string | null} next
- * @param {number | null} seq
- */
-async function remember(edit, write, next, seq) {
-  const undoing = (await edit.readWrites()).find(({ action }) => action.kind === 'undo' && action.undone.write === write.id);
-  const { id, task, action, base: before } = write;
-  if (undoing?.action.kind === 'undo') {
-    if (seq === null) edit.dropWrite(undoing.id);
-    else edit.putWrite({ ...undoing, action: { kind: 'undo', undone: { ...undoing.action.undone, seq, next, before } } });
-  } else if (seq !== null) edit.putSent([...(await edit.readSent()), { id, task, seq, action, before, next }]);
+/** Gives the next write of the same task the state on top of which it was made. @type {(edit: T.Edit, write: T.Write, base: T.Task | null) => Promise<void>} */
+async function passOn(edit, { id, task }, base) {
+  const next = (await edit.readWrites()).find((other) => other.id > id && other.task === task);
+  if (base && next && !next.base) edit.putWrite({ ...next, base });
 }
