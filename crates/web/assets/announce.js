@@ -12,7 +12,7 @@ export function say(text) {
 
 /**
  * Shows what happened, with a button, for ten seconds, or longer while a person is at it.
- * @param {string} text @param {{label?: string, run?: () => void, stay?: boolean, key?: string}} [options] `key`: it
+ * @param {string} text @param {{label?: string, run?: () => void, stay?: boolean, key?: string | undefined}} [options] `key`: it
  * replaces the toast with the same key
  */
 export function toast(text, { label = t('undo'), run, stay = false, key = text } = {}) {

@@ -1,6 +1,6 @@
 // @ts-check
 import { $, isField, on } from './dom.js';
-import { address, go, route } from './router.js';
+import { address, go } from './router.js';
 import { showHelp } from './views/help.js';
 import { currentTask, focusList, step, tasks } from './views/list.js';
 import { complete, edit, move, remove, restore, undo } from './views/tasks.js';
@@ -34,7 +34,7 @@ const KEYS = [
   toView('d', 'done'),
   toView('r', 'trash'),
   toView('c', 'account'),
-  { key: 'm', id: 'menu', text: 'menu', run: () => $('#menu-button').click() },
+  { key: 'm', id: 'menu', text: 'menu', run: () => openMenu() },
   { key: '?', id: 'help', text: 'help', run: () => showHelp(KEYS) },
   { key: 'Escape', id: 'list', text: 'key.escape', run: () => leave() },
 ];
@@ -45,6 +45,11 @@ let before = '';
 /** @type {number | undefined} */
 let timer;
 let leave = focusList;
+
+function openMenu() {
+  $('#menu').showPopover();
+  $('#menu :checked').focus();
+}
 
 /** @param {KeyboardEvent} event */
 function press(event) {

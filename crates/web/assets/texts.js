@@ -6,6 +6,9 @@ const TEXTS = await (await fetch(new URL('texts.json', import.meta.url))).json()
 export let language = (localStorage.getItem('taskhold-language') ?? navigator.language).startsWith('de') ? 'de' : 'en';
 document.documentElement.lang = language;
 
+/** The locale of dates: the one of the browser, if the page has its language. */
+export const locale = () => navigator.languages.find((each) => each.startsWith(language)) ?? language;
+
 /** Chooses the language. @param {string} chosen */
 export function setLanguage(chosen) {
   language = document.documentElement.lang = chosen;

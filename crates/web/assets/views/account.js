@@ -3,7 +3,7 @@ import { createToken, endSession, exportTasks, importTasks, revokeToken, session
 import { attempt, say, toast } from '../announce.js';
 import { $, clone, confirm, on, onSubmit, showError } from '../dom.js';
 import { session } from '../session.js';
-import { errorText, language, t } from '../texts.js';
+import { errorText, locale, t } from '../texts.js';
 import { timeWords } from './values.js';
 
 /** @import { ImportReport } from '../types.d.ts' */
@@ -84,7 +84,7 @@ function clearReport() {
 
 /** @param {ImportReport} report */
 function showReport({ dry_run: dry, rejections, ...numbers }) {
-  const words = Object.entries(numbers).map(([name, n]) => [name, new Intl.NumberFormat(language).format(n)]);
+  const words = Object.entries(numbers).map(([name, n]) => [name, new Intl.NumberFormat(locale()).format(n)]);
   const lines = [t(dry ? 'import.dry' : 'import.done', Object.fromEntries(words)), ...rejections.map((each) => t('import.row', each))];
   $('.report', view).replaceChildren(...lines.map((text) => clone('line', text).firstElementChild));
 }

@@ -6,7 +6,7 @@ import { makeDue, parseDue, repeatWords, today } from '../dates.js';
 import { outbox } from '../outbox.js';
 import { address, go, leaveTask } from '../router.js';
 import { store } from '../store.js';
-import { language, t } from '../texts.js';
+import { locale, t } from '../texts.js';
 import { showHistory } from './history.js';
 import { focusList, focusRow } from './list.js';
 import { offerUndo, remove } from './tasks.js';
@@ -84,7 +84,7 @@ function openEditor(task) {
   if (dialog.open) return;
   expected = null;
   base = task;
-  const words = (/** @type {string} */ rule) => rule === 'other' || !rule ? t(`repeat.${rule || 'none'}`) : repeatWords(rule, language);
+  const words = (/** @type {string} */ rule) => rule === 'other' || !rule ? t(`repeat.${rule || 'none'}`) : repeatWords(rule, locale());
   inputs.repeat.replaceChildren(...['', ...RULES, 'other'].map((rule) => new Option(words(rule), rule)));
   clearErrors(form);
   write(valuesOf(task));

@@ -9,13 +9,13 @@ import { timeWords, valueText } from './values.js';
 
 const dialog = $('#history');
 let id = '';
-/** @type {string | null} */
-let cursor = null;
+/** @type {string | undefined} */
+let cursor;
 
 /** Shows what happened to a task. @param {Task} task */
 export function showHistory(task) {
   id = store.idOf(task.id);
-  cursor = null;
+  cursor = undefined;
   $('ol', dialog).replaceChildren();
   open(dialog);
   read();
@@ -28,7 +28,7 @@ async function read() {
   try {
     const page = await readHistory(id, cursor);
     $('ol', dialog).append(...page.history.map(line));
-    cursor = page.next_cursor;
+    cursor = page.next_cursor ?? undefined;
     more.hidden = !cursor;
   } catch (error) {
     failure.textContent = errorText(error);

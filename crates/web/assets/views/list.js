@@ -3,25 +3,24 @@ import { $, clone, on } from '../dom.js';
 import { fillRow, fillTrash } from './row.js';
 
 /** @import { Task } from '../types.d.ts' */
-/** @typedef {{key: string, task: Task | null, text: string, y: number, index: number}} Entry */
 /**
  * @typedef {object} Options
- * @property {(task: Task) => string} group the heading of a task's group
+ * @property {((task: Task) => string) | null} group the heading of a task's group
  * @property {(task: Task) => {waiting: boolean, failed: boolean}} state
  * @property {boolean} trash
  */
 
 const list = $('#tasks');
-/** All rows and headings; only those near the screen are elements. @type {Entry[]} */
-let entries = [];
+/** The height of what may cover the lower end of the screen. */
+const NOTICES = 80;
 /** The tasks in the order in which they are shown. @type {Task[]} */
 export let tasks = [];
-/** @type {Map<string, number>} */
-let places = new Map();
-/** @type {Map<string, any>} */
+/** The headings, each with the place of the task below it. @type {{place: number, text: string}[]} */
+let headings = [];
+/** The elements: rows and headings near the screen. @type {Map<string, any>} */
 const nodes = new Map();
 /** @type {Options} */
-let options = { group: () => '', state: () => ({ waiting: false, failed: false }), trash: false };
+let options = { group: null, state: () => ({ waiting: false, failed: false }), trash: false };
 /** The row that keys act on. */
 let current = '';
 let headingHeight = 0;
@@ -30,9 +29,11 @@ export let rowHeight = 0;
 let held = null;
 
 /** Returns where a task is in the list, or -1. @param {string} id */
-export const placeOf = (id) => places.get(id) ?? -1;
+export const placeOf = (id) => tasks.findIndex((task) => task.id === id);
 /** @returns {Task | null} */
 export const currentTask = () => tasks[placeOf(current)] ?? null;
+/** Returns where a row begins. @param {number} place */
+const topOf = (place) => place * rowHeight + headings.filter((heading) => heading.place <= place).length * headingHeight;
 
 /** Shows these tasks. @param {Task[]} order @param {Options} given */
 export function showTasks(order, given) {
@@ -44,30 +45,28 @@ export function showTasks(order, given) {
   }
   options = given;
   arrange(order);
-  if (!places.has(current)) current = tasks[Math.min(place, tasks.length - 1)]?.id ?? '';
+  const now = placeOf(current);
+  if (now < 0) current = tasks[Math.min(place, tasks.length - 1)]?.id ?? '';
   draw();
   if (row && !row.isConnected) focusList();
+  else if (row && now !== place) reveal();
 }
 
 /** @param {Task[]} order */
 function arrange(order) {
   if (!rowHeight) measure();
+  const { group } = options;
+  let text = '';
   tasks = order;
-  places = new Map(tasks.map(({ id }, index) => [id, index]));
-  entries = [];
-  let y = 0;
-  let group = '';
-  tasks.forEach((task, index) => {
-    const text = options.group(task);
-    if (text !== group) {
-      group = text;
-      entries.push({ key: `heading ${text}`, task: null, text, y, index });
-      y += headingHeight;
-    }
-    entries.push({ key: task.id, task, text, y, index });
-    y += rowHeight;
-  });
-  list.style.height = `${y}px`;
+  headings = [];
+  if (group) {
+    tasks.forEach((task, place) => {
+      const next = group(task);
+      if (next !== text) headings.push({ place, text: next });
+      text = next;
+    });
+  }
+  list.style.height = `${topOf(tasks.length - 1) + rowHeight}px`;
 }
 
 function measure() {
@@ -80,58 +79,64 @@ function measure() {
 /** Renders the rows near the screen, and the current one. @param {boolean} [all] */
 function draw(all = false) {
   const top = -list.getBoundingClientRect().top;
-  const first = find(top - innerHeight);
-  const end = find(top + 2 * innerHeight) + 1;
-  const wanted = all ? [...entries] : entries.slice(first, end);
-  const place = entries.findIndex(({ key }) => key === current);
-  const entry = entries[place];
-  if (entry && !wanted.includes(entry)) wanted.splice(place < first ? 0 : wanted.length, 0, entry);
+  const first = all ? 0 : placeAt(top - innerHeight);
+  const end = all ? tasks.length : placeAt(top + 2 * innerHeight) + 1;
+  const here = placeOf(current);
+  const places = tasks.slice(first, end).map((_, index) => first + index);
+  if (here >= 0 && here < first) places.unshift(here);
+  if (here >= end) places.push(here);
 
   /** @type {any} */
   const active = document.activeElement;
-  const keys = new Set(wanted.map(({ key }) => key));
-  for (const [key, node] of nodes) {
-    if (keys.has(key)) continue;
-    node.remove();
-    nodes.delete(key);
-  }
+  const unused = new Set(nodes.keys());
   let next = list.firstElementChild;
-  for (const each of wanted) {
-    const node = nodes.get(each.key) ?? clone(each.task ? options.trash ? 'trash' : 'row' : 'heading', each.task ? undefined : each.text);
-    nodes.set(each.key, node);
-    update(node, each);
+  const put = (/** @type {string} */ key, /** @type {() => any} */ make, /** @type {number} */ y) => {
+    const node = nodes.get(key) ?? make();
+    nodes.set(key, node);
+    unused.delete(key);
+    if (node !== held) node.style.transform = `translateY(${y}px)`;
     if (node === next) next = next.nextElementSibling;
     else list.insertBefore(node, next);
+    return node;
+  };
+  for (const place of places) {
+    const task = /** @type {Task} */ (tasks[place]);
+    const y = topOf(place);
+    const text = headings.find((heading) => heading.place === place)?.text;
+    if (text) put(`heading ${text}`, () => clone('heading', text), y - headingHeight);
+    update(put(task.id, () => clone(options.trash ? 'trash' : 'row'), y), task, place);
+  }
+  for (const key of unused) {
+    nodes.get(key).remove();
+    nodes.delete(key);
   }
   if (active !== document.activeElement && list.contains(active)) active.focus({ preventScroll: true });
 }
 
-/** Returns the first entry that ends below `y`. @param {number} y */
-function find(y) {
+/** Returns the place of the first row that ends below `y`. @param {number} y */
+function placeAt(y) {
   let low = 0;
-  let high = Math.max(entries.length - 1, 0);
+  let high = tasks.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((entries[middle]?.y ?? 0) + rowHeight < y) low = middle + 1;
+    if (topOf(middle) + rowHeight < y) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-/** @param {any} node @param {Entry} entry */
-function update(node, { key, task, y, index }) {
-  if (node !== held) node.style.transform = `translateY(${y}px)`;
-  if (!task) return;
-  node.ariaSetSize = tasks.length;
-  node.ariaPosInSet = index + 1;
+/** @param {any} node @param {Task} task @param {number} place */
+function update(node, task, place) {
   const state = options.state(task);
+  const tab = task.id === current ? 0 : -1;
   // Words such as "today" change with the time.
   const shown = JSON.stringify([task, state, document.documentElement.lang, new Date().getMinutes()]);
-  const tab = key === current ? 0 : -1;
   const isNew = node.shown !== shown;
+  node.shown = shown;
+  node.ariaSetSize = tasks.length;
+  node.ariaPosInSet = place + 1;
   if (isNew && options.trash) fillTrash(node, task);
   else if (isNew) fillRow(node, task, state);
-  node.shown = shown;
   if (!isNew && node.tabIndex === tab) return;
   for (const each of [node, ...node.querySelectorAll('button, a')]) each.tabIndex = tab;
 }
@@ -143,13 +148,12 @@ export function rename(renamed) {
     if (node && !nodes.has(after)) nodes.set(after, node);
     nodes.delete(before);
     if (current === before) current = after;
-    places.set(after, placeOf(before));
   }
 }
 
 /** Makes this the row that keys act on. @param {string} id */
 export function choose(id) {
-  if (id === current || !places.has(id)) return;
+  if (id === current || placeOf(id) < 0) return;
   current = id;
   draw();
 }
@@ -159,8 +163,17 @@ export function focusRow(id) {
   choose(id);
   const node = nodes.get(id);
   node?.focus({ preventScroll: true });
-  node?.scrollIntoView({ block: 'nearest' });
+  reveal();
   return !!node;
+}
+
+/** Scrolls to the current row. */
+function reveal() {
+  const top = topOf(placeOf(current)) + list.getBoundingClientRect().top;
+  const above = top - $('header').getBoundingClientRect().bottom;
+  const below = top + rowHeight + NOTICES - innerHeight;
+  if (above < 0) scrollBy(0, above);
+  else if (below > 0) scrollBy(0, below);
 }
 
 /** Moves the focus to the current row or, without one, to the heading. */
@@ -180,11 +193,9 @@ export function dragTo(id, place, y) {
   const task = tasks[placeOf(id)];
   held = nodes.get(id);
   if (!held || !task) return;
-  if (placeOf(id) !== place) {
-    const order = tasks.filter((each) => each !== task);
-    order.splice(place, 0, task);
-    arrange(order);
-  }
+  const order = tasks.filter((each) => each !== task);
+  order.splice(place, 0, task);
+  arrange(order);
   held.style.transform = `translateY(${y}px)`;
   held.classList.add('dragged');
   draw();

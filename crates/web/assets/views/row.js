@@ -2,7 +2,7 @@
 import { $, clone } from '../dom.js';
 import { dueWords, isOverdue, repeatWords } from '../dates.js';
 import { address } from '../router.js';
-import { language, t } from '../texts.js';
+import { locale, t } from '../texts.js';
 import { dueFull, timeWords, valueText } from './values.js';
 
 /** @import { Task } from '../types.d.ts' */
@@ -34,12 +34,12 @@ export function fillRow(row, task, { waiting, failed }) {
   };
   if (due) {
     const full = dueFull(due);
-    const time = show('due', dueWords(due, language), (isOverdue(task) ? `${t('overdue')}: ` : '') + full);
+    const time = show('due', dueWords(due, locale()), (isOverdue(task) ? `${t('overdue')}: ` : '') + full);
     time.dateTime = due.split('[')[0];
     time.title = full;
     time.classList.toggle('overdue', isOverdue(task));
   }
-  if (repeat) show('repeat', repeatWords(repeat, language));
+  if (repeat) show('repeat', repeatWords(repeat, locale()));
   for (const tag of tags) show('tag', `#${tag}`).href = address('tag', tag);
   if (priority !== 'none') show('priority', valueText('priority', priority), `${t('priority')}: ${t(`priority.${priority}`)}`);
   row.classList.toggle('plain', !meta.firstChild);

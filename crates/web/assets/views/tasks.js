@@ -94,7 +94,7 @@ const menu = $('#move');
 on('click', '.grip', (grip) => {
   const { bottom, right } = grip.getBoundingClientRect();
   menu.style.top = `${Math.min(bottom, innerHeight - 200)}px`;
-  menu.style.left = `${right}px`;
+  menu.style.right = `${document.documentElement.clientWidth - right}px`;
   menu.showPopover();
   $('button', menu).focus();
 });

@@ -6,7 +6,7 @@ import { dayWords, parseDue, today } from '../dates.js';
 import { route } from '../router.js';
 import { session } from '../session.js';
 import { store } from '../store.js';
-import { errorText, language, t } from '../texts.js';
+import { errorText, locale, t } from '../texts.js';
 import { focusList, focusRow, placeOf, rename, showTasks, tasks as shown } from './list.js';
 
 /** @import { Task } from '../types.d.ts' */
@@ -16,18 +16,24 @@ const PAGES = ['account', 'login', 'register'];
 const sort = $('#sort');
 /** Tasks that stay where they are for a moment. @type {Map<string, {place: number, group: string}>} */
 const held = new Map();
-/** @type {{tasks: Task[], cursor: string | null, known: boolean, error: string}} */
-let trash = { tasks: [], cursor: null, known: false, error: '' };
+/** The words of days: to find them takes long. @type {Map<string, string>} */
+let days = new Map();
+let now = today();
+/** @type {{tasks: Task[], cursor?: string | undefined, known: boolean, error: string}} */
+let trash = { tasks: [], known: false, error: '' };
 
 /** Returns whether the list is ordered by hand. */
 export const isMovable = () => route.name === 'all' && sort.value === 'position';
 
 /** Returns the heading of a task's group. @param {Task} task */
 function groupOf({ id, due }) {
+  const kept = held.get(id);
+  if (kept) return kept.group;
   const day = parseDue(due ?? '')?.day ?? '';
-  if (held.has(id)) return held.get(id)?.group ?? '';
-  if (route.name === 'upcoming') return dayWords(day, language).replace(/^./u, (letter) => letter.toUpperCase());
-  return route.name === 'today' ? t(day < today() ? 'overdue' : 'today') : '';
+  if (route.name === 'today') return t(day < now ? 'overdue' : 'today');
+  const words = days.get(day) ?? dayWords(day, locale()).replace(/^./u, (letter) => letter.toUpperCase());
+  days.set(day, words);
+  return words;
 }
 
 /** Keeps a task where it is for a second, so that a slip can be undone. @param {Task} task */
@@ -46,10 +52,9 @@ function tasksOfView() {
   const tasks = store.list(/** @type {any} */ ({
     name, ...(name === 'tag' && { tag: value }), ...(name === 'search' && { text: value }), ...(name === 'all' && { sort: sort.value }),
   }));
-  const ids = new Set(tasks.map(({ id }) => id));
   for (const [id, { place }] of [...held].sort(([, a], [, b]) => a.place - b.place)) {
     const task = store.get(id);
-    if (task && !ids.has(id)) tasks.splice(place, 0, task);
+    if (task && !tasks.some((each) => each.id === id)) tasks.splice(place, 0, task);
   }
   return tasks;
 }
@@ -59,14 +64,16 @@ export function refresh(since = performance.now()) {
   const { name, value } = route;
   if (!name || PAGES.includes(name) || !session.user) return;
   const isTrash = name === 'trash';
+  days = new Map();
+  now = today();
   const tasks = tasksOfView();
   const n = tasks.length;
   const isKnown = isTrash ? trash.known : store.ready;
   $('#tasks').classList.toggle('movable', isMovable());
   showTasks(tasks, {
-    group: groupOf, trash: isTrash, state: ({ id }) => ({ waiting: store.isWaiting(id), failed: !!store.problemOf(id) }),
+    group: ['today', 'upcoming'].includes(name) ? groupOf : null, trash: isTrash, state: ({ id }) => ({ waiting: store.isWaiting(id), failed: !!store.problemOf(id) }),
   });
-  const date = new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long' });
+  const date = new Intl.DateTimeFormat(locale(), { weekday: 'long', day: 'numeric', month: 'long' });
   $('#count').textContent = [name === 'today' && date.format(), n > 0 && t('count', { n })].filter(Boolean).join(' · ');
   $('#loading').hidden = isKnown || n > 0;
   $('#empty').hidden = !isKnown || n > 0;
@@ -80,13 +87,13 @@ export function refresh(since = performance.now()) {
   if (store.ready) document.documentElement.dataset.ready = 'true';
 }
 
-/** Reads the trash again, or its next page. @param {string | null} [cursor] */
-export async function readAgain(cursor = null) {
+/** Reads the trash again, or its next page. @param {string} [cursor] */
+export async function readAgain(cursor) {
   try {
     const page = await readTrash(cursor);
-    trash = { tasks: [...(cursor ? trash.tasks : []), ...page.tasks], cursor: page.next_cursor, known: true, error: '' };
+    trash = { tasks: [...(cursor ? trash.tasks : []), ...page.tasks], cursor: page.next_cursor ?? undefined, known: true, error: '' };
   } catch (error) {
-    trash = { tasks: [], cursor: null, known: true, error: errorText(error) };
+    trash = { tasks: [], known: true, error: errorText(error) };
   }
   refresh();
 }
