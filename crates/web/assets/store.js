@@ -62,9 +62,9 @@ export const store = emitter(/** @type {T.Store} */ ({
   problemOf(id) {
     return store.writes.find(({ task, state, action }) => task === id && state === 'failed' && action.kind === 'add')?.problem ?? null;
   },
-  async change(body) {
+  async change(body, userId) {
     const used = database;
-    if (!used) throw new DOMException('No user is logged in.', 'InvalidStateError');
+    if (!used || (userId && userId !== store.userId)) throw new DOMException('The user has left.', 'InvalidStateError');
     const { value, edit } = await used.run('readwrite', async (storeOf) => {
       const edit = newEdit(storeOf);
       const value = await body(edit);

@@ -300,8 +300,8 @@ export interface Store {
   isWaiting(id: string): boolean;
   /** Returns why the creation of a task failed. */
   problemOf(id: string): ProblemDetails | null;
-  /** Changes the data in one transaction, and then the memory of all tabs. */
-  change<V>(body: (edit: Edit) => Promise<V>): Promise<V>;
+  /** Changes the data in one transaction, and then the memory of all tabs. Fails if the data is not that of `userId`. */
+  change<V>(body: (edit: Edit) => Promise<V>, userId?: string): Promise<V>;
 }
 
 /** `paused`: the service wants to be asked later. */

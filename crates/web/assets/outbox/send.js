@@ -21,14 +21,14 @@ const MAX_DEFECTS = 5;
 
 /** @type {(userId: string) => Promise<T.Outcome>} */
 export async function sendNext(userId) {
-  let write = await store.change(pick);
+  let write = await store.change(pick, userId);
   if (!write) return { kind: 'empty' };
   try {
     if (hasOldKey(write)) {
       const task = write.action.kind === 'add' ? await findCreated(write, userId) : null;
-      if (task) return await refuse(write, new Problem({ error_code: 'MAYBE_ADDED', task }));
+      if (task) return await refuse(write, userId, new Problem({ error_code: 'MAYBE_ADDED', task }));
       const renewed = { ...write, ...unsent(), isUncertain: true };
-      write = await store.change((edit) => mark(edit, renewed));
+      write = await store.change((edit) => mark(edit, renewed), userId);
     }
     return await send(write, userId);
   } catch (error) {
@@ -81,6 +81,8 @@ async function send(write, userId) {
 /** @type {(write: T.Write, answer: T.Answer, userId: string) => Promise<T.Outcome>} */
 async function onAnswer(write, { body, seq, replayed }, userId) {
   const { task = null, next = null } = body ?? {};
+  // Something else has answered, such as the page where one logs in to a network.
+  if (!task && write.action.kind !== 'remove') throw new Offline();
   const undone = write.action.kind === 'undo' ? write.action.undone : null;
   const id = task?.id ?? write.task;
   const present = new Map([[id, task]]);
@@ -89,7 +91,7 @@ async function onAnswer(write, { body, seq, replayed }, userId) {
   // The first answer again tells an old state, and that of an undo does not tell whether the task is in the trash.
   if (replayed || undone) for (const other of present.keys()) present.set(other, await read(other, userId));
   const result = { answered: undone ? (present.get(id) ?? null) : task, present, next: next?.id ?? null, seq };
-  const isMine = await store.change((edit) => acknowledge(edit, write, result));
+  const isMine = await store.change((edit) => acknowledge(edit, write, result), userId);
   return { kind: isMine ? 'sent' : 'gone', write, task: present.get(id), next, seq };
 }
 
@@ -99,28 +101,29 @@ async function onProblem(write, problem, userId) {
   const { action, task: id } = write;
   if (status === 500 && error_code) {
     const defects = write.defects + 1;
-    if (defects >= MAX_DEFECTS) return refuse(write, problem);
-    await store.change(async (edit) => edit.putWrite({ ...write, defects }));
+    if (defects >= MAX_DEFECTS) return refuse(write, userId, problem);
+    await store.change(async (edit) => edit.putWrite({ ...write, defects }), userId);
   }
   // An answer without a code is a proxy's.
   const isTemporary = !error_code || status >= 500 || [401, 408, 429].includes(status) || error_code === 'CONFLICT';
   if (isTemporary) throw problem;
-  if (action.kind === 'add') return refuse(write, problem);
+  if (action.kind === 'add') return refuse(write, userId, problem);
   const present = problem.task ?? (status === 404 || status === 412 ? await read(id, userId) : undefined);
-  if (present === undefined) return refuse(write, problem);
+  if (present === undefined) return refuse(write, userId, problem);
   if (status === 412 && present) {
-    return { kind: await store.change((edit) => meetConflict(edit, write, present)), write, task: present };
+    return { kind: await store.change((edit) => meetConflict(edit, write, present), userId), write, task: present };
   }
   const known = new Map([[id, present]]);
   const isWanted = (action.kind === 'remove' && !present) || (action.kind === 'restore' && present);
-  if (!isWanted) return refuse(write, problem, known);
-  await store.change((edit) => acknowledge(edit, write, { answered: present, present: known, next: null, seq: null }));
+  if (!isWanted) return refuse(write, userId, problem, known);
+  const result = { answered: present, present: known, next: null, seq: null };
+  await store.change((edit) => acknowledge(edit, write, result), userId);
   return { kind: 'sent', write, task: present };
 }
 
-/** @type {(write: T.Write, problem: Problem, present?: Map<string, T.Task | null>) => Promise<T.Outcome>} */
-async function refuse(write, problem, present = new Map()) {
-  return { kind: await store.change((edit) => fail(edit, write, problem, present)), write };
+/** @type {(write: T.Write, userId: string, problem: Problem, present?: Map<string, T.Task | null>) => Promise<T.Outcome>} */
+async function refuse(write, userId, problem, present = new Map()) {
+  return { kind: await store.change((edit) => fail(edit, write, problem, present), userId), write };
 }
 
 /** Returns a task as it is now; `null` if it is gone. @type {(id: string, userId: string) => Promise<T.Task | null>} */
@@ -150,6 +153,6 @@ async function findCreated({ action, tried }, userId) {
     throw error;
   }
   const since = new Date((tried ?? 0) - CLOCKS).toISOString();
-  const own = new Set((await store.change((edit) => edit.readSent())).map(({ task }) => task));
+  const own = new Set((await store.change((edit) => edit.readSent(), userId)).map(({ task }) => task));
   return store.serverTasks().find((task) => task.title === title && task.created_at >= since && !own.has(task.id));
 }

@@ -19,25 +19,23 @@ export async function pull(userId) {
 
 /** Reads a page within `exclusively`, and returns `true` if there are more. @param {string} userId @returns {Promise<boolean>} */
 export async function pullPage(userId) {
-  if (store.userId !== userId) return false;
-  const feed = await store.change((edit) => edit.readFeed());
+  const feed = await store.change((edit) => edit.readFeed(), userId);
   const from = feed.cursor ? `&cursor=${encodeURIComponent(feed.cursor)}` : '';
   try {
     const { body } = await request('GET', `api/v1/changes?limit=1000${from}`, { as: userId });
     const { changed, removed, cursor, has_more } = body;
-    if (store.userId === userId) {
-      await store.change(async (edit) => {
-        for (const task of changed) await edit.putTask(task.id, task);
-        for (const id of removed) await edit.putTask(id, null);
-        if (!has_more && feed.isStale) await edit.dropOlder(feed.generation);
-        edit.putFeed({ ...feed, cursor, isReady: feed.isReady || !has_more, isStale: feed.isStale && has_more });
-      });
-    }
+    await store.change(async (edit) => {
+      for (const task of changed) await edit.putTask(task.id, task);
+      for (const id of removed) await edit.putTask(id, null);
+      if (!has_more && feed.isStale) await edit.dropOlder(feed.generation);
+      edit.putFeed({ ...feed, cursor, isReady: feed.isReady || !has_more, isStale: feed.isStale && has_more });
+    }, userId);
     return has_more;
   } catch (error) {
     if (!(error instanceof Problem) || !feed.cursor || (error.status !== 410 && error.status !== 400)) throw error;
     // What the next pass from the start does not see is gone; until then it stays on the screen.
-    await store.change(async (edit) => edit.putFeed({ ...feed, cursor: null, generation: feed.generation + 1, isStale: true }));
+    const restarted = { ...feed, cursor: null, generation: feed.generation + 1, isStale: true };
+    await store.change(async (edit) => edit.putFeed(restarted), userId);
     return true;
   }
 }
