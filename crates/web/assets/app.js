@@ -25,6 +25,8 @@ const search = $('#search');
 let wanted = '';
 /** The address that was open before the search. */
 let beforeSearch = '';
+/** The id of the user whose tasks are shown. @type {string | undefined} */
+let user;
 /** The first view was chosen before all tasks were known. */
 let isGuess = false;
 /** A view was shown before: the next one takes the focus. */
@@ -61,16 +63,17 @@ function leaveSearch() {
 
 function followSession() {
   const before = dataset.session;
-  dataset.session = session.state;
-  askAgain();
-  if (before === session.state || !route.name) return;
-  if (session.state === 'out') {
-    delete dataset.ready;
-    wanted = '';
-    go('#login', true);
-  } else if (before === 'out') {
-    show(route);
+  const { state, user: now } = session;
+  dataset.session = state;
+  if (user && user !== now?.id) {
+    // Nothing that the former user has seen or typed stays.
+    sessionStorage.clear();
+    history.replaceState(null, '', '#');
+    return location.reload();
   }
+  user = now?.id;
+  askAgain();
+  if (before === 'out' && state === 'in' && route.name) show(route);
 }
 
 on('input', '#search', () => {

@@ -1,6 +1,8 @@
 // @ts-check
+import { toast } from '../announce.js';
 import { $, onSubmit, open } from '../dom.js';
 import { session } from '../session.js';
+import { t } from '../texts.js';
 
 const dialog = $('#again');
 
@@ -20,6 +22,8 @@ export function askAgain() {
   if (session.state !== 'expired') return dialog.close();
   const { email, password } = $('#again-form').elements;
   email.value = session.user?.email;
-  open(dialog);
+  open(dialog, () => {
+    if (session.state === 'expired') toast(t('again'), { label: t('login'), run: askAgain, stay: true });
+  });
   password.focus();
 }

@@ -1,6 +1,7 @@
 // @ts-check
 import { toast } from '../announce.js';
-import { $ } from '../dom.js';
+import { connection } from '../api.js';
+import { $, confirm } from '../dom.js';
 import { outbox } from '../outbox.js';
 import { store } from '../store.js';
 import { t } from '../texts.js';
@@ -15,8 +16,7 @@ const told = new Set();
 /** Says what waits and what failed, and whether the page is offline. */
 export function showStatus() {
   const n = outbox.waiting;
-  const isOffline = !navigator.onLine || outbox.state === 'offline';
-  $('#status').textContent = [n > 0 && t('wait', { n }), isOffline && t('offline')].filter(Boolean).join(' · ');
+  $('#status').textContent = [n > 0 && t('wait', { n }), !connection.isOnline && t('offline')].filter(Boolean).join(' · ');
   for (const write of outbox.failed) {
     if (!told.has(write.id)) tell(write);
     told.add(write.id);
@@ -28,18 +28,20 @@ function tell(write) {
   const { id, action, problem } = write;
   const title = action.kind === 'add' ? action.text : (store.get(write.task) ?? write.base)?.title;
   const canEdit = action.kind === 'update' && !!store.get(write.task);
-  toast(t('failed', { title, detail: problem?.detail }), {
+  const isUnsure = problem?.error_code === 'MAYBE_ADDED';
+  toast(t(isUnsure ? 'maybe' : 'failed', { title, detail: problem?.detail }), {
     stay: true,
-    label: t(canEdit || action.kind === 'add' ? 'edit' : 'close'),
+    key: `write ${id}`,
+    label: t(isUnsure ? 'choose' : canEdit || action.kind === 'add' ? 'edit' : 'close'),
     async run() {
       told.delete(id);
       if (canEdit) return editAgain(write);
+      if (isUnsure) return await confirm(t('maybe', { title }), t('add')) ? outbox.retry(id) : outbox.discard(id);
       await outbox.discard(id);
       if (action.kind === 'add') setAdd(action.text, problem?.detail, action.except);
     },
   });
 }
 
-for (const type of ['change', 'failed', 'sent']) outbox.addEventListener(type, showStatus);
-addEventListener('online', showStatus);
-addEventListener('offline', showStatus);
+outbox.addEventListener('change', showStatus);
+connection.addEventListener('change', showStatus);

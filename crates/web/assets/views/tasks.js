@@ -15,7 +15,7 @@ import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 const inTrash = () => route.name === 'trash';
 
 /** Says what happened and offers to take it back. @param {string} text @param {Write} write @param {string} [key] */
-export const offerUndo = (text, write, key) => toast(text, { run: () => undo(write), key });
+export const offerUndo = (text, write, key = `write ${write.id}`) => toast(text, { run: () => undo(write), key });
 
 /** Completes a task or opens it again. @param {Chosen} task @param {boolean} [onward] moves the focus to the next row */
 export const complete = (task, onward = false) => attempt(async () => {
@@ -60,7 +60,7 @@ export const undo = (write) => attempt(async () => {
  */
 export const move = (task, to) => attempt(async () => {
   if (!task) return;
-  if (!isMovable()) return say(t('move.no'));
+  if (!isMovable()) return toast(t('move.no'));
   const last = tasks.length - 1;
   const from = placeOf(task.id);
   const place = typeof to === 'number' ? to : { up: from - 1, down: from + 1, top: 0, end: last }[to] ?? from;
