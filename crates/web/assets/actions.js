@@ -62,16 +62,13 @@ export const undo = (write) => outbox.undo(write?.id);
 
 // The following writes never wait: days later they would do more than was meant.
 
-/** @param {string} method @param {string} path */
-const writeNow = (method, path) => request(method, path, { key: crypto.randomUUID() });
-
-/** Takes a change of any device back. @param {number} seq */
-export const undoChange = (seq) => writeNow('POST', `api/v1/changes/${seq}/undo`);
+/** @param {string} path */
+const deleteNow = (path) => request('DELETE', path, { key: crypto.randomUUID() });
 
 /** @param {string} id */
-export const purge = (id) => writeNow('DELETE', `api/v1/trash/${id}`);
+export const purge = (id) => deleteNow(`api/v1/trash/${id}`);
 
-export const emptyTrash = () => writeNow('DELETE', 'api/v1/trash');
+export const emptyTrash = () => deleteNow('api/v1/trash');
 
 /** Returns what quick add would make of a text. @type {(text: string, except?: T.Field[], signal?: AbortSignal) => Promise<{task: T.Task, understood: T.Understood[]}>} */
 export async function understand(text, except = [], signal) {

@@ -75,32 +75,33 @@ export function dueWords(due, lang) {
   return dayWords(day, lang) + time;
 }
 
-/** For each unit: every one, and every N. @type {Record<string, Record<string, [string, string]>>} */
-const EVERY = {
-  en: {
-    DAILY: ['every day', 'every N days'], WEEKLY: ['every week', 'every N weeks'],
-    MONTHLY: ['every month', 'every N months'], YEARLY: ['every year', 'every N years'],
-  },
-  de: {
-    DAILY: ['jeden Tag', 'alle N Tage'], WEEKLY: ['jede Woche', 'alle N Wochen'],
-    MONTHLY: ['jeden Monat', 'alle N Monate'], YEARLY: ['jedes Jahr', 'alle N Jahre'],
-  },
+const UNITS = { DAILY: 'day', WEEKLY: 'week', MONTHLY: 'month', YEARLY: 'year' };
+/** Every unit, `every` so many of them, the `last` one. */
+const ENGLISH = { DAILY: 'daily', WEEKLY: 'weekly', MONTHLY: 'monthly', YEARLY: 'yearly', every: 'every', last: 'last' };
+const GERMAN = {
+  DAILY: 'täglich', WEEKLY: 'wöchentlich', MONTHLY: 'monatlich', YEARLY: 'jährlich', every: 'alle', last: 'letzter',
 };
+/** @type {Partial<Record<Intl.LDMLPluralRule, string>>} */
+const ORDINALS = { one: 'st', two: 'nd', few: 'rd' };
 
 /** Returns a rule in words: `every 2 weeks: Mon and Thu, 3 ×`. @param {string} rule @param {string} lang */
 export function repeatWords(rule, lang) {
   const part = Object.fromEntries(rule.toUpperCase().split(';').map((pair) => pair.split('=')));
-  const unit = (EVERY[lang.slice(0, 2)] ?? EVERY['en'])?.[part.FREQ];
+  const frequency = /** @type {keyof typeof UNITS} */ (part.FREQ);
+  const unit = UNITS[frequency];
   if (!unit) return rule;
+  const words = isGerman(lang) ? GERMAN : ENGLISH;
+  const interval = new Intl.NumberFormat(lang, { style: 'unit', unit, unitDisplay: 'long' }).format(part.INTERVAL ?? 1);
   const days = [part.BYDAY, part.BYMONTHDAY].flatMap((list) => list?.split(',') ?? []).map((day) => dayOfRule(day, lang));
   const list = days.length ? `: ${new Intl.ListFormat(lang).format(days)}` : '';
   const count = part.COUNT ? `, ${part.COUNT} ×` : '';
   const until = part.UNTIL?.replace(/^(\d{4})(\d\d)(\d\d).*/, '$1-$2-$3');
   const end = until ? ` – ${new Date(noon(until)).toLocaleDateString(lang, { timeZone: 'UTC', dateStyle: 'medium' })}` : '';
-  return (part.INTERVAL ? unit[1].replace('N', part.INTERVAL) : unit[0]) + list + count + end;
+  return (part.INTERVAL ? `${words.every} ${interval}` : words[frequency]) + list + count + end;
 }
 
-const ORDINALS = { one: 'st', two: 'nd', few: 'rd', other: 'th', many: 'th', zero: 'th' };
+/** @param {string} lang */
+const isGerman = (lang) => lang.startsWith('de');
 
 /** @param {string} day such as `MO`, `-1FR` or `15` @param {string} lang */
 function dayOfRule(day, lang) {
@@ -109,8 +110,8 @@ function dayOfRule(day, lang) {
   // 2024 began on a Monday.
   const name = place < 0 ? '' : new Date(2024, 0, 1 + place).toLocaleDateString(lang, { weekday: 'short' });
   if (!number) return name;
-  const isGerman = lang.startsWith('de');
-  const ordinal = isGerman ? '.' : ORDINALS[new Intl.PluralRules('en', { type: 'ordinal' }).select(Math.abs(number))];
-  const last = number < 0 ? (isGerman ? 'letzter' : 'last') : '';
-  return `${number === -1 ? '' : Math.abs(number) + ordinal} ${last} ${name}`.trim().replace('  ', ' ');
+  const rule = new Intl.PluralRules('en', { type: 'ordinal' }).select(Math.abs(number));
+  const nth = number === -1 ? '' : Math.abs(number) + (isGerman(lang) ? '.' : (ORDINALS[rule] ?? 'th'));
+  const last = number < 0 ? (isGerman(lang) ? GERMAN : ENGLISH).last : '';
+  return [nth, last, name].filter(Boolean).join(' ');
 }

@@ -8,7 +8,7 @@
  * - an edit, a completion, a move and a deletion are safe by their `If-Match`: if the task has changed, either it is as
  *   the write wants it, or the person chooses;
  * - an undo and a restoration are safe because the service does them once only;
- * - a creation is sent only if no task with its title was created since; else the person decides.
+ * - a creation is sent only if no task out of its words was created since; else the person decides.
  */
 
 import { connection } from './api.js';

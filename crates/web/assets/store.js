@@ -24,9 +24,6 @@ export const store = emitter(/** @type {T.Store} */ ({
   userId: null,
   writes: [],
   feed: NEW_FEED,
-  get isOpen() {
-    return database !== null;
-  },
   get ready() {
     return store.feed.isReady;
   },
@@ -36,8 +33,8 @@ export const store = emitter(/** @type {T.Store} */ ({
     store.userId = userId;
     database = openDatabase(name);
     channel = new BroadcastChannel(name);
-    channel.onmessage = ({ data: [ids, renamed] }) => void follow(ids, renamed);
-    await load();
+    channel.onmessage = ({ data: [ids, renamed] }) => void read(ids, renamed);
+    await read();
   },
   close() {
     database?.close();
@@ -81,41 +78,30 @@ export const store = emitter(/** @type {T.Store} */ ({
 
 addEventListener('pageshow', ({ persisted }) => {
   // A page that was put away has heard nothing of the other tabs.
-  if (persisted) void load();
+  if (persisted) void read();
 });
 
-/** Reads everything. */
-async function load() {
+/**
+ * Reads everything, or what another tab has changed.
+ * @type {(ids?: string[], renamed?: T.Renamed) => Promise<void>}
+ */
+async function read(ids, renamed) {
   const used = database;
-  const read = await used?.run('readonly', async (storeOf) => {
-    const meta = storeOf('meta');
-    const local = IDBKeyRange.bound('id:', 'id;');
+  const found = await used?.run('readonly', async (storeOf) => {
+    const edit = newEdit(storeOf);
     /** @type {T.Row[]} */
-    const rows = await result(storeOf('tasks').getAll());
-    const edit = newEdit(storeOf);
-    const [keys, ids] = [await result(meta.getAllKeys(local)), await result(meta.getAll(local))];
-    return { rows, keys, ids, writes: await edit.readWrites(), feed: await edit.readFeed() };
+    const rows = ids ? [] : await result(storeOf('tasks').getAll());
+    const tasks = new Map(rows.map(({ id, task }) => /** @type {[string, T.Task | null]} */ ([id, task])));
+    for (const id of ids ?? []) tasks.set(id, await edit.task(id));
+    return { tasks, writes: await edit.readWrites(), feed: await edit.readFeed(), renamed: renamed ?? (await edit.readRenamed()) };
   });
-  if (!read || database !== used) return;
-  server = new Map(read.rows.map(({ id, task }) => [id, task]));
-  renamedIds = new Map(read.keys.map((key, place) => [String(key).slice('id:'.length), read.ids[place]]));
-  Object.assign(store, { writes: read.writes, feed: read.feed });
-  changed(null, []);
+  if (!found || database !== used) return;
+  if (!ids) server.clear();
+  take(found.tasks, found.writes, found.feed, found.renamed, !ids);
 }
 
-/** Reads what another tab has changed. @type {(ids: string[], renamed: T.Renamed) => Promise<void>} */
-async function follow(ids, renamed) {
-  const used = database;
-  const read = await used?.run('readonly', async (storeOf) => {
-    const edit = newEdit(storeOf);
-    const tasks = ids.map(async (id) => /** @type {const} */ ([id, await edit.task(id)]));
-    return { tasks: new Map(await Promise.all(tasks)), writes: await edit.readWrites(), feed: await edit.readFeed() };
-  });
-  if (read && database === used) take(read.tasks, read.writes, read.feed, renamed);
-}
-
-/** @type {(tasks: Map<string, T.Task | null>, writes: T.Write[], feed: T.Feed, renamed: T.Renamed) => void} */
-function take(tasks, writes, feed, renamed) {
+/** @type {(tasks: Map<string, T.Task | null>, writes: T.Write[], feed: T.Feed, renamed: T.Renamed, isAll?: boolean) => void} */
+function take(tasks, writes, feed, renamed, isAll = false) {
   const ids = new Set(tasks.keys());
   for (const [id, task] of tasks) {
     if (task) server.set(id, task);
@@ -123,9 +109,9 @@ function take(tasks, writes, feed, renamed) {
   }
   for (const [local, real] of renamed) renamedIds.set(local, real);
   if (writes !== store.writes) for (const { task } of [...store.writes, ...writes]) ids.add(task);
-  const isNew = ids.size > 0 || feed.isReady !== store.ready;
+  const isNew = isAll || ids.size > 0 || feed.isReady !== store.ready;
   Object.assign(store, { writes, feed });
-  if (isNew) changed(ids, renamed);
+  if (isNew) changed(isAll ? null : ids, renamed);
 }
 
 /** @type {(ids: Set<string> | null, renamed: T.Renamed) => void} */

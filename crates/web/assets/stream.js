@@ -4,7 +4,7 @@
  * changed; the other tabs learn it from the store. A hidden tab reads nothing.
  */
 
-import { Offline, Problem, connection, open } from './api.js';
+import { Problem, connection, open } from './api.js';
 import { databaseName } from './database.js';
 import { store } from './store.js';
 import { pull } from './stream/pull.js';
@@ -18,6 +18,7 @@ const LONGEST_WAIT = 30_000;
 let userId = null;
 /** @type {AbortController | null} */
 let reading = null;
+let failures = 0;
 /** Ends the pause between two tries. */
 let wake = () => {};
 
@@ -53,19 +54,17 @@ function follow() {
 
 /** @param {string} user @param {AbortSignal} signal */
 async function read(user, signal) {
-  let failures = 0;
-  const onEvent = () => {
-    failures = 0;
-  };
+  failures = 0;
   while (!signal.aborted) {
     let pause = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures);
     failures += 1;
     try {
       await pull(user);
-      pause = (await listen(user, signal, onEvent)) ?? FIRST_WAIT;
+      pause = (await listen(user, signal)) ?? FIRST_WAIT;
     } catch (error) {
       if (error instanceof Problem && error.retryAfter) pause = error.retryAfter * 1000;
-      else if (!(error instanceof Problem || error instanceof Offline || error instanceof TypeError) && !signal.aborted) console.error(error);
+      // The device could not store something.
+      if (error instanceof DOMException && !signal.aborted) console.error(error);
     }
     if (signal.aborted) return;
     const timer = setTimeout(() => wake(), pause);
@@ -78,9 +77,9 @@ async function read(user, signal) {
 
 /**
  * Reads the stream until it ends. Returns the milliseconds after which the service wants to be asked again.
- * @type {(user: string, stop: AbortSignal, onEvent: () => void) => Promise<number | null>}
+ * @type {(user: string, stop: AbortSignal) => Promise<number | null>}
  */
-async function listen(user, stop, onEvent) {
+async function listen(user, stop) {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE);
   let wait = null;
@@ -98,7 +97,7 @@ async function listen(user, stop, onEvent) {
       for (const line of lines) {
         if (line.startsWith('retry: ')) wait = Number(line.slice('retry: '.length));
         if (!line.startsWith('data: ')) continue;
-        onEvent();
+        failures = 0;
         if (JSON.parse(line.slice('data: '.length)).cursor !== store.feed.cursor) await pull(user);
       }
     }

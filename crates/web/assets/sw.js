@@ -7,10 +7,12 @@
 
 /** The folder of this version's assets. */
 const ASSETS = new URL('/page/@/', location.href);
-const CACHE = `taskhold:${ASSETS.pathname}`;
 
 const worker = /** @type {ServiceWorkerGlobalScope & typeof globalThis} */ (/** @type {unknown} */ (self));
 const page = new URL(worker.registration.scope);
+/** Another instance of the service can have another path of the same origin. */
+const PREFIX = `taskhold:${page.pathname}:`;
+const CACHE = PREFIX + ASSETS.pathname;
 
 worker.addEventListener('install', (event) => event.waitUntil(fill()));
 worker.addEventListener('activate', (event) => event.waitUntil(takeOver()));
@@ -41,14 +43,9 @@ async function fill() {
 
 async function takeOver() {
   const names = await caches.keys();
-  const others = names.filter((name) => name.startsWith('taskhold:') && isOfThisPage(name) && name !== CACHE);
+  const others = names.filter((name) => name.startsWith(PREFIX) && name !== CACHE);
   await Promise.all(others.map((name) => caches.delete(name)));
   await worker.clients.claim();
-}
-
-/** Another instance of the service can have another path of the same origin. @param {string} name */
-function isOfThisPage(name) {
-  return name.startsWith(`taskhold:${page.pathname}page/`);
 }
 
 /** @param {string} address @param {Request} request */

@@ -98,11 +98,8 @@ export interface Write {
   theirs: Task | null;
 }
 
-export interface WriteRequest {
-  method: string;
-  path: string;
-  body: string | null;
-}
+/** Method, path and body. */
+export type WriteRequest = [string, string, string?];
 
 /** A write that the service has acknowledged, as undo needs it. */
 export interface SentWrite {
@@ -271,7 +268,8 @@ export interface Edit {
   putSent(sent: SentWrite[]): void;
   /** Returns the real id of a task that has got one. */
   idOf(id: string): Promise<string>;
-  rename(local: string, real: string): void;
+  readRenamed(): Promise<Renamed>;
+  rename(local: string, real: string): Promise<void>;
   finish(): Promise<void>;
 }
 
@@ -282,7 +280,6 @@ export interface Store {
   /** All writes that are not acknowledged, in their order. */
   writes: Write[];
   feed: Feed;
-  readonly isOpen: boolean;
   /** `true` if every task of the user is here. */
   readonly ready: boolean;
   open(userId: string): Promise<void>;

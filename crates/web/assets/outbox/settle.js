@@ -83,7 +83,7 @@ const needs = ({ task, action }, id) => task === id || neighbourOf(action) === i
 
 /** @type {(edit: T.Edit, local: string, real: string) => Promise<void>} */
 async function rename(edit, local, real) {
-  edit.rename(local, real);
+  await edit.rename(local, real);
   for (const write of await edit.readWrites()) {
     if (!needs(write, local)) continue;
     const { task, action } = write;

@@ -16,23 +16,21 @@ export const unsent = () => ({
 
 /** @type {(write: T.Write, timezone: string) => T.WriteRequest} */
 export function requestOf({ action, task }, timezone) {
+  const { kind, ...members } = action;
   const path = `api/v1/tasks/${task}`;
   const zoned = `?timezone=${encodeURIComponent(timezone)}`;
-  switch (action.kind) {
-    case 'add': {
-      const { text, except, timezone } = action;
-      return { method: 'POST', path: 'api/v1/tasks/quick', body: JSON.stringify({ text, except, timezone }) };
-    }
-    case 'update': return { method: 'PATCH', path: path + zoned, body: JSON.stringify(action.patch) };
-    case 'complete': {
-      const { completed } = action;
-      return { method: 'PATCH', path: `${path}/complete${zoned}`, body: JSON.stringify({ completed }) };
-    }
-    case 'move': return { method: 'POST', path: `${path}/move`, body: JSON.stringify(action.place) };
-    case 'remove': return { method: 'DELETE', path, body: null };
-    case 'restore': return { method: 'POST', path: `api/v1/trash/${task}/restore`, body: null };
-    case 'undo': return { method: 'POST', path: `api/v1/changes/${action.undone.seq}/undo`, body: null };
-  }
+  const body = JSON.stringify(action.kind === 'update' ? action.patch : action.kind === 'move' ? action.place : members);
+  /** @type {Record<T.Action['kind'], [string, string, string?]>} */
+  const requests = {
+    add: ['POST', 'api/v1/tasks/quick', body],
+    update: ['PATCH', path + zoned, body],
+    complete: ['PATCH', `${path}/complete${zoned}`, body],
+    move: ['POST', `${path}/move`, body],
+    remove: ['DELETE', path],
+    restore: ['POST', `api/v1/trash/${task}/restore`],
+    undo: ['POST', `api/v1/changes/${action.kind === 'undo' && action.undone.seq}/undo`],
+  };
+  return requests[kind];
 }
 
 /** Returns the task next to which a move puts another one. @param {T.Action} action */

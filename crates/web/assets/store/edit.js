@@ -10,6 +10,8 @@ export const NEW_FEED = { cursor: null, isReady: false, generation: 0, isStale: 
 
 /** The number of acknowledged writes that can be undone. */
 const KEPT_SENT = 100;
+/** The number of local ids that an open page may still use. */
+const KEPT_IDS = 1000;
 
 /** @type {(storeOf: T.StoreOf) => T.Edit} */
 export function newEdit(storeOf) {
@@ -53,10 +55,11 @@ export function newEdit(storeOf) {
     putSent(sent) {
       meta.put(sent.slice(-KEPT_SENT), 'sent');
     },
-    idOf: async (id) => (await result(meta.get(`id:${id}`))) ?? id,
-    rename(local, real) {
-      meta.put(real, `id:${local}`);
+    readRenamed: async () => (await result(meta.get('renamed'))) ?? [],
+    idOf: async (id) => new Map(await edit.readRenamed()).get(id) ?? id,
+    async rename(local, real) {
       edit.renamed.push([local, real]);
+      meta.put([...(await edit.readRenamed()), [local, real]].slice(-KEPT_IDS), 'renamed');
     },
     async finish() {
       if (hasWritten) edit.writes = await edit.readWrites();

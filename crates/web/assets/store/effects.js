@@ -55,9 +55,8 @@ function undone(task, { action, before }) {
   if (action.kind === 'add' || action.kind === 'restore') return null;
   if (action.kind === 'remove') return before;
   if (!task || !before) return task;
-  const { completed, completed_at, repeat } = before;
-  if (action.kind === 'complete') return { ...task, completed, completed_at, repeat };
-  const names = action.kind === 'update' ? Object.keys(action.patch) : [];
+  const names = action.kind === 'complete' ? ['completed', 'completed_at', 'repeat'] : [];
+  if (action.kind === 'update') names.push(...Object.keys(action.patch));
   return { ...task, ...Object.fromEntries(Object.entries(before).filter(([name]) => names.includes(name))) };
 }
 

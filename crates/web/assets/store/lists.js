@@ -30,21 +30,23 @@ const dueOf = once(({ due }) => {
   return { day, instant, key: instant === null ? day : `${day} ${String(instant + 1e15).padStart(17, '0')}` };
 });
 
-/** What each order compares; a minus reverses it. @satisfies {Record<string, (task: T.Task) => string | number>} */
+/**
+ * What each order compares. Times are compared from the latest to the earliest.
+ * @satisfies {Record<string, ((task: T.Task) => string | number) | null>}
+ */
 const KEYS = {
+  position: null,
   completed: ({ completed }) => Number(completed),
   due: (task) => dueOf(task).key,
   priority: ({ priority }) => PRIORITIES[priority],
   title: titleOf,
-  '-created_at': ({ created_at }) => created_at,
-  '-updated_at': ({ updated_at }) => updated_at,
-  '-completed_at': ({ completed_at }) => completed_at ?? '',
+  created_at: ({ created_at }) => created_at,
+  updated_at: ({ updated_at }) => updated_at,
+  completed_at: ({ completed_at }) => completed_at ?? '',
 };
 
-/** @type {Record<T.Sort, keyof typeof KEYS | null>} */
-const SORTS = { position: null, due: 'due', priority: 'priority', title: 'title', created_at: '-created_at', updated_at: '-updated_at' };
-/** @type {Record<T.ViewName, keyof typeof KEYS | null>} */
-const USUAL = { today: 'due', upcoming: 'due', all: null, done: '-completed_at', tag: null, search: 'completed' };
+/** @type {Partial<Record<T.ViewName, keyof typeof KEYS>>} */
+const USUAL = { today: 'due', upcoming: 'due', done: 'completed_at', search: 'completed' };
 
 /** Returns the tasks of a view in its order, which is that of `tasks` among equals. @type {(tasks: T.Task[], view: T.View) => T.Task[]} */
 export function select(tasks, { name, tag = '', text = '', sort }) {
@@ -56,10 +58,11 @@ export function select(tasks, { name, tag = '', text = '', sort }) {
     if (name === 'upcoming' && (!task.due || dueOf(task).day <= day)) return false;
     return (name !== 'tag' || tagsOf(task).includes(tagged)) && (!searched || textOf(task).includes(searched));
   });
-  const order = sort ? SORTS[sort] : USUAL[name];
-  if (!order) return found;
-  const sign = order.startsWith('-') ? -1 : 1;
-  const keyed = found.map((task) => ({ key: KEYS[order](task), task }));
+  const order = sort ?? USUAL[name] ?? 'position';
+  const keyOf = KEYS[order];
+  if (!keyOf) return found;
+  const sign = order.endsWith('_at') ? -1 : 1;
+  const keyed = found.map((task) => ({ key: keyOf(task), task }));
   return keyed.sort((a, b) => (a.key === b.key ? 0 : a.key < b.key ? -sign : sign)).map(({ task }) => task);
 }
 
