@@ -6,8 +6,9 @@ const TOAST_MS = 10_000;
 
 /** Tells people with a screen reader what happened. @param {string} text */
 export function say(text) {
-  $('#live').textContent = '';
-  setTimeout(() => { $('#live').textContent = text; }, 50);
+  const live = $('#live');
+  live.textContent = '';
+  setTimeout(() => { live.textContent = text; }, 50);
 }
 
 /**

@@ -35,7 +35,8 @@ export function clearErrors(form) {
 
 /** Shows an error beside its field, or else for the form. @param {HTMLFormElement} form @param {string} name @param {string} text */
 export function showError(form, name, text) {
-  const input = /** @type {HTMLInputElement | null} */ (form.elements.namedItem(name));
+  /** @type {any} */
+  const input = form.elements.namedItem(name);
   const id = `${form.id}-${name}-error`;
   let place = input ? document.getElementById(id) : $('.error[role=alert]', form);
   if (input) {
@@ -86,10 +87,8 @@ export function open(dialog, closed) {
 /** Asks whether to go on. @param {string} text @param {string} label of the button @returns {Promise<boolean>} */
 export function confirm(text, label) {
   const dialog = $('#confirm');
-  const yes = $('[value=yes]', dialog);
   $('p', dialog).textContent = text;
-  yes.textContent = label;
-  yes.onclick = () => dialog.close('yes');
+  $('[value=yes]', dialog).textContent = label;
   dialog.returnValue = '';
   return new Promise((resolve) => open(dialog, () => resolve(dialog.returnValue === 'yes')));
 }

@@ -1,42 +1,37 @@
 // @ts-check
-import { $, isField, on } from './dom.js';
+import { $, clone, isField, on, open } from './dom.js';
 import { address, go } from './router.js';
-import { showHelp } from './views/help.js';
+import { t } from './texts.js';
 import { currentTask, focusList, step, tasks } from './views/list.js';
 import { complete, edit, move, remove, restore, undo } from './views/tasks.js';
 
-/** What a key does; `text` is the id of its text. @typedef {{key: string, id: string, text: string, run: () => unknown}} Binding */
+/** What a key does; its `id` is also that of its text. @typedef {{key: string, id: string, run: () => unknown}} Binding */
 
 const WAIT_MS = 1500;
-const toView = (/** @type {string} */ letter, /** @type {string} */ id) =>
-  ({ key: `g ${letter}`, id, text: id, run: () => go(address(id)) });
-const toField = (/** @type {string} */ selector) => {
+/** @param {string} selector */
+const toField = (selector) => {
   $(selector).focus();
   $(selector).select();
 };
 
 /** All keys of the page. @type {Binding[]} */
 const KEYS = [
-  { key: 'a', id: 'add', text: 'add', run: () => toField('#add-text') },
-  { key: '/', id: 'search', text: 'search', run: () => toField('#search') },
-  { key: 'j', id: 'down', text: 'key.down', run: () => step(1) },
-  { key: 'k', id: 'up', text: 'key.up', run: () => step(-1) },
-  { key: 'x', id: 'complete', text: 'key.complete', run: () => complete(currentTask(), true) },
-  { key: 'e', id: 'edit', text: 'editor', run: () => edit(currentTask()) },
-  { key: '#', id: 'delete', text: 'delete', run: () => remove(currentTask()) },
-  { key: 'r', id: 'restore', text: 'key.restore', run: () => restore(currentTask()) },
-  { key: 'z', id: 'undo', text: 'key.undo', run: () => undo() },
-  { key: 'Alt+ArrowUp', id: 'move-up', text: 'key.moveup', run: () => move(currentTask(), 'up') },
-  { key: 'Alt+ArrowDown', id: 'move-down', text: 'key.movedown', run: () => move(currentTask(), 'down') },
-  toView('t', 'today'),
-  toView('u', 'upcoming'),
-  toView('a', 'all'),
-  toView('d', 'done'),
-  toView('r', 'trash'),
-  toView('c', 'account'),
-  { key: 'm', id: 'menu', text: 'menu', run: () => openMenu() },
-  { key: '?', id: 'help', text: 'help', run: () => showHelp(KEYS) },
-  { key: 'Escape', id: 'list', text: 'key.escape', run: () => leave() },
+  { key: 'a', id: 'add', run: () => toField('#add-text') },
+  { key: '/', id: 'search', run: () => toField('#search') },
+  { key: 'j', id: 'down', run: () => step(1) },
+  { key: 'k', id: 'up', run: () => step(-1) },
+  { key: 'x', id: 'complete', run: () => complete(currentTask(), true) },
+  { key: 'e', id: 'edit', run: () => edit(currentTask()) },
+  { key: '#', id: 'delete', run: () => remove(currentTask()) },
+  { key: 'r', id: 'restore', run: () => restore(currentTask()) },
+  { key: 'z', id: 'undo', run: () => undo() },
+  { key: 'Alt+ArrowUp', id: 'move-up', run: () => move(currentTask(), 'up') },
+  { key: 'Alt+ArrowDown', id: 'move-down', run: () => move(currentTask(), 'down') },
+  ...Object.entries({ t: 'today', u: 'upcoming', a: 'all', d: 'done', r: 'trash', c: 'account' })
+    .map(([letter, id]) => ({ key: `g ${letter}`, id, run: () => go(address(id)) })),
+  { key: 'm', id: 'menu', run: openMenu },
+  { key: '?', id: 'help', run: showHelp },
+  { key: 'Escape', id: 'list', run: () => leave() },
 ];
 /** What moves inside of a list, as everywhere. @type {Record<string, () => void>} */
 const ARROWS = { ArrowDown: () => step(1), ArrowUp: () => step(-1), Home: () => step(-tasks.length), End: () => step(tasks.length) };
@@ -45,6 +40,21 @@ let before = '';
 /** @type {number | undefined} */
 let timer;
 let leave = focusList;
+
+function showHelp() {
+  $('#help tbody').replaceChildren(...KEYS.map(({ key, id }) => {
+    const row = clone('key');
+    row.dataset.id = id;
+    $('th', row).textContent = t(id);
+    $('td', row).append(...key.split(' ').flatMap((part) => {
+      const kbd = document.createElement('kbd');
+      kbd.textContent = part.replace('Arrow', '').replace('+', ' ').replace('Up', '↑').replace('Down', '↓');
+      return [kbd, ' '];
+    }));
+    return row;
+  }));
+  open($('#help'));
+}
 
 function openMenu() {
   $('#menu').showPopover();

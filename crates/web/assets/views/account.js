@@ -64,8 +64,8 @@ on('click', '.copy', () => attempt(async () => {
   await navigator.clipboard.writeText($('input', secret).value);
   toast(t('copied'));
 }));
-onSubmit('#password-form', async ({ revoke_tokens: revoke, ...passwords }) => {
-  await session.changePassword(/** @type {any} */ ({ ...passwords, ...(revoke && { revoke_tokens: true }) }));
+onSubmit('#password-form', async ({ current_password, new_password, revoke_tokens: revoke }) => {
+  await session.changePassword({ current_password, new_password, revoke_tokens: !!revoke });
   showAccount();
   toast(t('password.changed'));
 });

@@ -13,10 +13,8 @@ on('pointerdown', '.grip', (grip, start) => {
   const task = tasks[placeOf(id)];
   const offset = start.clientY - top() - placeOf(id) * rowHeight;
   let y = start.clientY;
-  let isDragged = false;
+  grip.isDragged = false;
   let frame = 0;
-  const stop = new AbortController();
-  const { signal } = stop;
 
   const follow = () => {
     cancelAnimationFrame(frame);
@@ -26,29 +24,26 @@ on('pointerdown', '.grip', (grip, start) => {
     dragTo(id, Math.round(at / rowHeight), at);
     if (speed) frame = requestAnimationFrame(follow);
   };
-  const end = (/** @type {boolean} */ keep) => {
-    stop.abort();
+  /** @param {boolean} keep */
+  const end = (keep) => {
+    grip.onpointermove = grip.onpointerup = grip.onpointercancel = null;
     cancelAnimationFrame(frame);
-    if (!isDragged || !task) return;
+    if (!grip.isDragged || !task) return;
     const place = placeOf(id);
     drop();
     refresh();
     if (keep) move(task, place);
-    // The click that ends a drag does not open the menu of the grip.
-    const swallow = (/** @type {Event} */ event) => event.stopPropagation();
-    addEventListener('click', swallow, { capture: true, once: true });
-    setTimeout(() => removeEventListener('click', swallow, { capture: true }));
   };
 
   grip.setPointerCapture(start.pointerId);
-  grip.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => {
-    y = event.clientY;
-    if (!isDragged && Math.abs(y - start.clientY) < THRESHOLD) return;
-    if (!isDragged) choose(id);
-    isDragged = true;
+  /** @param {PointerEvent} event */
+  grip.onpointermove = ({ clientY }) => {
+    y = clientY;
+    if (!grip.isDragged && Math.abs(y - start.clientY) < THRESHOLD) return;
+    if (!grip.isDragged) choose(id);
+    grip.isDragged = true;
     follow();
-  }, { signal });
-  grip.addEventListener('pointerup', () => end(true), { signal });
-  grip.addEventListener('pointercancel', () => end(false), { signal });
-  addEventListener('keydown', ({ key }) => key === 'Escape' && end(false), { signal });
+  };
+  grip.onpointerup = () => end(true);
+  grip.onpointercancel = () => end(false);
 });

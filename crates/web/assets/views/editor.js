@@ -1,7 +1,7 @@
 // @ts-check
 import { update } from '../actions.js';
 import { toast } from '../announce.js';
-import { $, clearErrors, clone, isField, on, onSubmit, open, showError, showProblem } from '../dom.js';
+import { $, clearErrors, clone, on, onSubmit, open, showError, showProblem } from '../dom.js';
 import { makeDue, parseDue, repeatWords, today } from '../dates.js';
 import { outbox } from '../outbox.js';
 import { address, go, leaveTask } from '../router.js';
@@ -29,13 +29,14 @@ let failed = null;
 /** The task that is opened when its data are there. @type {string | null} */
 let expected = null;
 
-const read = () => /** @type {Values} */ (Object.fromEntries(new FormData(form)));
-const tagsOf = (/** @type {string} */ text) => text.split(',').map((tag) => tag.trim().replace(/^#/, '')).filter(Boolean);
+/** @returns {any} */
+const read = () => Object.fromEntries(new FormData(form));
+/** @param {string} text */
+const tagsOf = (text) => text.split(',').map((tag) => tag.trim().replace(/^#/, '')).filter(Boolean);
 
 /** @param {Values} values */
 function write(values) {
-  for (const [name, value] of Object.entries(values)) if (name !== 'completion') inputs[name].value = value;
-  inputs.completion.checked = !!values.completion;
+  for (const [name, value] of Object.entries(values)) inputs[name].value = value;
   show();
 }
 
@@ -45,7 +46,7 @@ function valuesOf({ title, description, due, priority, repeat, repeat_from: from
   const isOther = !!repeat && !RULES.includes(repeat);
   return {
     title, description, priority, due: date, time, tags: tags.join(', '), repeat: isOther ? 'other' : repeat ?? '',
-    rule: isOther ? repeat : '', completion: from === 'completion' ? 'true' : '',
+    rule: isOther ? repeat : '', repeat_from: from,
   };
 }
 
@@ -55,8 +56,8 @@ function show() {
   for (const element of form.querySelectorAll('[data-repeats]')) {
     element.hidden = !repeat || (element.dataset.repeats && repeat !== 'other');
   }
-  const used = new Set(tagsOf(inputs.tags.value.toLowerCase()));
-  $('#known-tags').replaceChildren(...store.tags().filter(([tag]) => !used.has(tag.toLowerCase())).slice(0, 6)
+  const used = tagsOf(inputs.tags.value.toLowerCase());
+  $('#known-tags').replaceChildren(...store.tags().filter(([tag]) => !used.includes(tag.toLowerCase())).slice(0, 6)
     .map(([tag]) => Object.assign(clone('button', `#${tag}`), { value: tag })));
 }
 
@@ -84,12 +85,13 @@ function openEditor(task) {
   if (dialog.open) return;
   expected = null;
   base = task;
-  const words = (/** @type {string} */ rule) => rule === 'other' || !rule ? t(`repeat.${rule || 'none'}`) : repeatWords(rule, locale());
+  /** @param {string} rule */
+  const words = (rule) => rule === 'other' || !rule ? t(`repeat.${rule || 'none'}`) : repeatWords(rule, locale());
   inputs.repeat.replaceChildren(...['', ...RULES, 'other'].map((rule) => new Option(words(rule), rule)));
   clearErrors(form);
   write(valuesOf(task));
   initial = read();
-  if (failed) write(valuesOf({ ...task, .../** @type {any} */ (failed.action).patch }));
+  if (failed?.action.kind === 'update') write(valuesOf(Object.assign({ ...task }, failed.action.patch)));
   const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? '{}');
   if (draft.base?.id === task.id) {
     ({ base, initial } = draft);
@@ -124,34 +126,31 @@ function finish() {
 
 /** Shows what is wrong with the fields, and returns whether something is. @param {Values} values */
 function isWrong({ title = '', description = '', due, time, repeat, rule }) {
-  /** @type {[string, string | false | undefined][]} */
-  const rules = [
-    ['title', !title && t('error.title')],
-    ...Object.entries({ title, description }).map(([name, text]) => {
-      const [m, n] = [[...text].length, name === 'title' ? 100 : 500];
-      return /** @type {[string, string | false]} */ ([name, m > n && t('error.long', { n, m })]);
-    }),
-    ['due', !due && (time || repeat) && t('error.date')],
-    ['rule', repeat === 'other' && !rule?.trim() && t('error.rule')],
-  ];
-  for (const [name, text] of rules) if (text) showError(form, name, text);
-  return rules.some(([, text]) => text);
+  /** @param {string} text @param {number} n */
+  const tooLong = (text, n) =>
+    [...text].length > n && t('error.long', { n, m: [...text].length });
+  const wrong = Object.entries({
+    title: title ? tooLong(title, 100) : t('error.title'),
+    description: tooLong(description, 500),
+    due: !due && (time || repeat) && t('error.date'),
+    rule: repeat === 'other' && !rule?.trim() && t('error.rule'),
+  }).filter(([, text]) => text);
+  for (const [name, text] of wrong) showError(form, name, String(text));
+  return wrong.length > 0;
 }
 
-/** Returns what the person changed. @param {Values} values */
+/** Returns what the person changed. @param {Values} values @returns {Patch} */
 function patchOf(values) {
-  const isChanged = (/** @type {string[]} */ ...names) => names.some((name) => values[name] !== initial[name]);
-  const { title, description, due, time = '', repeat, rule = '', tags = '' } = values;
+  /** @param {string[]} names */
+  const isChanged = (...names) => names.some((name) => values[name] !== initial[name]);
+  const { due, time = '', repeat, rule = '', tags = '' } = values;
   const zone = parseDue(base?.due ?? '')?.wall.zone ?? undefined;
-  return /** @type {Patch} */ ({
-    ...(isChanged('title') && { title }),
-    ...(isChanged('description') && { description }),
+  return {
+    ...Object.fromEntries(['title', 'description', 'priority', 'repeat_from'].filter((name) => isChanged(name)).map((name) => [name, values[name]])),
     ...(isChanged('due', 'time') && { due: due ? makeDue(due, time, zone) : null }),
-    ...(isChanged('priority') && { priority: values.priority }),
     ...(isChanged('repeat', 'rule') && { repeat: (repeat === 'other' ? rule.trim() : repeat) || null }),
-    ...(isChanged('completion') && { repeat_from: values.completion ? 'completion' : 'due' }),
     ...(isChanged('tags') && { tags: tagsOf(tags) }),
-  });
+  };
 }
 
 onSubmit('#edit', async (values) => {
@@ -166,8 +165,8 @@ on('input', '#edit', (_, { target }) => {
   if (target === inputs.repeat && target.value) inputs.due.value ||= today();
   changed();
 });
-on('keydown', '#edit', (_, { key, ctrlKey, metaKey, target }) => {
-  if (key === 'Enter' && (ctrlKey || metaKey) && isField(target)) form.requestSubmit();
+on('keydown', '#edit textarea', (_, { key, ctrlKey, metaKey }) => {
+  if (key === 'Enter' && (ctrlKey || metaKey)) form.requestSubmit();
 });
 on('click', '#edit [data-day]', ({ dataset: { day } }) => {
   const date = new Date();

@@ -90,7 +90,8 @@ function draw(all = false) {
   const active = document.activeElement;
   const unused = new Set(nodes.keys());
   let next = list.firstElementChild;
-  const put = (/** @type {string} */ key, /** @type {() => any} */ make, /** @type {number} */ y) => {
+  /** @param {string} key @param {() => any} make @param {number} y */
+  const put = (key, make, y) => {
     const node = nodes.get(key) ?? make();
     nodes.set(key, node);
     unused.delete(key);
@@ -100,7 +101,8 @@ function draw(all = false) {
     return node;
   };
   for (const place of places) {
-    const task = /** @type {Task} */ (tasks[place]);
+    const task = tasks[place];
+    if (!task) continue;
     const y = topOf(place);
     const text = headings.find((heading) => heading.place === place)?.text;
     if (text) put(`heading ${text}`, () => clone('heading', text), y - headingHeight);

@@ -7,13 +7,13 @@ import { t } from '../texts.js';
 const dialog = $('#again');
 
 for (const selector of ['#login-form', '#again-form']) {
-  onSubmit(selector, async (data) => {
-    await session.logIn(/** @type {any} */ (data));
+  onSubmit(selector, async ({ email, password }) => {
+    await session.logIn({ email, password });
     $(selector).reset();
   });
 }
-onSubmit('#register-form', async ({ name, ...data }) => {
-  await session.register(/** @type {any} */ ({ ...data, ...(name && { name }) }));
+onSubmit('#register-form', async ({ email, password, name }) => {
+  await session.register({ email, password, ...(name && { name }) });
   $('#register-form').reset();
 });
 

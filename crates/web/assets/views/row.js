@@ -25,7 +25,8 @@ export function fillRow(row, task, { waiting, failed }) {
   const spoken = [title];
   const meta = $('.meta', row);
   meta.replaceChildren();
-  const show = (/** @type {string} */ kind, /** @type {string} */ text, full = text) => {
+  /** @param {string} kind @param {string} text */
+  const show = (kind, text, full = text) => {
     const element = clone(kind);
     $('span', element).textContent = text;
     spoken.push(full);

@@ -1,6 +1,5 @@
 // @ts-check
-import { complete as sendComplete, emptyTrash, move as sendMove, purge, remove as sendRemove, restore as sendRestore,
-  undo as sendUndo } from '../actions.js';
+import * as actions from '../actions.js';
 import { attempt, say, toast } from '../announce.js';
 import { $, confirm, on } from '../dom.js';
 import { address, go, route } from '../router.js';
@@ -24,15 +23,15 @@ export const complete = (task, onward = false) => attempt(async () => {
   const place = placeOf(task.id);
   const next = tasks[place + 1] ?? tasks[place - 1];
   if (onward && next) focusRow(next.id);
-  const write = await sendComplete(task.id, !task.completed);
+  const write = await actions.complete(task.id, !task.completed);
   offerUndo(t(task.completed ? 'said.open' : 'said.done', task), write);
 });
 
 /** Moves a task to the trash; in the trash, deletes it for good. @param {Chosen} task */
 export const remove = (task) => attempt(async () => {
-  if (task && !inTrash()) offerUndo(t('said.deleted', task), await sendRemove(task.id));
+  if (task && !inTrash()) offerUndo(t('said.deleted', task), await actions.remove(task.id));
   if (!task || !inTrash() || !await confirm(t('purge.sure', task), t('purge'))) return;
-  await purge(task.id);
+  await actions.purge(task.id);
   forget(task.id);
   say(t('said.purged'));
 });
@@ -40,14 +39,14 @@ export const remove = (task) => attempt(async () => {
 /** Takes a task out of the trash. @param {Chosen} task */
 export const restore = (task) => attempt(async () => {
   if (!task || !inTrash()) return;
-  const write = await sendRestore(task);
+  const write = await actions.restore(task);
   forget(task.id);
   offerUndo(t('said.restored', task), write);
 });
 
 /** Takes a write of this device back, the last one unless given. @param {Write} [write] */
 export const undo = (write) => attempt(async () => {
-  const undone = await sendUndo(write);
+  const undone = await actions.undo(write);
   toast(t(undone ? 'said.undone' : 'said.nothing'));
   if (inTrash()) await readAgain();
   refresh();
@@ -67,7 +66,7 @@ export const move = (task, to) => attempt(async () => {
   const there = tasks[place]?.id;
   if (place === from || there === undefined) return;
   const ends = place === 0 ? { after: null } : place === last ? { before: null } : null;
-  const write = await sendMove(task.id, ends ?? (place < from ? { before: there } : { after: there }));
+  const write = await actions.move(task.id, ends ?? (place < from ? { before: there } : { after: there }));
   offerUndo(t('said.moved', { place: place + 1, last: last + 1 }), write, 'move');
 });
 
@@ -84,7 +83,7 @@ on('keydown', '#tasks li', (row, event) => {
 });
 on('click', '#empty-trash', () => attempt(async () => {
   if (!await confirm(t('trash.sure'), t('trash.empty'))) return;
-  await emptyTrash();
+  await actions.emptyTrash();
   await readAgain();
   focusList();
   say(t('said.purged'));
@@ -92,6 +91,7 @@ on('click', '#empty-trash', () => attempt(async () => {
 
 const menu = $('#move');
 on('click', '.grip', (grip) => {
+  if (grip.isDragged) return;
   const { bottom, right } = grip.getBoundingClientRect();
   menu.style.top = `${Math.min(bottom, innerHeight - 200)}px`;
   menu.style.right = `${document.documentElement.clientWidth - right}px`;

@@ -4,8 +4,10 @@ import { root } from '../api.js';
 import { $ } from '../dom.js';
 import { t } from '../texts.js';
 
-/** Names the service worker: Trusted Types let only a policy name a script. @type {any} */
-const policy = /** @type {any} */ (window).trustedTypes?.createPolicy('taskhold', { createScriptURL: String }) ?? { createScriptURL: String };
+/** @type {any} */
+const { trustedTypes } = window;
+/** Trusted Types let only a policy name the service worker. */
+const policy = trustedTypes?.createPolicy('taskhold', { createScriptURL: String });
 
 /** Lets the page open without the network, and tells of new versions. */
 export async function startUpdates() {
@@ -16,7 +18,8 @@ export async function startUpdates() {
     if (isReplaced) location.reload();
     isReplaced = true;
   });
-  const registration = await serviceWorker.register(policy.createScriptURL(new URL('sw.js', root).href), { scope: root.pathname });
+  const script = new URL('sw.js', root).href;
+  const registration = await serviceWorker.register(policy?.createScriptURL(script) ?? script, { scope: root.pathname });
   if (registration.waiting) offer(registration);
   registration.addEventListener('updatefound', () => {
     registration.installing?.addEventListener('statechange', () => {

@@ -21,5 +21,5 @@ export function valueText(name, value) {
   if (name === 'repeat') return repeatWords(value, locale());
   if (name === 'priority' || name === 'repeat_from') return t(`${name}.${value}`);
   if (name === 'completed') return t(value ? 'done' : 'open');
-  return name === 'tags' ? value.map((/** @type {string} */ tag) => `#${tag}`).join(', ') : value;
+  return name === 'tags' ? `#${value.join(', #')}` : value;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-import { trash as readTrash } from '../actions.js';
+import * as actions from '../actions.js';
 import { say } from '../announce.js';
 import { $, on } from '../dom.js';
 import { dayWords, parseDue, today } from '../dates.js';
@@ -7,7 +7,7 @@ import { route } from '../router.js';
 import { session } from '../session.js';
 import { store } from '../store.js';
 import { errorText, locale, t } from '../texts.js';
-import { focusList, focusRow, placeOf, rename, showTasks, tasks as shown } from './list.js';
+import { focusList, placeOf, rename, showTasks } from './list.js';
 
 /** @import { Task } from '../types.d.ts' */
 
@@ -19,7 +19,7 @@ const held = new Map();
 /** The words of days: to find them takes long. @type {Map<string, string>} */
 let days = new Map();
 let now = today();
-/** @type {{tasks: Task[], cursor?: string | undefined, known: boolean, error: string}} */
+/** @type {{tasks: Task[], known: boolean, error: string}} */
 let trash = { tasks: [], known: false, error: '' };
 
 /** Returns whether the list is ordered by hand. */
@@ -31,7 +31,7 @@ function groupOf({ id, due }) {
   if (kept) return kept.group;
   const day = parseDue(due ?? '')?.day ?? '';
   if (route.name === 'today') return t(day < now ? 'overdue' : 'today');
-  const words = days.get(day) ?? dayWords(day, locale()).replace(/^./u, (letter) => letter.toUpperCase());
+  const words = days.get(day) ?? dayWords(day, locale());
   days.set(day, words);
   return words;
 }
@@ -49,9 +49,9 @@ export function hold(task) {
 function tasksOfView() {
   const { name, value } = route;
   if (name === 'trash') return trash.tasks;
-  const tasks = store.list(/** @type {any} */ ({
-    name, ...(name === 'tag' && { tag: value }), ...(name === 'search' && { text: value }), ...(name === 'all' && { sort: sort.value }),
-  }));
+  /** @type {any} */
+  const view = { name, ...(name === 'tag' && { tag: value }), ...(name === 'search' && { text: value }), ...(name === 'all' && { sort: sort.value }) };
+  const tasks = store.list(view);
   for (const [id, { place }] of [...held].sort(([, a], [, b]) => a.place - b.place)) {
     const task = store.get(id);
     if (task && !tasks.some((each) => each.id === id)) tasks.splice(place, 0, task);
@@ -77,24 +77,32 @@ export function refresh(since = performance.now()) {
   $('#count').textContent = [name === 'today' && date.format(), n > 0 && t('count', { n })].filter(Boolean).join(' · ');
   $('#loading').hidden = isKnown || n > 0;
   $('#empty').hidden = !isKnown || n > 0;
-  const what = isTrash && trash.error ? 'offline' : name;
-  $('#empty p').textContent = trash.error && isTrash ? trash.error : t(`empty.${what}`, { value });
-  $('#empty p + p').textContent = t(`hint.${what}`, { value });
+  const error = isTrash && trash.error;
+  $('#empty p').textContent = error || t(`empty.${name}`, { value });
+  $('#empty p + p').textContent = t(`hint.${error ? 'offline' : name}`, { value });
   $('#empty button').hidden = ['trash', 'done', 'search'].includes(name);
   $('#empty-trash').hidden = !isTrash || !n;
-  $('#more').hidden = !isTrash || !trash.cursor;
   performance.measure(name === 'search' ? 'filter' : 'list', { start: since });
   if (store.ready) document.documentElement.dataset.ready = 'true';
 }
 
-/** Reads the trash again, or its next page. @param {string} [cursor] */
-export async function readAgain(cursor) {
+/** Reads the trash again. */
+export async function readAgain() {
+  /** @type {Task[]} */
+  const tasks = [];
+  let error = '';
   try {
-    const page = await readTrash(cursor);
-    trash = { tasks: [...(cursor ? trash.tasks : []), ...page.tasks], cursor: page.next_cursor ?? undefined, known: true, error: '' };
-  } catch (error) {
-    trash = { tasks: [], known: true, error: errorText(error) };
+    /** @type {any} */
+    let cursor;
+    do {
+      const page = await actions.trash(cursor);
+      tasks.push(...page.tasks);
+      cursor = page.next_cursor;
+    } while (cursor);
+  } catch (problem) {
+    error = errorText(problem);
   }
+  trash = { tasks, known: true, error };
   refresh();
 }
 
@@ -141,9 +149,4 @@ store.addEventListener('change', (event) => {
   });
 });
 on('change', '#sort', () => refresh());
-on('click', '#more', async () => {
-  const place = shown.length;
-  await readAgain(trash.cursor);
-  focusRow(shown[place]?.id ?? '');
-});
 setInterval(() => document.hidden || refresh(), 60_000);
