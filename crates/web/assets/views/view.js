@@ -29,7 +29,8 @@ export const isMovable = () => route.name === 'all' && sort.value === 'position'
 function groupOf({ id, due }) {
   const kept = held.get(id);
   if (kept) return kept.group;
-  const day = parseDue(due ?? '')?.day ?? '';
+  const day = parseDue(due ?? '')?.day;
+  if (!day) return '';
   if (route.name === 'today') return t(day < now ? 'overdue' : 'today');
   const words = days.get(day) ?? dayWords(day, locale());
   days.set(day, words);
