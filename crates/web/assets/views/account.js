@@ -2,6 +2,7 @@
 import { createToken, endSession, exportTasks, importTasks, revokeToken, sessions, tokens } from '../actions.js';
 import { attempt, say, toast } from '../announce.js';
 import { $, clone, confirm, on, onSubmit, showError } from '../dom.js';
+import { dayWords, today } from '../dates.js';
 import { session } from '../session.js';
 import { errorText, locale, t } from '../texts.js';
 import { timeWords } from './values.js';
@@ -50,7 +51,7 @@ const showSessions = () => fill('sessions', sessions, ({ created_at: since, refr
   t('session.line', { since: timeWords(since), last: timeWords(last) }), t('logout'), endSession);
 const showTokens = () => fill('tokens', tokens, ({ name, scopes, expires_at: end }) => {
   const scope = t(scopes.includes('tasks:write') ? 'token.write' : 'token.read');
-  return t(end ? 'token.line' : 'token.open', { name, scope, end: end && timeWords(end).split(',')[0] });
+  return t(end ? 'token.line' : 'token.open', { name, scope, end: end && dayWords(today(Date.parse(end)), locale()) });
 }, t('revoke'), revokeToken);
 
 onSubmit('#token-form', async ({ name, scopes, expires_in_days: days }) => {

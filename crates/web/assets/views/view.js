@@ -62,8 +62,15 @@ function tasksOfView() {
 
 /** Shows the present view as the data are now. @param {number} [since] from when on the time is measured */
 export function refresh(since = performance.now()) {
+  const { name } = route;
+  if (!name || !session.user) return;
+  if (!PAGES.includes(name)) show();
+  performance.measure(name === 'search' ? 'filter' : 'list', { start: since });
+  if (store.ready) document.documentElement.dataset.ready = 'true';
+}
+
+function show() {
   const { name, value } = route;
-  if (!name || PAGES.includes(name) || !session.user) return;
   const isTrash = name === 'trash';
   days = new Map();
   now = today();
@@ -83,8 +90,6 @@ export function refresh(since = performance.now()) {
   $('#empty p + p').textContent = t(`hint.${error ? 'offline' : name}`, { value });
   $('#empty button').hidden = ['trash', 'done', 'search'].includes(name);
   $('#empty-trash').hidden = !isTrash || !n;
-  performance.measure(name === 'search' ? 'filter' : 'list', { start: since });
-  if (store.ready) document.documentElement.dataset.ready = 'true';
 }
 
 /** Reads the trash again. */
