@@ -4,6 +4,7 @@
 import { open, request } from './api.js';
 import { zone } from './dates.js';
 import { outbox } from './outbox.js';
+import { newKey } from './platform.js';
 import { session } from './session.js';
 import { newLocalId } from './store/effects.js';
 import { store } from './store.js';
@@ -22,7 +23,11 @@ export async function start() {
 let followed = Promise.resolve();
 
 function follow() {
-  followed = followed.then(followSession).catch((error) => console.error(error));
+  followed = followed.then(followSession).catch((detail) => {
+    // The browser keeps no data for this page.
+    console.error(detail);
+    store.dispatchEvent(new CustomEvent('failure', { detail }));
+  });
 }
 
 async function followSession() {
@@ -63,7 +68,7 @@ export const undo = (write) => outbox.undo(write?.id);
 // The following writes never wait: days later they would do more than was meant.
 
 /** @param {string} path */
-const deleteNow = (path) => request('DELETE', path, { key: crypto.randomUUID() });
+const deleteNow = (path) => request('DELETE', path, { key: newKey() });
 
 /** @param {string} id */
 export const purge = (id) => deleteNow(`api/v1/trash/${id}`);
@@ -100,15 +105,17 @@ export const sessions = async () => (await read('api/auth/sessions')).sessions;
 /** @param {string} id */
 export const endSession = (id) => request('DELETE', `api/auth/sessions/${id}`);
 
+/** A large file may take longer than other requests. */
+const unhurried = () => AbortSignal.timeout(600_000);
+
 /** @param {'console' | 'ndjson'} format */
 export const exportTasks = async (format) =>
-  (await open('GET', `api/v1/export?format=${format}&timezone=${encodeURIComponent(zone())}`)).blob();
+  (await open('GET', `api/v1/export?format=${format}&timezone=${encodeURIComponent(zone())}`, { signal: unhurried() })).blob();
 
 /** @param {Blob} file @param {boolean} dryRun @returns {Promise<T.ImportReport>} */
 export async function importTasks(file, dryRun) {
   const isArray = (await file.slice(0, 1024).text()).trimStart().startsWith('[');
   const headers = { 'Content-Type': isArray ? 'application/json' : 'application/x-ndjson' };
   const path = `api/v1/import?timezone=${encodeURIComponent(zone())}&dry_run=${dryRun}`;
-  // A large file may take longer than other requests.
-  return (await request('POST', path, { body: file, headers, signal: AbortSignal.timeout(600_000) })).body;
+  return (await request('POST', path, { body: file, headers, signal: unhurried() })).body;
 }

@@ -185,12 +185,13 @@ async function addWrite(edit, action, task, seen) {
   return edit.addWrite({ ...unsent(), action, task, base, made: Date.now() });
 }
 
-/** Returns the last write of this device, or the given one, if it can be taken back. @type {(edit: T.Edit, id?: number) => Promise<T.SentWrite | T.Write | null>} */
+/** Returns the last write of this device, or the given one, if it can be taken back; a failed one has done nothing. @type {(edit: T.Edit, id?: number) => Promise<T.SentWrite | T.Write | null>} */
 async function undoable(edit, id) {
   const writes = await edit.readWrites();
   const undone = new Set(writes.map(({ action }) => (action.kind === 'undo' ? action.undone.write : 0)));
-  const all = [...(await edit.readSent()), ...writes].sort((a, b) => a.id - b.id);
-  return all.findLast((write) => write.action.kind !== 'undo' && !undone.has(write.id) && (!id || write.id === id)) ?? null;
+  const waiting = writes.filter(({ action, state }) => action.kind !== 'undo' && state !== 'failed');
+  const all = [...(await edit.readSent()), ...waiting].sort((a, b) => a.id - b.id);
+  return all.findLast((write) => !undone.has(write.id) && (!id || write.id === id)) ?? null;
 }
 
 /** @type {(edit: T.Edit, last: T.SentWrite | T.Write) => Promise<void>} */

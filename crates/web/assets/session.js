@@ -4,6 +4,7 @@
 import { Problem, request, root, tokenSource } from './api.js';
 import { databaseName, deleteDatabase } from './database.js';
 import { emitter } from './emitter.js';
+import { locked } from './platform.js';
 
 /** @import * as T from './types.d.ts' */
 
@@ -78,15 +79,17 @@ const usable = (refused) => (token && token.value !== refused && token.until > D
 
 /** One tab at a time refreshes, and tells the others. @param {string} refused */
 async function refresh(refused) {
-  await navigator.locks.request(REFRESH_LOCK, async () => {
+  await locked(REFRESH_LOCK, async () => {
     await new Promise((resolve) => setTimeout(resolve, HANDOVER));
     if (usable(refused)) return;
     try {
       // The service takes a refresh token once: its answer must reach the cookies even if this tab is closed.
       await enter('refresh', {}, true);
     } catch (error) {
-      if (error instanceof Problem && error.status === 401) tell('expired', session.user, null);
-      throw error;
+      if (!(error instanceof Problem)) throw error;
+      if (error.status === 401) tell('expired', session.user, null);
+      // No other problem of this request is one of the request that needs the token.
+      throw new Problem({ status: error.status === 401 ? 401 : 503, retryAfter: error.retryAfter });
     }
   });
 }

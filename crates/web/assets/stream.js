@@ -6,6 +6,7 @@
 
 import { Problem, connection, open } from './api.js';
 import { databaseName } from './database.js';
+import { locked } from './platform.js';
 import { store } from './store.js';
 import { pull } from './stream/pull.js';
 
@@ -48,7 +49,7 @@ function follow() {
     const { signal } = reading;
     signal.addEventListener('abort', () => wake());
     // Fails if the tab is hidden while another one reads.
-    navigator.locks.request(`taskhold-stream:${databaseName(user)}`, { signal }, () => read(user, signal)).catch(() => {});
+    locked(`taskhold-stream:${databaseName(user)}`, () => read(user, signal), signal).catch(() => {});
   }
 }
 
@@ -64,7 +65,7 @@ async function read(user, signal) {
     } catch (error) {
       if (error instanceof Problem && error.retryAfter) pause = error.retryAfter * 1000;
       // The device could not store something.
-      if (error instanceof DOMException && !signal.aborted) console.error(error);
+      if (error instanceof DOMException && error.name !== 'AbortError') console.error(error);
     }
     if (signal.aborted) return;
     const timer = setTimeout(() => wake(), pause);

@@ -274,7 +274,7 @@ export interface Edit {
 }
 
 /** The tasks of the user on this device. The event `change` has `detail: {ids: Set<string> | null, renamed}`; `null`
- * stands for everything. */
+ * stands for everything. The event `failure` tells that the browser keeps no data. */
 export interface Store {
   userId: string | null;
   /** All writes that are not acknowledged, in their order. */

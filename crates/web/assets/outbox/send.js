@@ -52,8 +52,8 @@ async function pick(edit) {
   return null;
 }
 
-/** @param {T.Write} write */
-const hasOldKey = ({ tried }) => tried !== null && Date.now() - tried > KEY_AGE;
+/** The clock may have been set back. @param {T.Write} write */
+const hasOldKey = ({ tried }) => tried !== null && Math.abs(Date.now() - tried) > KEY_AGE;
 
 /** Stores before the first try that there was one. @type {(edit: T.Edit, write: T.Write) => Promise<T.Write>} */
 async function mark(edit, write) {
@@ -70,12 +70,14 @@ async function send(write, userId) {
   const [method, path, body] = given ?? requestOf(write, zone());
   const isConditional = action.kind !== 'restore' && action.kind !== 'undo';
   const ifMatch = (isConditional && base?.etag) || '';
+  let answer;
   try {
-    return await onAnswer(write, await request(method, path, { body, key, ifMatch, as: userId }), userId);
+    answer = await request(method, path, { body, key, ifMatch, as: userId });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return onProblem(write, error, userId);
   }
+  return onAnswer(write, answer, userId);
 }
 
 /** @type {(write: T.Write, answer: T.Answer, userId: string) => Promise<T.Outcome>} */
@@ -108,13 +110,13 @@ async function onProblem(write, problem, userId) {
   const isTemporary = !error_code || status >= 500 || [401, 408, 429].includes(status) || error_code === 'CONFLICT';
   if (isTemporary) throw problem;
   if (action.kind === 'add') return refuse(write, userId, problem);
-  const present = problem.task ?? (status === 404 || status === 412 ? await read(id, userId) : undefined);
-  if (present === undefined) return refuse(write, userId, problem);
+  // The task of another problem may be in the trash.
+  const present = (status === 412 && problem.task) || (await read(id, userId));
   if (status === 412 && present) {
     return { kind: await store.change((edit) => meetConflict(edit, write, present), userId), write, task: present };
   }
   const known = new Map([[id, present]]);
-  const isWanted = (action.kind === 'remove' && !present) || (action.kind === 'restore' && present);
+  const isWanted = status === 404 && ((action.kind === 'remove' && !present) || (action.kind === 'restore' && present));
   if (!isWanted) return refuse(write, userId, problem, known);
   const result = { answered: present, present: known, next: null, seq: null };
   await store.change((edit) => acknowledge(edit, write, result), userId);

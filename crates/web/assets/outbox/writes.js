@@ -1,6 +1,7 @@
 // @ts-check
 /** Writes: their requests, and what they mean to the task of the service. */
 
+import { newKey } from '../platform.js';
 import { valuesOf } from '../store/effects.js';
 
 /** @import * as T from '../types.d.ts' */
@@ -10,7 +11,7 @@ const SEEN = /** @type {const} */ (['title', 'description', 'completed', 'due', 
 
 /** The members of a write that goes out as a new request. */
 export const unsent = () => ({
-  key: crypto.randomUUID(), tried: null, defects: 0, isUncertain: false, request: null, theirs: null, problem: null,
+  key: newKey(), tried: null, defects: 0, isUncertain: false, request: null, theirs: null, problem: null,
   state: /** @type {const} */ ('waiting'),
 });
 

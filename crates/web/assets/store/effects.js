@@ -1,6 +1,8 @@
 // @ts-check
 /** What waiting writes do to the tasks of the service, as the page shows them. Nothing of this is stored. */
 
+import { newKey } from '../platform.js';
+
 /** @import * as T from '../types.d.ts' */
 
 /** The values that `null` in a patch stands for. */
@@ -12,7 +14,7 @@ const EMPTY = {
 /** @param {string} id */
 export const isLocal = (id) => id.startsWith('local:');
 
-export const newLocalId = () => `local:${crypto.randomUUID()}`;
+export const newLocalId = () => `local:${newKey()}`;
 
 /** Returns the tasks that writes change, as shown; `null` hides one. @type {(server: Map<string, T.Task>, writes: T.Write[]) => Map<string, T.Task | null>} */
 export function effects(server, writes) {

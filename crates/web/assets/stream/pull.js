@@ -3,6 +3,7 @@
 
 import { Problem, request } from '../api.js';
 import { databaseName } from '../database.js';
+import { locked } from '../platform.js';
 import { store } from '../store.js';
 
 /**
@@ -10,7 +11,7 @@ import { store } from '../store.js';
  * stored after its answer would take the write back on the screen.
  * @template V @param {string} userId @param {() => Promise<V>} body @returns {Promise<V>}
  */
-export const exclusively = (userId, body) => navigator.locks.request(`taskhold-data:${databaseName(userId)}`, body);
+export const exclusively = (userId, body) => locked(`taskhold-data:${databaseName(userId)}`, body);
 
 /** Reads all that has changed. @param {string} userId */
 export async function pull(userId) {
