@@ -7,16 +7,12 @@ import { address, go, route, startRouter } from './router.js';
 import { session } from './session.js';
 import { store } from './store.js';
 import { fillTexts } from './texts.js';
-import { showAccount } from './views/account.js';
+import { askAgain, showAccount, startMenu } from './views/account.js';
 import { restoreDraft } from './views/add.js';
 import { showConflict } from './views/conflict.js';
-import './views/drag.js';
 import { showTask } from './views/editor.js';
 import { focusList } from './views/list.js';
-import { askAgain } from './views/login.js';
-import { startMenu } from './views/menu.js';
-import { showStatus } from './views/status.js';
-import { startUpdates } from './views/update.js';
+import { showStatus, startUpdates } from './views/status.js';
 import { showView } from './views/view.js';
 
 const { dataset } = document.documentElement;

@@ -77,6 +77,15 @@ export function onSubmit(selector, send) {
   });
 }
 
+/** Reads all pages of a list. @param {(cursor?: any) => Promise<any>} read @param {(page: any) => void} take */
+export async function readAll(read, take) {
+  for (let cursor; cursor !== null;) {
+    const page = await read(cursor);
+    take(page);
+    cursor = page.next_cursor;
+  }
+}
+
 /** Opens a dialog. The focus goes back when it is closed. @param {HTMLDialogElement} dialog @param {() => void} [closed] */
 export function open(dialog, closed) {
   if (dialog.open) return;

@@ -1,14 +1,18 @@
 // @ts-check
 import { createToken, endSession, exportTasks, importTasks, revokeToken, sessions, tokens } from '../actions.js';
 import { attempt, say, toast } from '../announce.js';
-import { $, clone, confirm, on, onSubmit, showError } from '../dom.js';
+import { $, clone, confirm, on, onSubmit, open, showError } from '../dom.js';
 import { dayWords, today } from '../dates.js';
+import { outbox } from '../outbox.js';
 import { session } from '../session.js';
-import { errorText, locale, t } from '../texts.js';
+import { errorText, fillTexts, language, locale, setLanguage, t } from '../texts.js';
 import { timeWords } from './values.js';
 
 /** @import { ImportReport } from '../types.d.ts' */
 
+const { dataset: root } = document.documentElement;
+const dialog = $('#again');
+const menu = $('#menu');
 const view = $('#account-view');
 const secret = $('.secret', view);
 const run = $('[value=import]', view);
@@ -99,3 +103,49 @@ onSubmit('#import-form', async ({ file }, { value }) => {
   if (!run.hidden) run.focus();
 });
 on('change', '#import-form', clearReport);
+
+for (const selector of ['#login-form', '#again-form']) {
+  onSubmit(selector, async ({ email, password }) => {
+    await session.logIn({ email, password });
+    $(selector).reset();
+  });
+}
+onSubmit('#register-form', async ({ email, password, name }) => {
+  await session.register({ email, password, ...(name && { name }) });
+  $('#register-form').reset();
+});
+
+/** Asks for the password on top of the page while the session has ended. */
+export function askAgain() {
+  if (session.state !== 'expired') return dialog.close();
+  const { email, password } = $('#again-form').elements;
+  email.value = session.user?.email;
+  open(dialog, () => {
+    if (session.state === 'expired') toast(t('again'), { label: t('login'), run: askAgain, stay: true });
+  });
+  password.focus();
+}
+
+/** @param {() => void} redraw shows the present view again, in another language */
+export function startMenu(redraw) {
+  menu.addEventListener('beforetoggle', () => {
+    $('.who', menu).textContent = session.user?.email;
+    $(`#theme [value="${root.theme ?? ''}"]`).checked = true;
+    $('#language').value = language;
+  });
+  on('change', '#theme input', ({ value }) => {
+    if (value) root.theme = value;
+    else delete root.theme;
+    localStorage.setItem('taskhold-theme', value);
+  });
+  on('change', '#language', ({ value }) => {
+    setLanguage(value);
+    fillTexts(document);
+    redraw();
+  });
+  on('click', '#menu a, #menu button', () => menu.hidePopover());
+  on('click', '#log-out', () => attempt(async () => {
+    const n = outbox.waiting;
+    if (!n || await confirm(t('logout.sure', { n }), t('logout'))) await session.logOut();
+  }));
+}

@@ -20,6 +20,7 @@ function changed() {
   sessionStorage.setItem(DRAFT, JSON.stringify({ text: input.value, except }));
   clearErrors(form);
   clearTimeout(timer);
+  timer = undefined;
   if (input.value.trim()) timer = setTimeout(ask, WAIT_MS);
   else show([]);
 }

@@ -15,8 +15,6 @@ import { offerUndo, remove } from './tasks.js';
 /** @typedef {Record<string, string>} Values */
 
 const DRAFT = 'taskhold-draft-edit';
-const RULES = ['FREQ=DAILY', 'FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR', 'FREQ=WEEKLY', 'FREQ=WEEKLY;INTERVAL=2', 'FREQ=MONTHLY',
-  'FREQ=MONTHLY;BYMONTHDAY=-1', 'FREQ=YEARLY'];
 const dialog = $('#editor');
 const form = $('#edit');
 const inputs = form.elements;
@@ -43,7 +41,7 @@ function write(values) {
 /** The fields of a task. @param {Task} task @returns {Values} */
 function valuesOf({ title, description, due, priority, repeat, repeat_from: from, tags }) {
   const { date = '', time = '' } = parseDue(due ?? '')?.wall ?? {};
-  const isOther = !!repeat && !RULES.includes(repeat);
+  const isOther = !!repeat && !$(`option[value="${repeat}"]`, form);
   return {
     title, description, priority, due: date, time, tags: tags.join(', '), repeat: isOther ? 'other' : repeat ?? '',
     rule: isOther ? repeat : '', repeat_from: from,
@@ -85,9 +83,7 @@ function openEditor(task) {
   if (dialog.open) return;
   expected = null;
   base = task;
-  /** @param {string} rule */
-  const words = (rule) => rule === 'other' || !rule ? t(`repeat.${rule || 'none'}`) : repeatWords(rule, locale());
-  inputs.repeat.replaceChildren(...['', ...RULES, 'other'].map((rule) => new Option(words(rule), rule)));
+  for (const rule of form.querySelectorAll('[value^=FREQ]')) rule.textContent = repeatWords(rule.value, locale());
   clearErrors(form);
   write(valuesOf(task));
   initial = read();

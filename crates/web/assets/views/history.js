@@ -1,6 +1,6 @@
 // @ts-check
 import { history as readHistory } from '../actions.js';
-import { $, clone, open } from '../dom.js';
+import { $, clone, open, readAll } from '../dom.js';
 import { store } from '../store.js';
 import { errorText, t } from '../texts.js';
 import { timeWords, valueText } from './values.js';
@@ -15,13 +15,7 @@ export async function showHistory(task) {
   failure.textContent = '';
   open(dialog);
   try {
-    /** @type {any} */
-    let cursor;
-    do {
-      const page = await readHistory(store.idOf(task.id), cursor);
-      list.append(...page.history.map(line));
-      cursor = page.next_cursor;
-    } while (cursor && dialog.open);
+    await readAll((cursor) => readHistory(store.idOf(task.id), cursor), ({ history }) => list.append(...history.map(line)));
   } catch (error) {
     failure.textContent = errorText(error);
   }

@@ -22,29 +22,26 @@ export function fillRow(row, task, { waiting, failed }) {
   $('.title span', row).textContent = title;
   $('.title', row).title = title.length > 40 ? title : '';
 
-  const spoken = [title];
   const meta = $('.meta', row);
   meta.replaceChildren();
-  /** @param {string} kind @param {string} text */
-  const show = (kind, text, full = text) => {
-    const element = clone(kind);
-    $('span', element).textContent = text;
-    spoken.push(full);
+  /** @param {string} kind @param {string} text @param {string} [full] */
+  const show = (kind, text, full = '') => {
+    const element = clone(kind, text);
+    element.title = full;
     meta.append(element);
     return element;
   };
   if (due) {
-    const full = dueFull(due);
-    const time = show('due', dueWords(due, locale()), (isOverdue(task) ? `${t('overdue')}: ` : '') + full);
+    const isLate = isOverdue(task);
+    const time = show('due', dueWords(due, locale()), (isLate ? `${t('overdue')}: ` : '') + dueFull(due));
     time.dateTime = due.split('[')[0];
-    time.title = full;
-    time.classList.toggle('overdue', isOverdue(task));
+    time.classList.toggle('overdue', isLate);
   }
   if (repeat) show('repeat', repeatWords(repeat, locale()));
   for (const tag of tags) show('tag', `#${tag}`).href = address('tag', tag);
   if (priority !== 'none') show('priority', valueText('priority', priority), `${t('priority')}: ${t(`priority.${priority}`)}`);
   row.classList.toggle('plain', !meta.firstChild);
-  row.ariaLabel = spoken.join(', ');
+  row.ariaLabel = [title, ...Array.from(meta.children, (each) => each.title || each.textContent)].join(', ');
 }
 
 /** Writes a deleted task into its row. @param {any} row @param {Task} task */

@@ -5,12 +5,16 @@ import { $, confirm, on } from '../dom.js';
 import { address, go, route } from '../router.js';
 import { store } from '../store.js';
 import { t } from '../texts.js';
-import { currentTask, focusList, focusRow, placeOf, tasks } from './list.js';
+import { choose, currentTask, dragTo, drop, focusList, focusRow, placeOf, rowHeight, tasks } from './list.js';
 import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 
 /** @import { Task, Write } from '../types.d.ts' */
 /** @typedef {Task | null} Chosen */
 
+/** How far a grip is moved before it drags its row. */
+const THRESHOLD = 4;
+/** How near to the edge of the screen a dragged row scrolls it. */
+const EDGE = 64;
 const inTrash = () => route.name === 'trash';
 
 /** Says what happened and offers to take it back. @param {string} text @param {Write} write @param {string} [key] */
@@ -99,3 +103,45 @@ on('click', '.grip', (grip) => {
   $('button', menu).focus();
 });
 on('click', '#move button', (button) => move(currentTask(), button.value));
+
+const top = () => $('#tasks').getBoundingClientRect().top;
+
+on('pointerdown', '.grip', (grip, start) => {
+  const { id } = grip.closest('li').dataset;
+  const task = tasks[placeOf(id)];
+  const offset = start.clientY - top() - placeOf(id) * rowHeight;
+  let y = start.clientY;
+  grip.isDragged = false;
+  let frame = 0;
+
+  const follow = () => {
+    cancelAnimationFrame(frame);
+    const speed = y < $('header').offsetHeight + EDGE ? -8 : y > innerHeight - EDGE ? 8 : 0;
+    scrollBy(0, speed);
+    const at = Math.min(Math.max(y - top() - offset, 0), (tasks.length - 1) * rowHeight);
+    dragTo(id, Math.round(at / rowHeight), at);
+    if (speed) frame = requestAnimationFrame(follow);
+  };
+  /** @param {boolean} keep */
+  const end = (keep) => {
+    grip.onpointermove = grip.onpointerup = grip.onpointercancel = null;
+    cancelAnimationFrame(frame);
+    if (!grip.isDragged || !task) return;
+    const place = placeOf(id);
+    drop();
+    refresh();
+    if (keep) move(task, place);
+  };
+
+  grip.setPointerCapture(start.pointerId);
+  /** @param {PointerEvent} event */
+  grip.onpointermove = ({ clientY }) => {
+    y = clientY;
+    if (!grip.isDragged && Math.abs(y - start.clientY) < THRESHOLD) return;
+    if (!grip.isDragged) choose(id);
+    grip.isDragged = true;
+    follow();
+  };
+  grip.onpointerup = () => end(true);
+  grip.onpointercancel = () => end(false);
+});

@@ -1,7 +1,7 @@
 // @ts-check
 import * as actions from '../actions.js';
 import { say } from '../announce.js';
-import { $, on } from '../dom.js';
+import { $, on, readAll } from '../dom.js';
 import { dayWords, parseDue, today } from '../dates.js';
 import { route } from '../router.js';
 import { session } from '../session.js';
@@ -98,13 +98,7 @@ export async function readAgain() {
   const tasks = [];
   let error = '';
   try {
-    /** @type {any} */
-    let cursor;
-    do {
-      const page = await actions.trash(cursor);
-      tasks.push(...page.tasks);
-      cursor = page.next_cursor;
-    } while (cursor);
+    await readAll(actions.trash, (page) => tasks.push(...page.tasks));
   } catch (problem) {
     error = errorText(problem);
   }
