@@ -64,6 +64,7 @@ mod model;
 mod mounts;
 mod moves;
 mod observability;
+mod page_login;
 mod parity;
 mod paused;
 mod plans;
