@@ -66,6 +66,7 @@ mod mounts;
 mod moves;
 mod observability;
 mod page;
+mod page_login;
 mod parity;
 mod paused;
 mod plans;
