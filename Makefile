@@ -30,7 +30,7 @@ NOT_FAST = another_database_kind another_instance batched:: batching:: clients::
 	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server fault_1_ import::faults jwks \
 	key_in_flight locked_rows:: lost_commit lost_reply lost_store migrate_names migration_locks:: migration_sql:: \
 	other_database_kind other_store paused:: pooler postgres power_cut promtool proxies:: fail2ban read_only:: recovery:: \
-	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found
+	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found web_page::
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need no other program: rules, use cases, API, and the service on SQLite
@@ -48,8 +48,9 @@ soak: test-programs ## Run the tests that kill, restart and compare for much lon
 
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium promtool
+	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium chromedriver promtool
 	@scripts/ensure-pgbouncer
+	@scripts/ensure-axe
 
 bench: dist ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench

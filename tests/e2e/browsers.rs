@@ -60,3 +60,33 @@ async fn preflight_allows_headers_that_libraries_add() {
         assert_eq!(answer.header("access-control-allow-origin"), "");
     }
 }
+
+/// The header makes a browser send the cookie of the page to effect.
+#[tokio::test]
+async fn preflight_never_allows_the_header_of_the_page() {
+    let database = Database::sqlite();
+    for variables in [&[("TASKHOLD__CORS__ORIGINS", ORIGIN)][..], &[]] {
+        let service = Service::start_with(&database, variables).await;
+        let anonymous = service.client_with(None);
+        for endpoint in endpoints() {
+            let method = endpoint.method.as_str();
+            for asked in [
+                "taskhold-page",
+                "content-type, Taskhold-Page",
+                "a,taskhold-page,b",
+            ] {
+                let request = anonymous.request(Method::OPTIONS, &endpoint.path);
+                let request = request.header("origin", ORIGIN);
+                let request = request.header("access-control-request-method", method);
+                let request = request.header("access-control-request-headers", asked);
+                let answer = Answer::of(request).await;
+                answer.assert_problem(400, "MALFORMED_REQUEST");
+                for name in ["origin", "headers", "methods"] {
+                    let name = format!("access-control-allow-{name}");
+                    assert_eq!(answer.header(&name), "", "{method} {}", endpoint.path);
+                }
+            }
+        }
+        service.stop().await;
+    }
+}

@@ -2,38 +2,40 @@
 
 mod body;
 mod client;
+mod cookie;
+mod page;
 mod problem;
 mod rate_limit;
+mod sessions;
 
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use taskhold_application::accounts::{AccountError, AccountService, Grant, RefreshToken};
+use taskhold_application::accounts::{AccountError, AccountService, Grant};
 use taskhold_domain::input::{CredentialsInput, Member, PasswordChangeInput, RegistrationInput};
 use taskhold_domain::violation::{Violation, Violations};
-use uuid::Uuid;
 
 pub(crate) use self::body::{
     CredentialsBody, Deletion, GrantBody, Logout, OneUser, PasswordChangeBody, RefreshTokenBody,
     RegistrationBody, SessionBody, SessionList,
 };
-use self::body::{
-    SOME_PASSWORD, SOME_REFRESH_TOKEN, grant_example, one_user_example, session_list_example,
-};
+use self::body::{SOME_PASSWORD, SOME_REFRESH_TOKEN, grant_example, one_user_example};
 pub(crate) use self::client::DEVICE_TOKEN;
 use self::client::RequestClient;
+use self::page::TokenCarrier;
+pub(crate) use self::page::{TASKHOLD_PAGE, other_origin};
 use self::rate_limit::insert_rate_limit;
 pub(crate) use self::rate_limit::{RATE_LIMIT, RATE_LIMIT_POLICY};
+pub(crate) use self::sessions::no_such_session;
 use crate::body::{Body, JSON, ReadBody};
 use crate::caller::{Account, Caller, Read};
 use crate::client_address::ClientAddress;
 use crate::parameters;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
 
 const ME: &str = "/api/auth/me";
-const SESSION: &str = "/api/auth/sessions/{session}";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    vec![
+    let accounts = vec![
         Endpoint::new::<__path_register>(Access::Public, || web::to(register)),
         Endpoint::new::<__path_log_in>(Access::Public, || web::to(log_in)),
         Endpoint::new::<__path_refresh>(Access::Public, || web::to(refresh)),
@@ -41,9 +43,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new::<__path_me>(Access::Read, || web::to(me)),
         Endpoint::new::<__path_delete>(Access::Account, || web::to(delete)),
         Endpoint::new::<__path_change_password>(Access::Account, || web::to(change_password)),
-        Endpoint::new::<__path_list_sessions>(Access::Account, || web::to(list_sessions)),
-        Endpoint::new::<__path_end_session>(Access::Account, || web::to(end_session)),
-    ]
+    ];
+    [accounts, sessions::endpoints()].concat()
 }
 
 /// Make an account
@@ -52,6 +53,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 #[utoipa::path(
     post,
     path = "/api/auth/register",
+    params(("Taskhold-Page", Header)),
     request_body(
         content = RegistrationBody,
         example = json!({"email": "ben@example.org", "password": SOME_PASSWORD, "name": "Ben"}),
@@ -64,13 +66,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             headers(("RateLimit"), ("RateLimit-Policy"), ("Device-Token"), ("Set-Cookie")),
             example = grant_example,
         ),
-        (status = 403, description = "RegistrationDisabled"),
+        (status = 403, description = "RegistrationRefused"),
         (status = 409, description = "EmailTaken"),
         (status = 429, description = "TooManyAttempts"),
     ),
 )]
 async fn register(
     client: RequestClient,
+    carrier: TokenCarrier,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
@@ -85,7 +88,7 @@ async fn register(
     let grant = accounts.register(registration, &client.client).await?;
     let mut response = HttpResponse::Created();
     insert_rate_limit(&mut response, &allowance);
-    Ok(granted(&mut response, &client, &grant))
+    Ok(granted(&mut response, &client, &carrier, &grant))
 }
 
 /// Log in
@@ -96,7 +99,7 @@ async fn register(
     post,
     path = "/api/auth/login",
     operation_id = "logIn",
-    params(("Device-Token", Header)),
+    params(("Device-Token", Header), ("Taskhold-Page", Header)),
     request_body(
         content = CredentialsBody,
         example = json!({"email": "ben@example.org", "password": SOME_PASSWORD}),
@@ -110,11 +113,13 @@ async fn register(
             example = grant_example,
         ),
         (status = 401, description = "WrongCredentials"),
+        (status = 403, description = "OtherOrigin"),
         (status = 429, description = "TooManyAttempts"),
     ),
 )]
 async fn log_in(
     client: RequestClient,
+    carrier: TokenCarrier,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
@@ -132,79 +137,95 @@ async fn log_in(
     let grant = grant?;
     let mut response = HttpResponse::Ok();
     insert_rate_limit(&mut response, &allowance);
-    Ok(granted(&mut response, &client, &grant))
+    Ok(granted(&mut response, &client, &carrier, &grant))
 }
 
 /// Get new tokens for a refresh token
 ///
 /// It is used up by that; using it again ends all that came of the same login, and every access token of the user
-/// until now.
+/// until now. With `Taskhold-Page` it is in the cookie and there is no body; a token that is not valid is deleted.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
-    request_body(content = RefreshTokenBody, example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
+    params(("Taskhold-Page", Header)),
+    request_body(
+        content = ref("#/components/schemas/RefreshToken"),
+        example = json!({"refresh_token": SOME_REFRESH_TOKEN}),
+    ),
     responses(
-        (status = 200, description = "The account, and new tokens.", body = GrantBody, example = grant_example),
+        (
+            status = 200,
+            description = "The account, and new tokens.",
+            body = GrantBody,
+            headers(("Set-Cookie")),
+            example = grant_example,
+        ),
         (status = 401, description = "InvalidRefreshToken"),
+        (status = 403, description = "OtherOrigin"),
         (status = 429, description = "TooManyAttempts"),
     ),
 )]
 async fn refresh(
-    client: RequestClient,
+    ClientAddress(address): ClientAddress,
+    carrier: TokenCarrier,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let body: RefreshTokenBody = body.read(&[JSON]).await?.object()?;
-    let token = refresh_token(body.refresh_token)?.ok_or_else(no_refresh_token)?;
-    let grant = accounts.refresh(&token, client.client.address).await?;
-    Ok(granted(&mut HttpResponse::Ok(), &client, &grant))
+    let token = carrier.required(&body.read(&[JSON]).await?)?;
+    let grant = accounts.refresh(&token, address).await;
+    let grant = grant.map_err(|error| carrier.refused(error))?;
+    Ok(carrier.granted(&mut HttpResponse::Ok(), &grant))
 }
 
 /// Log out
 ///
 /// Ends the login of the refresh token with its access tokens, and no other. Needs no access token, and an unknown or
 /// expired refresh token is no error: it ends the login of the access token, if there is one. Without a refresh token,
-/// ends every login of the access token's user.
+/// ends every login of the access token's user. With `Taskhold-Page` the refresh token is in the cookie, which is
+/// deleted, and one that is missing counts as an unknown one.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
     operation_id = "logOut",
+    params(("Taskhold-Page", Header)),
     security((), ("bearer" = [])),
     request_body(content = ref("#/components/schemas/Logout"), example = json!({"refresh_token": SOME_REFRESH_TOKEN})),
-    responses((status = 204, description = "The login is ended, or every login."), (status = 429, description = "TooManyAttempts")),
+    responses(
+        (status = 204, description = "The login is ended, or every login.", headers(("Set-Cookie"))),
+        (status = 403, description = "NotForTheAccount"),
+        (status = 429, description = "TooManyAttempts"),
+    ),
 )]
 async fn log_out(
     request: HttpRequest,
     ClientAddress(address): ClientAddress,
+    carrier: TokenCarrier,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let given = given_refresh_token(body).await;
-    if let Ok(Some(token)) = &given {
+    let given = body.read(&[JSON]).await;
+    let given = given.and_then(|body| carrier.optional(&body));
+    let is_of_one = carrier.is_of_one_login() || matches!(given, Ok(Some(_)));
+    if is_of_one && let Ok(token) = &given {
         parameters::check(&request)?;
-        if accounts.end_session_of_token(token, address).await? {
-            return Ok(HttpResponse::NoContent().finish());
+        if let Some(token) = token
+            && accounts.end_session_of_token(token, address).await?
+        {
+            return Ok(carrier.ended());
         }
     }
     // A refresh token whose session has ended needs no access token: an earlier attempt of this request may have
     // ended the session, and its response may have been lost.
-    let caller = match (Caller::<Account>::extract(&request).await, &given) {
-        (Err(_), Ok(Some(_))) => return Ok(HttpResponse::NoContent().finish()),
-        (caller, _) => caller?,
+    let caller = match Caller::<Account>::extract(&request).await {
+        Err(_) if is_of_one && given.is_ok() => return Ok(carrier.ended()),
+        caller => caller?,
     };
-    match (given?, caller.session()) {
-        (Some(_), Some(own)) => drop(accounts.end_session(caller.id(), own, address).await?),
+    given?;
+    match caller.session() {
+        Some(own) if is_of_one => drop(accounts.end_session(caller.id(), own, address).await?),
         _ => accounts.end_all_sessions(caller.id(), address).await?,
     }
-    Ok(HttpResponse::NoContent().finish())
-}
-
-async fn given_refresh_token(body: Body) -> Result<Option<RefreshToken>, Problem> {
-    let body = body.read(&[JSON]).await?;
-    if body.is_empty() {
-        return Ok(None);
-    }
-    refresh_token(body.object::<Logout>()?.refresh_token)
+    Ok(carrier.ended())
 }
 
 /// Read the caller's account
@@ -227,17 +248,22 @@ async fn me(
 /// Delete the account with all of its tasks
 ///
 /// Deletes the account at once and for good. Needs the password; an account without one needs a token of the last five
-/// minutes.
+/// minutes. With `Taskhold-Page` the cookie is deleted, too.
 #[utoipa::path(
     delete,
     path = ME,
     operation_id = "deleteAccount",
+    params(("Taskhold-Page", Header)),
     request_body(content = ref("#/components/schemas/Farewell"), example = json!({"password": SOME_PASSWORD})),
-    responses((status = 204, description = "The account is deleted.")),
+    responses(
+        (status = 204, description = "The account is deleted.", headers(("Set-Cookie"))),
+        (status = 403, description = "NotForTheAccount"),
+    ),
 )]
 async fn delete(
     caller: Caller<Account>,
     client: RequestClient,
+    carrier: TokenCarrier,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
@@ -249,7 +275,7 @@ async fn delete(
     accounts
         .delete(caller.id(), caller.issued(), password.as_deref(), &client)
         .await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(carrier.ended())
 }
 
 /// Change the password
@@ -259,6 +285,7 @@ async fn delete(
     post,
     path = "/api/auth/password",
     operation_id = "changePassword",
+    params(("Taskhold-Page", Header)),
     request_body(
         content = PasswordChangeBody,
         example = json!({"current_password": SOME_PASSWORD, "new_password": "battery staple"}),
@@ -271,12 +298,14 @@ async fn delete(
             headers(("Device-Token"), ("Set-Cookie")),
             example = grant_example,
         ),
+        (status = 403, description = "NotForTheAccount"),
         (status = 409, description = "NoPassword"),
     ),
 )]
 async fn change_password(
     caller: Caller<Account>,
     client: RequestClient,
+    carrier: TokenCarrier,
     accounts: web::Data<AccountService>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
@@ -293,66 +322,7 @@ async fn change_password(
         .change_password(caller.id(), &input.into_change()?, &client.client)
         .await
         .map_err(|error| Problem::of_account(error, "current_password"))?;
-    Ok(granted(&mut HttpResponse::Ok(), &client, &grant))
-}
-
-/// List the logins that can be refreshed
-///
-/// The one that was refreshed last is first. A user has at most 50; a further login ends the one that was not
-/// refreshed for the longest time.
-#[utoipa::path(
-    get,
-    path = "/api/auth/sessions",
-    operation_id = "listSessions",
-    responses((
-        status = 200,
-        description = "The caller's sessions.",
-        body = SessionList,
-        example = session_list_example,
-    )),
-)]
-async fn list_sessions(
-    caller: Caller<Account>,
-    accounts: web::Data<AccountService>,
-) -> Result<HttpResponse, Problem> {
-    let sessions = accounts.sessions(caller.id()).await?;
-    Ok(HttpResponse::Ok().json(SessionList::new(&sessions)))
-}
-
-/// End a login
-///
-/// Ends its refresh token and its access tokens, and no other login.
-#[utoipa::path(
-    delete,
-    path = SESSION,
-    operation_id = "endSession",
-    params(("session" = String, Path, format = "uuid", description = "The id of the session. A malformed one is the id of no session.")),
-    responses((status = 204, description = "The login is ended."), (status = 404, description = "NoSuchSession")),
-)]
-async fn end_session(
-    caller: Caller<Account>,
-    ClientAddress(address): ClientAddress,
-    session: web::Path<String>,
-    accounts: web::Data<AccountService>,
-) -> Result<HttpResponse, Problem> {
-    let is_ended = match parse_id(&session) {
-        Some(session) => accounts.end_session(caller.id(), session, address).await?,
-        None => false,
-    };
-    if is_ended {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(no_such_session())
-    }
-}
-
-pub(crate) fn no_such_session() -> Problem {
-    Problem::new(Kind::NotFound, "Session not found")
-}
-
-/// Parses an id as this service writes it.
-fn parse_id(raw: &str) -> Option<Uuid> {
-    Uuid::try_parse(raw).ok().filter(|id| id.to_string() == raw)
+    Ok(granted(&mut HttpResponse::Ok(), &client, &carrier, &grant))
 }
 
 fn given_password(body: &ReadBody) -> Result<Option<String>, Problem> {
@@ -366,25 +336,15 @@ fn given_password(body: &ReadBody) -> Result<Option<String>, Problem> {
     }
 }
 
-fn refresh_token(member: Member<String>) -> Result<Option<RefreshToken>, Problem> {
-    match member {
-        Member::Given(token) => Ok(Some(RefreshToken::new(token))),
-        Member::Absent | Member::Null => Ok(None),
-        Member::WrongType => Err(no_refresh_token()),
-    }
-}
-
-fn no_refresh_token() -> Problem {
-    Violations::from(Violation::RefreshTokenMissing).into()
-}
-
+/// Completes the response to a login.
 fn granted(
     response: &mut HttpResponseBuilder,
     client: &RequestClient,
+    carrier: &TokenCarrier,
     grant: &Grant,
 ) -> HttpResponse {
     if let Some(token) = &grant.device_token {
         client.insert_token(response, token);
     }
-    response.json(GrantBody::from(grant))
+    carrier.granted(response, grant)
 }

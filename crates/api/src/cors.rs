@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::http::header::{CONTENT_DISPOSITION, ETAG, HeaderName, LINK, LOCATION, RETRY_AFTER};
-use actix_web::middleware::Condition;
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_DISPOSITION, ETAG, HeaderMap, HeaderName, LINK,
+    LOCATION, RETRY_AFTER,
+};
+use actix_web::middleware::{Condition, Next};
 use url::Url;
 
-use crate::accounts::{DEVICE_TOKEN, RATE_LIMIT, RATE_LIMIT_POLICY};
+use crate::accounts::{DEVICE_TOKEN, RATE_LIMIT, RATE_LIMIT_POLICY, TASKHOLD_PAGE};
 use crate::change_seq::CHANGE_SEQ;
 use crate::idempotency::IDEMPOTENT_REPLAYED;
 use crate::middleware::X_REQUEST_ID;
 use crate::parameters::PREFERENCE_APPLIED;
+use crate::problem::Problem;
 use crate::route::Endpoint;
 
 /// The time for which a browser may cache the answer to a preflight request.
@@ -56,7 +64,8 @@ pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors
     let cors = Cors::default()
         .allowed_methods(methods)
         // Browsers and libraries for tracing add headers of their own. None does harm: the service ignores unknown
-        // headers, and believes the headers of proxies only if a trusted proxy sends them.
+        // headers, and believes the headers of proxies only if a trusted proxy sends them. `refuse_page_header` refuses
+        // the only exception.
         .allow_any_header()
         .expose_headers(response_headers())
         .max_age(usize::try_from(MAX_AGE.as_secs()).ok());
@@ -64,6 +73,28 @@ pub(crate) fn cors(origins: &[Origin], endpoints: &[Endpoint]) -> Condition<Cors
         .iter()
         .fold(cors, |cors, origin| cors.allowed_origin(&origin.0));
     Condition::new(!origins.is_empty(), cors)
+}
+
+/// Refuses preflight requests for the header of the page, so that no page of another origin can send it.
+pub(crate) async fn refuse_page_header(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.method() == Method::OPTIONS && asks_for_page_header(request.headers()) {
+        let problem =
+            Problem::malformed("Pages of other origins may not send the header Taskhold-Page.");
+        return Ok(request.error_response(problem).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+fn asks_for_page_header(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS);
+    let mut names = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    names.any(|name| {
+        name.trim_ascii()
+            .eq_ignore_ascii_case(TASKHOLD_PAGE.as_str().as_bytes())
+    })
 }
 
 /// Returns the headers of responses that pages may read, beside those that they always may.

@@ -155,6 +155,7 @@ pub fn app(
         .configure(|config| route::configure(config, &endpoints))
         .default_service(web::to(route::no_such_route))
         .wrap(cors)
+        .wrap(from_fn(cors::refuse_page_header))
         .wrap(NormalizePath::trim())
         .wrap(from_fn(middleware::handle))
 }

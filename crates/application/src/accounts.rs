@@ -237,20 +237,23 @@ impl AccountService {
                 );
             }
         }
-        self.grant(user, refresh_token, device, now)
+        self.grant(user, refresh_token, device, now, now)
     }
 
     /// Issues an access token at `now`, which is before the refresh token was stored: whatever ended the
-    /// session since then revokes the access token too.
+    /// session since then revokes the access token too. The user logged in at `started_at`.
     fn grant(
         &self,
         user: User,
         refresh_token: RefreshToken,
         device_token: Option<DeviceToken>,
+        started_at: Timestamp,
         now: Timestamp,
     ) -> Result<Grant, AccountError> {
+        let session_ends_at = started_at.saturating_add(self.lifetimes.session);
         Ok(Grant {
             access_token: self.tokens.sign(&user.id, refresh_token.family(), now)?,
+            session_ends_in: session_ends_at.saturating_since(now),
             user,
             refresh_token,
             device_token,

@@ -291,8 +291,7 @@ impl RateLimiter {
         now: Timestamp,
     ) -> Result<Allowance, RateLimitError> {
         let counted = self.counters.count(key, window, now).await?;
-        let passed = now.as_micros().saturating_sub(counted.since.as_micros());
-        let passed = Duration::from_micros(u64::try_from(passed).unwrap_or_default());
+        let passed = now.saturating_since(counted.since);
         let allowance = Allowance {
             quota,
             window,

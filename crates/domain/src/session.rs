@@ -83,8 +83,13 @@ impl Successor {
 /// The outcome of presenting a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// The token was good and is used up; its successor belongs to this user.
-    Rotated(User),
+    /// The token was good and is used up.
+    Rotated {
+        /// The user whom its successor belongs to.
+        user: User,
+        /// When the user logged in.
+        started_at: Timestamp,
+    },
     /// The token was used before, so it has been stolen: its whole family was ended, and the access tokens
     /// of its user were revoked.
     Reused(Revocation),

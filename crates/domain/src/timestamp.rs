@@ -92,6 +92,13 @@ impl Timestamp {
         Self::saturating_from_micros(self.0.saturating_sub(micros_of(duration)))
     }
 
+    /// Returns the time from `earlier` to this instant; zero if `earlier` is later.
+    #[must_use]
+    pub fn saturating_since(self, earlier: Self) -> Duration {
+        let micros = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+    }
+
     /// Returns this instant, or one microsecond after `previous` if this is not later. The time of a
     /// change thus always advances, even if the clock stands still or is set back.
     #[must_use]
@@ -245,6 +252,21 @@ mod tests {
         assert_eq!(instant.saturating_add(Duration::MAX), Timestamp::LAST);
         assert_eq!(instant.saturating_sub(Duration::MAX), Timestamp::FIRST);
         assert_eq!(Timestamp::FIRST.to_string(), "0001-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn time_since_a_later_instant_is_zero() {
+        let second = Duration::from_secs(1);
+        let instant = Timestamp::from_micros(5).unwrap();
+        let later = instant.saturating_add(second);
+        assert_eq!(later.saturating_since(instant), second);
+        assert_eq!(instant.saturating_since(later), Duration::ZERO);
+        assert_eq!(
+            Timestamp::LAST
+                .saturating_since(Timestamp::FIRST)
+                .as_micros(),
+            315_537_897_599_999_999
+        );
     }
 
     #[test]

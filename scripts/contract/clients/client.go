@@ -243,7 +243,7 @@ func checkAccount(client *taskhold.APIClient) {
 	sessions := ok(api.ListSessions(as(login.AccessToken)).Execute()).Sessions
 	require(len(sessions) == 2, sessions)
 	noContent(api.EndSession(as(login.AccessToken), sessions[1].Id).Execute())
-	login = ok(api.Refresh(anonymous).RefreshToken(*taskhold.NewRefreshToken(login.RefreshToken)).Execute())
+	login = ok(api.Refresh(anonymous).RefreshToken(*taskhold.NewRefreshToken(login.GetRefreshToken())).Execute())
 	draft := *taskhold.NewTokenDraft("laptop", []taskhold.Scope{taskhold.Scope("tasks:read")})
 	draft.SetExpiresInDays(30)
 	issued := ok(api.IssueToken(as(login.AccessToken)).TokenDraft(draft).Execute())
@@ -256,7 +256,7 @@ func checkAccount(client *taskhold.APIClient) {
 	changed := ok(api.ChangePassword(as(login.AccessToken)).PasswordChange(change).Execute())
 
 	logout := taskhold.NewLogout()
-	logout.SetRefreshToken(changed.RefreshToken)
+	logout.SetRefreshToken(changed.GetRefreshToken())
 	noContent(api.LogOut(as(changed.AccessToken)).Logout(*logout).Execute())
 	last := ok(api.LogIn(anonymous).Credentials(*taskhold.NewCredentials(email, newPassword)).Execute())
 	farewell := taskhold.NewFarewell()

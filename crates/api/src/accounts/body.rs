@@ -62,8 +62,19 @@ pub(crate) struct GrantBody<'a> {
     token_type: &'static str,
     /// For how many seconds the access token is good.
     expires_in: u64,
-    /// Opaque; to be used once.
-    refresh_token: &'a str,
+    /// Opaque; to be used once. With `Taskhold-Page` it is in the cookie instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    refresh_token: Option<&'a str>,
+}
+
+impl GrantBody<'_> {
+    pub(super) fn without_refresh_token(self) -> Self {
+        Self {
+            refresh_token: None,
+            ..self
+        }
+    }
 }
 
 impl<'a> From<&'a Grant> for GrantBody<'a> {
@@ -73,7 +84,7 @@ impl<'a> From<&'a Grant> for GrantBody<'a> {
             access_token: &grant.access_token.token,
             token_type: "bearer",
             expires_in: grant.access_token.expires_in.as_secs(),
-            refresh_token: grant.refresh_token.as_str(),
+            refresh_token: Some(grant.refresh_token.as_str()),
         }
     }
 }

@@ -104,8 +104,9 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
         if let RefOr::T(Parameter { name, .. }) = parameter {
             problems.extend(match name.as_str() {
                 "id" | "session" | "token" => &[Kind::NotFound][..],
-                // Operations with `name` or `seq` describe their 404, and an invalid device token counts as none.
-                "name" | "seq" | "Device-Token" => &[],
+                // Operations with `name` or `seq` describe their 404, those with `Taskhold-Page` their 403, and an
+                // invalid device token counts as none.
+                "name" | "seq" | "Device-Token" | "Taskhold-Page" => &[],
                 "If-Match" => &[
                     Kind::MalformedRequest,
                     Kind::Forbidden,

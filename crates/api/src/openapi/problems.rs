@@ -258,9 +258,19 @@ fn of_accounts() -> Vec<Shared> {
             "the refresh token is not valid, or not any more.",
         ),
         (
-            "RegistrationDisabled",
+            "RegistrationRefused",
             AccountError::RegistrationDisabled.into(),
-            "registration is switched off.",
+            "registration is switched off; or a page of another origin sends `Taskhold-Page`.",
+        ),
+        (
+            "OtherOrigin",
+            accounts::other_origin(),
+            "a page of another origin sends `Taskhold-Page`.",
+        ),
+        (
+            "NotForTheAccount",
+            Problem::insufficient_scope(None),
+            "the token is a personal access token; or `FORBIDDEN`: a page of another origin sends `Taskhold-Page`.",
         ),
         (
             "NoSuchSession",

@@ -88,9 +88,10 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 13] {
         ),
         (
             "Set-Cookie",
-            true,
+            false,
             text(),
-            "The device token as the cookie `taskhold_device`, for browsers.",
+            "With a login, the device token as the cookie `taskhold_device`, for browsers. With `Taskhold-Page` also the \
+             refresh token as the cookie `taskhold_session`, or an empty one that deletes it.",
         ),
         (
             "WWW-Authenticate",
@@ -112,7 +113,7 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 13] {
 
 /// Returns the shared parameters. Header parameters have no pattern, example or default, from which programs such as
 /// Postman would make a value and send it with every request.
-pub(super) fn parameters() -> [(String, RefOr<Parameter>); 7] {
+pub(super) fn parameters() -> [(String, RefOr<Parameter>); 8] {
     [
         (
             "ChangeSeq",
@@ -158,6 +159,16 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 7] {
                 text(),
                 "The device token of an earlier login to this account; browsers send it as a cookie. An invalid \
                  one counts as none.",
+            ),
+        ),
+        (
+            "TaskholdPage",
+            header_parameter(
+                "Taskhold-Page",
+                text(),
+                "For the page that this service itself serves, always `1`: the refresh token is the cookie \
+                 `taskhold_session`, which no script can read, in place of a member of the bodies. Pages of other \
+                 origins cannot send it, and other clients do not need it.",
             ),
         ),
         (

@@ -66,6 +66,41 @@ async fn registered_account_logs_in_and_is_deleted() {
 }
 
 #[actix_web::test]
+async fn page_has_its_refresh_token_in_a_cookie() {
+    let mut wire = Wire::new().with_base_path("/todo");
+    let page = |request: Request| request.header("taskhold-page", "1");
+    let credentials = r#"{"email": "anna@example.org", "password": "correct horse"}"#;
+    let (_, granted) = wire
+        .ask(page(post("/api/auth/register", credentials)))
+        .await;
+    let access = granted["access_token"].as_str().expect("a token");
+    let access = format!("Bearer {access}");
+    let empty = |path: &str| page(request(Method::POST, path).header("authorization", ""));
+    let cookies = wire.cookies();
+    wire.ask(empty("/api/auth/refresh").header("cookie", &cookies))
+        .await;
+    let cookies = wire.cookies();
+    for request in [
+        empty("/api/auth/refresh"),
+        empty("/api/auth/refresh").header("taskhold-page", "yes"),
+        empty("/api/auth/refresh")
+            .header("cookie", &cookies)
+            .header("sec-fetch-site", "cross-site"),
+        page(post("/api/auth/refresh", r#"{"refresh_token": "made up"}"#)),
+        empty("/api/auth/logout").header("cookie", &cookies),
+        page(request(Method::DELETE, ME).json(r#"{"password": "correct horse"}"#)),
+        page(
+            request(Method::DELETE, ME)
+                .header("authorization", &access)
+                .json(r#"{"password": "wrong horse"}"#),
+        ),
+    ] {
+        wire.ask(request).await;
+    }
+    assert_snapshot!(wire.transcript());
+}
+
+#[actix_web::test]
 async fn user_of_external_tokens_has_no_profile() {
     let mut wire = Wire::new();
     let now = wire.clock().now().as_micros();

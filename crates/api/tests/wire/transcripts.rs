@@ -365,6 +365,7 @@ async fn configured_origin_gets_cors_headers() {
         preflight(ours, "DELETE", "authorization"),
         preflight(ours, "TRACE", ""),
         preflight(ours, "POST", "traceparent,x-of-tomorrow"),
+        preflight(ours, "POST", "content-type,taskhold-page"),
         preflight("https://evil.example", "POST", "authorization"),
         from(get(TASKS), ours),
         from(get(TASKS), "https://evil.example"),

@@ -99,6 +99,8 @@ pub struct Wire {
     services: Services,
     clock: Arc<ManualClock>,
     transcript: String,
+    /// The refresh token in the last cookie.
+    session: Option<String>,
 }
 
 impl Wire {
@@ -157,6 +159,7 @@ impl Wire {
             services,
             clock,
             transcript: String::new(),
+            session: None,
         }
     }
 
@@ -178,6 +181,12 @@ impl Wire {
     /// Starts the shutdown of the service.
     pub fn drain(&self) {
         self.services.readiness.drain();
+    }
+
+    /// Returns the cookies of a page that has received the last cookie with a refresh token.
+    pub fn cookies(&self) -> String {
+        let token = self.session.as_deref().unwrap_or_default();
+        format!("taskhold_session={token}")
     }
 
     pub fn clock(&self) -> &ManualClock {
@@ -206,6 +215,12 @@ impl Wire {
             let token = token.to_str().expect("ASCII");
             for header in &mut headers {
                 *header = header.replace(token, "…");
+            }
+        }
+        for header in &mut headers {
+            if let Some(token) = session_token(header) {
+                *header = header.replace(&token, "…");
+                self.session = Some(token);
             }
         }
         let body = if request.method == Method::HEAD {
@@ -291,7 +306,11 @@ impl Wire {
         for (name, value) in &request.headers {
             // The default is left out.
             if !(*name == "authorization" && value == "Bearer user:alice") {
-                writeln!(said, "> {name}: {}", abridged(value.as_bytes())).expect("written");
+                let value = match &self.session {
+                    Some(token) => value.replace(token, "…"),
+                    None => abridged(value.as_bytes()),
+                };
+                writeln!(said, "> {name}: {value}").expect("written");
             }
         }
         if !request
@@ -316,6 +335,13 @@ const COMMON_HEADERS: [&str; 5] = [
     "x-content-type-options",
     "x-request-id",
 ];
+
+/// Returns the refresh token that a line of a transcript sets as a cookie.
+fn session_token(line: &str) -> Option<String> {
+    let cookie = line.strip_prefix("< set-cookie: taskhold_session=")?;
+    let (token, _) = cookie.split_once(';')?;
+    (!token.is_empty()).then(|| token.to_owned())
+}
 
 /// Sorts the lists of CORS headers, which have no order.
 fn in_order(name: &str, value: &str) -> String {

@@ -1,6 +1,7 @@
 //! Tokens that are issued at login.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,6 +22,8 @@ pub struct Grant {
     pub access_token: SignedToken,
     /// The token that is exchanged for the next grant.
     pub refresh_token: RefreshToken,
+    /// The time until the login ends, however often it is refreshed.
+    pub session_ends_in: Duration,
     /// The token that distinguishes the client from a stranger at its next login; a refresh issues none.
     pub device_token: Option<DeviceToken>,
 }

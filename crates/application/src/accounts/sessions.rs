@@ -37,7 +37,7 @@ impl AccountService {
             .rotate(presented, &successor, lifetime)
             .await?
         {
-            Rotation::Rotated(user) => self.grant(user, next, None, now),
+            Rotation::Rotated { user, started_at } => self.grant(user, next, None, started_at, now),
             Rotation::Reused(revocation) => {
                 self.revocations.add(&revocation);
                 Event::RefreshTokenReuse.log("session_ended", Some(&revocation.user), address);

@@ -192,14 +192,22 @@ async fn rotate(
         Entity::insert(next)
             .exec_without_returning(connection)
             .await?;
-        return Ok(TransactionOutcome::Commit(Rotation::Rotated(owner)));
+        let rotated = Rotation::Rotated {
+            user: owner,
+            started_at,
+        };
+        return Ok(TransactionOutcome::Commit(rotated));
     }
     if attempt.may_have_applied
         && let Some(row) = session::find(connection, successor.token).await?
         && let Some(owner) = active_owner(connection, &row).await?
     {
         // An earlier attempt rotated the token, and its answer was lost.
-        return Ok(TransactionOutcome::Rollback(Rotation::Rotated(owner)));
+        let rotated = Rotation::Rotated {
+            user: owner,
+            started_at: Timestamp::from_micros(row.started_at()).map_err(corrupt)?,
+        };
+        return Ok(TransactionOutcome::Rollback(rotated));
     }
     end_if_reused(connection, token, successor, max_token_lifetime).await
 }

@@ -11,7 +11,7 @@ use taskhold_repository::error::StoreError;
 use super::Ports;
 use super::fixtures::{
     account, add_task, at, email, find_user, find_user_by_email, list_tasks, not_before, password,
-    register, revocation, rotate, session, task, user,
+    register, revocation, rotate, rotated, session, task, user,
 };
 
 /// Checks that every field is stored unchanged, in any script.
@@ -105,7 +105,7 @@ pub async fn concurrent_registrations_of_one_address_have_one_winner(store: &Por
     let everybody = store.users.list(None, 100).await.expect("listed");
     assert_eq!(everybody, std::slice::from_ref(&registered));
     let rotation = rotate(store, winner, 100).await;
-    assert_eq!(rotation, Rotation::Rotated(registered));
+    assert_eq!(rotation, rotated(registered));
 }
 
 /// Checks each of the conflicts: the id, the address and the session exist already.
@@ -131,7 +131,7 @@ pub async fn failed_registration_stores_neither_user_nor_session(store: &Ports) 
         assert_eq!(rotate(store, 2, 3).await, Rotation::Refused);
     }
     let rotation = rotate(store, 1, 4).await;
-    assert_eq!(rotation, Rotation::Rotated(anna));
+    assert_eq!(rotation, rotated(anna));
 }
 
 /// Checks that users who never registered are listed too.
@@ -187,7 +187,7 @@ pub async fn password_reset_ends_every_session_and_token(store: &Ports) {
     }
     assert_eq!(find_user(store, "bob").await.as_ref(), Some(&bob));
     assert_eq!(not_before(store, "bob").await, None);
-    assert_eq!(rotate(store, 2, 11).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 2, 11).await, rotated(bob));
 }
 
 /// Checks that the caller gets a session, and that a wrong current password changes nothing.
@@ -213,10 +213,10 @@ pub async fn password_change_ends_every_other_session(store: &Ports) {
     for number in [1, 4] {
         assert_eq!(rotate(store, number, 10).await, Rotation::Refused);
     }
-    assert_eq!(rotate(store, 3, 11).await, Rotation::Rotated(expected));
+    assert_eq!(rotate(store, 3, 11).await, rotated(expected));
     assert_eq!(find_user(store, "bob").await.as_ref(), Some(&bob));
     assert_eq!(not_before(store, "bob").await, None);
-    assert_eq!(rotate(store, 2, 12).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 2, 12).await, rotated(bob));
 }
 
 /// Checks changes that all verified the same current password.
@@ -234,7 +234,7 @@ pub async fn concurrent_password_changes_have_one_winner(store: &Ports) {
     assert_eq!(succeeded, 1, "{changes:?}");
     for (number, succeeded) in (1..).zip(changes) {
         let expected = if succeeded {
-            Rotation::Rotated(User {
+            rotated(User {
                 password: Some(password(&number.to_string())),
                 ..anna.clone()
             })
@@ -310,7 +310,7 @@ pub async fn outdated_hash_is_replaced_only_while_current(store: &Ports) {
         password: Some(password("rehashed")),
         ..anna
     };
-    assert_eq!(rotate(store, 1, 3).await, Rotation::Rotated(anna));
+    assert_eq!(rotate(store, 1, 3).await, rotated(anna));
 }
 
 /// Checks that deactivation revokes every session and token, and that after reactivation only those

@@ -270,6 +270,14 @@ pub(super) async fn rotate(store: &Ports, number: u32, next: u32) -> Rotation {
     rotate_at(store, presented(number), next, 1).await
 }
 
+/// Returns the outcome of a rotation for this user, who logged in as [`session`] tells.
+pub(super) fn rotated(user: User) -> Rotation {
+    Rotation::Rotated {
+        user,
+        started_at: at(0),
+    }
+}
+
 /// Exchanges a token at `micros`. The session may become four lifetimes old.
 pub(super) async fn rotate_at(
     store: &Ports,

@@ -12,7 +12,7 @@ use taskhold_repository::tasks::TaskWrite;
 use super::Ports;
 use super::fixtures::{
     add_task, at, created_at, find_task, find_user, find_user_by_email, list_tasks, not_before,
-    register, remove_user, revocation, rotate, stamp, task, try_add, user,
+    register, remove_user, revocation, rotate, rotated, stamp, task, try_add, user,
 };
 
 fn request(key: &str) -> KeyedRequest {
@@ -90,7 +90,7 @@ pub async fn removing_a_user_removes_all_their_rows(store: &Ports) {
     assert_eq!(not_before(store, "anna").await, Some(at(5)));
     assert_eq!(find_user(store, "bob").await.as_ref(), Some(&bob));
     assert_eq!(find_task(store, &his).await, Some(his));
-    assert_eq!(rotate(store, 2, 4).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 2, 4).await, rotated(bob));
 
     // The revocation is stored even if the user did not exist.
     assert!(!remove_user(store, "nobody").await);

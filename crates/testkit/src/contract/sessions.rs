@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Ports;
 use super::fixtures::{
     LIFETIME, MAX_TOKEN_LIFETIME, account, at, not_before, password, presented, register,
-    revocation, rotate, rotate_at, session, token, user,
+    revocation, rotate, rotate_at, rotated, session, token, user,
 };
 
 /// Asserts that the token was recognized as used.
@@ -42,10 +42,10 @@ pub async fn refresh_token_works_once(store: &Ports) {
     let anna = register(store, "anna", 1).await;
     for number in 1..5 {
         let rotation = rotate(store, number, number + 1).await;
-        assert_eq!(rotation, Rotation::Rotated(anna.clone()));
+        assert_eq!(rotation, rotated(anna.clone()));
     }
     start_session(store, &session("anna", 10)).await;
-    assert_eq!(rotate(store, 10, 11).await, Rotation::Rotated(anna));
+    assert_eq!(rotate(store, 10, 11).await, rotated(anna));
     assert_reused(&rotate(store, 3, 20).await);
     assert_eq!(rotate(store, 20, 21).await, Rotation::Refused);
 }
@@ -58,7 +58,7 @@ pub async fn unknown_or_expired_token_is_refused(store: &Ports) {
     for (micros, is_good) in [(1, false), (0, false), (-1, true)] {
         let rotation = rotate_at(store, presented(1), 2, LIFETIME + micros).await;
         let expected = if is_good {
-            Rotation::Rotated(account("anna"))
+            rotated(account("anna"))
         } else {
             Rotation::Refused
         };
@@ -66,7 +66,7 @@ pub async fn unknown_or_expired_token_is_refused(store: &Ports) {
     }
     // The successor has its own lifetime.
     let rotation = rotate_at(store, presented(2), 3, 2 * LIFETIME - 2).await;
-    assert_eq!(rotation, Rotation::Rotated(account("anna")));
+    assert_eq!(rotation, rotated(account("anna")));
 }
 
 /// Checks that a refused refresh does not use the token up.
@@ -106,7 +106,7 @@ pub async fn wrong_password_starts_no_session(store: &Ports) {
         password: Some(second),
         ..account("anna")
     };
-    assert_eq!(rotate(store, 3, 4).await, Rotation::Rotated(anna));
+    assert_eq!(rotate(store, 3, 4).await, rotated(anna));
 }
 
 /// Checks both orders of the two.
@@ -129,7 +129,7 @@ pub async fn password_change_ends_concurrent_logins(store: &Ports) {
         let rotation = rotate(store, number * 100 + 2, number * 100 + 3).await;
         assert_eq!(rotation, Rotation::Refused);
         let rotation = rotate(store, number * 100 + 1, number * 100 + 4).await;
-        assert!(matches!(rotation, Rotation::Rotated(_)), "{rotation:?}");
+        assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
     });
     join_all(changes).await;
 }
@@ -145,13 +145,13 @@ pub async fn reused_token_revokes_only_its_family(store: &Ports) {
     let anna = register(store, "anna", 1).await;
     let bob = register(store, "bob", 2).await;
     start_session(store, &session("anna", 3)).await;
-    assert_eq!(rotate(store, 1, 11).await, Rotation::Rotated(anna.clone()));
+    assert_eq!(rotate(store, 1, 11).await, rotated(anna.clone()));
     assert_reused(&rotate(store, 1, 12).await);
     for number in [1, 11, 12] {
         assert_eq!(rotate(store, number, 20).await, Rotation::Refused);
     }
-    assert_eq!(rotate(store, 3, 13).await, Rotation::Rotated(anna));
-    assert_eq!(rotate(store, 2, 14).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 3, 13).await, rotated(anna));
+    assert_eq!(rotate(store, 2, 14).await, rotated(bob));
 }
 
 /// Checks that only the first use returns a token, and that the other uses revoke that token.
@@ -162,7 +162,7 @@ pub async fn concurrent_uses_have_one_winner_and_revoke_the_family(store: &Ports
     let rotations = join_all(uses).await;
     let winners: Vec<_> = (1..)
         .zip(&rotations)
-        .filter(|(_, rotation)| **rotation == Rotation::Rotated(anna.clone()))
+        .filter(|(_, rotation)| **rotation == rotated(anna.clone()))
         .map(|(number, _)| number)
         .collect();
     assert_eq!(winners.len(), 1, "{rotations:?}");
@@ -171,7 +171,7 @@ pub async fn concurrent_uses_have_one_winner_and_revoke_the_family(store: &Ports
     for number in 0..=10 {
         assert_eq!(rotate(store, number, 50).await, Rotation::Refused);
     }
-    assert_eq!(rotate(store, 100, 101).await, Rotation::Rotated(anna));
+    assert_eq!(rotate(store, 100, 101).await, rotated(anna));
 }
 
 /// Rotates the token of this number, then its successor, and so on, at most `most` times and until
@@ -179,7 +179,7 @@ pub async fn concurrent_uses_have_one_winner_and_revoke_the_family(store: &Ports
 async fn rotate_until_refused(store: &Ports, number: u32, most: u32) -> u32 {
     for number in number..number + most {
         match rotate(store, number, number + 1).await {
-            Rotation::Rotated(_) => {}
+            Rotation::Rotated { .. } => {}
             Rotation::Reused(_) | Rotation::Refused => return number,
         }
     }
@@ -262,7 +262,7 @@ pub async fn ending_one_session_leaves_the_others(store: &Ports) {
     let anna = register(store, "anna", 1).await;
     start_session(store, &session("anna", 2)).await;
     start_session(store, &session("anna", 3)).await;
-    assert_eq!(rotate(store, 1, 11).await, Rotation::Rotated(anna.clone()));
+    assert_eq!(rotate(store, 1, 11).await, rotated(anna.clone()));
     for (shown, micros) in [(1, 5), (2, 6)] {
         let ended = end_of_token(store, presented(shown), micros).await;
         assert_eq!(ended, Some(of_session("anna", shown.into(), micros)));
@@ -281,7 +281,7 @@ pub async fn ending_one_session_leaves_the_others(store: &Ports) {
     for number in [1, 2, 11] {
         assert_eq!(rotate(store, number, 20).await, Rotation::Refused);
     }
-    assert_eq!(rotate(store, 3, 21).await, Rotation::Rotated(anna));
+    assert_eq!(rotate(store, 3, 21).await, rotated(anna));
 }
 
 /// Checks that a token ends no session of another user, and an unknown one none.
@@ -294,7 +294,7 @@ pub async fn token_ends_only_its_own_session(store: &Ports) {
     let ended = end_of_token(store, of_family(99, 1), 5).await;
     assert_eq!(ended, Some(of_session("anna", 1, 5)));
     assert_eq!(rotate(store, 1, 3).await, Rotation::Refused);
-    assert_eq!(rotate(store, 2, 4).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 2, 4).await, rotated(bob));
 }
 
 /// Checks that other users' sessions continue.
@@ -311,7 +311,7 @@ pub async fn ending_all_sessions_leaves_none(store: &Ports) {
         assert_eq!(rotate(store, number, 20).await, Rotation::Refused);
     }
     assert_eq!(not_before(store, "anna").await, Some(at(5)));
-    assert_eq!(rotate(store, 2, 21).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 2, 21).await, rotated(bob));
 }
 
 /// Checks that expired tokens are purged whether used or not, and that valid ones stay.
@@ -324,7 +324,7 @@ pub async fn expired_sessions_are_purged_in_batches(store: &Ports) {
         };
         start_session(store, &session).await;
     }
-    assert_eq!(rotate(store, 1, 11).await, Rotation::Rotated(anna.clone()));
+    assert_eq!(rotate(store, 1, 11).await, rotated(anna.clone()));
     for expected in [2, 2, 0] {
         let purged = store.sessions.purge_expired(at(105), 2).await;
         assert_eq!(purged.expect("answered"), expected);
@@ -333,7 +333,7 @@ pub async fn expired_sessions_are_purged_in_batches(store: &Ports) {
     assert_eq!(rotate(store, 1, 12).await, Rotation::Refused);
     for (number, next) in [(5, 13), (11, 14), (0, 15)] {
         let rotation = rotate(store, number, next).await;
-        assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+        assert_eq!(rotation, rotated(anna.clone()), "{number}");
     }
 }
 
@@ -369,7 +369,7 @@ pub async fn superseded_token_is_recognized_without_its_row(store: &Ports) {
     let anna = register(store, "anna", 1).await;
     for number in 1..30 {
         let rotation = rotate_at(store, of_family(number, 1), number + 1, 1).await;
-        assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+        assert_eq!(rotation, rotated(anna.clone()), "{number}");
     }
     // There is no such family.
     assert_eq!(
@@ -397,7 +397,7 @@ pub async fn session_ends_at_its_age_despite_refreshes(store: &Ports) {
     for number in 1..=7 {
         let micros = i64::from(number) * LIFETIME / 2;
         let rotation = rotate_at(store, presented(number), number + 1, micros).await;
-        assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+        assert_eq!(rotation, rotated(anna.clone()), "{number}");
     }
     let sessions = store.sessions.list(&anna.id, at(2)).await;
     let sessions = sessions.expect("answered");
@@ -423,7 +423,7 @@ pub async fn excess_session_ends_the_least_recently_refreshed(store: &Ports) {
         start_session(store, &session).await;
     }
     let refreshed = rotate_at(store, presented(0), 1_000, 1_000).await;
-    assert_eq!(refreshed, Rotation::Rotated(anna.clone()));
+    assert_eq!(refreshed, rotated(anna.clone()));
     let last = Session {
         created_at: at(2_000),
         ..session("anna", 2_000)
@@ -432,9 +432,9 @@ pub async fn excess_session_ends_the_least_recently_refreshed(store: &Ports) {
     assert_eq!(rotate(store, 1, 3_000).await, Rotation::Refused);
     for number in [2, most - 1, 1_000, 2_000] {
         let rotation = rotate_at(store, presented(number), 4_000 + number, 3_000).await;
-        assert_eq!(rotation, Rotation::Rotated(anna.clone()), "{number}");
+        assert_eq!(rotation, rotated(anna.clone()), "{number}");
     }
-    assert_eq!(rotate(store, 9_999, 10_000).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 9_999, 10_000).await, rotated(bob));
     let sessions = store.sessions.list(&anna.id, at(1)).await;
     assert_eq!(sessions.expect("answered").len(), most as usize);
 }
@@ -492,8 +492,8 @@ pub async fn session_of_a_family_is_ended_by_its_user_only(store: &Ports) {
     assert_eq!(not_before(store, "anna").await, Some(at(6)));
     assert_eq!(end("anna", 1, 7).await, None, "it has ended");
     assert_eq!(rotate(store, 1, 11).await, Rotation::Refused);
-    assert_eq!(rotate(store, 3, 13).await, Rotation::Rotated(anna));
-    assert_eq!(rotate(store, 2, 12).await, Rotation::Rotated(bob));
+    assert_eq!(rotate(store, 3, 13).await, rotated(anna));
+    assert_eq!(rotate(store, 2, 12).await, rotated(bob));
 }
 
 /// Checks an access token that was issued at a time that is later than that of the ending.

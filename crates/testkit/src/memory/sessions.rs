@@ -134,6 +134,7 @@ impl SessionRepository for MemoryStore {
                 stored.session.family != session.family || *hash == token.hash
             });
         }
+        let started_at = session.started_at;
         let next = Session {
             token: successor.token,
             created_at: now,
@@ -141,7 +142,10 @@ impl SessionRepository for MemoryStore {
             ..session
         };
         rows.start(&next);
-        Ok(Rotation::Rotated(owner))
+        Ok(Rotation::Rotated {
+            user: owner,
+            started_at,
+        })
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {

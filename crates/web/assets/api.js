@@ -1,0 +1,107 @@
+// @ts-check
+/** Requests to the service. */
+
+import { emitter } from './emitter.js';
+
+/** @import * as T from './types.d.ts' */
+
+/** The address of the page: two folders above the versioned folder of the assets. */
+export const root = new URL('../../', import.meta.url);
+
+/** Without an answer for so many milliseconds, a request counts as unanswered. */
+const TIMEOUT = 30_000;
+
+/** An answer that is an error. Its own members are those of `ProblemDetails`, so that IndexedDB can store `{...problem}`. */
+export class Problem extends Error {
+  /** @param {Partial<T.ProblemDetails>} details */
+  constructor(details) {
+    super(details.detail);
+    this.status = details.status ?? 0;
+    this.error_code = details.error_code ?? '';
+    this.detail = details.detail ?? '';
+    this.errors = details.errors ?? [];
+    this.task = details.task ?? null;
+    this.retryAfter = details.retryAfter ?? null;
+  }
+}
+
+/** There was no answer: the outcome of the request is unknown. */
+export class Offline extends Error {}
+
+/** Whether the last request was answered. */
+export const connection = emitter({ isOnline: true });
+
+/** @param {boolean} isOnline */
+function setOnline(isOnline) {
+  if (connection.isOnline === isOnline) return;
+  connection.isOnline = isOnline;
+  connection.dispatchEvent(new Event('change'));
+}
+
+/** The module `session` sets `accessToken`, so that the modules do not import each other. @type {T.TokenSource} */
+export const tokenSource = {
+  async accessToken() {
+    throw new Problem({ status: 401 });
+  },
+};
+
+/** Sends a request, and returns when the head of the answer is there. @type {T.Open} */
+export async function open(method, path, options = {}) {
+  if (options.isAnonymous) return exchange(method, path, options);
+  const token = await tokenSource.accessToken(options.as);
+  try {
+    return await exchange(method, path, options, token);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 401) throw error;
+    return exchange(method, path, options, await tokenSource.accessToken(options.as, token));
+  }
+}
+
+/** Sends a request, and returns the whole answer. @type {T.Request} */
+export async function request(method, path, options) {
+  const response = await open(method, path, options);
+  const { headers } = response;
+  const seq = headers.get('Change-Seq');
+  try {
+    return {
+      body: await parsed(response),
+      seq: seq ? Number(seq) : null,
+      replayed: headers.has('Idempotent-Replayed'),
+    };
+  } catch {
+    // An answer that breaks off is no answer.
+    throw new Offline();
+  }
+}
+
+/** @type {(method: string, path: string, options: T.RequestOptions, token?: string) => Promise<Response>} */
+async function exchange(method, path, { body, key, ifMatch, signal, headers, keepalive = false }, token) {
+  const all = new Headers(headers);
+  if (token) all.set('Authorization', `Bearer ${token}`);
+  if (key) all.set('Idempotency-Key', key);
+  if (ifMatch) all.set('If-Match', ifMatch);
+  if (body && !all.has('Content-Type')) all.set('Content-Type', 'application/json');
+  const isRaw = typeof body === 'string' || body instanceof Blob;
+  let response;
+  try {
+    response = await fetch(new URL(path, root), {
+      method, headers: all, body: isRaw ? body : body ? JSON.stringify(body) : null,
+      signal: signal ?? AbortSignal.timeout(TIMEOUT), keepalive, cache: 'no-store',
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    setOnline(false);
+    throw new Offline();
+  }
+  setOnline(true);
+  if (response.ok) return response;
+  const retryAfter = Number.parseInt(response.headers.get('Retry-After') ?? '', 10) || null;
+  // The problem of a proxy has no members.
+  throw new Problem({ ...(await parsed(response).catch(() => null)), status: response.status, retryAfter });
+}
+
+/** @param {Response} response */
+async function parsed(response) {
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
+}
