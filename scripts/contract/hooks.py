@@ -83,6 +83,8 @@ def before_call(context, case, **kwargs):
     for condition in CONDITIONS:
         if condition in headers and not TAGS.fullmatch(str(headers[condition])):
             headers[condition] = "*"
+    # It has one value, with which the token is in a cookie.
+    headers.pop("Taskhold-Page", None)
     # A patch needs a known member.
     if name(case) == "patchTask" and isinstance(case.body, dict):
         if not TASK_MEMBERS & case.body.keys():

@@ -3,6 +3,7 @@
 mod exports;
 mod faults;
 mod files;
+mod over_http;
 mod terminal;
 mod unknown;
 mod verification;

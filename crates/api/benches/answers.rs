@@ -14,6 +14,7 @@ use taskhold_api::Services;
 use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_application::change_log::{ChangeLog, Trash};
+use taskhold_application::import::UserImports;
 use taskhold_application::rate_limits::RateLimits;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::tasks::{TaskPorts, TaskService};
@@ -198,6 +199,13 @@ fn services(store: &MemoryStore) -> Services {
             clock.clone(),
             ids.clone(),
             NonZeroU64::MAX,
+            NonZeroU64::MAX,
+        ),
+        imports: UserImports::new(
+            store.clone(),
+            ports.clone(),
+            clock.clone(),
+            ids.clone(),
             NonZeroU64::MAX,
         ),
         change_log: ChangeLog::new(ports.clone()),

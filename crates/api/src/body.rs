@@ -28,6 +28,9 @@ pub const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The media type of JSON.
 pub const JSON: &str = "application/json";
 
+/// The media type of JSON documents on a line each.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
+
 /// A request body that has not been read yet, so that a handler can reject the request before.
 pub struct Body {
     announced_bytes: Option<u64>,
@@ -73,17 +76,14 @@ impl Body {
             .announced_bytes
             .is_some_and(|bytes| bytes > MAX_BYTES as u64)
         {
-            return Err(payload_too_large());
+            return Err(payload_too_large(MAX_BYTES));
         }
         let arrival =
             tokio::time::timeout(ARRIVAL_TIMEOUT, self.payload.to_bytes_limited(MAX_BYTES));
         let bytes = match arrival.await {
             Err(_elapsed) => return Err(request_timeout()),
-            Ok(Err(_limit)) => return Err(payload_too_large()),
-            Ok(Ok(Err(_broken_off))) => {
-                let problem = Problem::malformed("The request body broke off.");
-                return Err(problem.with_header(CONNECTION, "close"));
-            }
+            Ok(Err(_limit)) => return Err(payload_too_large(MAX_BYTES)),
+            Ok(Ok(Err(_broken_off))) => return Err(broken_off()),
             Ok(Ok(Ok(bytes))) => bytes,
         };
         if let Some(encoding) = self.content_encoding {
@@ -95,6 +95,31 @@ impl Body {
             None => return Err(unsupported_media_type(media_types, "is missing")),
         }
         Ok(ReadBody(bytes))
+    }
+
+    /// Returns a body of at most `max_bytes` that has not been read yet.
+    ///
+    /// # Errors
+    /// A problem if the request says that the body is larger, of another media type than these, or encoded.
+    pub(crate) fn unread(
+        self,
+        media_types: &[&str],
+        max_bytes: usize,
+    ) -> Result<web::Payload, Problem> {
+        if self
+            .announced_bytes
+            .is_some_and(|bytes| bytes > max_bytes as u64)
+        {
+            return Err(payload_too_large(max_bytes));
+        }
+        if let Some(encoding) = self.content_encoding {
+            check_encoding(&encoding)?;
+        }
+        match self.content_type {
+            Some(content_type) => check_type(&content_type, media_types)?,
+            None => return Err(unsupported_media_type(media_types, "is missing")),
+        }
+        Ok(self.payload)
     }
 }
 
@@ -181,11 +206,15 @@ pub(crate) fn request_timeout() -> Problem {
     )
 }
 
-pub(crate) fn payload_too_large() -> Problem {
+pub(crate) fn payload_too_large(max_bytes: usize) -> Problem {
     Problem::new(
         Kind::PayloadTooLarge,
-        format!("A request body has at most {MAX_BYTES} bytes."),
+        format!("A request body has at most {max_bytes} bytes."),
     )
+}
+
+pub(crate) fn broken_off() -> Problem {
+    Problem::malformed("The request body broke off.").with_header(CONNECTION, "close")
 }
 
 /// Returns the problem of a body with another media type than these. `given` completes a sentence that begins

@@ -17,7 +17,7 @@ use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Type;
 
-use crate::body::JSON;
+use crate::body::{JSON, NDJSON};
 use crate::caller::{Caller, Read};
 use crate::parameters::{self, bad_value, not_one_of};
 use crate::problem::Problem;
@@ -26,9 +26,6 @@ use crate::schema::{
     MAX_EXACT_INTEGER, WITHOUT_NUL, integer, one_of, query_parameter, schema_type, zone_name,
 };
 use crate::tasks::some_task;
-
-/// The media type of JSON documents on a line each.
-const NDJSON: &str = "application/x-ndjson";
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::new::<__path_export>(Access::Read, || {

@@ -4,13 +4,13 @@
 //! | --- | --- |
 //! | [`routes`] | the route table, which lists the endpoints of all modules |
 //! | `openapi` | the OpenAPI document, completed with what the endpoints have in common |
-//! | [`tasks`], [`export`], [`accounts`], [`health`], [`metrics`], `docs_page` | endpoints: routes, descriptions, wire types and handlers |
+//! | [`tasks`], [`export`], [`import`], [`accounts`], [`health`], [`metrics`], `docs_page` | endpoints: routes, descriptions, wire types and handlers |
 //! | [`middleware`] | the request middleware: request ids, the log line, rendering of problems |
 //! | `target` | checks of the host and the path that all requests have in common |
 //! | [`cors`] | the origins whose pages may use the API from a browser |
 //! | [`route`] | a row of the route table, and how routing is made from the rows |
 //! | [`caller`] | [`Caller`](caller::Caller), the authenticated user of a request |
-//! | [`body`] | reading a request body within limits |
+//! | [`body`], `upload` | reading a request body, or a file, within limits |
 //! | `parameters` | the query parameters that endpoints know, and the refusal of others |
 //! | [`client_address`] | the address of a client behind trusted proxies |
 //! | [`base_path`] | the path under which a reverse proxy publishes the service |
@@ -35,6 +35,7 @@ use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::{ChangeLog, Trash};
 use taskhold_application::clock::Clock;
 use taskhold_application::ids::Ids;
+use taskhold_application::import::UserImports;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::tasks::TaskService;
 use taskhold_application::user_limit::UserLimit;
@@ -54,6 +55,7 @@ pub mod export;
 mod header_values;
 pub mod health;
 pub mod idempotency;
+pub mod import;
 mod json;
 pub mod metrics;
 pub mod middleware;
@@ -70,6 +72,7 @@ mod target;
 pub mod tasks;
 pub mod trace;
 pub mod trash;
+mod upload;
 
 use crate::base_path::BasePath;
 use crate::client_address::TrustedProxies;
@@ -85,6 +88,8 @@ use crate::trace::Traces;
 pub struct Services {
     /// The use cases of tasks.
     pub tasks: TaskService,
+    /// The imports of users.
+    pub imports: UserImports,
     /// The change log.
     pub change_log: ChangeLog,
     /// The trash.
@@ -136,6 +141,7 @@ pub fn app(
     let cors = cors::cors(&services.origins, &endpoints);
     App::new()
         .app_data(web::Data::new(services.tasks))
+        .app_data(web::Data::new(services.imports))
         .app_data(web::Data::new(services.change_log))
         .app_data(web::Data::new(services.trash))
         .app_data(web::Data::new(services.accounts))

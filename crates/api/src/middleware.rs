@@ -229,7 +229,7 @@ fn of_framework(error: &Error) -> Problem {
     }
     match error.as_response_error().status_code() {
         StatusCode::NOT_FOUND => Problem::no_such_route(),
-        StatusCode::PAYLOAD_TOO_LARGE => body::payload_too_large(),
+        StatusCode::PAYLOAD_TOO_LARGE => body::payload_too_large(body::MAX_BYTES),
         StatusCode::REQUEST_TIMEOUT => body::request_timeout(),
         status if status.is_client_error() => Problem::malformed("The request is malformed."),
         _ => Problem::internal(error.to_string()),

@@ -19,7 +19,7 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::route::Endpoint;
-use crate::{accounts, changes, export, health, personal_tokens, problem, tasks, trash};
+use crate::{accounts, changes, export, health, import, personal_tokens, problem, tasks, trash};
 
 const ABOUT: &str = "\
 A to-do service. A token's `sub` is the owner of tasks, and a caller sees and changes their own tasks only.
@@ -68,6 +68,10 @@ else one of the service.
         trash::TrashBody,
         trash::DeletedTask,
         export::ExportedTask,
+        import::ImportedRows,
+        import::ImportBody,
+        import::RejectionBody,
+        import::UnknownMemberBody,
         accounts::RegistrationBody,
         accounts::CredentialsBody,
         accounts::RefreshTokenBody,

@@ -16,7 +16,8 @@ use crate::body::JSON;
 use crate::problem::Problem;
 use crate::route::{Access, Endpoint};
 use crate::{
-    accounts, changes, docs_page, export, health, metrics, openapi, personal_tokens, tasks, trash,
+    accounts, changes, docs_page, export, health, import, metrics, openapi, personal_tokens, tasks,
+    trash,
 };
 
 /// Returns every endpoint of the API.
@@ -27,6 +28,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         changes::endpoints(),
         trash::endpoints(),
         export::endpoints(),
+        import::endpoints(),
         accounts::endpoints(),
         personal_tokens::endpoints(),
         health::endpoints(),

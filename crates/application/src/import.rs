@@ -1,5 +1,7 @@
 //! Import of tasks from a file: all valid rows together, or none.
 
+mod of_user;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use taskhold_repository::error::StoreError;
 pub use taskhold_repository::import::{Counts, ImportRepository, ImportRun};
 use taskhold_repository::import::{ImportedRow, RowIdentity};
 
+pub use self::of_user::{ImportReport, UserImport, UserImports};
 use crate::ids::Ids;
 
 /// A row of a file.
@@ -37,12 +40,21 @@ pub enum RowContent {
 pub struct ImportOptions {
     /// The owner of rows that name none.
     pub owner: UserId,
-    /// Owners that replace those in the file.
-    pub owners: HashMap<UserId, UserId>,
+    /// The owners of rows that name one.
+    pub named_owners: NamedOwners,
     /// Imports a row again if its task was deleted after an earlier import.
     pub again: bool,
     /// Converts times that have no offset from UTC.
     pub to_instant: Box<dyn Fn(LocalDateTime) -> Timestamp + Send + Sync>,
+}
+
+/// The owners of rows that name one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedOwners {
+    /// The users that the rows name, except for those that the map replaces.
+    Named(HashMap<UserId, UserId>),
+    /// The owner of the rows that name none.
+    Ignored,
 }
 
 /// A row that was not imported.
@@ -176,9 +188,17 @@ impl Importer {
     }
 
     fn task(&self, row: RowTask, id: TaskId, version: Version, owner_in_file: &UserId) -> Task {
-        let owner = self.options.owners.get(owner_in_file);
-        let owner = owner.unwrap_or(owner_in_file).clone();
-        row.task(id, version, owner, self.now, &self.options.to_instant)
+        let owner = match &self.options.named_owners {
+            NamedOwners::Named(replaced) => replaced.get(owner_in_file).unwrap_or(owner_in_file),
+            NamedOwners::Ignored => &self.options.owner,
+        };
+        row.task(
+            id,
+            version,
+            owner.clone(),
+            self.now,
+            &self.options.to_instant,
+        )
     }
 
     fn owner_in_file(&self, row: &RowTask) -> UserId {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use taskhold_application::import::{
-    ImportError, ImportOptions, Importer, Row, RowContent, Summary,
+    ImportError, ImportOptions, Importer, NamedOwners, Row, RowContent, Summary,
 };
 use taskhold_domain::import::{ConsoleRow, RowInput};
 use taskhold_domain::input::{Member, TaskInput};
@@ -77,7 +77,7 @@ fn rows() -> Vec<Row> {
 async fn imported(run: Box<dyn ImportRun>, dry_run: bool) -> Result<Summary, ImportError> {
     let options = ImportOptions {
         owner: alice(),
-        owners: HashMap::new(),
+        named_owners: NamedOwners::Named(HashMap::new()),
         again: false,
         to_instant: Box::new(|_| Timestamp::FIRST),
     };

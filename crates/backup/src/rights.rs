@@ -140,7 +140,7 @@ impl Rights {
         let roles: BTreeSet<_> = self.grants.iter().map(|grant| &grant.role).collect();
         for role in roles {
             let statements = self.statements(role, place, tables);
-            let Some((ours, left)) = around(session, role, place).await? else {
+            let Some((ours, left)) = around(session, role, place, self.writes(role)).await? else {
                 let create = format!("CREATE ROLE {}", quoted(role));
                 let statements = statements.into_iter();
                 let grants = statements.filter(|statement| !statement.starts_with("REVOKE"));
@@ -191,22 +191,34 @@ impl Rights {
         grants.any(|grant| grant.table.as_deref() == Some(table))
     }
 
+    /// Returns whether a role may add rows, as the service does, which imports tasks by temporary tables.
+    fn writes(&self, role: &str) -> bool {
+        let mut grants = self.grants.iter().filter(|grant| grant.role == role);
+        grants.any(|grant| grant.rights.split(", ").any(|right| right == "INSERT"))
+    }
+
     fn of_owner(&self) -> String {
         let owner = self.owner.as_ref();
         owner.map_or_else(String::new, |owner| format!("FOR ROLE {} ", quoted(owner)))
     }
 }
 
-/// Returns the statements that let a role connect to the database and use the schema, where it may not: those that
-/// the session's role may run, and those that it may not. `None` if there is no such role.
+/// Returns the statements that let a role connect to the database, use the schema and, if it `writes`, make temporary
+/// tables, where it may not: those that the session's role may run, and those that it may not. `None` if there is no
+/// such role.
 async fn around(
     session: &mut PgConnection,
     role: &str,
     place: &str,
+    writes: bool,
 ) -> Result<Option<(Vec<String>, Vec<String>)>, BackupError> {
     const AROUND: &str = "
         SELECT format('GRANT CONNECT ON DATABASE %I TO %I', datname, rolname),
                has_database_privilege(rolname, datname, 'CONNECT'), pg_has_role(datdba, 'USAGE')
+        FROM pg_roles, pg_database WHERE rolname = $1 AND datname = current_database()
+        UNION ALL
+        SELECT format('GRANT TEMPORARY ON DATABASE %I TO %I', datname, rolname),
+               NOT $3 OR has_database_privilege(rolname, datname, 'TEMPORARY'), pg_has_role(datdba, 'USAGE')
         FROM pg_roles, pg_database WHERE rolname = $1 AND datname = current_database()
         UNION ALL
         SELECT format('GRANT USAGE ON SCHEMA %I TO %I', nspname, rolname),
@@ -215,6 +227,7 @@ async fn around(
     let rows: Vec<(String, bool, bool)> = sqlx::query_as(AROUND)
         .bind(role)
         .bind(place)
+        .bind(writes)
         .fetch_all(session)
         .await
         .map_err(BackupError::sql("look at the roles"))?;

@@ -5,8 +5,7 @@ mod report;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
-use std::ops::ControlFlow;
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,13 +15,11 @@ use taskhold_application::administration::Administration;
 use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::ids::TimeOrderedIds;
 use taskhold_application::import::ImportRepository as _;
-use taskhold_application::import::{ImportOptions, Importer, RejectedRow, Row, Summary};
+use taskhold_application::import::{ImportOptions, Importer, NamedOwners, RejectedRow, Summary};
 use taskhold_domain::account::Email;
 use taskhold_domain::user::UserId;
 use taskhold_transfer::Format;
-use taskhold_transfer::reader::{FileError, read_rows};
-use taskhold_transfer::unknown::UnknownMembers;
-use tokio::sync::mpsc;
+use taskhold_transfer::batches::read_batches;
 
 use self::progress::Progress;
 use self::report::Report;
@@ -35,10 +32,8 @@ use crate::user::{self, Named, named};
 
 /// The exit status if rows were rejected and the others imported.
 const EXIT_REJECTED: u8 = 3;
-/// How many rows are read at once, and how many such batches may wait.
+/// How many rows are read at once.
 const BATCH: usize = 2_000;
-const BATCHES: usize = 2;
-const BUFFER: usize = 1 << 16;
 
 /// Imports the file and reports what became of its rows. If this fails nothing has changed, unless the
 /// error says otherwise: the report could not be written, or the store was lost during the commit.
@@ -66,14 +61,14 @@ pub async fn import(settings: &Settings, options: Import) -> anyhow::Result<Exit
     let zone = options.timezone;
     let import_options = ImportOptions {
         owner,
-        owners,
+        named_owners: NamedOwners::Named(owners),
         again: options.again,
         to_instant: Box::new(move |local| zone.instant(local.as_civil())),
     };
     let now = SystemClock.now();
     let mut importer = Importer::new(run, Arc::new(TimeOrderedIds), import_options, now);
     let mut progress = Progress::of(length);
-    let mut batches = read(progress.reader(input), format);
+    let mut batches = read_batches(progress.reader(input), format, BATCH);
     while let Some(batch) = batches.recv().await {
         let (rows, unknown) = batch.map_err(|error| anyhow!(error).context(name.clone()))?;
         report.left_out(unknown);
@@ -164,34 +159,4 @@ fn open(file: &Path) -> std::io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     let metadata = file.metadata()?;
     let length = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(file), length))
-}
-
-/// Rows. The last batch has the members that were left out of all rows.
-type Batch = (Vec<Row>, UnknownMembers);
-
-/// Reads batches of rows on a thread of its own, at most [`BATCHES`] ahead of the receiver.
-fn read(
-    input: impl Read + Send + 'static,
-    format: Option<Format>,
-) -> mpsc::Receiver<Result<Batch, FileError>> {
-    let (sender, receiver) = mpsc::channel(BATCHES);
-    // Not a thread of the runtime: waiting for input must not keep the program from ending.
-    std::thread::spawn(move || {
-        let input = BufReader::with_capacity(BUFFER, input);
-        let mut batch = Vec::with_capacity(BATCH);
-        let read = read_rows(input, format, |row| {
-            batch.push(row);
-            if batch.len() < BATCH {
-                return ControlFlow::Continue(());
-            }
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            match sender.blocking_send(Ok((full, UnknownMembers::default()))) {
-                Ok(()) => ControlFlow::Continue(()),
-                // The import has failed, so the receiver is gone.
-                Err(_) => ControlFlow::Break(()),
-            }
-        });
-        drop(sender.blocking_send(read.map(|unknown| (batch, unknown))));
-    });
-    receiver
 }

@@ -13,6 +13,7 @@ use taskhold_application::change_streams::ChangeStreams;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
 use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::import::UserImports;
 use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
@@ -74,6 +75,13 @@ pub fn api(
     let page = has_page.then(|| Page::new(base_path.as_str()));
     Services {
         tasks: tasks(settings, ports.clone()),
+        imports: UserImports::new(
+            store.clone(),
+            ports.clone(),
+            clock.clone(),
+            ids.clone(),
+            settings.tasks.max_per_user,
+        ),
         change_log: ChangeLog::new(ports.clone()),
         trash: Trash::new(ports, clock.clone()),
         accounts,

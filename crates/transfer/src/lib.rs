@@ -3,6 +3,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`reader`] | [`read_rows`](reader::read_rows), which reads a file row by row |
+//! | [`batches`] | [`read_batches`](batches::read_batches), which does so on a thread of its own |
 //! | [`writer`] | [`Writer`](writer::Writer), which writes a file task by task |
 //! | [`unknown`] | [`UnknownMembers`](unknown::UnknownMembers), which no task has a place for |
 //!
@@ -25,6 +26,7 @@
 //! # Ok::<(), taskhold_transfer::reader::FileError>(())
 //! ```
 
+pub mod batches;
 pub mod reader;
 mod row;
 pub mod unknown;

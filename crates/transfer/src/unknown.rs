@@ -29,6 +29,16 @@ pub enum Meaning {
 }
 
 impl Meaning {
+    /// Returns the name of the property.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completion => "completion",
+            Self::Owner => "owner",
+            Self::Date => "date",
+        }
+    }
+
     /// Guesses the meaning from a name in any spelling, such as `is_completed`, `userId` or `Due Date`.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {

@@ -125,6 +125,7 @@ func checkTasks(client *taskhold.APIClient, ctx context.Context) {
 	move.SetAfterNil()
 	require(ok(api.MoveTask(ctx, second.Id).TaskMove(*move).Execute()).Task.Position < done.Position, moved)
 	checkExport(api, ctx)
+	checkImport(api, ctx)
 	checkQuickAdd(api, ctx)
 
 	noContent(api.DeleteTask(ctx, created.Id).Execute())
@@ -146,6 +147,13 @@ func checkQuickAdd(api *taskhold.TasksAPIService, ctx context.Context) {
 	require(added.Task.Title == "Pay rent tomorrow" && added.Task.Due.Get() == nil, added)
 	require(len(added.Understood) == 1 && added.Understood[0].Start == 18, added)
 	noContent(api.DeleteTask(ctx, added.Task.Id).Execute())
+}
+
+func checkImport(api *taskhold.TasksAPIService, ctx context.Context) {
+	rows := []map[string]interface{}{{"id": 1, "title": "Sow carrots"}, {"id": 2, "title": ""}}
+	report := ok(api.ImportTasks(ctx).RequestBody(rows).Timezone("Europe/Berlin").DryRun(true).Execute())
+	require(report.DryRun && report.Imported == 1 && report.Rejected == 1, report)
+	require(report.Rejections[0].Position == 2 && report.Rejections[0].GetId() == "2", report)
 }
 
 func checkExport(api *taskhold.TasksAPIService, ctx context.Context) {

@@ -14,12 +14,12 @@ from taskhold_client.api.accounts import (
 from taskhold_client.api.agents import mcp, mcp_metadata, mcp_metadata_at_root
 from taskhold_client.api.operating import docs, docs_asset, health, live, metrics, openapi, ready
 from taskhold_client.api.tasks import (
-    complete_task, count_tasks, create_task, delete_task, empty_trash, export_tasks, list_tasks, list_trash, move_task,
-    patch_task, purge_task, quick_add_task, read_changes, read_history, read_task, restore_task, stream_changes, undo_change,
-    update_task,
+    complete_task, count_tasks, create_task, delete_task, empty_trash, export_tasks, import_tasks, list_tasks, list_trash,
+    move_task, patch_task, purge_task, quick_add_task, read_changes, read_history, read_task, restore_task, stream_changes,
+    undo_change, update_task,
 )
 from taskhold_client.models import (
-    Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ListTasksSort, Logout, McpBody,
+    Completion, Credentials, DocsAssetName, ExportTasksFormat, Farewell, ImportedRowsItem, ListTasksSort, Logout, McpBody,
     PasswordChange, QuickAdd, RefreshToken, Registration, Scope, TaskDraft, TaskMove, TaskPatch, TaskUpdate, TokenDraft,
 )
 
@@ -66,6 +66,7 @@ def check_tasks(client):
     moved = move_task.sync(second.id, client=client, body=TaskMove(after=None)).task
     assert moved.position < toggled.position, moved
     check_export(client)
+    check_import(client)
     check_quick_add(client)
 
     for task in (created, second):
@@ -84,6 +85,13 @@ def check_quick_add(client):
     assert (added.task.title, added.task.due) == ("Pay rent tomorrow", None), added
     assert [(part.field, part.start, part.end) for part in added.understood] == [("tags", 18, 23)], added
     assert delete_task.sync_detailed(added.task.id, client=client).status_code == HTTPStatus.NO_CONTENT
+
+
+def check_import(client):
+    rows = [ImportedRowsItem.from_dict(row) for row in ({"id": 1, "title": "Sow carrots"}, {"id": 2, "title": ""})]
+    report = import_tasks.sync(client=client, body=rows, timezone="Europe/Berlin", dry_run=True)
+    assert (report.dry_run, report.imported, report.rejected) == (True, 1, 1), report
+    assert (report.rejections[0].position, report.rejections[0].id) == (2, "2"), report
 
 
 def check_export(client):

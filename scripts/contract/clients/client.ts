@@ -72,6 +72,7 @@ async function checkTasks(api: Api) {
   ).task;
   assert(first.position < toggled.position);
   await checkExport(api);
+  await checkImport(api);
   await checkQuickAdd(api);
 
   for (const { id } of [created, second]) {
@@ -91,6 +92,14 @@ async function checkQuickAdd(api: Api) {
   assert.deepEqual(added.understood, [{ field: "tags", text: "#home", start: 18, end: 23 }]);
   const path = { id: added.task.id };
   assert.equal((await api.DELETE("/api/v1/tasks/{id}", { params: { path } })).response.status, 204);
+}
+
+async function checkImport(api: Api) {
+  const body = [{ id: 1, title: "Sow carrots" }, { id: 2, title: "" }];
+  const query = { timezone: "Europe/Berlin", dry_run: true };
+  const report = ok(await api.POST("/api/v1/import", { params: { query }, body }));
+  assert.deepEqual([report.dry_run, report.imported, report.rejected], [true, 1, 1]);
+  assert.deepEqual([report.rejections[0]?.position, report.rejections[0]?.id], [2, "2"]);
 }
 
 async function checkExport(api: Api) {

@@ -107,6 +107,8 @@ async fn deleted_account_is_not_recreated_by_another_instance() {
         create_keyed(&other_client)
             .await
             .assert_problem(401, "UNAUTHORIZED");
+        let imported = other_client.post("/api/v1/import", json!([{"id": 1, "title": "back"}]));
+        imported.await.assert_problem(401, "UNAUTHORIZED");
         let left = rows(&database).await;
         assert!(
             left["users"].is_empty() && left["tasks"].is_empty(),

@@ -373,6 +373,9 @@ fn spellings(name: &str, value: &str) -> Vec<String> {
     if number % 1_024 == 0 {
         spellings.push(format!("{} KiB", number / 1_024));
     }
+    if number % 1_048_576 == 0 {
+        spellings.push(format!("{} MiB", number / 1_048_576));
+    }
     spellings
 }
 

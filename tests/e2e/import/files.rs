@@ -9,13 +9,13 @@ use super::{assert_counts, fixture};
 use crate::service::Database;
 
 /// A file, and the expected result of its import.
-struct Case {
-    file: &'static str,
+pub(super) struct Case {
+    pub(super) file: &'static str,
     status: i32,
     /// The counts that [`assert_counts`] compares.
-    counts: [u64; 6],
-    rejected: Value,
-    tasks: Vec<(&'static str, Vec<Value>)>,
+    pub(super) counts: [u64; 6],
+    pub(super) rejected: Value,
+    pub(super) tasks: Vec<(&'static str, Vec<Value>)>,
 }
 
 fn task(title: &str, description: &str, completed: bool, created: &str, updated: &str) -> Value {
@@ -90,7 +90,7 @@ fn dated(title: &str, description: &str, day: u32) -> Value {
 }
 
 #[expect(clippy::too_many_lines, reason = "one case after the other")]
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let valid = |file, imported, tasks| Case {
         file,
         status: 0,

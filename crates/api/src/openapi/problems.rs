@@ -11,6 +11,7 @@ use taskhold_domain::personal_token::Scope;
 use taskhold_domain::task::TitleError;
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::violation::{Violation, Violations};
+use taskhold_transfer::reader::{FileError, Invalid, Location};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{ArrayBuilder, ContentBuilder, Ref, RefOr};
 
@@ -18,7 +19,7 @@ use super::shared::header_reference;
 use crate::body::{self, JSON};
 use crate::problem::{Kind, PROBLEM_JSON, Problem, ProblemBody, RequestContext};
 use crate::schema::{SOME_ETAG, SOME_ID, object_of, schema_type};
-use crate::{accounts, changes, personal_tokens, tasks};
+use crate::{accounts, changes, import, personal_tokens, tasks};
 
 schema_type!(
     BrokenRules = {
@@ -174,13 +175,34 @@ fn usual() -> Vec<Shared> {
              `Idempotency-Key` is still running.",
         ),
         (
+            "QuotaExceeded",
+            TaskError::ImportExceedsQuota {
+                imported: 12,
+                quota: 100_000,
+            }
+            .into(),
+            "the caller would have more tasks than one user may have. Nothing was imported.",
+        ),
+        (
+            "NotImported",
+            import::not_imported(FileError::Invalid {
+                location: Location {
+                    line: 3,
+                    column: 14,
+                },
+                reason: Invalid::CutShort,
+            }),
+            "the file is not one of tasks, or a parameter is malformed or unknown; `detail` says how. Nothing was \
+             imported.",
+        ),
+        (
             "PreconditionFailed",
             tasks::stale(some_task).with_header(ETAG, SOME_ETAG),
             "the task has changed since it was read; `task` is what it is now.",
         ),
         (
             "PayloadTooLarge",
-            body::payload_too_large(),
+            body::payload_too_large(body::MAX_BYTES),
             "the body is too large.",
         ),
         (

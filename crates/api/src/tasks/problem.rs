@@ -41,6 +41,10 @@ impl From<TaskError> for Problem {
                 Kind::QuotaExceeded,
                 format!("You have as many tasks as one user may have: {quota}. Delete some to create others."),
             ),
+            TaskError::ImportExceedsQuota { imported, quota } => Self::new(
+                Kind::QuotaExceeded,
+                format!("The file has {imported} new tasks, which are more than you may still have: one user may have {quota}. Nothing was imported."),
+            ),
             TaskError::TooManyKeys { limit } => Self::new(
                 Kind::RateLimited,
                 format!("You have used {limit} Idempotency-Keys, and each is kept for 24 hours; nothing was done. Wait, or send the request without a key."),

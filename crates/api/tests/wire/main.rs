@@ -11,6 +11,7 @@ mod draining;
 mod export;
 mod faults;
 mod idempotency;
+mod import;
 mod moves;
 mod quick;
 mod repeat;

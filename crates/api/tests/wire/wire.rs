@@ -15,6 +15,7 @@ use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::cors::Origin;
 use taskhold_application::change_log::{ChangeLog, Trash};
+use taskhold_application::import::UserImports;
 use taskhold_application::rate_limits::RateLimits;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::tasks::{TaskPorts, TaskService};
@@ -110,20 +111,27 @@ impl Wire {
 
     /// Returns a service whose tasks are kept by `tasks`, with a log and a trash of their own.
     pub fn on(tasks: Arc<dyn TaskRepository>, probe: Arc<dyn StoreHealth>) -> Self {
+        let store = Arc::new(MemoryStore::default());
         let ports = TaskPorts {
             tasks,
-            ..TaskPorts::of(Arc::new(MemoryStore::default()))
+            ..TaskPorts::of(store.clone())
         };
-        Self::of(ports, probe, u64::MAX)
+        Self::of(ports, store, probe, u64::MAX)
     }
 
     /// Returns a service in which a user may have `quota` tasks.
     pub fn limited(quota: u64) -> Self {
         let store = Arc::new(MemoryStore::default());
-        Self::of(TaskPorts::of(store.clone()), store, quota)
+        Self::of(TaskPorts::of(store.clone()), store.clone(), store, quota)
     }
 
-    fn of(ports: TaskPorts, probe: Arc<dyn StoreHealth>, quota: u64) -> Self {
+    /// Returns a service that imports into `store`.
+    fn of(
+        ports: TaskPorts,
+        store: Arc<MemoryStore>,
+        probe: Arc<dyn StoreHealth>,
+        quota: u64,
+    ) -> Self {
         // Accounts have their own store, which never fails.
         let people = MemoryStore::default();
         let clock = Arc::new(ManualClock::default());
@@ -138,6 +146,7 @@ impl Wire {
                 quota,
                 NonZeroU64::MAX,
             ),
+            imports: UserImports::new(store, ports.clone(), clock.clone(), ids.clone(), quota),
             change_log: ChangeLog::new(ports.clone()),
             trash: Trash::new(ports, clock.clone()),
             accounts,

@@ -43,6 +43,14 @@ pub enum TaskError {
         /// The number of tasks that a user may have.
         quota: u64,
     },
+    /// The file has more new tasks than the caller may still have; none was imported.
+    #[error("{imported} more tasks would exceed the quota of {quota} tasks")]
+    ImportExceedsQuota {
+        /// The number of new tasks in the file.
+        imported: u64,
+        /// The number of tasks that a user may have.
+        quota: u64,
+    },
     /// The caller has used as many idempotency keys as a user may use in their retention.
     #[error("the {limit} idempotency keys of a user are used up")]
     TooManyKeys {

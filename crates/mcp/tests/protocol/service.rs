@@ -13,6 +13,7 @@ use taskhold_api::base_path::BasePath;
 use taskhold_api::client_address::TrustedProxies;
 use taskhold_api::request_log::LeftOut;
 use taskhold_application::change_log::{ChangeLog, Trash};
+use taskhold_application::import::UserImports;
 use taskhold_application::rate_limits::RateLimits;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::tasks::{TaskPorts, TaskService};
@@ -153,6 +154,13 @@ impl Service {
                 ids.clone(),
                 limit(tasks),
                 limit(keys),
+            ),
+            imports: UserImports::new(
+                store.clone(),
+                ports.clone(),
+                clock.clone(),
+                ids.clone(),
+                limit(tasks),
             ),
             change_log: ChangeLog::new(ports.clone()),
             trash: Trash::new(ports, clock.clone()),

@@ -84,15 +84,10 @@ impl From<&Counts> for Totals {
 
 impl<'a> UnknownMember<'a> {
     fn of((name, rows): (&'a str, u64)) -> Self {
-        let looks_like = Meaning::of(name).map(|meaning| match meaning {
-            Meaning::Completion => "completion",
-            Meaning::Owner => "owner",
-            Meaning::Date => "date",
-        });
         Self {
             name,
             rows,
-            looks_like,
+            looks_like: Meaning::of(name).map(Meaning::as_str),
         }
     }
 }
