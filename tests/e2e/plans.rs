@@ -168,6 +168,7 @@ async fn check_all_requests<O: Observed>(observed: &mut O) -> Vec<PlannedStateme
     if O::BATCHES {
         requests::concurrent_reads(observed, &mut all).await;
     }
+    requests::concurrent_creations(observed, &mut all).await;
     requests::keyed_writes(observed, &mut all).await;
     accounts::lifecycle(observed, &mut all).await;
     for parts in REQUIRED {

@@ -1,7 +1,7 @@
 //! A decorator that batches concurrent calls on tasks (decision 19).
 //!
 //! Five kinds of calls are batched on PostgreSQL: reads of a task, reads of a page of the newest tasks,
-//! additions, completions and removals. Of these SQLite batches reads of a task only: its writer shares
+//! additions, completions and removals. Of these SQLite batches reads of a task and additions; its writer shares
 //! transactions already. Every other call goes straight to the [`Database`].
 
 mod batcher;
@@ -50,13 +50,13 @@ const WRITE_TIMEOUT: Duration = ATTEMPT_TIMEOUT.saturating_mul(2);
 pub struct Batched {
     database: Database,
     finds: Batcher<(UserId, TaskId), Option<TaskRow>>,
+    additions: Batcher<Addition, ChangeSeq>,
     /// `None` on SQLite.
     postgres: Option<PostgresBatchers>,
 }
 
 struct PostgresBatchers {
     pages: Batcher<NewestPage, Vec<TaskRow>>,
-    additions: Batcher<Addition, ChangeSeq>,
     completions: Batcher<Completion, Option<LoggedRow>>,
     removals: Batcher<Removal, Option<ChangeSeq>>,
 }
@@ -77,11 +77,12 @@ impl Batched {
     #[must_use]
     pub fn new(database: Database, batch_size: NonZeroUsize) -> Self {
         let size = batch_size.get();
+        let additions = size.min(database.max_writes_at_once());
         Self {
             finds: batcher(&database, size, READ_TIMEOUT, reads::find),
+            additions: batcher(&database, additions, WRITE_TIMEOUT, writes::add),
             postgres: database.is_postgres().then(|| PostgresBatchers {
                 pages: batcher(&database, size.min(MAX_PAGES), READ_TIMEOUT, pages::read),
-                additions: batcher(&database, size, WRITE_TIMEOUT, writes::add),
                 completions: batcher(&database, size, WRITE_TIMEOUT, writes::complete),
                 removals: batcher(&database, size, WRITE_TIMEOUT, writes::remove),
             }),
@@ -156,12 +157,9 @@ where
 #[async_trait]
 impl TaskRepository for Batched {
     async fn add(&self, task: &Task, by: &ChangeAuthor) -> Result<ChangeSeq, StoreError> {
-        let Some(batchers) = &self.postgres else {
-            return self.database.add(task, by).await;
-        };
         let call = self.database.admit("tasks.add")?;
         let request = (task.clone(), by.clone());
-        let outcome = batchers.additions.submit(request).await;
+        let outcome = self.additions.submit(request).await;
         match self.response_or_call(call, Idempotence::IdempotentWrite, outcome)? {
             Answer::Response(seq) => Ok(seq),
             Answer::Alone(call) => self.database.add_task(call, task, by).await,

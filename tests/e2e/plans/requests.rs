@@ -176,6 +176,42 @@ fn is_batched(planned: &PlannedStatement) -> bool {
     keys.is_some_and(|(_, keys)| keys.contains("), (") && keys.contains(", \"tasks\" WHERE "))
 }
 
+pub(super) async fn concurrent_creations(
+    observed: &mut impl Observed,
+    all: &mut Vec<PlannedStatement>,
+) {
+    let client = observed.service().client("user-9");
+    eventually("some creations share a statement", async || {
+        let creations = (0..20).map(|_| {
+            let client = client.clone();
+            async move {
+                client
+                    .post(TASKS, json!({"title": "One of many"}))
+                    .await
+                    .status
+            }
+        });
+        assert!(
+            join_all(creations)
+                .await
+                .iter()
+                .all(|status| *status == 201)
+        );
+        observed
+            .check_new_statements("concurrent creations", all)
+            .await;
+        all.iter().any(adds_several).then_some(())
+    })
+    .await;
+}
+
+fn adds_several(planned: &PlannedStatement) -> bool {
+    let PlannedStatement { statement, .. } = planned;
+    let is_addition = statement.contains("INSERT INTO tasks");
+    // SQLite gets the tasks as one value, and PostgreSQL as rows.
+    is_addition && (statement.contains("FROM json_each($1)") || statement.contains("), ($"))
+}
+
 /// Writes with idempotency keys, for the first time and again.
 pub(super) async fn keyed_writes(observed: &mut impl Observed, all: &mut Vec<PlannedStatement>) {
     let client = observed.service().client("user-7");

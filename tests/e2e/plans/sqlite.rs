@@ -105,8 +105,11 @@ impl Observed for Sqlite {
             line.starts_with("SCAN ")
                 && !line.contains("CONSTANT ROW")
                 && !line.starts_with("SCAN (subquery")
+                // The tasks that a batch adds are a value.
+                && !line.starts_with("SCAN new VIRTUAL TABLE")
                 && ![
                     "SCAN request",
+                    "SCAN numbered",
                     "SCAN planned",
                     "SCAN latest LEFT-JOIN",
                     "SCAN dates",

@@ -62,7 +62,7 @@ pub(super) async fn read(database: Database, requests: Vec<NewestPage>) -> Respo
             "tasks.list",
             Idempotence::Read,
             requests.len(),
-            async |connection| {
+            async move |connection| {
                 let rows = connection.query_all_raw(select).await?;
                 rows.iter()
                     .map(|row| {

@@ -26,7 +26,7 @@ pub(super) async fn find(
             "tasks.find",
             Idempotence::Read,
             requests.len(),
-            async |connection| {
+            async move |connection| {
                 let rows = connection.query_all_raw(select).await?;
                 rows.iter()
                     .map(|row| {

@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use super::batcher::Responses;
 use crate::db::Database;
+use crate::db::connection::Connection;
 use crate::db::retry::Idempotence;
 use crate::entities::change::seq_at;
-use crate::repositories::tasks::logged::{self, CompletionRequest, LoggedRow};
+use crate::repositories::tasks::logged::{self, CompletionRequest, LoggedRow, additions};
 
 /// A request to complete, reopen or toggle a task.
 pub(super) struct Completion {
@@ -63,18 +64,33 @@ pub(super) async fn add(database: Database, requests: Vec<Addition>) -> Response
         .iter()
         .map(|(task, by)| (task, by.as_str()))
         .collect();
-    let insert = logged::addition(DbBackend::Postgres, &tasks);
+    let backend = database.backend();
+    if backend == DbBackend::Sqlite && tasks.len() > 1 {
+        let tasks = additions::to_json(&tasks);
+        let add = move |connection| async move {
+            additions::add_all_on_sqlite(&connection, tasks?).await
+        };
+        let numbers = database.execute_batch(
+            "tasks.add",
+            Idempotence::IdempotentWrite,
+            requests.len(),
+            add,
+        );
+        return Ok(numbers.await?.into_iter().map(Some).collect());
+    }
+    let insert = logged::addition(backend, &tasks);
+    let add = move |connection: Connection| async move {
+        let rows = connection.query_all_raw(insert).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get_by_index::<Uuid>(0)?, seq_at(row, 1)?)))
+            .collect::<Result<HashMap<_, _>, DbErr>>()
+    };
     let numbers = database
         .execute_batch(
             "tasks.add",
             Idempotence::IdempotentWrite,
             requests.len(),
-            async |connection| {
-                let rows = connection.query_all_raw(insert).await?;
-                rows.iter()
-                    .map(|row| Ok((row.try_get_by_index::<Uuid>(0)?, seq_at(row, 1)?)))
-                    .collect::<Result<HashMap<_, _>, DbErr>>()
-            },
+            add,
         )
         .await?;
     let responses = requests
@@ -110,7 +126,7 @@ pub(super) async fn complete(
             "tasks.change",
             Idempotence::NonIdempotentWrite,
             requests.len(),
-            async |connection| {
+            async move |connection| {
                 let rows = connection.query_all_raw(update).await?;
                 rows.iter()
                     .map(LoggedRow::read)
@@ -146,7 +162,7 @@ pub(super) async fn remove(
             "tasks.remove",
             Idempotence::IdempotentWrite,
             requests.len(),
-            async |connection| {
+            async move |connection| {
                 let rows = connection.query_all_raw(delete).await?;
                 rows.iter()
                     .map(|row| {

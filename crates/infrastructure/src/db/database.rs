@@ -130,6 +130,14 @@ impl Database {
         }
     }
 
+    /// Returns how many writes a batch may have: on SQLite as many as may share a commit.
+    pub(crate) fn max_writes_at_once(&self) -> usize {
+        match self.inner.connections {
+            Connections::Postgres { .. } => usize::MAX,
+            Connections::Sqlite { .. } => self.inner.options.writes_per_commit.get(),
+        }
+    }
+
     /// Returns the runtime on which calls run.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.inner.runtime
@@ -276,19 +284,23 @@ impl Database {
         })
     }
 
-    /// Executes one statement for a batch of `calls` calls, without retries. SQLite has batches of reads only.
+    /// Executes one statement for a batch of `calls` calls, without retries.
     pub(crate) async fn execute_batch<T, Fut>(
         &self,
         operation: &'static str,
         idempotence: Idempotence,
         calls: usize,
-        statement: impl FnOnce(Connection) -> Fut,
+        statement: impl FnOnce(Connection) -> Fut + Send + 'static,
     ) -> Result<T, Failure>
     where
-        Fut: Future<Output = Result<T, DbErr>>,
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
         let executed = async {
             let connection = match &self.inner.connections {
+                Connections::Sqlite { writer, .. } if idempotence != Idempotence::Read => {
+                    return write_batch(writer, statement).await;
+                }
                 Connections::Postgres { pool, .. } => {
                     let checkout = tokio::time::timeout(BATCH_CHECKOUT_TIMEOUT, checkout(pool));
                     checkout.await.map_err(AttemptError::not_sent)??
@@ -496,6 +508,29 @@ impl Drop for CallsInBatch<'_> {
 /// Returns the trace span of a call.
 fn span(operation: &'static str) -> Span {
     tracing::info_span!("store call", otel.name = operation, otel.kind = "client")
+}
+
+/// Executes a batch of writes on SQLite as one write.
+async fn write_batch<T, Fut>(
+    writer: &SqliteWriter,
+    statement: impl FnOnce(Connection) -> Fut + Send + 'static,
+) -> Result<T, AttemptError>
+where
+    T: Send + 'static,
+    Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
+{
+    let write = Box::new(move |connection| {
+        let answer = statement(connection);
+        let outcome = answer.map_ok(|answer| TransactionOutcome::Commit(answer).erase());
+        outcome.boxed()
+    });
+    let token = CancelToken::default();
+    let written = writer.write(token.clone(), write);
+    let answer = answer_before(Instant::now() + ATTEMPT_TIMEOUT, &token, written).await?;
+    downcast(answer).map_err(|error| AttemptError {
+        failure: Failure::Permanent,
+        source: error.into(),
+    })
 }
 
 /// Waits for a connection that reads a SQLite file.

@@ -1,8 +1,14 @@
 //! Batched calls do not affect each other.
 
+use std::collections::HashMap;
+
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
-use taskhold_domain::task::{Description, Details, Task, TaskChange, TaskDraft, TaskId, Title};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use taskhold_domain::task::change_log::{ChangeAuthor, ChangeKind};
+use taskhold_domain::task::{
+    Description, Details, Due, Priority, Tags, Task, TaskChange, TaskDraft, TaskId, Title,
+};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
@@ -72,6 +78,97 @@ async fn additions(store: &TestDatabase) {
         let found = store.tasks.find(owner, task.id).await.expect("found");
         assert!(found.is_some());
     }
+}
+
+/// Returns tasks of two owners that differ in every column, each with its author.
+fn varied_tasks() -> Vec<(Task, ChangeAuthor)> {
+    let due = ["2026-03-29", "2026-03-29T02:30:00+01:00[Europe/Berlin]"];
+    let tasks = (1..=MANY).map(|number| {
+        let draft = TaskDraft {
+            title: Title::parse(format!("{number} \"\\' [null] Ä 😀")).expect("a title"),
+            description: Description::parse(format!("{{}}\n\t{number}")).expect("a description"),
+            completed: number % 3 == 0,
+            details: match number % 5 {
+                0 => Details::default(),
+                _ => Details {
+                    due: Some(Due::parse(due[usize::from(number % 2 == 0)]).expect("a due date")),
+                    priority: Priority::High,
+                    tags: Tags::parse(["Zuhause", "\"\\ {}"]).expect("tags"),
+                    ..Details::default()
+                },
+            },
+        };
+        let owner = user(if number % 2 == 0 { "alice" } else { "bob" });
+        let id = TaskId::from_uuid(Uuid::from_u128(1_000 + number));
+        let time = i64::try_from(number).expect("small") + now().as_micros();
+        let time = Timestamp::from_micros(time).expect("in range");
+        let author = ChangeAuthor::named(format!("program {number}"));
+        (Task::create(id, owner, draft, time), author)
+    });
+    tasks.collect()
+}
+
+async fn numbers_of_additions(store: &TestDatabase) {
+    let (alice, bob) = seed(store).await;
+    let tasks = varied_tasks();
+    let added = tasks.iter().map(|(task, by)| store.tasks.add(task, by));
+    let added: Vec<_> = join_all(added).await;
+    let mut numbers: HashMap<_, Vec<_>> = HashMap::new();
+    for ((task, by), seq) in tasks.iter().zip(added) {
+        let seq = seq.expect("added");
+        let history = store.change_log.history(&task.owner, task.id).await;
+        let (found, changes) = history.expect("answered").expect("there");
+        assert_eq!(found, *task);
+        let [change] = &changes[..] else {
+            panic!("{changes:?}");
+        };
+        assert_eq!((change.seq, change.kind), (seq, ChangeKind::Created));
+        assert_eq!((change.stamp.at, &change.stamp.by), (task.created_at, by));
+        numbers.entry(&task.owner).or_default().push(seq.get());
+    }
+    // Each owner has some tasks already.
+    let expected: Vec<_> = (26..=50).collect();
+    for owner in [&alice, &bob] {
+        let numbers = numbers.get_mut(owner).expect("numbers");
+        numbers.sort_unstable();
+        assert_eq!(*numbers, expected, "{owner:?}");
+    }
+}
+
+/// Returns the rows of the table `tasks` of a SQLite file, with every column.
+async fn rows(store: &TestDatabase) -> String {
+    let text = async |sql: String| {
+        let statement = Statement::from_string(DbBackend::Sqlite, sql);
+        let row = store.sql.query_one_raw(statement).await.expect("queried");
+        let text: String = row.expect("a row").try_get_by_index(0).expect("a text");
+        text
+    };
+    let columns =
+        "SELECT group_concat('quote(' || name || ')', ' || ') FROM pragma_table_info('tasks')";
+    let columns = text(columns.to_owned()).await;
+    text(format!(
+        "SELECT group_concat(line, char(10)) FROM (SELECT {columns} AS line FROM tasks ORDER BY id)"
+    ))
+    .await
+}
+
+#[tokio::test]
+async fn additions_in_one_statement_store_the_same_rows() {
+    let batched = crate::database::batched(crate::database::sqlite()).await;
+    let alone = crate::database::sqlite().await;
+    seed(&batched).await;
+    seed(&alone).await;
+    let tasks = varied_tasks();
+    let added = tasks.iter().map(|(task, by)| batched.tasks.add(task, by));
+    for added in join_all(added).await {
+        added.expect("added");
+    }
+    for (task, by) in &tasks {
+        alone.tasks.add(task, by).await.expect("added");
+    }
+    let rows = (rows(&batched).await, rows(&alone).await);
+    assert_eq!(rows.0.lines().count() as u128, 2 * MANY);
+    assert_eq!(rows.0, rows.1);
 }
 
 async fn completions(store: &TestDatabase) {
@@ -217,6 +314,7 @@ macro_rules! on_both_stores {
 
 on_both_stores! {
     failed_addition_fails_alone: additions
+    each_addition_has_its_own_number: numbers_of_additions
     each_completion_applies_once_for_its_owner: completions
     each_task_is_removed_once_by_its_owner: removals
     each_caller_gets_its_own_page: pages

@@ -8,6 +8,7 @@
 //! SQLite has no writes in common table expressions, but one writer. So a write consists of several statements,
 //! which are sent in one round trip and find the same task.
 
+pub(crate) mod additions;
 mod bulk;
 mod rebalance;
 mod sql;
