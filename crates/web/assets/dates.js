@@ -40,10 +40,11 @@ export function makeDue(date, time, zoneName = zone()) {
   return /^[Z+-]/i.test(zoneName) ? wall + zoneName : `${wall}${offsetAt(Date.parse(`${wall}Z`), zoneName)}[${zoneName}]`;
 }
 
-/** Returns the offset of a zone at a wall time in UTC's stead; of a skipped one, the offset before. @param {number} wall @param {string} zoneName */
+/** Returns the offset of a zone at a wall time, which is given as if it were UTC. @param {number} wall @param {string} zoneName */
 function offsetAt(wall, zoneName) {
-  const [before = 0, after = 0] = [wall - DAY, wall + DAY].map((instant) => offsetOf(instant, zoneName));
-  const offset = offsetOf(wall - before, zoneName) !== before && offsetOf(wall - after, zoneName) === after ? after : before;
+  // Of a repeated time, the first one counts; of a skipped one, the service accepts the offset before.
+  const before = offsetOf(wall - DAY, zoneName);
+  const offset = offsetOf(wall - before, zoneName) === before ? before : offsetOf(wall - offsetOf(wall, zoneName), zoneName);
   const minutes = Math.round(Math.abs(offset) / 60_000);
   return `${offset < 0 ? '-' : '+'}${padded(Math.floor(minutes / 60))}:${padded(minutes % 60)}`;
 }

@@ -36,7 +36,6 @@ let timer = 0;
 let notBefore = 0;
 
 export const outbox = emitter(/** @type {T.Outbox} */ ({
-  state: 'idle',
   get waiting() {
     return store.writes.filter(({ state }) => state !== 'failed').length;
   },
@@ -138,10 +137,9 @@ async function sendAll() {
     const user = userId;
     if (user === null || store.userId !== user) return;
     isKicked = false;
-    become(outbox.waiting ? 'sending' : 'idle');
     const outcome = await exclusively(user, () => sendNext(user));
-    if (outcome.kind === 'empty') return become('idle');
-    if (outcome.kind === 'later') return wait(outcome);
+    if (outcome.kind === 'empty') return;
+    if (outcome.kind === 'later') return tryLater(outcome.wait);
     failures = 0;
     outbox.dispatchEvent(new CustomEvent(outcome.kind, { detail: outcome }));
   }
@@ -156,24 +154,16 @@ function onEnd() {
 function onError(error) {
   if (userId === null || store.userId !== userId) return;
   console.error(error);
-  wait({ kind: 'later', isOffline: false, wait: null });
+  tryLater(null);
 }
 
-/** @param {T.Later} outcome */
-function wait({ isOffline, wait: seconds }) {
-  become(isOffline ? 'offline' : 'paused');
+/** @param {number | null} seconds as `Retry-After` says */
+function tryLater(seconds) {
   if (seconds) notBefore = Date.now() + seconds * 1000;
   kickIn(seconds ? seconds * 1000 : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures));
   failures += 1;
   // What waits here is nowhere else: the browser shall not clear it away.
   void navigator.storage?.persist?.();
-}
-
-/** @param {T.OutboxState} state */
-function become(state) {
-  if (outbox.state === state) return;
-  outbox.state = state;
-  outbox.dispatchEvent(new Event('change'));
 }
 
 /** Adds a write on top of the present state, of the one that the person saw, or of that which an earlier write will tell. @type {T.AddWrite} */

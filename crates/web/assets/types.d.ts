@@ -301,13 +301,9 @@ export interface Store {
   change<V>(body: (edit: Edit) => Promise<V>, userId?: string): Promise<V>;
 }
 
-/** `paused`: the service wants to be asked later. */
-export type OutboxState = "idle" | "sending" | "offline" | "paused";
-
 /** The queue of writes. Events: `change` (also of other tabs); `sent`, `failed`, `conflict` (of this tab, with
  * `detail: Settled`). */
 export interface Outbox {
-  state: OutboxState;
   /** The number of writes that are neither acknowledged nor failed. */
   readonly waiting: number;
   readonly failed: Write[];
@@ -334,7 +330,6 @@ export interface Empty {
 
 export interface Later {
   kind: "later";
-  isOffline: boolean;
   /** Seconds. */
   wait: number | null;
 }

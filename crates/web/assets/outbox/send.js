@@ -32,8 +32,9 @@ export async function sendNext(userId) {
     }
     return await send(write, userId);
   } catch (error) {
-    if (!(error instanceof Problem) && !(error instanceof Offline)) throw error;
-    return { kind: 'later', isOffline: error instanceof Offline, wait: error instanceof Problem ? error.retryAfter : null };
+    if (error instanceof Problem) return { kind: 'later', wait: error.retryAfter };
+    if (error instanceof Offline) return { kind: 'later', wait: null };
+    throw error;
   }
 }
 
