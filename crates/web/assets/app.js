@@ -1,12 +1,10 @@
 // @ts-check
 import { start } from './actions.js';
-import { attempt } from './announce.js';
-import { $, on } from './dom.js';
+import { $, attempt, fillTexts, on } from './dom.js';
 import { startKeys } from './keys.js';
 import { address, go, route, startRouter } from './router.js';
 import { session } from './session.js';
 import { store } from './store.js';
-import { fillTexts } from './texts.js';
 import { askAgain, showAccount, startMenu } from './views/account.js';
 import { restoreDraft } from './views/add.js';
 import { showConflict } from './views/conflict.js';

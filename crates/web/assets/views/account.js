@@ -1,11 +1,9 @@
 // @ts-check
 import { createToken, endSession, exportTasks, importTasks, revokeToken, sessions, tokens } from '../actions.js';
-import { attempt, say, toast } from '../announce.js';
-import { $, clone, confirm, on, onSubmit, open, showError } from '../dom.js';
+import { $, attempt, clone, confirm, errorText, fillTexts, language, locale, on, onSubmit, open, say, setLanguage, showError, t, toast } from '../dom.js';
 import { dayWords, today } from '../dates.js';
 import { outbox } from '../outbox.js';
 import { session } from '../session.js';
-import { errorText, fillTexts, language, locale, setLanguage, t } from '../texts.js';
 import { timeWords } from './values.js';
 
 /** @import { ImportReport } from '../types.d.ts' */
@@ -65,10 +63,6 @@ onSubmit('#token-form', async ({ name, scopes, expires_in_days: days }) => {
   $('input', secret).select();
   showTokens();
 });
-on('click', '.copy', () => attempt(async () => {
-  await navigator.clipboard.writeText($('input', secret).value);
-  toast(t('copied'));
-}));
 onSubmit('#password-form', async ({ current_password, new_password, revoke_tokens: revoke }) => {
   await session.changePassword({ current_password, new_password, revoke_tokens: !!revoke });
   showAccount();

@@ -1,8 +1,6 @@
 // @ts-check
-import { attempt, toast } from '../announce.js';
-import { $, clone, isField, on, open } from '../dom.js';
+import { $, attempt, clone, isField, on, open, t } from '../dom.js';
 import { outbox } from '../outbox.js';
-import { t } from '../texts.js';
 import { focusList } from './list.js';
 import { valueText } from './values.js';
 
@@ -10,13 +8,11 @@ const FIELDS = ['title', 'description', 'due', 'priority', 'repeat', 'repeat_fro
 const dialog = $('#conflict');
 /** The write whose conflict is shown. @type {number | null} */
 let shown = null;
-/** Writes whose conflicts the person put off. @type {Set<number>} */
-const later = new Set();
 
-/** Shows the first conflict, unless the person is busy. */
+/** Shows the first conflict, unless the person is busy. It stays until the person has chosen. */
 export function showConflict() {
   if ($('dialog[open]') || isField(document.activeElement)) return;
-  const conflict = outbox.conflicts.find(({ write }) => !later.has(write.id));
+  const conflict = outbox.conflicts[0];
   if (!conflict) return;
   /** @type {Record<string, any>} */
   const { mine, theirs } = conflict;
@@ -30,28 +26,12 @@ export function showConflict() {
     }));
   }
   shown = conflict.write.id;
-  open(dialog, closed);
-}
-
-function closed() {
-  const id = shown;
-  if (id !== null) {
-    later.add(id);
-    const run = () => {
-      later.delete(id);
-      showConflict();
-    };
-    toast(t('conflict'), { label: t('choose'), stay: true, run });
-  }
-  focusList();
-  showConflict();
+  open(dialog, focusList);
 }
 
 on('click', '#conflict [value]', ({ value }) => attempt(async () => {
-  if (shown !== null) await outbox.resolve(shown, value);
-  shown = null;
+  if (shown) await outbox.resolve(shown, value);
   dialog.close();
 }));
-outbox.addEventListener('conflict', showConflict);
 outbox.addEventListener('change', showConflict);
 addEventListener('focusout', () => setTimeout(showConflict));

@@ -1,8 +1,7 @@
 // @ts-check
 import { history as readHistory } from '../actions.js';
-import { $, clone, open, readAll } from '../dom.js';
+import { $, clone, errorText, open, readAll, t } from '../dom.js';
 import { store } from '../store.js';
-import { errorText, t } from '../texts.js';
 import { timeWords, valueText } from './values.js';
 
 /** @import { HistoryEntry, Task } from '../types.d.ts' */

@@ -1,10 +1,8 @@
 // @ts-check
 import * as actions from '../actions.js';
-import { attempt, say, toast } from '../announce.js';
-import { $, confirm, on } from '../dom.js';
+import { $, attempt, confirm, on, say, t, toast } from '../dom.js';
 import { address, go, route } from '../router.js';
 import { store } from '../store.js';
-import { t } from '../texts.js';
 import { choose, currentTask, dragTo, drop, focusList, focusRow, placeOf, rowHeight, tasks } from './list.js';
 import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 
@@ -93,14 +91,9 @@ on('click', '#empty-trash', () => attempt(async () => {
   say(t('said.purged'));
 }));
 
-const menu = $('#move');
-on('click', '.grip', (grip) => {
-  if (grip.isDragged) return;
-  const { bottom, right } = grip.getBoundingClientRect();
-  menu.style.top = `${Math.min(bottom, innerHeight - 200)}px`;
-  menu.style.right = `${document.documentElement.clientWidth - right}px`;
-  menu.showPopover();
-  $('button', menu).focus();
+on('click', '.grip', (grip, event) => {
+  // The click that ends a drag opens no menu.
+  if (grip.isDragged) event.preventDefault();
 });
 on('click', '#move button', (button) => move(currentTask(), button.value));
 

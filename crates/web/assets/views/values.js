@@ -1,6 +1,6 @@
 // @ts-check
+import { locale, t } from '../dom.js';
 import { dayWords, parseDue, repeatWords, today } from '../dates.js';
-import { locale, t } from '../texts.js';
 
 /** Returns a due date in full words. @param {string} due */
 export function dueFull(due) {

@@ -1,12 +1,10 @@
 // @ts-check
 import * as actions from '../actions.js';
-import { say } from '../announce.js';
-import { $, on, readAll } from '../dom.js';
+import { $, errorText, locale, on, readAll, say, t } from '../dom.js';
 import { dayWords, parseDue, today } from '../dates.js';
 import { route } from '../router.js';
 import { session } from '../session.js';
 import { store } from '../store.js';
-import { errorText, locale, t } from '../texts.js';
 import { focusList, placeOf, rename, showTasks } from './list.js';
 
 /** @import { Task } from '../types.d.ts' */
@@ -78,9 +76,7 @@ function show() {
   const n = tasks.length;
   const isKnown = isTrash ? trash.known : store.ready;
   $('#tasks').classList.toggle('movable', isMovable());
-  showTasks(tasks, {
-    group: ['today', 'upcoming'].includes(name) ? groupOf : null, trash: isTrash, state: ({ id }) => ({ waiting: store.isWaiting(id), failed: !!store.problemOf(id) }),
-  });
+  showTasks(tasks, { group: ['today', 'upcoming'].includes(name) ? groupOf : null, trash: isTrash });
   const date = new Intl.DateTimeFormat(locale(), { weekday: 'long', day: 'numeric', month: 'long' });
   $('#count').textContent = [name === 'today' && date.format(), n > 0 && t('count', { n })].filter(Boolean).join(' · ');
   $('#loading').hidden = isKnown || n > 0;
