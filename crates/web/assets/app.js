@@ -66,6 +66,7 @@ function followSession() {
     return location.reload();
   }
   user = now?.id;
+  $('#menu .who').textContent = now?.email;
   askAgain();
   if (before === 'out' && state === 'in' && route.name) show(route);
 }

@@ -103,5 +103,3 @@ export function confirm(text, label) {
   dialog.returnValue = '';
   return new Promise((resolve) => open(dialog, () => resolve(dialog.returnValue === 'yes')));
 }
-
-on('click', '[data-close]', (element) => element.closest('dialog').close());

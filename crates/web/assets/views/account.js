@@ -17,7 +17,7 @@ const run = $('[value=import]', view);
 
 /** Shows the account of the user. */
 export function showAccount() {
-  $('.who', view).textContent = [session.user?.name, session.user?.email].filter(Boolean).join(' · ');
+  $('#who').textContent = [session.user?.name, session.user?.email].filter(Boolean).join(' · ');
   for (const form of view.querySelectorAll('form')) form.reset();
   secret.hidden = true;
   clearReport();
@@ -82,9 +82,8 @@ function clearReport() {
 }
 
 /** @param {ImportReport} report */
-function showReport({ dry_run: dry, rejections, ...numbers }) {
-  const words = Object.entries(numbers).map(([name, n]) => [name, new Intl.NumberFormat(locale()).format(n)]);
-  const lines = [t(dry ? 'import.dry' : 'import.done', Object.fromEntries(words)), ...rejections.map((each) => t('import.row', each))];
+function showReport(report) {
+  const lines = [t(report.dry_run ? 'import.dry' : 'import.done', report), ...report.rejections.map((each) => t('import.row', each))];
   $('.report', view).replaceChildren(...lines.map((text) => clone('line', text).firstElementChild));
 }
 
@@ -122,11 +121,8 @@ export function askAgain() {
 
 /** @param {() => void} redraw shows the present view again, in another language */
 export function startMenu(redraw) {
-  menu.addEventListener('beforetoggle', () => {
-    $('.who', menu).textContent = session.user?.email;
-    $(`#theme [value="${root.theme ?? ''}"]`).checked = true;
-    $('#language').value = language;
-  });
+  $(`#theme [value="${root.theme ?? ''}"]`).checked = true;
+  $('#language').value = language;
   on('change', '#theme input', ({ value }) => {
     if (value) root.theme = value;
     else delete root.theme;

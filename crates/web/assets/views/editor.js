@@ -163,7 +163,6 @@ on('click', '#edit [data-day]', ({ dataset: { day } }) => {
   if (!day) inputs.time.value = '';
   changed();
 });
-inputs.cancel.onclick = () => dialog.close();
 inputs.history.onclick = () => base && showHistory(base);
 inputs.delete.onclick = () => {
   const task = base;

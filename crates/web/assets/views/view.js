@@ -84,7 +84,6 @@ function show() {
   const error = isTrash && trash.error;
   $('#empty p').textContent = error || t(`empty.${name}`, { value });
   $('#empty p + p').textContent = t(`hint.${error ? 'offline' : name}`, { value });
-  $('#empty button').hidden = ['trash', 'done', 'search'].includes(name);
   $('#empty-trash').hidden = !isTrash || !n;
 }
 
