@@ -7,7 +7,7 @@ import { session } from './session.js';
 import { store } from './store.js';
 import { askAgain, showAccount, startMenu } from './views/account.js';
 import { restoreDraft } from './views/add.js';
-import { showConflict } from './views/conflict.js';
+import { showConflict } from './views/compare.js';
 import { showTask } from './views/editor.js';
 import { focusList } from './views/list.js';
 import { showStatus, startUpdates } from './views/status.js';

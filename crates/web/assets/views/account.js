@@ -4,7 +4,7 @@ import { $, attempt, clone, confirm, errorText, fillTexts, language, locale, on,
 import { dayWords, today } from '../dates.js';
 import { outbox } from '../outbox.js';
 import { session } from '../session.js';
-import { timeWords } from './values.js';
+import { timeWords } from './compare.js';
 
 /** @import { ImportReport } from '../types.d.ts' */
 

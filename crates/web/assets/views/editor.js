@@ -5,7 +5,7 @@ import { makeDue, parseDue, repeatWords, today } from '../dates.js';
 import { outbox } from '../outbox.js';
 import { address, go, leaveTask } from '../router.js';
 import { store } from '../store.js';
-import { showHistory } from './history.js';
+import { showHistory } from './compare.js';
 import { focusList, focusRow } from './list.js';
 import { offerUndo, remove } from './tasks.js';
 

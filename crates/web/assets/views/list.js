@@ -39,10 +39,6 @@ const topOf = (place) => place * rowHeight + headings.filter((heading) => headin
 export function showTasks(order, given) {
   const row = document.activeElement?.closest('#tasks li');
   const place = Math.max(placeOf(current), 0);
-  if (options.trash !== given.trash) {
-    nodes.clear();
-    list.replaceChildren();
-  }
   options = given;
   arrange(order);
   const now = placeOf(current);
@@ -142,16 +138,6 @@ function update(node, task, place) {
   node.classList.toggle('failed', !!store.problemOf(task.id));
   if (!isNew && node.tabIndex === tab) return;
   for (const each of [node, ...node.querySelectorAll('button, a')]) each.tabIndex = tab;
-}
-
-/** Follows the ids that the service gives to new tasks. @param {[string, string][]} renamed */
-export function rename(renamed) {
-  for (const [before, after] of renamed) {
-    const node = nodes.get(before);
-    if (node && !nodes.has(after)) nodes.set(after, node);
-    nodes.delete(before);
-    if (current === before) current = after;
-  }
 }
 
 /** Makes this the row that keys act on. @param {string} id */

@@ -2,7 +2,7 @@
 import { $, clone, locale, t } from '../dom.js';
 import { dueWords, isOverdue, repeatWords } from '../dates.js';
 import { address } from '../router.js';
-import { dueFull, timeWords, valueText } from './values.js';
+import { dueFull, timeWords, valueText } from './compare.js';
 
 /** @import { Task } from '../types.d.ts' */
 

@@ -11,8 +11,6 @@ import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 
 /** How far a grip is moved before it drags its row. */
 const THRESHOLD = 4;
-/** How near to the edge of the screen a dragged row scrolls it. */
-const EDGE = 64;
 const inTrash = () => route.name === 'trash';
 
 /** Says what happened and offers to take it back. @param {string} text @param {Write} write @param {string} [key] */
@@ -103,22 +101,11 @@ on('pointerdown', '.grip', (grip, start) => {
   const { id } = grip.closest('li').dataset;
   const task = tasks[placeOf(id)];
   const offset = start.clientY - top() - placeOf(id) * rowHeight;
-  let y = start.clientY;
   grip.isDragged = false;
-  let frame = 0;
 
-  const follow = () => {
-    cancelAnimationFrame(frame);
-    const speed = y < $('header').offsetHeight + EDGE ? -8 : y > innerHeight - EDGE ? 8 : 0;
-    scrollBy(0, speed);
-    const at = Math.min(Math.max(y - top() - offset, 0), (tasks.length - 1) * rowHeight);
-    dragTo(id, Math.round(at / rowHeight), at);
-    if (speed) frame = requestAnimationFrame(follow);
-  };
   /** @param {boolean} keep */
   const end = (keep) => {
     grip.onpointermove = grip.onpointerup = grip.onpointercancel = null;
-    cancelAnimationFrame(frame);
     if (!grip.isDragged || !task) return;
     const place = placeOf(id);
     drop();
@@ -129,11 +116,11 @@ on('pointerdown', '.grip', (grip, start) => {
   grip.setPointerCapture(start.pointerId);
   /** @param {PointerEvent} event */
   grip.onpointermove = ({ clientY }) => {
-    y = clientY;
-    if (!grip.isDragged && Math.abs(y - start.clientY) < THRESHOLD) return;
+    if (!grip.isDragged && Math.abs(clientY - start.clientY) < THRESHOLD) return;
     if (!grip.isDragged) choose(id);
     grip.isDragged = true;
-    follow();
+    const y = Math.min(Math.max(clientY - top() - offset, 0), (tasks.length - 1) * rowHeight);
+    dragTo(id, Math.round(y / rowHeight), y);
   };
   grip.onpointerup = () => end(true);
   grip.onpointercancel = () => end(false);

@@ -5,7 +5,7 @@ import { dayWords, parseDue, today } from '../dates.js';
 import { route } from '../router.js';
 import { session } from '../session.js';
 import { store } from '../store.js';
-import { focusList, placeOf, rename, showTasks } from './list.js';
+import { focusList, placeOf, showTasks } from './list.js';
 
 /** @import { Task } from '../types.d.ts' */
 
@@ -77,8 +77,8 @@ function show() {
   const isKnown = isTrash ? trash.known : store.ready;
   $('#tasks').classList.toggle('movable', isMovable());
   showTasks(tasks, { group: ['today', 'upcoming'].includes(name) ? groupOf : null, trash: isTrash });
-  const date = new Intl.DateTimeFormat(locale(), { weekday: 'long', day: 'numeric', month: 'long' });
-  $('#count').textContent = [name === 'today' && date.format(), n > 0 && t('count', { n })].filter(Boolean).join(' · ');
+  const date = new Date().toLocaleDateString(locale(), { weekday: 'long', day: 'numeric', month: 'long' });
+  $('#count').textContent = [name === 'today' && date, n > 0 && t('count', { n })].filter(Boolean).join(' · ');
   $('#loading').hidden = isKnown || n > 0;
   $('#empty').hidden = !isKnown || n > 0;
   const error = isTrash && trash.error;
@@ -134,8 +134,7 @@ export async function showView(focus) {
 
 /** When the data changed that are not shown yet. */
 let changed = 0;
-store.addEventListener('change', (event) => {
-  rename(/** @type {CustomEvent} */ (event).detail.renamed);
+store.addEventListener('change', () => {
   if (changed) return;
   changed = performance.now();
   requestAnimationFrame(() => {
