@@ -54,7 +54,8 @@ export const update = (id, patch, seen) => outbox.enqueue({ kind: 'update', patc
 export const complete = (id, completed) => outbox.enqueue({ kind: 'complete', completed }, id);
 
 /** @param {string} id @param {T.Place} place */
-export const move = (id, place) => outbox.enqueue({ kind: 'move', place }, id);
+export const move = (id, place) =>
+  outbox.enqueue({ kind: 'move', ...('after' in place ? { side: 'after', neighbour: place.after } : { side: 'before', neighbour: place.before }) }, id);
 
 /** @param {string} id */
 export const remove = (id) => outbox.enqueue({ kind: 'remove' }, id);

@@ -32,9 +32,6 @@ export function toast(text, { label = t('undo'), run, stay = false, key = text }
   element.dataset.key = key;
   $(`[data-key="${CSS.escape(key)}"]`, toasts)?.remove();
   toasts.append(element);
-  element.classList.toggle('stay', stay);
-  const passing = toasts.querySelectorAll('.toast:not(.stay)');
-  if (passing.length > 2) passing[0].remove();
   const leave = () => {
     if (element.matches(':hover, :focus-within')) setTimeout(leave, 1000);
     else element.remove();

@@ -1,15 +1,13 @@
 // @ts-check
 import { start } from './actions.js';
-import { attempt } from './announce.js';
-import { $, on } from './dom.js';
+import { $, attempt, fillTexts, on } from './dom.js';
 import { startKeys } from './keys.js';
 import { address, go, route, startRouter } from './router.js';
 import { session } from './session.js';
 import { store } from './store.js';
-import { fillTexts } from './texts.js';
 import { askAgain, showAccount, startMenu } from './views/account.js';
 import { restoreDraft } from './views/add.js';
-import { showConflict } from './views/conflict.js';
+import { showConflict } from './views/compare.js';
 import { showTask } from './views/editor.js';
 import { focusList } from './views/list.js';
 import { showStatus, startUpdates } from './views/status.js';
@@ -68,6 +66,7 @@ function followSession() {
     return location.reload();
   }
   user = now?.id;
+  $('#menu .who').textContent = now?.email;
   askAgain();
   if (before === 'out' && state === 'in' && route.name) show(route);
 }

@@ -36,17 +36,15 @@ export function openDatabase(name) {
     const lost = () => {
       opened = null;
     };
-    return result(request).then((database) => {
+    const connection = result(request);
+    connection.then((database) => {
       database.onclose = lost;
       database.onversionchange = () => {
         database.close();
         lost();
       };
-      return database;
-    }, (error) => {
-      lost();
-      throw error;
-    });
+    }, lost);
+    return connection;
   }
 
   return {

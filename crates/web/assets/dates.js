@@ -40,10 +40,11 @@ export function makeDue(date, time, zoneName = zone()) {
   return /^[Z+-]/i.test(zoneName) ? wall + zoneName : `${wall}${offsetAt(Date.parse(`${wall}Z`), zoneName)}[${zoneName}]`;
 }
 
-/** Returns the offset of a zone at a wall time in UTC's stead; of a skipped one, the offset before. @param {number} wall @param {string} zoneName */
+/** Returns the offset of a zone at a wall time, which is given as if it were UTC. @param {number} wall @param {string} zoneName */
 function offsetAt(wall, zoneName) {
-  const [before = 0, after = 0] = [wall - DAY, wall + DAY].map((instant) => offsetOf(instant, zoneName));
-  const offset = offsetOf(wall - before, zoneName) !== before && offsetOf(wall - after, zoneName) === after ? after : before;
+  // Of a repeated time, the first one counts; of a skipped one, the service accepts the offset before.
+  const before = offsetOf(wall - DAY, zoneName);
+  const offset = offsetOf(wall - before, zoneName) === before ? before : offsetOf(wall - offsetOf(wall, zoneName), zoneName);
   const minutes = Math.round(Math.abs(offset) / 60_000);
   return `${offset < 0 ? '-' : '+'}${padded(Math.floor(minutes / 60))}:${padded(minutes % 60)}`;
 }
@@ -58,13 +59,15 @@ function offsetOf(instant, timeZone) {
 /** No zone shifts this time to another day. @param {string} day */
 const noon = (day) => Date.parse(`${day}T12:00:00Z`);
 
+/** @type {(day: string, lang: string, options: Intl.DateTimeFormatOptions) => string} */
+const format = (day, lang, options) => new Date(noon(day)).toLocaleDateString(lang, { timeZone: 'UTC', ...options });
+
 /** Returns a day in words: `today`, `Mon 7 Dec`. @param {string} day @param {string} lang */
 export function dayWords(day, lang) {
   const distance = Math.round((noon(day) - noon(today())) / DAY);
   if (Math.abs(distance) < 2) return new Intl.RelativeTimeFormat(lang, { numeric: 'auto' }).format(distance, 'day');
-  return new Date(noon(day)).toLocaleDateString(lang, {
-    timeZone: 'UTC', weekday: 'short', day: 'numeric', month: 'short', ...(Math.abs(distance) > 180 && { year: 'numeric' }),
-  });
+  const year = Math.abs(distance) > 180 ? { year: /** @type {const} */ ('numeric') } : {};
+  return format(day, lang, { weekday: 'short', day: 'numeric', month: 'short', ...year });
 }
 
 /** Returns a due date in words: `tomorrow, 09:00`. @param {string} due @param {string} lang */
@@ -75,43 +78,37 @@ export function dueWords(due, lang) {
   return dayWords(day, lang) + time;
 }
 
-const UNITS = { DAILY: 'day', WEEKLY: 'week', MONTHLY: 'month', YEARLY: 'year' };
-/** Every unit, `every` so many of them, the `last` one. */
-const ENGLISH = { DAILY: 'daily', WEEKLY: 'weekly', MONTHLY: 'monthly', YEARLY: 'yearly', every: 'every', last: 'last' };
-const GERMAN = {
-  DAILY: 'täglich', WEEKLY: 'wöchentlich', MONTHLY: 'monatlich', YEARLY: 'jährlich', every: 'alle', last: 'letzter',
-};
-/** @type {Partial<Record<Intl.LDMLPluralRule, string>>} */
-const ORDINALS = { one: 'st', two: 'nd', few: 'rd' };
+const FREQUENCIES = ['DAILY', 'WEEKLY', 'MONTHLY', 'YEARLY'];
+const UNITS = ['day', 'week', 'month', 'year'];
+/** For each frequency, and for `every` several units and the `last` one. */
+const ENGLISH = ['daily', 'weekly', 'monthly', 'yearly', 'every', 'last'];
+const GERMAN = ['täglich', 'wöchentlich', 'monatlich', 'jährlich', 'alle', 'letzter'];
+const WEEKDAYS = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'];
 
 /** Returns a rule in words: `every 2 weeks: Mon and Thu, 3 ×`. @param {string} rule @param {string} lang */
 export function repeatWords(rule, lang) {
-  const part = Object.fromEntries(rule.toUpperCase().split(';').map((pair) => pair.split('=')));
-  const frequency = /** @type {keyof typeof UNITS} */ (part.FREQ);
-  const unit = UNITS[frequency];
-  if (!unit) return rule;
-  const words = isGerman(lang) ? GERMAN : ENGLISH;
-  const interval = new Intl.NumberFormat(lang, { style: 'unit', unit, unitDisplay: 'long' }).format(part.INTERVAL ?? 1);
-  const days = [part.BYDAY, part.BYMONTHDAY].flatMap((list) => list?.split(',') ?? []).map((day) => dayOfRule(day, lang));
-  const list = days.length ? `: ${new Intl.ListFormat(lang).format(days)}` : '';
-  const count = part.COUNT ? `, ${part.COUNT} ×` : '';
-  const until = part.UNTIL?.replace(/^(\d{4})(\d\d)(\d\d).*/, '$1-$2-$3');
-  const end = until ? ` – ${new Date(noon(until)).toLocaleDateString(lang, { timeZone: 'UTC', dateStyle: 'medium' })}` : '';
-  return (part.INTERVAL ? `${words.every} ${interval}` : words[frequency]) + list + count + end;
+  const { FREQ, INTERVAL, BYDAY = '', BYMONTHDAY = '', COUNT, UNTIL } = /** @type {Record<string, string>} */ (
+    Object.fromEntries(rule.toUpperCase().split(';').map((part) => part.split('='))));
+  const words = lang.startsWith('de') ? GERMAN : ENGLISH;
+  const place = FREQUENCIES.indexOf(FREQ ?? '');
+  const unit = new Intl.NumberFormat(lang, { style: 'unit', unit: UNITS[place] ?? 'day', unitDisplay: 'long' });
+  const days = `${BYDAY},${BYMONTHDAY}`.split(',').filter(Boolean).map((day) => dayOfRule(day, lang, words));
+  const until = UNTIL?.replace(/^(\d{4})(\d\d)(\d\d).*/, '$1-$2-$3');
+  return [
+    INTERVAL ? `${words[4]} ${unit.format(Number(INTERVAL))}` : words[place],
+    days.length && `: ${new Intl.ListFormat(lang).format(days)}`,
+    COUNT && `, ${COUNT} ×`,
+    until && ` – ${format(until, lang, { dateStyle: 'medium' })}`,
+  ].filter(Boolean).join('');
 }
 
-/** @param {string} lang */
-const isGerman = (lang) => lang.startsWith('de');
-
-/** @param {string} day such as `MO`, `-1FR` or `15` @param {string} lang */
-function dayOfRule(day, lang) {
-  const number = Number.parseInt(day, 10);
-  const place = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'].indexOf(day.slice(-2));
+/** @param {string} day such as `MO`, `-1FR` or `15` @param {string} lang @param {string[]} words */
+function dayOfRule(day, lang, words) {
+  const place = WEEKDAYS.indexOf(day.slice(-2));
   // 2024 began on a Monday.
   const name = place < 0 ? '' : new Date(2024, 0, 1 + place).toLocaleDateString(lang, { weekday: 'short' });
-  if (!number) return name;
-  const rule = new Intl.PluralRules('en', { type: 'ordinal' }).select(Math.abs(number));
-  const nth = number === -1 ? '' : Math.abs(number) + (isGerman(lang) ? '.' : (ORDINALS[rule] ?? 'th'));
-  const last = number < 0 ? (isGerman(lang) ? GERMAN : ENGLISH).last : '';
-  return [nth, last, name].filter(Boolean).join(' ');
+  const number = Number.parseInt(day, 10) || 0;
+  const n = Math.abs(number);
+  const suffix = words === GERMAN ? '.' : ((n < 4 || n > 20) && ['th', 'st', 'nd', 'rd'][n % 10]) || 'th';
+  return [number && number !== -1 && n + suffix, number < 0 && words[5], name].filter(Boolean).join(' ');
 }

@@ -1,6 +1,9 @@
 // @ts-check
 import { errorText, fillTexts } from './texts.js';
 
+export { attempt, say, toast } from './announce.js';
+export * from './texts.js';
+
 /** Returns the element that a selector names. @param {string} selector @param {ParentNode} [root] @returns {any} */
 export const $ = (selector, root = document) => root.querySelector(selector);
 
@@ -29,8 +32,8 @@ export const isField = (target) => !!target?.matches?.('textarea, select, input:
 
 /** Removes the errors of a form. @param {HTMLFormElement} form */
 export function clearErrors(form) {
-  for (const error of form.querySelectorAll('p.error')) error.toggleAttribute('hidden', true);
-  for (const input of form.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
+  for (const error of form.querySelectorAll('.error')) error.textContent = '';
+  for (const input of form.querySelectorAll('[aria-invalid]')) input.ariaInvalid = null;
 }
 
 /** Shows an error beside its field, or else for the form. @param {HTMLFormElement} form @param {string} name @param {string} text */
@@ -49,7 +52,6 @@ export function showError(form, name, text) {
     input.setAttribute('aria-describedby', id);
   }
   place.textContent = text;
-  place.hidden = false;
 }
 
 /** Shows all errors of a problem in a form. @param {HTMLFormElement} form @param {any} problem */
@@ -101,5 +103,3 @@ export function confirm(text, label) {
   dialog.returnValue = '';
   return new Promise((resolve) => open(dialog, () => resolve(dialog.returnValue === 'yes')));
 }
-
-on('click', '[data-close]', (element) => element.closest('dialog').close());

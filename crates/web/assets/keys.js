@@ -1,8 +1,7 @@
 // @ts-check
-import { $, clone, isField, on, open } from './dom.js';
+import { $, clone, isField, on, open, t } from './dom.js';
 import { address, go } from './router.js';
-import { t } from './texts.js';
-import { currentTask, focusList, step, tasks } from './views/list.js';
+import { currentTask, focusList, step } from './views/list.js';
 import { complete, edit, move, remove, restore, undo } from './views/tasks.js';
 
 /** What a key does; its `id` is also that of its text. @typedef {{key: string, id: string, run: () => unknown}} Binding */
@@ -29,12 +28,10 @@ const KEYS = [
   { key: 'Alt+ArrowDown', id: 'move-down', run: () => move(currentTask(), 'down') },
   ...Object.entries({ t: 'today', u: 'upcoming', a: 'all', d: 'done', r: 'trash', c: 'account' })
     .map(([letter, id]) => ({ key: `g ${letter}`, id, run: () => go(address(id)) })),
-  { key: 'm', id: 'menu', run: openMenu },
+  { key: 'm', id: 'menu', run: () => $('#menu-button').click() },
   { key: '?', id: 'help', run: showHelp },
   { key: 'Escape', id: 'list', run: () => leave() },
 ];
-/** What moves inside of a list, as everywhere. @type {Record<string, () => void>} */
-const ARROWS = { ArrowDown: () => step(1), ArrowUp: () => step(-1), Home: () => step(-tasks.length), End: () => step(tasks.length) };
 /** The keys that wait for the next one. */
 let before = '';
 /** @type {number | undefined} */
@@ -46,19 +43,10 @@ function showHelp() {
     const row = clone('key');
     row.dataset.id = id;
     $('th', row).textContent = t(id);
-    $('td', row).append(...key.split(' ').flatMap((part) => {
-      const kbd = document.createElement('kbd');
-      kbd.textContent = part.replace('Arrow', '').replace('+', ' ').replace('Up', '↑').replace('Down', '↓');
-      return [kbd, ' '];
-    }));
+    $('td', row).textContent = key.replace('+Arrow', ' ').replace('Up', '↑').replace('Down', '↓');
     return row;
   }));
   open($('#help'));
-}
-
-function openMenu() {
-  $('#menu').showPopover();
-  $('#menu :checked').focus();
 }
 
 /** @param {KeyboardEvent} event */
@@ -68,9 +56,8 @@ function press(event) {
   if (key !== 'Escape' && isField(target)) return;
   const name = altKey && key.startsWith('Arrow') ? `Alt+${key}` : key;
   const isOff = key.length === 1 && localStorage.getItem('taskhold-keys') === 'off';
-  const arrow = target instanceof HTMLLIElement ? ARROWS[name] : undefined;
-  const pressed = before + name;
-  const run = arrow ?? KEYS.find((each) => each.key === pressed)?.run;
+  const pressed = before + (target instanceof HTMLLIElement && { ArrowDown: 'j', ArrowUp: 'k' }[name] || name);
+  const run = KEYS.find((each) => each.key === pressed)?.run;
   clearTimeout(timer);
   before = '';
   if (run && !isOff) {

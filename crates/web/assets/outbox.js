@@ -15,7 +15,7 @@ import { connection } from './api.js';
 import { emitter } from './emitter.js';
 import { sendNext } from './outbox/send.js';
 import { drop, takeOut } from './outbox/settle.js';
-import { neighbourOf, unsent, withNeighbour } from './outbox/writes.js';
+import { unsent } from './outbox/writes.js';
 import { apply } from './store/effects.js';
 import { store } from './store.js';
 import { exclusively } from './stream/pull.js';
@@ -36,7 +36,6 @@ let timer = 0;
 let notBefore = 0;
 
 export const outbox = emitter(/** @type {T.Outbox} */ ({
-  state: 'idle',
   get waiting() {
     return store.writes.filter(({ state }) => state !== 'failed').length;
   },
@@ -63,8 +62,8 @@ export const outbox = emitter(/** @type {T.Outbox} */ ({
   enqueue(action, task, seen = null) {
     return queue(async (edit) => {
       const id = await edit.idOf(task);
-      const neighbour = neighbourOf(action);
-      const known = neighbour ? withNeighbour(action, await edit.idOf(neighbour)) : action;
+      const isNextTo = action.kind === 'move' && action.neighbour;
+      const known = isNextTo ? { ...action, neighbour: await edit.idOf(isNextTo) } : action;
       return addWrite(edit, known, id, seen);
     });
   },
@@ -80,10 +79,7 @@ export const outbox = emitter(/** @type {T.Outbox} */ ({
     return queue(async (edit) => {
       const write = await edit.readWrite(writeId);
       if (write?.state !== 'failed') return;
-      const { key, tried, request, problem } = write;
-      // After an answer 500 the write may have had its effect, which the same key tells.
-      const same = !action && problem && problem.status >= 500 ? { key, tried, request } : {};
-      edit.putWrite({ ...write, ...unsent(), ...same, action: action ?? write.action });
+      edit.putWrite({ ...write, ...unsent(), action: action ?? write.action });
     });
   },
   discard(writeId) {
@@ -95,8 +91,10 @@ export const outbox = emitter(/** @type {T.Outbox} */ ({
   undo(writeId) {
     return queue(async (edit) => {
       const last = await undoable(edit, writeId);
-      if (last && 'key' in last && (last.tried === null || last.state !== 'waiting')) await takeOut(edit, last);
-      else if (last) await addUndo(edit, last);
+      if (!last) return null;
+      const write = last.seq === null ? await edit.readWrite(last.id) : null;
+      if (write && (write.tried === null || write.state !== 'waiting')) await takeOut(edit, write);
+      else await addUndo(edit, last);
       return last;
     });
   },
@@ -138,10 +136,9 @@ async function sendAll() {
     const user = userId;
     if (user === null || store.userId !== user) return;
     isKicked = false;
-    become(outbox.waiting ? 'sending' : 'idle');
     const outcome = await exclusively(user, () => sendNext(user));
-    if (outcome.kind === 'empty') return become('idle');
-    if (outcome.kind === 'later') return wait(outcome);
+    if (outcome.kind === 'empty') return;
+    if (outcome.kind === 'later') return tryLater(outcome.wait);
     failures = 0;
     outbox.dispatchEvent(new CustomEvent(outcome.kind, { detail: outcome }));
   }
@@ -156,24 +153,16 @@ function onEnd() {
 function onError(error) {
   if (userId === null || store.userId !== userId) return;
   console.error(error);
-  wait({ kind: 'later', isOffline: false, wait: null });
+  tryLater(null);
 }
 
-/** @param {T.Later} outcome */
-function wait({ isOffline, wait: seconds }) {
-  become(isOffline ? 'offline' : 'paused');
+/** @param {number | null} seconds as `Retry-After` says */
+function tryLater(seconds) {
   if (seconds) notBefore = Date.now() + seconds * 1000;
   kickIn(seconds ? seconds * 1000 : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures));
   failures += 1;
   // What waits here is nowhere else: the browser shall not clear it away.
   void navigator.storage?.persist?.();
-}
-
-/** @param {T.OutboxState} state */
-function become(state) {
-  if (outbox.state === state) return;
-  outbox.state = state;
-  outbox.dispatchEvent(new Event('change'));
 }
 
 /** Adds a write on top of the present state, of the one that the person saw, or of that which an earlier write will tell. @type {T.AddWrite} */
@@ -185,19 +174,20 @@ async function addWrite(edit, action, task, seen) {
   return edit.addWrite({ ...unsent(), action, task, base, made: Date.now() });
 }
 
-/** Returns the last write of this device, or the given one, if it can be taken back; a failed one has done nothing. @type {(edit: T.Edit, id?: number) => Promise<T.SentWrite | T.Write | null>} */
+/**
+ * Returns the last write of this device, or the given one, if it can be taken back; a failed one has done nothing.
+ * @type {(edit: T.Edit, id?: number) => Promise<T.SentWrite | undefined>}
+ */
 async function undoable(edit, id) {
   const writes = await edit.readWrites();
   const undone = new Set(writes.map(({ action }) => (action.kind === 'undo' ? action.undone.write : 0)));
   const waiting = writes.filter(({ action, state }) => action.kind !== 'undo' && state !== 'failed');
-  const all = [...(await edit.readSent()), ...waiting].sort((a, b) => a.id - b.id);
-  return all.findLast((write) => !undone.has(write.id) && (!id || write.id === id)) ?? null;
+  const all = [...(await edit.readSent()), ...waiting.map((write) => ({ ...write, seq: null, before: write.base, next: null }))];
+  return all.sort((a, b) => a.id - b.id).findLast((write) => !undone.has(write.id) && (!id || write.id === id));
 }
 
-/** @type {(edit: T.Edit, last: T.SentWrite | T.Write) => Promise<void>} */
-async function addUndo(edit, last) {
-  const { id: write, task, action } = last;
-  const known = 'key' in last ? { seq: null, before: last.base, next: null } : { seq: last.seq, before: last.before, next: last.next };
-  edit.putSent((await edit.readSent()).filter(({ id }) => id !== write));
-  await addWrite(edit, { kind: 'undo', undone: { write, action, ...known } }, task, null);
+/** @type {(edit: T.Edit, last: T.SentWrite) => Promise<void>} */
+async function addUndo(edit, { id, task, action, seq, before, next }) {
+  edit.putSent((await edit.readSent()).filter((sent) => sent.id !== id));
+  await addWrite(edit, { kind: 'undo', undone: { write: id, action, seq, before, next } }, task, null);
 }

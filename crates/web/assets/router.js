@@ -30,9 +30,11 @@ export function leaveTask() {
 function read() {
   const [, name = '', value = ''] = /^#([^/]*)\/?(.*)$/s.exec(location.hash) ?? [];
   const isTask = name === 'task';
+  let text = value;
+  try { text = decodeURIComponent(value); } catch { /* The address is not encoded. */ }
   if (!isTask && !NAMES.includes(name)) return go(`#${handlers.first()}`, true);
   if (!isTask || !route.name) {
-    route = isTask ? { name: handlers.first(), value: '' } : { name, value: decodeURIComponent(value) };
+    route = isTask ? { name: handlers.first(), value: '' } : { name, value: text };
     handlers.view(route);
   }
   handlers.task(isTask ? value : null);

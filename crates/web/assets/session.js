@@ -24,7 +24,7 @@ let token = null;
 let refreshing = null;
 
 const channel = new BroadcastChannel(`taskhold-session:${root.pathname}`);
-channel.onmessage = ({ data: [state, user, newToken] }) => become(state, user, newToken);
+channel.onmessage = ({ data }) => become(.../** @type {Parameters<typeof become>} */ (data));
 
 /** @type {(path: string, body: object, keepalive?: boolean) => Promise<void>} */
 async function enter(path, body, keepalive = false) {
@@ -101,12 +101,13 @@ async function forget() {
   if (user) await Promise.race([deleteDatabase(databaseName(user.id)), patience]);
 }
 
-/** @type {(state: T.SessionState, user: T.User | null, newToken: typeof token) => void} */
-function tell(state, user, newToken) {
-  channel.postMessage([state, user, newToken]);
+/** Changes the session of all tabs. @param {Parameters<typeof become>} change */
+function tell(...change) {
+  const [, user] = change;
+  channel.postMessage(change);
   if (user) localStorage.setItem(USER_KEY, JSON.stringify(user));
   else localStorage.removeItem(USER_KEY);
-  become(state, user, newToken);
+  become(...change);
 }
 
 /** @type {(state: T.SessionState, user: T.User | null, newToken: typeof token) => void} */

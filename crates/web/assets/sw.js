@@ -26,7 +26,8 @@ worker.addEventListener('fetch', (event) => {
   const isAsset = url.href.startsWith(ASSETS.href);
   if (request.method !== 'GET' || !(isPage || isAsset)) return;
   if (isPage) event.waitUntil(worker.registration.update().catch(() => {}));
-  event.respondWith(answer(isPage ? page.href : url.href, request));
+  const kept = caches.match(isPage ? page.href : request, { cacheName: CACHE });
+  event.respondWith(kept.then((response) => response ?? fetch(request)));
 });
 
 async function fill() {
@@ -46,10 +47,4 @@ async function takeOver() {
   const others = names.filter((name) => name.startsWith(PREFIX) && name !== CACHE);
   await Promise.all(others.map((name) => caches.delete(name)));
   await worker.clients.claim();
-}
-
-/** @param {string} address @param {Request} request */
-async function answer(address, request) {
-  const cache = await caches.open(CACHE);
-  return (await cache.match(address)) ?? fetch(request);
 }

@@ -51,7 +51,7 @@ export type Action =
   | { kind: "add"; text: string; except: Field[]; timezone: string }
   | { kind: "update"; patch: Patch }
   | { kind: "complete"; completed: boolean }
-  | { kind: "move"; place: Place }
+  | { kind: "move"; side: "before" | "after"; neighbour: string | null }
   | { kind: "remove" }
   | { kind: "restore" }
   | { kind: "undo"; undone: Undone };
@@ -85,8 +85,6 @@ export interface Write {
   made: number;
   /** The time of the first try with this key, or `null`. A write that was never tried had no effect. */
   tried: number | null;
-  /** The number of answers 500. */
-  defects: number;
   /** `true` if an earlier try may have had an effect that its key does not tell any more. */
   isUncertain: boolean;
   /** The request of the first try, which each later one repeats to the byte. */
@@ -101,11 +99,12 @@ export interface Write {
 /** Method, path and body. */
 export type WriteRequest = [string, string, string?];
 
-/** A write that the service has acknowledged, as undo needs it. */
+/** A write as undo needs it. */
 export interface SentWrite {
   id: number;
   task: string;
-  seq: number;
+  /** The number of its change; `null` until the service has acknowledged the write. */
+  seq: number | null;
   action: Action;
   before: Task | null;
   next: string | null;
@@ -301,13 +300,9 @@ export interface Store {
   change<V>(body: (edit: Edit) => Promise<V>, userId?: string): Promise<V>;
 }
 
-/** `paused`: the service wants to be asked later. */
-export type OutboxState = "idle" | "sending" | "offline" | "paused";
-
 /** The queue of writes. Events: `change` (also of other tabs); `sent`, `failed`, `conflict` (of this tab, with
  * `detail: Settled`). */
 export interface Outbox {
-  state: OutboxState;
   /** The number of writes that are neither acknowledged nor failed. */
   readonly waiting: number;
   readonly failed: Write[];
@@ -325,7 +320,7 @@ export interface Outbox {
   discard(writeId: number): Promise<void>;
   /** Takes a write of this device back, the last one unless given, and returns it. A write that was never sent leaves
    * the queue. */
-  undo(writeId?: number): Promise<SentWrite | Write | null>;
+  undo(writeId?: number): Promise<SentWrite | null>;
 }
 
 export interface Empty {
@@ -334,7 +329,6 @@ export interface Empty {
 
 export interface Later {
   kind: "later";
-  isOffline: boolean;
   /** Seconds. */
   wait: number | null;
 }

@@ -11,13 +11,10 @@ import { neighbourOf, requestOf, unsent } from './writes.js';
 
 /** @import * as T from '../types.d.ts' */
 
-const HOUR = 3_600_000;
 /** The service keeps keys for 24 hours. */
-const KEY_AGE = 23 * HOUR;
-/** The clocks of the device and of the service may differ by this. */
-const CLOCKS = 24 * HOUR;
-/** After so many answers 500 a write counts as refused, so that the others can go on. */
-const MAX_DEFECTS = 5;
+const KEY_AGE = 23 * 3_600_000;
+/** A write that is answered 500 after so many milliseconds counts as refused, so that the others can go on. */
+const DEFECT_AGE = 60_000;
 
 /** @type {(userId: string) => Promise<T.Outcome>} */
 export async function sendNext(userId) {
@@ -32,8 +29,9 @@ export async function sendNext(userId) {
     }
     return await send(write, userId);
   } catch (error) {
-    if (!(error instanceof Problem) && !(error instanceof Offline)) throw error;
-    return { kind: 'later', isOffline: error instanceof Offline, wait: error instanceof Problem ? error.retryAfter : null };
+    if (error instanceof Problem) return { kind: 'later', wait: error.retryAfter };
+    if (error instanceof Offline) return { kind: 'later', wait: null };
+    throw error;
   }
 }
 
@@ -101,15 +99,11 @@ async function onAnswer(write, { body, seq, replayed }, userId) {
 async function onProblem(write, problem, userId) {
   const { status, error_code } = problem;
   const { action, task: id } = write;
-  if (status === 500 && error_code) {
-    const defects = write.defects + 1;
-    if (defects >= MAX_DEFECTS) return refuse(write, userId, problem);
-    await store.change(async (edit) => edit.putWrite({ ...write, defects }), userId);
-  }
+  const isDefect = status === 500 && Date.now() - (write.tried ?? 0) > DEFECT_AGE;
+  const isTemporary = (status >= 500 && !isDefect) || [401, 408, 429].includes(status) || error_code === 'CONFLICT';
   // An answer without a code is a proxy's.
-  const isTemporary = !error_code || status >= 500 || [401, 408, 429].includes(status) || error_code === 'CONFLICT';
-  if (isTemporary) throw problem;
-  if (action.kind === 'add') return refuse(write, userId, problem);
+  if (isTemporary || !error_code) throw problem;
+  if (action.kind === 'add' || isDefect) return refuse(write, userId, problem);
   // The task of another problem may be in the trash.
   const present = (status === 412 && problem.task) || (await read(id, userId));
   if (status === 412 && present) {
@@ -146,7 +140,8 @@ async function read(id, userId) {
 async function findCreated({ action, tried }, userId) {
   if (action.kind !== 'add') return undefined;
   while (await pullPage(userId));
-  const since = new Date((tried ?? 0) - CLOCKS).toISOString();
+  // The clocks of the device and of the service may differ.
+  const since = new Date((tried ?? 0) - KEY_AGE).toISOString();
   const own = new Set((await store.change((edit) => edit.readSent(), userId)).map(({ task }) => task));
   return store.serverTasks().find(({ id, title, created_at }) =>
     created_at >= since && !own.has(id) && title.split(' ').every((word) => action.text.includes(word)));

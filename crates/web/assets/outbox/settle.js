@@ -2,7 +2,7 @@
 /** What the answer to a write changes on the device. */
 
 import { isLocal } from '../store/effects.js';
-import { isDone, isUntouched, neighbourOf, unsent, withNeighbour } from './writes.js';
+import { isDone, isUntouched, neighbourOf, unsent } from './writes.js';
 
 /** @import * as T from '../types.d.ts' */
 
@@ -86,8 +86,9 @@ async function rename(edit, local, real) {
   await edit.rename(local, real);
   for (const write of await edit.readWrites()) {
     if (!needs(write, local)) continue;
-    const { task, action } = write;
-    edit.putWrite(task === local ? { ...write, task: real } : { ...write, action: withNeighbour(action, real) });
+    if (write.action.kind === 'move' && write.action.neighbour === local) write.action.neighbour = real;
+    if (write.task === local) write.task = real;
+    edit.putWrite(write);
   }
 }
 

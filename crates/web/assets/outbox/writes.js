@@ -11,7 +11,7 @@ const SEEN = /** @type {const} */ (['title', 'description', 'completed', 'due', 
 
 /** The members of a write that goes out as a new request. */
 export const unsent = () => ({
-  key: newKey(), tried: null, defects: 0, isUncertain: false, request: null, theirs: null, problem: null,
+  key: newKey(), tried: null, isUncertain: false, request: null, theirs: null, problem: null,
   state: /** @type {const} */ ('waiting'),
 });
 
@@ -20,7 +20,8 @@ export function requestOf({ action, task }, timezone) {
   const { kind, ...members } = action;
   const path = `api/v1/tasks/${task}`;
   const zoned = `?timezone=${encodeURIComponent(timezone)}`;
-  const body = JSON.stringify(action.kind === 'update' ? action.patch : action.kind === 'move' ? action.place : members);
+  const place = action.kind === 'move' && { [action.side]: action.neighbour };
+  const body = JSON.stringify(place || (action.kind === 'update' ? action.patch : members));
   /** @type {Record<T.Action['kind'], [string, string, string?]>} */
   const requests = {
     add: ['POST', 'api/v1/tasks/quick', body],
@@ -35,16 +36,7 @@ export function requestOf({ action, task }, timezone) {
 }
 
 /** Returns the task next to which a move puts another one. @param {T.Action} action */
-export function neighbourOf(action) {
-  if (action.kind !== 'move') return null;
-  return 'after' in action.place ? action.place.after : action.place.before;
-}
-
-/** Returns the action with another neighbour. @param {T.Action} action @param {string} to @returns {T.Action} */
-export function withNeighbour(action, to) {
-  if (action.kind !== 'move') return action;
-  return { ...action, place: 'after' in action.place ? { after: to } : { before: to } };
-}
+export const neighbourOf = (action) => (action.kind === 'move' ? action.neighbour : null);
 
 /** Returns `true` if the task is as the write wants it. @param {T.Action} action @param {T.Task} task */
 export function isDone(action, task) {

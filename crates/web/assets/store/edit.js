@@ -17,6 +17,8 @@ const KEPT_IDS = 1000;
 export function newEdit(storeOf) {
   const [tasks, writes, meta] = [storeOf('tasks'), storeOf('writes'), storeOf('meta')];
   let hasWritten = false;
+  /** @type {<V>(key: string, otherwise: V) => Promise<V>} */
+  const read = async (key, otherwise) => (await result(meta.get(key))) ?? otherwise;
   /** @type {T.Edit} */
   const edit = {
     tasks: new Map(),
@@ -46,16 +48,16 @@ export function newEdit(storeOf) {
       hasWritten = true;
       writes.delete(id);
     },
-    readFeed: async () => (await result(meta.get('feed'))) ?? NEW_FEED,
+    readFeed: () => read('feed', NEW_FEED),
     putFeed(feed) {
       meta.put(feed, 'feed');
       edit.feed = feed;
     },
-    readSent: async () => (await result(meta.get('sent'))) ?? [],
+    readSent: () => read('sent', []),
     putSent(sent) {
       meta.put(sent.slice(-KEPT_SENT), 'sent');
     },
-    readRenamed: async () => (await result(meta.get('renamed'))) ?? [],
+    readRenamed: () => read('renamed', []),
     idOf: async (id) => new Map(await edit.readRenamed()).get(id) ?? id,
     async rename(local, real) {
       edit.renamed.push([local, real]);

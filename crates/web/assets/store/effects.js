@@ -69,18 +69,14 @@ export function inHandOrder(tasks, writes) {
     if (action.kind !== 'move' || state === 'failed') continue;
     const from = ordered.findIndex((task) => task.id === id);
     const [task] = from < 0 ? [] : ordered.splice(from, 1);
-    if (task) ordered.splice(placeIn(ordered, action.place) ?? from, 0, task);
+    if (!task) continue;
+    const neighbour = ordered.findIndex((other) => other.id === action.neighbour);
+    const isAfter = action.side === 'after';
+    const end = isAfter ? 0 : ordered.length;
+    const place = neighbour < 0 ? from : neighbour + Number(isAfter);
+    ordered.splice(action.neighbour === null ? end : place, 0, task);
   }
   return ordered;
-}
-
-/** @type {(tasks: T.Task[], place: T.Place) => number | null} */
-function placeIn(tasks, place) {
-  const isAfter = 'after' in place;
-  const neighbour = isAfter ? place.after : place.before;
-  if (neighbour === null) return isAfter ? 0 : tasks.length;
-  const found = tasks.findIndex((task) => task.id === neighbour);
-  return found < 0 ? null : found + Number(isAfter);
 }
 
 /** @type {(a: T.Task, b: T.Task) => number} */

@@ -1,12 +1,10 @@
 // @ts-check
 import { createToken, endSession, exportTasks, importTasks, revokeToken, sessions, tokens } from '../actions.js';
-import { attempt, say, toast } from '../announce.js';
-import { $, clone, confirm, on, onSubmit, open, showError } from '../dom.js';
+import { $, attempt, clone, confirm, errorText, fillTexts, language, locale, on, onSubmit, open, say, setLanguage, showError, t, toast } from '../dom.js';
 import { dayWords, today } from '../dates.js';
 import { outbox } from '../outbox.js';
 import { session } from '../session.js';
-import { errorText, fillTexts, language, locale, setLanguage, t } from '../texts.js';
-import { timeWords } from './values.js';
+import { timeWords } from './compare.js';
 
 /** @import { ImportReport } from '../types.d.ts' */
 
@@ -19,7 +17,7 @@ const run = $('[value=import]', view);
 
 /** Shows the account of the user. */
 export function showAccount() {
-  $('.who', view).textContent = [session.user?.name, session.user?.email].filter(Boolean).join(' · ');
+  $('#who').textContent = [session.user?.name, session.user?.email].filter(Boolean).join(' · ');
   for (const form of view.querySelectorAll('form')) form.reset();
   secret.hidden = true;
   clearReport();
@@ -65,10 +63,6 @@ onSubmit('#token-form', async ({ name, scopes, expires_in_days: days }) => {
   $('input', secret).select();
   showTokens();
 });
-on('click', '.copy', () => attempt(async () => {
-  await navigator.clipboard.writeText($('input', secret).value);
-  toast(t('copied'));
-}));
 onSubmit('#password-form', async ({ current_password, new_password, revoke_tokens: revoke }) => {
   await session.changePassword({ current_password, new_password, revoke_tokens: !!revoke });
   showAccount();
@@ -88,9 +82,8 @@ function clearReport() {
 }
 
 /** @param {ImportReport} report */
-function showReport({ dry_run: dry, rejections, ...numbers }) {
-  const words = Object.entries(numbers).map(([name, n]) => [name, new Intl.NumberFormat(locale()).format(n)]);
-  const lines = [t(dry ? 'import.dry' : 'import.done', Object.fromEntries(words)), ...rejections.map((each) => t('import.row', each))];
+function showReport(report) {
+  const lines = [t(report.dry_run ? 'import.dry' : 'import.done', report), ...report.rejections.map((each) => t('import.row', each))];
   $('.report', view).replaceChildren(...lines.map((text) => clone('line', text).firstElementChild));
 }
 
@@ -128,11 +121,8 @@ export function askAgain() {
 
 /** @param {() => void} redraw shows the present view again, in another language */
 export function startMenu(redraw) {
-  menu.addEventListener('beforetoggle', () => {
-    $('.who', menu).textContent = session.user?.email;
-    $(`#theme [value="${root.theme ?? ''}"]`).checked = true;
-    $('#language').value = language;
-  });
+  $(`#theme [value="${root.theme ?? ''}"]`).checked = true;
+  $('#language').value = language;
   on('change', '#theme input', ({ value }) => {
     if (value) root.theme = value;
     else delete root.theme;

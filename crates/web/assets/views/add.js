@@ -1,8 +1,7 @@
 // @ts-check
 import { add, understand } from '../actions.js';
-import { $, clearErrors, clone, on, showError } from '../dom.js';
+import { $, clearErrors, clone, errorText, on, showError, t } from '../dom.js';
 import { zone } from '../dates.js';
-import { errorText, t } from '../texts.js';
 import { offerUndo } from './tasks.js';
 
 /** @import { Field, Understood } from '../types.d.ts' */

@@ -1,13 +1,11 @@
 // @ts-check
 import { update } from '../actions.js';
-import { toast } from '../announce.js';
-import { $, clearErrors, clone, on, onSubmit, open, showError, showProblem } from '../dom.js';
+import { $, clearErrors, locale, on, onSubmit, open, showError, showProblem, t, toast } from '../dom.js';
 import { makeDue, parseDue, repeatWords, today } from '../dates.js';
 import { outbox } from '../outbox.js';
 import { address, go, leaveTask } from '../router.js';
 import { store } from '../store.js';
-import { locale, t } from '../texts.js';
-import { showHistory } from './history.js';
+import { showHistory } from './compare.js';
 import { focusList, focusRow } from './list.js';
 import { offerUndo, remove } from './tasks.js';
 
@@ -54,9 +52,6 @@ function show() {
   for (const element of form.querySelectorAll('[data-repeats]')) {
     element.hidden = !repeat || (element.dataset.repeats && repeat !== 'other');
   }
-  const used = tagsOf(inputs.tags.value.toLowerCase());
-  $('#known-tags').replaceChildren(...store.tags().filter(([tag]) => !used.includes(tag.toLowerCase())).slice(0, 6)
-    .map(([tag]) => Object.assign(clone('button', `#${tag}`), { value: tag })));
 }
 
 function changed() {
@@ -161,9 +156,6 @@ on('input', '#edit', (_, { target }) => {
   if (target === inputs.repeat && target.value) inputs.due.value ||= today();
   changed();
 });
-on('keydown', '#edit textarea', (_, { key, ctrlKey, metaKey }) => {
-  if (key === 'Enter' && (ctrlKey || metaKey)) form.requestSubmit();
-});
 on('click', '#edit [data-day]', ({ dataset: { day } }) => {
   const date = new Date();
   date.setDate(date.getDate() + Number(day));
@@ -171,12 +163,6 @@ on('click', '#edit [data-day]', ({ dataset: { day } }) => {
   if (!day) inputs.time.value = '';
   changed();
 });
-on('click', '#known-tags button', ({ value }) => {
-  inputs.tags.value = [...tagsOf(inputs.tags.value), value].join(', ');
-  inputs.tags.focus();
-  changed();
-});
-inputs.cancel.onclick = () => dialog.close();
 inputs.history.onclick = () => base && showHistory(base);
 inputs.delete.onclick = () => {
   const task = base;

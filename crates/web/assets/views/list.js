@@ -1,12 +1,12 @@
 // @ts-check
 import { $, clone, on } from '../dom.js';
+import { store } from '../store.js';
 import { fillRow, fillTrash } from './row.js';
 
 /** @import { Task } from '../types.d.ts' */
 /**
  * @typedef {object} Options
  * @property {((task: Task) => string) | null} group the heading of a task's group
- * @property {(task: Task) => {waiting: boolean, failed: boolean}} state
  * @property {boolean} trash
  */
 
@@ -20,7 +20,7 @@ let headings = [];
 /** The elements: rows and headings near the screen. @type {Map<string, any>} */
 const nodes = new Map();
 /** @type {Options} */
-let options = { group: null, state: () => ({ waiting: false, failed: false }), trash: false };
+let options = { group: null, trash: false };
 /** The row that keys act on. */
 let current = '';
 let headingHeight = 0;
@@ -39,10 +39,6 @@ const topOf = (place) => place * rowHeight + headings.filter((heading) => headin
 export function showTasks(order, given) {
   const row = document.activeElement?.closest('#tasks li');
   const place = Math.max(placeOf(current), 0);
-  if (options.trash !== given.trash) {
-    nodes.clear();
-    list.replaceChildren();
-  }
   options = given;
   arrange(order);
   const now = placeOf(current);
@@ -129,28 +125,19 @@ function placeAt(y) {
 
 /** @param {any} node @param {Task} task @param {number} place */
 function update(node, task, place) {
-  const state = options.state(task);
   const tab = task.id === current ? 0 : -1;
   // Words such as "today" change with the time.
-  const shown = JSON.stringify([task, state, document.documentElement.lang, new Date().getMinutes()]);
+  const shown = JSON.stringify([task, document.documentElement.lang, new Date().getMinutes()]);
   const isNew = node.shown !== shown;
   node.shown = shown;
   node.ariaSetSize = tasks.length;
   node.ariaPosInSet = place + 1;
   if (isNew && options.trash) fillTrash(node, task);
-  else if (isNew) fillRow(node, task, state);
+  else if (isNew) fillRow(node, task);
+  node.classList.toggle('waiting', store.isWaiting(task.id));
+  node.classList.toggle('failed', !!store.problemOf(task.id));
   if (!isNew && node.tabIndex === tab) return;
   for (const each of [node, ...node.querySelectorAll('button, a')]) each.tabIndex = tab;
-}
-
-/** Follows the ids that the service gives to new tasks. @param {[string, string][]} renamed */
-export function rename(renamed) {
-  for (const [before, after] of renamed) {
-    const node = nodes.get(before);
-    if (node && !nodes.has(after)) nodes.set(after, node);
-    nodes.delete(before);
-    if (current === before) current = after;
-  }
 }
 
 /** Makes this the row that keys act on. @param {string} id */

@@ -1,20 +1,17 @@
 // @ts-check
-import { $, clone } from '../dom.js';
+import { $, clone, locale, t } from '../dom.js';
 import { dueWords, isOverdue, repeatWords } from '../dates.js';
 import { address } from '../router.js';
-import { locale, t } from '../texts.js';
-import { dueFull, timeWords, valueText } from './values.js';
+import { dueFull, timeWords, valueText } from './compare.js';
 
 /** @import { Task } from '../types.d.ts' */
 
-/** Writes a task into its row. @param {any} row @param {Task} task @param {{waiting: boolean, failed: boolean}} state */
-export function fillRow(row, task, { waiting, failed }) {
+/** Writes a task into its row. @param {any} row @param {Task} task */
+export function fillRow(row, task) {
   const { title, due, repeat, tags, priority, completed } = task;
   row.dataset.id = task.id;
   row.dataset.priority = priority;
   row.classList.toggle('done', completed);
-  row.classList.toggle('waiting', waiting);
-  row.classList.toggle('failed', failed);
   const check = $('.check', row);
   check.ariaPressed = completed;
   check.ariaLabel = t('check', { title });

@@ -1,10 +1,8 @@
 // @ts-check
-import { toast } from '../announce.js';
 import { connection, root } from '../api.js';
-import { $, confirm } from '../dom.js';
+import { $, confirm, t, toast } from '../dom.js';
 import { outbox } from '../outbox.js';
 import { store } from '../store.js';
-import { t } from '../texts.js';
 import { setAdd } from './add.js';
 import { editAgain } from './editor.js';
 

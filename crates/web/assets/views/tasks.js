@@ -1,10 +1,8 @@
 // @ts-check
 import * as actions from '../actions.js';
-import { attempt, say, toast } from '../announce.js';
-import { $, confirm, on } from '../dom.js';
+import { $, attempt, confirm, on, say, t, toast } from '../dom.js';
 import { address, go, route } from '../router.js';
 import { store } from '../store.js';
-import { t } from '../texts.js';
 import { choose, currentTask, dragTo, drop, focusList, focusRow, placeOf, rowHeight, tasks } from './list.js';
 import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 
@@ -13,8 +11,6 @@ import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 
 /** How far a grip is moved before it drags its row. */
 const THRESHOLD = 4;
-/** How near to the edge of the screen a dragged row scrolls it. */
-const EDGE = 64;
 const inTrash = () => route.name === 'trash';
 
 /** Says what happened and offers to take it back. @param {string} text @param {Write} write @param {string} [key] */
@@ -93,14 +89,9 @@ on('click', '#empty-trash', () => attempt(async () => {
   say(t('said.purged'));
 }));
 
-const menu = $('#move');
-on('click', '.grip', (grip) => {
-  if (grip.isDragged) return;
-  const { bottom, right } = grip.getBoundingClientRect();
-  menu.style.top = `${Math.min(bottom, innerHeight - 200)}px`;
-  menu.style.right = `${document.documentElement.clientWidth - right}px`;
-  menu.showPopover();
-  $('button', menu).focus();
+on('click', '.grip', (grip, event) => {
+  // The click that ends a drag opens no menu.
+  if (grip.isDragged) event.preventDefault();
 });
 on('click', '#move button', (button) => move(currentTask(), button.value));
 
@@ -110,22 +101,11 @@ on('pointerdown', '.grip', (grip, start) => {
   const { id } = grip.closest('li').dataset;
   const task = tasks[placeOf(id)];
   const offset = start.clientY - top() - placeOf(id) * rowHeight;
-  let y = start.clientY;
   grip.isDragged = false;
-  let frame = 0;
 
-  const follow = () => {
-    cancelAnimationFrame(frame);
-    const speed = y < $('header').offsetHeight + EDGE ? -8 : y > innerHeight - EDGE ? 8 : 0;
-    scrollBy(0, speed);
-    const at = Math.min(Math.max(y - top() - offset, 0), (tasks.length - 1) * rowHeight);
-    dragTo(id, Math.round(at / rowHeight), at);
-    if (speed) frame = requestAnimationFrame(follow);
-  };
   /** @param {boolean} keep */
   const end = (keep) => {
     grip.onpointermove = grip.onpointerup = grip.onpointercancel = null;
-    cancelAnimationFrame(frame);
     if (!grip.isDragged || !task) return;
     const place = placeOf(id);
     drop();
@@ -136,11 +116,11 @@ on('pointerdown', '.grip', (grip, start) => {
   grip.setPointerCapture(start.pointerId);
   /** @param {PointerEvent} event */
   grip.onpointermove = ({ clientY }) => {
-    y = clientY;
-    if (!grip.isDragged && Math.abs(y - start.clientY) < THRESHOLD) return;
+    if (!grip.isDragged && Math.abs(clientY - start.clientY) < THRESHOLD) return;
     if (!grip.isDragged) choose(id);
     grip.isDragged = true;
-    follow();
+    const y = Math.min(Math.max(clientY - top() - offset, 0), (tasks.length - 1) * rowHeight);
+    dragTo(id, Math.round(y / rowHeight), y);
   };
   grip.onpointerup = () => end(true);
   grip.onpointercancel = () => end(false);

@@ -1,13 +1,11 @@
 // @ts-check
 import * as actions from '../actions.js';
-import { say } from '../announce.js';
-import { $, on, readAll } from '../dom.js';
+import { $, errorText, locale, on, readAll, say, t } from '../dom.js';
 import { dayWords, parseDue, today } from '../dates.js';
 import { route } from '../router.js';
 import { session } from '../session.js';
 import { store } from '../store.js';
-import { errorText, locale, t } from '../texts.js';
-import { focusList, placeOf, rename, showTasks } from './list.js';
+import { focusList, placeOf, showTasks } from './list.js';
 
 /** @import { Task } from '../types.d.ts' */
 
@@ -78,17 +76,14 @@ function show() {
   const n = tasks.length;
   const isKnown = isTrash ? trash.known : store.ready;
   $('#tasks').classList.toggle('movable', isMovable());
-  showTasks(tasks, {
-    group: ['today', 'upcoming'].includes(name) ? groupOf : null, trash: isTrash, state: ({ id }) => ({ waiting: store.isWaiting(id), failed: !!store.problemOf(id) }),
-  });
-  const date = new Intl.DateTimeFormat(locale(), { weekday: 'long', day: 'numeric', month: 'long' });
-  $('#count').textContent = [name === 'today' && date.format(), n > 0 && t('count', { n })].filter(Boolean).join(' · ');
+  showTasks(tasks, { group: ['today', 'upcoming'].includes(name) ? groupOf : null, trash: isTrash });
+  const date = new Date().toLocaleDateString(locale(), { weekday: 'long', day: 'numeric', month: 'long' });
+  $('#count').textContent = [name === 'today' && date, n > 0 && t('count', { n })].filter(Boolean).join(' · ');
   $('#loading').hidden = isKnown || n > 0;
   $('#empty').hidden = !isKnown || n > 0;
   const error = isTrash && trash.error;
   $('#empty p').textContent = error || t(`empty.${name}`, { value });
   $('#empty p + p').textContent = t(`hint.${error ? 'offline' : name}`, { value });
-  $('#empty button').hidden = ['trash', 'done', 'search'].includes(name);
   $('#empty-trash').hidden = !isTrash || !n;
 }
 
@@ -139,8 +134,7 @@ export async function showView(focus) {
 
 /** When the data changed that are not shown yet. */
 let changed = 0;
-store.addEventListener('change', (event) => {
-  rename(/** @type {CustomEvent} */ (event).detail.renamed);
+store.addEventListener('change', () => {
   if (changed) return;
   changed = performance.now();
   requestAnimationFrame(() => {
