@@ -1,3 +1,4 @@
 //! The page for browsers.
 
+mod routing;
 pub mod serving;
