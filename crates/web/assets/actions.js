@@ -23,10 +23,10 @@ export async function start() {
 let followed = Promise.resolve();
 
 function follow() {
-  followed = followed.then(followSession).catch((detail) => {
+  followed = followed.then(followSession).catch((error) => {
     // The browser keeps no data for this page.
-    console.error(detail);
-    store.dispatchEvent(new CustomEvent('failure', { detail }));
+    console.error(error);
+    store.emit('failure', error);
   });
 }
 
@@ -54,8 +54,10 @@ export const update = (id, patch, seen) => outbox.enqueue({ kind: 'update', patc
 export const complete = (id, completed) => outbox.enqueue({ kind: 'complete', completed }, id);
 
 /** @param {string} id @param {T.Place} place */
-export const move = (id, place) =>
-  outbox.enqueue({ kind: 'move', ...('after' in place ? { side: 'after', neighbour: place.after } : { side: 'before', neighbour: place.before }) }, id);
+export const move = (id, place) => {
+  const [neighbour = null] = Object.values(place);
+  return outbox.enqueue({ kind: 'move', side: 'after' in place ? 'after' : 'before', neighbour }, id);
+};
 
 /** @param {string} id */
 export const remove = (id) => outbox.enqueue({ kind: 'remove' }, id);

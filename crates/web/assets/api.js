@@ -13,15 +13,20 @@ const TIMEOUT = 30_000;
 
 /** An answer that is an error. Its own members are those of `ProblemDetails`, so that IndexedDB can store `{...problem}`. */
 export class Problem extends Error {
+  status = 0;
+  error_code = '';
+  detail = '';
+  /** @type {T.ProblemDetails['errors']} */
+  errors = [];
+  /** @type {T.Task | null} */
+  task = null;
+  /** @type {number | null} */
+  retryAfter = null;
+
   /** @param {Partial<T.ProblemDetails>} details */
   constructor(details) {
     super(details.detail);
-    this.status = details.status ?? 0;
-    this.error_code = details.error_code ?? '';
-    this.detail = details.detail ?? '';
-    this.errors = details.errors ?? [];
-    this.task = details.task ?? null;
-    this.retryAfter = details.retryAfter ?? null;
+    Object.assign(this, details);
   }
 }
 
@@ -35,7 +40,7 @@ export const connection = emitter({ isOnline: true });
 function setOnline(isOnline) {
   if (connection.isOnline === isOnline) return;
   connection.isOnline = isOnline;
-  connection.dispatchEvent(new Event('change'));
+  connection.emit('change');
 }
 
 /** The module `session` sets `accessToken`, so that the modules do not import each other. @type {T.TokenSource} */

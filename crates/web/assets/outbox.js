@@ -18,12 +18,9 @@ import { drop, takeOut } from './outbox/settle.js';
 import { unsent } from './outbox/writes.js';
 import { apply } from './store/effects.js';
 import { store } from './store.js';
-import { exclusively } from './stream/pull.js';
+import { backoff, exclusively } from './stream/pull.js';
 
 /** @import * as T from './types.d.ts' */
-
-const FIRST_WAIT = 1000;
-const LONGEST_WAIT = 30_000;
 
 /** @type {string | null} */
 let userId = null;
@@ -107,7 +104,7 @@ document.addEventListener('visibilitychange', () => {
 connection.addEventListener('change', () => {
   if (connection.isOnline && !run) kick();
 });
-store.addEventListener('change', () => outbox.dispatchEvent(new Event('change')));
+store.addEventListener('change', () => outbox.emit('change'));
 
 /** Changes the queue, and then tries to send. @type {<V>(body: (edit: T.Edit) => Promise<V>) => Promise<V>} */
 async function queue(body) {
@@ -140,7 +137,7 @@ async function sendAll() {
     if (outcome.kind === 'empty') return;
     if (outcome.kind === 'later') return tryLater(outcome.wait);
     failures = 0;
-    outbox.dispatchEvent(new CustomEvent(outcome.kind, { detail: outcome }));
+    outbox.emit(outcome.kind, outcome);
   }
 }
 
@@ -159,7 +156,7 @@ function onError(error) {
 /** @param {number | null} seconds as `Retry-After` says */
 function tryLater(seconds) {
   if (seconds) notBefore = Date.now() + seconds * 1000;
-  kickIn(seconds ? seconds * 1000 : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures));
+  kickIn(seconds ? seconds * 1000 : backoff(failures));
   failures += 1;
   // What waits here is nowhere else: the browser shall not clear it away.
   void navigator.storage?.persist?.();

@@ -14,9 +14,8 @@ const USER_KEY = `taskhold:${root.pathname}:user`;
 const REFRESH_LOCK = `taskhold-refresh:${root.pathname}`;
 /** A token that ends so soon could end on its way. */
 const MARGIN = 30_000;
-/** The time in which a token of another tab arrives, and the one in which sleeping tabs let a database go. */
+/** The milliseconds in which a token of another tab arrives. */
 const HANDOVER = 50;
-const PATIENCE = 3000;
 
 /** @type {{value: string, until: number, user: string} | null} */
 let token = null;
@@ -97,8 +96,7 @@ async function refresh(refused) {
 async function forget() {
   const { user } = session;
   tell('out', null, null);
-  const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE));
-  if (user) await Promise.race([deleteDatabase(databaseName(user.id)), patience]);
+  if (user) await deleteDatabase(databaseName(user.id));
 }
 
 /** Changes the session of all tabs. @param {Parameters<typeof become>} change */
@@ -119,5 +117,5 @@ function become(state, user, newToken) {
     // Texts that were being typed belong to the user who has left.
     for (const key of Object.keys(sessionStorage)) if (key.startsWith('taskhold-draft-')) sessionStorage.removeItem(key);
   }
-  if (isNew) session.dispatchEvent(new Event('change'));
+  if (isNew) session.emit('change');
 }

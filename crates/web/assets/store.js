@@ -117,7 +117,7 @@ function take(tasks, writes, feed, renamed, isAll = false) {
 /** @type {(ids: Set<string> | null, renamed: T.Renamed) => void} */
 function changed(ids, renamed) {
   shown = null;
-  store.dispatchEvent(new CustomEvent('change', { detail: { ids, renamed } }));
+  store.emit('change', { ids, renamed });
 }
 
 function show() {

@@ -8,12 +8,10 @@ import { Problem, connection, open } from './api.js';
 import { databaseName } from './database.js';
 import { locked } from './platform.js';
 import { store } from './store.js';
-import { pull } from './stream/pull.js';
+import { backoff, pull } from './stream/pull.js';
 
 /** The service sends something every 20 s: after this time the connection is dead. */
 const SILENCE = 45_000;
-const FIRST_WAIT = 1000;
-const LONGEST_WAIT = 30_000;
 
 /** @type {string | null} */
 let userId = null;
@@ -57,11 +55,11 @@ function follow() {
 async function read(user, signal) {
   failures = 0;
   while (!signal.aborted) {
-    let pause = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** failures);
+    let pause = backoff(failures);
     failures += 1;
     try {
       await pull(user);
-      pause = (await listen(user, signal)) ?? FIRST_WAIT;
+      pause = (await listen(user, signal)) ?? backoff(0);
     } catch (error) {
       if (error instanceof Problem && error.retryAfter) pause = error.retryAfter * 1000;
       // The device could not store something.

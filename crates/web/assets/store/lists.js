@@ -8,7 +8,7 @@ import { fold } from '../fold.js';
 
 /** After every day. */
 const NEVER = '~';
-const PRIORITIES = { high: 0, medium: 1, low: 2, none: 3 };
+const PRIORITIES = ['high', 'medium', 'low', 'none'];
 
 /** Computes a value once for each state of a task. @template V @param {(task: T.Task) => V} compute */
 function once(compute) {
@@ -38,7 +38,7 @@ const KEYS = {
   position: null,
   completed: ({ completed }) => Number(completed),
   due: (task) => dueOf(task).key,
-  priority: ({ priority }) => PRIORITIES[priority],
+  priority: ({ priority }) => PRIORITIES.indexOf(priority),
   title: titleOf,
   created_at: ({ created_at }) => created_at,
   updated_at: ({ updated_at }) => updated_at,

@@ -6,6 +6,9 @@ import { databaseName } from '../database.js';
 import { locked } from '../platform.js';
 import { store } from '../store.js';
 
+/** Returns the milliseconds to wait after so many failures. @param {number} failures */
+export const backoff = (failures) => Math.min(30_000, 1000 * 2 ** failures);
+
 /**
  * Runs `body` while no other tab sends a write or reads the feed. Otherwise a page that was read before a write and
  * stored after its answer would take the write back on the screen.

@@ -156,13 +156,6 @@ on('input', '#edit', (_, { target }) => {
   if (target === inputs.repeat && target.value) inputs.due.value ||= today();
   changed();
 });
-on('click', '#edit [data-day]', ({ dataset: { day } }) => {
-  const date = new Date();
-  date.setDate(date.getDate() + Number(day));
-  inputs.due.value = day && today(date.getTime());
-  if (!day) inputs.time.value = '';
-  changed();
-});
 inputs.history.onclick = () => base && showHistory(base);
 inputs.delete.onclick = () => {
   const task = base;

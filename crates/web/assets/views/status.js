@@ -1,6 +1,6 @@
 // @ts-check
 import { connection, root } from '../api.js';
-import { $, confirm, t, toast } from '../dom.js';
+import { $, t, toast } from '../dom.js';
 import { outbox } from '../outbox.js';
 import { store } from '../store.js';
 import { setAdd } from './add.js';
@@ -26,17 +26,16 @@ function tell(write) {
   const { id, action, problem } = write;
   const title = action.kind === 'add' ? action.text : (store.get(write.task) ?? write.base)?.title;
   const canEdit = action.kind === 'update' && !!store.get(write.task);
-  const isUnsure = problem?.error_code === 'MAYBE_ADDED';
-  toast(t(isUnsure ? 'maybe' : 'failed', { title, detail: problem?.detail }), {
+  const detail = problem?.error_code === 'MAYBE_ADDED' ? t('maybe') : problem?.detail;
+  toast(t('failed', { title, detail }), {
     stay: true,
     key: `write ${id}`,
-    label: t(isUnsure ? 'choose' : canEdit || action.kind === 'add' ? 'edit' : 'close'),
+    label: t(canEdit || action.kind === 'add' ? 'edit' : 'close'),
     async run() {
       told.delete(id);
       if (canEdit) return editAgain(write);
-      if (isUnsure) return await confirm(t('maybe', { title }), t('add')) ? outbox.retry(id) : outbox.discard(id);
       await outbox.discard(id);
-      if (action.kind === 'add') setAdd(action.text, problem?.detail, action.except);
+      if (action.kind === 'add') setAdd(action.text, detail, action.except);
     },
   });
 }
