@@ -117,7 +117,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(), Str
     Ok(())
 }
 
-/// Returns the content of a file without the lines that are comments.
+/// Returns the content of a file without lines of comments and indentation.
 fn without_comments(path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
     let is_script = match ending(path) {
         "js" => true,

@@ -1,7 +1,8 @@
-//! Removal of comments from scripts and styles at build time. Browsers do not read them, and they are a third of the
-//! files.
+//! Removal of comments and indentation from scripts and styles at build time. Browsers do not read them, and they are
+//! two fifths of the files.
 
-/// Removes the lines that are comments as a whole. Comments beside code stay.
+/// Removes the lines that are empty or comments as a whole, and the spaces around the others. Comments beside code and
+/// the lines of template literals stay.
 ///
 /// # Errors
 /// A message that names the line, if a comment does not end, has code after its end, or may be text of a template
@@ -38,10 +39,16 @@ pub(crate) fn removed(text: &str, is_script: bool) -> Result<String, String> {
                 Some(_) => {}
             }
         }
+        let continues = literal_start.is_some();
         if is_script && code.matches('`').count() % 2 == 1 {
             literal_start = literal_start.xor(Some(number));
         }
-        kept.push_str(line);
+        if continues || literal_start.is_some() {
+            kept.push_str(line);
+        } else if !code.is_empty() {
+            kept.push_str(code);
+            kept.push('\n');
+        }
     }
     match comment_start {
         None => Ok(kept),
@@ -54,22 +61,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_are_comments_are_removed() {
+    fn comments_and_indentation_are_removed() {
         for (text, kept) in [
             ("", ""),
             ("a();\n", "a();\n"),
             ("// x\na();\n", "a();\n"),
-            ("  // x\n\n  a(); // y\n", "\n  a(); // y\n"),
-            ("/* x */\na();", "a();"),
+            ("  // x\n\n  a(); // y\n", "a(); // y\n"),
+            ("/* x */\na();", "a();\n"),
             ("/**\n * x\n */\na();\n", "a();\n"),
             ("/* x\n// y\na();\n*/\nb();\n", "b();\n"),
             ("/** @type {X} */ (a).b();\n", "/** @type {X} */ (a).b();\n"),
             ("a(/* x */);\n", "a(/* x */);\n"),
             ("a = 1 /* x\n", "a = 1 /* x\n"),
             ("a(`// ${b}`);\n", "a(`// ${b}`);\n"),
-            ("a = b\n  * c;\n", "a = b\n  * c;\n"),
+            ("a = b\n  * c;\n", "a = b\n* c;\n"),
             ("// it's `x\na();\n", "a();\n"),
-            ("a(`${\n b}`);\n// x\n", "a(`${\n b}`);\n"),
+            ("a(`${\n b}`);\n  // x\n  c();\n", "a(`${\n b}`);\nc();\n"),
+            ("a(`\n\n  b\n`);\n", "a(`\n\n  b\n`);\n"),
         ] {
             assert_eq!(removed(text, true).as_deref(), Ok(kept), "{text}");
         }
