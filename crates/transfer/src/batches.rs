@@ -17,8 +17,8 @@ const BUFFER: usize = 1 << 16;
 /// Rows of a file. The last batch has the members that were left out of all rows.
 pub type Batch = (Vec<Row>, UnknownMembers);
 
-/// Reads batches of `size` rows, at most [`AHEAD`] ahead of the receiver. The last one may be smaller, and there is none
-/// after an error. Reading ends when the receiver is dropped.
+/// Reads batches of `size` rows, at most two ahead of the receiver. The last one may be smaller, and there is none after
+/// an error. Reading ends when the receiver is dropped.
 #[must_use]
 pub fn read_batches(
     input: impl Read + Send + 'static,

@@ -274,10 +274,7 @@ func checkAccount(client *taskhold.APIClient) {
 
 func checkAgents(client *taskhold.APIClient, ctx context.Context) {
 	api := client.AgentsAPI
-	introduction := map[string]*interface{}{}
-	for name, value := range map[string]interface{}{"jsonrpc": "2.0", "id": 1, "method": "initialize"} {
-		introduction[name] = &value
-	}
+	introduction := map[string]interface{}{"jsonrpc": "2.0", "id": 1, "method": "initialize"}
 	answer := ok(api.Mcp(ctx).RequestBody(introduction).Execute())
 	result, isResult := answer["result"].(map[string]interface{})
 	require(isResult && result["protocolVersion"] == "2025-11-25", answer)

@@ -122,7 +122,9 @@ type Shared = (&'static str, Problem, &'static str);
 /// Returns the problems that operations share. The usual problem of a kind has the name of the kind. An operation that
 /// names another problem of this kind has that one instead.
 fn shared() -> impl Iterator<Item = Shared> {
-    [usual(), of_changes(), of_accounts()].into_iter().flatten()
+    [usual(), of_changes(), of_files(), of_accounts()]
+        .into_iter()
+        .flatten()
 }
 
 fn usual() -> Vec<Shared> {
@@ -173,27 +175,6 @@ fn usual() -> Vec<Shared> {
             TaskError::QuotaExceeded { quota: 100_000 }.into(),
             "the caller has as many tasks as one user may have; or `CONFLICT`: a request with this \
              `Idempotency-Key` is still running.",
-        ),
-        (
-            "QuotaExceeded",
-            TaskError::ImportExceedsQuota {
-                imported: 12,
-                quota: 100_000,
-            }
-            .into(),
-            "the caller would have more tasks than one user may have. Nothing was imported.",
-        ),
-        (
-            "NotImported",
-            import::not_imported(FileError::Invalid {
-                location: Location {
-                    line: 3,
-                    column: 14,
-                },
-                reason: Invalid::CutShort,
-            }),
-            "the file is not one of tasks, or a parameter is malformed or unknown; `detail` says how. Nothing was \
-             imported.",
         ),
         (
             "PreconditionFailed",
@@ -257,6 +238,32 @@ fn of_changes() -> Vec<Shared> {
             "CursorExpired",
             changes::expired_cursor(),
             "the changes after the cursor are no longer kept: start over without one.",
+        ),
+    ]
+}
+
+fn of_files() -> Vec<Shared> {
+    vec![
+        (
+            "QuotaExceeded",
+            TaskError::ImportExceedsQuota {
+                imported: 12,
+                quota: 100_000,
+            }
+            .into(),
+            "the caller would have more tasks than one user may have. Nothing was imported.",
+        ),
+        (
+            "NotImported",
+            import::not_imported(FileError::Invalid {
+                location: Location {
+                    line: 3,
+                    column: 14,
+                },
+                reason: Invalid::CutShort,
+            }),
+            "the file is not one of tasks, or a parameter is malformed or unknown; `detail` says how. Nothing was \
+             imported.",
         ),
     ]
 }
