@@ -96,6 +96,11 @@ impl Browser {
         self.client.goto(&url).await.expect("opened");
     }
 
+    /// Leaves the page for an empty one, which needs no service.
+    pub async fn leave(&self) {
+        self.client.goto("about:blank").await.expect("left");
+    }
+
     pub async fn reload(&self) {
         self.client.refresh().await.expect("reloaded");
     }

@@ -14,6 +14,7 @@ mod sessions;
 mod story;
 mod tabs;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, one};
@@ -69,21 +70,27 @@ impl Account {
         tasks.iter().map(title).collect()
     }
 
-    /// Returns every change of every task that is in the list or in the trash, the first one first.
+    /// Returns every change of every task, the first one first. Takes all tasks out of the trash, since a task there
+    /// has no history.
     async fn changes(&self) -> Vec<Value> {
+        let trash = self.api.get("/api/v1/trash?limit=1000").await;
+        for task in trash.body["tasks"].as_array().expect("a list") {
+            let id = task["id"].as_str().expect("an id");
+            let path = format!("/api/v1/trash/{id}/restore");
+            let restored = self.api.send(Method::POST, &path, None).await;
+            assert_eq!(restored.status, 200, "{restored:?}");
+        }
         let mut changes = Vec::new();
-        for list in ["/api/v1/tasks", "/api/v1/trash?limit=1000"] {
-            let answer = self.api.get(list).await;
-            for task in answer.body["tasks"].as_array().expect("a list") {
-                let path = format!("{}/history?limit=100", crate::service::path(task));
-                let history = self.api.get(&path).await.body["history"].clone();
-                for change in history.as_array().unwrap_or(&Vec::new()) {
-                    let mut change = change.clone();
-                    change["title"] = task["title"].clone();
-                    changes.push(change);
-                }
+        for task in self.api.tasks().await {
+            let path = format!("{}/history?limit=100", crate::service::path(&task));
+            let history = self.api.get(&path).await.body["history"].clone();
+            for change in history.as_array().expect("a list") {
+                let mut change = change.clone();
+                change["title"] = task["title"].clone();
+                changes.push(change);
             }
         }
+        changes.retain(|change| change["kind"] != "restored");
         changes.sort_by_key(|change| change["seq"].as_u64());
         changes
     }
@@ -161,6 +168,12 @@ impl Browser {
             }
         }
         panic!("no key reaches {title}: {}", self.describe().await);
+    }
+
+    /// Saves what the editor has, by its button.
+    async fn save(&self) {
+        self.tab_to("#edit button:not([type=button])").await;
+        self.press("Enter").await;
     }
 
     /// Adds a task by the field for it.

@@ -26,11 +26,11 @@ async fn open_account(service: &Service, account: &Account) -> Browser {
 async fn console_file_is_checked_and_then_imported(database: Database) {
     let service = Service::start(&database).await;
     let account = Account::register(&service, "anna").await;
-    let task = |id: &str, title: &str| {
+    let task = |id: u32, title: &str| {
         json!({"id": id, "title": title, "description": "", "completed": false, "user_id": "default_user",
             "created_at": "2026-01-01T00:00:00", "updated_at": "2026-01-01T00:00:00"})
     };
-    let rows = json!([task("1", "Buy milk"), task("2", "Call mum"), task("3", "")]);
+    let rows = json!([task(1, "Buy milk"), task(2, "Call mum"), task(3, "")]);
     let file = database.folder.path().join("tasks.json");
     fs::write(&file, rows.to_string()).expect("written");
     let browser = open_account(&service, &account).await;
@@ -199,6 +199,8 @@ async fn account_is_deleted_after_its_password(database: Database) {
     let refused = "[...document.querySelectorAll('#delete-form .error')].some((error) => error.innerText.trim())";
     browser.until("a wrong password is refused", refused).await;
     browser.fill("#delete-form [name=password]", PASSWORD).await;
+    let typed = "document.querySelector('#delete-form [name=password]').value";
+    assert_eq!(browser.text(typed).await, PASSWORD);
     browser.press("Enter").await;
     confirm_soon(&browser).await;
     let out = format!("{}.checkVisibility()", one("#login-form"));

@@ -112,8 +112,18 @@ async fn names_of_people_and_tokens_run_nothing() {
     browser
         .until("the token is listed by its name", &listed)
         .await;
+    let shown = format!(
+        "{}.innerText.includes({})",
+        one("#account-view .who"),
+        json!(name)
+    );
+    browser.until("the account has the name", &shown).await;
     browser.click("#menu-button").await;
-    let shown = format!("{}.innerText.includes({})", one("#menu .who"), json!(name));
-    browser.until("the menu has the name", &shown).await;
+    let shown = format!(
+        "{}.innerText.includes({})",
+        one("#menu .who"),
+        json!(account.email)
+    );
+    browser.until("the menu has the address", &shown).await;
     assert_harmless(&browser).await;
 }

@@ -254,3 +254,26 @@ async fn keys_are_letters_in_fields_and_off_if_the_person_says_so() {
     );
     browser.assert_no_faults().await;
 }
+
+/// A key that is held repeats faster than a move is stored.
+#[tokio::test]
+async fn moves_in_quick_succession_are_all_made() {
+    let service = Service::start(&Database::sqlite()).await;
+    let account = Account::register(&service, "anna").await;
+    account
+        .create(&["first", "second", "third", "fourth"])
+        .await;
+    let browser = Browser::start(&service.url).await;
+    browser.log_in(&account).await;
+    browser.show("#all").await;
+    browser.choose("first").await;
+    for _ in 0..3 {
+        browser.press("Alt+ArrowDown").await;
+    }
+    let moved = ["second", "third", "fourth", "first"];
+    browser.until_titles(&moved).await;
+    until_current(&browser, "first").await;
+    browser.until_sent().await;
+    assert_eq!(account.titles().await, moved);
+    browser.assert_no_faults().await;
+}

@@ -16,7 +16,7 @@ fn console_file() -> String {
     for number in 0..SIZE {
         let word = ["milk", "bread", "МОЛОКО", "Straße"][number % 4];
         let task = json!({
-            "id": format!("task-{number}"), "title": format!("{word} {number}"),
+            "id": number + 1, "title": format!("{word} {number}"),
             "description": "of ten thousand", "completed": false, "user_id": "somebody",
             "created_at": "2026-01-01T00:00:00", "updated_at": "2026-01-01T00:00:00",
         });
@@ -92,6 +92,7 @@ async fn ten_thousand_tasks_are_listed_filtered_and_changed() {
 impl Browser {
     /// Moves the focus into the list.
     async fn choose_any(&self) {
+        self.press("Escape").await;
         self.press("j").await;
         let in_list = "!!document.activeElement?.closest('.task')";
         self.until("a row has the focus", in_list).await;

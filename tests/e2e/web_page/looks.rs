@@ -106,7 +106,20 @@ async fn small_and_zoomed_pages_need_no_sideways_scrolling() {
 async fn targets_on_a_phone_have_44_pixels() {
     let service = Service::start(&Database::sqlite()).await;
     let (_, browser) = start(&service).await;
-    browser.resize(320, 568).await;
+    let metrics = json!({"width": 320, "height": 568, "deviceScaleFactor": 2, "mobile": true});
+    browser
+        .cdp("Emulation.setDeviceMetricsOverride", metrics)
+        .await;
+    let touch = json!({"enabled": true});
+    browser
+        .cdp("Emulation.setTouchEmulationEnabled", touch)
+        .await;
+    assert_eq!(
+        browser
+            .eval("matchMedia('(pointer: coarse)').matches")
+            .await,
+        true
+    );
     let small = "[...document.querySelectorAll('header button, header a, .task .check, .task button.title, #add-text, #search')]
         .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height > 2)
         .map((element) => [element, element.getBoundingClientRect()])

@@ -80,13 +80,13 @@ async fn deep_links_open_their_view_and_their_task() {
         // Something is overdue, so that the first view is Today.
         ("/", &["due"]),
     ] {
-        browser.open("/docs").await;
+        browser.leave().await;
         browser.open(address).await;
         browser.until("the list is complete", READY).await;
         browser.until_titles(titles).await;
     }
     let id = task["id"].as_str().expect("an id");
-    browser.open("/docs").await;
+    browser.leave().await;
     browser.open(&format!("/#task/{id}")).await;
     let open = format!(
         "{}.open && document.querySelector('#edit [name=title]').value === 'open'",
@@ -100,7 +100,7 @@ async fn deep_links_open_their_view_and_their_task() {
     );
     browser.until("the view below is shown", &closed).await;
     browser.assert_focus().await;
-    browser.open("/docs").await;
+    browser.leave().await;
     browser
         .open("/#task/00000000-0000-7000-8000-000000000000")
         .await;

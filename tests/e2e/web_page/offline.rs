@@ -101,6 +101,17 @@ async fn changes_of_a_dead_service_wait_over_a_reload_and_are_done_once_in_order
         api: service.client(&account.id),
         ..account
     };
+    let open = account
+        .api
+        .get("/api/v1/tasks?completed=false&sort=position")
+        .await;
+    let open: Vec<_> = open.body["tasks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|task| task["title"].as_str())
+        .collect();
+    assert_eq!(open.join(","), order, "the order that was shown");
     let changes = account.changes().await;
     let done: Vec<_> = changes[before..]
         .iter()
@@ -114,17 +125,6 @@ async fn changes_of_a_dead_service_wait_over_a_reload_and_are_done_once_in_order
         .map(|(title, kind)| (title, kind.to_owned()))
         .collect();
     assert_eq!(done, expected, "each change once, in order");
-    let open = account
-        .api
-        .get("/api/v1/tasks?completed=false&sort=position")
-        .await;
-    let open: Vec<_> = open.body["tasks"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter_map(|task| task["title"].as_str())
-        .collect();
-    assert_eq!(open.join(","), order, "the order that was shown");
     browser.assert_no_faults().await;
 }
 
@@ -135,7 +135,7 @@ async fn edit_description(browser: &Browser, title: &str) {
     browser.until("the editor is open", open).await;
     browser.tab_to("#edit [name=description]").await;
     browser.type_text("while away").await;
-    browser.press("Control+Enter").await;
+    browser.save().await;
     let closed = format!("!{}.open", one("#editor"));
     browser.until("the editor is closed", &closed).await;
 }
@@ -160,7 +160,7 @@ async fn page_opens_without_the_service_after_one_visit() {
     service.kill();
 
     for address in ["/", "/#all", "/#done"] {
-        browser.open("/docs-that-are-away").await;
+        browser.leave().await;
         browser.open(address).await;
         browser.until("the list is complete", READY).await;
     }

@@ -43,7 +43,7 @@ async fn ended_session_keeps_what_is_typed_and_goes_on_after_the_password(databa
     // The stream ends with the session, so that the question may come at any time.
     browser.type_text("this must not be lost").await;
     if browser.eval(&asked).await != true {
-        browser.press("Control+Enter").await;
+        browser.save().await;
     }
     browser
         .until("the page asks for the password", &asked)
@@ -72,7 +72,7 @@ async fn ended_session_keeps_what_is_typed_and_goes_on_after_the_password(databa
                 "Dear reader, this must not be lost",
             )
             .await;
-        browser.press("Control+Enter").await;
+        browser.save().await;
     }
     let stored = eventually("the text is stored", async || {
         // A token that was issued before the end of the sessions is refused.

@@ -133,6 +133,12 @@ async fn move_rows(browser: &Browser) {
     browser.until_titles(&moved).await;
     browser.assert_focus().await;
     browser.press("Alt+ArrowDown").await;
+    let moved = [
+        "Buy milk",
+        "Call mum on Sunday",
+        "Watch Tomorrow Never Dies !high",
+    ];
+    browser.until_titles(&moved).await;
     browser.press("Alt+ArrowDown").await;
     let moved = [
         "Buy milk",
