@@ -1,4 +1,4 @@
-//! Makes the files in `assets` part of the program: a table of them, without lines of comments, with their media types
+//! Makes the files in `assets` part of the program: a table of them, compacted, with their media types
 //! and compressed forms; the list of their paths for the service worker; and a digest of all of them, which is part of
 //! their addresses.
 
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-#[path = "src/comments.rs"]
-mod comments;
+#[path = "src/compact.rs"]
+mod compact;
 #[path = "src/compression.rs"]
 mod compression;
 
@@ -45,7 +45,7 @@ struct File {
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/comments.rs");
+    println!("cargo::rerun-if-changed=src/compact.rs");
     println!("cargo::rerun-if-changed=src/compression.rs");
     println!("cargo::rerun-if-changed=assets");
     if let Err(message) = build() {
@@ -110,22 +110,22 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(), Str
             collect(&source, &format!("{path}/"), files)?;
         } else {
             let content = fs::read(&source).map_err(|error| unreadable(&path, error))?;
-            let content = without_comments(&path, content)?;
+            let content = compacted(&path, content)?;
             files.push(File { path, content });
         }
     }
     Ok(())
 }
 
-/// Returns the content of a file without lines of comments and indentation.
-fn without_comments(path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
+/// Returns the content of a file as it is served: scripts and styles are compacted.
+fn compacted(path: &str, content: Vec<u8>) -> Result<Vec<u8>, String> {
     let is_script = match ending(path) {
         "js" => true,
         "css" => false,
         _ => return Ok(content),
     };
     let text = String::from_utf8(content).map_err(|error| error.to_string());
-    let text = text.and_then(|text| comments::removed(&text, is_script));
+    let text = text.and_then(|text| compact::compact(&text, is_script));
     let text = text.map_err(|error| format!("crates/web/assets/{path}: {error}"))?;
     Ok(text.into_bytes())
 }

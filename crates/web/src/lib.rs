@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `files` | the files in `assets`, as the build found them |
 //! | `compression` | compression at build time and at the start |
-//! | `comments` | removal of comments and indentation from scripts and styles, at build time |
+//! | `compact` | compaction of scripts and styles, at build time |
 //! | `asset` | a file as it is served: forms, entity tags, headers |
 //!
 //! | address | answer |
@@ -25,7 +25,7 @@
 
 mod asset;
 #[cfg(test)]
-mod comments;
+mod compact;
 mod compression;
 mod files;
 #[cfg(test)]

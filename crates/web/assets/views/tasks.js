@@ -53,11 +53,17 @@ export const undo = (write) => attempt(async () => {
   if (document.activeElement === document.body && !focusRow(undone ? store.idOf(undone.task) : '')) focusList();
 });
 
+/** The move in progress: a repeated key moves the task on from where that one puts it. @type {Promise<unknown>} */
+let moving = Promise.resolve();
+
 /**
  * Moves a task in the order by hand.
  * @param {Chosen} task @param {string | number} to a place, or `up`, `down`, `top` or `end`
  */
-export const move = (task, to) => attempt(async () => {
+export const move = (task, to) => attempt(() => (moving = moving.catch(() => {}).then(() => moveNow(task, to))));
+
+/** @param {Chosen} task @param {string | number} to */
+async function moveNow(task, to) {
   if (!task) return;
   if (!isMovable()) return toast(t('move.no'));
   const last = tasks.length - 1;
@@ -68,7 +74,7 @@ export const move = (task, to) => attempt(async () => {
   const ends = place === 0 ? { after: null } : place === last ? { before: null } : null;
   const write = await actions.move(task.id, ends ?? (place < from ? { before: there } : { after: there }));
   offerUndo(t('said.moved', { place: place + 1, last: last + 1 }), write, 'move');
-});
+}
 
 /** Opens the editor. @param {Chosen} task */
 export function edit(task) {

@@ -1,13 +1,14 @@
-//! Removal of comments and indentation from scripts and styles at build time. Browsers do not read them, and they are
-//! two fifths of the files.
+//! Compaction of scripts and styles at build time. Browsers do not read comments, types and indentation, which are two
+//! fifths of the files.
 
-/// Removes the lines that are empty or comments as a whole, and the spaces around the others. Comments beside code and
-/// the lines of template literals stay.
+/// Returns a script or a style sheet without the lines that are empty or comments as a whole, the spaces around the other
+/// lines, and types within them; of a style sheet, also without the spaces beside its punctuation. Other comments beside
+/// code, and the lines of template literals, stay.
 ///
 /// # Errors
 /// A message that names the line, if a comment does not end, has code after its end, or may be text of a template
 /// literal that began on an earlier line.
-pub(crate) fn removed(text: &str, is_script: bool) -> Result<String, String> {
+pub(crate) fn compact(text: &str, is_script: bool) -> Result<String, String> {
     let mut kept = String::with_capacity(text.len());
     let (mut comment_start, mut literal_start) = (None, None);
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
@@ -46,7 +47,11 @@ pub(crate) fn removed(text: &str, is_script: bool) -> Result<String, String> {
         if continues || literal_start.is_some() {
             kept.push_str(line);
         } else if !code.is_empty() {
-            kept.push_str(code);
+            kept.push_str(&if is_script {
+                without_types(code)
+            } else {
+                without_spaces(code)
+            });
             kept.push('\n');
         }
     }
@@ -56,12 +61,44 @@ pub(crate) fn removed(text: &str, is_script: bool) -> Result<String, String> {
     }
 }
 
+/// Removes the types that JSDoc gives to expressions.
+fn without_types(code: &str) -> String {
+    let mut parts = code.split("/** @type ");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("*/") {
+            Some((_, after)) => kept.push_str(after.trim_start()),
+            None => kept.extend(["/** @type ", part]),
+        }
+    }
+    kept
+}
+
+/// Removes the spaces beside the punctuation of a line of CSS. After a colon only: before one, a space means a
+/// descendant.
+fn without_spaces(code: &str) -> String {
+    let mut kept = String::with_capacity(code.len());
+    let mut is_text = false;
+    for char in code.chars() {
+        is_text ^= char == '"';
+        let follows = |punctuation: &[char]| kept.ends_with(punctuation);
+        if !is_text && char == ' ' && follows(&['{', '}', ';', ',', ':']) {
+            continue;
+        }
+        if !is_text && ['{', '}', ';', ','].contains(&char) && follows(&[' ']) {
+            kept.pop();
+        }
+        kept.push(char);
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn comments_and_indentation_are_removed() {
+    fn comments_types_and_indentation_are_removed() {
         for (text, kept) in [
             ("", ""),
             ("a();\n", "a();\n"),
@@ -70,7 +107,8 @@ mod tests {
             ("/* x */\na();", "a();\n"),
             ("/**\n * x\n */\na();\n", "a();\n"),
             ("/* x\n// y\na();\n*/\nb();\n", "b();\n"),
-            ("/** @type {X} */ (a).b();\n", "/** @type {X} */ (a).b();\n"),
+            ("/** @type {X} */ (a).b();\n", "(a).b();\n"),
+            ("a(/** @type {X} */ (b), /** @type {Y} */ (c));", "a((b), (c));\n"),
             ("a(/* x */);\n", "a(/* x */);\n"),
             ("a = 1 /* x\n", "a = 1 /* x\n"),
             ("a(`// ${b}`);\n", "a(`// ${b}`);\n"),
@@ -79,12 +117,24 @@ mod tests {
             ("a(`${\n b}`);\n  // x\n  c();\n", "a(`${\n b}`);\nc();\n"),
             ("a(`\n\n  b\n`);\n", "a(`\n\n  b\n`);\n"),
         ] {
-            assert_eq!(removed(text, true).as_deref(), Ok(kept), "{text}");
+            assert_eq!(compact(text, true).as_deref(), Ok(kept), "{text}");
         }
         // Styles have no such comments.
         let style = "/* x\n */\n//a{}\n.b::before { content: \"`\"; }\n";
-        let kept = "//a{}\n.b::before { content: \"`\"; }\n";
-        assert_eq!(removed(style, false).as_deref(), Ok(kept));
+        let kept = "//a{}\n.b::before{content:\"`\";}\n";
+        assert_eq!(compact(style, false).as_deref(), Ok(kept));
+    }
+
+    #[test]
+    fn spaces_that_mean_something_stay_in_styles() {
+        for (style, kept) in [
+            ("a :hover, b > c { margin: 0 auto }\n", "a :hover,b > c{margin:0 auto}\n"),
+            ("@media (width > 1px) and (pointer: coarse) {\n", "@media (width > 1px) and (pointer:coarse){\n"),
+            ("a { content: \" ; { : \" }\n", "a{content:\" ; { : \"}\n"),
+            ("a { width: calc(1px + 2px) }\n", "a{width:calc(1px + 2px)}\n"),
+        ] {
+            assert_eq!(compact(style, false).as_deref(), Ok(kept), "{style}");
+        }
     }
 
     #[test]
@@ -95,7 +145,7 @@ mod tests {
             ("a(`\n// x\n`);\n", "line 2:"),
             ("a(`\n/* x */\n`);\n", "line 2:"),
         ] {
-            let error = removed(text, true).expect_err(text);
+            let error = compact(text, true).expect_err(text);
             assert!(error.starts_with(line), "{text}: {error}");
         }
     }
