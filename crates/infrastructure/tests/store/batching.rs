@@ -136,7 +136,7 @@ async fn numbers_of_additions(store: &TestDatabase) {
 }
 
 /// Returns the rows of the table `tasks` of a SQLite file, with every column.
-async fn rows(store: &TestDatabase) -> String {
+async fn rows(store: &TestDatabase) -> Vec<String> {
     let text = async |sql: String| {
         let statement = Statement::from_string(DbBackend::Sqlite, sql);
         let row = store.sql.query_one_raw(statement).await.expect("queried");
@@ -146,10 +146,10 @@ async fn rows(store: &TestDatabase) -> String {
     let columns =
         "SELECT group_concat('quote(' || name || ')', ' || ') FROM pragma_table_info('tasks')";
     let columns = text(columns.to_owned()).await;
-    text(format!(
-        "SELECT group_concat(line, char(10)) FROM (SELECT {columns} AS line FROM tasks ORDER BY id)"
-    ))
-    .await
+    let lines = text(format!(
+        "SELECT group_concat(line, char(30)) FROM (SELECT {columns} AS line FROM tasks ORDER BY id)"
+    ));
+    lines.await.split('\u{1e}').map(str::to_owned).collect()
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn additions_in_one_statement_store_the_same_rows() {
         alone.tasks.add(task, by).await.expect("added");
     }
     let rows = (rows(&batched).await, rows(&alone).await);
-    assert_eq!(rows.0.lines().count() as u128, 2 * MANY);
+    assert_eq!(rows.0.len() as u128, 2 * MANY);
     assert_eq!(rows.0, rows.1);
 }
 
