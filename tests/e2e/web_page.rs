@@ -101,8 +101,13 @@ impl Browser {
     async fn fill(&self, selector: &str, text: &str) {
         self.until(selector, &format!("{}.checkVisibility()", one(selector)))
             .await;
-        self.eval(&format!("{}.focus()", one(selector))).await;
-        self.replace_text(text).await;
+        let select = format!(
+            "(field => {{ field.focus(); field.select(); }})({})",
+            one(selector)
+        );
+        self.eval(&select).await;
+        self.press("Delete").await;
+        self.type_text(text).await;
     }
 
     /// Logs in, and waits until the list is complete.

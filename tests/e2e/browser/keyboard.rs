@@ -110,7 +110,7 @@ impl Browser {
 
     /// Asserts that an element has the focus soon, and not only the page.
     pub async fn assert_focus(&self) {
-        let kept = "document.hasFocus() && document.activeElement && document.activeElement !== document.body";
+        let kept = "document.activeElement && document.activeElement !== document.body";
         self.until("an element has the focus", kept).await;
     }
 }

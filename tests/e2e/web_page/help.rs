@@ -19,15 +19,14 @@ async fn read_help(browser: &Browser) -> Vec<Row> {
     browser.until("the help is open", &open).await;
     browser.assert_focus().await;
     let rows = "[...document.querySelectorAll('#help tbody tr')].map((row) =>
-        [row.dataset.id, [...row.querySelectorAll('kbd')].map((key) => key.innerText.trim()), row.querySelector('th').innerText])";
+        [row.dataset.id, row.querySelector('td').innerText, row.querySelector('th').innerText])";
     let rows = browser.eval(rows).await;
     browser.press("Escape").await;
     browser
         .until("the help is closed", &format!("!({open})"))
         .await;
     let rows = rows.as_array().expect("rows").iter().map(|row| {
-        let keys = row[1].as_array().expect("keys").iter();
-        let keys: Vec<_> = keys.filter_map(|key| key.as_str().map(named)).collect();
+        let keys = named(row[1].as_str().expect("keys"));
         assert!(!keys.is_empty(), "{row}");
         assert_ne!(row[2], "", "{row}");
         let id = row[0].as_str().expect("an id").to_owned();
@@ -36,16 +35,17 @@ async fn read_help(browser: &Browser) -> Vec<Row> {
     rows.collect()
 }
 
-/// Returns the name of a key as the help shows it.
-fn named(shown: &str) -> String {
-    let words = shown.split_whitespace().map(|word| match word {
-        "↑" => "ArrowUp",
-        "↓" => "ArrowDown",
-        "↵" => "Enter",
-        "Esc" => "Escape",
-        word => word,
-    });
-    words.collect::<Vec<_>>().join("+")
+/// Returns the names of the keys that the help shows: with Alt held, or one after the other.
+fn named(shown: &str) -> Vec<String> {
+    let name = |word: &str| match word {
+        "↑" => "ArrowUp".to_owned(),
+        "↓" => "ArrowDown".to_owned(),
+        word => word.to_owned(),
+    };
+    if let Some(key) = shown.strip_prefix("Alt ") {
+        return vec![format!("Alt+{}", name(key.trim()))];
+    }
+    shown.split_whitespace().map(name).collect()
 }
 
 async fn press(browser: &Browser, row: &Row) {
