@@ -33,7 +33,7 @@ pub struct Browser {
     driver: Arc<Driver>,
 }
 
-/// A command of WebDriver, or of chromedriver, with a JSON body.
+/// A command of chromedriver with a JSON body.
 #[derive(Debug)]
 struct Command {
     path: &'static str,
@@ -153,7 +153,7 @@ impl Browser {
             .await;
     }
 
-    /// Issues a command of the Chrome DevTools Protocol.
+    /// Issues a command of the browser's developer tools.
     pub async fn cdp(&self, method: &str, parameters: Value) -> Value {
         let body = json!({"cmd": method, "params": parameters});
         let path = "goog/cdp/execute";

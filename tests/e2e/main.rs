@@ -65,7 +65,6 @@ mod model;
 mod mounts;
 mod moves;
 mod observability;
-mod page;
 mod page_login;
 mod parity;
 mod paused;

@@ -9,9 +9,9 @@ use taskhold_security::http_client;
 use tempfile::TempDir;
 
 use crate::docs_page::load_page;
-use crate::page::serving::assert_page_is_served;
 use crate::proxies::running::{RunningProxy, adapt, block, reserved_port, wait_until_passed_on};
 use crate::service::{Answer, Client, Database, Service, TASKS, endpoints, run};
+use crate::web_page::serving::assert_page_is_served;
 
 const PAGE: &str = include_str!("../../docs/operations/reverse-proxy.md");
 

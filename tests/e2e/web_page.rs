@@ -1,4 +1,4 @@
-//! The page in Chromium, as a person uses it.
+//! The page: how its files are served, and in Chromium, as a person uses it.
 
 mod accessibility;
 mod account;
@@ -10,6 +10,8 @@ mod looks;
 mod navigation;
 mod offline;
 mod policy;
+mod routing;
+pub mod serving;
 mod sessions;
 mod story;
 mod tabs;

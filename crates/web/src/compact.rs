@@ -2,8 +2,8 @@
 //! fifths of the files.
 
 /// Returns a script or a style sheet without the lines that are empty or comments as a whole, the spaces around the other
-/// lines, and types within them; of a style sheet, also without the spaces beside its punctuation. Other comments beside
-/// code, and the lines of template literals, stay.
+/// lines, types within them, and the spaces beside punctuation; in scripts the latter only of imports and of lines that
+/// cannot have a text, a pattern or a comment. The lines of template literals stay.
 ///
 /// # Errors
 /// A message that names the line, if a comment does not end, has code after its end, or may be text of a template
@@ -47,11 +47,17 @@ pub(crate) fn compact(text: &str, is_script: bool) -> Result<String, String> {
         if continues || literal_start.is_some() {
             kept.push_str(line);
         } else if !code.is_empty() {
-            kept.push_str(&if is_script {
+            let code = if is_script {
                 without_types(code)
             } else {
-                without_spaces(code)
-            });
+                code.to_owned()
+            };
+            let has_text = is_script && code.contains(['"', '\'', '`', '/']);
+            if has_text && !code.starts_with("import ") {
+                kept.push_str(&code);
+            } else {
+                kept.push_str(&without_spaces(&code));
+            }
             kept.push('\n');
         }
     }
@@ -61,7 +67,7 @@ pub(crate) fn compact(text: &str, is_script: bool) -> Result<String, String> {
     }
 }
 
-/// Removes the types that JSDoc gives to expressions.
+/// Removes the types that comments give to expressions.
 fn without_types(code: &str) -> String {
     let mut parts = code.split("/** @type ");
     let mut kept = parts.next().unwrap_or_default().to_owned();
@@ -74,7 +80,7 @@ fn without_types(code: &str) -> String {
     kept
 }
 
-/// Removes the spaces beside the punctuation of a line of CSS. After a colon only: before one, a space means a
+/// Removes the spaces beside the punctuation of a line. After a colon only: before one, a space in CSS means a
 /// descendant.
 fn without_spaces(code: &str) -> String {
     let mut kept = String::with_capacity(code.len());
@@ -108,7 +114,18 @@ mod tests {
             ("/**\n * x\n */\na();\n", "a();\n"),
             ("/* x\n// y\na();\n*/\nb();\n", "b();\n"),
             ("/** @type {X} */ (a).b();\n", "(a).b();\n"),
-            ("a(/** @type {X} */ (b), /** @type {Y} */ (c));", "a((b), (c));\n"),
+            (
+                "a(/** @type {X} */ (b), /** @type {Y} */ (c));",
+                "a((b),(c));\n",
+            ),
+            (
+                "import { a, b } from './c.js';\n",
+                "import{a,b}from './c.js';\n",
+            ),
+            ("const { a, b: c } = d(1, 2);\n", "const{a,b:c}= d(1,2);\n"),
+            ("a('{ b, c }', { d });\n", "a('{ b, c }', { d });\n"),
+            ("a = b ? { c } : d;\n", "a = b ?{c}:d;\n"),
+            ("a(/{ 2, 3 }/);\n", "a(/{ 2, 3 }/);\n"),
             ("a(/* x */);\n", "a(/* x */);\n"),
             ("a = 1 /* x\n", "a = 1 /* x\n"),
             ("a(`// ${b}`);\n", "a(`// ${b}`);\n"),
@@ -128,10 +145,19 @@ mod tests {
     #[test]
     fn spaces_that_mean_something_stay_in_styles() {
         for (style, kept) in [
-            ("a :hover, b > c { margin: 0 auto }\n", "a :hover,b > c{margin:0 auto}\n"),
-            ("@media (width > 1px) and (pointer: coarse) {\n", "@media (width > 1px) and (pointer:coarse){\n"),
+            (
+                "a :hover, b > c { margin: 0 auto }\n",
+                "a :hover,b > c{margin:0 auto}\n",
+            ),
+            (
+                "@media (width > 1px) and (pointer: coarse) {\n",
+                "@media (width > 1px) and (pointer:coarse){\n",
+            ),
             ("a { content: \" ; { : \" }\n", "a{content:\" ; { : \"}\n"),
-            ("a { width: calc(1px + 2px) }\n", "a{width:calc(1px + 2px)}\n"),
+            (
+                "a { width: calc(1px + 2px) }\n",
+                "a{width:calc(1px + 2px)}\n",
+            ),
         ] {
             assert_eq!(compact(style, false).as_deref(), Ok(kept), "{style}");
         }

@@ -11,7 +11,7 @@ const SHIFTED: &str = "~!@#$%^&*()_+{}|:\"<>?";
 
 const SHIFT: char = '\u{e008}';
 
-/// Returns what WebDriver calls a key.
+/// Returns the code of a key in the driver's protocol.
 fn key(name: &str) -> char {
     match name {
         "Alt" => '\u{e00a}',
@@ -97,7 +97,7 @@ impl Browser {
             "!!document.activeElement?.matches({})",
             serde_json::json!(selector)
         );
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         for _ in 0..80 {
             if self.eval(&has_focus).await == true {
                 return;

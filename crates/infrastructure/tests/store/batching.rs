@@ -82,7 +82,7 @@ async fn additions(store: &TestDatabase) {
 
 /// Returns tasks of two owners that differ in every column, each with its author.
 fn varied_tasks() -> Vec<(Task, ChangeAuthor)> {
-    let due = ["2026-03-29", "2026-03-29T02:30:00+01:00[Europe/Berlin]"];
+    let (day, time) = ("2026-03-29", "2026-03-29T02:30:00+01:00[Europe/Berlin]");
     let tasks = (1..=MANY).map(|number| {
         let draft = TaskDraft {
             title: Title::parse(format!("{number} \"\\' [null] Ä 😀")).expect("a title"),
@@ -91,7 +91,9 @@ fn varied_tasks() -> Vec<(Task, ChangeAuthor)> {
             details: match number % 5 {
                 0 => Details::default(),
                 _ => Details {
-                    due: Some(Due::parse(due[usize::from(number % 2 == 0)]).expect("a due date")),
+                    due: Some(
+                        Due::parse(if number % 2 == 0 { time } else { day }).expect("a due date"),
+                    ),
                     priority: Priority::High,
                     tags: Tags::parse(["Zuhause", "\"\\ {}"]).expect("tags"),
                     ..Details::default()

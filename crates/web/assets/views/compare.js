@@ -83,6 +83,8 @@ export function showConflict() {
 on('click', '#conflict [value]', ({ value }) => attempt(async () => {
   if (shown) await outbox.resolve(shown, value);
   dialog.close();
+  // The dialog may have opened by itself, with nothing to go back to.
+  if (document.activeElement === document.body) $('#heading').focus();
 }));
 outbox.addEventListener('change', showConflict);
 addEventListener('focusout', () => setTimeout(showConflict));

@@ -3,7 +3,7 @@ import * as actions from '../actions.js';
 import { $, attempt, confirm, on, say, t, toast } from '../dom.js';
 import { address, go, route } from '../router.js';
 import { store } from '../store.js';
-import { choose, currentTask, dragTo, drop, focusList, focusRow, placeOf, rowHeight, tasks } from './list.js';
+import { choose, currentTask, dragTo, drop, focusList, focusRow, placeOf, rowHeight, step, tasks } from './list.js';
 import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 
 /** @import { Task, Write } from '../types.d.ts' */
@@ -73,6 +73,7 @@ async function moveNow(task, to) {
   if (place === from || there === undefined) return;
   const ends = place === 0 ? { after: null } : place === last ? { before: null } : null;
   const write = await actions.move(task.id, ends ?? (place < from ? { before: there } : { after: there }));
+  refresh();
   offerUndo(t('said.moved', { place: place + 1, last: last + 1 }), write, 'move');
 }
 
@@ -85,7 +86,11 @@ for (const [selector, run] of Object.entries({ check: complete, title: edit, res
   on('click', `#tasks button.${selector}`, (button) => run(tasks[placeOf(button.closest('li').dataset.id)] ?? null));
 }
 on('keydown', '#tasks li', (row, event) => {
+  const by = { Home: -tasks.length, End: tasks.length }[event.key];
   if (event.key === 'Enter' && event.target === row) edit(currentTask());
+  if (!by) return;
+  event.preventDefault();
+  step(by);
 });
 on('click', '#empty-trash', () => attempt(async () => {
   if (!await confirm(t('trash.sure'), t('trash.empty'))) return;

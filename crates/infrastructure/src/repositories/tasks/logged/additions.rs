@@ -58,25 +58,26 @@ pub(crate) async fn add_all_on_sqlite(
     let row = connection.query_one_raw(statement).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("additions have numbers".into()))?;
     let numbers: String = row.try_get_by_index(0)?;
-    let numbers: Vec<i64> = serde_json::from_str(&numbers).map_err(json_error)?;
+    let numbers: Vec<i64> = serde_json::from_str(&numbers).map_err(|error| json_error(&error))?;
     numbers.into_iter().map(parse_seq).collect()
 }
 
 /// Returns tasks, each with its author, as the JSON array that [`add_all_on_sqlite`] adds.
 pub(crate) fn to_json(tasks: &[(&Task, &str)]) -> Result<String, DbErr> {
     let rows = tasks.iter().map(|(task, by)| {
-        let mut row: Vec<Json> = Vec::new();
-        row.push((*by).into());
-        row.push(task.id.as_uuid().simple().to_string().into());
-        row.push(task.owner.as_str().into());
-        row.push(task.created_at.as_micros().into());
+        let mut row: Vec<Json> = vec![
+            (*by).into(),
+            task.id.as_uuid().simple().to_string().into(),
+            task.owner.as_str().into(),
+            task.created_at.as_micros().into(),
+        ];
         for (_, value) in task::cells(task) {
             row.push(cell(value)?);
         }
         Ok(row)
     });
     let rows: Vec<_> = rows.collect::<Result<_, DbErr>>()?;
-    serde_json::to_string(&rows).map_err(json_error)
+    serde_json::to_string(&rows).map_err(|error| json_error(&error))
 }
 
 fn cell(value: Value) -> Result<Json, DbErr> {
@@ -91,6 +92,6 @@ fn cell(value: Value) -> Result<Json, DbErr> {
     })
 }
 
-fn json_error(error: serde_json::Error) -> DbErr {
+fn json_error(error: &serde_json::Error) -> DbErr {
     DbErr::Json(error.to_string())
 }

@@ -1,4 +1,0 @@
-//! The page for browsers.
-
-mod routing;
-pub mod serving;
