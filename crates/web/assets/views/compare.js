@@ -84,7 +84,8 @@ on('click', '#conflict [value]', ({ value }) => attempt(async () => {
   if (shown) await outbox.resolve(shown, value);
   dialog.close();
   // The dialog may have opened by itself, with nothing to go back to.
-  if (document.activeElement === document.body) $('#heading').focus();
+  const { activeElement } = document;
+  if (activeElement === document.body || dialog.contains(activeElement)) $('#heading').focus();
 }));
 outbox.addEventListener('change', showConflict);
 addEventListener('focusout', () => setTimeout(showConflict));
