@@ -48,7 +48,7 @@ soak: test-programs ## Run the tests that kill, restart and compare for much lon
 
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium chromedriver promtool
+	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium chromedriver promtool venv
 	@scripts/ensure-pgbouncer
 	@scripts/ensure-axe
 

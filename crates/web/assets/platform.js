@@ -11,7 +11,7 @@ const held = new Map();
  * @returns {Promise<V>}
  */
 export function locked(name, body, signal) {
-  if (navigator.locks) return navigator.locks.request(name, signal ? { signal } : {}, body);
+  if (navigator.locks) return /** @type {Promise<any>} */ (navigator.locks.request(name, signal ? { signal } : {}, body));
   const run = (held.get(name) ?? Promise.resolve()).then(() => {
     signal?.throwIfAborted();
     return body();

@@ -23,7 +23,7 @@ let token = null;
 let refreshing = null;
 
 const channel = new BroadcastChannel(`taskhold-session:${root.pathname}`);
-channel.onmessage = ({ data }) => become(.../** @type {Parameters<typeof become>} */ (data));
+channel.onmessage = (/** @type {MessageEvent} */ { data }) => become(.../** @type {Parameters<typeof become>} */ (data));
 
 /** @type {(path: string, body: object, keepalive?: boolean) => Promise<void>} */
 async function enter(path, body, keepalive = false) {

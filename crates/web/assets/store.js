@@ -20,6 +20,7 @@ let renamedIds = new Map();
 /** What is shown, until something changes. @type {{tasks: Map<string, T.Task | null>, ordered: T.Task[] | null} | null} */
 let shown = null;
 
+/** @type {T.Emitter<T.Store>} */
 export const store = emitter(/** @type {T.Store} */ ({
   userId: null,
   writes: [],
@@ -120,6 +121,7 @@ function changed(ids, renamed) {
   store.emit('change', { ids, renamed });
 }
 
+/** @returns {NonNullable<typeof shown>} */
 function show() {
   shown ??= { tasks: effects(server, store.writes), ordered: null };
   return shown;

@@ -274,6 +274,9 @@ export interface Edit {
 
 /** The tasks of the user on this device. The event `change` has `detail: {ids: Set<string> | null, renamed}`; `null`
  * stands for everything. The event `failure` tells that the browser keeps no data. */
+/** An object that emits events. */
+export type Emitter<M> = M & EventTarget & { emit(type: string, detail?: unknown): boolean };
+
 export interface Store {
   userId: string | null;
   /** All writes that are not acknowledged, in their order. */

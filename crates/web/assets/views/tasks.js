@@ -86,7 +86,7 @@ for (const [selector, run] of Object.entries({ check: complete, title: edit, res
   on('click', `#tasks button.${selector}`, (button) => run(tasks[placeOf(button.closest('li').dataset.id)] ?? null));
 }
 on('keydown', '#tasks li', (row, event) => {
-  const by = { Home: -tasks.length, End: tasks.length }[event.key];
+  const by = /** @type {Record<string, number>} */ ({ Home: -tasks.length, End: tasks.length })[event.key];
   if (event.key === 'Enter' && event.target === row) edit(currentTask());
   if (!by) return;
   event.preventDefault();
