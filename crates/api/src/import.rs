@@ -66,6 +66,7 @@ async fn import(
 ) -> Result<HttpResponse, Problem> {
     let (zone, is_dry_run) = parse(request.query_string())?;
     let _admitted = imports.admit(caller.id()).await?;
+    let _place = imports.place_for_file().await?;
     let file = upload::receive(body, &[JSON, NDJSON]).await?;
     let to_instant = move |local: LocalDateTime| zone.instant(local.as_civil());
     let mut import = imports.begin(caller.id(), to_instant).await?;

@@ -8,6 +8,8 @@ let handlers;
 export let route = { name: '', value: '' };
 /** The page itself has opened the task. */
 let opened = false;
+/** A task is open over the view. */
+let isOver = false;
 
 /** Returns the address of a view. @param {string} name @param {string} [value] */
 export const address = (name, value) => `#${name}${value ? `/${encodeURIComponent(value)}` : ''}`;
@@ -33,7 +35,10 @@ function read() {
   let text = value;
   try { text = decodeURIComponent(value); } catch { /* The address is not encoded. */ }
   if (!isTask && !NAMES.includes(name)) return go(`#${handlers.first()}`, true);
-  if (!isTask || !route.name) {
+  // A view whose task was closed is still there.
+  const isBack = isOver && name === route.name && text === route.value;
+  isOver = isTask;
+  if (!isBack && (!isTask || !route.name)) {
     route = isTask ? { name: handlers.first(), value: '' } : { name, value: text };
     handlers.view(route);
   }

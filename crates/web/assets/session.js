@@ -16,6 +16,8 @@ const REFRESH_LOCK = `taskhold-refresh:${root.pathname}`;
 const MARGIN = 30_000;
 /** The milliseconds in which a token of another tab arrives. */
 const HANDOVER = 50;
+/** The user to whom the texts that are being typed in this tab belong. */
+const TYPIST = 'taskhold-draft-user';
 
 /** @type {{value: string, until: number, user: string} | null} */
 let token = null;
@@ -30,6 +32,8 @@ async function enter(path, body, keepalive = false) {
   const isAnonymous = path !== 'password';
   const { body: grant } = await request('POST', `api/auth/${path}`, { body, headers: PAGE, keepalive, isAnonymous });
   const { id, email, name } = grant.user;
+  // Of a refresh: the user may have left meanwhile.
+  if (keepalive && session.user?.id !== id) return;
   const until = Date.now() + grant.expires_in * 1000 - MARGIN;
   tell('in', { id, email, name }, { value: grant.access_token, until, user: id });
 }
@@ -45,7 +49,8 @@ export const session = emitter(/** @type {T.Session} */ ({
   register: (account) => enter('register', account),
   logIn: (credentials) => enter('login', credentials),
   changePassword: (passwords) => enter('password', passwords),
-  async logOut() {
+  // A refresh in progress must not bring the cookie back.
+  logOut: () => locked(REFRESH_LOCK, async () => {
     try {
       // Without the network nothing happens: the next person at this device could use the cookie.
       await request('POST', 'api/auth/logout', { body: {}, headers: PAGE, isAnonymous: true });
@@ -53,9 +58,9 @@ export const session = emitter(/** @type {T.Session} */ ({
       if (!(error instanceof Problem) || error.status !== 401) throw error;
     }
     await forget();
-  },
+  }),
   async deleteAccount(password) {
-    await request('DELETE', 'api/auth/me', { body: { password } });
+    await request('DELETE', 'api/auth/me', { body: { password }, headers: PAGE });
     await forget();
   },
 }));
@@ -80,13 +85,14 @@ const usable = (refused) => (token && token.value !== refused && token.until > D
 async function refresh(refused) {
   await locked(REFRESH_LOCK, async () => {
     await new Promise((resolve) => setTimeout(resolve, HANDOVER));
-    if (usable(refused)) return;
+    const id = session.user?.id;
+    if (usable(refused) || session.state !== 'in') return;
     try {
       // The service takes a refresh token once: its answer must reach the cookies even if this tab is closed.
       await enter('refresh', {}, true);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.status === 401) tell('expired', session.user, null);
+      if (error.status === 401 && session.user?.id === id) tell('expired', session.user, null);
       // No other problem of this request is one of the request that needs the token.
       throw new Problem({ status: error.status === 401 ? 401 : 503, retryAfter: error.retryAfter });
     }
@@ -113,9 +119,11 @@ function become(state, user, newToken) {
   const isNew = state !== session.state || user?.id !== session.user?.id;
   Object.assign(session, { state, user });
   token = newToken;
-  if (state === 'out') {
+  const typist = sessionStorage.getItem(TYPIST);
+  if (state === 'out' || (user && typist && typist !== user.id)) {
     // Texts that were being typed belong to the user who has left.
     for (const key of Object.keys(sessionStorage)) if (key.startsWith('taskhold-draft-')) sessionStorage.removeItem(key);
   }
+  if (user) sessionStorage.setItem(TYPIST, user.id);
   if (isNew) session.emit('change');
 }

@@ -310,6 +310,35 @@ async fn interrupted_upload_changes_nothing(database: Database) {
     assert_report(&answer, [1_000, 0, 0, 0, 0, 1_000]);
 }
 
+/// Eight users send the begin of a file and no more.
+async fn ninth_upload_at_once_returns_503(database: Database) {
+    let service = Service::start(&database).await;
+    let mut sockets = Vec::new();
+    for number in 0..8 {
+        let head = format!(
+            "POST {IMPORT} HTTP/1.1\r\nhost: taskhold\r\nauthorization: Bearer {}\r\n\
+             content-type: {JSON}\r\ncontent-length: 1000\r\n\r\n[",
+            token(&format!("user-{number}"))
+        );
+        let mut socket = Socket::connect(&service.url).await.expect("connected");
+        socket.send(&head).await.expect("sent");
+        sockets.push(socket);
+    }
+    let anna = service.client("anna");
+    let refused = eventually("all places are taken", async || {
+        let answer = send(&anna, "?dry_run=true", JSON, "[]").await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    refused.assert_problem(503, "SERVICE_UNAVAILABLE");
+    drop(sockets);
+    eventually("a place is free", async || {
+        let answer = send(&anna, "?dry_run=true", JSON, "[]").await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
 async fn upload_that_pauses_returns_408(database: Database) {
     let service = Service::start(&database).await;
     let mut socket = Socket::connect(&service.url).await.expect("connected");
@@ -407,6 +436,7 @@ on_both_stores! {
     file_that_is_too_large_returns_413
     first_hundred_rejected_rows_are_listed
     interrupted_upload_changes_nothing
+    ninth_upload_at_once_returns_503
     upload_that_pauses_returns_408
     concurrent_imports_create_each_task_once
     ids_of_an_export_are_kept_and_those_of_others_rejected

@@ -25,6 +25,8 @@ use crate::user_limit::{InProgress, TooManyInProgress, UserLimit};
 
 /// The imports of one user that run at once.
 const MAX_OF_USER: usize = 1;
+/// The files that arrive or wait at once, since each takes memory or disk.
+const MAX_FILES: usize = 8;
 /// The imports that write to the store at once. Each has a session of its own beside the others of the service.
 const MAX_WRITING: usize = 2;
 /// The longest wait for one of these places.
@@ -47,6 +49,7 @@ pub struct UserImports {
     ids: Arc<dyn Ids>,
     quota: NonZeroU64,
     of_user: Arc<UserLimit>,
+    files: Arc<Semaphore>,
     places: Arc<Semaphore>,
 }
 
@@ -86,6 +89,7 @@ impl UserImports {
             ids,
             quota,
             of_user: UserLimit::new(MAX_OF_USER),
+            files: Arc::new(Semaphore::new(MAX_FILES)),
             places: Arc::new(Semaphore::new(MAX_WRITING)),
         }
     }
@@ -98,6 +102,14 @@ impl UserImports {
         self.of_user.begin(owner).await
     }
 
+    /// Waits for the place of a file, which is taken until the value is dropped.
+    ///
+    /// # Errors
+    /// [`TaskError::Busy`] after 5 s.
+    pub async fn place_for_file(&self) -> Result<OwnedSemaphorePermit, TaskError> {
+        acquire(&self.files).await
+    }
+
     /// Begins an import of rows that all become tasks of the owner.
     ///
     /// # Errors
@@ -107,10 +119,7 @@ impl UserImports {
         owner: &UserId,
         to_instant: impl Fn(LocalDateTime) -> Timestamp + Send + Sync + 'static,
     ) -> Result<UserImport, TaskError> {
-        let place = timeout(MAX_WAIT, Arc::clone(&self.places).acquire_owned());
-        let Ok(Ok(place)) = place.await else {
-            return Err(TaskError::Busy);
-        };
+        let place = acquire(&self.places).await?;
         let deadline = Instant::now() + TIMEOUT;
         let run = before(deadline, self.imports.begin_import()).await?;
         let options = ImportOptions {
@@ -171,6 +180,13 @@ impl UserImports {
                 );
             }
         }
+    }
+}
+
+async fn acquire(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, TaskError> {
+    match timeout(MAX_WAIT, Arc::clone(places).acquire_owned()).await {
+        Ok(Ok(place)) => Ok(place),
+        _ => Err(TaskError::Busy),
     }
 }
 

@@ -135,7 +135,7 @@ export function startMenu(redraw) {
   });
   on('click', '#menu a, #menu button', () => menu.hidePopover());
   on('click', '#log-out', () => attempt(async () => {
-    const n = outbox.waiting;
+    const n = outbox.waiting + outbox.failed.length;
     if (!n || await confirm(t('logout.sure', { n }), t('logout'))) await session.logOut();
   }));
 }

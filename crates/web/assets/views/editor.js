@@ -39,7 +39,7 @@ function write(values) {
 /** The fields of a task. @param {Task} task @returns {Values} */
 function valuesOf({ title, description, due, priority, repeat, repeat_from: from, tags }) {
   const { date = '', time = '' } = parseDue(due ?? '')?.wall ?? {};
-  const isOther = !!repeat && !$(`option[value="${repeat}"]`, form);
+  const isOther = !!repeat && !$(`option[value="${CSS.escape(repeat)}"]`, form);
   return {
     title, description, priority, due: date, time, tags: tags.join(', '), repeat: isOther ? 'other' : repeat ?? '',
     rule: isOther ? repeat : '', repeat_from: from,
@@ -148,8 +148,9 @@ onSubmit('#edit', async (values) => {
   if (!base || isWrong(values)) return;
   const patch = patchOf(values);
   const { id, title } = base;
-  if (failed) await outbox.retry(failed.id, { kind: 'update', patch });
-  else if (Object.keys(patch).length) offerUndo(t('said.saved', { title, ...patch }), await update(store.idOf(id), patch, base));
+  const isSame = !Object.keys(patch).length;
+  if (failed) await (isSame ? outbox.discard(failed.id) : outbox.retry(failed.id, { kind: 'update', patch }));
+  else if (!isSame) offerUndo(t('said.saved', { title, ...patch }), await update(store.idOf(id), patch, base));
   finish();
 });
 on('input', '#edit', (_, { target }) => {

@@ -127,9 +127,8 @@ export async function showView(focus) {
     trash.known = false;
     await readAgain();
   }
-  if (!focus) return;
-  say([title, $('#count').textContent].join(', '));
-  focusList();
+  if (focus || name === 'search') say([title, $('#count').textContent].filter(Boolean).join(', '));
+  if (focus) focusList();
 }
 
 /** When the data changed that are not shown yet. */
