@@ -35,7 +35,8 @@ struct PlannedStatement {
 /// The statements that a store has executed, and their plans.
 #[derive(Debug, Default)]
 struct StatementLog {
-    statements: usize,
+    /// The texts of the statements, as the log has them.
+    statements: Vec<String>,
     plans: Vec<PlannedStatement>,
 }
 
@@ -53,8 +54,12 @@ trait Observed {
     /// Describes what is wrong with a plan; `None` if it is good.
     fn problem(planned: &PlannedStatement) -> Option<&'static str>;
 
-    /// Asserts that the new statements have good plans, and returns the number of statements.
-    async fn check_new_statements(&mut self, what: &str, all: &mut Vec<PlannedStatement>) -> usize {
+    /// Asserts that the new statements have good plans, and returns the statements.
+    async fn check_new_statements(
+        &mut self,
+        what: &str,
+        all: &mut Vec<PlannedStatement>,
+    ) -> Vec<String> {
         let log = self.new_statements().await;
         for planned in &log.plans {
             assert_eq!(Self::problem(planned), None, "{what}: {planned:#?}");
@@ -83,15 +88,14 @@ trait Observed {
         let answer = Answer::of(prepared).await;
         assert_eq!(answer.status, request.status, "{method} {path}: {answer:?}");
         let what = format!("{method} {path}");
-        let mut seen = 0;
+        let mut seen = Vec::new();
         eventually(&format!("{what} is logged"), async || {
-            seen += self.check_new_statements(&what, all).await;
-            (seen >= request.statements.unwrap_or(1)).then_some(())
+            seen.extend(self.check_new_statements(&what, all).await);
+            (seen.len() >= request.statements.unwrap_or(1)).then_some(())
         })
         .await;
         if let Some(statements) = request.statements {
-            let last = &all[all.len().saturating_sub(seen)..];
-            assert_eq!(seen, statements, "{what}: {last:#?}");
+            assert_eq!(seen.len(), statements, "{what}: {seen:#?}");
         }
         answer
     }

@@ -133,17 +133,24 @@ fn read(log: &str) -> StatementLog {
                 statement: String::new(),
                 plan: String::new(),
             });
-        } else if let Some((_, statement)) = line
-            .split_once("LOG:  execute ")
-            .or_else(|| line.split_once("LOG:  statement: "))
-        {
-            statements_log.statements += usize::from(is_of_request(statement));
+        } else if let Some(statement) = executed(line) {
+            if is_of_request(statement) {
+                statements_log.statements.push(statement.to_owned());
+            }
         }
     }
     statements_log
         .plans
         .retain(|planned| is_of_request(&planned.statement));
     statements_log
+}
+
+/// Returns the statement that a line of the log says was executed. A prepared one stands behind its name.
+fn executed(line: &str) -> Option<&str> {
+    let prepared = line.split_once("LOG:  execute ");
+    let statement = prepared.and_then(|(_, named)| named.split_once(": "));
+    let (_, statement) = statement.or_else(|| line.split_once("LOG:  statement: "))?;
+    Some(statement)
 }
 
 fn is_of_request(statement: &str) -> bool {

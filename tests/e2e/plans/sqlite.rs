@@ -85,7 +85,7 @@ impl Observed for Sqlite {
         let statements: Vec<_> = new.filter_map(statement).collect();
         self.read = log.len();
         let mut statements_log = StatementLog {
-            statements: statements.len(),
+            statements: statements.clone(),
             ..StatementLog::default()
         };
         for statement in statements {
