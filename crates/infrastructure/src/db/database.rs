@@ -1,4 +1,6 @@
-//! The open database: its connections, and the methods that execute calls, batches and health checks.
+//! The open database: its connections, and the methods that execute calls and health checks.
+
+mod batch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,27 +13,20 @@ use futures_util::{FutureExt as _, TryFutureExt as _};
 use sea_orm::{DbBackend, DbErr, DeleteMany, EntityTrait};
 use taskhold_repository::error::{Source, StoreError};
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
-use crate::db::cancel_token::CancelToken;
 use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::connection::Connection;
 use crate::db::error::Failure;
 use crate::db::migrations;
 use crate::db::pool::{self, ConnectionManager};
-use crate::db::retry::{
-    ATTEMPT_TIMEOUT, Attempt, AttemptError, Call, Idempotence, RetryPolicy, answer_before, cut_off,
-};
+use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy, cut_off};
 use crate::db::session::MaintenanceSession;
 use crate::db::sqlite::{self, FileError, make_private_file};
 use crate::db::sqlite_readers::SqliteReaders;
 use crate::db::sqlite_writer::SqliteWriter;
 use crate::db::transaction::{Answer, TransactionOutcome, in_transaction};
 use crate::url::DatabaseKind;
-
-/// The longest that a batch waits for a connection: its calls are executed alone then.
-const BATCH_CHECKOUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest that a health check's statement may take. Its connection is closed then: it is the only one,
 /// and the network may have lost it silently.
@@ -127,14 +122,6 @@ impl Database {
         match self.inner.connections {
             Connections::Postgres { .. } => DbBackend::Postgres,
             Connections::Sqlite { .. } => DbBackend::Sqlite,
-        }
-    }
-
-    /// Returns how many writes a batch may have: on SQLite as many as may share a commit.
-    pub(crate) fn max_writes_at_once(&self) -> usize {
-        match self.inner.connections {
-            Connections::Postgres { .. } => usize::MAX,
-            Connections::Sqlite { .. } => self.inner.options.writes_per_commit.get(),
         }
     }
 
@@ -284,60 +271,6 @@ impl Database {
         })
     }
 
-    /// Executes one statement for a batch of `calls` calls, without retries.
-    pub(crate) async fn execute_batch<T, Fut>(
-        &self,
-        operation: &'static str,
-        idempotence: Idempotence,
-        calls: usize,
-        statement: impl FnOnce(Connection) -> Fut + Send + 'static,
-    ) -> Result<T, Failure>
-    where
-        T: Send + 'static,
-        Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
-    {
-        let executed = async {
-            let connection = match &self.inner.connections {
-                Connections::Sqlite { writer, .. } if idempotence != Idempotence::Read => {
-                    return write_batch(writer, statement).await;
-                }
-                Connections::Postgres { pool, .. } => {
-                    let checkout = tokio::time::timeout(BATCH_CHECKOUT_TIMEOUT, checkout(pool));
-                    checkout.await.map_err(AttemptError::not_sent)??
-                }
-                Connections::Sqlite { readers, .. } => checkout_reader(readers).await?,
-            };
-            let _counted = CallsInBatch::count(&self.inner.extra_calls_in_batches, calls);
-            let token = CancelToken::default();
-            let attempt = async {
-                if idempotence != Idempotence::Read && self.inner.options.pooled {
-                    let statement =
-                        |connection| statement(connection).map_ok(TransactionOutcome::Commit);
-                    return in_transaction(&connection, &token, statement).await;
-                }
-                token.claim();
-                let answer = statement(connection.clone()).await;
-                answer.map_err(AttemptError::of_statement)
-            };
-            answer_before(Instant::now() + ATTEMPT_TIMEOUT, &token, attempt).await
-        };
-        executed
-            .instrument(span(operation))
-            .await
-            .map_err(|AttemptError { failure, source }| {
-                if failure.is_transient() {
-                    tracing::warn!(
-                        operation,
-                        calls,
-                        class = failure.name(),
-                        cause = %source,
-                        "a batch of store calls failed"
-                    );
-                }
-                failure
-            })
-    }
-
     /// Executes a health check, without retries. On PostgreSQL it uses a connection that calls never take.
     pub(crate) async fn check_health<T, Fut>(
         &self,
@@ -484,53 +417,9 @@ fn downcast<T: 'static>(answer: Answer) -> Result<T, StoreError> {
     answer.map_err(|_| StoreError::Defect("a call has the answer of another".into()))
 }
 
-/// Counts the calls of a running batch, less one, until it is dropped.
-struct CallsInBatch<'a> {
-    counter: &'a AtomicUsize,
-    extra: usize,
-}
-
-impl<'a> CallsInBatch<'a> {
-    /// Adds a batch of `calls` calls to the counter.
-    fn count(counter: &'a AtomicUsize, calls: usize) -> Self {
-        let extra = calls.saturating_sub(1);
-        counter.fetch_add(extra, Ordering::Relaxed);
-        Self { counter, extra }
-    }
-}
-
-impl Drop for CallsInBatch<'_> {
-    fn drop(&mut self) {
-        self.counter.fetch_sub(self.extra, Ordering::Relaxed);
-    }
-}
-
 /// Returns the trace span of a call.
 fn span(operation: &'static str) -> Span {
     tracing::info_span!("store call", otel.name = operation, otel.kind = "client")
-}
-
-/// Executes a batch of writes on SQLite as one write.
-async fn write_batch<T, Fut>(
-    writer: &SqliteWriter,
-    statement: impl FnOnce(Connection) -> Fut + Send + 'static,
-) -> Result<T, AttemptError>
-where
-    T: Send + 'static,
-    Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
-{
-    let write = Box::new(move |connection| {
-        let answer = statement(connection);
-        let outcome = answer.map_ok(|answer| TransactionOutcome::Commit(answer).erase());
-        outcome.boxed()
-    });
-    let token = CancelToken::default();
-    let written = writer.write(token.clone(), write);
-    let answer = answer_before(Instant::now() + ATTEMPT_TIMEOUT, &token, written).await?;
-    downcast(answer).map_err(|error| AttemptError {
-        failure: Failure::Permanent,
-        source: error.into(),
-    })
 }
 
 /// Waits for a connection that reads a SQLite file.
