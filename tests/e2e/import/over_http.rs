@@ -1,5 +1,7 @@
 //! `POST /api/v1/import`, on both stores.
 
+mod uploads;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,8 +11,7 @@ use serde_json::{Value, json};
 use super::files::cases;
 use super::fixture;
 use crate::change_stream::Events;
-use crate::service::{Answer, Client, Database, Service, TASKS, eventually, path, token};
-use crate::socket::Socket;
+use crate::service::{Answer, Client, Database, Service, TASKS, path};
 
 const IMPORT: &str = "/api/v1/import";
 const JSON: &str = "application/json";
@@ -228,33 +229,6 @@ async fn file_that_is_none_changes_nothing(database: Database) {
     assert_report(&answer, [1, 0, 0, 0, 0, 1]);
 }
 
-async fn file_that_is_too_large_returns_413(database: Database) {
-    let service = Service::start(&database).await;
-    let anna = service.client("anna");
-    let mut large = br#"[{"id": 1, "title": "t"}"#.to_vec();
-    large.resize(16 << 20, b' ');
-    large.push(b']');
-    let announced = send(&anna, "", JSON, large.clone()).await;
-    announced.assert_problem(413, "PAYLOAD_TOO_LARGE");
-    let parts = large
-        .chunks(1 << 20)
-        .map(|part| Ok::<_, std::io::Error>(part.to_vec()));
-    let parts: Vec<_> = parts.collect();
-    let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(parts));
-    let request = anna
-        .request(Method::POST, IMPORT)
-        .header("content-type", JSON);
-    // The service may close the connection before the client has sent all.
-    if let Ok(answer) = Answer::try_of(request.body(stream)).await {
-        answer.assert_problem(413, "PAYLOAD_TOO_LARGE");
-    }
-    // Rows that are no tasks count, too.
-    let many = format!("[{}0]", "0,".repeat(100_000));
-    let many = send(&anna, "", JSON, many).await;
-    many.assert_problem(413, "PAYLOAD_TOO_LARGE");
-    assert_eq!(database.lines_of("anna"), "");
-}
-
 async fn first_hundred_rejected_rows_are_listed(database: Database) {
     let service = Service::start(&database).await;
     let anna = service.client("anna");
@@ -279,78 +253,6 @@ async fn first_hundred_rejected_rows_are_listed(database: Database) {
         answer.body["unknown_members"],
         json!([{"name": "done", "rows": 400, "looks_like": "completion"}])
     );
-}
-
-/// The connection ends in the middle of the file.
-async fn interrupted_upload_changes_nothing(database: Database) {
-    let service = Service::start(&database).await;
-    let anna = service.client("anna");
-    let file = thousand_rows();
-    let head = format!(
-        "POST {IMPORT} HTTP/1.1\r\nhost: taskhold\r\nauthorization: Bearer {}\r\n\
-         content-type: {JSON}\r\ncontent-length: {}\r\n\r\n",
-        token("anna"),
-        file.len()
-    );
-    for sent in [0, file.len() / 2, file.len() - 1] {
-        let mut socket = Socket::connect(&service.url).await.expect("connected");
-        socket.send(&head).await.expect("sent");
-        socket.send(&file[..sent]).await.expect("sent");
-        drop(socket);
-    }
-    // The next import of the user waits until the service has noticed.
-    let answer = eventually("the imports have ended", async || {
-        let answer = send(&anna, "?dry_run=true", JSON, "[]").await;
-        (answer.status != 429).then_some(answer)
-    })
-    .await;
-    assert_report(&answer, [0; 6]);
-    assert_eq!(database.lines_of("anna"), "");
-    let answer = send(&anna, "", JSON, file).await;
-    assert_report(&answer, [1_000, 0, 0, 0, 0, 1_000]);
-}
-
-/// Eight users send the begin of a file and no more.
-async fn ninth_upload_at_once_returns_503(database: Database) {
-    let service = Service::start(&database).await;
-    let mut sockets = Vec::new();
-    for number in 0..8 {
-        let head = format!(
-            "POST {IMPORT} HTTP/1.1\r\nhost: taskhold\r\nauthorization: Bearer {}\r\n\
-             content-type: {JSON}\r\ncontent-length: 1000\r\n\r\n[",
-            token(&format!("user-{number}"))
-        );
-        let mut socket = Socket::connect(&service.url).await.expect("connected");
-        socket.send(&head).await.expect("sent");
-        sockets.push(socket);
-    }
-    let anna = service.client("anna");
-    let refused = eventually("all places are taken", async || {
-        let answer = send(&anna, "?dry_run=true", JSON, "[]").await;
-        (answer.status != 200).then_some(answer)
-    })
-    .await;
-    refused.assert_problem(503, "SERVICE_UNAVAILABLE");
-    drop(sockets);
-    eventually("a place is free", async || {
-        let answer = send(&anna, "?dry_run=true", JSON, "[]").await;
-        (answer.status == 200).then_some(())
-    })
-    .await;
-}
-
-async fn upload_that_pauses_returns_408(database: Database) {
-    let service = Service::start(&database).await;
-    let mut socket = Socket::connect(&service.url).await.expect("connected");
-    let head = format!(
-        "POST {IMPORT} HTTP/1.1\r\nhost: taskhold\r\nauthorization: Bearer {}\r\n\
-         content-type: {JSON}\r\ncontent-length: 1000\r\n\r\n[",
-        token("anna")
-    );
-    let answer = tokio::time::timeout(Duration::from_secs(25), socket.exchange(&head)).await;
-    let answer = answer.expect("in time").expect("an answer");
-    assert_eq!(answer.status, 408, "{answer:?}");
-    assert_eq!(database.lines_of("anna"), "");
 }
 
 async fn concurrent_imports_create_each_task_once(database: Database) {
@@ -433,11 +335,7 @@ on_both_stores! {
     deleted_tasks_stay_deleted
     times_without_a_zone_are_local_to_the_parameter
     file_that_is_none_changes_nothing
-    file_that_is_too_large_returns_413
     first_hundred_rejected_rows_are_listed
-    interrupted_upload_changes_nothing
-    ninth_upload_at_once_returns_503
-    upload_that_pauses_returns_408
     concurrent_imports_create_each_task_once
     ids_of_an_export_are_kept_and_those_of_others_rejected
     import_beyond_the_quota_returns_409_and_changes_nothing
