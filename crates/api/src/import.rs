@@ -50,7 +50,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     responses(
         (
             status = 200,
-            description = "What became of the rows.",
+            description = "The counts of the rows, and the rejected ones.",
             body = ImportBody,
             example = report_example,
         ),
@@ -193,7 +193,8 @@ pub(crate) struct UnknownMemberBody<'a> {
     name: &'a str,
     /// The number of rows that have the member.
     rows: u64,
-    /// What the member seems to hold, which this service reads from another member: `completion`, `owner` or `date`.
+    /// The meaning that the name suggests, `completion`, `owner` or `date`, if this service reads that from another
+    /// member.
     #[schema(required)]
     looks_like: Option<&'static str>,
 }

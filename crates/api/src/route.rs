@@ -29,7 +29,7 @@ pub struct Endpoint {
     route: Arc<dyn Fn() -> Route + Send + Sync>,
 }
 
-/// What the OpenAPI document says of an endpoint.
+/// The description of an endpoint in the OpenAPI document.
 #[derive(Clone, Copy)]
 pub(crate) struct Description {
     pub(crate) methods: fn() -> Vec<HttpMethod>,

@@ -32,7 +32,7 @@ use crate::user::{self, Named, named};
 
 /// The exit status if rows were rejected and the others imported.
 const EXIT_REJECTED: u8 = 3;
-/// How many rows are read at once.
+/// The rows that are read at once.
 const BATCH: usize = 2_000;
 
 /// Imports the file and reports what became of its rows. If this fails nothing has changed, unless the

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the views do. Writes resolve as soon as the device has stored them; the service hears of them later. */
+/** The actions of the views. A write resolves as soon as the device has stored it, before it is sent. */
 
 import { open, request } from './api.js';
 import { zone } from './dates.js';
@@ -37,7 +37,7 @@ async function followSession() {
   if (userId === null) store.close();
   else if (userId !== store.userId) await store.open(userId);
   if (session.state !== 'in' || userId === null) return;
-  // What waits goes out first, so that the feed does not show a creation beside its waiting write.
+  // Waiting writes go out first: else the feed would show a created task beside the write that created it.
   void outbox.start(userId).then(() => {
     if (session.state === 'in' && session.user?.id === userId) stream.start(userId);
   });

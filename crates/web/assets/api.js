@@ -33,7 +33,7 @@ export class Problem extends Error {
 /** There was no answer: the outcome of the request is unknown. */
 export class Offline extends Error {}
 
-/** Whether the last request was answered. */
+/** The connection: `isOnline` says whether the last request was answered. */
 export const connection = emitter({ isOnline: true });
 
 /** @param {boolean} isOnline */

@@ -4,7 +4,7 @@ import { address, go } from './router.js';
 import { currentTask, focusList, step } from './views/list.js';
 import { complete, edit, move, remove, restore, undo } from './views/tasks.js';
 
-/** What a key does; its `id` is also that of its text. @typedef {{key: string, id: string, run: () => unknown}} Binding */
+/** A key and its action; the `id` is also that of its text. @typedef {{key: string, id: string, run: () => unknown}} Binding */
 
 const WAIT_MS = 1500;
 /** @param {string} selector */

@@ -158,7 +158,7 @@ function tryLater(seconds) {
   if (seconds) notBefore = Date.now() + seconds * 1000;
   kickIn(seconds ? seconds * 1000 : backoff(failures));
   failures += 1;
-  // What waits here is nowhere else: the browser shall not clear it away.
+  // Asks the browser to keep the writes, of which there is no other copy.
   void navigator.storage?.persist?.();
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** What browsers offer only to pages that came by HTTPS or from this machine, and what serves in its place. */
+/** Replacements for what browsers offer only to pages that came by HTTPS or from this machine. */
 
 /** The work of this tab that holds or awaits a lock. @type {Map<string, Promise<unknown>>} */
 const held = new Map();

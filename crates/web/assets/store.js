@@ -17,7 +17,7 @@ let channel = null;
 let server = new Map();
 /** @type {Map<string, string>} */
 let renamedIds = new Map();
-/** What is shown, until something changes. @type {{tasks: Map<string, T.Task | null>, ordered: T.Task[] | null} | null} */
+/** The shown tasks, until something changes. @type {{tasks: Map<string, T.Task | null>, ordered: T.Task[] | null} | null} */
 let shown = null;
 
 /** @type {T.Emitter<T.Store>} */

@@ -46,7 +46,7 @@ export interface Understood {
   end: number;
 }
 
-/** What a write does. */
+/** The action of a write. */
 export type Action =
   | { kind: "add"; text: string; except: Field[]; timezone: string }
   | { kind: "update"; patch: Patch }
@@ -124,7 +124,7 @@ export type ViewName = "today" | "upcoming" | "all" | "done" | "tag" | "search";
 
 export type Sort = "position" | "due" | "priority" | "title" | "created_at" | "updated_at";
 
-/** What a list shows. */
+/** The tasks and the order of a list. */
 export interface View {
   name: ViewName;
   /** Of `tag`: the tag, in any case. */
@@ -223,7 +223,7 @@ export interface Database {
   close(): void;
 }
 
-/** Where the change feed was read to. */
+/** The state of reading the change feed. */
 export interface Feed {
   cursor: string | null;
   /** `true` if every task is here. */
@@ -336,7 +336,7 @@ export interface Later {
   wait: number | null;
 }
 
-/** What became of a write. `gone`: another tab has settled it, or it was undone. */
+/** The outcome of a write. `gone`: another tab has settled it, or it was undone. */
 export interface Settled {
   kind: "sent" | "failed" | "conflict" | "again" | "gone";
   write: Write;
@@ -347,7 +347,7 @@ export interface Settled {
 
 export type Outcome = Empty | Later | Settled;
 
-/** What the service said of a write. */
+/** The service's answer to a write. */
 export interface Result {
   /** The task after the write. */
   answered: Task | null;

@@ -18,13 +18,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types taskhold";
 
-/// What files write in place of the path of the assets.
+/// The placeholder in files for the path of the assets.
 const PLACEHOLDER: &str = "/page/@/";
 
 /// The number of hexadecimal digits of an entity tag.
 const TAG_CHARS: usize = 32;
 
-/// How long clients may keep a file without asking again.
+/// The time for which clients may keep a file without asking again.
 #[derive(Clone, Copy)]
 pub(crate) enum Caching {
     /// Not at all: the content changes with the next version.

@@ -133,10 +133,10 @@ fn read(log: &str) -> StatementLog {
                 statement: String::new(),
                 plan: String::new(),
             });
-        } else if let Some(statement) = executed(line) {
-            if is_of_request(statement) {
-                statements_log.statements.push(statement.to_owned());
-            }
+        } else if let Some(statement) = executed(line)
+            && is_of_request(statement)
+        {
+            statements_log.statements.push(statement.to_owned());
         }
     }
     statements_log

@@ -1,4 +1,4 @@
-//! How the files of the page are served.
+//! The files of the page over HTTP.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -227,7 +227,7 @@ fn assert_is_served(path: &str, source: &[u8], served: &Got, folder: &str) {
         !served.contains("\n *") && !served.contains("@ts-check"),
         "{path}: {served}"
     );
-    // What is served is in the file, in the same order.
+    // The file has all that is served, in the same order.
     let mut source = source.chars().filter(|char| !char.is_whitespace());
     let mut served = served.chars().filter(|char| !char.is_whitespace());
     let added = served.find(|served| !source.any(|char| char == *served));

@@ -86,7 +86,7 @@ async fn ended_session_keeps_what_is_typed_and_goes_on_after_the_password(databa
     browser.assert_no_faults().await;
 }
 
-/// What is typed into the field for new tasks is kept, too.
+/// Text in the field for new tasks is kept, too.
 #[tokio::test]
 async fn ended_session_keeps_a_new_task_until_the_password_is_given() {
     let service = Service::start(&Database::sqlite()).await;

@@ -98,7 +98,7 @@ async fn windows_of_a_browser_share_the_session_and_the_stream() {
     browser.switch_to(first).await;
     browser.until_shown("Call mum").await;
 
-    // What one window adds, the other shows.
+    // A task that one window adds appears in the other.
     browser.add("Water the plants").await;
     browser.until_sent().await;
     browser.assert_no_faults().await;

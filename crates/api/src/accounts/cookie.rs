@@ -10,7 +10,7 @@ use crate::base_path::BasePath;
 /// The path of the cookies, under the base path.
 const PATH: &str = "/api/auth";
 
-/// What the cookies of a response have in common.
+/// The path and the protocol of the cookies of a response.
 pub(super) struct CookieScope {
     path: String,
     is_https: bool,

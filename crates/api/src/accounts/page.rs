@@ -25,7 +25,7 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The cookie with the refresh token.
 const COOKIE_NAME: &str = "taskhold_session";
 
-/// How a client gets and sends refresh tokens.
+/// The place of the refresh tokens of a client.
 pub(super) enum TokenCarrier {
     /// As a member of bodies.
     Body,

@@ -53,7 +53,7 @@ pub struct UserImports {
     places: Arc<Semaphore>,
 }
 
-/// What became of the rows of a file.
+/// The result of an import: its counts, and the rejected rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// The counts of the valid rows.
@@ -183,6 +183,7 @@ impl UserImports {
     }
 }
 
+/// Waits for one of the places.
 async fn acquire(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, TaskError> {
     match timeout(MAX_WAIT, Arc::clone(places).acquire_owned()).await {
         Ok(Ok(place)) => Ok(place),

@@ -24,7 +24,7 @@ pub struct TaskQuery {
     pub zone: Zone,
     /// The order.
     pub sort: Sort,
-    /// Where the result begins.
+    /// The begin of the result.
     pub start: Start,
     /// The greatest number of tasks; `None` for all.
     pub limit: Option<u32>,
@@ -115,7 +115,7 @@ impl DueFilter {
 pub struct Sort {
     /// The key that is compared.
     pub key: SortKey,
-    /// Whether the greatest comes first.
+    /// `true` if the greatest comes first.
     pub descending: bool,
 }
 
@@ -165,7 +165,7 @@ pub enum SortKey {
     Position,
 }
 
-/// Where the result of a query begins.
+/// The begin of the result of a query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Start {
     /// At the first task.

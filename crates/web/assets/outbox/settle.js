@@ -1,5 +1,5 @@
 // @ts-check
-/** What the answer to a write changes on the device. */
+/** Changes of the device's data by the answer to a write. */
 
 import { isLocal } from '../store/effects.js';
 import { isDone, isUntouched, neighbourOf, unsent } from './writes.js';

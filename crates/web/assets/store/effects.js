@@ -1,5 +1,5 @@
 // @ts-check
-/** What waiting writes do to the tasks of the service, as the page shows them. Nothing of this is stored. */
+/** Applies waiting writes to the tasks of the service, for the page to show. Nothing of this is stored. */
 
 import { newKey } from '../platform.js';
 

@@ -31,7 +31,7 @@ const dueOf = once(({ due }) => {
 });
 
 /**
- * What each order compares. Times are compared from the latest to the earliest.
+ * The keys that each order compares. Times are compared from the latest to the earliest.
  * @satisfies {Record<string, ((task: T.Task) => string | number) | null>}
  */
 const KEYS = {

@@ -37,7 +37,7 @@ export async function pullPage(userId) {
     return has_more;
   } catch (error) {
     if (!(error instanceof Problem) || !feed.cursor || (error.status !== 410 && error.status !== 400)) throw error;
-    // What the next pass from the start does not see is gone; until then it stays on the screen.
+    // Tasks stay shown until a whole pass from the start has not returned them.
     const restarted = { ...feed, cursor: null, generation: feed.generation + 1, isStale: true };
     await store.change(async (edit) => edit.putFeed(restarted), userId);
     return true;

@@ -10,7 +10,7 @@ const DRAFT = 'taskhold-draft-add';
 const WAIT_MS = 150;
 const form = $('#add');
 const input = $('#add-text');
-/** What must stay in the title. @type {Field[]} */
+/** The fields that the text must not set: their words stay in the title. @type {Field[]} */
 let except = [];
 /** @type {number | undefined} */
 let timer;

@@ -9,7 +9,7 @@ import { forget, hold, isMovable, readAgain, refresh } from './view.js';
 /** @import { Task, Write } from '../types.d.ts' */
 /** @typedef {Task | null} Chosen */
 
-/** How far a grip is moved before it drags its row. */
+/** The distance in pixels by which a grip is moved before it drags its row. */
 const THRESHOLD = 4;
 const inTrash = () => route.name === 'trash';
 
