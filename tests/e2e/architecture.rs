@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// A crate, its allowed dependencies, and the further ones of its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 15] = [
     ("domain", &[], &[]),
     ("repository", &["domain"], &[]),
     ("application", &["repository", "domain"], &["testkit"]),
@@ -36,6 +36,8 @@ const ALLOWED: [(&str, &[&str], &[&str]); 13] = [
     ),
     ("migration", &[], &[]),
     ("web", &[], &[]),
+    ("client", &["domain"], &[]),
+    ("cli", &["client", "domain"], &[]),
     (
         "server",
         &[

@@ -91,6 +91,7 @@ mod slow_clients;
 mod soak;
 mod socket;
 mod target_folder;
+mod todo;
 mod unmigrated;
 mod unwritable;
 mod user_names;

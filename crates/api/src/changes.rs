@@ -21,6 +21,7 @@ use utoipa::openapi::{Array, ArrayBuilder, ObjectBuilder, SchemaFormat};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::caller::{Caller, Read, Write};
+use crate::change_seq::CHANGE_SEQ;
 use crate::idempotency::keyed;
 use crate::parameters::{self, bad_value};
 use crate::problem::{Kind, Problem};
@@ -144,6 +145,10 @@ pub struct ChangesBody {
     cursor: String,
     /// `true` if further changes can be read at once.
     has_more: bool,
+    /// The last change before the cursor, for the header.
+    #[serde(skip)]
+    #[schema(ignore)]
+    last: ChangeSeq,
 }
 
 fn ids() -> Array {
@@ -168,6 +173,7 @@ fn ids() -> Array {
             status = 200,
             description = "What changed.",
             body = ChangesBody,
+            headers(("Change-Seq")),
             example = json!({"changed": [some_task()], "removed": [], "cursor": "q3Yx", "has_more": false}),
         ),
         (status = 410, description = "CursorExpired"),
@@ -179,7 +185,11 @@ async fn changes(
     log: web::Data<ChangeLog>,
 ) -> Result<HttpResponse, Problem> {
     let changes = read_changes(caller.id(), request.query_string(), &log).await?;
-    Ok(HttpResponse::Ok().json(changes))
+    let mut response = HttpResponse::Ok();
+    if changes.last > ChangeSeq::ZERO {
+        response.insert_header((CHANGE_SEQ.clone(), changes.last.get()));
+    }
+    Ok(response.json(changes))
 }
 
 /// Returns what changed since the cursor in a query.
@@ -202,6 +212,7 @@ pub async fn read_changes(
         removed: read.removed.iter().map(ToString::to_string).collect(),
         cursor: cursor::encode(owner, &read.cursor),
         has_more: read.has_more,
+        last: read.cursor.seq,
     })
 }
 

@@ -1,0 +1,338 @@
+//! What can be typed. The usage lines and the words of the first seven commands are those of the console.
+
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Like the console's help: the usage first, and no subcommand `help`, which would be a word that it does not know.
+const HELP: &str = "\
+{usage-heading} {usage}
+
+  {about-section}
+{all-args}{after-help}";
+
+/// The command line of Taskhold: your tasks, from any terminal.
+///
+/// Start with `todo login URL`. Tasks are named by the end of their ids: the shortest that is unambiguous is shown, and
+/// any that is unambiguous is taken.
+#[derive(Debug, Parser)]
+#[command(
+    name = "todo",
+    bin_name = "todo",
+    version,
+    long_version = crate::usage::LONG_VERSION.as_str(),
+    override_usage = "todo [OPTIONS] COMMAND [ARGS]...",
+    help_template = HELP,
+    after_help = AFTER_HELP,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 done; 1 a rule is broken; 2 no such task, or wrong usage; 3 not logged in, or not allowed;
+4 the service cannot be reached or failed; 5 what was to be changed has changed since; 6 a file of this computer;
+130 interrupted.
+
+TODO_URL and TODO_TOKEN name a service and a token in place of a login. NO_COLOR switches colours off, TODO_PAGER or
+PAGER names the program that shows long lists, and TZ the time zone.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Add a new task to the todo list.
+    #[command(override_usage = "todo add [OPTIONS] TITLE [DESCRIPTION]", help_template = HELP)]
+    Add(Add),
+    /// Mark a task as complete.
+    #[command(override_usage = "todo complete [OPTIONS] TASK_ID", help_template = HELP)]
+    Complete(OneTask),
+    /// Delete a task from the todo list.
+    #[command(override_usage = "todo delete [OPTIONS] TASK_ID", help_template = HELP)]
+    Delete(OneTask),
+    /// Mark a task as incomplete.
+    #[command(override_usage = "todo incomplete [OPTIONS] TASK_ID", help_template = HELP)]
+    Incomplete(OneTask),
+    /// List all tasks in the todo list.
+    #[command(override_usage = "todo list [OPTIONS]", help_template = HELP)]
+    List(List),
+    /// Toggle a task between complete and incomplete.
+    #[command(override_usage = "todo toggle [OPTIONS] TASK_ID", help_template = HELP)]
+    Toggle(OneTask),
+    /// Update the title and description of a task.
+    #[command(override_usage = "todo update [OPTIONS] TASK_ID TITLE [DESCRIPTION]", help_template = HELP)]
+    Update(Update),
+    /// Show one task with all that is known of it.
+    #[command(override_usage = "todo show [OPTIONS] TASK_ID", help_template = HELP)]
+    Show(OneTask),
+    /// List the open tasks that are due today or overdue.
+    #[command(override_usage = "todo today [OPTIONS]", help_template = HELP)]
+    Today(Common),
+    /// List the tasks with a text in title or description.
+    #[command(override_usage = "todo search [OPTIONS] TEXT", help_template = HELP)]
+    Search(Search),
+    /// Take a change back: the last one, or the one of a number; twice to do it again.
+    #[command(override_usage = "todo undo [OPTIONS] [NUMBER]", help_template = HELP)]
+    Undo(Undo),
+    /// List the deleted tasks, the last deleted first.
+    #[command(override_usage = "todo trash [OPTIONS]", help_template = HELP)]
+    Trash(Common),
+    /// Take a task out of the trash.
+    #[command(override_usage = "todo restore [OPTIONS] TASK_ID", help_template = HELP)]
+    Restore(OneTask),
+    /// List the changes of a task, the last one first, with the numbers that undo takes.
+    #[command(override_usage = "todo history [OPTIONS] TASK_ID", help_template = HELP)]
+    History(OneTask),
+    /// Print each change as it happens, until Ctrl-C.
+    #[command(override_usage = "todo watch [OPTIONS]", help_template = HELP)]
+    Watch(Common),
+    /// Write all tasks to a file or to standard output.
+    #[command(override_usage = "todo export [OPTIONS] [FILE]", help_template = HELP)]
+    Export(Export),
+    /// Make the tasks in a file yours: one of the console, or one of `todo export`.
+    #[command(override_usage = "todo import [OPTIONS] FILE", help_template = HELP)]
+    Import(Import),
+    /// List, make and revoke tokens for programs.
+    #[command(override_usage = "todo tokens [OPTIONS]", help_template = HELP)]
+    Tokens(Tokens),
+    /// Log in to a service.
+    #[command(override_usage = "todo login [OPTIONS] URL", help_template = HELP)]
+    Login(Login),
+    /// End a login, here and on the service.
+    #[command(override_usage = "todo logout [OPTIONS]", help_template = HELP)]
+    Logout(Common),
+    /// Print what completes commands in a shell.
+    #[command(override_usage = "todo completions SHELL", help_template = HELP)]
+    Completions(Completions),
+    /// Write the manual pages into a folder, for packages.
+    #[command(hide = true)]
+    Man(Man),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Output in JSON format
+    #[arg(long)]
+    pub json: bool,
+    /// The login to use: that of `todo login --name` [default: default]
+    #[arg(long, value_name = "TEXT")]
+    pub user_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    #[arg(value_name = "TITLE")]
+    pub title: String,
+    #[arg(
+        value_name = "DESCRIPTION",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub description: String,
+    /// Understand due date, repeat, #tags and !priority in the title, such as "Pay rent tomorrow 9am #home !high"
+    #[arg(long)]
+    pub quick: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct OneTask {
+    /// The end of the task's id
+    #[arg(value_name = "TASK_ID")]
+    pub task: String,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The end of the task's id
+    #[arg(value_name = "TASK_ID")]
+    pub task: String,
+    #[arg(value_name = "TITLE")]
+    pub title: String,
+    #[arg(
+        value_name = "DESCRIPTION",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub description: String,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only tasks that are not done
+    #[arg(long, conflicts_with = "done")]
+    pub open: bool,
+    /// Only tasks that are done
+    #[arg(long)]
+    pub done: bool,
+    /// Only tasks with this tag; several times for all of them
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Search {
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// The number of the change, as `todo history` shows it [default: the last change]
+    #[arg(value_name = "NUMBER")]
+    pub number: Option<i64>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file, which must not exist [default: standard output]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The format: that of the console, or one that keeps everything
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    pub format: Format,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Format {
+    /// The file of the original command-line app
+    Console,
+    /// A task with all its members on each line
+    Ndjson,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The file; - for standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Tokens {
+    /// Make a token of this name, and print it; nobody can print it again
+    #[arg(long, value_name = "NAME", conflicts_with = "revoke")]
+    pub new: Option<String>,
+    /// Let the new token only read
+    #[arg(long, requires = "new")]
+    pub read_only: bool,
+    /// After how many days the new token ends [default: never]
+    #[arg(long, value_name = "NUMBER", requires = "new")]
+    pub days: Option<u32>,
+    /// Revoke the token of this id
+    #[arg(long, value_name = "ID")]
+    pub revoke: Option<String>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Args)]
+pub struct Login {
+    /// The address of the service, such as https://todo.example.org
+    #[arg(value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub url: String,
+    /// A name for the login, which --user-id takes, to have several
+    #[arg(long, value_name = "NAME", default_value = crate::logins::DEFAULT)]
+    pub name: String,
+    /// The e-mail address [default: asked for]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "token")]
+    pub email: Option<String>,
+    /// The password; - reads it from standard input, so that nobody sees it in the list of processes [default: asked
+    /// for]
+    #[arg(long, value_name = "PASSWORD", conflicts_with = "token")]
+    pub password: Option<String>,
+    /// A token in place of a password; - reads it from standard input
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Where to keep the token: in the system's keyring, or in a file that only you can read [default: the keyring if
+    /// there is one]
+    #[arg(long, value_enum, value_name = "PLACE")]
+    pub store: Option<Place>,
+    /// A file with the certificate of a private authority to trust (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Output in JSON format
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    /// The system's keyring
+    Keyring,
+    /// A file of mode 0600
+    File,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+}
+
+impl Cli {
+    /// Returns whether the output is to be JSON.
+    pub fn is_json(&self) -> bool {
+        match &self.command {
+            Command::Login(login) => login.json,
+            Command::Completions(_) | Command::Man(_) => false,
+            command => command.common().is_some_and(|common| common.json),
+        }
+    }
+}
+
+impl Command {
+    /// Returns the options that the commands have in common, which work with the tasks of a login.
+    pub fn common(&self) -> Option<&Common> {
+        match self {
+            Self::Add(arguments) => Some(&arguments.common),
+            Self::Complete(arguments)
+            | Self::Delete(arguments)
+            | Self::Incomplete(arguments)
+            | Self::Toggle(arguments)
+            | Self::Show(arguments)
+            | Self::Restore(arguments)
+            | Self::History(arguments) => Some(&arguments.common),
+            Self::Update(arguments) => Some(&arguments.common),
+            Self::List(arguments) => Some(&arguments.common),
+            Self::Search(arguments) => Some(&arguments.common),
+            Self::Undo(arguments) => Some(&arguments.common),
+            Self::Today(common)
+            | Self::Trash(common)
+            | Self::Watch(common)
+            | Self::Logout(common) => Some(common),
+            Self::Export(arguments) => Some(&arguments.common),
+            Self::Import(arguments) => Some(&arguments.common),
+            Self::Tokens(arguments) => Some(&arguments.common),
+            Self::Login(_) | Self::Completions(_) | Self::Man(_) => None,
+        }
+    }
+}

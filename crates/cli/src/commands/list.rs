@@ -1,0 +1,117 @@
+//! Lists of tasks: `todo list`, `todo today`, `todo search`. They work offline, on the copy of the tasks.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use taskhold_client::tasks::Task;
+use taskhold_domain::search::fold;
+use taskhold_domain::task::Due;
+use taskhold_domain::timestamp::Timestamp;
+
+use super::task_line;
+use crate::arguments::List;
+use crate::cache::now;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::workspace::{Row, Workspace};
+
+/// What a list prints if it is empty, as the console does.
+pub const EMPTY: &str = "No tasks in the list.";
+
+/// A list in JSON.
+#[derive(Serialize)]
+pub struct TaskList<'a> {
+    pub tasks: Vec<Row<'a>>,
+    /// Since when the tasks have not been current; absent if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline_since: Option<Timestamp>,
+}
+
+/// Lists all tasks, or those that the options select.
+pub async fn list(
+    workspace: &mut Workspace,
+    arguments: &List,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let tags: Vec<_> = arguments.tag.iter().map(|tag| fold(tag)).collect();
+    let is_selected = |task: &Task| {
+        let has_state = !(arguments.open && task.completed || arguments.done && !task.completed);
+        let has = |tag: &String| task.tags.iter().any(|own| fold(own) == *tag);
+        has_state && tags.iter().all(has)
+    };
+    let offline = workspace.update_if_reachable(output).await?;
+    let tasks = selected(workspace, is_selected);
+    print(workspace, &tasks, offline, output)
+}
+
+/// Lists the open tasks that are due today or overdue, in the order in which they are due.
+pub async fn today(workspace: &mut Workspace, output: &mut Output) -> Result<(), Failure> {
+    let offline = workspace.update_if_reachable(output).await?;
+    let today = workspace.zone.day_of(timestamp(now()));
+    let due = |task: &Task| Due::from_stored(task.due.as_deref()?).ok();
+    let zone = workspace.zone.clone();
+    let is_due = |task: &Task| due(task).is_some_and(|due| due.day_in(&zone) <= today);
+    let mut tasks = selected(workspace, |task| !task.completed && is_due(task));
+    tasks.sort_by_key(|task| (due(task).map(|due| due.sort_key(&zone)), task.id));
+    print(workspace, &tasks, offline, output)
+}
+
+/// Lists the tasks with a text in title or description, compared as the service does.
+pub async fn search(
+    workspace: &mut Workspace,
+    text: &str,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let text = fold(text);
+    let offline = workspace.update_if_reachable(output).await?;
+    let tasks = selected(workspace, |task| {
+        fold(&task.title).contains(&text) || fold(&task.description).contains(&text)
+    });
+    print(workspace, &tasks, offline, output)
+}
+
+fn selected(workspace: &Workspace, is_selected: impl Fn(&Task) -> bool) -> Vec<Task> {
+    workspace
+        .cache
+        .tasks()
+        .iter()
+        .filter(|task| is_selected(task))
+        .cloned()
+        .collect()
+}
+
+fn print(
+    workspace: &mut Workspace,
+    tasks: &[Task],
+    offline: Option<SystemTime>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let rows = workspace.rows(tasks);
+    if output.is_json() {
+        let list = TaskList {
+            tasks: rows,
+            offline_since: offline.map(timestamp),
+        };
+        return Ok(output.json(&list)?);
+    }
+    if rows.is_empty() {
+        return Ok(output.line(EMPTY)?);
+    }
+    output.page(rows.len());
+    for row in &rows {
+        let line = task_line::line(&row.short_id, row.task);
+        output.cells(&line, &task_line::details(row.task, &workspace.zone))?;
+    }
+    Ok(())
+}
+
+/// Returns a time of this computer as the service writes times.
+pub fn timestamp(time: SystemTime) -> Timestamp {
+    let micros = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_micros();
+    let micros = i64::try_from(micros).ok();
+    let timestamp = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
+    timestamp.unwrap_or(Timestamp::LAST)
+}

@@ -1,0 +1,273 @@
+//! `todo login` and `todo logout`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use taskhold_client::accounts::User;
+use taskhold_client::credentials::Credentials;
+use taskhold_client::{Client, Error};
+use taskhold_domain::printable::is_printable;
+
+use crate::arguments::{Common, Login as Arguments, Place};
+use crate::failure::{Failure, Kind, causes};
+use crate::folders::Folders;
+use crate::logins::{DEFAULT, Login, NamedLogin};
+use crate::output::Output;
+use crate::secrets::{self, Secret};
+use crate::{private_file, prompt, workspace};
+
+/// How long a log-in is repeated while the service is away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Serialize)]
+struct LoggedIn<'a> {
+    success: bool,
+    login: LoginRow<'a>,
+}
+
+#[derive(Serialize)]
+struct LoginRow<'a> {
+    name: &'a str,
+    url: &'a str,
+    user: &'a User,
+    /// `keyring`, or the path of the file.
+    token_is_in: String,
+}
+
+/// Logs in, and keeps the login in place of an earlier one of the same name.
+pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    if arguments.name.is_empty() || !arguments.name.chars().all(is_printable) {
+        return Err(Failure::new(
+            Kind::BrokenRule,
+            "The name of a login has at least one character, and only printable ones",
+        ));
+    }
+    let folders = Folders::of(&arguments.name)?;
+    let named = NamedLogin::of(&arguments.name, &folders);
+    let ca = arguments.ca.as_deref().map(read_ca).transpose()?;
+    let builder = workspace::client(&arguments.url, ca.as_deref())?.patience(PATIENCE);
+    warn_of_clear_text(&arguments.url, output);
+    // Whether the token can be kept shows before there is one.
+    let earlier = named.read().unwrap_or(None);
+    let probe = private_file::start_replacing(named.file());
+    drop(probe.map_err(|error| Failure::local("cannot keep a login", &error))?);
+
+    let (secret, user) = match &arguments.token {
+        Some(token) => {
+            let token = prompt::value_or_line(token)?;
+            let client = builder
+                .credentials(Credentials::token(token.as_str()))
+                .build()?;
+            let user = match client.me().await {
+                Err(Error::Unauthorized(_)) => {
+                    return Err(Failure::new(
+                        Kind::NotAllowed,
+                        "The service does not accept this token",
+                    ));
+                }
+                user => user?,
+            };
+            (Secret::Token { token }, user)
+        }
+        None => {
+            with_password(
+                &builder.build()?,
+                arguments,
+                device_token(&named, earlier.as_ref()),
+            )
+            .await?
+        }
+    };
+    if let Some(earlier) = &earlier {
+        let is_same = earlier.url == arguments.url && earlier.user.id == user.id;
+        end(&named, earlier).await.ok();
+        if !is_same {
+            forget_tasks(&folders);
+        }
+    }
+    let mut login = Login {
+        url: arguments.url.clone(),
+        user,
+        ca,
+        secret: None,
+    };
+    let place = keep(&named, &mut login, &secret, arguments.store, output).await?;
+    if output.is_json() {
+        let row = LoginRow {
+            name: &arguments.name,
+            url: &login.url,
+            user: &login.user,
+            token_is_in: place,
+        };
+        return Ok(output.json(&LoggedIn {
+            success: true,
+            login: row,
+        })?);
+    }
+    let who = login.user.email.as_deref().unwrap_or(&login.user.id);
+    let place = match login.secret {
+        Some(_) => format!("the file {place}, which only you can read"),
+        None => "the system's keyring".to_owned(),
+    };
+    Ok(output.line(&format!(
+        "Logged in to {} as {who}. The token is in {place}.",
+        login.url
+    ))?)
+}
+
+/// Ends a login, here and on the service.
+pub async fn log_out(common: &Common, output: &mut Output) -> Result<(), Failure> {
+    let name = common.user_id.as_deref().unwrap_or(DEFAULT);
+    let folders = Folders::of(name)?;
+    let named = NamedLogin::of(name, &folders);
+    let login = named.existing()?;
+    let ended = end(&named, &login).await;
+    if login.secret.is_none() {
+        secrets::remove(name).map_err(|error| Failure::local("cannot remove the token", &error))?;
+    }
+    named.remove()?;
+    forget_tasks(&folders);
+    match ended {
+        Ok(is_ended) => {
+            let message = match is_ended {
+                true => "Logged out".to_owned(),
+                false => "Logged out here. The token still works elsewhere until it is revoked"
+                    .to_owned(),
+            };
+            if output.is_json() {
+                let done = serde_json::json!({ "success": true, "message": message });
+                return Ok(output.json(&done)?);
+            }
+            Ok(output.line(&message)?)
+        }
+        Err(failure) => {
+            let reason = match failure {
+                Failure::Refused { message, .. } => message,
+                _ => "it did not answer".to_owned(),
+            };
+            let message = format!(
+                "Logged out here, but the service could not be told ({reason}). End the login on its page, under Devices"
+            );
+            Err(Failure::new(Kind::Service, message))
+        }
+    }
+}
+
+async fn with_password(
+    client: &Client,
+    arguments: &Arguments,
+    device_token: Option<String>,
+) -> Result<(Secret, User), Failure> {
+    let email = match &arguments.email {
+        Some(email) => email.clone(),
+        None => prompt::ask("E-mail address")?,
+    };
+    let password = match &arguments.password {
+        Some(password) => prompt::value_or_line(password)?,
+        None => prompt::ask_password("Password")?,
+    };
+    let login = match client
+        .log_in(&email, &password, device_token.as_deref())
+        .await
+    {
+        Err(Error::Unauthorized(_)) => {
+            return Err(Failure::new(
+                Kind::NotAllowed,
+                "The address or the password is wrong",
+            ));
+        }
+        login => login?,
+    };
+    let secret = Secret::Session {
+        tokens: login.tokens,
+        device_token: login.device_token.or(device_token),
+    };
+    Ok((secret, login.user))
+}
+
+/// Keeps the secret in the keyring or in the file of the login, and tells which: the path of the file, or `keyring`.
+async fn keep(
+    named: &NamedLogin,
+    login: &mut Login,
+    secret: &Secret,
+    place: Option<Place>,
+    output: &Output,
+) -> Result<String, Failure> {
+    let in_keyring = match place {
+        Some(Place::File) => Err(None),
+        _ => secrets::write(&named.name, secret).map_err(Some),
+    };
+    match in_keyring {
+        Ok(()) => {
+            named.write(login)?;
+            return Ok("keyring".to_owned());
+        }
+        Err(Some(error)) if place == Some(Place::Keyring) => {
+            // Nobody could end the login later.
+            login.secret = Some(secret.clone());
+            _ = end(named, login).await;
+            return Err(Failure::local(
+                "The token cannot be kept in the keyring",
+                &error,
+            ));
+        }
+        Err(Some(error)) => output.note(&format!(
+            "The keyring cannot be used ({}), so the token is kept in a file, as it is.",
+            causes(&error)
+        )),
+        Err(None) => {}
+    }
+    login.secret = Some(secret.clone());
+    named.write(login)?;
+    Ok(named.file().display().to_string())
+}
+
+/// Ends a login on the service. Returns whether it could be: a token that was given as it is cannot.
+async fn end(named: &NamedLogin, login: &Login) -> Result<bool, Failure> {
+    let Secret::Session { tokens, .. } = named.secret(login)? else {
+        return Ok(false);
+    };
+    let client = workspace::client(&login.url, login.ca.as_deref())?
+        .patience(PATIENCE)
+        .build()?;
+    client.log_out(&tokens.refresh_token).await?;
+    Ok(true)
+}
+
+fn device_token(named: &NamedLogin, earlier: Option<&Login>) -> Option<String> {
+    match named.secret(earlier?) {
+        Ok(Secret::Session { device_token, .. }) => device_token,
+        _ => None,
+    }
+}
+
+/// Removes the copy of the tasks and the ends that were shown, which mean nothing to another user.
+fn forget_tasks(folders: &Folders) {
+    for folder in [&folders.cache, &folders.state] {
+        _ = fs::remove_dir_all(folder);
+    }
+}
+
+fn read_ca(path: &Path) -> Result<String, Failure> {
+    let what = format!("cannot read the certificate {}", path.display());
+    let read: io::Result<String> = fs::read_to_string(path);
+    read.map_err(|error| Failure::local(&what, &error))
+}
+
+/// Says that others can read a token that is sent without TLS, unless it does not leave this computer.
+fn warn_of_clear_text(url: &str, output: &Output) {
+    let Some(rest) = url.strip_prefix("http://") else {
+        return;
+    };
+    let is_local = ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|host| rest.starts_with(host));
+    if !is_local {
+        output.note(
+            "This address has no TLS: everybody on the way can read the password and the token.",
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! `todo undo`.
+
+use super::task_line;
+use super::write::{print_task, write};
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+use crate::workspace::Workspace;
+
+/// Takes back the change of a number, or the last one.
+pub async fn undo(
+    workspace: &mut Workspace,
+    number: Option<i64>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let words = number.map(|number| number.to_string()).unwrap_or_default();
+    let command = ["undo", &words];
+    let undone = write(
+        workspace,
+        &command,
+        output,
+        async |workspace| {
+            let last = workspace.update(output).await?;
+            let number = number.or(last);
+            let number =
+                number.ok_or_else(|| Failure::new(Kind::NotFound, "There is no change to undo"))?;
+            Ok(number)
+        },
+        async |client, number: i64, key| Ok((client.undo(number, key).await?, number)),
+        "There is no such change, or it is no longer kept",
+    );
+    let (written, undone) = undone.await?;
+    _ = workspace.cache.update(&workspace.client).await;
+    if output.is_json() {
+        return print_task(workspace, &written.value, None, written.seq, output);
+    }
+    let id = workspace.tail(written.value.id);
+    let is_listed = workspace
+        .cache
+        .tasks()
+        .iter()
+        .any(|task| task.id == written.value.id);
+    let line = match is_listed {
+        true => task_line::line(&id, &written.value),
+        false => format!("Task {id} is in the trash: {}", written.value.title),
+    };
+    Ok(output.line(&format!("Undid change {undone}: {line}"))?)
+}

@@ -1,0 +1,56 @@
+//! The command line of Taskhold: the program `todo`.
+//!
+//! `arguments` says what can be typed, `usage` what is said of what cannot; `commands` has what each command does,
+//! with one file for several commands that are alike. They work on a `Workspace`: a login (`logins`), a copy of its
+//! tasks (`cache`), the ids that were shown (`tails`) and the writes whose outcome is not known yet (`pending`).
+//! `output` prints, `failure` says how a command ended.
+//!
+//! The words, texts and exit codes of the original command-line app (the *console*) hold to the letter.
+
+mod arguments;
+mod cache;
+mod commands;
+mod failure;
+mod folders;
+mod json;
+mod logins;
+mod output;
+mod pager;
+mod pending;
+mod private_file;
+mod prompt;
+mod secrets;
+mod tails;
+mod usage;
+mod workspace;
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = match usage::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(usage) => return usage.print(),
+    };
+    let mut output = Output::new(&cli);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(commands::run(cli.command, &mut output)),
+        Err(error) => Err(Failure::local("cannot start", &error)),
+    };
+    let outcome = outcome.and_then(|()| output.finish().map_err(Failure::from));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.print(&mut output),
+    }
+}
+
+/// Returns whether an error says that the reader of the output has gone, such as `head`.
+fn is_closed_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}

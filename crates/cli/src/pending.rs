@@ -1,0 +1,253 @@
+//! Writes whose outcome is not known yet: each keeps its idempotency key in a file until it is, so that the same
+//! command, given again after Ctrl-C or a lost connection, takes effect once.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use taskhold_client::IdempotencyKey;
+
+use crate::cache::now;
+use crate::private_file;
+
+/// How long the same command counts as the same write. Later it is more likely to be meant once more.
+const RESUMED_FOR: Duration = Duration::from_hours(1);
+/// The service forgets a key after this time.
+const KEPT_FOR: Duration = Duration::from_hours(24);
+/// The most writes of one command line at the same time that have their own file.
+const MAX_AT_ONCE: u32 = 64;
+
+/// A write that has been started, by this command or by one before it that was interrupted.
+#[derive(Debug)]
+pub struct PendingWrite {
+    record: Record,
+    is_resumed: bool,
+    /// Locked while this command runs. `None` if it cannot be kept, such as on a read-only home.
+    file: Option<(File, PathBuf)>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Record {
+    /// The login and the command line.
+    command: Vec<String>,
+    /// What the command line names: the id of a task, the number of a change, or null for a new task.
+    target: Value,
+    key: String,
+    started_at: SystemTime,
+}
+
+impl PendingWrite {
+    /// Starts the write of a command line, or takes up the one that an earlier command has not finished and that no
+    /// running command is at.
+    pub fn start(folder: &Path, command: &[&str]) -> Self {
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let mut hasher = DefaultHasher::new();
+        command.hash(&mut hasher);
+        let name = format!("{:016x}", hasher.finish());
+        remove_old(folder);
+        let record = Record {
+            command,
+            target: Value::Null,
+            key: IdempotencyKey::random().to_string(),
+            started_at: now(),
+        };
+        let mut write = Self {
+            record,
+            is_resumed: false,
+            file: None,
+        };
+        for number in 0..MAX_AT_ONCE {
+            let path = folder.join(format!("{name}-{number}"));
+            let Ok(file) = private_file::open(&path) else {
+                break;
+            };
+            // Another command is at it.
+            if file.try_lock().is_err() {
+                continue;
+            }
+            // The command that had it may have removed it in the meantime.
+            if !is_still_there(&file, &path) {
+                continue;
+            }
+            let earlier = read(&file).filter(|earlier| earlier.command == write.record.command);
+            write.file = Some((file, path));
+            if let Some(earlier) = earlier
+                && age(earlier.started_at) < RESUMED_FOR
+            {
+                write.record = earlier;
+                write.is_resumed = true;
+            }
+            break;
+        }
+        write
+    }
+
+    /// Returns what the write is about and when it was started, if an earlier command started it.
+    pub fn resumed<T: DeserializeOwned>(&self) -> Option<(T, SystemTime)> {
+        let target = self.is_resumed.then(|| self.record.target.clone())?;
+        let target = serde_json::from_value(target).ok()?;
+        Some((target, self.record.started_at))
+    }
+
+    /// Returns the key of the write.
+    pub fn key(&self) -> IdempotencyKey {
+        self.record
+            .key
+            .parse()
+            .unwrap_or_else(|_| IdempotencyKey::random())
+    }
+
+    /// Keeps what the write is about. From now on its outcome may be unknown.
+    pub fn aim(&mut self, target: &impl Serialize) {
+        self.record.target = serde_json::to_value(target).unwrap_or_default();
+        let Some((file, _)) = &mut self.file else {
+            return;
+        };
+        let kept = serde_json::to_vec(&self.record).map_err(std::io::Error::from);
+        let kept = kept.and_then(|record| {
+            file.rewind()?;
+            file.set_len(0)?;
+            file.write_all(&record)?;
+            file.sync_all()
+        });
+        if kept.is_err() {
+            // As on a read-only home: the write is not resumed if it is interrupted.
+            self.finish();
+        }
+    }
+
+    /// Forgets the write: its outcome is known.
+    pub fn finish(&mut self) {
+        if let Some((_locked, path)) = self.file.take() {
+            _ = private_file::remove(&path);
+        }
+    }
+}
+
+fn read(mut file: &File) -> Option<Record> {
+    let mut contents = Vec::new();
+    file.read_to_end(&mut contents).ok()?;
+    serde_json::from_slice(&contents).ok()
+}
+
+#[cfg(unix)]
+fn is_still_there(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let numbers = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(opened), Ok(there)) => numbers(opened) == numbers(there),
+        _ => false,
+    }
+}
+
+/// Elsewhere a file that is open cannot be removed.
+#[cfg(not(unix))]
+fn is_still_there(_: &File, _: &Path) -> bool {
+    true
+}
+
+/// Returns the time since a moment; zero if it is in the future, since the clock may have been set back.
+fn age(moment: SystemTime) -> Duration {
+    now().duration_since(moment).unwrap_or_default()
+}
+
+/// Removes the files of writes whose key the service has forgotten.
+fn remove_old(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|modified| age(modified) > KEPT_FOR) {
+            _ = private_file::remove(&entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADD: [&str; 3] = ["login", "add", "milk"];
+
+    #[test]
+    fn an_interrupted_write_is_taken_up_with_its_key_and_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut interrupted = PendingWrite::start(folder.path(), &ADD);
+        assert_eq!(interrupted.resumed::<String>(), None);
+        interrupted.aim(&"target");
+        let key = interrupted.key();
+        drop(interrupted);
+
+        let mut again = PendingWrite::start(folder.path(), &ADD);
+        assert_eq!(again.resumed::<String>().unwrap().0, "target");
+        assert_eq!(again.key(), key);
+        again.finish();
+        drop(again);
+
+        let new = PendingWrite::start(folder.path(), &ADD);
+        assert_eq!(new.resumed::<String>(), None);
+        assert_ne!(new.key(), key);
+    }
+
+    #[test]
+    fn a_write_that_was_not_sent_or_is_another_command_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(PendingWrite::start(folder.path(), &ADD));
+        assert_eq!(
+            PendingWrite::start(folder.path(), &ADD).resumed::<()>(),
+            None
+        );
+
+        PendingWrite::start(folder.path(), &ADD).aim(&());
+        assert_eq!(
+            PendingWrite::start(folder.path(), &["login", "add", "bread"]).resumed::<()>(),
+            None
+        );
+        assert_eq!(
+            PendingWrite::start(folder.path(), &["other", "add", "milk"]).resumed::<()>(),
+            None
+        );
+    }
+
+    #[test]
+    fn the_same_command_at_the_same_time_is_another_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut running = PendingWrite::start(folder.path(), &ADD);
+        running.aim(&());
+        let mut other = PendingWrite::start(folder.path(), &ADD);
+        assert_eq!(other.resumed::<()>(), None);
+        other.aim(&());
+        assert_ne!(running.key(), other.key());
+    }
+
+    #[test]
+    fn an_old_write_is_new_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut old = PendingWrite::start(folder.path(), &ADD);
+        old.record.started_at = now() - RESUMED_FOR;
+        old.aim(&());
+        drop(old);
+        assert_eq!(
+            PendingWrite::start(folder.path(), &ADD).resumed::<()>(),
+            None
+        );
+    }
+
+    #[test]
+    fn without_a_folder_writes_are_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let mut write = PendingWrite::start(&file, &ADD);
+        write.aim(&());
+        assert_eq!(write.resumed::<()>(), None);
+        write.finish();
+    }
+}

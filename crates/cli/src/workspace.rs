@@ -1,0 +1,267 @@
+//! A login, and what this computer keeps of its tasks.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use taskhold_client::credentials::Credentials;
+use taskhold_client::tasks::Task;
+use taskhold_client::{Client, Error};
+use taskhold_domain::task::TaskId;
+use taskhold_domain::zone::Zone;
+
+use crate::arguments::Common;
+use crate::cache::{Cache, now};
+use crate::failure::{Failure, Kind};
+use crate::folders::Folders;
+use crate::logins::{DEFAULT, NamedLogin};
+use crate::output::Output;
+use crate::secrets::Secret;
+use crate::tails::{Named, Tails};
+use crate::usage::Usage;
+
+/// How long writes are repeated while the service is away.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A clock that differs by this much is worth a word, in seconds.
+const WRONG_CLOCK: i64 = 300;
+
+/// A login, and what this computer keeps of its tasks.
+pub struct Workspace {
+    pub client: Client,
+    pub cache: Cache,
+    pub tails: Tails,
+    /// The time zone of this computer.
+    pub zone: Zone,
+    /// The folder of the writes whose outcome is not known.
+    pub pending: PathBuf,
+    /// The service and the user.
+    pub account: String,
+}
+
+/// A task in JSON: as the service tells it, with the end of its id by which it is shown.
+#[derive(Debug, Serialize)]
+pub struct Row<'a> {
+    #[serde(flatten)]
+    pub task: &'a Task,
+    pub short_id: String,
+}
+
+/// The login that a command uses, before it connects.
+struct Account {
+    url: String,
+    /// The user, as far as it is known without asking.
+    user: String,
+    ca: Option<String>,
+    credentials: Credentials,
+    folders: Folders,
+}
+
+impl Workspace {
+    /// Opens the login that the options name, or the one of `TODO_URL` and `TODO_TOKEN`.
+    pub fn open(common: &Common) -> Result<Self, Failure> {
+        let account = match (&common.user_id, from_environment()?) {
+            (None, Some(account)) => account,
+            (name, _) => from_login(name.as_deref().unwrap_or(DEFAULT))?,
+        };
+        let client = client(&account.url, account.ca.as_deref())?
+            .credentials(account.credentials)
+            .patience(PATIENCE)
+            .build()?;
+        let name = format!("{} {}", account.url, account.user);
+        Ok(Self {
+            client,
+            cache: Cache::open(&account.folders.cache, &name),
+            tails: Tails::open(&account.folders.state),
+            zone: system_zone(),
+            pending: account.folders.state.join("pending"),
+            account: name,
+        })
+    }
+
+    /// Reads what has changed, for a command that needs the service. Returns the number of the last change of any task.
+    pub async fn update(&mut self, output: &Output) -> Result<Option<i64>, Failure> {
+        let pages = self.cache.update(&self.client).await?;
+        self.compare_clocks(output);
+        Ok(pages.last().and_then(|page| page.last))
+    }
+
+    /// Reads what has changed. If the service is away, the copy is used as it is, and the person is told. Returns since
+    /// when the copy has not been current, in that case.
+    pub async fn update_if_reachable(
+        &mut self,
+        output: &Output,
+    ) -> Result<Option<SystemTime>, Failure> {
+        // Whoever can do without the service does not wait for it.
+        let client = self.client.with_patience(Duration::ZERO);
+        let error = match self.cache.update(&client).await {
+            Ok(_) => {
+                self.compare_clocks(output);
+                return Ok(None);
+            }
+            Err(error) => error,
+        };
+        let is_away = matches!(
+            error,
+            Error::Unreachable { .. }
+                | Error::Busy { .. }
+                | Error::Failed(_)
+                | Error::NotTaskhold { .. }
+        );
+        match self.cache.current_at() {
+            Some(current_at) if is_away => {
+                output.note(&format!(
+                    "Offline: {error}. These are your tasks of {} ago.",
+                    age(current_at)
+                ));
+                Ok(Some(current_at))
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Returns the ids of all tasks.
+    pub fn ids(&self) -> Vec<TaskId> {
+        self.cache.tasks().iter().map(|task| task.id).collect()
+    }
+
+    /// Returns the end by which a task is shown.
+    pub fn tail(&mut self, id: TaskId) -> String {
+        let known = self.ids();
+        self.tails
+            .show(&[id], &known)
+            .pop()
+            .unwrap_or_else(|| id.to_string())
+    }
+
+    /// Returns rows of tasks.
+    pub fn rows<'a>(&mut self, tasks: impl IntoIterator<Item = &'a Task>) -> Vec<Row<'a>> {
+        let tasks: Vec<&Task> = tasks.into_iter().collect();
+        let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();
+        let tails = self.tails.show(&ids, &self.ids());
+        let rows = tasks.into_iter().zip(tails);
+        rows.map(|(task, short_id)| Row { task, short_id })
+            .collect()
+    }
+
+    /// Returns the task among these ids that a text names.
+    pub fn find(&self, command: &str, text: &str, ids: &[TaskId]) -> Result<TaskId, Failure> {
+        let shown = text.trim();
+        match self.tails.find(text, ids) {
+            Named::Task(id) => Ok(id),
+            Named::Nothing => Err(Failure::no_task(shown)),
+            Named::Several(count) => Err(Failure::new(
+                Kind::NotFound,
+                format!("{count} tasks have an ID that ends with {shown}: give more of it"),
+            )),
+            Named::Malformed => Err(Failure::Usage(Usage::no_task_id(command, text))),
+        }
+    }
+
+    fn compare_clocks(&self, output: &Output) {
+        let lead = self.client.clock_lead().unwrap_or_default();
+        if lead.abs() >= WRONG_CLOCK {
+            let side = if lead > 0 { "ahead of" } else { "behind" };
+            let difference = duration(Duration::from_secs(lead.unsigned_abs()));
+            output.note(&format!(
+                "The clock of this computer is {difference} {side} that of the service."
+            ));
+        }
+    }
+}
+
+/// Returns a client that is being set up, with the name of this program.
+pub fn client(url: &str, ca: Option<&str>) -> Result<taskhold_client::ClientBuilder, Failure> {
+    let builder = Client::builder(url)?.user_agent(concat!("todo/", env!("CARGO_PKG_VERSION")));
+    Ok(match ca {
+        Some(pem) => builder.trust(pem.as_bytes())?,
+        None => builder,
+    })
+}
+
+fn from_login(name: &str) -> Result<Account, Failure> {
+    let folders = Folders::of(name)?;
+    let named = NamedLogin::of(name, &folders);
+    let login = named.existing()?;
+    let credentials = match named.secret(&login)? {
+        Secret::Session { .. } => Credentials::session(named),
+        Secret::Token { token } => Credentials::token(token),
+    };
+    Ok(Account {
+        url: login.url,
+        user: login.user.id,
+        ca: login.ca,
+        credentials,
+        folders,
+    })
+}
+
+fn from_environment() -> Result<Option<Account>, Failure> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (url, token) = match (set("TODO_URL"), set("TODO_TOKEN")) {
+        (None, None) => return Ok(None),
+        (Some(url), Some(token)) => (url, token),
+        (url, _) => {
+            let (present, missing) = match url {
+                Some(_) => ("TODO_URL", "TODO_TOKEN"),
+                None => ("TODO_TOKEN", "TODO_URL"),
+            };
+            let message =
+                format!("{present} is set without {missing}: set both, or none to use a login");
+            return Err(Failure::new(Kind::NotAllowed, message));
+        }
+    };
+    // The user is not known without asking, so each token has a copy of its own.
+    let mut hasher = DefaultHasher::new();
+    (&url, &token).hash(&mut hasher);
+    let user = format!("{:016x}", hasher.finish());
+    Ok(Some(Account {
+        folders: Folders::of(&format!("token {user}"))?,
+        url,
+        user,
+        ca: None,
+        credentials: Credentials::token(token),
+    }))
+}
+
+/// Returns the time zone of this computer, or UTC if it has no name.
+pub fn system_zone() -> Zone {
+    let zone = jiff::tz::TimeZone::system();
+    let named = zone.iana_name().and_then(|name| Zone::parse(name).ok());
+    named.unwrap_or_default()
+}
+
+/// Returns the time since a moment in words.
+pub fn age(moment: SystemTime) -> String {
+    duration(now().duration_since(moment).unwrap_or_default())
+}
+
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_one_unit() {
+        for (seconds, told) in [
+            (0, "0 seconds"),
+            (59, "59 seconds"),
+            (60, "1 minute"),
+            (7_199, "1 hour"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(seconds)), told);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Why a request failed.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::tasks::Task;
+
+/// What a request failed with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No answer came: the service cannot be reached, or the connection broke or timed out. A write may have taken
+    /// effect; send it again with the same key.
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        /// The address of the service.
+        url: String,
+        /// What happened, in a few words.
+        reason: String,
+        /// What the connection failed with.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// A rule is broken, or the request cannot be understood (400, 413, 415, 422).
+    #[error("{0}")]
+    Invalid(Problem),
+    /// The token is missing, expired or revoked, or the password is wrong (401).
+    #[error("{0}")]
+    Unauthorized(Problem),
+    /// The token does not allow the request, or the task belongs to another user (403).
+    #[error("{0}")]
+    Forbidden(Problem),
+    /// There is no such thing (404).
+    #[error("{0}")]
+    NotFound(Problem),
+    /// The task has changed since the tag of `If-Match`; this is what it is now (412).
+    #[error("{0}")]
+    Changed(Problem, Box<Task>),
+    /// The state of things does not allow the request (409), such as an undo of what has changed since.
+    #[error("{0}")]
+    Conflict(Problem),
+    /// The changes after the cursor are no longer kept: start over without a cursor (410).
+    #[error("{0}")]
+    CursorExpired(Problem),
+    /// Too many requests (429), or the service is busy or its database away (503, 504), longer than the client waits.
+    #[error("{problem}")]
+    Busy {
+        /// What the service says.
+        problem: Problem,
+        /// How long the service asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// A defect of the service (500).
+    #[error("{0}")]
+    Failed(Problem),
+    /// The answer is not one of Taskhold, or of a version that this client does not know.
+    #[error("{url} answers {status} with what is not an answer of Taskhold: {reason}")]
+    NotTaskhold {
+        /// The address that was asked.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// The tokens of a login cannot be read or kept.
+    #[error("cannot keep the tokens of the login")]
+    Session(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Returns what the service says, if it answered.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Invalid(problem)
+            | Self::Unauthorized(problem)
+            | Self::Forbidden(problem)
+            | Self::NotFound(problem)
+            | Self::Changed(problem, _)
+            | Self::Conflict(problem)
+            | Self::CursorExpired(problem)
+            | Self::Busy { problem, .. }
+            | Self::Failed(problem) => Some(problem),
+            Self::Unreachable { .. } | Self::NotTaskhold { .. } | Self::Session(_) => None,
+        }
+    }
+
+    /// Returns whether nobody knows if a write took effect: it is to be sent again with the same key.
+    #[must_use]
+    pub fn leaves_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Busy { .. }
+            | Self::Failed(_)
+            | Self::NotTaskhold { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// An error as the service describes it (RFC 9457). Displayed as its sentence for people.
+#[derive(Debug, Clone, PartialEq, Deserialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct Problem {
+    /// The status of the answer.
+    pub status: u16,
+    /// The kind of error, for programs: it does not change.
+    pub error_code: String,
+    /// A sentence for people.
+    pub detail: String,
+    /// The rules that an input breaks, by the member that does.
+    #[serde(default)]
+    pub errors: Vec<BrokenRule>,
+    /// The present state of the task that the request is about, if the error is about its state.
+    #[serde(default)]
+    pub task: Option<Box<Task>>,
+    /// What to tell the operator of the service when reporting the error.
+    #[serde(default)]
+    pub request_id: String,
+}
+
+/// A rule that an input breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct BrokenRule {
+    /// The member that breaks it; empty if the input as a whole does.
+    #[serde(default)]
+    pub field: String,
+    /// The rule, in a sentence for people.
+    pub message: String,
+}

@@ -1,0 +1,83 @@
+//! Server-sent events, as far as the service sends them.
+
+use std::time::Duration;
+
+use reqwest::Response;
+
+/// The most bytes of an event. Those of the service have less than a thousand.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// An event. A comment, which only shows that the connection is alive, is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    /// When to connect again after the stream has ended.
+    pub(crate) retry: Option<Duration>,
+}
+
+/// The events of a response, until it ends or breaks.
+#[derive(Debug)]
+pub(crate) struct Events {
+    response: Response,
+    received: Vec<u8>,
+}
+
+impl Events {
+    pub(crate) fn new(response: Response) -> Self {
+        Self {
+            response,
+            received: Vec::new(),
+        }
+    }
+
+    /// Returns the next event, or `None` when the stream has ended or is broken.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = take_event(&mut self.received) {
+                if event != Event::default() {
+                    return Some(event);
+                }
+                continue;
+            }
+            if self.received.len() > MAX_BYTES {
+                return None;
+            }
+            let chunk = self.response.chunk().await.ok()??;
+            self.received.extend_from_slice(&chunk);
+        }
+    }
+}
+
+/// Takes the first event that is complete off the received bytes. Lines end with a line feed, as those of the service.
+fn take_event(received: &mut Vec<u8>) -> Option<Event> {
+    let end = received.windows(2).position(|pair| pair == b"\n\n")? + 2;
+    let block: Vec<u8> = received.drain(..end).collect();
+    let mut event = Event::default();
+    for line in String::from_utf8_lossy(&block).lines() {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => value.clone_into(&mut event.name),
+            "retry" => event.retry = value.parse().ok().map(Duration::from_millis),
+            _ => {}
+        }
+    }
+    Some(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_taken_off_one_by_one_and_comments_are_none() {
+        let mut received =
+            b": alive\n\nid: x\nevent: change\ndata: {}\n\nretry: 250\n\nevent: cha".to_vec();
+        assert_eq!(take_event(&mut received), Some(Event::default()));
+        assert_eq!(take_event(&mut received).unwrap().name, "change");
+        let retry = take_event(&mut received).unwrap().retry;
+        assert_eq!(retry, Some(Duration::from_millis(250)));
+        assert_eq!(take_event(&mut received), None);
+        assert_eq!(received, b"event: cha");
+    }
+}

@@ -1,0 +1,356 @@
+//! How a request is sent, repeated and answered.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Body, Method, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::client::Client;
+use crate::credentials::Tokens;
+use crate::error::{Error, Problem};
+use crate::idempotency::IdempotencyKey;
+
+/// The pause before the first repetition; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A request, before it has the token.
+#[derive(Debug)]
+pub(crate) struct Call {
+    method: Method,
+    url: Url,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Vec<u8>,
+    /// Whether sending it twice has the effect of sending it once.
+    is_repeatable: bool,
+    /// Whether it is sent without a token.
+    is_anonymous: bool,
+}
+
+impl Call {
+    pub(crate) fn anonymous(self) -> Self {
+        Self {
+            is_anonymous: true,
+            ..self
+        }
+    }
+
+    /// Marks the request as having the same effect when it is sent twice.
+    pub(crate) fn repeatable(self) -> Self {
+        Self {
+            is_repeatable: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn key(self, key: &IdempotencyKey) -> Self {
+        self.header(IDEMPOTENCY_KEY, key.as_str()).repeatable()
+    }
+
+    /// Adds a header. A value that HTTP does not allow is left out: all values are tags and keys of visible ASCII.
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    pub(crate) fn query<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let mut pairs = pairs.into_iter().peekable();
+        if pairs.peek().is_some() {
+            self.url.query_pairs_mut().extend_pairs(pairs);
+        }
+        self
+    }
+
+    pub(crate) fn json(self, body: &impl Serialize) -> Self {
+        // The bodies are maps with texts as keys, which serde_json always writes.
+        let text = serde_json::to_vec(body).unwrap_or_default();
+        self.body("application/json", text)
+    }
+
+    pub(crate) fn body(self, media_type: &'static str, body: Vec<u8>) -> Self {
+        Self { body, ..self }.header(CONTENT_TYPE, media_type)
+    }
+}
+
+impl Client {
+    /// Starts a request. The segments of the path are escaped.
+    pub(crate) fn call(&self, method: Method, path: &[&str]) -> Call {
+        let mut url = self.inner.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let is_repeatable = method == Method::GET;
+        Call {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            is_repeatable,
+            is_anonymous: false,
+        }
+    }
+
+    /// Sends a request, and returns its answer if it succeeded.
+    pub(crate) async fn send(&self, call: Call) -> Result<Response, Error> {
+        let deadline = Instant::now() + self.patience;
+        let mut pause = FIRST_PAUSE;
+        let mut refreshed = false;
+        loop {
+            let token = match call.is_anonymous {
+                true => None,
+                false => self.inner.credentials.current()?,
+            };
+            let error = match self.send_once(&call, token.as_deref()).await {
+                Ok(response) => return Ok(response),
+                Err(Error::Unauthorized(problem)) => {
+                    let (Some(token), false) = (token, refreshed) else {
+                        return Err(Error::Unauthorized(problem));
+                    };
+                    if !self.refresh(token).await? {
+                        return Err(Error::Unauthorized(problem));
+                    }
+                    refreshed = true;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let Some(wait) = wait_before_repeating(&error, call.is_repeatable, pause) else {
+                return Err(error);
+            };
+            if Instant::now() + wait > deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Sends a request, and reads the JSON of its answer.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let response = self.send(call).await?;
+        self.json(response).await
+    }
+
+    /// Reads the JSON of an answer.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, Error> {
+        let status = response.status();
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| self.unreachable(error))?;
+        serde_json::from_slice(&body).map_err(|error| self.not_taskhold(status, error.to_string()))
+    }
+
+    async fn send_once(&self, call: &Call, token: Option<&str>) -> Result<Response, Error> {
+        let mut request = self
+            .inner
+            .http
+            .request(call.method.clone(), call.url.clone());
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        if let Some(token) = token {
+            let value = HeaderValue::from_str(&format!("Bearer {token}"));
+            let mut value = value.map_err(|source| Error::Session(Box::new(source)))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if !call.body.is_empty() {
+            request = request.body(Body::from(call.body.clone()));
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(error))?;
+        self.compare_clocks(&response);
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.refused(response).await)
+    }
+
+    fn compare_clocks(&self, response: &Response) {
+        let date = response
+            .headers()
+            .get(DATE)
+            .and_then(|date| date.to_str().ok());
+        let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
+            return;
+        };
+        let lead = match now().duration_since(date) {
+            Ok(ahead) => i64::try_from(ahead.as_secs()),
+            Err(behind) => i64::try_from(behind.duration().as_secs()).map(|seconds| -seconds),
+        };
+        if let Ok(lead) = lead {
+            self.inner.clock_lead.store(lead, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the error of an answer that is none of success.
+    async fn refused(&self, response: Response) -> Error {
+        let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(wait_of);
+        let body = match response.bytes().await {
+            Ok(body) => body,
+            Err(error) => return self.unreachable(error),
+        };
+        let mut problem: Problem = match serde_json::from_slice(&body) {
+            Ok(problem) => problem,
+            // A proxy in front of the service answers for it while it is away.
+            Err(_) if matches!(status.as_u16(), 502..=504 | 429) => Problem::of_proxy(status),
+            Err(error) => return self.not_taskhold(status, error.to_string()),
+        };
+        match status {
+            StatusCode::UNAUTHORIZED => Error::Unauthorized(problem),
+            StatusCode::FORBIDDEN => Error::Forbidden(problem),
+            StatusCode::NOT_FOUND => Error::NotFound(problem),
+            StatusCode::GONE => Error::CursorExpired(problem),
+            StatusCode::CONFLICT if retry_after.is_none() => Error::Conflict(problem),
+            StatusCode::PRECONDITION_FAILED => match problem.task.take() {
+                Some(task) => Error::Changed(problem, task),
+                None => Error::Conflict(problem),
+            },
+            // A conflict that passes: the same key is in use.
+            StatusCode::CONFLICT
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Error::Busy {
+                problem,
+                retry_after,
+            },
+            status if status.is_server_error() => Error::Failed(problem),
+            _ => Error::Invalid(problem),
+        }
+    }
+
+    /// Exchanges the tokens of the login, unless that was done since `used` was read. Returns whether there is another
+    /// token to try. Runs to its end even if the caller is dropped, since an exchange of which the new tokens are lost
+    /// ends the login.
+    async fn refresh(&self, used: String) -> Result<bool, Error> {
+        let Some(store) = self.inner.credentials.store() else {
+            return Ok(false);
+        };
+        let client = self.clone();
+        let exchange = async move {
+            let _alone = client.inner.credentials.refreshing.lock().await;
+            let mut locked = store.lock().await.map_err(Error::Session)?;
+            let tokens = locked.tokens().map_err(Error::Session)?;
+            if tokens.access_token != used {
+                return Ok(true);
+            }
+            let exchanged = client.exchange(&tokens.refresh_token).await?;
+            locked.replace(&exchanged).map_err(Error::Session)?;
+            Ok(true)
+        };
+        match tokio::spawn(exchange).await {
+            Ok(outcome) => outcome,
+            Err(panicked) => Err(Error::Session(Box::new(panicked))),
+        }
+    }
+
+    async fn exchange(&self, refresh_token: &str) -> Result<Tokens, Error> {
+        let path = ["api", "auth", "refresh"];
+        let body = serde_json::json!({ "refresh_token": refresh_token });
+        let call = self.call(Method::POST, &path).json(&body);
+        // Sent once: the service takes a second use for that of a thief.
+        let response = self.send_once(&call, None).await?;
+        self.json(response).await
+    }
+
+    pub(crate) fn unreachable(&self, error: reqwest::Error) -> Error {
+        let error = error.without_url();
+        Error::Unreachable {
+            url: self.inner.base.to_string(),
+            reason: reason(&error),
+            source: error,
+        }
+    }
+
+    pub(crate) fn not_taskhold(&self, status: StatusCode, reason: String) -> Error {
+        Error::NotTaskhold {
+            url: self.inner.base.to_string(),
+            status: status.as_u16(),
+            reason,
+        }
+    }
+}
+
+impl Problem {
+    fn of_proxy(status: StatusCode) -> Self {
+        Self {
+            status: status.as_u16(),
+            error_code: "PROXY".to_owned(),
+            detail: format!("A proxy in front of the service answers {status}."),
+            errors: Vec::new(),
+            task: None,
+            request_id: String::new(),
+        }
+    }
+}
+
+/// Returns how long to wait before a request is sent again, or `None` if it must not be.
+fn wait_before_repeating(error: &Error, is_repeatable: bool, pause: Duration) -> Option<Duration> {
+    let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+    match error {
+        Error::Unreachable { source, .. } if is_repeatable || source.is_connect() => Some(jittered),
+        Error::Busy { retry_after, .. } if is_repeatable => {
+            Some(retry_after.unwrap_or_default().max(jittered))
+        }
+        _ => None,
+    }
+}
+
+/// Returns how long `Retry-After` asks to wait, in seconds or until a date.
+fn wait_of(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now()).unwrap_or_default())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the dates of HTTP are compared with the clock of this computer"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Returns the innermost cause of a failure, which says what happened.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let wait = |text: &str| wait_of(&HeaderValue::from_str(text).unwrap());
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let later = httpdate::fmt_http_date(now() + Duration::from_secs(60));
+        assert!((58..=60).contains(&wait(&later).unwrap().as_secs()));
+    }
+}

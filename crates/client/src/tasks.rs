@@ -1,0 +1,503 @@
+//! Tasks, lists of tasks, the trash and the history of a task.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, Stream, TryStreamExt as _};
+use reqwest::header::{HeaderName, IF_MATCH};
+use reqwest::{Method, Response};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use taskhold_domain::task::{Priority, RepeatFrom, TaskId};
+use taskhold_domain::timestamp::Timestamp;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::idempotency::IdempotencyKey;
+use crate::request::Call;
+
+const API: [&str; 2] = ["api", "v1"];
+const CHANGE_SEQ: HeaderName = HeaderName::from_static("change-seq");
+/// The number of tasks of a page: the most that the service takes.
+const PAGE: &str = "1000";
+
+/// A task, as the service tells it. A member that a later version adds is ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// The id, which never changes.
+    pub id: TaskId,
+    /// The thing to do.
+    pub title: String,
+    /// More about it; often empty.
+    pub description: String,
+    /// Whether it is done.
+    pub completed: bool,
+    /// The time of the creation.
+    pub created_at: Timestamp,
+    /// The time of the last change.
+    pub updated_at: Timestamp,
+    /// The owner: the `sub` of the token.
+    pub user_id: String,
+    /// The tag of this state, for [`Client::patch`] and others.
+    pub etag: String,
+    /// The day, or the time with its offset and zone; as [`Due`](taskhold_domain::task::Due) writes it.
+    #[serde(default)]
+    pub due: Option<String>,
+    /// How much it matters.
+    #[serde(default)]
+    pub priority: Priority,
+    /// The tags, in the order in which they were given.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The rule by which it repeats: the value of an RRULE.
+    #[serde(default)]
+    pub repeat: Option<String>,
+    /// What the rule counts from.
+    #[serde(default)]
+    pub repeat_from: RepeatFrom,
+    /// The place in the order by hand.
+    #[serde(default)]
+    pub position: String,
+    /// The time of the completion; `None` for an open task, and where it is not known.
+    #[serde(default)]
+    pub completed_at: Option<Timestamp>,
+}
+
+/// A task in the trash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedTask {
+    /// The task as it was.
+    #[serde(flatten)]
+    pub task: Task,
+    /// The time of the deletion.
+    pub deleted_at: Timestamp,
+}
+
+/// What a write did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written<T> {
+    /// The result.
+    pub value: T,
+    /// The number of the change, which [`Client::undo`] takes; `None` if the service did not tell it.
+    pub seq: Option<i64>,
+}
+
+/// A task to be made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct NewTask {
+    /// The thing to do.
+    pub title: String,
+    /// More about it.
+    pub description: String,
+    /// The day, or the time with its offset or zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// How much it matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// The tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The rule by which it repeats; needs a due date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<String>,
+}
+
+impl NewTask {
+    /// Returns a task with a title and nothing else.
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// A change of some members of a task. `None` leaves a member as it is; `Some(None)` takes it away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TaskPatch {
+    /// A new title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A new description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
+    /// Whether it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed: Option<bool>,
+    /// A new due date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Option<String>>,
+    /// A new priority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// New tags in place of all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// A new rule by which it repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Option<String>>,
+}
+
+/// A completed or changed task, and the one that follows it if it repeats.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Completed {
+    /// The task as it is now.
+    pub task: Task,
+    /// The next task of the rule, which the completion made.
+    #[serde(default)]
+    pub next: Option<Task>,
+}
+
+/// A task out of a line of text, and what was understood of it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Understood {
+    /// The task.
+    pub task: Task,
+    /// The parts of the text that set a member.
+    pub understood: Vec<UnderstoodPart>,
+}
+
+/// A part of a text that sets a member of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderstoodPart {
+    /// The member: `due`, `repeat`, `tags` or `priority`.
+    pub field: String,
+    /// The part as it was given.
+    pub text: String,
+}
+
+/// Which tasks, in which order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// Only done or only open ones.
+    pub completed: Option<bool>,
+    /// Only those with this text in the title or the description.
+    pub search: Option<String>,
+    /// Only those with all of these tags.
+    pub tags: Vec<String>,
+    /// Only those that are `overdue`, due `today`, or have `any` or `none` due date.
+    pub due: Option<String>,
+    /// The order, such as `due` or `-created_at`, which is the default.
+    pub sort: Option<String>,
+    /// The name of the time zone in which days are meant; UTC unless given.
+    pub timezone: Option<String>,
+}
+
+impl Filter {
+    /// Returns the filter of open tasks.
+    #[must_use]
+    pub fn open() -> Self {
+        Self {
+            completed: Some(false),
+            ..Self::default()
+        }
+    }
+
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        let optional = [
+            (
+                "completed",
+                self.completed.map(|completed| completed.to_string()),
+            ),
+            ("q", self.search.clone()),
+            ("due", self.due.clone()),
+            ("sort", self.sort.clone()),
+            ("timezone", self.timezone.clone()),
+        ];
+        for (name, value) in optional {
+            pairs.extend(value.map(|value| (name, value)));
+        }
+        pairs.extend(self.tags.iter().map(|tag| ("tag", tag.clone())));
+        pairs
+    }
+}
+
+/// A change in the history of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The number, which [`Client::undo`] takes.
+    pub seq: i64,
+    /// The time.
+    pub at: Timestamp,
+    /// `created`, `updated`, `completed`, `reopened`, `moved`, `deleted` or `restored`.
+    pub kind: String,
+    /// The name of the token that made it, or `session`.
+    pub by: String,
+    /// The members that changed.
+    pub fields: BTreeMap<String, FieldChange>,
+}
+
+/// The old and the new value of a member.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The value before.
+    pub from: Value,
+    /// The value after.
+    pub to: Value,
+}
+
+#[derive(Deserialize)]
+struct OneTask {
+    task: Task,
+}
+
+#[derive(Deserialize)]
+struct TaskPage {
+    tasks: Vec<Task>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TrashPage {
+    tasks: Vec<DeletedTask>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct HistoryPage {
+    history: Vec<Change>,
+    next_cursor: Option<String>,
+}
+
+/// A page of a list, and the cursor of the next one.
+trait Page: DeserializeOwned {
+    type Item;
+    fn split(self) -> (Vec<Self::Item>, Option<String>);
+}
+
+macro_rules! page {
+    ($page:ty, $items:ident, $item:ty) => {
+        impl Page for $page {
+            type Item = $item;
+            fn split(self) -> (Vec<$item>, Option<String>) {
+                (self.$items, self.next_cursor)
+            }
+        }
+    };
+}
+
+page!(TaskPage, tasks, Task);
+page!(TrashPage, tasks, DeletedTask);
+page!(HistoryPage, history, Change);
+
+impl Client {
+    /// Makes a task.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Invalid`] with the rules that it breaks.
+    pub async fn create(
+        &self,
+        task: &NewTask,
+        key: &IdempotencyKey,
+    ) -> Result<Written<Task>, Error> {
+        let call = self.api(Method::POST, &["tasks"]).json(task).key(key);
+        self.write(call, |answer: OneTask| answer.task).await
+    }
+
+    /// Makes a task out of a line of text, such as `Pay rent tomorrow 9am #home !high`. Days are meant in the time
+    /// zone of this name.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn quick_add(
+        &self,
+        text: &str,
+        timezone: &str,
+        key: &IdempotencyKey,
+    ) -> Result<Written<Understood>, Error> {
+        let body = serde_json::json!({ "text": text, "timezone": timezone });
+        let call = self
+            .api(Method::POST, &["tasks", "quick"])
+            .json(&body)
+            .key(key);
+        self.write(call, |answer| answer).await
+    }
+
+    /// Reads a task.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::NotFound`] also if it is another user's, or in the trash.
+    pub async fn task(&self, id: TaskId) -> Result<Task, Error> {
+        let call = self.api(Method::GET, &["tasks", &id.to_string()]);
+        self.read(call).await.map(|answer: OneTask| answer.task)
+    }
+
+    /// Reads all tasks that a filter selects, page by page as the stream is read.
+    pub fn tasks(&self, filter: &Filter) -> impl Stream<Item = Result<Task, Error>> + use<> {
+        self.pages::<TaskPage>(&["tasks"], filter.pairs())
+    }
+
+    /// Replaces title and description.
+    ///
+    /// # Errors
+    /// As [`patch`](Self::patch).
+    pub async fn update(
+        &self,
+        id: TaskId,
+        title: &str,
+        description: &str,
+        key: &IdempotencyKey,
+    ) -> Result<Written<Task>, Error> {
+        let body = serde_json::json!({ "title": title, "description": description });
+        let call = self
+            .api(Method::PUT, &["tasks", &id.to_string()])
+            .json(&body)
+            .key(key);
+        self.write(call, |answer: OneTask| answer.task).await
+    }
+
+    /// Changes some members, if given an `etag` only while the task still has it.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Changed`] with the present state.
+    pub async fn patch(
+        &self,
+        id: TaskId,
+        patch: &TaskPatch,
+        etag: Option<&str>,
+        key: &IdempotencyKey,
+    ) -> Result<Written<Completed>, Error> {
+        let call = self
+            .api(Method::PATCH, &["tasks", &id.to_string()])
+            .json(patch)
+            .key(key);
+        let call = match etag {
+            Some(etag) => call.header(IF_MATCH, etag),
+            None => call,
+        };
+        self.write(call, |answer| answer).await
+    }
+
+    /// Completes a task, reopens it, or toggles it if told neither. The time zone says on which day a task is
+    /// completed that repeats.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn complete(
+        &self,
+        id: TaskId,
+        completed: Option<bool>,
+        timezone: &str,
+        key: &IdempotencyKey,
+    ) -> Result<Written<Completed>, Error> {
+        let call = self
+            .api(Method::PATCH, &["tasks", &id.to_string(), "complete"])
+            .query([("timezone", timezone.to_owned())])
+            .key(key);
+        let call = match completed {
+            Some(completed) => call.json(&serde_json::json!({ "completed": completed })),
+            None => call,
+        };
+        self.write(call, |answer| answer).await
+    }
+
+    /// Moves a task to the trash.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn delete(&self, id: TaskId, key: &IdempotencyKey) -> Result<Written<()>, Error> {
+        let call = self
+            .api(Method::DELETE, &["tasks", &id.to_string()])
+            .key(key);
+        let response = self.send(call).await?;
+        Ok(Written {
+            value: (),
+            seq: change_seq(&response),
+        })
+    }
+
+    /// Reads the changes of a task, newest first, page by page as the stream is read.
+    pub fn history(&self, id: TaskId) -> impl Stream<Item = Result<Change, Error>> + use<> {
+        self.pages::<HistoryPage>(&["tasks", &id.to_string(), "history"], Vec::new())
+    }
+
+    /// Takes a change back, by its number.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Conflict`] if what it set has changed since.
+    pub async fn undo(&self, seq: i64, key: &IdempotencyKey) -> Result<Written<Task>, Error> {
+        let call = self
+            .api(Method::POST, &["changes", &seq.to_string(), "undo"])
+            .key(key);
+        self.write(call, |answer: OneTask| answer.task).await
+    }
+
+    /// Reads the trash, newest deletion first, page by page as the stream is read.
+    pub fn trash(&self) -> impl Stream<Item = Result<DeletedTask, Error>> + use<> {
+        self.pages::<TrashPage>(&["trash"], Vec::new())
+    }
+
+    /// Takes a task out of the trash.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::NotFound`] if it is not there.
+    pub async fn restore(&self, id: TaskId, key: &IdempotencyKey) -> Result<Written<Task>, Error> {
+        let call = self
+            .api(Method::POST, &["trash", &id.to_string(), "restore"])
+            .key(key);
+        self.write(call, |answer: OneTask| answer.task).await
+    }
+
+    /// Deletes a task in the trash for good.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn purge(&self, id: TaskId) -> Result<(), Error> {
+        let call = self.api(Method::DELETE, &["trash", &id.to_string()]);
+        self.send(call).await.map(drop)
+    }
+
+    /// Starts a request to the part of the API about tasks.
+    pub(crate) fn api(&self, method: Method, path: &[&str]) -> Call {
+        self.call(method, &[&API, path].concat())
+    }
+
+    async fn write<A: DeserializeOwned, T>(
+        &self,
+        call: Call,
+        value: impl FnOnce(A) -> T,
+    ) -> Result<Written<T>, Error> {
+        let response = self.send(call).await?;
+        let seq = change_seq(&response);
+        let answer = self.json(response).await?;
+        Ok(Written {
+            value: value(answer),
+            seq,
+        })
+    }
+
+    fn pages<P: Page>(
+        &self,
+        path: &[&str],
+        pairs: Vec<(&'static str, String)>,
+    ) -> impl Stream<Item = Result<P::Item, Error>> + use<P> {
+        let client = self.clone();
+        let path: Vec<String> = path.iter().map(|segment| (*segment).to_owned()).collect();
+        // The cursor of the next page; `None` behind the last one.
+        let first = Some(None::<String>);
+        let pages = stream::try_unfold(first, move |next| {
+            let (client, path, pairs) = (client.clone(), path.clone(), pairs.clone());
+            async move {
+                let Some(cursor) = next else {
+                    return Ok(None);
+                };
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                let call = client.api(Method::GET, &path).query(pairs);
+                let call = call.query([("limit", PAGE.to_owned())]);
+                let call = call.query(cursor.map(|cursor| ("cursor", cursor)));
+                let (items, cursor) = client.read::<P>(call).await?.split();
+                let items = stream::iter(items.into_iter().map(Ok));
+                Ok::<_, Error>(Some((items, cursor.map(Some))))
+            }
+        });
+        pages.try_flatten()
+    }
+}
+
+/// Returns the number of the change that an answer tells.
+pub(crate) fn change_seq(response: &Response) -> Option<i64> {
+    let value = response.headers().get(CHANGE_SEQ)?;
+    value.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,94 @@
+//! The ends of ids by which tasks are named.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde_json::{Value, json};
+
+use super::Computer;
+use crate::service::{Database, Service};
+
+on_both_stores! {
+    ends_of_ids_are_short_unambiguous_and_shown_alike
+    a_shown_end_never_names_another_task
+}
+
+async fn ends_of_ids_are_short_unambiguous_and_shown_alike(database: Database) {
+    let service = Service::start(&database).await;
+    let computer = Computer::of(&service, "anna");
+    let rows: Vec<Value> = (1..=600)
+        .map(|number| json!({"id": number, "title": format!("Task {number}")}))
+        .collect();
+    std::fs::write(
+        computer.home.path().join("tasks.json"),
+        json!(rows).to_string(),
+    )
+    .expect("written");
+    computer.done(&["import", "tasks.json"]);
+
+    let text = computer.done(&["list"]);
+    let list = computer.json(&["list"]);
+    let tasks = list["tasks"].as_array().expect("a list");
+    assert_eq!(tasks.len(), 600);
+    let mut ends = HashSet::new();
+    for (line, task) in text.lines().zip(tasks) {
+        let (short, title) = (
+            task["short_id"].as_str().expect("text"),
+            task["title"].as_str().expect("text"),
+        );
+        assert_eq!(line, format!("[O] {short}: {title}"));
+        let id = task["id"].as_str().expect("text").replace('-', "");
+        assert!(id.ends_with(short) && short.len() >= 4, "{id} {short}");
+        assert!(ends.insert(short), "{short} is shown twice");
+    }
+    let shown: BTreeSet<_> = text.lines().collect();
+    assert_eq!(shown.len(), 600);
+
+    // The whole id, in any case, and a longer end name the same task; an end of several tasks names none.
+    let task = &tasks[300];
+    let whole = task["id"].as_str().expect("text").to_uppercase();
+    let longer = whole.replace('-', "")[24..].to_owned();
+    for name in [
+        &whole,
+        &longer,
+        &task["short_id"].as_str().expect("text").to_owned(),
+    ] {
+        assert_eq!(
+            computer.json(&["show", name])["task"]["title"],
+            task["title"]
+        );
+    }
+    let ran = computer.run(&["complete", &whole[whole.len() - 1..]]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stdout.contains(" tasks have an ID that ends with "),
+        "{ran:?}"
+    );
+}
+
+async fn a_shown_end_never_names_another_task(database: Database) {
+    let service = Service::start(&database).await;
+    let computer = Computer::of(&service, "anna");
+    let end = computer.add("first");
+    computer.done(&["delete", &end]);
+    for number in 0..20 {
+        computer.add(&format!("later {number}"));
+    }
+    let ran = computer.run(&["complete", &end]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (2, format!("Error: Task with ID {end} not found\n").as_str())
+    );
+    assert!(
+        computer
+            .done(&["trash"])
+            .starts_with(&format!("[O] {end}: first"))
+    );
+    assert_eq!(
+        computer.done(&["restore", &end]),
+        format!("Task {end} restored successfully\n")
+    );
+    assert_eq!(
+        computer.done(&["complete", &end]),
+        format!("Task {end} marked as complete\n")
+    );
+}
