@@ -176,8 +176,7 @@ impl ConnectOptions {
         &self,
         server: &PgConnectOptions,
     ) -> Result<usize, ConnectError> {
-        let mut first = self.connect(server).await?;
-        let second = self.connect(server).await?;
+        let (mut first, second) = tokio::try_join!(self.connect(server), self.connect(server))?;
         self.check_session(&mut first).await?;
         let connections = self.connections_within_limit(&mut first).await;
         self.reject_unsafe_pooler(first, second).await?;
