@@ -30,7 +30,7 @@ NOT_FAST = another_database_kind another_instance batched:: batching:: clients::
 	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server fault_1_ import::faults jwks \
 	key_in_flight locked_rows:: lost_commit lost_reply lost_store migrate_names migration_locks:: migration_sql:: \
 	other_database_kind other_store paused:: pooler postgres power_cut promtool proxies:: fail2ban read_only:: recovery:: \
-	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found web_page::
+	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found todo:: the_command_line web_page::
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need no other program: rules, use cases, API, and the service on SQLite
@@ -48,11 +48,11 @@ soak: test-programs ## Run the tests that kill, restart and compare for much lon
 
 .PHONY: test-programs
 test-programs: # Make sure that the programs are there which the tests start
-	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium chromedriver promtool venv
+	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium chromedriver promtool venv keyring dbus
 	@scripts/ensure-pgbouncer
 	@scripts/ensure-axe
 
-bench: dist ## Measure the service against the database, on both stores (docs/performance.md)
+bench: programs ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench
 
 .PHONY: bench-smoke
@@ -61,24 +61,24 @@ bench-smoke: ## Try every measurement for a moment; fails if a request does, nev
 
 .PHONY: bench-growth load
 
-bench-growth: dist ## Measure requests as tasks become more, and draw the curves (docs/performance.md)
+bench-growth: programs ## Measure requests as tasks become more, and draw the curves (docs/performance.md)
 	scripts/bench-growth
 
-load: dist ## Put the load of 100 users on the service for 5 minutes, on both stores (docs/performance.md)
+load: programs ## Put the load of 100 users on the service for 5 minutes, on both stores (docs/performance.md)
 	scripts/load
 
-bench-import: dist ## Measure imports beside what the stores' own tools take (docs/performance.md)
+bench-import: programs ## Measure imports beside what the stores' own tools take (docs/performance.md)
 	scripts/bench-import
 
-login-storm: dist ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
+login-storm: programs ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
 
 .PHONY: streams
-streams: dist ## Measure the memory of idle streams of changes (docs/performance.md)
+streams: programs ## Measure the memory of idle streams of changes (docs/performance.md)
 	scripts/streams
 
 .PHONY: fairness
-fairness: dist ## Measure how long one user waits while another asks for everything at once (docs/performance.md)
+fairness: programs ## Measure how long one user waits while another asks for everything at once (docs/performance.md)
 	scripts/fairness
 
 .PHONY: bench-criterion
@@ -86,7 +86,7 @@ bench-criterion: ## Measure the parts by themselves: rules, tokens, answers (doc
 	$(CARGO) bench --locked --package taskhold-domain --package taskhold-security --package taskhold-api \
 		--bench rules --bench tokens --bench answers
 
-drill: dist ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
+drill: programs ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
 	scripts/drill
 
 openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document
@@ -127,12 +127,22 @@ deny: ## Check licences, sources and known weaknesses of the dependencies (needs
 format: ## Format the code
 	$(CARGO) fmt --all
 
-build: ## Build the program: target/release/taskhold, unless cargo is told to build elsewhere
-	$(CARGO) build --release --locked --bin taskhold
+build: ## Build the programs: target/release/taskhold and todo, unless cargo is told to build elsewhere
+	$(CARGO) build --release --locked --bin taskhold --bin todo
 
-.PHONY: dist
-dist: ## Build the program to install, which is faster and takes longer to build: target/dist/taskhold
-	$(CARGO) build --profile dist --locked --bin taskhold
+# `--version` tells it.
+COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+.PHONY: dist programs
+programs: # Build the programs to install, which are faster and take longer to build: target/dist/taskhold and todo
+	TASKHOLD_COMMIT=$(COMMIT) $(CARGO) build --profile dist --locked --bin taskhold --bin todo
+
+dist: programs ## Build the programs to install, and packages of them in dist/: .deb, .tar.gz, SHA256SUMS
+	scripts/package dist dist
+
+.PHONY: package-check
+package-check: programs ## Install the packages on a copy of this machine, use, upgrade and purge them; needs root and Debian
+	scripts/package-check
 
 clean: ## Delete everything that was built
 	$(CARGO) clean

@@ -17,7 +17,7 @@ use crate::guide::examples;
 use crate::requirements::{has_test, read, repository};
 
 /// Which test runs all blocks `sh` of a page.
-const RUN: [(&str, &str, &str); 5] = [
+const RUN: [(&str, &str, &str); 6] = [
     (
         "README.md",
         "tests/e2e/guide.rs",
@@ -27,6 +27,11 @@ const RUN: [(&str, &str, &str); 5] = [
         "docs/api.md",
         "tests/e2e/guide.rs",
         "every_example_of_the_api_guide_answers_as_it_says",
+    ),
+    (
+        "docs/command-line.md",
+        "tests/e2e/guide.rs",
+        "the_command_line_works_as_its_page_says",
     ),
     (
         "docs/moving-from-the-console.md",

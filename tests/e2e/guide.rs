@@ -68,6 +68,13 @@ async fn pasted(examples: &[Example]) -> Vec<String> {
         .current_dir(database.folder.path())
         .env("PATH", path())
         .env("JWT_SECRET", SECRET)
+        // Logins of `todo` are kept there.
+        .env("HOME", database.folder.path())
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("TODO_URL")
+        .env_remove("TODO_TOKEN")
         .output()
         .expect("bash runs");
     // Commands whose output is data say on the other stream whose data that is.
@@ -156,6 +163,14 @@ async fn every_example_of_the_api_guide_answers_as_it_says() {
 async fn a_users_lines_are_found_as_the_page_of_logs_says() {
     let page = include_str!("../../docs/operations/logs.md");
     assert_eq!(documented_examples_work(page).await, 1);
+}
+
+#[tokio::test]
+async fn the_command_line_works_as_its_page_says() {
+    // Looks for the program first, which says how to build it.
+    crate::todo::program();
+    let page = include_str!("../../docs/command-line.md");
+    assert_eq!(documented_examples_work(page).await, 5);
 }
 
 #[test]

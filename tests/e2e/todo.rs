@@ -2,6 +2,7 @@
 
 mod ids;
 mod interrupted;
+mod keyring;
 mod logins;
 mod offline;
 mod output;
@@ -131,7 +132,7 @@ impl Ran {
 }
 
 /// Returns the path of the program, which the tests of the crate `taskhold-cli` build.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_taskhold")).with_file_name("todo");
     assert!(
         program.exists(),

@@ -250,8 +250,7 @@ pub struct Tokens {
 
 #[derive(Debug, Args)]
 pub struct Login {
-    /// The address of the service, such as https://todo.example.org
-    #[arg(value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "URL", help = "The address of the service, such as https://todo.example.org", value_parser = NonEmptyStringValueParser::new())]
     pub url: String,
     /// A name for the login, which --user-id takes, to have several
     #[arg(long, value_name = "NAME", default_value = crate::logins::DEFAULT)]

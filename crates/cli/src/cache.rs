@@ -12,19 +12,20 @@ use taskhold_client::tasks::Task;
 use taskhold_client::{Client, Error};
 use taskhold_domain::task::TaskId;
 
+use crate::clock::now;
 use crate::private_file;
 
 /// The copy of a login's tasks. It is a file that can be lost: then all tasks are read again.
 #[derive(Debug)]
 pub struct Cache {
     file: PathBuf,
-    copy: Copy,
+    snapshot: Snapshot,
     /// When the copy was current, by the clock of this computer; `None` if there is none yet.
     current_at: Option<SystemTime>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Copy {
+struct Snapshot {
     /// The service and the user, so that the tasks of another login are never shown.
     account: String,
     cursor: Option<String>,
@@ -36,25 +37,26 @@ impl Cache {
     /// Opens the copy in a folder. One of another account, or one that cannot be read, counts as none.
     pub fn open(folder: &Path, account: &str) -> Self {
         let file = folder.join("tasks.json");
-        let copy = private_file::read(&file).ok().flatten();
-        let copy = copy.and_then(|copy| serde_json::from_slice::<Copy>(&copy).ok());
-        let copy = copy.filter(|copy| copy.account == account);
+        let contents = private_file::read(&file).ok().flatten();
+        let snapshot =
+            contents.and_then(|contents| serde_json::from_slice::<Snapshot>(&contents).ok());
+        let snapshot = snapshot.filter(|snapshot| snapshot.account == account);
         let written = file.metadata().and_then(|metadata| metadata.modified());
-        let current_at = copy.is_some().then(|| written.ok()).flatten();
-        let copy = copy.unwrap_or_else(|| Copy {
+        let current_at = snapshot.is_some().then(|| written.ok()).flatten();
+        let snapshot = snapshot.unwrap_or_else(|| Snapshot {
             account: account.to_owned(),
-            ..Copy::default()
+            ..Snapshot::default()
         });
         Self {
             file,
-            copy,
+            snapshot,
             current_at,
         }
     }
 
     /// Returns the tasks in the order of their creation.
     pub fn tasks(&self) -> &[Task] {
-        &self.copy.tasks
+        &self.snapshot.tasks
     }
 
     /// Returns when the copy was current; `None` if there is no copy.
@@ -64,28 +66,23 @@ impl Cache {
 
     /// Reads what has changed since. Returns the pages that were read.
     pub async fn update(&mut self, client: &Client) -> Result<Vec<Changes>, Error> {
-        let pages = match self.read(client).await {
-            Err(Error::CursorExpired(_)) => {
-                self.copy.cursor = None;
-                self.copy.tasks.clear();
-                self.read(client).await
+        let known = self.snapshot.cursor.clone();
+        let pages = match read(client, known.clone()).await {
+            // It is too old, or of another time of a database that was restored: all is read anew.
+            Err(Error::CursorExpired(_) | Error::Invalid(_)) if known.is_some() => {
+                let pages = read(client, None).await?;
+                self.snapshot.tasks.clear();
+                pages
             }
-            pages => pages,
-        }?;
+            pages => pages?,
+        };
         let cursor = pages.last().map(|page| page.cursor.clone());
-        let is_same = cursor == self.copy.cursor;
-        self.copy.cursor = cursor;
+        let is_same = cursor == known;
+        self.snapshot.cursor = cursor;
         self.apply(&pages);
         // A copy that cannot be kept is read anew by the next command.
         _ = if is_same { self.touch() } else { self.write() };
         Ok(pages)
-    }
-
-    async fn read(&self, client: &Client) -> Result<Vec<Changes>, Error> {
-        client
-            .all_changes(self.copy.cursor.clone())
-            .try_collect()
-            .await
     }
 
     fn apply(&mut self, pages: &[Changes]) {
@@ -104,7 +101,7 @@ impl Cache {
         if changed.is_empty() && removed.is_empty() {
             return;
         }
-        let tasks = &mut self.copy.tasks;
+        let tasks = &mut self.snapshot.tasks;
         tasks.retain(|task| !removed.contains(&task.id) && !changed.contains_key(&task.id));
         tasks.extend(changed.into_values());
         tasks.sort_by_key(|task| (task.created_at, task.id));
@@ -118,15 +115,10 @@ impl Cache {
     }
 
     fn write(&self) -> std::io::Result<()> {
-        private_file::replace(&self.file, &serde_json::to_vec(&self.copy)?)
+        private_file::replace(&self.file, &serde_json::to_vec(&self.snapshot)?)
     }
 }
 
-/// Returns the time of this computer.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "ages of files are told by the clock of this computer"
-)]
-pub fn now() -> SystemTime {
-    SystemTime::now()
+async fn read(client: &Client, cursor: Option<String>) -> Result<Vec<Changes>, Error> {
+    client.all_changes(cursor).try_collect().await
 }

@@ -136,7 +136,7 @@ impl From<Error> for Failure {
             Error::Forbidden(_) => Kind::NotAllowed,
             Error::Changed(..) | Error::Conflict(_) | Error::CursorExpired(_) => Kind::Conflict,
             Error::Session(source) => {
-                return Self::local("cannot keep the tokens of the login", source.as_ref());
+                return Self::local("cannot use the tokens of the login", source.as_ref());
             }
             _ => Kind::Service,
         };

@@ -1,5 +1,6 @@
 //! Where the program keeps its files.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use etcetera::BaseStrategy as _;
@@ -39,6 +40,18 @@ impl Folders {
     }
 }
 
+impl Folders {
+    /// Returns folders in which nothing can be kept, for a computer without a home.
+    pub fn nowhere() -> Self {
+        let nowhere = PathBuf::from("/dev/null/todo");
+        Self {
+            login: nowhere.join("login"),
+            state: nowhere.clone(),
+            cache: nowhere,
+        }
+    }
+}
+
 /// Returns a name as the name of a file: whatever is not a letter, a digit, `-`, `_` or a dot within it is escaped, so
 /// that no two names have one file.
 fn file_name(name: &str) -> String {
@@ -50,7 +63,7 @@ fn file_name(name: &str) -> String {
         if is_plain {
             file.push(char::from(byte));
         } else {
-            file.push_str(&format!("%{byte:02x}"));
+            _ = write!(file, "%{byte:02x}");
         }
     }
     file

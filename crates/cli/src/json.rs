@@ -119,9 +119,9 @@ mod tests {
         let mut members: Vec<_> = pretty(&value).lines().map(str::to_owned).collect();
         let mut wanted: Vec<_> = expected.lines().map(str::to_owned).collect();
         for lines in [&mut members, &mut wanted] {
-            lines
-                .iter_mut()
-                .for_each(|line| *line = line.trim_end_matches(',').to_owned());
+            for line in lines.iter_mut() {
+                *line = line.trim_end_matches(',').to_owned();
+            }
             lines.sort();
         }
         assert_eq!(members, wanted);

@@ -10,17 +10,16 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use taskhold_client::accounts::User;
 use taskhold_client::credentials::{LockedSession, SessionError, SessionStore, Tokens};
-use tempfile::NamedTempFile;
 use tokio::time::Instant;
 
 use crate::failure::{Failure, Kind};
 use crate::folders::Folders;
-use crate::private_file;
+use crate::private_file::{self, Replacement};
 use crate::secrets::{self, Secret};
 
 /// The name of the login that is used unless another is named.
 pub const DEFAULT: &str = "default";
-/// The longest that a command waits for another one that refreshes the same login.
+/// The longest that a command waits for another one that changes the same login.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
@@ -38,25 +37,22 @@ pub struct Login {
     pub secret: Option<Secret>,
 }
 
-/// A login of this computer, by its name.
+/// The place of a login, by its name. There need not be one.
 #[derive(Debug, Clone)]
 pub struct NamedLogin {
     pub name: String,
     file: PathBuf,
-    /// The tokens that were read last.
-    tokens: Arc<Mutex<Option<Tokens>>>,
-    /// Held while the login is refreshed, so that Ctrl-C waits for the new tokens: without them the login has ended.
-    refreshing: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// A place that no other command changes until this is dropped.
+pub struct LoginLock(#[expect(dead_code, reason = "it is unlocked when dropped")] File);
+
 impl NamedLogin {
-    /// Returns the login of a name, which need not exist.
+    /// Returns the place of the login of a name.
     pub fn of(name: &str, folders: &Folders) -> Self {
         Self {
             name: name.to_owned(),
             file: folders.login.clone(),
-            tokens: Arc::default(),
-            refreshing: Arc::default(),
         }
     }
 
@@ -68,9 +64,8 @@ impl NamedLogin {
     /// Reads the login, or returns `None` if there is none.
     pub fn read(&self) -> Result<Option<Login>, Failure> {
         let what = format!("cannot read the login {}", self.file.display());
-        let contents =
-            private_file::read(&self.file).map_err(|error| Failure::local(&what, &error))?;
-        let Some(contents) = contents else {
+        let contents = private_file::read(&self.file);
+        let Some(contents) = contents.map_err(|error| Failure::local(&what, &error))? else {
             return Ok(None);
         };
         let login = serde_json::from_slice(&contents);
@@ -96,11 +91,11 @@ impl NamedLogin {
 
     /// Returns the secret of a login.
     pub fn secret(&self, login: &Login) -> Result<Secret, Failure> {
-        match &login.secret {
-            Some(secret) => Ok(secret.clone()),
-            None => secrets::read(&self.name)
-                .map_err(|error| Failure::local("cannot read the token", &error)),
+        if let Some(secret) = &login.secret {
+            return Ok(secret.clone());
         }
+        secrets::read(&self.name, &login.url, &login.user.id)
+            .map_err(|error| Failure::local("cannot read the token", &error))
     }
 
     /// Keeps a login in place of an earlier one.
@@ -108,54 +103,30 @@ impl NamedLogin {
         let what = format!("cannot write the login {}", self.file.display());
         let contents =
             serde_json::to_vec_pretty(login).map_err(|error| Failure::local(&what, &error))?;
-        private_file::replace(&self.file, &contents).map_err(|error| Failure::local(&what, &error))
+        let replaced = Replacement::start(&self.file).and_then(|file| file.finish(&contents));
+        replaced.map_err(|error| Failure::local(&what, &error))
     }
 
     /// Forgets the login.
     pub fn remove(&self) -> Result<(), Failure> {
-        for file in [self.file.clone(), self.lock_file()] {
-            private_file::remove(&file)
-                .map_err(|error| Failure::local("cannot remove the login", &error))?;
-        }
-        Ok(())
+        private_file::remove(&self.file)
+            .map_err(|error| Failure::local("cannot remove the login", &error))
     }
 
-    fn lock_file(&self) -> PathBuf {
-        self.file.with_extension("lock")
-    }
-
-    fn read_tokens(&self) -> Result<(Login, Secret, Tokens), SessionError> {
-        let failed = |failure: Failure| -> SessionError { failure.to_string().into() };
-        let login = self.existing().map_err(failed)?;
-        let secret = self.secret(&login).map_err(failed)?;
-        match &secret {
-            Secret::Session { tokens, .. } => {
-                let tokens = tokens.clone();
-                self.remember(&tokens);
-                Ok((login, secret, tokens))
-            }
-            Secret::Token { .. } => Err("another command has replaced the login".into()),
-        }
-    }
-
-    fn remember(&self, tokens: &Tokens) {
-        let mut known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some(tokens.clone());
-    }
-
-    /// Waits until no other process refreshes the login.
-    async fn lock_file_alone(&self) -> io::Result<File> {
-        let file = private_file::open(&self.lock_file())?;
+    /// Waits until no other command changes the login, and keeps them from it. The file of the lock stays: another
+    /// command may be waiting for it.
+    pub async fn lock(&self) -> io::Result<LoginLock> {
+        let file = private_file::open(&self.file.with_extension("lock"))?;
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) => return Ok(LoginLock(file)),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    tokio::time::sleep(LOCK_POLL).await
+                    tokio::time::sleep(LOCK_POLL).await;
                 }
                 Err(TryLockError::WouldBlock) => {
                     return Err(io::Error::other(
-                        "another command has been refreshing the login for too long",
+                        "another command has been changing the login for too long",
                     ));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -164,35 +135,78 @@ impl NamedLogin {
     }
 }
 
-#[async_trait]
-impl SessionStore for NamedLogin {
-    fn tokens(&self) -> Result<Tokens, SessionError> {
-        let known = self
-            .tokens
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        match known {
-            Some(tokens) => Ok(tokens),
-            None => Ok(self.read_tokens()?.2),
+/// The session of a login: its tokens, as long as the login of the name is still the one of this service and user.
+#[derive(Debug, Clone)]
+pub struct LoginSession {
+    named: NamedLogin,
+    url: String,
+    user: String,
+    /// The tokens that were read last.
+    tokens: Arc<Mutex<Tokens>>,
+    /// Held while the login is refreshed, so that Ctrl-C waits for the new tokens: without them the login has ended.
+    refreshing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl LoginSession {
+    /// Returns the session of a login that has these tokens.
+    pub fn new(named: NamedLogin, login: &Login, tokens: Tokens) -> Self {
+        Self {
+            named,
+            url: login.url.clone(),
+            user: login.user.id.clone(),
+            tokens: Arc::new(Mutex::new(tokens)),
+            refreshing: Arc::default(),
         }
+    }
+
+    fn read(&self) -> Result<(Login, Tokens, Option<String>), SessionError> {
+        let failed = |failure: Failure| -> SessionError { failure.to_string().into() };
+        let login = self.named.existing().map_err(failed)?;
+        if login.url != self.url || login.user.id != self.user {
+            return Err("another command has replaced the login".into());
+        }
+        match self.named.secret(&login).map_err(failed)? {
+            Secret::Session {
+                tokens,
+                device_token,
+            } => {
+                self.remember(&tokens);
+                Ok((login, tokens, device_token))
+            }
+            Secret::Token { .. } => Err("another command has replaced the login".into()),
+        }
+    }
+
+    fn remember(&self, tokens: &Tokens) {
+        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens.clone();
+    }
+}
+
+#[async_trait]
+impl SessionStore for LoginSession {
+    fn tokens(&self) -> Result<Tokens, SessionError> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(tokens.clone())
     }
 
     async fn lock(&self) -> Result<Box<dyn LockedSession>, SessionError> {
         let refreshing = Arc::clone(&self.refreshing).lock_owned().await;
         exit_after(Arc::clone(&self.refreshing));
-        let lock = self.lock_file_alone().await?;
-        let (login, secret, _) = self.read_tokens()?;
-        // Whether new tokens could be kept shows before the present ones are spent.
-        let replacement = match &login.secret {
-            Some(_) => Some(private_file::start_replacing(&self.file)?),
-            None => {
-                secrets::write(&self.name, &secret)?;
-                None
-            }
+        let lock = self.named.lock().await?;
+        let (login, tokens, device_token) = self.read()?;
+        // Whether new tokens can be kept shows before the present ones are spent.
+        let replacement = if login.secret.is_some() {
+            Some(Replacement::start(&self.named.file)?)
+        } else {
+            let secret = Secret::Session {
+                tokens,
+                device_token,
+            };
+            secrets::write(&self.named.name, &self.url, &self.user, &secret)?;
+            None
         };
         Ok(Box::new(LockedLogin {
-            login: self.clone(),
+            session: self.clone(),
             replacement,
             _refreshing: refreshing,
             _lock: lock,
@@ -211,23 +225,22 @@ fn exit_after(refreshing: Arc<tokio::sync::Mutex<()>>) {
 }
 
 struct LockedLogin {
-    login: NamedLogin,
+    session: LoginSession,
     /// The file that takes the place of the login's, if that has the secret.
-    replacement: Option<NamedTempFile>,
+    replacement: Option<Replacement>,
     _refreshing: tokio::sync::OwnedMutexGuard<()>,
-    _lock: File,
+    _lock: LoginLock,
 }
 
 impl LockedSession for LockedLogin {
     fn tokens(&self) -> Result<Tokens, SessionError> {
-        Ok(self.login.read_tokens()?.2)
+        Ok(self.session.read()?.1)
     }
 
     fn replace(&mut self, tokens: &Tokens) -> Result<(), SessionError> {
-        let (mut login, secret, _) = self.login.read_tokens()?;
-        let Secret::Session { device_token, .. } = secret else {
-            return Err("another command has replaced the login".into());
-        };
+        let (mut login, _, device_token) = self.session.read()?;
+        // This command goes on with them even if they cannot be kept.
+        self.session.remember(tokens);
         let secret = Secret::Session {
             tokens: tokens.clone(),
             device_token,
@@ -235,12 +248,15 @@ impl LockedSession for LockedLogin {
         match self.replacement.take() {
             Some(file) => {
                 login.secret = Some(secret);
-                let contents = serde_json::to_vec_pretty(&login)?;
-                private_file::finish_replacing(file, &self.login.file, &contents)?;
+                file.finish(&serde_json::to_vec_pretty(&login)?)?;
             }
-            None => secrets::write(&self.login.name, &secret)?,
+            None => secrets::write(
+                &self.session.named.name,
+                &login.url,
+                &login.user.id,
+                &secret,
+            )?,
         }
-        self.login.remember(tokens);
         Ok(())
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! `arguments` says what can be typed, `usage` what is said of what cannot; `commands` has what each command does,
 //! with one file for several commands that are alike. They work on a `Workspace`: a login (`logins`), a copy of its
-//! tasks (`cache`), the ids that were shown (`tails`) and the writes whose outcome is not known yet (`pending`).
+//! tasks (`cache`), the ends of ids that were shown (`ends`) and the writes whose outcome is not known yet (`pending`).
 //! `output` prints, `failure` says how a command ended.
 //!
 //! The words, texts and exit codes of the original command-line app (the *console*) hold to the letter.
 
 mod arguments;
 mod cache;
+mod clock;
 mod commands;
+mod ends;
 mod failure;
 mod folders;
 mod json;
@@ -20,7 +22,6 @@ mod pending;
 mod private_file;
 mod prompt;
 mod secrets;
-mod tails;
 mod usage;
 mod workspace;
 

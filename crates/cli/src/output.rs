@@ -84,9 +84,10 @@ impl Output {
         let room = width.saturating_sub(text.chars().count());
         let text: String = cut(&text, width);
         let detail: String = cut(&detail, room);
-        let line = match self.has_colour && !detail.is_empty() {
-            true => format!("{text}{DIM}{detail}{RESET}\n"),
-            false => format!("{text}{detail}\n"),
+        let line = if self.has_colour && !detail.is_empty() {
+            format!("{text}{DIM}{detail}{RESET}\n")
+        } else {
+            format!("{text}{detail}\n")
         };
         self.write(&line)
     }
@@ -133,7 +134,7 @@ impl Output {
     )]
     pub fn note(&self, text: &str) {
         // Nothing can be told if the standard error is closed.
-        _ = writeln!(io::stderr(), "{text}");
+        _ = writeln!(io::stderr(), "{}", printable(text));
     }
 
     /// Shows what has been printed so far.

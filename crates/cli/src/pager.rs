@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::is_closed_pipe;
 
 /// A running pager.
@@ -28,6 +30,8 @@ impl Pager {
             pager.env("LESS", "FRX");
         }
         let mut child = pager.spawn().ok()?;
+        // Ctrl-C is for the pager, which outlives it: this program waits for it.
+        _ = signal(SignalKind::interrupt());
         let input = child.stdin.take();
         Some(Self { child, input })
     }

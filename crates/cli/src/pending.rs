@@ -1,9 +1,10 @@
 //! Writes whose outcome is not known yet: each keeps its idempotency key in a file until it is, so that the same
 //! command, given again after Ctrl-C or a lost connection, takes effect once.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use taskhold_client::IdempotencyKey;
 
-use crate::cache::now;
+use crate::clock::{age, now};
 use crate::private_file;
 
 /// How long the same command counts as the same write. Later it is more likely to be meant once more.
@@ -61,36 +62,46 @@ impl PendingWrite {
             is_resumed: false,
             file: None,
         };
-        for number in 0..MAX_AT_ONCE {
-            let path = folder.join(format!("{name}-{number}"));
-            let Ok(file) = private_file::open(&path) else {
-                break;
+        let path = |number: u32| folder.join(format!("{name}-{number}"));
+        // First what was interrupted, whatever its number: others may have finished in the meantime.
+        for path in (0..MAX_AT_ONCE).map(path).filter(|path| path.exists()) {
+            let Ok(Some(file)) = lock(&path) else {
+                continue;
             };
-            // Another command is at it.
-            if file.try_lock().is_err() {
-                continue;
-            }
-            // The command that had it may have removed it in the meantime.
-            if !is_still_there(&file, &path) {
-                continue;
-            }
-            let earlier = read(&file).filter(|earlier| earlier.command == write.record.command);
-            write.file = Some((file, path));
-            if let Some(earlier) = earlier
+            if let Some(earlier) = read(&file)
+                && earlier.command == write.record.command
                 && age(earlier.started_at) < RESUMED_FOR
             {
                 write.record = earlier;
                 write.is_resumed = true;
+                write.file = Some((file, path));
+                return write;
             }
-            break;
+        }
+        for path in (0..MAX_AT_ONCE).map(path) {
+            match lock(&path) {
+                Ok(Some(file)) => {
+                    write.file = Some((file, path));
+                    break;
+                }
+                Ok(None) => {}
+                // Such as on a read-only home.
+                Err(_) => break,
+            }
         }
         write
     }
 
     /// Returns what the write is about and when it was started, if an earlier command started it.
-    pub fn resumed<T: DeserializeOwned>(&self) -> Option<(T, SystemTime)> {
+    pub fn resumed<T: DeserializeOwned>(&mut self) -> Option<(T, SystemTime)> {
         let target = self.is_resumed.then(|| self.record.target.clone())?;
-        let target = serde_json::from_value(target).ok()?;
+        let Ok(target) = serde_json::from_value(target) else {
+            // Of another version of this program: the write is another one.
+            self.is_resumed = false;
+            self.record.key = IdempotencyKey::random().to_string();
+            self.record.started_at = now();
+            return None;
+        };
         Some((target, self.record.started_at))
     }
 
@@ -104,6 +115,9 @@ impl PendingWrite {
 
     /// Keeps what the write is about. From now on its outcome may be unknown.
     pub fn aim(&mut self, target: &impl Serialize) {
+        if self.is_resumed {
+            return;
+        }
         self.record.target = serde_json::to_value(target).unwrap_or_default();
         let Some((file, _)) = &mut self.file else {
             return;
@@ -121,40 +135,46 @@ impl PendingWrite {
         }
     }
 
+    /// Returns whether an earlier command started the write.
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
     /// Forgets the write: its outcome is known.
     pub fn finish(&mut self) {
-        if let Some((_locked, path)) = self.file.take() {
-            _ = private_file::remove(&path);
+        self.forget();
+        self.file = None;
+    }
+
+    /// Forgets the write, so that the same command is another one from now on.
+    pub fn forget(&self) {
+        if let Some((_, path)) = &self.file {
+            _ = private_file::remove(path);
         }
     }
+}
+
+/// Opens a file that no running command has, and keeps it for this one. Returns `None` if another command has it.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = private_file::open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // The command that had it may have removed it in the meantime.
+    let numbers = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let is_still_there = match (file.metadata(), fs::metadata(path)) {
+        (Ok(opened), Ok(there)) => numbers(opened) == numbers(there),
+        _ => false,
+    };
+    Ok(is_still_there.then_some(file))
 }
 
 fn read(mut file: &File) -> Option<Record> {
     let mut contents = Vec::new();
     file.read_to_end(&mut contents).ok()?;
     serde_json::from_slice(&contents).ok()
-}
-
-#[cfg(unix)]
-fn is_still_there(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let numbers = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(opened), Ok(there)) => numbers(opened) == numbers(there),
-        _ => false,
-    }
-}
-
-/// Elsewhere a file that is open cannot be removed.
-#[cfg(not(unix))]
-fn is_still_there(_: &File, _: &Path) -> bool {
-    true
-}
-
-/// Returns the time since a moment; zero if it is in the future, since the clock may have been set back.
-fn age(moment: SystemTime) -> Duration {
-    now().duration_since(moment).unwrap_or_default()
 }
 
 /// Removes the files of writes whose key the service has forgotten.
@@ -191,7 +211,7 @@ mod tests {
         again.finish();
         drop(again);
 
-        let new = PendingWrite::start(folder.path(), &ADD);
+        let mut new = PendingWrite::start(folder.path(), &ADD);
         assert_eq!(new.resumed::<String>(), None);
         assert_ne!(new.key(), key);
     }
@@ -225,6 +245,24 @@ mod tests {
         assert_eq!(other.resumed::<()>(), None);
         other.aim(&());
         assert_ne!(running.key(), other.key());
+    }
+
+    #[test]
+    fn each_of_several_interrupted_writes_is_taken_up_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = || PendingWrite::start(folder.path(), &ADD);
+        let [mut first, mut second] = [start(), start()];
+        first.aim(&());
+        second.aim(&());
+        let key = second.key();
+        // The first one finishes, the second one is interrupted.
+        first.finish();
+        drop((first, second));
+        let mut again = start();
+        assert!(again.resumed::<()>().is_some());
+        assert_eq!(again.key(), key);
+        again.finish();
+        assert_eq!(start().resumed::<()>(), None);
     }
 
     #[test]

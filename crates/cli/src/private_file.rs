@@ -1,38 +1,71 @@
 //! Files that only their owner can read.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io::{self, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 /// Creates a folder that only its owner can read, and those above it, unless they exist.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)
+    DirBuilder::new().mode(0o700).recursive(true).create(folder)
 }
 
-/// Starts to replace a file. The file stays as it is until the new one is complete.
-pub fn start_replacing(path: &Path) -> io::Result<NamedTempFile> {
+/// Replaces a file as a whole: it stays as it is until the new one is complete.
+pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     create_folder(folder)?;
     // A temporary file has mode 0600.
-    NamedTempFile::new_in(folder)
-}
-
-/// Writes what a file that is being replaced is to have, and puts it in place.
-pub fn finish_replacing(mut file: NamedTempFile, path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
-/// Replaces a file as a whole.
-pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    finish_replacing(start_replacing(path)?, path, contents)
+/// A file that is to take the place of another one, and has room for what that has: the disk cannot be too full for it
+/// any more. Only one process at a time may replace a file in this way.
+pub struct Replacement {
+    file: File,
+    path: PathBuf,
+    replaced: PathBuf,
+}
+
+impl Replacement {
+    /// Starts to replace a file, which stays as it is.
+    pub fn start(replaced: &Path) -> io::Result<Self> {
+        let path = replaced.with_extension("new");
+        let mut file = open(&path)?;
+        let contents = read(replaced)?.unwrap_or_default();
+        file.set_len(0)?;
+        file.write_all(&contents)?;
+        file.sync_all()?;
+        Ok(Self {
+            file,
+            path,
+            replaced: replaced.to_owned(),
+        })
+    }
+
+    /// Puts the new contents in place.
+    pub fn finish(mut self, contents: &[u8]) -> io::Result<()> {
+        self.file.rewind()?;
+        self.file.write_all(contents)?;
+        self.file.set_len(contents.len() as u64)?;
+        self.file.sync_all()?;
+        fs::rename(&self.path, &self.replaced)
+    }
+}
+
+/// Appends a text to a file by one write, so that processes at the same time lose nothing.
+pub fn append(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        create_folder(folder)?;
+    }
+    let mut options = File::options();
+    options.append(true).create(true).mode(0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// Reads a file, or returns `None` if there is none.
@@ -50,9 +83,12 @@ pub fn open(path: &Path) -> io::Result<File> {
         create_folder(folder)?;
     }
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
     options.open(path)
 }
 

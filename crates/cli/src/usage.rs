@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
@@ -17,8 +18,9 @@ pub const WRONG_USAGE: u8 = 2;
 /// What `--version` prints after the name; `-V` prints only the first line.
 pub static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\ntime zone database {}",
+        "{}\ncommit {}\ntime zone database {}",
         env!("CARGO_PKG_VERSION"),
+        option_env!("TASKHOLD_COMMIT").unwrap_or("unknown"),
         database_version()
     )
 });
@@ -73,7 +75,7 @@ impl Usage {
             },
             Self::Nothing(error) => {
                 // Without an argument the console prints its help as an error.
-                eprint!("{}", error.render());
+                _ = write!(io::stderr(), "{}", error.render());
                 ExitCode::from(WRONG_USAGE)
             }
             Self::Wrong { command, message } => {
@@ -85,14 +87,17 @@ impl Usage {
                     Some(known) => (known.render_usage(), format!("todo {}", known.get_name())),
                     None => (cli.render_usage(), "todo".to_owned()),
                 };
-                eprintln!("{usage}\nTry '{path} --help' for help.\n\nError: {message}");
+                _ = writeln!(
+                    io::stderr(),
+                    "{usage}\nTry '{path} --help' for help.\n\nError: {message}"
+                );
                 ExitCode::from(WRONG_USAGE)
             }
         }
     }
 }
 
-/// Returns the first argument that is no option, if it names a command.
+/// Returns the first argument, if it names a command.
 fn named_command(arguments: &[OsString]) -> Option<String> {
     let first = arguments.get(1)?.to_str()?;
     Cli::command()

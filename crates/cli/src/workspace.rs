@@ -12,16 +12,18 @@ use taskhold_domain::task::TaskId;
 use taskhold_domain::zone::Zone;
 
 use crate::arguments::Common;
-use crate::cache::{Cache, now};
+use crate::cache::Cache;
+use crate::clock::{age, words};
+use crate::ends::{Ends, Named};
 use crate::failure::{Failure, Kind};
 use crate::folders::Folders;
-use crate::logins::{DEFAULT, NamedLogin};
+use crate::logins::{DEFAULT, LoginSession, NamedLogin};
 use crate::output::Output;
 use crate::secrets::Secret;
-use crate::tails::{Named, Tails};
+
 use crate::usage::Usage;
 
-/// How long writes are repeated while the service is away.
+/// How long a request is repeated while the service is away.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A clock that differs by this much is worth a word, in seconds.
 const WRONG_CLOCK: i64 = 300;
@@ -30,7 +32,7 @@ const WRONG_CLOCK: i64 = 300;
 pub struct Workspace {
     pub client: Client,
     pub cache: Cache,
-    pub tails: Tails,
+    pub ends: Ends,
     /// The time zone of this computer.
     pub zone: Zone,
     /// The folder of the writes whose outcome is not known.
@@ -66,13 +68,12 @@ impl Workspace {
         };
         let client = client(&account.url, account.ca.as_deref())?
             .credentials(account.credentials)
-            .patience(PATIENCE)
             .build()?;
         let name = format!("{} {}", account.url, account.user);
         Ok(Self {
             client,
             cache: Cache::open(&account.folders.cache, &name),
-            tails: Tails::open(&account.folders.state),
+            ends: Ends::open(&account.folders.state),
             zone: system_zone(),
             pending: account.folders.state.join("pending"),
             account: name,
@@ -93,13 +94,13 @@ impl Workspace {
         output: &Output,
     ) -> Result<Option<SystemTime>, Failure> {
         // Whoever can do without the service does not wait for it.
-        let client = self.client.with_patience(Duration::ZERO);
-        let error = match self.cache.update(&client).await {
-            Ok(_) => {
-                self.compare_clocks(output);
-                return Ok(None);
-            }
-            Err(error) => error,
+        let client = match self.cache.current_at() {
+            Some(_) => self.client.with_patience(Duration::ZERO),
+            None => self.client.clone(),
+        };
+        let Err(error) = self.cache.update(&client).await else {
+            self.compare_clocks(output);
+            return Ok(None);
         };
         let is_away = matches!(
             error,
@@ -112,7 +113,7 @@ impl Workspace {
             Some(current_at) if is_away => {
                 output.note(&format!(
                     "Offline: {error}. These are your tasks of {} ago.",
-                    age(current_at)
+                    words(age(current_at))
                 ));
                 Ok(Some(current_at))
             }
@@ -126,9 +127,9 @@ impl Workspace {
     }
 
     /// Returns the end by which a task is shown.
-    pub fn tail(&mut self, id: TaskId) -> String {
+    pub fn end(&mut self, id: TaskId) -> String {
         let known = self.ids();
-        self.tails
+        self.ends
             .show(&[id], &known)
             .pop()
             .unwrap_or_else(|| id.to_string())
@@ -138,8 +139,8 @@ impl Workspace {
     pub fn rows<'a>(&mut self, tasks: impl IntoIterator<Item = &'a Task>) -> Vec<Row<'a>> {
         let tasks: Vec<&Task> = tasks.into_iter().collect();
         let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();
-        let tails = self.tails.show(&ids, &self.ids());
-        let rows = tasks.into_iter().zip(tails);
+        let ends = self.ends.show(&ids, &self.ids());
+        let rows = tasks.into_iter().zip(ends);
         rows.map(|(task, short_id)| Row { task, short_id })
             .collect()
     }
@@ -147,7 +148,7 @@ impl Workspace {
     /// Returns the task among these ids that a text names.
     pub fn find(&self, command: &str, text: &str, ids: &[TaskId]) -> Result<TaskId, Failure> {
         let shown = text.trim();
-        match self.tails.find(text, ids) {
+        match self.ends.find(text, ids) {
             Named::Task(id) => Ok(id),
             Named::Nothing => Err(Failure::no_task(shown)),
             Named::Several(count) => Err(Failure::new(
@@ -162,7 +163,7 @@ impl Workspace {
         let lead = self.client.clock_lead().unwrap_or_default();
         if lead.abs() >= WRONG_CLOCK {
             let side = if lead > 0 { "ahead of" } else { "behind" };
-            let difference = duration(Duration::from_secs(lead.unsigned_abs()));
+            let difference = words(Duration::from_secs(lead.unsigned_abs()));
             output.note(&format!(
                 "The clock of this computer is {difference} {side} that of the service."
             ));
@@ -172,7 +173,9 @@ impl Workspace {
 
 /// Returns a client that is being set up, with the name of this program.
 pub fn client(url: &str, ca: Option<&str>) -> Result<taskhold_client::ClientBuilder, Failure> {
-    let builder = Client::builder(url)?.user_agent(concat!("todo/", env!("CARGO_PKG_VERSION")));
+    let builder = Client::builder(url)?
+        .user_agent(concat!("todo/", env!("CARGO_PKG_VERSION")))
+        .patience(PATIENCE);
     Ok(match ca {
         Some(pem) => builder.trust(pem.as_bytes())?,
         None => builder,
@@ -184,7 +187,9 @@ fn from_login(name: &str) -> Result<Account, Failure> {
     let named = NamedLogin::of(name, &folders);
     let login = named.existing()?;
     let credentials = match named.secret(&login)? {
-        Secret::Session { .. } => Credentials::session(named),
+        Secret::Session { tokens, .. } => {
+            Credentials::session(LoginSession::new(named, &login, tokens))
+        }
         Secret::Token { token } => Credentials::token(token),
     };
     Ok(Account {
@@ -216,7 +221,8 @@ fn from_environment() -> Result<Option<Account>, Failure> {
     (&url, &token).hash(&mut hasher);
     let user = format!("{:016x}", hasher.finish());
     Ok(Some(Account {
-        folders: Folders::of(&format!("token {user}"))?,
+        // Without a home nothing is kept.
+        folders: Folders::of(&format!("token {user}")).unwrap_or_else(|_| Folders::nowhere()),
         url,
         user,
         ca: None,
@@ -229,39 +235,4 @@ pub fn system_zone() -> Zone {
     let zone = jiff::tz::TimeZone::system();
     let named = zone.iana_name().and_then(|name| Zone::parse(name).ok());
     named.unwrap_or_default()
-}
-
-/// Returns the time since a moment in words.
-pub fn age(moment: SystemTime) -> String {
-    duration(now().duration_since(moment).unwrap_or_default())
-}
-
-fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (count, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_told_in_one_unit() {
-        for (seconds, told) in [
-            (0, "0 seconds"),
-            (59, "59 seconds"),
-            (60, "1 minute"),
-            (7_199, "1 hour"),
-            (172_800, "2 days"),
-        ] {
-            assert_eq!(duration(Duration::from_secs(seconds)), told);
-        }
-    }
 }

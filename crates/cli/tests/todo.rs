@@ -1,19 +1,21 @@
 //! Commands that need no service. They also make sure that the program is built for the tests that have one.
 
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
 use std::process::{Command, Output};
 
 fn todo(arguments: &[&str]) -> Output {
-    let home = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().expect("a folder");
     Command::new(env!("CARGO_BIN_EXE_todo"))
         .env_clear()
         .env("HOME", home.path())
         .args(arguments)
         .output()
-        .unwrap()
+        .expect("todo runs")
 }
 
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
+    std::str::from_utf8(bytes).expect("UTF-8")
 }
 
 #[test]

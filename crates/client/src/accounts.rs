@@ -1,5 +1,7 @@
 //! Log-in, log-out and personal access tokens.
 
+use std::fmt;
+
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
@@ -23,8 +25,8 @@ pub struct User {
     pub name: Option<String>,
 }
 
-/// A log-in that succeeded.
-#[derive(Debug, Clone)]
+/// A log-in that succeeded. Its secrets are not shown by `Debug`.
+#[derive(Clone)]
 pub struct Login {
     /// The user.
     pub user: User,
@@ -52,14 +54,30 @@ pub struct PersonalToken {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// A new personal access token. Only this tells the token itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A new personal access token. Only this tells the token itself, which `Debug` does not show.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedToken {
     /// The token.
     pub token: String,
     /// What is known of it later.
     #[serde(flatten)]
     pub about: PersonalToken,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedToken")
+            .field("about", &self.about)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -96,12 +114,12 @@ impl Client {
             Some(token) => call.header(DEVICE_TOKEN, token),
             None => call,
         };
-        let response = self.send(call).await?;
-        let device_token = response.headers().get(DEVICE_TOKEN);
+        let answer = self.send(call).await?;
+        let device_token = answer.headers.get(DEVICE_TOKEN);
         let device_token = device_token
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
-        let Grant { user, tokens } = self.json(response).await?;
+        let Grant { user, tokens } = self.json(&answer)?;
         Ok(Login {
             user,
             tokens,
@@ -116,7 +134,7 @@ impl Client {
     pub async fn log_out(&self, refresh_token: &str) -> Result<(), Error> {
         let body = serde_json::json!({ "refresh_token": refresh_token });
         let call = self.auth(Method::POST, &["logout"]).json(&body).anonymous();
-        self.send(call.repeatable()).await.map(drop)
+        self.done(call.repeatable()).await.map(drop)
     }
 
     /// Returns the user of the credentials.
@@ -158,7 +176,7 @@ impl Client {
     /// As [`issue_token`](Self::issue_token); [`Error::NotFound`] if there is none.
     pub async fn revoke_token(&self, id: &str) -> Result<(), Error> {
         let call = self.auth(Method::DELETE, &["tokens", id]);
-        self.send(call).await.map(drop)
+        self.done(call).await.map(drop)
     }
 
     fn auth(&self, method: Method, path: &[&str]) -> crate::request::Call {

@@ -46,10 +46,12 @@ impl Client {
             .api(Method::GET, &["changes"])
             .query([("limit", PAGE.to_owned())]);
         let call = call.query(cursor.map(|cursor| ("cursor", cursor.to_owned())));
-        let response = self.send(call).await?;
-        let last = change_seq(&response);
-        let page: Changes = self.json(response).await?;
-        Ok(Changes { last, ..page })
+        let answer = self.send(call).await?;
+        let page: Changes = self.json(&answer)?;
+        Ok(Changes {
+            last: change_seq(&answer),
+            ..page
+        })
     }
 
     /// Reads the pages of what changed since a cursor, up to now.
@@ -111,7 +113,7 @@ impl Watch {
                     }
                     Some(event) => {
                         if let Some(retry) = event.retry {
-                            self.pause = retry.min(LONGEST_PAUSE);
+                            self.pause = retry.clamp(FIRST_PAUSE, LONGEST_PAUSE);
                         }
                     }
                     None => {
@@ -122,10 +124,10 @@ impl Watch {
                 continue;
             }
             let call = self.client.api(Method::GET, &["changes", "stream"]);
-            match self.client.send(call).await {
+            match self.client.open(call).await {
                 Ok(response) => self.events = Some(Events::new(response)),
                 Err(Error::Unreachable { .. } | Error::Busy { .. } | Error::Failed(_)) => {
-                    self.wait().await
+                    self.wait().await;
                 }
                 Err(error) => return Err(error),
             }

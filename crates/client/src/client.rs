@@ -15,8 +15,6 @@ use crate::tls;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest that a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest that an answer may pause. The service answers every request within less.
-const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A client of one service, with the credentials of one user. Clones share the connections.
 #[derive(Debug, Clone)]
@@ -106,7 +104,8 @@ impl Client {
         &self.inner.base
     }
 
-    /// Returns the same client, but one that repeats a request for this long before it fails; zero to send it once.
+    /// Returns the same client, but one that repeats a request for this long before it fails; zero to send it once. An
+    /// attempt may take three seconds more than this, and at most 40.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         Self {
@@ -168,7 +167,6 @@ impl ClientBuilder {
         let builder = reqwest::Client::builder()
             .user_agent(self.user_agent)
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
             // A redirect could lead anywhere, and the request carries a token.
             .redirect(Policy::none())
             .tls_backend_preconfigured(tls::config(&self.base, &self.trusted)?);

@@ -35,8 +35,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// They cannot be read.
     fn tokens(&self) -> Result<Tokens, SessionError>;
 
-    /// Keeps every other process from exchanging the tokens, until the returned value is dropped. Fails if new tokens
-    /// could not be kept, so that the login does not end by an exchange.
+    /// Keeps every other task and process from exchanging the tokens, until the returned value is dropped. Fails if new
+    /// tokens could not be kept, so that the login does not end by an exchange.
     ///
     /// # Errors
     /// The lock cannot be taken, or the tokens cannot be written.
@@ -58,54 +58,63 @@ pub trait LockedSession: Send {
     fn replace(&mut self, tokens: &Tokens) -> Result<(), SessionError>;
 }
 
-/// Keeps the tokens of a login in memory, for a program that logs in each time.
+/// Keeps the tokens of a login in memory, for a program that logs in each time. Clones share them.
 #[derive(Debug, Clone)]
-pub struct MemorySession(Arc<Mutex<Tokens>>);
+pub struct MemorySession {
+    tokens: Arc<Mutex<Tokens>>,
+    alone: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct LockedMemory {
+    session: MemorySession,
+    _alone: tokio::sync::OwnedMutexGuard<()>,
+}
 
 impl MemorySession {
     /// Keeps these tokens.
     #[must_use]
     pub fn new(tokens: Tokens) -> Self {
-        Self(Arc::new(Mutex::new(tokens)))
-    }
-
-    fn get(&self) -> Tokens {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        Self {
+            tokens: Arc::new(Mutex::new(tokens)),
+            alone: Arc::default(),
+        }
     }
 }
 
 #[async_trait]
 impl SessionStore for MemorySession {
     fn tokens(&self) -> Result<Tokens, SessionError> {
-        Ok(self.get())
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(tokens.clone())
     }
 
     async fn lock(&self) -> Result<Box<dyn LockedSession>, SessionError> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(LockedMemory {
+            session: self.clone(),
+            _alone: Arc::clone(&self.alone).lock_owned().await,
+        }))
     }
 }
 
-impl LockedSession for MemorySession {
+impl LockedSession for LockedMemory {
     fn tokens(&self) -> Result<Tokens, SessionError> {
-        Ok(self.get())
+        self.session.tokens()
     }
 
     fn replace(&mut self, tokens: &Tokens) -> Result<(), SessionError> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = tokens.clone();
+        let mut kept = self
+            .session
+            .tokens
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *kept = tokens.clone();
         Ok(())
     }
 }
 
 /// What a client shows to be let in.
 #[derive(Clone)]
-pub struct Credentials {
-    kind: Kind,
-    /// Held while a login is refreshed, so that this process does so once.
-    pub(crate) refreshing: Arc<tokio::sync::Mutex<()>>,
-}
+pub struct Credentials(Kind);
 
 #[derive(Clone)]
 enum Kind {
@@ -115,34 +124,27 @@ enum Kind {
 }
 
 impl Credentials {
-    fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            refreshing: Arc::default(),
-        }
-    }
-
     /// Shows nothing: for a log-in, a registration and the health of the service.
     #[must_use]
     pub fn none() -> Self {
-        Self::new(Kind::None)
+        Self(Kind::None)
     }
 
     /// Shows a token that cannot be refreshed: a personal access token, or one of another issuer.
     #[must_use]
     pub fn token(token: impl Into<String>) -> Self {
-        Self::new(Kind::Token(token.into()))
+        Self(Kind::Token(token.into()))
     }
 
     /// Shows the access token of a login, and refreshes the login when that has expired.
     #[must_use]
     pub fn session(store: impl SessionStore + 'static) -> Self {
-        Self::new(Kind::Session(Arc::new(store)))
+        Self(Kind::Session(Arc::new(store)))
     }
 
     /// Returns the token to send.
     pub(crate) fn current(&self) -> Result<Option<String>, Error> {
-        match &self.kind {
+        match &self.0 {
             Kind::None => Ok(None),
             Kind::Token(token) => Ok(Some(token.clone())),
             Kind::Session(store) => {
@@ -154,7 +156,7 @@ impl Credentials {
 
     /// Returns what keeps the login, if it can be refreshed.
     pub(crate) fn store(&self) -> Option<Arc<dyn SessionStore>> {
-        match &self.kind {
+        match &self.0 {
             Kind::Session(store) => Some(Arc::clone(store)),
             Kind::None | Kind::Token(_) => None,
         }
@@ -163,7 +165,7 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
+        f.write_str(match self.0 {
             Kind::None => "Credentials::None",
             Kind::Token(_) => "Credentials::Token",
             Kind::Session(_) => "Credentials::Session",

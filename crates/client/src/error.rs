@@ -24,36 +24,36 @@ pub enum Error {
     },
     /// A rule is broken, or the request cannot be understood (400, 413, 415, 422).
     #[error("{0}")]
-    Invalid(Problem),
+    Invalid(Box<Problem>),
     /// The token is missing, expired or revoked, or the password is wrong (401).
     #[error("{0}")]
-    Unauthorized(Problem),
+    Unauthorized(Box<Problem>),
     /// The token does not allow the request, or the task belongs to another user (403).
     #[error("{0}")]
-    Forbidden(Problem),
+    Forbidden(Box<Problem>),
     /// There is no such thing (404).
     #[error("{0}")]
-    NotFound(Problem),
+    NotFound(Box<Problem>),
     /// The task has changed since the tag of `If-Match`; this is what it is now (412).
     #[error("{0}")]
-    Changed(Problem, Box<Task>),
+    Changed(Box<Problem>, Box<Task>),
     /// The state of things does not allow the request (409), such as an undo of what has changed since.
     #[error("{0}")]
-    Conflict(Problem),
+    Conflict(Box<Problem>),
     /// The changes after the cursor are no longer kept: start over without a cursor (410).
     #[error("{0}")]
-    CursorExpired(Problem),
+    CursorExpired(Box<Problem>),
     /// Too many requests (429), or the service is busy or its database away (503, 504), longer than the client waits.
     #[error("{problem}")]
     Busy {
         /// What the service says.
-        problem: Problem,
+        problem: Box<Problem>,
         /// How long the service asks to wait.
         retry_after: Option<Duration>,
     },
     /// A defect of the service (500).
     #[error("{0}")]
-    Failed(Problem),
+    Failed(Box<Problem>),
     /// The answer is not one of Taskhold, or of a version that this client does not know.
     #[error("{url} answers {status} with what is not an answer of Taskhold: {reason}")]
     NotTaskhold {
@@ -64,8 +64,8 @@ pub enum Error {
         /// What is wrong with the answer.
         reason: String,
     },
-    /// The tokens of a login cannot be read or kept.
-    #[error("cannot keep the tokens of the login")]
+    /// The tokens cannot be read, sent or kept.
+    #[error("the tokens of the login cannot be used")]
     Session(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -87,15 +87,23 @@ impl Error {
         }
     }
 
-    /// Returns whether nobody knows if a write took effect: it is to be sent again with the same key.
+    /// Returns whether this attempt or an earlier one with the same key may have taken effect, or may be made once the
+    /// user is let in: keep the key, and send the write again with it. A refused write leaves its key free.
     #[must_use]
     pub fn leaves_outcome_unknown(&self) -> bool {
         match self {
+            Self::Invalid(_)
+            | Self::NotFound(_)
+            | Self::Changed(..)
+            | Self::Conflict(_)
+            | Self::CursorExpired(_) => false,
             Self::Unreachable { .. }
+            | Self::Unauthorized(_)
+            | Self::Forbidden(_)
             | Self::Busy { .. }
             | Self::Failed(_)
-            | Self::NotTaskhold { .. } => true,
-            _ => false,
+            | Self::NotTaskhold { .. }
+            | Self::Session(_) => true,
         }
     }
 }

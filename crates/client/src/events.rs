@@ -7,6 +7,9 @@ use reqwest::Response;
 /// The most bytes of an event. Those of the service have less than a thousand.
 const MAX_BYTES: usize = 64 * 1024;
 
+/// After so long without a sign of life the connection counts as broken.
+const SILENCE: Duration = Duration::from_mins(1);
+
 /// An event. A comment, which only shows that the connection is alive, is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -42,7 +45,9 @@ impl Events {
             if self.received.len() > MAX_BYTES {
                 return None;
             }
-            let chunk = self.response.chunk().await.ok()??;
+            // The service shows every 20 s that the connection is alive.
+            let chunk = tokio::time::timeout(SILENCE, self.response.chunk()).await;
+            let chunk = chunk.ok()?.ok()??;
             self.received.extend_from_slice(&chunk);
         }
     }

@@ -1,10 +1,17 @@
 //! Export and import.
 
+use std::time::Duration;
+
 use reqwest::{Method, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::error::Error;
+
+/// The longest that an import may take, with the upload of its file.
+const IMPORT_TIMEOUT: Duration = Duration::from_mins(6);
+/// After so long without a byte an export counts as broken.
+const EXPORT_SILENCE: Duration = Duration::from_mins(1);
 
 /// The format of an exported file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +74,7 @@ impl Client {
             ("timezone", timezone.to_owned()),
         ];
         let response = self
-            .send(self.api(Method::GET, &["export"]).query(query))
+            .open(self.api(Method::GET, &["export"]).query(query))
             .await?;
         Ok(Export {
             response,
@@ -91,7 +98,8 @@ impl Client {
             ("dry_run", dry_run.to_string()),
         ];
         let call = self.api(Method::POST, &["import"]).query(query);
-        let call = call.body("application/json", file).repeatable();
+        let call = call.body("application/json", file).timeout(IMPORT_TIMEOUT);
+        let call = call.repeatable();
         self.read(call).await
     }
 }
@@ -100,9 +108,15 @@ impl Export {
     /// Returns the next bytes of the file, or `None` at its end.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] if it breaks off.
+    /// [`Error::Unreachable`], [`Error::NotTaskhold`] if it breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let chunk = self.response.chunk().await;
+        let chunk = tokio::time::timeout(EXPORT_SILENCE, self.response.chunk()).await;
+        let Ok(chunk) = chunk else {
+            let status = self.response.status();
+            return Err(self
+                .client
+                .not_taskhold(status, "the file broke off".to_owned()));
+        };
         let chunk = chunk.map_err(|error| self.client.unreachable(error))?;
         Ok(chunk.map(|bytes| bytes.to_vec()))
     }

@@ -11,8 +11,8 @@
 //! | [`error`] | why a request failed |
 //!
 //! **Retries.** A read, and a write with an [`IdempotencyKey`], is repeated when the connection breaks and when the
-//! service asks for it (429, 503 with `Retry-After`), until [`ClientBuilder::patience`] has passed. Every write of a
-//! task takes a key, so that it takes effect once. Keep the key until the outcome is known, and send the write with
+//! service asks for it (429, 503 with `Retry-After`), until [`ClientBuilder::patience`] has passed. Every write that can
+//! be undone takes a key, so that it takes effect once. Keep the key until the outcome is known, and send the write with
 //! the same key again, also from another process: the service remembers a key for 24 hours.
 //!
 //! ```no_run

@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Body, Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,10 +20,13 @@ use crate::idempotency::IdempotencyKey;
 /// The pause before the first repetition; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// An attempt may take this much longer than the client's patience, and no longer than the second: the service answers
+/// every request within less.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(3);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(40);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A request, before it has the token.
-#[derive(Debug)]
+/// A request, before it has the token. It may hold a password, so it has no `Debug`.
 pub(crate) struct Call {
     method: Method,
     url: Url,
@@ -31,6 +36,15 @@ pub(crate) struct Call {
     is_repeatable: bool,
     /// Whether it is sent without a token.
     is_anonymous: bool,
+    /// The longest that the answer may take, if it does not follow from the client's patience.
+    timeout: Option<Duration>,
+}
+
+/// An answer that was read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Vec<u8>,
 }
 
 impl Call {
@@ -45,6 +59,14 @@ impl Call {
     pub(crate) fn repeatable(self) -> Self {
         Self {
             is_repeatable: true,
+            ..self
+        }
+    }
+
+    /// Lets the answer take this long.
+    pub(crate) fn timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
             ..self
         }
     }
@@ -95,21 +117,76 @@ impl Client {
             body: Vec::new(),
             is_repeatable,
             is_anonymous: false,
+            timeout: None,
         }
     }
 
-    /// Sends a request, and returns its answer if it succeeded.
-    pub(crate) async fn send(&self, call: Call) -> Result<Response, Error> {
-        let deadline = Instant::now() + self.patience;
+    /// Sends a request, and returns the beginning of its answer if it succeeded. The rest takes as long as it takes.
+    pub(crate) async fn open(&self, call: Call) -> Result<Response, Error> {
+        self.repeat(call, async |response| Ok(response)).await
+    }
+
+    /// Sends a request, and reads its answer to the end if it succeeded.
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
+        let usual = (self.patience + SHORTEST_TIMEOUT).min(LONGEST_TIMEOUT);
+        let timeout = call.timeout.unwrap_or(usual);
+        let call = call.timeout(timeout);
+        self.repeat(call, async |response| self.receive(response).await)
+            .await
+    }
+
+    async fn receive(&self, response: Response) -> Result<Answer, Error> {
+        Ok(Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: match response.bytes().await {
+                Ok(body) => body.to_vec(),
+                Err(error) => return Err(self.unreachable(error)),
+            },
+        })
+    }
+
+    /// Sends a request, and reads the JSON of its answer.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let answer = self.send(call).await?;
+        self.json(&answer)
+    }
+
+    /// Sends a request whose answer is that it was done.
+    pub(crate) async fn done(&self, call: Call) -> Result<Answer, Error> {
+        let answer = self.send(call).await?;
+        if answer.status == StatusCode::NO_CONTENT {
+            return Ok(answer);
+        }
+        Err(self.not_taskhold(answer.status, "204 was expected".to_owned()))
+    }
+
+    /// Reads the JSON of an answer.
+    pub(crate) fn json<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Error> {
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| self.not_taskhold(answer.status, error.to_string()))
+    }
+
+    /// Sends a request and reads its answer, again and again while that may help.
+    async fn repeat<T>(
+        &self,
+        call: Call,
+        read: impl AsyncFn(Response) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let began = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut refreshed = false;
         loop {
-            let token = match call.is_anonymous {
-                true => None,
-                false => self.inner.credentials.current()?,
+            let token = if call.is_anonymous {
+                None
+            } else {
+                self.inner.credentials.current()?
             };
             let error = match self.send_once(&call, token.as_deref()).await {
-                Ok(response) => return Ok(response),
+                Ok(response) => match read(response).await {
+                    Ok(read) => return Ok(read),
+                    Err(error) => error,
+                },
                 Err(Error::Unauthorized(problem)) => {
                     let (Some(token), false) = (token, refreshed) else {
                         return Err(Error::Unauthorized(problem));
@@ -125,28 +202,12 @@ impl Client {
             let Some(wait) = wait_before_repeating(&error, call.is_repeatable, pause) else {
                 return Err(error);
             };
-            if Instant::now() + wait > deadline {
+            if wait > self.patience.saturating_sub(began.elapsed()) {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-    }
-
-    /// Sends a request, and reads the JSON of its answer.
-    pub(crate) async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
-        let response = self.send(call).await?;
-        self.json(response).await
-    }
-
-    /// Reads the JSON of an answer.
-    pub(crate) async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, Error> {
-        let status = response.status();
-        let body = response
-            .bytes()
-            .await
-            .map_err(|error| self.unreachable(error))?;
-        serde_json::from_slice(&body).map_err(|error| self.not_taskhold(status, error.to_string()))
     }
 
     async fn send_once(&self, call: &Call, token: Option<&str>) -> Result<Response, Error> {
@@ -156,6 +217,9 @@ impl Client {
             .request(call.method.clone(), call.url.clone());
         for (name, value) in &call.headers {
             request = request.header(name, value);
+        }
+        if let Some(timeout) = call.timeout {
+            request = request.timeout(timeout);
         }
         if let Some(token) = token {
             let value = HeaderValue::from_str(&format!("Bearer {token}"));
@@ -197,15 +261,28 @@ impl Client {
     /// Returns the error of an answer that is none of success.
     async fn refused(&self, response: Response) -> Error {
         let status = response.status();
+        if status.is_redirection() {
+            let target = response
+                .headers()
+                .get(LOCATION)
+                .and_then(|target| target.to_str().ok());
+            let target = target.unwrap_or("another address");
+            return self.not_taskhold(
+                status,
+                format!("it redirects to {target}; use that address"),
+            );
+        }
         let retry_after = response.headers().get(RETRY_AFTER).and_then(wait_of);
         let body = match response.bytes().await {
             Ok(body) => body,
             Err(error) => return self.unreachable(error),
         };
-        let mut problem: Problem = match serde_json::from_slice(&body) {
+        let mut problem: Box<Problem> = match serde_json::from_slice(&body) {
             Ok(problem) => problem,
             // A proxy in front of the service answers for it while it is away.
-            Err(_) if matches!(status.as_u16(), 502..=504 | 429) => Problem::of_proxy(status),
+            Err(_) if matches!(status.as_u16(), 502..=504 | 429) => {
+                Box::new(Problem::of_proxy(status))
+            }
             Err(error) => return self.not_taskhold(status, error.to_string()),
         };
         match status {
@@ -242,7 +319,6 @@ impl Client {
         };
         let client = self.clone();
         let exchange = async move {
-            let _alone = client.inner.credentials.refreshing.lock().await;
             let mut locked = store.lock().await.map_err(Error::Session)?;
             let tokens = locked.tokens().map_err(Error::Session)?;
             if tokens.access_token != used {
@@ -261,10 +337,11 @@ impl Client {
     async fn exchange(&self, refresh_token: &str) -> Result<Tokens, Error> {
         let path = ["api", "auth", "refresh"];
         let body = serde_json::json!({ "refresh_token": refresh_token });
-        let call = self.call(Method::POST, &path).json(&body);
+        let call = self.call(Method::POST, &path).json(&body).anonymous();
         // Sent once: the service takes a second use for that of a thief.
-        let response = self.send_once(&call, None).await?;
-        self.json(response).await
+        let response = self.send_once(&call.timeout(LONGEST_TIMEOUT), None).await?;
+        let answer = self.receive(response).await?;
+        self.json(&answer)
     }
 
     pub(crate) fn unreachable(&self, error: reqwest::Error) -> Error {
@@ -350,7 +427,7 @@ mod tests {
         assert_eq!(wait("7"), Some(Duration::from_secs(7)));
         assert_eq!(wait("soon"), None);
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        let later = httpdate::fmt_http_date(now() + Duration::from_secs(60));
+        let later = httpdate::fmt_http_date(now() + Duration::from_mins(1));
         assert!((58..=60).contains(&wait(&later).unwrap().as_secs()));
     }
 }

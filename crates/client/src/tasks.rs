@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, Stream, TryStreamExt as _};
+use reqwest::Method;
 use reqwest::header::{HeaderName, IF_MATCH};
-use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use taskhold_domain::timestamp::Timestamp;
 use crate::client::Client;
 use crate::error::Error;
 use crate::idempotency::IdempotencyKey;
-use crate::request::Call;
+use crate::request::{Answer, Call};
 
 const API: [&str; 2] = ["api", "v1"];
 const CHANGE_SEQ: HeaderName = HeaderName::from_static("change-seq");
@@ -401,10 +401,10 @@ impl Client {
         let call = self
             .api(Method::DELETE, &["tasks", &id.to_string()])
             .key(key);
-        let response = self.send(call).await?;
+        let answer = self.done(call).await?;
         Ok(Written {
             value: (),
-            seq: change_seq(&response),
+            seq: change_seq(&answer),
         })
     }
 
@@ -446,7 +446,7 @@ impl Client {
     /// [`Error`].
     pub async fn purge(&self, id: TaskId) -> Result<(), Error> {
         let call = self.api(Method::DELETE, &["trash", &id.to_string()]);
-        self.send(call).await.map(drop)
+        self.done(call).await.map(drop)
     }
 
     /// Starts a request to the part of the API about tasks.
@@ -459,12 +459,10 @@ impl Client {
         call: Call,
         value: impl FnOnce(A) -> T,
     ) -> Result<Written<T>, Error> {
-        let response = self.send(call).await?;
-        let seq = change_seq(&response);
-        let answer = self.json(response).await?;
+        let answer = self.send(call).await?;
         Ok(Written {
-            value: value(answer),
-            seq,
+            value: value(self.json(&answer)?),
+            seq: change_seq(&answer),
         })
     }
 
@@ -497,7 +495,7 @@ impl Client {
 }
 
 /// Returns the number of the change that an answer tells.
-pub(crate) fn change_seq(response: &Response) -> Option<i64> {
-    let value = response.headers().get(CHANGE_SEQ)?;
+pub(crate) fn change_seq(answer: &Answer) -> Option<i64> {
+    let value = answer.headers.get(CHANGE_SEQ)?;
     value.to_str().ok()?.parse().ok()
 }

@@ -15,8 +15,9 @@ use crate::settings::Overridden;
 /// What `--version` prints after the name; `-V` prints only the first line.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\ntime zone database {}",
+        "{}\ncommit {}\ntime zone database {}",
         env!("CARGO_PKG_VERSION"),
+        option_env!("TASKHOLD_COMMIT").unwrap_or("unknown"),
         database_version()
     )
 });
@@ -71,6 +72,11 @@ pub enum Command {
     Openapi,
     /// Check what the service needs, and say what is wrong and what to do about it; changes nothing
     Doctor(Doctor),
+    /// Print what completes commands in a shell
+    Completions { shell: clap_complete::Shell },
+    /// Write the manual pages into a folder, for packages
+    #[command(hide = true)]
+    Man { folder: PathBuf },
 }
 
 impl Command {

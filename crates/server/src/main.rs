@@ -9,6 +9,7 @@
 //! | `issuer` | the keys of another issuer of tokens |
 //! | `logging`, `metrics`, `telemetry` | logs, metrics and traces |
 //! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi`, `doctor` | a command each |
+//! | `definitions` | what is made of the command line: completions and manual pages |
 //! | `background` | housekeeping, and the refresh of revocations |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | constructs the services on a store |
@@ -33,6 +34,7 @@ mod capacity;
 mod cli;
 mod connection;
 mod copy;
+mod definitions;
 mod disk;
 mod doctor;
 mod export;
@@ -104,9 +106,15 @@ fn is_misconfigured(error: &anyhow::Error) -> bool {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    if let Command::Openapi = cli.command {
-        // It depends on no setting.
-        return openapi::openapi().map(|()| ExitCode::SUCCESS);
+    // These depend on no setting.
+    let printed = match &cli.command {
+        Command::Openapi => Some(openapi::openapi()),
+        Command::Completions { shell } => Some(definitions::completions(*shell)),
+        Command::Man { folder } => Some(definitions::manual(folder)),
+        _ => None,
+    };
+    if let Some(printed) = printed {
+        return printed.map(|()| ExitCode::SUCCESS);
     }
     let (settings, export) = match settings(&cli) {
         Ok(read) => read,
@@ -128,7 +136,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Copy(options) => copy::copy(&settings, &options).await,
         Command::Token(options) => token::token(&settings, &options).await,
         Command::Health(options) => health::health(&settings, &options).await,
-        Command::Openapi => openapi::openapi(),
+        Command::Openapi | Command::Completions { .. } | Command::Man { .. } => Ok(()),
         Command::Doctor(options) => return doctor::doctor(&settings, &options).await,
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -34,13 +34,14 @@ fn url_without_scheme_is_wrong_usage_of_health() {
 }
 
 #[test]
-fn version_names_the_program_and_its_time_zones() {
+fn version_names_the_program_its_commit_and_its_time_zones() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = format!("taskhold {}\n", env!("CARGO_PKG_VERSION"));
     let zones = format!("time zone database {}\n", database_version());
+    let commit = "commit unknown\n";
     for (option, expected) in [
         ("-V", &program),
-        ("--version", &format!("{program}{zones}")),
+        ("--version", &format!("{program}{commit}{zones}")),
     ] {
         let output = run(folder.path(), &[], &[option]);
         assert_eq!(&text(&output.stdout), expected);

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use taskhold_testkit::proxy::FaultProxy;
 
-use super::Computer;
+use super::{Computer, Ran};
 use crate::service::{Database, Service, eventually, http, signal};
 
 /// What only requests with a key have.
@@ -13,6 +13,7 @@ const KEYED: &[u8] = b"idempotency-key: ";
 const MOST_ATTEMPTS: usize = 40;
 
 on_both_stores! {
+    an_interrupted_command_is_not_told_as_if_it_were_so_now
     commands_at_the_same_time_all_take_effect
 }
 
@@ -103,6 +104,44 @@ async fn killed_commands_take_effect_once_when_repeated(database: Database) {
         .map(|task| task["title"].clone())
         .collect();
     assert_eq!(titles, ["Only once"]);
+}
+
+async fn an_interrupted_command_is_not_told_as_if_it_were_so_now(database: Database) {
+    let service = Service::start(&database).await;
+    let computer = Computer::of(&service, "anna");
+    let milk = computer.add("Buy milk");
+    // As if the answer of this command had been lost.
+    let pending = computer
+        .home
+        .path()
+        .join(".local/state/todo/default/pending");
+    let before = std::fs::read_dir(&pending).expect("a folder").count();
+    assert_eq!(before, 0, "its outcome is known");
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("a device");
+    let mut command = computer.command(&["complete", &milk]);
+    let ran = Ran::of(
+        command
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .output()
+            .expect("todo runs"),
+    );
+    assert_eq!(ran.code, 6, "nobody was told: {ran:?}");
+    computer.done(&["incomplete", &milk]);
+
+    let ran = computer.run(&["complete", &milk]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(
+        ran.stderr.contains(&format!("Now: [O] {milk}: Buy milk")),
+        "{ran:?}"
+    );
+    assert_eq!(
+        computer.done(&["complete", &milk]),
+        format!("Task {milk} marked as complete\n")
+    );
 }
 
 async fn lost_answers_are_asked_for_again(database: Database) {

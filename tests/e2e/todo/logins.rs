@@ -13,10 +13,10 @@ on_both_stores! {
     commands_at_the_same_time_refresh_the_login_once
 }
 
-const EMAIL: &str = "anna@example.org";
-const PASSWORD: &str = "correct horse battery";
+pub const EMAIL: &str = "anna@example.org";
+pub const PASSWORD: &str = "correct horse battery";
 
-async fn registered(service: &Service) {
+pub async fn registered(service: &Service) {
     let body = json!({"email": EMAIL, "password": PASSWORD});
     let answer = service
         .client_with(None)

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use serde_json::Value;
+
 use super::Computer;
 use crate::service::{Database, Service};
 
@@ -60,6 +62,54 @@ async fn reads_work_offline_and_say_how_old_they_are() {
     }
     let ran = computer.run(&["complete", &milk, "--json"]);
     assert!(ran.stdout.contains("\"error_code\": 4"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_change_while_the_service_is_away_takes_effect_once_when_repeated() {
+    let database = Database::sqlite();
+    let service = Service::start(&database).await;
+    let url = service.url.clone();
+    let computer = Computer::of(&service, "anna");
+    service.kill();
+    let ran = computer.run(&["add", "Buy milk"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let (_, port) = url.rsplit_once(':').expect("a port");
+    let service = Service::start_with(&database, &[("TASKHOLD__SERVER__PORT", port)]).await;
+    let ran = computer.run(&["add", "Buy milk"]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains("did not learn its outcome"),
+        "{ran:?}"
+    );
+    let ran = computer.run(&["add", "Buy milk"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (0, ""),
+        "the same words once more: {ran:?}"
+    );
+    assert_eq!(service.client("anna").tasks().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_cursor_that_means_nothing_any_more_starts_the_copy_anew() {
+    let database = Database::sqlite();
+    let service = Service::start(&database).await;
+    let computer = Computer::of(&service, "anna");
+    computer.add("Buy milk");
+    let list = computer.done(&["list"]);
+    let file = computer.home.path().join(".cache/todo/default/tasks.json");
+    for copy in [
+        {
+            let mut copy: Value =
+                serde_json::from_slice(&std::fs::read(&file).expect("a copy")).expect("JSON");
+            copy["cursor"] = "of another database".into();
+            copy["tasks"][0]["title"] = "Old".into();
+            copy.to_string()
+        },
+        "not JSON".to_owned(),
+    ] {
+        std::fs::write(&file, copy).expect("written");
+        assert_eq!(computer.done(&["list"]), list);
+    }
 }
 
 #[tokio::test]

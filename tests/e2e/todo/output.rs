@@ -154,33 +154,27 @@ async fn exported_files_are_imported_by_another_user() {
 }
 
 #[tokio::test]
-async fn homes_that_cannot_be_written_or_are_missing_are_no_obstacle() {
+async fn a_home_that_cannot_be_written_is_no_obstacle_for_scripts() {
     let database = Database::sqlite();
     let service = Service::start(&database).await;
     let computer = Computer::new();
     let token = crate::service::token("anna");
-    let without_home = |arguments: &[&str], home: Option<&str>| {
+    // Nothing can be created below a device.
+    let without_home = |arguments: &[&str]| {
         let mut command = computer.command(arguments);
         command
             .env("TODO_URL", &service.url)
-            .env("TODO_TOKEN", &token);
-        match home {
-            Some(home) => command.env("HOME", home),
-            None => command.env_remove("HOME"),
-        };
+            .env("TODO_TOKEN", &token)
+            .env("HOME", "/dev/null");
         Ran::of(command.output().expect("todo runs"))
     };
-    // Nothing can be created below a device.
-    for home in [Some("/dev/null"), None] {
-        let ran = without_home(&["add", "Buy milk"], home);
-        assert_eq!(ran.code, 0, "{home:?}: {ran:?}");
-        let ran = without_home(&["list"], home);
-        assert_eq!(
-            (ran.code, ran.stdout.is_empty()),
-            (0, false),
-            "{home:?}: {ran:?}"
-        );
-    }
+    let ran = without_home(&["add", "Buy milk"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = without_home(&["list"]);
+    assert!(
+        ran.code == 0 && ran.stdout.ends_with(": Buy milk\n"),
+        "{ran:?}"
+    );
     let ran = Ran::of(
         computer
             .command(&["login", &service.url, "--token", "x"])

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -59,10 +59,15 @@ async fn changes_are_printed_as_they_happen(database: Database) {
     let anna = service.client("anna");
     let watch = Watch::start(&computer);
     // It may still be starting: what happens before is not printed.
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     let first = loop {
         anna.create(json!({"title": "Sign"})).await;
-        if let Ok(line) = watch.lines.recv_timeout(Duration::from_millis(500)) {
-            break line;
+        match watch.lines.recv_timeout(Duration::from_millis(500)) {
+            Ok(line) => break line,
+            Err(error) => assert!(
+                error == RecvTimeoutError::Timeout && Instant::now() < deadline,
+                "{error}"
+            ),
         }
     };
     assert!(first.contains("\"title\":\"Sign\""), "{first}");

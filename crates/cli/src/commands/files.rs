@@ -5,11 +5,11 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use taskhold_client::files::{self, ImportReport};
+use tempfile::NamedTempFile;
 
 use crate::arguments::{Export, Format, Import};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::private_file;
 use crate::workspace::Workspace;
 
 /// The most bytes of a file that the service takes.
@@ -43,7 +43,11 @@ pub async fn export(
             format!("{} exists already", path.display()),
         ));
     }
-    let mut file = private_file::start_replacing(path).map_err(|error| failed(&error))?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let file = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+    let mut file = file.map_err(|error| failed(&error))?;
     let mut size = 0;
     while let Some(bytes) = export.chunk().await? {
         size += bytes.len();
@@ -53,7 +57,7 @@ pub async fn export(
     file.persist_noclobber(path)
         .map_err(|error| failed(&error.error))?;
     if output.is_json() {
-        let done = serde_json::json!({ "success": true, "file": path, "bytes": size });
+        let done = serde_json::json!({ "success": true, "file": path.display().to_string(), "bytes": size });
         return Ok(output.json(&done)?);
     }
     Ok(output.line(&format!("All tasks written to {}", path.display()))?)
@@ -90,14 +94,18 @@ pub async fn import(
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if path.as_os_str() != "-" {
-        return fs::read(path);
-    }
     let mut contents = Vec::new();
-    io::stdin()
-        .lock()
-        .take(MAX_IMPORT + 1)
-        .read_to_end(&mut contents)?;
+    // One more byte than allowed is enough to refuse the file.
+    if path.as_os_str() == "-" {
+        io::stdin()
+            .lock()
+            .take(MAX_IMPORT + 1)
+            .read_to_end(&mut contents)?;
+    } else {
+        fs::File::open(path)?
+            .take(MAX_IMPORT + 1)
+            .read_to_end(&mut contents)?;
+    }
     Ok(contents)
 }
 

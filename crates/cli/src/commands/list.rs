@@ -10,7 +10,7 @@ use taskhold_domain::timestamp::Timestamp;
 
 use super::task_line;
 use crate::arguments::List;
-use crate::cache::now;
+use crate::clock::{now, timestamp};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::workspace::{Row, Workspace};
@@ -103,15 +103,4 @@ fn print(
         output.cells(&line, &task_line::details(row.task, &workspace.zone))?;
     }
     Ok(())
-}
-
-/// Returns a time of this computer as the service writes times.
-pub fn timestamp(time: SystemTime) -> Timestamp {
-    let micros = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_micros();
-    let micros = i64::try_from(micros).ok();
-    let timestamp = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
-    timestamp.unwrap_or(Timestamp::LAST)
 }

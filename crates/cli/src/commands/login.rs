@@ -3,24 +3,21 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Serialize;
 use taskhold_client::accounts::User;
 use taskhold_client::credentials::Credentials;
 use taskhold_client::{Client, Error};
 use taskhold_domain::printable::is_printable;
+use url::Host;
 
 use crate::arguments::{Common, Login as Arguments, Place};
 use crate::failure::{Failure, Kind, causes};
 use crate::folders::Folders;
-use crate::logins::{DEFAULT, Login, NamedLogin};
+use crate::logins::{DEFAULT, Login, LoginLock, NamedLogin};
 use crate::output::Output;
 use crate::secrets::{self, Secret};
-use crate::{private_file, prompt, workspace};
-
-/// How long a log-in is repeated while the service is away.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::{prompt, workspace};
 
 #[derive(Serialize)]
 struct LoggedIn<'a> {
@@ -48,45 +45,38 @@ pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Fa
     let folders = Folders::of(&arguments.name)?;
     let named = NamedLogin::of(&arguments.name, &folders);
     let ca = arguments.ca.as_deref().map(read_ca).transpose()?;
-    let builder = workspace::client(&arguments.url, ca.as_deref())?.patience(PATIENCE);
-    warn_of_clear_text(&arguments.url, output);
+    let builder = workspace::client(&arguments.url, ca.as_deref())?;
     // Whether the token can be kept shows before there is one.
-    let earlier = named.read().unwrap_or(None);
-    let probe = private_file::start_replacing(named.file());
-    drop(probe.map_err(|error| Failure::local("cannot keep a login", &error))?);
+    drop(lock(&named).await?);
 
-    let (secret, user) = match &arguments.token {
-        Some(token) => {
-            let token = prompt::value_or_line(token)?;
-            let client = builder
-                .credentials(Credentials::token(token.as_str()))
-                .build()?;
-            let user = match client.me().await {
-                Err(Error::Unauthorized(_)) => {
-                    return Err(Failure::new(
-                        Kind::NotAllowed,
-                        "The service does not accept this token",
-                    ));
-                }
-                user => user?,
-            };
-            (Secret::Token { token }, user)
+    let (secret, user) = if let Some(token) = &arguments.token {
+        let token = prompt::value_or_line(token)?;
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message = "A token has only visible ASCII characters";
+            return Err(Failure::new(Kind::BrokenRule, message));
         }
-        None => {
-            with_password(
-                &builder.build()?,
-                arguments,
-                device_token(&named, earlier.as_ref()),
-            )
-            .await?
-        }
+        let client = builder
+            .credentials(Credentials::token(token.as_str()))
+            .build()?;
+        warn_of_clear_text(&client, output);
+        let user = match client.me().await {
+            Err(Error::Unauthorized(_)) => {
+                let message = "The service does not accept this token";
+                return Err(Failure::new(Kind::NotAllowed, message));
+            }
+            user => user?,
+        };
+        (Secret::Token { token }, user)
+    } else {
+        let client = builder.build()?;
+        warn_of_clear_text(&client, output);
+        let device_token = device_token(&named, &arguments.url);
+        with_password(&client, arguments, device_token).await?
     };
-    if let Some(earlier) = &earlier {
-        let is_same = earlier.url == arguments.url && earlier.user.id == user.id;
-        end(&named, earlier).await.ok();
-        if !is_same {
-            forget_tasks(&folders);
-        }
+    let lock = lock(&named).await?;
+    if let Some(earlier) = named.read().unwrap_or(None) {
+        // It may have ended already, or its service may be away.
+        _ = end(&named, &earlier).await;
     }
     let mut login = Login {
         url: arguments.url.clone(),
@@ -95,6 +85,7 @@ pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Fa
         secret: None,
     };
     let place = keep(&named, &mut login, &secret, arguments.store, output).await?;
+    drop(lock);
     if output.is_json() {
         let row = LoginRow {
             name: &arguments.name,
@@ -123,25 +114,28 @@ pub async fn log_out(common: &Common, output: &mut Output) -> Result<(), Failure
     let name = common.user_id.as_deref().unwrap_or(DEFAULT);
     let folders = Folders::of(name)?;
     let named = NamedLogin::of(name, &folders);
+    named.existing()?;
+    let _lock = lock(&named).await?;
     let login = named.existing()?;
     let ended = end(&named, &login).await;
     if login.secret.is_none() {
         secrets::remove(name).map_err(|error| Failure::local("cannot remove the token", &error))?;
     }
     named.remove()?;
-    forget_tasks(&folders);
+    // What was shown stays, so that no end of an id comes to mean another task.
+    _ = fs::remove_dir_all(&folders.cache);
     match ended {
         Ok(is_ended) => {
-            let message = match is_ended {
-                true => "Logged out".to_owned(),
-                false => "Logged out here. The token still works elsewhere until it is revoked"
-                    .to_owned(),
+            let message = if is_ended {
+                "Logged out"
+            } else {
+                "Logged out here. The token still works elsewhere until it is revoked"
             };
             if output.is_json() {
                 let done = serde_json::json!({ "success": true, "message": message });
                 return Ok(output.json(&done)?);
             }
-            Ok(output.line(&message)?)
+            Ok(output.line(message)?)
         }
         Err(failure) => {
             let reason = match failure {
@@ -188,7 +182,8 @@ async fn with_password(
     Ok((secret, login.user))
 }
 
-/// Keeps the secret in the keyring or in the file of the login, and tells which: the path of the file, or `keyring`.
+/// Keeps the secret in the keyring or in the file of the login, and tells which: the path of the file, or `keyring`. A
+/// login that cannot be kept is ended, since nobody could do so later.
 async fn keep(
     named: &NamedLogin,
     login: &mut Login,
@@ -196,33 +191,43 @@ async fn keep(
     place: Option<Place>,
     output: &Output,
 ) -> Result<String, Failure> {
-    let in_keyring = match place {
-        Some(Place::File) => Err(None),
-        _ => secrets::write(&named.name, secret).map_err(Some),
-    };
-    match in_keyring {
-        Ok(()) => {
-            named.write(login)?;
-            return Ok("keyring".to_owned());
-        }
-        Err(Some(error)) if place == Some(Place::Keyring) => {
-            // Nobody could end the login later.
-            login.secret = Some(secret.clone());
-            _ = end(named, login).await;
-            return Err(Failure::local(
+    let kept = match place {
+        Some(Place::File) => in_file(named, login, secret),
+        _ => match secrets::write(&named.name, &login.url, &login.user.id, secret) {
+            Ok(()) => named.write(login).map(|()| "keyring".to_owned()),
+            Err(error) if place == Some(Place::Keyring) => Err(Failure::local(
                 "The token cannot be kept in the keyring",
                 &error,
-            ));
-        }
-        Err(Some(error)) => output.note(&format!(
-            "The keyring cannot be used ({}), so the token is kept in a file, as it is.",
-            causes(&error)
-        )),
-        Err(None) => {}
+            )),
+            Err(error) => {
+                output.note(&format!(
+                    "The keyring cannot be used ({}), so the token is kept in a file, as it is.",
+                    causes(&error)
+                ));
+                in_file(named, login, secret)
+            }
+        },
+    };
+    if kept.is_err() {
+        login.secret = Some(secret.clone());
+        _ = end(named, login).await;
     }
+    kept
+}
+
+fn in_file(named: &NamedLogin, login: &mut Login, secret: &Secret) -> Result<String, Failure> {
     login.secret = Some(secret.clone());
     named.write(login)?;
+    // An earlier login of this name may have left its token there. Without a keyring there is none.
+    _ = secrets::remove(&named.name);
     Ok(named.file().display().to_string())
+}
+
+async fn lock(named: &NamedLogin) -> Result<LoginLock, Failure> {
+    named
+        .lock()
+        .await
+        .map_err(|error| Failure::local("cannot keep a login", &error))
 }
 
 /// Ends a login on the service. Returns whether it could be: a token that was given as it is cannot.
@@ -230,24 +235,21 @@ async fn end(named: &NamedLogin, login: &Login) -> Result<bool, Failure> {
     let Secret::Session { tokens, .. } = named.secret(login)? else {
         return Ok(false);
     };
-    let client = workspace::client(&login.url, login.ca.as_deref())?
-        .patience(PATIENCE)
-        .build()?;
+    let client = workspace::client(&login.url, login.ca.as_deref())?.build()?;
     client.log_out(&tokens.refresh_token).await?;
     Ok(true)
 }
 
-fn device_token(named: &NamedLogin, earlier: Option<&Login>) -> Option<String> {
-    match named.secret(earlier?) {
+/// Returns the device token of the login that is replaced, if it is of the same service.
+fn device_token(named: &NamedLogin, url: &str) -> Option<String> {
+    let earlier = named
+        .read()
+        .ok()
+        .flatten()
+        .filter(|earlier| earlier.url == url)?;
+    match named.secret(&earlier) {
         Ok(Secret::Session { device_token, .. }) => device_token,
         _ => None,
-    }
-}
-
-/// Removes the copy of the tasks and the ends that were shown, which mean nothing to another user.
-fn forget_tasks(folders: &Folders) {
-    for folder in [&folders.cache, &folders.state] {
-        _ = fs::remove_dir_all(folder);
     }
 }
 
@@ -258,14 +260,15 @@ fn read_ca(path: &Path) -> Result<String, Failure> {
 }
 
 /// Says that others can read a token that is sent without TLS, unless it does not leave this computer.
-fn warn_of_clear_text(url: &str, output: &Output) {
-    let Some(rest) = url.strip_prefix("http://") else {
-        return;
+fn warn_of_clear_text(client: &Client, output: &Output) {
+    let address = client.address();
+    let is_local = match address.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => true,
     };
-    let is_local = ["127.", "localhost", "[::1]"]
-        .iter()
-        .any(|host| rest.starts_with(host));
-    if !is_local {
+    if address.scheme() == "http" && !is_local {
         output.note(
             "This address has no TLS: everybody on the way can read the password and the token.",
         );

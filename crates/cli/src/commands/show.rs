@@ -4,9 +4,9 @@ use serde::Serialize;
 use taskhold_domain::task::Priority;
 use taskhold_domain::timestamp::Timestamp;
 
-use super::list::timestamp;
 use super::task_line;
 use crate::arguments::OneTask;
+use crate::clock::timestamp;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::workspace::{Row, Workspace};
@@ -36,7 +36,7 @@ pub async fn show(
     let Some(task) = found else {
         return Err(Failure::no_task(arguments.task.trim()));
     };
-    let short_id = workspace.tail(id);
+    let short_id = workspace.end(id);
     if output.is_json() {
         let shown = Shown {
             task: Row {

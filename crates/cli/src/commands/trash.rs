@@ -8,7 +8,7 @@ use taskhold_domain::timestamp::Timestamp;
 
 use super::list::EMPTY;
 use super::task_line;
-use super::write::{print_task, write};
+use super::write::{Sent, print_task, write};
 use crate::arguments::OneTask;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -79,14 +79,20 @@ pub async fn restore(
             workspace.find("restore", text, &ids)
         },
         async |client, id: TaskId, key| client.restore(id, key).await,
-        &not_found,
+        Some(&not_found),
     );
-    let written = restored.await?;
-    if output.is_json() {
-        return print_task(workspace, &written.value, None, written.seq, output);
-    }
-    let id = workspace.tail(written.value.id);
-    Ok(output.line(&format!("Task {id} restored successfully"))?)
+    let Sent {
+        value: written,
+        pending,
+    } = restored.await?;
+    let printed = if output.is_json() {
+        print_task(workspace, &written.value, None, written.seq, output)
+    } else {
+        let id = workspace.end(written.value.id);
+        let line = format!("Task {id} restored successfully");
+        output.line(&line).map_err(Failure::from)
+    };
+    pending.finish_when(printed, output)
 }
 
 async fn read(workspace: &Workspace) -> Result<Vec<DeletedTask>, Failure> {

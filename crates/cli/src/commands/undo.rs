@@ -1,7 +1,7 @@
 //! `todo undo`.
 
 use super::task_line;
-use super::write::{print_task, write};
+use super::write::{Sent, print_task, write};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::workspace::Workspace;
@@ -26,22 +26,24 @@ pub async fn undo(
             Ok(number)
         },
         async |client, number: i64, key| Ok((client.undo(number, key).await?, number)),
-        "There is no such change, or it is no longer kept",
+        Some("There is no such change, or it is no longer kept"),
     );
-    let (written, undone) = undone.await?;
+    let Sent {
+        value: (written, undone),
+        pending,
+    } = undone.await?;
     _ = workspace.cache.update(&workspace.client).await;
     if output.is_json() {
-        return print_task(workspace, &written.value, None, written.seq, output);
+        let printed = print_task(workspace, &written.value, None, written.seq, output);
+        return pending.finish_when(printed, output);
     }
-    let id = workspace.tail(written.value.id);
-    let is_listed = workspace
-        .cache
-        .tasks()
-        .iter()
-        .any(|task| task.id == written.value.id);
-    let line = match is_listed {
-        true => task_line::line(&id, &written.value),
-        false => format!("Task {id} is in the trash: {}", written.value.title),
+    let id = workspace.end(written.value.id);
+    let is_listed = workspace.ids().contains(&written.value.id);
+    let line = if is_listed {
+        task_line::line(&id, &written.value)
+    } else {
+        format!("Task {id} is in the trash: {}", written.value.title)
     };
-    Ok(output.line(&format!("Undid change {undone}: {line}"))?)
+    let printed = output.line(&format!("Undid change {undone}: {line}"));
+    pending.finish_when(printed.map_err(Failure::from), output)
 }

@@ -1,18 +1,22 @@
 //! `todo watch`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
+use taskhold_client::Error;
 use taskhold_client::changes::Changes;
 use taskhold_domain::task::TaskId;
 
-use super::list::timestamp;
 use super::task_line;
-use crate::cache::now;
+use crate::clock::{now, timestamp};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::workspace::{Row, Workspace};
+
+/// The pause between attempts to read what changed, while the service is away.
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct ChangedTask<'a> {
@@ -39,9 +43,15 @@ pub async fn watch(workspace: &mut Workspace, output: &mut Output) -> Result<(),
             .iter()
             .map(|task| (task.id, task.title.clone()))
             .collect();
-        // While the service is away the stream waits for it, and then tells again.
-        let Ok(pages) = workspace.cache.update(&workspace.client).await else {
-            continue;
+        let pages = loop {
+            match workspace.cache.update(&workspace.client).await {
+                Ok(pages) => break pages,
+                // It comes back, and nothing tells so as long as the stream of signs is open.
+                Err(Error::Unreachable { .. } | Error::Busy { .. } | Error::Failed(_)) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
         };
         for page in &pages {
             print(workspace, page, &before, output)?;
@@ -79,7 +89,7 @@ fn print(
         let Some(title) = before.get(id) else {
             continue;
         };
-        let short_id = workspace.tail(*id);
+        let short_id = workspace.end(*id);
         if output.is_json() {
             output.json_line(&RemovedTask {
                 removed: *id,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use taskhold_client::tasks::{NewTask, Task};
+use taskhold_client::tasks::{Completed, NewTask, Task};
 use taskhold_client::{Client, Error, IdempotencyKey};
 use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::task::TaskId;
@@ -10,10 +10,11 @@ use taskhold_domain::task::TaskId;
 use super::list::{EMPTY, TaskList};
 use super::task_line;
 use crate::arguments::{Add, Command, OneTask, Update};
+use crate::clock::{age, words as words_of};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::pending::PendingWrite;
-use crate::workspace::{Row, Workspace, age};
+use crate::workspace::{Row, Workspace};
 
 /// A written task in JSON, as the console prints it.
 #[derive(Serialize)]
@@ -48,14 +49,14 @@ pub async fn add(
         quick,
         ..
     } = arguments;
-    let zone = workspace.zone.name().to_owned();
     let command = ["add", title, description, if *quick { "quick" } else { "" }];
     let added = write(
         workspace,
         &command,
         output,
-        async |_| Ok(()),
-        async |client, (), key| {
+        // A key is for one request, and the time zone is a part of it.
+        async |workspace| Ok(workspace.zone.name().to_owned()),
+        async |client, zone: String, key| {
             if *quick {
                 let written = client.quick_add(title, &zone, key).await?;
                 return Ok((written.value.task, written.seq));
@@ -67,20 +68,24 @@ pub async fn add(
             let written = client.create(&task, key).await?;
             Ok((written.value, written.seq))
         },
-        "",
+        None,
     );
-    let (task, change) = added.await?;
+    let Sent {
+        value: (task, change),
+        pending,
+    } = added.await?;
     // The end by which it is shown must not be that of a task that this computer does not know yet.
     _ = workspace.cache.update(&workspace.client).await;
-    if output.is_json() {
-        return print_task(workspace, &task, None, change, output);
-    }
-    let id = workspace.tail(task.id);
-    output.cells(
-        &format!("Task '{}' added successfully with ID {id}", task.title),
-        &task_line::details(&task, &workspace.zone),
-    )?;
-    Ok(())
+    pending.refuse_outdated(workspace, task.id, Some(&task.etag))?;
+    let printed = if output.is_json() {
+        print_task(workspace, &task, None, change, output)
+    } else {
+        let id = workspace.end(task.id);
+        let line = format!("Task '{}' added successfully with ID {id}", task.title);
+        let details = task_line::details(&task, &workspace.zone);
+        output.cells(&line, &details).map_err(Failure::from)
+    };
+    pending.finish_when(printed, output)
 }
 
 /// Replaces title and description.
@@ -96,37 +101,76 @@ pub async fn update(
         ..
     } = arguments;
     let command = ["update", text, title, description];
-    let written = change_task(workspace, &command, output, async |client, id, key| {
-        let written = client.update(id, title, description, key).await?;
-        Ok((written.value, written.seq))
-    });
-    let (task, change) = written.await?;
-    if output.is_json() {
-        return print_task(workspace, &task, None, change, output);
-    }
-    let id = workspace.tail(task.id);
-    Ok(output.line(&format!("Task {id} updated successfully"))?)
+    let written = change_task(
+        workspace,
+        "update",
+        text,
+        &command,
+        output,
+        async |client, id, _, key| {
+            let written = client.update(id, title, description, key).await?;
+            Ok((written.value, written.seq))
+        },
+    );
+    let Sent {
+        value: (task, change),
+        pending,
+    } = written.await?;
+    pending
+        .refuse_changed(workspace, task.id, Some(&task.etag))
+        .await?;
+    let printed = if output.is_json() {
+        print_task(workspace, &task, None, change, output)
+    } else {
+        let id = workspace.end(task.id);
+        let line = format!("Task {id} updated successfully");
+        output.line(&line).map_err(Failure::from)
+    };
+    pending.finish_when(printed, output)
 }
 
 /// Completes a task, reopens it, or toggles it if told neither.
 pub async fn complete(
     workspace: &mut Workspace,
-    command: &'static str,
+    name: &'static str,
     arguments: &OneTask,
     completed: Option<bool>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let zone = workspace.zone.name().to_owned();
-    let command = [command, &arguments.task];
-    let written = change_task(workspace, &command, output, async |client, id, key| {
-        let written = client.complete(id, completed, &zone, key).await?;
-        Ok((written.value, written.seq))
-    });
-    let (done, change) = written.await?;
+    let text = &arguments.task;
+    let command = [name, text];
+    let written = change_task(
+        workspace,
+        name,
+        text,
+        &command,
+        output,
+        async |client, id, zone, key| {
+            let written = client.complete(id, completed, zone, key).await?;
+            Ok((written.value, written.seq))
+        },
+    );
+    let Sent {
+        value: (done, change),
+        pending,
+    } = written.await?;
+    pending
+        .refuse_changed(workspace, done.task.id, Some(&done.task.etag))
+        .await?;
+    let printed = print_completed(workspace, &done, change, output);
+    pending.finish_when(printed, output)
+}
+
+fn print_completed(
+    workspace: &mut Workspace,
+    done: &Completed,
+    change: Option<i64>,
+    output: &mut Output,
+) -> Result<(), Failure> {
     if output.is_json() {
         return print_task(workspace, &done.task, done.next.as_ref(), change, output);
     }
-    let id = workspace.tail(done.task.id);
+    let id = workspace.end(done.task.id);
     let state = if done.task.completed {
         "complete"
     } else {
@@ -134,7 +178,7 @@ pub async fn complete(
     };
     output.line(&format!("Task {id} marked as {state}"))?;
     if let Some(next) = &done.next {
-        let id = workspace.tail(next.id);
+        let id = workspace.end(next.id);
         let details = task_line::details(next, &workspace.zone);
         output.cells(&format!("Next: {}", task_line::line(&id, next)), &details)?;
     }
@@ -147,23 +191,36 @@ pub async fn delete(
     arguments: &OneTask,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let command = ["delete", &arguments.task];
-    let deleted = change_task(workspace, &command, output, async |client, id, key| {
-        let written = client.delete(id, key).await?;
-        Ok((id, written.seq))
-    });
-    let (id, change) = deleted.await?;
-    let id = workspace.tail(id);
+    let text = &arguments.task;
+    let command = ["delete", text];
+    let deleted = change_task(
+        workspace,
+        "delete",
+        text,
+        &command,
+        output,
+        async |client, id, _, key| {
+            let written = client.delete(id, key).await?;
+            Ok((id, written.seq))
+        },
+    );
+    let Sent {
+        value: (id, change),
+        pending,
+    } = deleted.await?;
+    pending.refuse_changed(workspace, id, None).await?;
+    let id = workspace.end(id);
     let message = format!("Task {id} deleted successfully");
-    if output.is_json() {
-        let deletion = Deletion {
+    let printed = if output.is_json() {
+        output.json(&Deletion {
             success: true,
             message: &message,
             change,
-        };
-        return Ok(output.json(&deletion)?);
-    }
-    Ok(output.line(&message)?)
+        })
+    } else {
+        output.line(&message)
+    };
+    pending.finish_when(printed.map_err(Failure::from), output)
 }
 
 /// Prints what the console does for a user without a name, who has no tasks and can have none.
@@ -221,23 +278,32 @@ pub fn print_task(
     Ok(output.json(&written)?)
 }
 
-/// Writes to the task that the second word of a command names, among those that are not in the trash.
+/// Writes to the task that a text names, among those that are not in the trash. `send` gets the time zone, too.
 async fn change_task<T>(
     workspace: &mut Workspace,
+    name: &str,
+    text: &str,
     command: &[&str],
     output: &Output,
-    send: impl AsyncFnOnce(&Client, TaskId, &IdempotencyKey) -> Result<T, Error>,
-) -> Result<T, Failure> {
-    let [name, text, ..] = command else {
-        return Err(Failure::new(Kind::BrokenRule, "the command names no task"));
-    };
+    send: impl AsyncFnOnce(&Client, TaskId, &str, &IdempotencyKey) -> Result<T, Error>,
+) -> Result<Sent<T>, Failure> {
     let resolve = async |workspace: &mut Workspace| {
         workspace.update(output).await?;
         let id = workspace.find(name, text, &workspace.ids())?;
-        Ok(id)
+        // A key is for one request, and the time zone is a part of it.
+        Ok((id, workspace.zone.name().to_owned()))
     };
     let not_found = format!("Task with ID {} not found", text.trim());
-    write(workspace, command, output, resolve, send, &not_found).await
+    let send = async |client: &Client, (id, zone): (TaskId, String), key: &IdempotencyKey| {
+        send(client, id, &zone, key).await
+    };
+    write(workspace, command, output, resolve, send, Some(&not_found)).await
+}
+
+/// What a write did, and its key, which is kept until the person has been told.
+pub struct Sent<T> {
+    pub value: T,
+    pub pending: PendingWrite,
 }
 
 /// Sends a write with a key: that of the same command, if one before it was interrupted. `resolve` finds what the command
@@ -248,13 +314,13 @@ pub async fn write<Target: Serialize + DeserializeOwned, T>(
     output: &Output,
     resolve: impl AsyncFnOnce(&mut Workspace) -> Result<Target, Failure>,
     send: impl AsyncFnOnce(&Client, Target, &IdempotencyKey) -> Result<T, Error>,
-    not_found: &str,
-) -> Result<T, Failure> {
+    not_found: Option<&str>,
+) -> Result<Sent<T>, Failure> {
     let words = [&[workspace.account.as_str()], command].concat();
     let mut pending = PendingWrite::start(&workspace.pending, &words);
     let target = match pending.resumed() {
         Some((target, started_at)) => {
-            let age = age(started_at);
+            let age = words_of(age(started_at));
             output.note(&format!(
                 "The same command {age} ago did not learn its outcome: this one finishes it, so that it takes effect once."
             ));
@@ -269,12 +335,73 @@ pub async fn write<Target: Serialize + DeserializeOwned, T>(
         },
     };
     pending.aim(&target);
-    let outcome = send(&workspace.client, target, &pending.key()).await;
-    if !outcome.as_ref().is_err_and(Error::leaves_outcome_unknown) {
-        pending.finish();
+    match send(&workspace.client, target, &pending.key()).await {
+        Ok(value) => Ok(Sent { value, pending }),
+        Err(error) => {
+            if !error.leaves_outcome_unknown() {
+                pending.finish();
+            }
+            match (error, not_found) {
+                (Error::NotFound(_), Some(message)) => Err(Failure::new(Kind::NotFound, message)),
+                (error, _) => Err(error.into()),
+            }
+        }
     }
-    match outcome {
-        Err(Error::NotFound(_)) => Err(Failure::new(Kind::NotFound, not_found)),
-        outcome => Ok(outcome?),
+}
+
+impl PendingWrite {
+    /// Forgets the write once what it did has been printed. A reader that has gone did not want to know.
+    pub fn finish_when(
+        mut self,
+        printed: Result<(), Failure>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let printed = printed.and_then(|()| output.flush().map_err(Failure::from));
+        if matches!(printed, Ok(()) | Err(Failure::ClosedPipe)) {
+            self.finish();
+        }
+        printed
+    }
+
+    /// Refuses to tell what an interrupted command did as if it were so now, if the task has changed since. `etag` is the
+    /// tag that the write gave to the task; `None` if it deleted the task.
+    async fn refuse_changed(
+        &self,
+        workspace: &mut Workspace,
+        id: TaskId,
+        etag: Option<&str>,
+    ) -> Result<(), Failure> {
+        if self.is_resumed() {
+            _ = workspace.cache.update(&workspace.client).await;
+        }
+        self.refuse_outdated(workspace, id, etag)
+    }
+
+    fn refuse_outdated(
+        &self,
+        workspace: &mut Workspace,
+        id: TaskId,
+        etag: Option<&str>,
+    ) -> Result<(), Failure> {
+        let present = workspace
+            .cache
+            .tasks()
+            .iter()
+            .find(|task| task.id == id)
+            .cloned();
+        if !self.is_resumed() || present.as_ref().map(|task| task.etag.as_str()) == etag {
+            return Ok(());
+        }
+        self.forget();
+        let end = workspace.end(id);
+        let now = match &present {
+            Some(task) => task_line::line(&end, task),
+            None => format!("task {end} is deleted"),
+        };
+        let message = format!(
+            "The interrupted command did take effect, and the task has changed since. Give the command again if you \
+             still mean it. Now: {now}"
+        );
+        Err(Failure::new(Kind::Conflict, message))
     }
 }

@@ -4,7 +4,7 @@
 //! later.
 
 use std::collections::HashMap;
-use std::io::Write as _;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use taskhold_domain::task::TaskId;
@@ -18,7 +18,7 @@ const WHOLE: usize = 32;
 
 /// The ends that were shown on this computer.
 #[derive(Debug)]
-pub struct Tails {
+pub struct Ends {
     file: PathBuf,
     /// The shortest end of each task that was shown.
     shown: HashMap<TaskId, usize>,
@@ -36,7 +36,7 @@ pub enum Named {
     Malformed,
 }
 
-impl Tails {
+impl Ends {
     /// Reads what was shown from a folder. A line that cannot be read is left out.
     pub fn open(folder: &Path) -> Self {
         let file = folder.join("shown");
@@ -46,7 +46,9 @@ impl Tails {
             let Some((id, length)) = line.split_once(' ') else {
                 continue;
             };
-            if let (Ok(id), Ok(length)) = (TaskId::parse(id), length.parse()) {
+            let length = length.parse().ok();
+            let length = length.filter(|length| (MIN_SHOWN..=WHOLE).contains(length));
+            if let (Ok(id), Some(length)) = (TaskId::parse(id), length) {
                 let shortest = shown.entry(id).or_insert(length);
                 *shortest = length.min(*shortest);
             }
@@ -58,27 +60,20 @@ impl Tails {
     /// the `known` tasks and all that were ever shown.
     pub fn show(&mut self, tasks: &[TaskId], known: &[TaskId]) -> Vec<String> {
         let lengths = self.lengths(tasks.iter().chain(known).copied());
+        // It begins with a line end, so that a line that was cut off by a full disk spoils no other one.
         let mut news = String::new();
         let mut ends = Vec::with_capacity(tasks.len());
         for task in tasks {
             let length = lengths.get(task).copied().unwrap_or(WHOLE);
             if self.shown.get(task).is_none_or(|shown| *shown > length) {
                 self.shown.insert(*task, length);
-                news.push_str(&format!("{task} {length}\n"));
+                _ = write!(news, "\n{task} {length}");
             }
             ends.push(end(*task, length));
         }
         if !news.is_empty() {
-            // One write at the end of the file, so that commands at the same time lose nothing. If it fails, such as on
-            // a read-only home, an end may name another task once this one is deleted.
-            _ = private_file::create_folder(self.file.parent().unwrap_or(Path::new(".")))
-                .and_then(|()| {
-                    std::fs::File::options()
-                        .append(true)
-                        .create(true)
-                        .open(&self.file)
-                })
-                .and_then(|mut file| file.write_all(news.as_bytes()));
+            // If it cannot be kept, such as on a read-only home, an end may name another task once this one is deleted.
+            _ = private_file::append(&self.file, &news);
         }
         ends
     }
@@ -104,10 +99,10 @@ impl Tails {
     }
 
     /// Returns which of these tasks a text names: by its whole id, by an end that was shown, or by any end that is
-    /// unambiguous among them.
+    /// unambiguous among them. A number below 1000 is an id of the console and names none of them.
     pub fn find(&self, text: &str, tasks: &[TaskId]) -> Named {
         let text = text.trim().to_ascii_lowercase();
-        let is_whole = |id: &TaskId| {
+        let listed = |id: &TaskId| {
             if tasks.contains(id) {
                 Named::Task(*id)
             } else {
@@ -115,13 +110,16 @@ impl Tails {
             }
         };
         if let Ok(id) = TaskId::parse(&text) {
-            return is_whole(&id);
+            return listed(&id);
         }
-        // Any integer was an id of the console.
+        // Any integer was an id of the console, and a short one is what its users type.
         let is_integer = {
             let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
             !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
         };
+        if is_integer && text.len() < MIN_SHOWN {
+            return Named::Nothing;
+        }
         let is_end = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_end || text.len() > WHOLE {
             return if is_integer {
@@ -130,21 +128,21 @@ impl Tails {
                 Named::Malformed
             };
         }
-        let has_end = |id: &&TaskId| end(**id, text.len()) == text;
-        let mut shown = self
+        let has_end = |id: &&TaskId| digits(**id).ends_with(&text);
+        let shown = self
             .shown
             .iter()
-            .filter(|(_, length)| **length <= text.len())
-            .map(|(id, _)| id);
-        if let Some(id) = shown.find(has_end) {
-            return is_whole(id);
-        }
+            .filter(|(_, length)| **length <= text.len());
+        let shown: Vec<_> = shown.map(|(id, _)| id).filter(has_end).collect();
         let found: Vec<_> = tasks.iter().filter(has_end).collect();
-        match found.as_slice() {
-            [id] => Named::Task(**id),
-            [] if is_integer || text.len() >= MIN_SHOWN => Named::Nothing,
-            [] => Named::Malformed,
-            several => Named::Several(several.len()),
+        match (shown.as_slice(), found.as_slice()) {
+            ([id], _) => listed(id),
+            // Two commands showed it at the same time.
+            ([_, _, ..], _) => Named::Several(shown.len()),
+            ([], [id]) => Named::Task(**id),
+            ([], []) if is_integer || text.len() >= MIN_SHOWN => Named::Nothing,
+            ([], []) => Named::Malformed,
+            ([], several) => Named::Several(several.len()),
         }
     }
 }
@@ -156,12 +154,17 @@ fn reversed(id: TaskId) -> u128 {
     ((bytes & LOW) << 4) | ((bytes >> 4) & LOW)
 }
 
-/// Returns the last digits of an id.
+/// Returns the digits of an id.
+fn digits(id: TaskId) -> String {
+    format!("{:032x}", id.as_uuid().as_u128())
+}
+
+/// Returns the last digits of an id; the id itself if it is all of them.
 fn end(id: TaskId, length: usize) -> String {
     if length >= WHOLE {
         return id.to_string();
     }
-    let digits = format!("{:032x}", id.as_uuid().as_u128());
+    let digits = digits(id);
     digits.get(WHOLE - length..).unwrap_or_default().to_owned()
 }
 
@@ -185,14 +188,22 @@ mod tests {
     #[test]
     fn the_shortest_unambiguous_end_of_four_digits_or_more_is_shown() {
         let folder = tempfile::tempdir().unwrap();
-        let mut tails = Tails::open(folder.path());
+        let mut ends = Ends::open(folder.path());
         let tasks = [id("1abcd"), id("2abcd"), id("12345678")];
-        assert_eq!(tails.show(&tasks, &tasks), ["1abcd", "2abcd", "5678"]);
-        assert_eq!(tails.find("5678", &tasks), Named::Task(tasks[2]));
-        assert_eq!(tails.find(" 8 ", &tasks), Named::Task(tasks[2]));
-        assert_eq!(tails.find("ABCD", &tasks), Named::Several(2));
+        assert_eq!(ends.show(&tasks, &tasks), ["1abcd", "2abcd", "5678"]);
+        assert_eq!(ends.find("5678", &tasks), Named::Task(tasks[2]));
+        assert_eq!(ends.find(" e5678 ", &tasks), Named::Nothing);
         assert_eq!(
-            tails.find(&tasks[1].to_string().to_uppercase(), &tasks),
+            ends.find("8", &tasks),
+            Named::Nothing,
+            "an id of the console"
+        );
+        assert_eq!(ends.find("bcd", &tasks[1..]), Named::Task(tasks[1]));
+        assert_eq!(ends.find("ABCD", &tasks), Named::Several(2));
+        let plain = tasks[1].to_string().replace('-', "");
+        assert_eq!(ends.find(&plain, &tasks), Named::Task(tasks[1]));
+        assert_eq!(
+            ends.find(&tasks[1].to_string().to_uppercase(), &tasks),
             Named::Task(tasks[1])
         );
     }
@@ -201,21 +212,21 @@ mod tests {
     fn an_end_that_was_shown_never_names_another_task() {
         let folder = tempfile::tempdir().unwrap();
         let (old, new) = (id("1abcd"), id("2abcd"));
-        assert_eq!(Tails::open(folder.path()).show(&[old], &[old]), ["abcd"]);
+        assert_eq!(Ends::open(folder.path()).show(&[old], &[old]), ["abcd"]);
 
         // The file is read again, as by the next command.
-        let mut tails = Tails::open(folder.path());
-        assert_eq!(tails.find("abcd", &[old, new]), Named::Task(old));
-        assert_eq!(tails.show(&[old, new], &[old, new]), ["1abcd", "2abcd"]);
-        assert_eq!(tails.find("abcd", &[new]), Named::Nothing);
-        assert_eq!(tails.find("2abcd", &[new]), Named::Task(new));
-        assert_eq!(tails.show(&[new], &[new]), ["2abcd"]);
+        let mut ends = Ends::open(folder.path());
+        assert_eq!(ends.find("abcd", &[old, new]), Named::Task(old));
+        assert_eq!(ends.show(&[old, new], &[old, new]), ["1abcd", "2abcd"]);
+        assert_eq!(ends.find("abcd", &[new]), Named::Nothing);
+        assert_eq!(ends.find("2abcd", &[new]), Named::Task(new));
+        assert_eq!(ends.show(&[new], &[new]), ["2abcd"]);
     }
 
     #[test]
     fn integers_are_ids_of_no_task_and_other_short_texts_are_malformed() {
         let folder = tempfile::tempdir().unwrap();
-        let tails = Tails::open(folder.path());
+        let ends = Ends::open(folder.path());
         for text in [
             "7",
             "0",
@@ -226,7 +237,7 @@ mod tests {
             "ffff",
             &id("1").to_string(),
         ] {
-            assert_eq!(tails.find(text, &[]), Named::Nothing, "{text:?}");
+            assert_eq!(ends.find(text, &[]), Named::Nothing, "{text:?}");
         }
         for text in [
             "",
@@ -239,7 +250,7 @@ mod tests {
             "-",
             &"a".repeat(33),
         ] {
-            assert_eq!(tails.find(text, &[]), Named::Malformed, "{text:?}");
+            assert_eq!(ends.find(text, &[]), Named::Malformed, "{text:?}");
         }
     }
 
@@ -255,11 +266,11 @@ mod tests {
         })
         .take(2_000)
         .collect();
-        let mut tails = Tails::open(folder.path());
-        let ends = tails.show(&tasks, &tasks);
-        assert!(ends.iter().any(|end| end.len() > MIN_SHOWN));
-        for (task, end) in tasks.iter().zip(&ends) {
-            assert_eq!(tails.find(end, &tasks), Named::Task(*task), "{end}");
+        let mut ends = Ends::open(folder.path());
+        let shown = ends.show(&tasks, &tasks);
+        assert!(shown.iter().any(|end| end.len() > MIN_SHOWN));
+        for (task, end) in tasks.iter().zip(&shown) {
+            assert_eq!(ends.find(end, &tasks), Named::Task(*task), "{end}");
         }
     }
 }
