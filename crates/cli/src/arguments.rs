@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The name of the login that is used unless another is named.
+pub const DEFAULT_LOGIN: &str = "default";
+
 /// Like the console's help: the usage first, and no subcommand `help`, which would be a word that it does not know.
 const HELP: &str = "\
 {usage-heading} {usage}
@@ -21,7 +24,7 @@ const HELP: &str = "\
     name = "todo",
     bin_name = "todo",
     version,
-    long_version = crate::usage::LONG_VERSION.as_str(),
+    long_version = crate::version::LONG_VERSION.as_str(),
     override_usage = "todo [OPTIONS] COMMAND [ARGS]...",
     help_template = HELP,
     after_help = AFTER_HELP,
@@ -253,7 +256,7 @@ pub struct Login {
     #[arg(value_name = "URL", help = "The address of the service, such as https://todo.example.org", value_parser = NonEmptyStringValueParser::new())]
     pub url: String,
     /// A name for the login, which --user-id takes, to have several
-    #[arg(long, value_name = "NAME", default_value = crate::logins::DEFAULT)]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_LOGIN)]
     pub name: String,
     /// The e-mail address [default: asked for]
     #[arg(long, value_name = "ADDRESS", conflicts_with = "token")]

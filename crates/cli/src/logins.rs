@@ -12,13 +12,12 @@ use taskhold_client::accounts::User;
 use taskhold_client::credentials::{LockedSession, SessionError, SessionStore, Tokens};
 use tokio::time::Instant;
 
+use crate::arguments::DEFAULT_LOGIN;
 use crate::failure::{Failure, Kind};
 use crate::folders::Folders;
 use crate::private_file::{self, Replacement};
 use crate::secrets::{self, Secret};
 
-/// The name of the login that is used unless another is named.
-pub const DEFAULT: &str = "default";
 /// The longest that a command waits for another one that changes the same login.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 const LOCK_POLL: Duration = Duration::from_millis(20);
@@ -77,7 +76,7 @@ impl NamedLogin {
     /// Reads the login.
     pub fn existing(&self) -> Result<Login, Failure> {
         self.read()?.ok_or_else(|| {
-            let message = if self.name == DEFAULT {
+            let message = if self.name == DEFAULT_LOGIN {
                 "You are not logged in: todo login URL".to_owned()
             } else {
                 format!(

@@ -23,6 +23,7 @@ mod private_file;
 mod prompt;
 mod secrets;
 mod usage;
+mod version;
 mod workspace;
 
 use std::io;

@@ -4,26 +4,14 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::LazyLock;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
-use taskhold_domain::zone::database_version;
 
 use crate::arguments::Cli;
 
 /// The exit status for a command line that cannot be understood, as the console's.
 pub const WRONG_USAGE: u8 = 2;
-
-/// What `--version` prints after the name; `-V` prints only the first line.
-pub static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "{}\ncommit {}\ntime zone database {}",
-        env!("CARGO_PKG_VERSION"),
-        option_env!("TASKHOLD_COMMIT").unwrap_or("unknown"),
-        database_version()
-    )
-});
 
 /// A command line that asks for help or for the version, or that cannot be understood.
 #[derive(Debug)]

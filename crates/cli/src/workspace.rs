@@ -11,13 +11,13 @@ use taskhold_client::{Client, Error};
 use taskhold_domain::task::TaskId;
 use taskhold_domain::zone::Zone;
 
-use crate::arguments::Common;
+use crate::arguments::{Common, DEFAULT_LOGIN};
 use crate::cache::Cache;
 use crate::clock::{age, words};
 use crate::ends::{Ends, Named};
 use crate::failure::{Failure, Kind};
 use crate::folders::Folders;
-use crate::logins::{DEFAULT, LoginSession, NamedLogin};
+use crate::logins::{LoginSession, NamedLogin};
 use crate::output::Output;
 use crate::secrets::Secret;
 
@@ -64,7 +64,7 @@ impl Workspace {
     pub fn open(common: &Common) -> Result<Self, Failure> {
         let account = match (&common.user_id, from_environment()?) {
             (None, Some(account)) => account,
-            (name, _) => from_login(name.as_deref().unwrap_or(DEFAULT))?,
+            (name, _) => from_login(name.as_deref().unwrap_or(DEFAULT_LOGIN))?,
         };
         let client = client(&account.url, account.ca.as_deref())?
             .credentials(account.credentials)

@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use url::Url;
 
 use crate::credentials::Credentials;
+use crate::error::ClientError;
 use crate::tls;
 
 /// How long a request is repeated, unless told otherwise.
@@ -30,31 +31,6 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     /// `i64::MIN` before an answer.
     pub(crate) clock_lead: AtomicI64,
-}
-
-/// Why a client cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The address is not a URL.
-    #[error(
-        "{address:?} is not the address of a service, such as https://todo.example.org: {reason}"
-    )]
-    Address {
-        /// What was given.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// There is no certificate in a text in PEM.
-    #[error("there is no certificate in it (a text in PEM is expected)")]
-    NoCertificate,
-    /// A certificate cannot be read or used.
-    #[error("a certificate cannot be used: {0}")]
-    Certificate(String),
-    /// The HTTP client cannot be built.
-    #[error("cannot set up the HTTP client")]
-    Http(#[source] reqwest::Error),
 }
 
 /// A client that is being set up.

@@ -1,10 +1,35 @@
-//! Why a request failed.
+//! Why a request failed, or a client cannot be built.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::tasks::Task;
+use crate::task::Task;
+
+/// Why a client cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address is not a URL.
+    #[error(
+        "{address:?} is not the address of a service, such as https://todo.example.org: {reason}"
+    )]
+    Address {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no certificate in a text in PEM.
+    #[error("there is no certificate in it (a text in PEM is expected)")]
+    NoCertificate,
+    /// A certificate cannot be read or used.
+    #[error("a certificate cannot be used: {0}")]
+    Certificate(String),
+    /// The HTTP client cannot be built.
+    #[error("cannot set up the HTTP client")]
+    Http(#[source] reqwest::Error),
+}
 
 /// What a request failed with.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@
 //! | [`changes`] | what changed since a cursor, and the stream that tells of changes |
 //! | [`accounts`] | log-in, log-out and personal access tokens |
 //! | [`files`] | export and import |
-//! | [`error`] | why a request failed |
+//! | [`error`] | why a request failed, or a client cannot be built |
 //!
 //! **Retries.** A read, and a write with an [`IdempotencyKey`], is repeated when the connection breaks and when the
 //! service asks for it (429, 503 with `Retry-After`), until [`ClientBuilder::patience`] has passed. Every write that can
@@ -50,9 +50,10 @@ mod events;
 pub mod files;
 mod idempotency;
 mod request;
+mod task;
 pub mod tasks;
 mod tls;
 
-pub use client::{Client, ClientBuilder, ClientError};
-pub use error::Error;
+pub use client::{Client, ClientBuilder};
+pub use error::{ClientError, Error};
 pub use idempotency::{IdempotencyKey, IdempotencyKeyError};

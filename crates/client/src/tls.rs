@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use crate::client::ClientError;
+use crate::error::ClientError;
 
 /// Returns the certificates in a text in PEM.
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ClientError> {

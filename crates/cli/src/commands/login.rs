@@ -11,10 +11,10 @@ use taskhold_client::{Client, Error};
 use taskhold_domain::printable::is_printable;
 use url::Host;
 
-use crate::arguments::{Common, Login as Arguments, Place};
+use crate::arguments::{Common, DEFAULT_LOGIN, Login as Arguments, Place};
 use crate::failure::{Failure, Kind, causes};
 use crate::folders::Folders;
-use crate::logins::{DEFAULT, Login, LoginLock, NamedLogin};
+use crate::logins::{Login, LoginLock, NamedLogin};
 use crate::output::Output;
 use crate::secrets::{self, Secret};
 use crate::{prompt, workspace};
@@ -111,7 +111,7 @@ pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Fa
 
 /// Ends a login, here and on the service.
 pub async fn log_out(common: &Common, output: &mut Output) -> Result<(), Failure> {
-    let name = common.user_id.as_deref().unwrap_or(DEFAULT);
+    let name = common.user_id.as_deref().unwrap_or(DEFAULT_LOGIN);
     let folders = Folders::of(name)?;
     let named = NamedLogin::of(name, &folders);
     named.existing()?;
