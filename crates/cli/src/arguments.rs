@@ -12,7 +12,8 @@ pub const DEFAULT_LOGIN: &str = "default";
 const HELP: &str = "\
 {usage-heading} {usage}
 
-  {about-section}
+  {about}
+
 {all-args}{after-help}";
 
 /// The command line of Taskhold: your tasks, from any terminal.
@@ -39,11 +40,10 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done; 1 a rule is broken; 2 no such task, or wrong usage; 3 not logged in, or not allowed;
-4 the service cannot be reached or failed; 5 what was to be changed has changed since; 6 a file of this computer;
-130 interrupted.
+Exit status: 0 done; 1 a rule is broken; 2 no such task, or wrong usage; 3 not logged in, or not allowed; 4 the service \
+cannot be reached or failed; 5 what was to be changed has changed since; 6 a file of this computer; 130 interrupted.
 
-TODO_URL and TODO_TOKEN name a service and a token in place of a login. NO_COLOR switches colours off, TODO_PAGER or
+TODO_URL and TODO_TOKEN name a service and a token in place of a login. NO_COLOR switches colours off, TODO_PAGER or \
 PAGER names the program that shows long lists, and TZ the time zone.";
 
 #[derive(Debug, Subcommand)]
@@ -128,8 +128,10 @@ pub struct Common {
 
 #[derive(Debug, Args)]
 pub struct Add {
+    /// What is to be done
     #[arg(value_name = "TITLE")]
     pub title: String,
+    /// More about it; an update without one makes it empty, as in the console
     #[arg(
         value_name = "DESCRIPTION",
         default_value = "",
@@ -157,8 +159,10 @@ pub struct Update {
     /// The end of the task's id
     #[arg(value_name = "TASK_ID")]
     pub task: String,
+    /// What is to be done
     #[arg(value_name = "TITLE")]
     pub title: String,
+    /// More about it; an update without one makes it empty, as in the console
     #[arg(
         value_name = "DESCRIPTION",
         default_value = "",
@@ -186,6 +190,7 @@ pub struct List {
 
 #[derive(Debug, Args)]
 pub struct Search {
+    /// A part of the title or the description, in any case
     #[arg(value_name = "TEXT")]
     pub text: String,
     #[command(flatten)]
@@ -203,7 +208,7 @@ pub struct Undo {
 
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The file, which must not exist [default: standard output]
+    /// The file, which must not exist; - for standard output [default: -]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// The format: that of the console, or one that keeps everything

@@ -128,10 +128,8 @@ impl From<Error> for Failure {
             Error::Invalid(_) => Kind::BrokenRule,
             Error::NotFound(_) => Kind::NotFound,
             Error::Unauthorized(_) => {
-                return Self::new(
-                    Kind::NotAllowed,
-                    "The login has ended. Log in again: todo login URL",
-                );
+                let message = "The service does not accept the token: it has ended. Log in again: todo login URL";
+                return Self::new(Kind::NotAllowed, message);
             }
             Error::Forbidden(_) => Kind::NotAllowed,
             Error::Changed(..) | Error::Conflict(_) | Error::CursorExpired(_) => Kind::Conflict,
@@ -149,6 +147,10 @@ impl From<Error> for Failure {
             Error::Failed(problem) => {
                 format!("{} (request {})", problem.detail, problem.request_id)
             }
+            Error::Conflict(problem) => match &problem.task {
+                Some(task) => format!("{} {}", problem.detail, task.title),
+                None => problem.detail.clone(),
+            },
             error => error.to_string(),
         };
         Self::new(kind, message)

@@ -12,8 +12,8 @@ use crate::pager::Pager;
 const DIM: &str = "\u{1b}[2m";
 const RESET: &str = "\u{1b}[0m";
 
-/// The standard output, and how to write on it. On a terminal, characters that a terminal obeys are replaced, lines
-/// are cut to its width, and long lists go through a pager; elsewhere every text is as it is.
+/// The standard output, and how to write on it. On a terminal, characters that a terminal obeys are replaced, rows of
+/// lists are cut to its width, and long lists go through a pager; elsewhere every text is as it is.
 pub struct Output {
     target: Target,
     is_json: bool,
@@ -70,36 +70,37 @@ impl Output {
         }
     }
 
-    /// Prints a line.
+    /// Prints a line, which a terminal wraps.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        self.cells(text, "")
+        self.line_with(text, "")
     }
 
     /// Prints a line whose end matters less.
-    pub fn cells(&mut self, text: &str, detail: &str) -> io::Result<()> {
-        let Some(width) = self.width else {
-            return self.write(&format!("{text}{detail}\n"));
-        };
-        let (text, detail) = (printable(text), printable(detail));
-        let room = width.saturating_sub(text.chars().count());
-        let text: String = cut(&text, width);
-        let detail: String = cut(&detail, room);
+    pub fn line_with(&mut self, text: &str, detail: &str) -> io::Result<()> {
+        self.write(text, detail, None)
+    }
+
+    /// Prints a row of a list, which is cut to the width of a terminal.
+    pub fn row(&mut self, text: &str, detail: &str) -> io::Result<()> {
+        self.write(text, detail, self.width)
+    }
+
+    fn write(&mut self, text: &str, detail: &str, width: Option<usize>) -> io::Result<()> {
+        if self.width.is_none() {
+            return self.bytes(format!("{text}{detail}\n").as_bytes());
+        }
+        let (mut text, mut detail) = (printable(text), printable(detail));
+        if let Some(width) = width {
+            let room = width.saturating_sub(text.chars().count());
+            text = cut(&text, width);
+            detail = cut(&detail, room);
+        }
         let line = if self.has_colour && !detail.is_empty() {
             format!("{text}{DIM}{detail}{RESET}\n")
         } else {
             format!("{text}{detail}\n")
         };
-        self.write(&line)
-    }
-
-    /// Prints a line that is never cut, such as a token.
-    pub fn whole_line(&mut self, text: &str) -> io::Result<()> {
-        let text = if self.width.is_some() {
-            printable(text)
-        } else {
-            text.to_owned()
-        };
-        self.write(&format!("{text}\n"))
+        self.bytes(line.as_bytes())
     }
 
     /// Prints a value as JSON.
@@ -153,10 +154,6 @@ impl Output {
             Target::Pager(pager) => pager.finish(),
         }
     }
-
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        self.bytes(text.as_bytes())
-    }
 }
 
 /// Replaces what a terminal obeys instead of showing it.
@@ -169,6 +166,9 @@ fn printable(text: &str) -> String {
 fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
+    }
+    if width == 0 {
+        return String::new();
     }
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     format!("{kept}…")
@@ -190,6 +190,6 @@ mod tests {
     fn texts_are_cut_with_an_ellipsis() {
         assert_eq!(cut("short", 5), "short");
         assert_eq!(cut("longer", 5), "long…");
-        assert_eq!(cut("x", 0), "…");
+        assert_eq!(cut("x", 0), "");
     }
 }

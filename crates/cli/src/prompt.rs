@@ -2,6 +2,10 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
+use futures_util::future::select_all;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::failure::{Failure, Kind};
 
 /// The most bytes of a secret.
@@ -25,12 +29,40 @@ pub fn ask(question: &str) -> Result<String, Failure> {
 }
 
 /// Asks for a password without showing it, or reads the next line if nobody can be asked.
-pub fn ask_password(question: &str) -> Result<String, Failure> {
+pub async fn ask_password(question: &str) -> Result<String, Failure> {
     if !io::stdin().is_terminal() {
         return line();
     }
-    rpassword::prompt_password(format!("{question}: "))
-        .map_err(|error| Failure::local("cannot ask for the password", &error))
+    let failed = |error: io::Error| Failure::local("cannot ask for the password", &error);
+    let shown = tcgetattr(io::stdin()).map_err(|error| failed(error.into()))?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    let mut signals = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
+    .map(signal)
+    .into_iter()
+    .collect::<io::Result<Vec<_>>>()
+    .map_err(failed)?;
+    tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)
+        .map_err(|error| failed(error.into()))?;
+    let mut terminal = io::stderr();
+    _ = write!(terminal, "{question}: ").and_then(|()| terminal.flush());
+    let typed = tokio::task::spawn_blocking(line);
+    let typed = tokio::select! {
+        typed = typed => Some(typed),
+        _ = select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))) => None,
+    };
+    // Whatever happened: a terminal that shows nothing is of no use.
+    _ = tcsetattr(io::stdin(), OptionalActions::Now, &shown);
+    _ = writeln!(terminal);
+    match typed {
+        Some(Ok(typed)) => typed,
+        Some(Err(panicked)) => Err(Failure::local("cannot ask for the password", &panicked)),
+        None => std::process::exit(130),
+    }
 }
 
 /// Reads a line of the standard input, without its end, which may be that of Windows.
@@ -49,10 +81,12 @@ fn line() -> Result<String, Failure> {
     })?;
     let line = line.trim_end_matches(['\r', '\n']);
     if line.is_empty() {
-        return Err(Failure::new(
-            Kind::BrokenRule,
-            "The standard input has no line to read",
-        ));
+        let message = if io::stdin().is_terminal() {
+            "Nothing was typed"
+        } else {
+            "The standard input has no line to read; todo login --help lists the options"
+        };
+        return Err(Failure::new(Kind::BrokenRule, message));
     }
     Ok(line.to_owned())
 }

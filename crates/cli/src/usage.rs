@@ -98,10 +98,8 @@ fn message(error: &Error, arguments: &[OsString]) -> String {
     let message = match error.kind() {
         ErrorKind::MissingRequiredArgument => {
             let name = argument().unwrap_or_default();
-            format!(
-                "Missing argument {}.",
-                quoted(name.trim_matches(['<', '>']))
-            )
+            let name = first_word(&name).trim_matches(['<', '>']);
+            format!("Missing argument {}.", quoted(name))
         }
         ErrorKind::UnknownArgument => {
             let unknown = argument().unwrap_or_default();

@@ -112,7 +112,8 @@ impl Workspace {
         match self.cache.current_at() {
             Some(current_at) if is_away => {
                 output.note(&format!(
-                    "Offline: {error}. These are your tasks of {} ago.",
+                    "Offline: {}. These are your tasks of {} ago.",
+                    error.to_string().trim_end_matches('.'),
                     words(age(current_at))
                 ));
                 Ok(Some(current_at))
@@ -147,13 +148,14 @@ impl Workspace {
 
     /// Returns the task among these ids that a text names.
     pub fn find(&self, command: &str, text: &str, ids: &[TaskId]) -> Result<TaskId, Failure> {
-        let shown = text.trim();
+        // The colon is that of the list.
+        let text = text.trim().trim_end_matches(':');
         match self.ends.find(text, ids) {
             Named::Task(id) => Ok(id),
-            Named::Nothing => Err(Failure::no_task(shown)),
+            Named::Nothing => Err(Failure::no_task(text)),
             Named::Several(count) => Err(Failure::new(
                 Kind::NotFound,
-                format!("{count} tasks have an ID that ends with {shown}: give more of it"),
+                format!("{count} tasks have an ID that ends with {text}: give more of it"),
             )),
             Named::Malformed => Err(Failure::Usage(Usage::no_task_id(command, text))),
         }
@@ -202,7 +204,11 @@ fn from_login(name: &str) -> Result<Account, Failure> {
 }
 
 fn from_environment() -> Result<Option<Account>, Failure> {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let set = |name| {
+        let value = std::env::var(name).ok()?;
+        // A secret of a CI often ends with a line end.
+        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+    };
     let (url, token) = match (set("TODO_URL"), set("TODO_TOKEN")) {
         (None, None) => return Ok(None),
         (Some(url), Some(token)) => (url, token),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::credentials::Credentials;
 use crate::error::ClientError;
@@ -16,6 +16,8 @@ use crate::tls;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest that a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+const NO_SCHEME: &str = "it has to begin with https:// or http://";
 
 /// A client of one service, with the credentials of one user. Clones share the connections.
 #[derive(Debug, Clone)]
@@ -55,9 +57,12 @@ impl Client {
             address: address.to_owned(),
             reason: reason.to_owned(),
         };
-        let base = Url::parse(address).map_err(|error| refused(&error.to_string()))?;
+        let base = Url::parse(address).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => refused(NO_SCHEME),
+            error => refused(&error.to_string()),
+        })?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-            return Err(refused("it has to begin with https:// or http://"));
+            return Err(refused(NO_SCHEME));
         }
         if !base.username().is_empty() || base.password().is_some() {
             return Err(refused("it must not name a user or a password"));

@@ -152,7 +152,10 @@ async fn wrong_passwords_and_tokens_are_named_and_keep_nothing() {
     let ran = computer.run_with_input(&["login", &service.url, "--token", "-"], "");
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
-        (1, "Error: The standard input has no line to read\n")
+        (
+            1,
+            "Error: The standard input has no line to read; todo login --help lists the options\n"
+        )
     );
     assert!(!computer.login_file("default").exists());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rexpect::session::{PtySession, spawn_command};
 use serde_json::json;
 
-use super::Computer;
+use super::{Computer, program};
 use crate::service::{Database, Service};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,6 +47,30 @@ async fn passwords_are_asked_for_and_not_shown() {
     let shown = rest(terminal);
     assert!(shown.contains("Logged in to "), "{shown}");
     assert!(!shown.contains("battery"), "{shown}");
+}
+
+#[tokio::test]
+async fn ctrl_c_at_the_password_leaves_a_terminal_that_shows_what_is_typed() {
+    let computer = Computer::new();
+    let script = "trap : INT; stty echo; \
+                  \"$TODO\" login http://127.0.0.1:1 --email a@example.org; echo status $?; stty -a";
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", script])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", computer.home.path())
+        .env("TODO", program());
+    let timeout = u64::try_from(TIMEOUT.as_millis()).expect("small");
+    let mut terminal = spawn_command(command, Some(timeout)).expect("a shell");
+    terminal.exp_string("Password: ").expect("asked");
+    terminal.send_control('c').expect("pressed");
+    let shown = rest(terminal);
+    assert!(shown.contains("status 130"), "{shown}");
+    assert!(
+        shown.contains(" echo ") && !shown.contains("-echo "),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

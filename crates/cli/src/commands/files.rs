@@ -29,7 +29,11 @@ pub async fn export(
         .client
         .export(format, workspace.zone.name())
         .await?;
-    let Some(path) = &arguments.file else {
+    let file = arguments
+        .file
+        .as_ref()
+        .filter(|path| path.as_os_str() != "-");
+    let Some(path) = file else {
         while let Some(bytes) = export.chunk().await? {
             output.bytes(&bytes)?;
         }
@@ -87,7 +91,10 @@ pub async fn import(
     if report.rejected > 0 {
         return Err(Failure::new(
             Kind::BrokenRule,
-            format!("{} rows break a rule", report.rejected),
+            match report.rejected {
+                1 => "1 row breaks a rule".to_owned(),
+                count => format!("{count} rows break a rule"),
+            },
         ));
     }
     Ok(())

@@ -31,7 +31,7 @@ pub async fn print(
     for change in &history {
         let at = workspace.zone.local(change.at).strftime("%Y-%m-%d %H:%M");
         let line = format!("{:>6}  {at}  {:<9}", change.seq, change.kind);
-        output.cells(&line, &format!("  {}", fields(change)))?;
+        output.line_with(&line, &format!("  {}", fields(change)))?;
     }
     Ok(())
 }

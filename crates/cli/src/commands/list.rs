@@ -33,7 +33,11 @@ pub async fn list(
     arguments: &List,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let tags: Vec<_> = arguments.tag.iter().map(|tag| fold(tag)).collect();
+    let tags: Vec<_> = arguments
+        .tag
+        .iter()
+        .map(|tag| fold(tag.trim_start_matches('#')))
+        .collect();
     let is_selected = |task: &Task| {
         let has_state = !(arguments.open && task.completed || arguments.done && !task.completed);
         let has = |tag: &String| task.tags.iter().any(|own| fold(own) == *tag);
@@ -100,7 +104,7 @@ fn print(
     output.page(rows.len());
     for row in &rows {
         let line = task_line::line(&row.short_id, row.task);
-        output.cells(&line, &task_line::details(row.task, &workspace.zone))?;
+        output.row(&line, &task_line::details(row.task, &workspace.zone))?;
     }
     Ok(())
 }

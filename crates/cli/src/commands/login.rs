@@ -64,6 +64,7 @@ pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Fa
                 let message = "The service does not accept this token";
                 return Err(Failure::new(Kind::NotAllowed, message));
             }
+            Err(Error::NotFound(_)) => return Err(nothing_there(&arguments.url)),
             user => user?,
         };
         (Secret::Token { token }, user)
@@ -74,10 +75,8 @@ pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Fa
         with_password(&client, arguments, device_token).await?
     };
     let lock = lock(&named).await?;
-    if let Some(earlier) = named.read().unwrap_or(None) {
-        // It may have ended already, or its service may be away.
-        _ = end(&named, &earlier).await;
-    }
+    let earlier = named.read().unwrap_or(None);
+    let earlier = earlier.and_then(|earlier| Some((named.secret(&earlier).ok()?, earlier)));
     let mut login = Login {
         url: arguments.url.clone(),
         user,
@@ -85,6 +84,10 @@ pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Fa
         secret: None,
     };
     let place = keep(&named, &mut login, &secret, arguments.store, output).await?;
+    if let Some((secret, earlier)) = earlier {
+        // It may have ended already, or its service may be away.
+        _ = end(&earlier, &secret).await;
+    }
     drop(lock);
     if output.is_json() {
         let row = LoginRow {
@@ -117,7 +120,10 @@ pub async fn log_out(common: &Common, output: &mut Output) -> Result<(), Failure
     named.existing()?;
     let _lock = lock(&named).await?;
     let login = named.existing()?;
-    let ended = end(&named, &login).await;
+    let ended = match named.secret(&login) {
+        Ok(secret) => end(&login, &secret).await,
+        Err(failure) => Err(failure),
+    };
     if login.secret.is_none() {
         secrets::remove(name).map_err(|error| Failure::local("cannot remove the token", &error))?;
     }
@@ -161,7 +167,7 @@ async fn with_password(
     };
     let password = match &arguments.password {
         Some(password) => prompt::value_or_line(password)?,
-        None => prompt::ask_password("Password")?,
+        None => prompt::ask_password("Password").await?,
     };
     let login = match client
         .log_in(&email, &password, device_token.as_deref())
@@ -173,6 +179,7 @@ async fn with_password(
                 "The address or the password is wrong",
             ));
         }
+        Err(Error::NotFound(_)) => return Err(nothing_there(&arguments.url)),
         login => login?,
     };
     let secret = Secret::Session {
@@ -209,8 +216,7 @@ async fn keep(
         },
     };
     if kept.is_err() {
-        login.secret = Some(secret.clone());
-        _ = end(named, login).await;
+        _ = end(login, secret).await;
     }
     kept
 }
@@ -231,8 +237,8 @@ async fn lock(named: &NamedLogin) -> Result<LoginLock, Failure> {
 }
 
 /// Ends a login on the service. Returns whether it could be: a token that was given as it is cannot.
-async fn end(named: &NamedLogin, login: &Login) -> Result<bool, Failure> {
-    let Secret::Session { tokens, .. } = named.secret(login)? else {
+async fn end(login: &Login, secret: &Secret) -> Result<bool, Failure> {
+    let Secret::Session { tokens, .. } = secret else {
         return Ok(false);
     };
     let client = workspace::client(&login.url, login.ca.as_deref())?.build()?;
@@ -251,6 +257,13 @@ fn device_token(named: &NamedLogin, url: &str) -> Option<String> {
         Ok(Secret::Session { device_token, .. }) => device_token,
         _ => None,
     }
+}
+
+fn nothing_there(url: &str) -> Failure {
+    Failure::new(
+        Kind::Service,
+        format!("There is no Taskhold at {url}: give the address without a path of its API"),
+    )
 }
 
 fn read_ca(path: &Path) -> Result<String, Failure> {

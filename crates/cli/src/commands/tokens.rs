@@ -58,7 +58,7 @@ async fn issue(
         return Ok(output.json(&new)?);
     }
     output.note("Keep the token secret: it lets its holder use your tasks. It is not shown again.");
-    Ok(output.whole_line(&token.token)?)
+    Ok(output.line(&token.token)?)
 }
 
 async fn revoke(workspace: &mut Workspace, id: &str, output: &mut Output) -> Result<(), Failure> {
@@ -92,7 +92,7 @@ async fn list(workspace: &mut Workspace, output: &mut Output) -> Result<(), Fail
         None => "never".to_owned(),
     };
     for token in &tokens {
-        output.whole_line(&format!(
+        output.line(&format!(
             "{}  {}  {}  ends {}, last used {}",
             token.id,
             token.name,

@@ -52,7 +52,7 @@ pub async fn list(workspace: &mut Workspace, output: &mut Output) -> Result<(), 
             .zone
             .local(deleted.deleted_at)
             .strftime("%Y-%m-%d %H:%M");
-        output.cells(&line, &format!("  (deleted {at})"))?;
+        output.row(&line, &format!("  (deleted {at})"))?;
     }
     Ok(())
 }

@@ -79,7 +79,7 @@ fn print(
             continue;
         }
         let line = task_line::line(&row.short_id, row.task);
-        output.cells(
+        output.line_with(
             &format!("{time} {line}"),
             &task_line::details(row.task, &zone),
         )?;

@@ -83,7 +83,7 @@ pub async fn add(
         let id = workspace.end(task.id);
         let line = format!("Task '{}' added successfully with ID {id}", task.title);
         let details = task_line::details(&task, &workspace.zone);
-        output.cells(&line, &details).map_err(Failure::from)
+        output.line_with(&line, &details).map_err(Failure::from)
     };
     pending.finish_when(printed, output)
 }
@@ -180,7 +180,7 @@ fn print_completed(
     if let Some(next) = &done.next {
         let id = workspace.end(next.id);
         let details = task_line::details(next, &workspace.zone);
-        output.cells(&format!("Next: {}", task_line::line(&id, next)), &details)?;
+        output.line_with(&format!("Next: {}", task_line::line(&id, next)), &details)?;
     }
     Ok(())
 }
