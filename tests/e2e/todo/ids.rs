@@ -58,12 +58,12 @@ async fn ends_of_ids_are_short_unambiguous_and_shown_alike(database: Database) {
         );
     }
     // Two of 600 tasks have the last two digits in common, of which one is a letter.
-    let last = |task: &Value| {
+    let last_two = |task: &Value| {
         let id = task["id"].as_str().expect("text");
         id[id.len() - 2..].to_owned()
     };
     let mut seen = HashSet::new();
-    let common = tasks.iter().map(last).find(|end| {
+    let common = tasks.iter().map(last_two).find(|end| {
         let is_number = end.bytes().all(|byte| byte.is_ascii_digit());
         !seen.insert(end.clone()) && !is_number
     });

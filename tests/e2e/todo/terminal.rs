@@ -122,8 +122,6 @@ async fn long_lists_go_through_the_pager_on_a_terminal_only() {
         .env("TODO_PAGER", "wc -l")
         .output()
         .expect("todo runs");
-    assert_eq!(
-        piped.stdout.iter().filter(|byte| **byte == b'\n').count(),
-        200
-    );
+    let piped = String::from_utf8(piped.stdout).expect("UTF-8");
+    assert_eq!(piped.lines().count(), 200);
 }

@@ -176,7 +176,9 @@ impl ConnectOptions {
         &self,
         server: &PgConnectOptions,
     ) -> Result<usize, ConnectError> {
-        let (mut first, second) = tokio::try_join!(self.connect(server), self.connect(server))?;
+        // Two of its futures are too large for the stack of the caller.
+        let connect = || Box::pin(self.connect(server));
+        let (mut first, second) = tokio::try_join!(connect(), connect())?;
         self.check_session(&mut first).await?;
         let connections = self.connections_within_limit(&mut first).await;
         self.reject_unsafe_pooler(first, second).await?;
