@@ -8,6 +8,7 @@ mod offline;
 mod output;
 mod replay;
 mod terminal;
+mod tls;
 mod undo;
 mod watch;
 

@@ -20,10 +20,15 @@ pub async fn undo(
         output,
         async |workspace| {
             let last = workspace.update(output).await?;
-            let number = number.or(last);
-            let number =
-                number.ok_or_else(|| Failure::new(Kind::NotFound, "There is no change to undo"))?;
-            Ok(number)
+            number.or(last).ok_or_else(|| {
+                // A service of an earlier version does not tell its last change.
+                let message = if workspace.cache.tasks().is_empty() {
+                    "There is no change to undo"
+                } else {
+                    "The service does not tell its last change: give a number of todo history"
+                };
+                Failure::new(Kind::NotFound, message)
+            })
         },
         async |client, number: i64, key| Ok((client.undo(number, key).await?, number)),
         Some("There is no such change, or it is no longer kept"),
