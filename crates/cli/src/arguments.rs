@@ -41,7 +41,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done; 1 a rule is broken; 2 no such task, or wrong usage; 3 not logged in, or not allowed; 4 the service \
-cannot be reached or failed; 5 what was to be changed has changed since; 6 a file of this computer; 130 interrupted.
+cannot be reached or failed; 5 what was to be changed has changed since; 6 a file of this computer cannot be read or written; 130 interrupted.
 
 TODO_URL and TODO_TOKEN name a service and a token in place of a login. NO_COLOR switches colours off, TODO_PAGER or \
 PAGER names the program that shows long lists, and TZ the time zone.";

@@ -23,6 +23,8 @@ pub enum Failure {
     },
     /// The command line cannot be understood, which only the tasks show.
     Usage(Usage),
+    /// What the output has told already; only the exit status is left.
+    Told(Kind),
     /// The reader of the output has gone, such as `head`.
     ClosedPipe,
 }
@@ -61,7 +63,7 @@ impl Failure {
         }
     }
 
-    /// Returns the failure of a change of a task that does not exist, in the words of the console.
+    /// Returns the failure of a command that names a task that does not exist, in the words of the console.
     pub fn no_task(id: &str) -> Self {
         Self::new(Kind::NotFound, format!("Task with ID {id} not found"))
     }
@@ -98,6 +100,11 @@ impl Failure {
                 ExitCode::from(code)
             }
             Self::Usage(usage) => usage.print(),
+            Self::Told(kind) => {
+                // The exit status tells what nobody reads.
+                _ = output.finish();
+                ExitCode::from(kind as u8)
+            }
             Self::ClosedPipe => ExitCode::SUCCESS,
         }
     }
@@ -108,6 +115,7 @@ impl fmt::Display for Failure {
         f.write_str(match self {
             Self::Refused { message, .. } | Self::Usage(Usage::Wrong { message, .. }) => message,
             Self::Usage(_) => "wrong usage",
+            Self::Told(_) => "told already",
             Self::ClosedPipe => "the reader of the output has gone",
         })
     }
@@ -132,6 +140,7 @@ impl From<Error> for Failure {
                 return Self::new(Kind::NotAllowed, message);
             }
             Error::Forbidden(_) => Kind::NotAllowed,
+            Error::Conflict(problem) if problem.error_code == "QUOTA_EXCEEDED" => Kind::BrokenRule,
             Error::Changed(..) | Error::Conflict(_) | Error::CursorExpired(_) => Kind::Conflict,
             Error::Session(source) => {
                 return Self::local("cannot use the tokens of the login", source.as_ref());

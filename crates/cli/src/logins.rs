@@ -19,7 +19,8 @@ use crate::private_file::{self, Replacement};
 use crate::secrets::{self, Secret};
 
 /// The longest that a command waits for another one that changes the same login.
-const LOCK_WAIT: Duration = Duration::from_secs(15);
+/// The exchange of tokens takes less.
+const LOCK_WAIT: Duration = Duration::from_secs(45);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// A login, as its file keeps it.
@@ -108,8 +109,11 @@ impl NamedLogin {
 
     /// Forgets the login.
     pub fn remove(&self) -> Result<(), Failure> {
-        private_file::remove(&self.file)
-            .map_err(|error| Failure::local("cannot remove the login", &error))
+        for file in [self.file.clone(), Replacement::path(&self.file)] {
+            let removed = private_file::remove(&file);
+            removed.map_err(|error| Failure::local("cannot remove the login", &error))?;
+        }
+        Ok(())
     }
 
     /// Waits until no other command changes the login, and keeps them from it. The file of the lock stays: another
@@ -189,9 +193,9 @@ impl SessionStore for LoginSession {
     }
 
     async fn lock(&self) -> Result<Box<dyn LockedSession>, SessionError> {
+        let lock = self.named.lock().await?;
         let refreshing = Arc::clone(&self.refreshing).lock_owned().await;
         exit_after(Arc::clone(&self.refreshing));
-        let lock = self.named.lock().await?;
         let (login, tokens, device_token) = self.read()?;
         // Whether new tokens can be kept shows before the present ones are spent.
         let replacement = if login.secret.is_some() {
@@ -213,13 +217,22 @@ impl SessionStore for LoginSession {
     }
 }
 
-/// Lets Ctrl-C end the program only when the login is not being refreshed.
+/// Lets Ctrl-C end the program only when the login is not being refreshed. It is handled on a thread of its own from now
+/// on, so that it ends the program whatever that does.
 fn exit_after(refreshing: Arc<tokio::sync::Mutex<()>>) {
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _refreshed = refreshing.lock().await;
-            std::process::exit(130);
-        }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
+        return;
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                let _refreshed = refreshing.lock().await;
+                std::process::exit(130);
+            }
+        });
     });
 }
 

@@ -20,7 +20,7 @@ use crate::private_file;
 const RESUMED_FOR: Duration = Duration::from_hours(1);
 /// The service forgets a key after this time.
 const KEPT_FOR: Duration = Duration::from_hours(24);
-/// The most writes of one command line at the same time that have their own file.
+/// The most files of writes of one command line at the same time.
 const MAX_AT_ONCE: u32 = 64;
 
 /// A write that has been started, by this command or by one before it that was interrupted.

@@ -24,8 +24,8 @@ pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A file that is to take the place of another one, and has room for what that has: the disk cannot be too full for it
-/// any more. Only one process at a time may replace a file in this way.
+/// A file that is to take the place of another one, and has room for what that has: on most file systems the disk cannot
+/// be too full for it any more. Only one process at a time may replace a file in this way.
 pub struct Replacement {
     file: File,
     path: PathBuf,
@@ -33,9 +33,14 @@ pub struct Replacement {
 }
 
 impl Replacement {
+    /// Returns the path of the file that is to take the place of another one.
+    pub fn path(replaced: &Path) -> PathBuf {
+        replaced.with_extension("new")
+    }
+
     /// Starts to replace a file, which stays as it is.
     pub fn start(replaced: &Path) -> io::Result<Self> {
-        let path = replaced.with_extension("new");
+        let path = Self::path(replaced);
         let mut file = open(&path)?;
         let contents = read(replaced)?.unwrap_or_default();
         file.set_len(0)?;
@@ -55,6 +60,13 @@ impl Replacement {
         self.file.set_len(contents.len() as u64)?;
         self.file.sync_all()?;
         fs::rename(&self.path, &self.replaced)
+    }
+}
+
+impl Drop for Replacement {
+    /// Removes what did not take the place of the other file. After it did, there is nothing to remove.
+    fn drop(&mut self) {
+        _ = remove(&self.path);
     }
 }
 

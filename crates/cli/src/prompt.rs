@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use futures_util::future::select_all;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Failure, Kind};
@@ -29,7 +29,7 @@ pub fn ask(question: &str) -> Result<String, Failure> {
 }
 
 /// Asks for a password without showing it, or reads the next line if nobody can be asked.
-pub async fn ask_password(question: &str) -> Result<String, Failure> {
+pub fn ask_password(question: &str) -> Result<String, Failure> {
     if !io::stdin().is_terminal() {
         return line();
     }
@@ -37,32 +37,42 @@ pub async fn ask_password(question: &str) -> Result<String, Failure> {
     let shown = tcgetattr(io::stdin()).map_err(|error| failed(error.into()))?;
     let mut hidden = shown.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
-    let mut signals = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ]
-    .map(signal)
-    .into_iter()
-    .collect::<io::Result<Vec<_>>>()
-    .map_err(failed)?;
+    restore_when_interrupted(shown.clone()).map_err(failed)?;
     tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)
         .map_err(|error| failed(error.into()))?;
     let mut terminal = io::stderr();
     _ = write!(terminal, "{question}: ").and_then(|()| terminal.flush());
-    let typed = tokio::task::spawn_blocking(line);
-    let typed = tokio::select! {
-        typed = typed => Some(typed),
-        _ = select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))) => None,
-    };
-    // Whatever happened: a terminal that shows nothing is of no use.
-    _ = tcsetattr(io::stdin(), OptionalActions::Now, &shown);
+    let typed = line();
+    let restored = tcsetattr(io::stdin(), OptionalActions::Now, &shown);
     _ = writeln!(terminal);
-    match typed {
-        Some(Ok(typed)) => typed,
-        Some(Err(panicked)) => Err(Failure::local("cannot ask for the password", &panicked)),
-        None => std::process::exit(130),
-    }
+    restored.map_err(|error| failed(error.into()))?;
+    typed
+}
+
+/// Lets a signal that ends the program restore the terminal first: one that shows nothing is of no use. From now on these
+/// signals are handled on a thread of their own, so that they end the program whatever it does.
+fn restore_when_interrupted(shown: Termios) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let kinds = [
+                SignalKind::interrupt(),
+                SignalKind::terminate(),
+                SignalKind::hangup(),
+                SignalKind::quit(),
+            ];
+            let mut signals: Vec<_> = kinds
+                .into_iter()
+                .filter_map(|kind| signal(kind).ok())
+                .collect();
+            select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
+        });
+        _ = tcsetattr(io::stdin(), OptionalActions::Now, &shown);
+        std::process::exit(130);
+    });
+    Ok(())
 }
 
 /// Reads a line of the standard input, without its end, which may be that of Windows.

@@ -75,8 +75,8 @@ impl Client {
     }
 
     /// Tells whenever something may have changed: at once, and then whenever the service says so. The stream connects
-    /// again when it breaks, also while the service is away; it ends only by an error that passes by no waiting, such as
-    /// a revoked token. Read [`all_changes`](Self::all_changes) after each item.
+    /// again when it breaks, also while the service is away; it ends only by an error that waiting does not cure, such
+    /// as a revoked token. Read [`all_changes`](Self::all_changes) after each item.
     pub fn watch(&self) -> impl Stream<Item = Result<(), Error>> + use<> {
         let state = Watch {
             client: self.clone(),
@@ -126,7 +126,12 @@ impl Watch {
             let call = self.client.api(Method::GET, &["changes", "stream"]);
             match self.client.open(call).await {
                 Ok(response) => self.events = Some(Events::new(response)),
-                Err(Error::Unreachable { .. } | Error::Busy { .. } | Error::Failed(_)) => {
+                Err(
+                    Error::Unreachable { .. }
+                    | Error::Busy { .. }
+                    | Error::Failed(_)
+                    | Error::NotTaskhold { .. },
+                ) => {
                     self.wait().await;
                 }
                 Err(error) => return Err(error),

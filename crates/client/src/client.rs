@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Returns the same client, but one that repeats a request for this long before it fails; zero to send it once. An
-    /// attempt may take three seconds more than this, and at most 40.
+    /// answer has to begin within three seconds more than this, and within 40.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         Self {

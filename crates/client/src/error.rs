@@ -43,9 +43,9 @@ pub enum Error {
         url: String,
         /// What happened, in a few words.
         reason: String,
-        /// What the connection failed with.
+        /// What the connection failed with; `None` if nothing came in time.
         #[source]
-        source: reqwest::Error,
+        source: Option<reqwest::Error>,
     },
     /// A rule is broken, or the request cannot be understood (400, 413, 415, 422).
     #[error("{0}")]
@@ -112,8 +112,8 @@ impl Error {
         }
     }
 
-    /// Returns whether this attempt or an earlier one with the same key may have taken effect, or may be made once the
-    /// user is let in: keep the key, and send the write again with it. A refused write leaves its key free.
+    /// Returns whether this attempt or an earlier one with the same key may have taken effect, or may still be sent
+    /// after a new log-in: keep the key, and send the write again with it. A refused write leaves its key free.
     #[must_use]
     pub fn leaves_outcome_unknown(&self) -> bool {
         match self {

@@ -108,14 +108,11 @@ impl Export {
     /// Returns the next bytes of the file, or `None` at its end.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::NotTaskhold`] if it breaks off.
+    /// [`Error::Unreachable`] if it breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let chunk = tokio::time::timeout(EXPORT_SILENCE, self.response.chunk()).await;
         let Ok(chunk) = chunk else {
-            let status = self.response.status();
-            return Err(self
-                .client
-                .not_taskhold(status, "the file broke off".to_owned()));
+            return Err(self.client.silent());
         };
         let chunk = chunk.map_err(|error| self.client.unreachable(error))?;
         Ok(chunk.map(|bytes| bytes.to_vec()))

@@ -20,7 +20,7 @@ use crate::idempotency::IdempotencyKey;
 /// The pause before the first repetition; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// An attempt may take this much longer than the client's patience, and no longer than the second: the service answers
+/// An attempt may take this much longer than the client's patience, and at most [`LONGEST_TIMEOUT`]: the service answers
 /// every request within less.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(3);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(40);
@@ -36,8 +36,18 @@ pub(crate) struct Call {
     is_repeatable: bool,
     /// Whether it is sent without a token.
     is_anonymous: bool,
-    /// The longest that the answer may take, if it does not follow from the client's patience.
+    /// The longest until the answer begins, if it does not follow from the client's patience.
     timeout: Option<Duration>,
+}
+
+/// What became of a token that the service does not accept.
+enum Refresh {
+    /// It is all there is.
+    Impossible,
+    /// Another task or process had exchanged it already.
+    Adopted,
+    /// It was exchanged.
+    Exchanged,
 }
 
 /// An answer that was read to its end.
@@ -63,7 +73,7 @@ impl Call {
         }
     }
 
-    /// Lets the answer take this long.
+    /// Lets the answer begin after this long.
     pub(crate) fn timeout(self, timeout: Duration) -> Self {
         Self {
             timeout: Some(timeout),
@@ -123,12 +133,16 @@ impl Client {
 
     /// Sends a request, and returns the beginning of its answer if it succeeded. The rest takes as long as it takes.
     pub(crate) async fn open(&self, call: Call) -> Result<Response, Error> {
+        let call = call.timeout(LONGEST_TIMEOUT);
         self.repeat(call, async |response| Ok(response)).await
     }
 
     /// Sends a request, and reads its answer to the end if it succeeded.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
-        let usual = (self.patience + SHORTEST_TIMEOUT).min(LONGEST_TIMEOUT);
+        let usual = self
+            .patience
+            .saturating_add(SHORTEST_TIMEOUT)
+            .min(LONGEST_TIMEOUT);
         let timeout = call.timeout.unwrap_or(usual);
         let call = call.timeout(timeout);
         self.repeat(call, async |response| self.receive(response).await)
@@ -139,9 +153,10 @@ impl Client {
         Ok(Answer {
             status: response.status(),
             headers: response.headers().clone(),
-            body: match response.bytes().await {
-                Ok(body) => body.to_vec(),
-                Err(error) => return Err(self.unreachable(error)),
+            body: match tokio::time::timeout(LONGEST_TIMEOUT, response.bytes()).await {
+                Ok(Ok(body)) => body.to_vec(),
+                Ok(Err(error)) => return Err(self.unreachable(error)),
+                Err(_elapsed) => return Err(self.silent()),
             },
         })
     }
@@ -191,10 +206,12 @@ impl Client {
                     let (Some(token), false) = (token, refreshed) else {
                         return Err(Error::Unauthorized(problem));
                     };
-                    if !self.refresh(token).await? {
-                        return Err(Error::Unauthorized(problem));
+                    match self.refresh(token).await? {
+                        Refresh::Impossible => return Err(Error::Unauthorized(problem)),
+                        // Those of another process may have expired, too.
+                        Refresh::Adopted => {}
+                        Refresh::Exchanged => refreshed = true,
                     }
-                    refreshed = true;
                     continue;
                 }
                 Err(error) => error,
@@ -218,9 +235,6 @@ impl Client {
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
-        if let Some(timeout) = call.timeout {
-            request = request.timeout(timeout);
-        }
         if let Some(token) = token {
             let value = HeaderValue::from_str(&format!("Bearer {token}"));
             let mut value = value.map_err(|source| Error::Session(Box::new(source)))?;
@@ -230,10 +244,11 @@ impl Client {
         if !call.body.is_empty() {
             request = request.body(Body::from(call.body.clone()));
         }
-        let response = request
-            .send()
-            .await
-            .map_err(|error| self.unreachable(error))?;
+        let timeout = call.timeout.unwrap_or(LONGEST_TIMEOUT);
+        let response = match tokio::time::timeout(timeout, request.send()).await {
+            Ok(response) => response.map_err(|error| self.unreachable(error))?,
+            Err(_elapsed) => return Err(self.silent()),
+        };
         self.compare_clocks(&response);
         if response.status().is_success() {
             return Ok(response);
@@ -266,7 +281,10 @@ impl Client {
                 .headers()
                 .get(LOCATION)
                 .and_then(|target| target.to_str().ok());
-            let target = target.unwrap_or("another address");
+            // The service is at what comes before the path of this request.
+            let path = response.url().path();
+            let own = path.strip_prefix(self.inner.base.path()).unwrap_or(path);
+            let target = target.unwrap_or("another address").trim_end_matches(own);
             return self.not_taskhold(
                 status,
                 format!("it redirects to {target}; use that address"),
@@ -310,23 +328,23 @@ impl Client {
         }
     }
 
-    /// Exchanges the tokens of the login, unless that was done since `used` was read. Returns whether there is another
-    /// token to try. Runs to its end even if the caller is dropped, since an exchange of which the new tokens are lost
+    /// Exchanges the tokens of the login, unless that was done since `used` was read. Returns where the next
+    /// token to try comes from. Runs to its end even if the caller is dropped, since an exchange of which the new tokens are lost
     /// ends the login.
-    async fn refresh(&self, used: String) -> Result<bool, Error> {
+    async fn refresh(&self, used: String) -> Result<Refresh, Error> {
         let Some(store) = self.inner.credentials.store() else {
-            return Ok(false);
+            return Ok(Refresh::Impossible);
         };
         let client = self.clone();
         let exchange = async move {
             let mut locked = store.lock().await.map_err(Error::Session)?;
             let tokens = locked.tokens().map_err(Error::Session)?;
             if tokens.access_token != used {
-                return Ok(true);
+                return Ok(Refresh::Adopted);
             }
             let exchanged = client.exchange(&tokens.refresh_token).await?;
             locked.replace(&exchanged).map_err(Error::Session)?;
-            Ok(true)
+            Ok(Refresh::Exchanged)
         };
         match tokio::spawn(exchange).await {
             Ok(outcome) => outcome,
@@ -349,7 +367,16 @@ impl Client {
         Error::Unreachable {
             url: self.inner.base.to_string(),
             reason: reason(&error),
-            source: error,
+            source: Some(error),
+        }
+    }
+
+    /// Returns the error of a connection on which nothing came.
+    pub(crate) fn silent(&self) -> Error {
+        Error::Unreachable {
+            url: self.inner.base.to_string(),
+            reason: "no answer in time".to_owned(),
+            source: None,
         }
     }
 
@@ -379,7 +406,13 @@ impl Problem {
 fn wait_before_repeating(error: &Error, is_repeatable: bool, pause: Duration) -> Option<Duration> {
     let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
     match error {
-        Error::Unreachable { source, .. } if is_repeatable || source.is_connect() => Some(jittered),
+        // Waiting changes no certificate.
+        Error::Unreachable { reason, .. } if reason.contains("certificate") => None,
+        Error::Unreachable { source, .. }
+            if is_repeatable || source.as_ref().is_some_and(reqwest::Error::is_connect) =>
+        {
+            Some(jittered)
+        }
         Error::Busy { retry_after, .. } if is_repeatable => {
             Some(retry_after.unwrap_or_default().max(jittered))
         }

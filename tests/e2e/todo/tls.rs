@@ -58,6 +58,6 @@ async fn certificates_of_a_private_authority_are_trusted_if_named() {
     let redirecting = format!("http://localhost:{plain}");
     let ran = computer.run(&["login", &redirecting, "--token", &token]);
     assert_eq!(ran.code, 4, "{ran:?}");
-    let named = format!("it redirects to {url}/api/auth/me; use that address");
+    let named = format!("it redirects to {url}/; use that address");
     assert!(ran.stderr.contains(&named), "{ran:?}");
 }

@@ -88,16 +88,18 @@ pub async fn import(
         .import(file, workspace.zone.name(), arguments.dry_run)
         .await?;
     print_report(&report, output)?;
-    if report.rejected > 0 {
-        return Err(Failure::new(
-            Kind::BrokenRule,
-            match report.rejected {
-                1 => "1 row breaks a rule".to_owned(),
-                count => format!("{count} rows break a rule"),
-            },
-        ));
+    if report.rejected == 0 {
+        return Ok(());
     }
-    Ok(())
+    if output.is_json() {
+        // The report has them.
+        return Err(Failure::Told(Kind::BrokenRule));
+    }
+    let message = match report.rejected {
+        1 => "1 row breaks a rule".to_owned(),
+        count => format!("{count} rows break a rule"),
+    };
+    Err(Failure::new(Kind::BrokenRule, message))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -167,7 +167,7 @@ async fn with_password(
     };
     let password = match &arguments.password {
         Some(password) => prompt::value_or_line(password)?,
-        None => prompt::ask_password("Password").await?,
+        None => prompt::ask_password("Password")?,
     };
     let login = match client
         .log_in(&email, &password, device_token.as_deref())

@@ -85,6 +85,10 @@ pub async fn restore(
         value: written,
         pending,
     } = restored.await?;
+    let task = &written.value;
+    pending
+        .refuse_changed(workspace, task.id, Some(&task.etag), output)
+        .await?;
     let printed = if output.is_json() {
         print_task(workspace, &written.value, None, written.seq, output)
     } else {

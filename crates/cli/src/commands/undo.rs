@@ -25,7 +25,7 @@ pub async fn undo(
                 let message = if workspace.cache.tasks().is_empty() {
                     "There is no change to undo"
                 } else {
-                    "The service does not tell its last change: give a number of todo history"
+                    "There is no change to undo, or this service does not tell its last one: give a number of todo history"
                 };
                 Failure::new(Kind::NotFound, message)
             })
@@ -37,13 +37,27 @@ pub async fn undo(
         value: (written, undone),
         pending,
     } = undone.await?;
-    _ = workspace.cache.update(&workspace.client).await;
+    let last = if pending.is_resumed() {
+        let last = workspace.update(output).await?;
+        if number.is_none() && last != written.seq {
+            pending.forget();
+            let message = format!(
+                "The interrupted command did undo change {undone}, and there are changes since. Give the command again \
+                 to undo the last one"
+            );
+            return Err(Failure::new(Kind::Conflict, message));
+        }
+        last
+    } else {
+        workspace.update(output).await.ok().flatten()
+    };
     if output.is_json() {
         let printed = print_task(workspace, &written.value, None, written.seq, output);
         return pending.finish_when(printed, output);
     }
     let id = workspace.end(written.value.id);
-    let is_listed = workspace.ids().contains(&written.value.id);
+    // Without an answer nobody knows whether the task is in the trash.
+    let is_listed = last.is_none() || workspace.ids().contains(&written.value.id);
     let line = if is_listed {
         task_line::line(&id, &written.value)
     } else {

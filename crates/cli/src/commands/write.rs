@@ -74,9 +74,13 @@ pub async fn add(
         value: (task, change),
         pending,
     } = added.await?;
-    // The end by which it is shown must not be that of a task that this computer does not know yet.
-    _ = workspace.cache.update(&workspace.client).await;
-    pending.refuse_outdated(workspace, task.id, Some(&task.etag))?;
+    if !pending.is_resumed() {
+        // The end by which it is shown must not be that of a task that this computer does not know yet.
+        _ = workspace.cache.update(&workspace.client).await;
+    }
+    pending
+        .refuse_changed(workspace, task.id, Some(&task.etag), output)
+        .await?;
     let printed = if output.is_json() {
         print_task(workspace, &task, None, change, output)
     } else {
@@ -117,7 +121,7 @@ pub async fn update(
         pending,
     } = written.await?;
     pending
-        .refuse_changed(workspace, task.id, Some(&task.etag))
+        .refuse_changed(workspace, task.id, Some(&task.etag), output)
         .await?;
     let printed = if output.is_json() {
         print_task(workspace, &task, None, change, output)
@@ -155,7 +159,7 @@ pub async fn complete(
         pending,
     } = written.await?;
     pending
-        .refuse_changed(workspace, done.task.id, Some(&done.task.etag))
+        .refuse_changed(workspace, done.task.id, Some(&done.task.etag), output)
         .await?;
     let printed = print_completed(workspace, &done, change, output);
     pending.finish_when(printed, output)
@@ -208,7 +212,7 @@ pub async fn delete(
         value: (id, change),
         pending,
     } = deleted.await?;
-    pending.refuse_changed(workspace, id, None).await?;
+    pending.refuse_changed(workspace, id, None, output).await?;
     let id = workspace.end(id);
     let message = format!("Task {id} deleted successfully");
     let printed = if output.is_json() {
@@ -350,7 +354,7 @@ pub async fn write<Target: Serialize + DeserializeOwned, T>(
 }
 
 impl PendingWrite {
-    /// Forgets the write once what it did has been printed. A reader that has gone did not want to know.
+    /// Forgets the write once what it did has been printed. A reader that has gone counts as told.
     pub fn finish_when(
         mut self,
         printed: Result<(), Failure>,
@@ -365,34 +369,22 @@ impl PendingWrite {
 
     /// Refuses to tell what an interrupted command did as if it were so now, if the task has changed since. `etag` is the
     /// tag that the write gave to the task; `None` if it deleted the task.
-    async fn refuse_changed(
+    pub async fn refuse_changed(
         &self,
         workspace: &mut Workspace,
         id: TaskId,
         etag: Option<&str>,
+        output: &Output,
     ) -> Result<(), Failure> {
-        if self.is_resumed() {
-            _ = workspace.cache.update(&workspace.client).await;
-        }
-        self.refuse_outdated(workspace, id, etag)
-    }
-
-    fn refuse_outdated(
-        &self,
-        workspace: &mut Workspace,
-        id: TaskId,
-        etag: Option<&str>,
-    ) -> Result<(), Failure> {
-        let present = workspace
-            .cache
-            .tasks()
-            .iter()
-            .find(|task| task.id == id)
-            .cloned();
-        if !self.is_resumed() || present.as_ref().map(|task| task.etag.as_str()) == etag {
+        if !self.is_resumed() {
             return Ok(());
         }
-        self.forget();
+        workspace.update(output).await?;
+        let tasks = workspace.cache.tasks();
+        let present = tasks.iter().find(|task| task.id == id).cloned();
+        if present.as_ref().map(|task| task.etag.as_str()) == etag {
+            return Ok(());
+        }
         let end = workspace.end(id);
         let now = match &present {
             Some(task) => task_line::line(&end, task),
@@ -402,6 +394,7 @@ impl PendingWrite {
             "The interrupted command did take effect, and the task has changed since. Give the command again if you \
              still mean it. Now: {now}"
         );
+        self.forget();
         Err(Failure::new(Kind::Conflict, message))
     }
 }
