@@ -3,6 +3,7 @@
 mod definitions;
 mod files;
 mod history;
+mod keyed;
 mod list;
 mod login;
 mod show;

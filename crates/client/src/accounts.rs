@@ -179,7 +179,7 @@ impl Client {
         self.done(call).await.map(drop)
     }
 
-    fn auth(&self, method: Method, path: &[&str]) -> crate::request::Call {
+    fn auth(&self, method: Method, path: &[&str]) -> crate::call::Call {
         self.call(method, &[&AUTH, path].concat())
     }
 }

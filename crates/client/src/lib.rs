@@ -42,6 +42,7 @@
 //! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 
 pub mod accounts;
+mod call;
 pub mod changes;
 mod client;
 pub mod credentials;

@@ -3,19 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Body, Method, Response, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
-use url::Url;
 
+use crate::call::Call;
 use crate::client::Client;
 use crate::credentials::Tokens;
 use crate::error::{Error, Problem};
-use crate::idempotency::IdempotencyKey;
 
 /// The pause before the first repetition; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -24,21 +20,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// every request within less.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(3);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(40);
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// A request, before it has the token. It may hold a password, so it has no `Debug`.
-pub(crate) struct Call {
-    method: Method,
-    url: Url,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: Vec<u8>,
-    /// Whether sending it twice has the effect of sending it once.
-    is_repeatable: bool,
-    /// Whether it is sent without a token.
-    is_anonymous: bool,
-    /// The longest until the answer begins, if it does not follow from the client's patience.
-    timeout: Option<Duration>,
-}
 
 /// What became of a token that the service does not accept.
 enum Refresh {
@@ -57,80 +38,7 @@ pub(crate) struct Answer {
     body: Vec<u8>,
 }
 
-impl Call {
-    pub(crate) fn anonymous(self) -> Self {
-        Self {
-            is_anonymous: true,
-            ..self
-        }
-    }
-
-    /// Marks the request as having the same effect when it is sent twice.
-    pub(crate) fn repeatable(self) -> Self {
-        Self {
-            is_repeatable: true,
-            ..self
-        }
-    }
-
-    /// Lets the answer begin after this long.
-    pub(crate) fn timeout(self, timeout: Duration) -> Self {
-        Self {
-            timeout: Some(timeout),
-            ..self
-        }
-    }
-
-    pub(crate) fn key(self, key: &IdempotencyKey) -> Self {
-        self.header(IDEMPOTENCY_KEY, key.as_str()).repeatable()
-    }
-
-    /// Adds a header. A value that HTTP does not allow is left out: all values are tags and keys of visible ASCII.
-    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((name, value));
-        }
-        self
-    }
-
-    pub(crate) fn query<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, String)>) -> Self {
-        let mut pairs = pairs.into_iter().peekable();
-        if pairs.peek().is_some() {
-            self.url.query_pairs_mut().extend_pairs(pairs);
-        }
-        self
-    }
-
-    pub(crate) fn json(self, body: &impl Serialize) -> Self {
-        // The bodies are maps with texts as keys, which serde_json always writes.
-        let text = serde_json::to_vec(body).unwrap_or_default();
-        self.body("application/json", text)
-    }
-
-    pub(crate) fn body(self, media_type: &'static str, body: Vec<u8>) -> Self {
-        Self { body, ..self }.header(CONTENT_TYPE, media_type)
-    }
-}
-
 impl Client {
-    /// Starts a request. The segments of the path are escaped.
-    pub(crate) fn call(&self, method: Method, path: &[&str]) -> Call {
-        let mut url = self.inner.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
-        let is_repeatable = method == Method::GET;
-        Call {
-            method,
-            url,
-            headers: Vec::new(),
-            body: Vec::new(),
-            is_repeatable,
-            is_anonymous: false,
-            timeout: None,
-        }
-    }
-
     /// Sends a request, and returns the beginning of its answer if it succeeded. The rest takes as long as it takes.
     pub(crate) async fn open(&self, call: Call) -> Result<Response, Error> {
         let call = call.timeout(LONGEST_TIMEOUT);

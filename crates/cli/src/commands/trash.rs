@@ -6,9 +6,10 @@ use taskhold_client::tasks::DeletedTask;
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 
+use super::keyed::{Sent, write};
 use super::list::EMPTY;
 use super::task_line;
-use super::write::{Sent, print_task, write};
+use super::write::print_task;
 use crate::arguments::OneTask;
 use crate::failure::Failure;
 use crate::output::Output;

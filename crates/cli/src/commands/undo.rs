@@ -1,7 +1,8 @@
 //! `todo undo`.
 
+use super::keyed::{Sent, write};
 use super::task_line;
-use super::write::{Sent, print_task, write};
+use super::write::print_task;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::workspace::Workspace;
