@@ -1,9 +1,9 @@
-//! What can be typed. The usage lines and the words of the first seven commands are those of the console.
+//! The commands, arguments and options. The first seven commands have the words and usage lines of the console.
 
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// The name of the login that is used unless another is named.
 pub const DEFAULT_LOGIN: &str = "default";
@@ -41,79 +41,66 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done; 1 a rule is broken; 2 no such task, or wrong usage; 3 not logged in, or not allowed; 4 the service \
-cannot be reached or failed; 5 what was to be changed has changed since; 6 a file of this computer cannot be read or written; 130 interrupted.
+cannot be reached or failed; 5 what was to be changed has changed since; 6 a file of this computer cannot be read or \
+written; 130 interrupted.
 
 TODO_URL and TODO_TOKEN name a service and a token in place of a login. NO_COLOR switches colours off, TODO_PAGER or \
 PAGER names the program that shows long lists, and TZ the time zone.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Add a new task to the todo list.
-    #[command(override_usage = "todo add [OPTIONS] TITLE [DESCRIPTION]", help_template = HELP)]
-    Add(Add),
-    /// Mark a task as complete.
-    #[command(override_usage = "todo complete [OPTIONS] TASK_ID", help_template = HELP)]
-    Complete(OneTask),
-    /// Delete a task from the todo list.
-    #[command(override_usage = "todo delete [OPTIONS] TASK_ID", help_template = HELP)]
-    Delete(OneTask),
-    /// Mark a task as incomplete.
-    #[command(override_usage = "todo incomplete [OPTIONS] TASK_ID", help_template = HELP)]
-    Incomplete(OneTask),
-    /// List all tasks in the todo list.
-    #[command(override_usage = "todo list [OPTIONS]", help_template = HELP)]
-    List(List),
-    /// Toggle a task between complete and incomplete.
-    #[command(override_usage = "todo toggle [OPTIONS] TASK_ID", help_template = HELP)]
-    Toggle(OneTask),
-    /// Update the title and description of a task.
-    #[command(override_usage = "todo update [OPTIONS] TASK_ID TITLE [DESCRIPTION]", help_template = HELP)]
-    Update(Update),
-    /// Show one task with all that is known of it.
-    #[command(override_usage = "todo show [OPTIONS] TASK_ID", help_template = HELP)]
-    Show(OneTask),
-    /// List the open tasks that are due today or overdue.
-    #[command(override_usage = "todo today [OPTIONS]", help_template = HELP)]
-    Today(Common),
-    /// List the tasks with a text in title or description.
-    #[command(override_usage = "todo search [OPTIONS] TEXT", help_template = HELP)]
-    Search(Search),
-    /// Take a change back: the last one, or the one of a number; twice to do it again.
-    #[command(override_usage = "todo undo [OPTIONS] [NUMBER]", help_template = HELP)]
-    Undo(Undo),
-    /// List the deleted tasks, the last deleted first.
-    #[command(override_usage = "todo trash [OPTIONS]", help_template = HELP)]
-    Trash(Common),
-    /// Take a task out of the trash.
-    #[command(override_usage = "todo restore [OPTIONS] TASK_ID", help_template = HELP)]
-    Restore(OneTask),
-    /// List the changes of a task, the last one first, with the numbers that undo takes.
-    #[command(override_usage = "todo history [OPTIONS] TASK_ID", help_template = HELP)]
-    History(OneTask),
-    /// Print each change as it happens, until Ctrl-C.
-    #[command(override_usage = "todo watch [OPTIONS]", help_template = HELP)]
-    Watch(Common),
-    /// Write all tasks to a file or to standard output.
-    #[command(override_usage = "todo export [OPTIONS] [FILE]", help_template = HELP)]
-    Export(Export),
-    /// Make the tasks in a file yours: one of the console, or one of `todo export`.
-    #[command(override_usage = "todo import [OPTIONS] FILE", help_template = HELP)]
-    Import(Import),
-    /// List, make and revoke tokens for programs.
-    #[command(override_usage = "todo tokens [OPTIONS]", help_template = HELP)]
-    Tokens(Tokens),
+    #[command(flatten)]
+    Tasks(TaskCommand),
     /// Log in to a service.
-    #[command(override_usage = "todo login [OPTIONS] URL", help_template = HELP)]
     Login(Login),
     /// End a login, here and on the service.
-    #[command(override_usage = "todo logout [OPTIONS]", help_template = HELP)]
     Logout(Common),
     /// Print what completes commands in a shell.
-    #[command(override_usage = "todo completions SHELL", help_template = HELP)]
     Completions(Completions),
     /// Write the manual pages into a folder, for packages.
     #[command(hide = true)]
     Man(Man),
+}
+
+/// A command that works with the tasks of a login.
+#[derive(Debug, Subcommand)]
+pub enum TaskCommand {
+    /// Add a new task to the todo list.
+    Add(Add),
+    /// Mark a task as complete.
+    Complete(OneTask),
+    /// Delete a task from the todo list.
+    Delete(OneTask),
+    /// Mark a task as incomplete.
+    Incomplete(OneTask),
+    /// List all tasks in the todo list.
+    List(List),
+    /// Toggle a task between complete and incomplete.
+    Toggle(OneTask),
+    /// Update the title and description of a task.
+    Update(Update),
+    /// Show one task with all that is known of it.
+    Show(OneTask),
+    /// List the open tasks that are due today or overdue.
+    Today(Common),
+    /// List the tasks with a text in title or description.
+    Search(Search),
+    /// Take a change back: the last one, or the one of a number; twice to do it again.
+    Undo(Undo),
+    /// List the deleted tasks, the last deleted first.
+    Trash(Common),
+    /// Take a task out of the trash.
+    Restore(OneTask),
+    /// List the changes of a task, the last one first, with the numbers that undo takes.
+    History(OneTask),
+    /// Print each change as it happens, until Ctrl-C.
+    Watch(Common),
+    /// Write all tasks to a file or to standard output.
+    Export(Export),
+    /// Make the tasks in a file yours: one of the console, or one of `todo export`.
+    Import(Import),
+    /// List, make and revoke tokens for programs.
+    Tokens(Tokens),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -127,17 +114,23 @@ pub struct Common {
 }
 
 #[derive(Debug, Args)]
-pub struct Add {
-    /// What is to be done
+pub struct Texts {
+    /// The title of the task
     #[arg(value_name = "TITLE")]
     pub title: String,
-    /// More about it; an update without one makes it empty, as in the console
+    /// The description of the task; an update without one makes it empty, as in the console
     #[arg(
         value_name = "DESCRIPTION",
         default_value = "",
         hide_default_value = true
     )]
     pub description: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    #[command(flatten)]
+    pub texts: Texts,
     /// Understand due date, repeat, #tags and !priority in the title, such as "Pay rent tomorrow 9am #home !high"
     #[arg(long)]
     pub quick: bool,
@@ -159,16 +152,8 @@ pub struct Update {
     /// The end of the task's id
     #[arg(value_name = "TASK_ID")]
     pub task: String,
-    /// What is to be done
-    #[arg(value_name = "TITLE")]
-    pub title: String,
-    /// More about it; an update without one makes it empty, as in the console
-    #[arg(
-        value_name = "DESCRIPTION",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub description: String,
+    #[command(flatten)]
+    pub texts: Texts,
     #[command(flatten)]
     pub common: Common,
 }
@@ -258,7 +243,11 @@ pub struct Tokens {
 
 #[derive(Debug, Args)]
 pub struct Login {
-    #[arg(value_name = "URL", help = "The address of the service, such as https://todo.example.org", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        value_name = "URL",
+        help = "The address of the service, such as https://todo.example.org",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     pub url: String,
     /// A name for the login, which --user-id takes, to have several
     #[arg(long, value_name = "NAME", default_value = DEFAULT_LOGIN)]
@@ -273,7 +262,7 @@ pub struct Login {
     /// A token in place of a password; - reads it from standard input
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// Where to keep the token: in the system's keyring, or in a file that only you can read [default: the keyring if
+    /// The place of the token: the system's keyring, or a file that only you can read [default: the keyring if
     /// there is one]
     #[arg(long, value_enum, value_name = "PLACE")]
     pub store: Option<Place>,
@@ -305,41 +294,57 @@ pub struct Man {
     pub folder: PathBuf,
 }
 
-impl Cli {
+/// Returns the definition of the command line. The usage line of each command is that of the console: its options, and
+/// its arguments in capitals, in brackets if they can be left out.
+pub fn definition() -> clap::Command {
+    Cli::command().mut_subcommands(|command| {
+        let mut usage = format!("todo {} [OPTIONS]", command.get_name());
+        for argument in command.get_positionals() {
+            for name in argument.get_value_names().unwrap_or_default() {
+                let name = if argument.is_required_set() {
+                    format!(" {name}")
+                } else {
+                    format!(" [{name}]")
+                };
+                usage.push_str(&name);
+            }
+        }
+        command.override_usage(usage).help_template(HELP)
+    })
+}
+
+impl Command {
     /// Returns whether the output is to be JSON.
     pub fn is_json(&self) -> bool {
-        match &self.command {
-            Command::Login(login) => login.json,
-            Command::Completions(_) | Command::Man(_) => false,
-            command => command.common().is_some_and(|common| common.json),
+        match self {
+            Self::Tasks(command) => command.common().json,
+            Self::Login(login) => login.json,
+            Self::Logout(common) => common.json,
+            Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
 
-impl Command {
-    /// Returns the options that the commands have in common, which work with the tasks of a login.
-    pub fn common(&self) -> Option<&Common> {
+impl TaskCommand {
+    /// Returns the options that these commands have in common.
+    pub fn common(&self) -> &Common {
         match self {
-            Self::Add(arguments) => Some(&arguments.common),
+            Self::Add(arguments) => &arguments.common,
             Self::Complete(arguments)
             | Self::Delete(arguments)
             | Self::Incomplete(arguments)
             | Self::Toggle(arguments)
             | Self::Show(arguments)
             | Self::Restore(arguments)
-            | Self::History(arguments) => Some(&arguments.common),
-            Self::Update(arguments) => Some(&arguments.common),
-            Self::List(arguments) => Some(&arguments.common),
-            Self::Search(arguments) => Some(&arguments.common),
-            Self::Undo(arguments) => Some(&arguments.common),
-            Self::Today(common)
-            | Self::Trash(common)
-            | Self::Watch(common)
-            | Self::Logout(common) => Some(common),
-            Self::Export(arguments) => Some(&arguments.common),
-            Self::Import(arguments) => Some(&arguments.common),
-            Self::Tokens(arguments) => Some(&arguments.common),
-            Self::Login(_) | Self::Completions(_) | Self::Man(_) => None,
+            | Self::History(arguments) => &arguments.common,
+            Self::Update(arguments) => &arguments.common,
+            Self::List(arguments) => &arguments.common,
+            Self::Search(arguments) => &arguments.common,
+            Self::Undo(arguments) => &arguments.common,
+            Self::Today(common) | Self::Trash(common) | Self::Watch(common) => common,
+            Self::Export(arguments) => &arguments.common,
+            Self::Import(arguments) => &arguments.common,
+            Self::Tokens(arguments) => &arguments.common,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::private_file;
 pub struct Cache {
     file: PathBuf,
     snapshot: Snapshot,
-    /// When the copy was current, by the clock of this computer; `None` if there is none yet.
+    /// The time at which the copy was current, by the clock of this computer; `None` if there is none yet.
     current_at: Option<SystemTime>,
 }
 
@@ -59,12 +59,12 @@ impl Cache {
         &self.snapshot.tasks
     }
 
-    /// Returns when the copy was current; `None` if there is no copy.
+    /// Returns the time at which the copy was current; `None` if there is no copy.
     pub fn current_at(&self) -> Option<SystemTime> {
         self.current_at
     }
 
-    /// Reads what has changed since. Returns the pages that were read.
+    /// Reads the changes since the last update. Returns the pages that were read.
     pub async fn update(&mut self, client: &Client) -> Result<Vec<Changes>, Error> {
         let known = self.snapshot.cursor.clone();
         let pages = match read(client, known.clone()).await {

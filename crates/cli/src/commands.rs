@@ -1,4 +1,4 @@
-//! What each command does.
+//! The commands: a module for each, or for several that are alike.
 
 mod definitions;
 mod files;
@@ -14,56 +14,55 @@ mod undo;
 mod watch;
 mod write;
 
-use crate::arguments::Command;
+use crate::arguments::{Command, TaskCommand};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::workspace::Workspace;
 
 /// Runs a command.
-pub async fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
-    match &command {
-        Command::Login(arguments) => return login::log_in(arguments, output).await,
-        Command::Logout(common) => return login::log_out(common, output).await,
-        Command::Completions(arguments) => {
-            return definitions::print_completions(arguments.shell, output);
+pub async fn run(command: &Command, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Command::Tasks(command) if command.common().user_id.as_deref() == Some("") => {
+            write::without_user(command, output)
         }
-        Command::Man(arguments) => return definitions::write_manual(&arguments.folder),
-        _ => {}
+        Command::Tasks(command) => {
+            let mut workspace = Workspace::open(command.common())?;
+            work(&mut workspace, command, output).await
+        }
+        Command::Login(arguments) => login::log_in(arguments, output).await,
+        Command::Logout(common) => login::log_out(common, output).await,
+        Command::Completions(arguments) => definitions::print_completions(arguments.shell, output),
+        Command::Man(arguments) => definitions::write_manual(&arguments.folder),
     }
-    let Some(common) = command.common() else {
-        return Ok(());
-    };
-    if common.user_id.as_deref() == Some("") {
-        return write::without_user(&command, output);
-    }
-    let mut workspace = Workspace::open(common)?;
-    let workspace = &mut workspace;
-    match &command {
-        Command::Add(arguments) => write::add(workspace, arguments, output).await,
-        Command::Update(arguments) => write::update(workspace, arguments, output).await,
-        Command::Complete(task) => {
+}
+
+async fn work(
+    workspace: &mut Workspace,
+    command: &TaskCommand,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    match command {
+        TaskCommand::Add(arguments) => write::add(workspace, arguments, output).await,
+        TaskCommand::Update(arguments) => write::update(workspace, arguments, output).await,
+        TaskCommand::Complete(task) => {
             write::complete(workspace, "complete", task, Some(true), output).await
         }
-        Command::Incomplete(task) => {
+        TaskCommand::Incomplete(task) => {
             write::complete(workspace, "incomplete", task, Some(false), output).await
         }
-        Command::Toggle(task) => write::complete(workspace, "toggle", task, None, output).await,
-        Command::Delete(task) => write::delete(workspace, task, output).await,
-        Command::List(arguments) => list::list(workspace, arguments, output).await,
-        Command::Today(_) => list::today(workspace, output).await,
-        Command::Search(arguments) => list::search(workspace, &arguments.text, output).await,
-        Command::Show(task) => show::show(workspace, task, output).await,
-        Command::Undo(arguments) => undo::undo(workspace, arguments.number, output).await,
-        Command::Trash(_) => trash::list(workspace, output).await,
-        Command::Restore(task) => trash::restore(workspace, task, output).await,
-        Command::History(task) => history::print(workspace, task, output).await,
-        Command::Watch(_) => watch::watch(workspace, output).await,
-        Command::Export(arguments) => files::export(workspace, arguments, output).await,
-        Command::Import(arguments) => files::import(workspace, arguments, output).await,
-        Command::Tokens(arguments) => tokens::run(workspace, arguments, output).await,
-        // Handled above, since they need no login.
-        Command::Login(_) | Command::Logout(_) | Command::Completions(_) | Command::Man(_) => {
-            Ok(())
-        }
+        TaskCommand::Toggle(task) => write::complete(workspace, "toggle", task, None, output).await,
+        TaskCommand::Delete(task) => write::delete(workspace, task, output).await,
+        TaskCommand::List(arguments) => list::list(workspace, arguments, output).await,
+        TaskCommand::Today(_) => list::today(workspace, output).await,
+        TaskCommand::Search(arguments) => list::search(workspace, &arguments.text, output).await,
+        TaskCommand::Show(task) => show::show(workspace, task, output).await,
+        TaskCommand::Undo(arguments) => undo::undo(workspace, arguments.number, output).await,
+        TaskCommand::Trash(_) => trash::list(workspace, output).await,
+        TaskCommand::Restore(task) => trash::restore(workspace, task, output).await,
+        TaskCommand::History(task) => history::print(workspace, task, output).await,
+        TaskCommand::Watch(_) => watch::watch(workspace, output).await,
+        TaskCommand::Export(arguments) => files::export(workspace, arguments, output).await,
+        TaskCommand::Import(arguments) => files::import(workspace, arguments, output).await,
+        TaskCommand::Tokens(arguments) => tokens::run(workspace, arguments, output).await,
     }
 }

@@ -1,4 +1,4 @@
-//! How a command ended that did not succeed.
+//! The failures of commands, with their messages and exit statuses.
 
 use std::fmt;
 use std::io;
@@ -14,22 +14,22 @@ use crate::usage::Usage;
 /// A command that did not succeed.
 #[derive(Debug)]
 pub enum Failure {
-    /// What it is for could not be done.
+    /// The command could not be executed.
     Refused {
-        /// What went wrong, in sentences for people.
+        /// The message for people.
         message: String,
-        /// Why.
+        /// The kind of failure.
         kind: Kind,
     },
-    /// The command line cannot be understood, which only the tasks show.
+    /// The command line names no task in any form.
     Usage(Usage),
-    /// What the output has told already; only the exit status is left.
+    /// A failure that the output tells already; only the exit status is left.
     Told(Kind),
     /// The reader of the output has gone, such as `head`.
     ClosedPipe,
 }
 
-/// Why a command did not succeed. The number is the exit status, and the member `error_code` of the JSON.
+/// A kind of failure. The number is the exit status, and the member `error_code` of the JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A rule is broken.
@@ -40,7 +40,7 @@ pub enum Kind {
     NotAllowed = 3,
     /// The service cannot be reached, or failed.
     Service = 4,
-    /// What was to be changed has changed since.
+    /// The target of the change has changed since.
     Conflict = 5,
     /// A file of this computer cannot be read or written.
     Local = 6,

@@ -1,4 +1,4 @@
-//! Where the program keeps its files.
+//! The folders in which the program keeps its files.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

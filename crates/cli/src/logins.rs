@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,8 +18,7 @@ use crate::folders::Folders;
 use crate::private_file::{self, Replacement};
 use crate::secrets::{self, Secret};
 
-/// The longest that a command waits for another one that changes the same login.
-/// The exchange of tokens takes less.
+/// The longest that a command waits for another one that changes the same login. The exchange of tokens takes less.
 const LOCK_WAIT: Duration = Duration::from_secs(45);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
@@ -148,6 +147,7 @@ pub struct LoginSession {
     tokens: Arc<Mutex<Tokens>>,
     /// Held while the login is refreshed, so that Ctrl-C waits for the new tokens: without them the login has ended.
     refreshing: Arc<tokio::sync::Mutex<()>>,
+    handles_ctrl_c: Arc<Once>,
 }
 
 impl LoginSession {
@@ -159,6 +159,7 @@ impl LoginSession {
             user: login.user.id.clone(),
             tokens: Arc::new(Mutex::new(tokens)),
             refreshing: Arc::default(),
+            handles_ctrl_c: Arc::new(Once::new()),
         }
     }
 
@@ -195,9 +196,10 @@ impl SessionStore for LoginSession {
     async fn lock(&self) -> Result<Box<dyn LockedSession>, SessionError> {
         let lock = self.named.lock().await?;
         let refreshing = Arc::clone(&self.refreshing).lock_owned().await;
-        exit_after(Arc::clone(&self.refreshing));
+        self.handles_ctrl_c
+            .call_once(|| exit_after(Arc::clone(&self.refreshing)));
         let (login, tokens, device_token) = self.read()?;
-        // Whether new tokens can be kept shows before the present ones are spent.
+        // Fail before the present tokens are spent if new ones could not be kept.
         let replacement = if login.secret.is_some() {
             Some(Replacement::start(&self.named.file)?)
         } else {

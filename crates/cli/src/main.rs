@@ -1,9 +1,8 @@
 //! The command line of Taskhold: the program `todo`.
 //!
-//! `arguments` says what can be typed, `usage` what is said of what cannot; `commands` has what each command does,
-//! with one file for several commands that are alike. They work on a `Workspace`: a login (`logins`), a copy of its
-//! tasks (`cache`), the ends of ids that were shown (`ends`) and the writes whose outcome is not known yet (`pending`).
-//! `output` prints, `failure` says how a command ended.
+//! `arguments` defines the command line, `usage` reports errors in it, and `commands` has the commands. They work on a
+//! `Workspace`: a login (`logins`), a copy of its tasks (`cache`), the ends of ids that were shown (`ends`) and the writes
+//! whose outcome is not known yet (`pending`). `output` prints results, `failure` errors with their exit status.
 //!
 //! The words, texts and exit codes of the original command-line app (the *console*) hold to the letter.
 
@@ -37,12 +36,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return usage.print(),
     };
-    let mut output = Output::new(&cli);
+    let mut output = Output::new(&cli.command);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(commands::run(cli.command, &mut output)),
+        Ok(runtime) => runtime.block_on(commands::run(&cli.command, &mut output)),
         Err(error) => Err(Failure::local("cannot start", &error)),
     };
     let outcome = outcome.and_then(|()| output.finish().map_err(Failure::from));

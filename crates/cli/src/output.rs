@@ -1,11 +1,11 @@
-//! What a command prints.
+//! The output of a command.
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 
 use serde::Serialize;
 use taskhold_domain::printable::is_printable;
 
-use crate::arguments::{Cli, Command};
+use crate::arguments::{Command, TaskCommand};
 use crate::json;
 use crate::pager::Pager;
 
@@ -27,26 +27,17 @@ enum Target {
 }
 
 impl Output {
-    pub fn new(cli: &Cli) -> Self {
+    pub fn new(command: &Command) -> Self {
         let stdout = io::stdout();
         // An exported file is for programs.
-        let is_terminal = stdout.is_terminal() && !matches!(cli.command, Command::Export(_));
-        let size = is_terminal
-            .then(|| rustix::termios::tcgetwinsize(&stdout).ok())
-            .flatten();
-        let width = size
-            .map(|size| usize::from(size.ws_col))
-            .filter(|width| *width > 0);
+        let is_terminal =
+            stdout.is_terminal() && !matches!(command, Command::Tasks(TaskCommand::Export(_)));
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         Self {
             target: Target::Standard(BufWriter::new(stdout)),
-            is_json: cli.is_json(),
-            width: if is_terminal {
-                Some(width.unwrap_or(80))
-            } else {
-                None
-            },
+            is_json: command.is_json(),
+            width: is_terminal.then(terminal_width),
             has_colour: is_terminal && !no_colour && !is_dumb,
         }
     }
@@ -105,18 +96,14 @@ impl Output {
 
     /// Prints a value as JSON.
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let mut text = Vec::new();
-        json::write(value, &mut text)?;
-        text.push(b'\n');
-        self.bytes(&text)
+        let json = json::pretty(value)?;
+        self.bytes(format!("{json}\n").as_bytes())
     }
 
     /// Prints a value as JSON on one line, at once.
     pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let mut text = Vec::new();
-        json::write_line(value, &mut text)?;
-        text.push(b'\n');
-        self.bytes(&text)?;
+        let json = json::line(value)?;
+        self.bytes(format!("{json}\n").as_bytes())?;
         self.flush()
     }
 
@@ -154,6 +141,13 @@ impl Output {
             Target::Pager(pager) => pager.finish(),
         }
     }
+}
+
+/// Returns the width of the terminal; 80 if it does not tell.
+fn terminal_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    let width = size.map_or(0, |size| usize::from(size.ws_col));
+    if width == 0 { 80 } else { width }
 }
 
 /// Replaces what a terminal obeys instead of showing it.

@@ -16,7 +16,7 @@ use taskhold_client::IdempotencyKey;
 use crate::clock::{age, now};
 use crate::private_file;
 
-/// How long the same command counts as the same write. Later it is more likely to be meant once more.
+/// The time for which the same command counts as the same write. Later it is more likely to be meant once more.
 const RESUMED_FOR: Duration = Duration::from_hours(1);
 /// The service forgets a key after this time.
 const KEPT_FOR: Duration = Duration::from_hours(24);
@@ -36,7 +36,7 @@ pub struct PendingWrite {
 struct Record {
     /// The login and the command line.
     command: Vec<String>,
-    /// What the command line names: the id of a task, the number of a change, or null for a new task.
+    /// The target: the task or the change that the command line names.
     target: Value,
     key: String,
     started_at: SystemTime,
@@ -63,7 +63,7 @@ impl PendingWrite {
             file: None,
         };
         let path = |number: u32| folder.join(format!("{name}-{number}"));
-        // First what was interrupted, whatever its number: others may have finished in the meantime.
+        // Look for an interrupted write under every number: those before it may have finished in the meantime.
         for path in (0..MAX_AT_ONCE).map(path).filter(|path| path.exists()) {
             let Ok(Some(file)) = lock(&path) else {
                 continue;
@@ -92,7 +92,7 @@ impl PendingWrite {
         write
     }
 
-    /// Returns what the write is about and when it was started, if an earlier command started it.
+    /// Returns the target of the write and the time of its start, if an earlier command started it.
     pub fn resumed<T: DeserializeOwned>(&mut self) -> Option<(T, SystemTime)> {
         let target = self.is_resumed.then(|| self.record.target.clone())?;
         let Ok(target) = serde_json::from_value(target) else {
@@ -113,7 +113,7 @@ impl PendingWrite {
             .unwrap_or_else(|_| IdempotencyKey::random())
     }
 
-    /// Keeps what the write is about. From now on its outcome may be unknown.
+    /// Keeps the target of the write. From now on its outcome may be unknown.
     pub fn aim(&mut self, target: &impl Serialize) {
         if self.is_resumed {
             return;

@@ -1,4 +1,4 @@
-//! What a person is asked for, or a program passes on the standard input.
+//! Questions to a person, and lines that a program passes on the standard input.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 

@@ -7,7 +7,7 @@ use taskhold_client::credentials::Tokens;
 /// The name of the program in the keyring.
 const SERVICE: &str = "taskhold";
 
-/// What lets a user in.
+/// The credentials of a user.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Secret {
@@ -15,7 +15,7 @@ pub enum Secret {
     Session {
         #[serde(flatten)]
         tokens: Tokens,
-        /// What makes the next log-in count as that of a known device.
+        /// A secret that makes the next log-in count as that of a known device.
         #[serde(default)]
         device_token: Option<String>,
     },
@@ -52,7 +52,7 @@ impl From<keyring::v1::Error> for KeyringError {
     }
 }
 
-/// Returns what the keyring has for the login of a name, a service and a user.
+/// Returns the secret of the login of a name, a service and a user.
 pub fn read(name: &str, url: &str, user: &str) -> Result<Secret, KeyringError> {
     let kept = Entry::new(SERVICE, name)?.get_password()?;
     let kept: Kept = serde_json::from_str(&kept)?;

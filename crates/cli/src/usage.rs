@@ -1,14 +1,14 @@
-//! What is said of a command line that cannot be understood, in the words of the console.
+//! Errors in the command line, in the words of the console.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::FromArgMatches as _;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
-use clap::{CommandFactory as _, Parser as _};
 
-use crate::arguments::Cli;
+use crate::arguments::{Cli, definition};
 
 /// The exit status for a command line that cannot be understood, as the console's.
 pub const WRONG_USAGE: u8 = 2;
@@ -20,7 +20,7 @@ pub enum Usage {
     Help(Error),
     /// The help, since nothing was asked for.
     Nothing(Error),
-    /// What is wrong, and the command that was meant.
+    /// An error, and the command that was meant.
     Wrong {
         command: Option<String>,
         message: String,
@@ -30,7 +30,9 @@ pub enum Usage {
 /// Reads a command line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Usage> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    Cli::try_parse_from(&arguments).map_err(|error| match error.kind() {
+    let parsed = definition().try_get_matches_from(&arguments);
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Usage::Help(error),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Usage::Nothing(error)
@@ -67,7 +69,7 @@ impl Usage {
                 ExitCode::from(WRONG_USAGE)
             }
             Self::Wrong { command, message } => {
-                let mut cli = Cli::command();
+                let mut cli = definition();
                 cli.build();
                 let named = command.as_deref();
                 let known = named.and_then(|name| cli.find_subcommand_mut(name));
@@ -88,7 +90,7 @@ impl Usage {
 /// Returns the first argument, if it names a command.
 fn named_command(arguments: &[OsString]) -> Option<String> {
     let first = arguments.get(1)?.to_str()?;
-    Cli::command()
+    definition()
         .find_subcommand(first)
         .map(|command| command.get_name().to_owned())
 }
@@ -147,7 +149,7 @@ fn message(error: &Error, arguments: &[OsString]) -> String {
                 }
             }
         }
-        // What the console has no words for: options that exclude each other.
+        // The console has no options that exclude each other, so no words for them.
         _ => {
             let rendered = error.render().to_string();
             let line = rendered.lines().next().unwrap_or_default();
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_definitions_of_the_arguments_are_consistent() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! What `--version` prints.
+//! The version of the program.
 
 use std::sync::LazyLock;
 
 use taskhold_domain::zone::database_version;
 
-/// What `--version` prints after the name; `-V` prints only the first line.
+/// The text of `--version` after the name; `-V` prints only the first line.
 pub static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{}\ncommit {}\ntime zone database {}",

@@ -1,4 +1,4 @@
-//! A login, and what this computer keeps of its tasks.
+//! A login, and the data that this computer keeps about its tasks.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
@@ -20,15 +20,14 @@ use crate::folders::Folders;
 use crate::logins::{LoginSession, NamedLogin};
 use crate::output::Output;
 use crate::secrets::Secret;
-
 use crate::usage::Usage;
 
-/// How long a request is repeated while the service is away.
+/// The time for which a request is repeated while the service is away.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A clock that differs by this much is worth a word, in seconds.
 const WRONG_CLOCK: i64 = 300;
 
-/// A login, and what this computer keeps of its tasks.
+/// A login, and the data that this computer keeps about its tasks.
 pub struct Workspace {
     pub client: Client,
     pub cache: Cache,
@@ -39,6 +38,7 @@ pub struct Workspace {
     pub pending: PathBuf,
     /// The service and the user.
     pub account: String,
+    has_compared_clocks: bool,
 }
 
 /// A task in JSON: as the service tells it, with the end of its id by which it is shown.
@@ -77,6 +77,7 @@ impl Workspace {
             zone: system_zone(),
             pending: account.folders.state.join("pending"),
             account: name,
+            has_compared_clocks: false,
         })
     }
 
@@ -138,12 +139,15 @@ impl Workspace {
 
     /// Returns rows of tasks.
     pub fn rows<'a>(&mut self, tasks: impl IntoIterator<Item = &'a Task>) -> Vec<Row<'a>> {
-        let tasks: Vec<&Task> = tasks.into_iter().collect();
-        let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();
-        let ends = self.ends.show(&ids, &self.ids());
-        let rows = tasks.into_iter().zip(ends);
-        rows.map(|(task, short_id)| Row { task, short_id })
-            .collect()
+        let known = self.ids();
+        rows(&mut self.ends, tasks.into_iter().collect(), &known)
+    }
+
+    /// Returns rows of the tasks in the copy that are selected, in the order of their creation.
+    pub fn selected(&mut self, is_selected: impl Fn(&Task) -> bool) -> Vec<Row<'_>> {
+        let known = self.ids();
+        let tasks = self.cache.tasks().iter().filter(|task| is_selected(task));
+        rows(&mut self.ends, tasks.collect(), &known)
     }
 
     /// Returns the task among these ids that a text names.
@@ -161,7 +165,11 @@ impl Workspace {
         }
     }
 
-    fn compare_clocks(&self, output: &Output) {
+    /// Tells the person once if the clocks differ.
+    fn compare_clocks(&mut self, output: &Output) {
+        if std::mem::replace(&mut self.has_compared_clocks, true) {
+            return;
+        }
         let lead = self.client.clock_lead().unwrap_or_default();
         if lead.abs() >= WRONG_CLOCK {
             let side = if lead > 0 { "ahead of" } else { "behind" };
@@ -171,6 +179,13 @@ impl Workspace {
             ));
         }
     }
+}
+
+fn rows<'a>(ends: &mut Ends, tasks: Vec<&'a Task>, known: &[TaskId]) -> Vec<Row<'a>> {
+    let ids: Vec<_> = tasks.iter().map(|task| task.id).collect();
+    let rows = tasks.into_iter().zip(ends.show(&ids, known));
+    rows.map(|(task, short_id)| Row { task, short_id })
+        .collect()
 }
 
 /// Returns a client that is being set up, with the name of this program.

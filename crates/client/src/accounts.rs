@@ -32,7 +32,7 @@ pub struct Login {
     pub user: User,
     /// The tokens.
     pub tokens: Tokens,
-    /// What makes the next log-in of this device count as that of a known one. Keep it, and keep it secret.
+    /// A secret that makes the next log-in of this device count as that of a known one.
     pub device_token: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub struct PersonalToken {
 pub struct IssuedToken {
     /// The token.
     pub token: String,
-    /// What is known of it later.
+    /// The description, which can be read again later.
     #[serde(flatten)]
     pub about: PersonalToken,
 }

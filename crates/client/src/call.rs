@@ -18,11 +18,11 @@ pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Vec<u8>,
-    /// Whether sending it twice has the effect of sending it once.
+    /// `true` if sending the request twice has the effect of sending it once.
     pub(crate) is_repeatable: bool,
-    /// Whether it is sent without a token.
+    /// `true` if the request is sent without a token.
     pub(crate) is_anonymous: bool,
-    /// The longest until the answer begins, if it does not follow from the client's patience.
+    /// The longest time until the answer begins; `None` for that of the client's patience.
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -42,7 +42,7 @@ impl Call {
         }
     }
 
-    /// Lets the answer begin after this long.
+    /// Sets the longest time until the answer begins.
     pub(crate) fn timeout(self, timeout: Duration) -> Self {
         Self {
             timeout: Some(timeout),

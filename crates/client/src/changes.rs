@@ -1,4 +1,4 @@
-//! What changed since a cursor, and the stream that tells of changes.
+//! The change feed: the changes since a cursor, and the stream that announces them.
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ const PAGE: &str = "1000";
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A page of what changed since a cursor.
+/// A page of the changes since a cursor.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Changes {
     /// The tasks that changed, each once and as it is now.
     pub changed: Vec<Task>,
     /// The ids of those that are gone: deleted, or in the trash.
     pub removed: Vec<TaskId>,
-    /// Where the next page begins.
+    /// The cursor of the next page.
     pub cursor: String,
-    /// Whether there is more to read at once.
+    /// `true` if another page can be read at once.
     pub has_more: bool,
     /// The number of the last change before the cursor, which [`Client::undo`] takes. If there is no more to read, that
     /// is the last change of any task. `None` before the first change.
@@ -36,8 +36,8 @@ pub struct Changes {
 }
 
 impl Client {
-    /// Reads a page of what changed since a cursor, or the first page of all tasks without one. It may repeat what was
-    /// read before, and never leaves a change out.
+    /// Reads a page of the changes since a cursor, or the first page of all tasks without one. A page may repeat earlier
+    /// changes, and never leaves one out.
     ///
     /// # Errors
     /// [`Error`]; [`Error::CursorExpired`] if one has to start over without a cursor.
@@ -54,7 +54,7 @@ impl Client {
         })
     }
 
-    /// Reads the pages of what changed since a cursor, up to now.
+    /// Reads all pages of the changes since a cursor.
     pub fn all_changes(
         &self,
         cursor: Option<String>,

@@ -12,7 +12,7 @@ use crate::credentials::Credentials;
 use crate::error::ClientError;
 use crate::tls;
 
-/// How long a request is repeated, unless told otherwise.
+/// The time for which a request is repeated, unless another is set.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest that a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What a client shows to be let in.
+//! The credentials of a client: tokens, and logins that are refreshed.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -112,7 +112,7 @@ impl LockedSession for LockedMemory {
     }
 }
 
-/// What a client shows to be let in.
+/// The credentials that a client sends.
 #[derive(Clone)]
 pub struct Credentials(Kind);
 

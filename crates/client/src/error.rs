@@ -1,4 +1,4 @@
-//! Why a request failed, or a client cannot be built.
+//! The errors of requests and of the set-up of a client.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::task::Task;
 
-/// Why a client cannot be built.
+/// An error in the set-up of a client.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -15,9 +15,9 @@ pub enum ClientError {
         "{address:?} is not the address of a service, such as https://todo.example.org: {reason}"
     )]
     Address {
-        /// What was given.
+        /// The text that was given.
         address: String,
-        /// What is wrong with it.
+        /// The reason why it is refused.
         reason: String,
     },
     /// There is no certificate in a text in PEM.
@@ -31,7 +31,7 @@ pub enum ClientError {
     Http(#[source] reqwest::Error),
 }
 
-/// What a request failed with.
+/// An error of a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -41,9 +41,9 @@ pub enum Error {
     Unreachable {
         /// The address of the service.
         url: String,
-        /// What happened, in a few words.
+        /// The reason in a few words.
         reason: String,
-        /// What the connection failed with; `None` if nothing came in time.
+        /// The error of the connection; `None` if nothing came in time.
         #[source]
         source: Option<reqwest::Error>,
     },
@@ -71,9 +71,9 @@ pub enum Error {
     /// Too many requests (429), or the service is busy or its database away (503, 504), longer than the client waits.
     #[error("{problem}")]
     Busy {
-        /// What the service says.
+        /// The description by the service.
         problem: Box<Problem>,
-        /// How long the service asks to wait.
+        /// The time that the service asks to wait.
         retry_after: Option<Duration>,
     },
     /// A defect of the service (500).
@@ -86,7 +86,7 @@ pub enum Error {
         url: String,
         /// The status of the answer.
         status: u16,
-        /// What is wrong with the answer.
+        /// The reason why the answer is refused.
         reason: String,
     },
     /// The tokens cannot be read, sent or kept.
@@ -95,7 +95,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns what the service says, if it answered.
+    /// Returns the description by the service, if it answered.
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         match self {
@@ -149,7 +149,7 @@ pub struct Problem {
     /// The present state of the task that the request is about, if the error is about its state.
     #[serde(default)]
     pub task: Option<Box<Task>>,
-    /// What to tell the operator of the service when reporting the error.
+    /// The id to name when the error is reported to the operator of the service.
     #[serde(default)]
     pub request_id: String,
 }

@@ -14,7 +14,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) name: String,
-    /// When to connect again after the stream has ended.
+    /// The pause before the next connection, after the stream has ended.
     pub(crate) retry: Option<Duration>,
 }
 

@@ -29,10 +29,10 @@ pub struct Export {
     client: Client,
 }
 
-/// What an import did, or would do.
+/// The result of an import, or of a dry run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImportReport {
-    /// Whether nothing was changed.
+    /// `true` for a dry run: nothing was changed.
     pub dry_run: bool,
     /// The number of new tasks.
     pub imported: u64,

@@ -5,10 +5,10 @@
 //! | [`Client`] | the connection to a service, and a method for each request |
 //! | [`credentials`] | tokens, and logins that are refreshed |
 //! | [`tasks`] | tasks, lists of tasks, the trash and the history of a task |
-//! | [`changes`] | what changed since a cursor, and the stream that tells of changes |
+//! | [`changes`] | the changes since a cursor, and the stream that announces them |
 //! | [`accounts`] | log-in, log-out and personal access tokens |
 //! | [`files`] | export and import |
-//! | [`error`] | why a request failed, or a client cannot be built |
+//! | [`error`] | the errors of requests and of the set-up of a client |
 //!
 //! **Retries.** A read, and a write with an [`IdempotencyKey`], is repeated when the connection breaks and when the
 //! service asks for it (429, 503 with `Retry-After`), until [`ClientBuilder::patience`] has passed. Every write that can

@@ -1,5 +1,6 @@
-//! How a request is sent, repeated and answered.
+//! Requests: sending, repetition and answers.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
@@ -21,9 +22,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(3);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// What became of a token that the service does not accept.
+/// The fate of a token that the service does not accept.
 enum Refresh {
-    /// It is all there is.
+    /// There is no other token.
     Impossible,
     /// Another task or process had exchanged it already.
     Adopted,
@@ -47,12 +48,6 @@ impl Client {
 
     /// Sends a request, and reads its answer to the end if it succeeded.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Error> {
-        let usual = self
-            .patience
-            .saturating_add(SHORTEST_TIMEOUT)
-            .min(LONGEST_TIMEOUT);
-        let timeout = call.timeout.unwrap_or(usual);
-        let call = call.timeout(timeout);
         self.repeat(call, async |response| self.receive(response).await)
             .await
     }
@@ -90,7 +85,7 @@ impl Client {
             .map_err(|error| self.not_taskhold(answer.status, error.to_string()))
     }
 
-    /// Sends a request and reads its answer, again and again while that may help.
+    /// Sends a request and reads its answer, and repeats that while it may help.
     async fn repeat<T>(
         &self,
         call: Call,
@@ -152,7 +147,8 @@ impl Client {
         if !call.body.is_empty() {
             request = request.body(Body::from(call.body.clone()));
         }
-        let timeout = call.timeout.unwrap_or(LONGEST_TIMEOUT);
+        let usual = self.patience.saturating_add(SHORTEST_TIMEOUT);
+        let timeout = call.timeout.unwrap_or(usual.min(LONGEST_TIMEOUT));
         let response = match tokio::time::timeout(timeout, request.send()).await {
             Ok(response) => response.map_err(|error| self.unreachable(error))?,
             Err(_elapsed) => return Err(self.silent()),
@@ -199,11 +195,11 @@ impl Client {
             );
         }
         let retry_after = response.headers().get(RETRY_AFTER).and_then(wait_of);
-        let body = match response.bytes().await {
-            Ok(body) => body,
-            Err(error) => return self.unreachable(error),
+        let answer = match self.receive(response).await {
+            Ok(answer) => answer,
+            Err(error) => return error,
         };
-        let mut problem: Box<Problem> = match serde_json::from_slice(&body) {
+        let mut problem: Box<Problem> = match serde_json::from_slice(&answer.body) {
             Ok(problem) => problem,
             // A proxy in front of the service answers for it while it is away.
             Err(_) if matches!(status.as_u16(), 502..=504 | 429) => {
@@ -236,9 +232,8 @@ impl Client {
         }
     }
 
-    /// Exchanges the tokens of the login, unless that was done since `used` was read. Returns where the next
-    /// token to try comes from. Runs to its end even if the caller is dropped, since an exchange of which the new tokens are lost
-    /// ends the login.
+    /// Exchanges the tokens of the login, unless that was done since `used` was read. Runs to its end even if the caller
+    /// is dropped, since the login ends if the new tokens of an exchange are lost.
     async fn refresh(&self, used: String) -> Result<Refresh, Error> {
         let Some(store) = self.inner.credentials.store() else {
             return Ok(Refresh::Impossible);
@@ -314,12 +309,10 @@ impl Problem {
 fn wait_before_repeating(error: &Error, is_repeatable: bool, pause: Duration) -> Option<Duration> {
     let jittered = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
     match error {
-        // Waiting changes no certificate.
-        Error::Unreachable { reason, .. } if reason.contains("certificate") => None,
-        Error::Unreachable { source, .. }
-            if is_repeatable || source.as_ref().is_some_and(reqwest::Error::is_connect) =>
-        {
-            Some(jittered)
+        Error::Unreachable { source, .. } => {
+            let was_sent = !source.as_ref().is_some_and(reqwest::Error::is_connect);
+            let may_pass = !source.as_ref().is_some_and(is_refused_certificate);
+            (may_pass && (is_repeatable || !was_sent)).then_some(jittered)
         }
         Error::Busy { retry_after, .. } if is_repeatable => {
             Some(retry_after.unwrap_or_default().max(jittered))
@@ -344,6 +337,23 @@ fn wait_of(value: &HeaderValue) -> Option<Duration> {
 )]
 fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// Returns whether a connection failed because of the certificate of the service, which no waiting changes.
+fn is_refused_certificate(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        // An I/O error has the error of TLS in it, and not as its source.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let of_tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if matches!(of_tls, Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Returns the innermost cause of a failure, which says what happened.

@@ -12,11 +12,11 @@ use taskhold_domain::timestamp::Timestamp;
 pub struct Task {
     /// The id, which never changes.
     pub id: TaskId,
-    /// The thing to do.
+    /// The title.
     pub title: String,
-    /// More about it; often empty.
+    /// The description; often empty.
     pub description: String,
-    /// Whether it is done.
+    /// `true` if it is done.
     pub completed: bool,
     /// The time of the creation.
     pub created_at: Timestamp,
@@ -29,7 +29,7 @@ pub struct Task {
     /// The day, or the time with its offset and zone; as [`Due`](taskhold_domain::task::Due) writes it.
     #[serde(default)]
     pub due: Option<String>,
-    /// How much it matters.
+    /// The priority.
     #[serde(default)]
     pub priority: Priority,
     /// The tags, in the order in which they were given.
@@ -38,7 +38,7 @@ pub struct Task {
     /// The rule by which it repeats: the value of an RRULE.
     #[serde(default)]
     pub repeat: Option<String>,
-    /// What the rule counts from.
+    /// The date from which the rule counts.
     #[serde(default)]
     pub repeat_from: RepeatFrom,
     /// The place in the order by hand.
@@ -59,7 +59,7 @@ pub struct DeletedTask {
     pub deleted_at: Timestamp,
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written<T> {
     /// The result.
@@ -68,17 +68,27 @@ pub struct Written<T> {
     pub seq: Option<i64>,
 }
 
+impl<T> Written<T> {
+    /// Converts the result.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Written<U> {
+        Written {
+            value: convert(self.value),
+            seq: self.seq,
+        }
+    }
+}
+
 /// A task to be made.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct NewTask {
-    /// The thing to do.
+    /// The title.
     pub title: String,
-    /// More about it.
+    /// The description.
     pub description: String,
     /// The day, or the time with its offset or zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<String>,
-    /// How much it matters.
+    /// The priority.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// The tags.
@@ -108,7 +118,7 @@ pub struct TaskPatch {
     /// A new description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<String>>,
-    /// Whether it is done.
+    /// `true` if it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed: Option<bool>,
     /// A new due date.
@@ -125,14 +135,20 @@ pub struct TaskPatch {
     pub repeat: Option<Option<String>>,
 }
 
-/// A completed or changed task, and the one that follows it if it repeats.
+/// A task after a change, and its follow-up if the change completed it and it repeats.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Completed {
+pub struct ChangedTask {
     /// The task as it is now.
     pub task: Task,
     /// The next task of the rule, which the completion made.
     #[serde(default)]
     pub next: Option<Task>,
+}
+
+impl From<Task> for ChangedTask {
+    fn from(task: Task) -> Self {
+        Self { task, next: None }
+    }
 }
 
 /// A task out of a line of text, and what was understood of it.

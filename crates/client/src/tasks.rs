@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::idempotency::IdempotencyKey;
 use crate::request::Answer;
 pub use crate::task::{
-    Change, Completed, DeletedTask, FieldChange, Filter, NewTask, Task, TaskPatch, Understood,
+    Change, ChangedTask, DeletedTask, FieldChange, Filter, NewTask, Task, TaskPatch, Understood,
     UnderstoodPart, Written,
 };
 
@@ -142,7 +142,7 @@ impl Client {
         patch: &TaskPatch,
         etag: Option<&str>,
         key: &IdempotencyKey,
-    ) -> Result<Written<Completed>, Error> {
+    ) -> Result<Written<ChangedTask>, Error> {
         let call = self
             .api(Method::PATCH, &["tasks", &id.to_string()])
             .json(patch)
@@ -165,7 +165,7 @@ impl Client {
         completed: Option<bool>,
         timezone: &str,
         key: &IdempotencyKey,
-    ) -> Result<Written<Completed>, Error> {
+    ) -> Result<Written<ChangedTask>, Error> {
         let call = self
             .api(Method::PATCH, &["tasks", &id.to_string(), "complete"])
             .query([("timezone", timezone.to_owned())])

@@ -7,6 +7,7 @@ use taskhold_client::tasks::Task;
 use taskhold_domain::search::fold;
 use taskhold_domain::task::Due;
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::zone::Zone;
 
 use super::task_line;
 use crate::arguments::List;
@@ -15,14 +16,14 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::workspace::{Row, Workspace};
 
-/// What a list prints if it is empty, as the console does.
+/// The line that is printed for an empty list, as by the console.
 pub const EMPTY: &str = "No tasks in the list.";
 
 /// A list in JSON.
 #[derive(Serialize)]
 pub struct TaskList<'a> {
     pub tasks: Vec<Row<'a>>,
-    /// Since when the tasks have not been current; absent if they are.
+    /// The time at which the tasks were current; absent if they are now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_since: Option<Timestamp>,
 }
@@ -44,20 +45,20 @@ pub async fn list(
         has_state && tags.iter().all(has)
     };
     let offline = workspace.update_if_reachable(output).await?;
-    let tasks = selected(workspace, is_selected);
-    print(workspace, &tasks, offline, output)
+    let zone = workspace.zone.clone();
+    print(workspace.selected(is_selected), &zone, offline, output)
 }
 
 /// Lists the open tasks that are due today or overdue, in the order in which they are due.
 pub async fn today(workspace: &mut Workspace, output: &mut Output) -> Result<(), Failure> {
     let offline = workspace.update_if_reachable(output).await?;
-    let today = workspace.zone.day_of(timestamp(now()));
-    let due = |task: &Task| Due::from_stored(task.due.as_deref()?).ok();
     let zone = workspace.zone.clone();
+    let today = zone.day_of(timestamp(now()));
+    let due = |task: &Task| Due::from_stored(task.due.as_deref()?).ok();
     let is_due = |task: &Task| due(task).is_some_and(|due| due.day_in(&zone) <= today);
-    let mut tasks = selected(workspace, |task| !task.completed && is_due(task));
-    tasks.sort_by_key(|task| (due(task).map(|due| due.sort_key(&zone)), task.id));
-    print(workspace, &tasks, offline, output)
+    let mut rows = workspace.selected(|task| !task.completed && is_due(task));
+    rows.sort_by_key(|row| (due(row.task).map(|due| due.sort_key(&zone)), row.task.id));
+    print(rows, &zone, offline, output)
 }
 
 /// Lists the tasks with a text in title or description, compared as the service does.
@@ -68,29 +69,19 @@ pub async fn search(
 ) -> Result<(), Failure> {
     let text = fold(text);
     let offline = workspace.update_if_reachable(output).await?;
-    let tasks = selected(workspace, |task| {
+    let zone = workspace.zone.clone();
+    let rows = workspace.selected(|task| {
         fold(&task.title).contains(&text) || fold(&task.description).contains(&text)
     });
-    print(workspace, &tasks, offline, output)
-}
-
-fn selected(workspace: &Workspace, is_selected: impl Fn(&Task) -> bool) -> Vec<Task> {
-    workspace
-        .cache
-        .tasks()
-        .iter()
-        .filter(|task| is_selected(task))
-        .cloned()
-        .collect()
+    print(rows, &zone, offline, output)
 }
 
 fn print(
-    workspace: &mut Workspace,
-    tasks: &[Task],
+    rows: Vec<Row<'_>>,
+    zone: &Zone,
     offline: Option<SystemTime>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let rows = workspace.rows(tasks);
     if output.is_json() {
         let list = TaskList {
             tasks: rows,
@@ -104,7 +95,7 @@ fn print(
     output.page(rows.len());
     for row in &rows {
         let line = task_line::line(&row.short_id, row.task);
-        output.row(&line, &task_line::details(row.task, &workspace.zone))?;
+        output.row(&line, &task_line::details(row.task, zone))?;
     }
     Ok(())
 }

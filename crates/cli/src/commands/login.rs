@@ -1,7 +1,6 @@
 //! `todo login` and `todo logout`.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -46,7 +45,7 @@ pub async fn log_in(arguments: &Arguments, output: &mut Output) -> Result<(), Fa
     let named = NamedLogin::of(&arguments.name, &folders);
     let ca = arguments.ca.as_deref().map(read_ca).transpose()?;
     let builder = workspace::client(&arguments.url, ca.as_deref())?;
-    // Whether the token can be kept shows before there is one.
+    // Fail before the log-in if it could not be kept.
     drop(lock(&named).await?);
 
     let (secret, user) = if let Some(token) = &arguments.token {
@@ -117,6 +116,7 @@ pub async fn log_out(common: &Common, output: &mut Output) -> Result<(), Failure
     let name = common.user_id.as_deref().unwrap_or(DEFAULT_LOGIN);
     let folders = Folders::of(name)?;
     let named = NamedLogin::of(name, &folders);
+    // Without a login there is nothing to lock.
     named.existing()?;
     let _lock = lock(&named).await?;
     let login = named.existing()?;
@@ -128,7 +128,7 @@ pub async fn log_out(common: &Common, output: &mut Output) -> Result<(), Failure
         secrets::remove(name).map_err(|error| Failure::local("cannot remove the token", &error))?;
     }
     named.remove()?;
-    // What was shown stays, so that no end of an id comes to mean another task.
+    // The ends of ids that were shown are kept, so that none of them comes to mean another task.
     _ = fs::remove_dir_all(&folders.cache);
     match ended {
         Ok(is_ended) => {
@@ -144,12 +144,8 @@ pub async fn log_out(common: &Common, output: &mut Output) -> Result<(), Failure
             Ok(output.line(message)?)
         }
         Err(failure) => {
-            let reason = match failure {
-                Failure::Refused { message, .. } => message,
-                _ => "it did not answer".to_owned(),
-            };
             let message = format!(
-                "Logged out here, but the service could not be told ({reason}). End the login on its page, under Devices"
+                "Logged out here, but the service could not be told ({failure}). End the login on its page, under Devices"
             );
             Err(Failure::new(Kind::Service, message))
         }
@@ -268,8 +264,7 @@ fn nothing_there(url: &str) -> Failure {
 
 fn read_ca(path: &Path) -> Result<String, Failure> {
     let what = format!("cannot read the certificate {}", path.display());
-    let read: io::Result<String> = fs::read_to_string(path);
-    read.map_err(|error| Failure::local(&what, &error))
+    fs::read_to_string(path).map_err(|error| Failure::local(&what, &error))
 }
 
 /// Says that others can read a token that is sent without TLS, unless it does not leave this computer.

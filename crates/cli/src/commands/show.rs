@@ -14,12 +14,12 @@ use crate::workspace::{Row, Workspace};
 #[derive(Serialize)]
 struct Shown<'a> {
     task: Row<'a>,
-    /// Since when the task has not been current; absent if it is.
+    /// The time at which the task was current; absent if it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     offline_since: Option<Timestamp>,
 }
 
-/// Prints all that is known of a task.
+/// Prints a task with all its members.
 pub async fn show(
     workspace: &mut Workspace,
     arguments: &OneTask,

@@ -2,14 +2,13 @@
 
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
-use taskhold_client::tasks::DeletedTask;
+use taskhold_client::tasks::{ChangedTask, DeletedTask};
 use taskhold_domain::task::TaskId;
 use taskhold_domain::timestamp::Timestamp;
 
-use super::keyed::{Sent, write};
+use super::keyed::write;
 use super::list::EMPTY;
 use super::task_line;
-use super::write::print_task;
 use crate::arguments::OneTask;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -79,25 +78,15 @@ pub async fn restore(
                 .collect();
             workspace.find("restore", text, &ids)
         },
-        async |client, id: TaskId, key| client.restore(id, key).await,
+        async |client, id: &TaskId, key| Ok(client.restore(*id, key).await?.map(ChangedTask::from)),
         Some(&not_found),
     );
-    let Sent {
-        value: written,
-        pending,
-    } = restored.await?;
-    let task = &written.value;
-    pending
-        .refuse_changed(workspace, task.id, Some(&task.etag), output)
-        .await?;
-    let printed = if output.is_json() {
-        print_task(workspace, &written.value, None, written.seq, output)
-    } else {
-        let id = workspace.end(written.value.id);
-        let line = format!("Task {id} restored successfully");
-        output.line(&line).map_err(Failure::from)
-    };
-    pending.finish_when(printed, output)
+    let restored = restored.await?;
+    restored.refuse_changed(workspace, output).await?;
+    restored.print(workspace, output, |workspace, restored, output| {
+        let id = workspace.end(restored.task.id);
+        Ok(output.line(&format!("Task {id} restored successfully"))?)
+    })
 }
 
 async fn read(workspace: &Workspace) -> Result<Vec<DeletedTask>, Failure> {

@@ -1,8 +1,9 @@
 //! `todo undo`.
 
-use super::keyed::{Sent, write};
+use taskhold_client::tasks::ChangedTask;
+
+use super::keyed::write;
 use super::task_line;
-use super::write::print_task;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::workspace::Workspace;
@@ -26,25 +27,26 @@ pub async fn undo(
                 let message = if workspace.cache.tasks().is_empty() {
                     "There is no change to undo"
                 } else {
-                    "There is no change to undo, or this service does not tell its last one: give a number of todo history"
+                    "There is no change to undo, or this service does not tell its last one: give a number of todo \
+                     history"
                 };
                 Failure::new(Kind::NotFound, message)
             })
         },
-        async |client, number: i64, key| Ok((client.undo(number, key).await?, number)),
+        async |client, number: &i64, key| {
+            Ok(client.undo(*number, key).await?.map(ChangedTask::from))
+        },
         Some("There is no such change, or it is no longer kept"),
     );
-    let Sent {
-        value: (written, undone),
-        pending,
-    } = undone.await?;
-    let last = if pending.is_resumed() {
+    let undone = undone.await?;
+    let undone_number = undone.target;
+    let last = if undone.pending.is_resumed() {
         let last = workspace.update(output).await?;
-        if number.is_none() && last != written.seq {
-            pending.forget();
+        if number.is_none() && last != undone.written.seq {
+            undone.pending.forget();
             let message = format!(
-                "The interrupted command did undo change {undone}, and there are changes since. Give the command again \
-                 to undo the last one"
+                "The interrupted command did undo change {undone_number}, and there are changes since. Give the command \
+                 again to undo the last one"
             );
             return Err(Failure::new(Kind::Conflict, message));
         }
@@ -52,18 +54,15 @@ pub async fn undo(
     } else {
         workspace.update(output).await.ok().flatten()
     };
-    if output.is_json() {
-        let printed = print_task(workspace, &written.value, None, written.seq, output);
-        return pending.finish_when(printed, output);
-    }
-    let id = workspace.end(written.value.id);
-    // Without an answer nobody knows whether the task is in the trash.
-    let is_listed = last.is_none() || workspace.ids().contains(&written.value.id);
-    let line = if is_listed {
-        task_line::line(&id, &written.value)
-    } else {
-        format!("Task {id} is in the trash: {}", written.value.title)
-    };
-    let printed = output.line(&format!("Undid change {undone}: {line}"));
-    pending.finish_when(printed.map_err(Failure::from), output)
+    undone.print(workspace, output, |workspace, undone, output| {
+        let id = workspace.end(undone.task.id);
+        // Without an answer nobody knows whether the task is in the trash.
+        let is_listed = last.is_none() || workspace.ids().contains(&undone.task.id);
+        let line = if is_listed {
+            task_line::line(&id, &undone.task)
+        } else {
+            format!("Task {id} is in the trash: {}", undone.task.title)
+        };
+        Ok(output.line(&format!("Undid change {undone_number}: {line}"))?)
+    })
 }

@@ -1,30 +1,21 @@
-//! Commands that change one task. Each is sent with a key that is kept until the outcome is known.
+//! Commands that change one task: `todo add`, `update`, `complete`, `incomplete`, `toggle` and `delete`.
 
 use serde::Serialize;
-use taskhold_client::tasks::{Completed, NewTask, Task};
+use taskhold_client::tasks::{ChangedTask, NewTask, Written};
 use taskhold_client::{Client, Error, IdempotencyKey};
 use taskhold_domain::input::{Member, TaskInput};
 use taskhold_domain::task::TaskId;
 
-use super::keyed::{Sent, write};
+use super::keyed::{Answered, finish_when, refuse_changed, write};
 use super::list::{EMPTY, TaskList};
 use super::task_line;
-use crate::arguments::{Add, Command, OneTask, Update};
+use crate::arguments::{Add, OneTask, TaskCommand, Update};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::workspace::{Row, Workspace};
+use crate::workspace::Workspace;
 
-/// A written task in JSON, as the console prints it.
-#[derive(Serialize)]
-struct WrittenTask<'a> {
-    success: bool,
-    task: Row<'a>,
-    /// The follow-up of a completed task that repeats.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<Row<'a>>,
-    /// The number of the change, which `todo undo` takes.
-    change: Option<i64>,
-}
+/// A task, and the time zone of this computer, which is a part of the request: a key is for one request.
+type TaskInZone = (TaskId, String);
 
 /// A deletion in JSON, as the console prints it.
 #[derive(Serialize)]
@@ -41,53 +32,48 @@ pub async fn add(
     arguments: &Add,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let Add {
+    let (title, description) = (&arguments.texts.title, &arguments.texts.description);
+    let is_quick = arguments.quick;
+    let command = [
+        "add",
         title,
         description,
-        quick,
-        ..
-    } = arguments;
-    let command = ["add", title, description, if *quick { "quick" } else { "" }];
+        if is_quick { "quick" } else { "" },
+    ];
     let added = write(
         workspace,
         &command,
         output,
-        // A key is for one request, and the time zone is a part of it.
+        // The time zone is a part of the request, and a key is for one request.
         async |workspace| Ok(workspace.zone.name().to_owned()),
-        async |client, zone: String, key| {
-            if *quick {
-                let written = client.quick_add(title, &zone, key).await?;
-                return Ok((written.value.task, written.seq));
+        async |client, zone: &String, key| {
+            if is_quick {
+                let written = client.quick_add(title, zone, key).await?;
+                return Ok(written.map(|understood| understood.task.into()));
             }
             let task = NewTask {
                 description: description.clone(),
                 ..NewTask::titled(title)
             };
-            let written = client.create(&task, key).await?;
-            Ok((written.value, written.seq))
+            Ok(client.create(&task, key).await?.map(ChangedTask::from))
         },
         None,
     );
-    let Sent {
-        value: (task, change),
-        pending,
-    } = added.await?;
-    if !pending.is_resumed() {
+    let added = added.await?;
+    if !added.pending.is_resumed() {
         // The end by which it is shown must not be that of a task that this computer does not know yet.
         _ = workspace.cache.update(&workspace.client).await;
     }
-    pending
-        .refuse_changed(workspace, task.id, Some(&task.etag), output)
-        .await?;
-    let printed = if output.is_json() {
-        print_task(workspace, &task, None, change, output)
-    } else {
-        let id = workspace.end(task.id);
-        let line = format!("Task '{}' added successfully with ID {id}", task.title);
-        let details = task_line::details(&task, &workspace.zone);
-        output.line_with(&line, &details).map_err(Failure::from)
-    };
-    pending.finish_when(printed, output)
+    added.refuse_changed(workspace, output).await?;
+    added.print(workspace, output, |workspace, added, output| {
+        let id = workspace.end(added.task.id);
+        let line = format!(
+            "Task '{}' added successfully with ID {id}",
+            added.task.title
+        );
+        let details = task_line::details(&added.task, &workspace.zone);
+        Ok(output.line_with(&line, &details)?)
+    })
 }
 
 /// Replaces title and description.
@@ -96,95 +82,59 @@ pub async fn update(
     arguments: &Update,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let Update {
-        task: text,
-        title,
-        description,
-        ..
-    } = arguments;
-    let command = ["update", text, title, description];
-    let written = change_task(
+    let (title, description) = (&arguments.texts.title, &arguments.texts.description);
+    let command = ["update", &arguments.task, title, description];
+    let updated = change_task(
         workspace,
-        "update",
-        text,
         &command,
+        &arguments.task,
         output,
-        async |client, id, _, key| {
-            let written = client.update(id, title, description, key).await?;
-            Ok((written.value, written.seq))
+        async |client, (id, _), key| {
+            let written = client.update(*id, title, description, key).await?;
+            Ok(written.map(ChangedTask::from))
         },
     );
-    let Sent {
-        value: (task, change),
-        pending,
-    } = written.await?;
-    pending
-        .refuse_changed(workspace, task.id, Some(&task.etag), output)
-        .await?;
-    let printed = if output.is_json() {
-        print_task(workspace, &task, None, change, output)
-    } else {
-        let id = workspace.end(task.id);
-        let line = format!("Task {id} updated successfully");
-        output.line(&line).map_err(Failure::from)
-    };
-    pending.finish_when(printed, output)
+    let updated = updated.await?;
+    updated.refuse_changed(workspace, output).await?;
+    updated.print(workspace, output, |workspace, updated, output| {
+        let id = workspace.end(updated.task.id);
+        Ok(output.line(&format!("Task {id} updated successfully"))?)
+    })
 }
 
 /// Completes a task, reopens it, or toggles it if told neither.
 pub async fn complete(
     workspace: &mut Workspace,
-    name: &'static str,
+    name: &str,
     arguments: &OneTask,
     completed: Option<bool>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let text = &arguments.task;
-    let command = [name, text];
-    let written = change_task(
+    let command = [name, &arguments.task];
+    let completed = change_task(
         workspace,
-        name,
-        text,
         &command,
+        &arguments.task,
         output,
-        async |client, id, zone, key| {
-            let written = client.complete(id, completed, zone, key).await?;
-            Ok((written.value, written.seq))
-        },
+        async |client, (id, zone), key| client.complete(*id, completed, zone, key).await,
     );
-    let Sent {
-        value: (done, change),
-        pending,
-    } = written.await?;
-    pending
-        .refuse_changed(workspace, done.task.id, Some(&done.task.etag), output)
-        .await?;
-    let printed = print_completed(workspace, &done, change, output);
-    pending.finish_when(printed, output)
-}
-
-fn print_completed(
-    workspace: &mut Workspace,
-    done: &Completed,
-    change: Option<i64>,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    if output.is_json() {
-        return print_task(workspace, &done.task, done.next.as_ref(), change, output);
-    }
-    let id = workspace.end(done.task.id);
-    let state = if done.task.completed {
-        "complete"
-    } else {
-        "incomplete"
-    };
-    output.line(&format!("Task {id} marked as {state}"))?;
-    if let Some(next) = &done.next {
-        let id = workspace.end(next.id);
-        let details = task_line::details(next, &workspace.zone);
-        output.line_with(&format!("Next: {}", task_line::line(&id, next)), &details)?;
-    }
-    Ok(())
+    let completed = completed.await?;
+    completed.refuse_changed(workspace, output).await?;
+    completed.print(workspace, output, |workspace, completed, output| {
+        let id = workspace.end(completed.task.id);
+        let state = if completed.task.completed {
+            "complete"
+        } else {
+            "incomplete"
+        };
+        output.line(&format!("Task {id} marked as {state}"))?;
+        if let Some(next) = &completed.next {
+            let id = workspace.end(next.id);
+            let line = format!("Next: {}", task_line::line(&id, next));
+            output.line_with(&line, &task_line::details(next, &workspace.zone))?;
+        }
+        Ok(())
+    })
 }
 
 /// Moves a task to the trash.
@@ -193,45 +143,58 @@ pub async fn delete(
     arguments: &OneTask,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let text = &arguments.task;
-    let command = ["delete", text];
+    let command = ["delete", &arguments.task];
     let deleted = change_task(
         workspace,
-        "delete",
-        text,
         &command,
+        &arguments.task,
         output,
-        async |client, id, _, key| {
-            let written = client.delete(id, key).await?;
-            Ok((id, written.seq))
-        },
+        async |client, (id, _), key| client.delete(*id, key).await,
     );
-    let Sent {
-        value: (id, change),
+    let Answered {
+        target: (id, _),
+        written,
         pending,
     } = deleted.await?;
-    pending.refuse_changed(workspace, id, None, output).await?;
-    let id = workspace.end(id);
-    let message = format!("Task {id} deleted successfully");
+    refuse_changed(&pending, workspace, id, None, output).await?;
+    let message = format!("Task {} deleted successfully", workspace.end(id));
     let printed = if output.is_json() {
         output.json(&Deletion {
             success: true,
             message: &message,
-            change,
+            change: written.seq,
         })
     } else {
         output.line(&message)
     };
-    pending.finish_when(printed.map_err(Failure::from), output)
+    finish_when(pending, printed.map_err(Failure::from), output)
+}
+
+/// Writes to the task that a text names, among those that are not in the trash.
+async fn change_task<T>(
+    workspace: &mut Workspace,
+    command: &[&str],
+    text: &str,
+    output: &Output,
+    send: impl AsyncFnOnce(&Client, &TaskInZone, &IdempotencyKey) -> Result<Written<T>, Error>,
+) -> Result<Answered<TaskInZone, T>, Failure> {
+    let resolve = async |workspace: &mut Workspace| {
+        workspace.update(output).await?;
+        let name = command.first().copied().unwrap_or_default();
+        let id = workspace.find(name, text, &workspace.ids())?;
+        Ok((id, workspace.zone.name().to_owned()))
+    };
+    let not_found = format!("Task with ID {} not found", text.trim());
+    write(workspace, command, output, resolve, send, Some(&not_found)).await
 }
 
 /// Prints what the console does for a user without a name, who has no tasks and can have none.
-pub fn without_user(command: &Command, output: &mut Output) -> Result<(), Failure> {
+pub fn without_user(command: &TaskCommand, output: &mut Output) -> Result<(), Failure> {
     match command {
-        Command::Add(arguments) => {
+        TaskCommand::Add(arguments) => {
             let input = TaskInput {
-                title: Member::Given(arguments.title.clone()),
-                description: Member::Given(arguments.description.clone()),
+                title: Member::Given(arguments.texts.title.clone()),
+                description: Member::Given(arguments.texts.description.clone()),
                 ..TaskInput::default()
             };
             let message = match input.into_draft() {
@@ -240,64 +203,19 @@ pub fn without_user(command: &Command, output: &mut Output) -> Result<(), Failur
             };
             Err(Failure::new(Kind::BrokenRule, message))
         }
-        Command::List(_) if output.is_json() => Ok(output.json(&TaskList {
+        TaskCommand::List(_) if output.is_json() => Ok(output.json(&TaskList {
             tasks: Vec::new(),
             offline_since: None,
         })?),
-        Command::List(_) => Ok(output.line(EMPTY)?),
-        Command::Complete(task)
-        | Command::Incomplete(task)
-        | Command::Toggle(task)
-        | Command::Delete(task) => Err(Failure::no_task(task.task.trim())),
-        Command::Update(arguments) => Err(Failure::no_task(arguments.task.trim())),
+        TaskCommand::List(_) => Ok(output.line(EMPTY)?),
+        TaskCommand::Complete(task)
+        | TaskCommand::Incomplete(task)
+        | TaskCommand::Toggle(task)
+        | TaskCommand::Delete(task) => Err(Failure::no_task(task.task.trim())),
+        TaskCommand::Update(arguments) => Err(Failure::no_task(arguments.task.trim())),
         _ => Err(Failure::new(
             Kind::BrokenRule,
             "Task user_id must be a non-empty string",
         )),
     }
-}
-
-/// Prints a written task as JSON.
-pub fn print_task(
-    workspace: &mut Workspace,
-    task: &Task,
-    next: Option<&Task>,
-    change: Option<i64>,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let mut rows = workspace
-        .rows(std::iter::once(task).chain(next))
-        .into_iter();
-    let Some(task) = rows.next() else {
-        return Ok(());
-    };
-    let written = WrittenTask {
-        success: true,
-        task,
-        next: rows.next(),
-        change,
-    };
-    Ok(output.json(&written)?)
-}
-
-/// Writes to the task that a text names, among those that are not in the trash. `send` gets the time zone, too.
-async fn change_task<T>(
-    workspace: &mut Workspace,
-    name: &str,
-    text: &str,
-    command: &[&str],
-    output: &Output,
-    send: impl AsyncFnOnce(&Client, TaskId, &str, &IdempotencyKey) -> Result<T, Error>,
-) -> Result<Sent<T>, Failure> {
-    let resolve = async |workspace: &mut Workspace| {
-        workspace.update(output).await?;
-        let id = workspace.find(name, text, &workspace.ids())?;
-        // A key is for one request, and the time zone is a part of it.
-        Ok((id, workspace.zone.name().to_owned()))
-    };
-    let not_found = format!("Task with ID {} not found", text.trim());
-    let send = async |client: &Client, (id, zone): (TaskId, String), key: &IdempotencyKey| {
-        send(client, id, &zone, key).await
-    };
-    write(workspace, command, output, resolve, send, Some(&not_found)).await
 }
