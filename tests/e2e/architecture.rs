@@ -51,7 +51,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 15] = [
             "transfer",
             "web",
         ],
-        &["testkit"],
+        &["client", "testkit"],
     ),
 ];
 

@@ -27,6 +27,7 @@ mod browser;
 mod browsers;
 mod change_log;
 mod change_stream;
+mod client;
 mod clients;
 mod commands;
 mod concurrency;

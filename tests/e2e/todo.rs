@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::service::{Service, token};
@@ -27,7 +27,7 @@ struct Computer {
     home: TempDir,
 }
 
-/// What a command printed, and how it ended.
+/// The output and the exit status of a command.
 #[derive(Debug)]
 struct Ran {
     code: i32,
@@ -111,6 +111,61 @@ impl Computer {
         let added = self.done(&["add", title]);
         let (_, id) = added.trim_end().rsplit_once(' ').expect("an id");
         id.to_owned()
+    }
+
+    /// Runs commands at the same time, all of which succeed. Returns their outputs.
+    fn done_at_once<const N: usize>(&self, commands: [[String; 2]; N]) -> [String; N] {
+        let children = commands.map(|command| {
+            let mut command = self.command(&command);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().expect("todo starts")
+        });
+        children.map(|child| {
+            let ran = Ran::of(child.wait_with_output().expect("todo ends"));
+            assert_eq!(ran.code, 0, "{ran:?}");
+            ran.stdout
+        })
+    }
+
+    /// Imports so many tasks with titles that end in their number.
+    fn import(&self, count: u32, title: &str) {
+        let rows =
+            (1..=count).map(|number| json!({"id": number, "title": format!("{title} {number}")}));
+        let rows = Value::Array(rows.collect());
+        std::fs::write(self.home.path().join("tasks.json"), rows.to_string()).expect("written");
+        self.done(&["import", "tasks.json"]);
+    }
+
+    /// Runs a command that uses this token without a login, as in a script.
+    fn run_with_token(
+        &self,
+        url: &str,
+        token: &str,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Ran {
+        let mut command = self.command(arguments);
+        command
+            .env("TODO_URL", url)
+            .env("TODO_TOKEN", token)
+            .envs(variables.iter().copied());
+        Ran::of(command.output().expect("todo runs"))
+    }
+
+    /// Runs a command whose output goes to a full disk.
+    fn run_on_full_disk(&self, arguments: &[&str]) -> Ran {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("a device");
+        let mut command = self.command(arguments);
+        Ran::of(
+            command
+                .stdout(full)
+                .stderr(Stdio::piped())
+                .output()
+                .expect("todo runs"),
+        )
     }
 
     /// Returns the file of the login of this name.

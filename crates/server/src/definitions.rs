@@ -1,4 +1,4 @@
-//! `taskhold completions` and `taskhold man`: what is made of the definitions of the command line.
+//! `taskhold completions` and `taskhold man`: files that are generated from the definition of the command line.
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@
 //! | `issuer` | the keys of another issuer of tokens |
 //! | `logging`, `metrics`, `telemetry` | logs, metrics and traces |
 //! | `serve`, `migrate`, `user`, `import`, `export`, `backup`, `restore`, `copy`, `token`, `health`, `openapi`, `doctor` | a command each |
-//! | `definitions` | what is made of the command line: completions and manual pages |
+//! | `definitions` | completions and manual pages, generated from the command line |
 //! | `background` | housekeeping, and the refresh of revocations |
 //! | `schedule` | backups that the service makes itself |
 //! | `services` | constructs the services on a store |

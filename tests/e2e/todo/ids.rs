@@ -15,15 +15,7 @@ on_both_stores! {
 async fn ends_of_ids_are_short_unambiguous_and_shown_alike(database: Database) {
     let service = Service::start(&database).await;
     let computer = Computer::of(&service, "anna");
-    let rows: Vec<Value> = (1..=600)
-        .map(|number| json!({"id": number, "title": format!("Task {number}")}))
-        .collect();
-    std::fs::write(
-        computer.home.path().join("tasks.json"),
-        json!(rows).to_string(),
-    )
-    .expect("written");
-    computer.done(&["import", "tasks.json"]);
+    computer.import(600, "Task");
 
     let text = computer.done(&["list"]);
     let list = computer.json(&["list"]);

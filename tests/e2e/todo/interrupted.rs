@@ -4,10 +4,10 @@ use std::process::Stdio;
 
 use taskhold_testkit::proxy::FaultProxy;
 
-use super::{Computer, Ran};
+use super::Computer;
 use crate::service::{Database, Service, eventually, http, signal};
 
-/// What only requests with a key have.
+/// A part that only requests with a key have.
 const KEYED: &[u8] = b"idempotency-key: ";
 /// More than a command makes within its patience.
 const MOST_ATTEMPTS: usize = 40;
@@ -117,18 +117,7 @@ async fn an_interrupted_command_is_not_told_as_if_it_were_so_now(database: Datab
         .join(".local/state/todo/default/pending");
     let before = std::fs::read_dir(&pending).expect("a folder").count();
     assert_eq!(before, 0, "its outcome is known");
-    let full = std::fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("a device");
-    let mut command = computer.command(&["complete", &milk]);
-    let ran = Ran::of(
-        command
-            .stdout(full)
-            .stderr(Stdio::piped())
-            .output()
-            .expect("todo runs"),
-    );
+    let ran = computer.run_on_full_disk(&["complete", &milk]);
     assert_eq!(ran.code, 6, "nobody was told: {ran:?}");
     computer.done(&["incomplete", &milk]);
 
@@ -160,22 +149,9 @@ async fn lost_answers_are_asked_for_again(database: Database) {
 async fn commands_at_the_same_time_all_take_effect(database: Database) {
     let service = Service::start(&database).await;
     let computer = Computer::of(&service, "anna");
-    let children: Vec<_> = (0..8)
-        .map(|_| {
-            let mut command = computer.command(&["add", "The same"]);
-            command
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("todo starts")
-        })
-        .collect();
-    let mut shown = std::collections::BTreeSet::new();
-    for child in children {
-        let output = child.wait_with_output().expect("todo ends");
-        assert!(output.status.success(), "{output:?}");
-        shown.insert(output.stdout);
-    }
+    let command = ["add", "The same"].map(str::to_owned);
+    let shown = computer.done_at_once::<8>(std::array::from_fn(|_| command.clone()));
+    let shown = std::collections::BTreeSet::from(shown);
     assert_eq!(shown.len(), 8, "{shown:?}");
     assert_eq!(service.client("anna").tasks().await.len(), 8);
     assert_eq!(computer.done(&["list"]).lines().count(), 8);

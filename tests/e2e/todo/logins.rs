@@ -1,7 +1,6 @@
 //! Logins: passwords, tokens, where they are kept, and how they are refreshed.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -107,20 +106,8 @@ async fn commands_at_the_same_time_refresh_the_login_once(database: Database) {
     log_in(&computer, &service);
     for _ in 0..3 {
         expire(&computer);
-        let children: Vec<_> = (0..4)
-            .map(|number| {
-                let mut command = computer.command(&["add", &format!("Task {number}")]);
-                command
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    .spawn()
-                    .expect("todo starts")
-            })
-            .collect();
-        for child in children {
-            let output = child.wait_with_output().expect("todo ends");
-            assert!(output.status.success(), "{output:?}");
-        }
+        let commands = std::array::from_fn(|number| ["add".to_owned(), format!("Task {number}")]);
+        computer.done_at_once::<4>(commands);
     }
     assert_eq!(computer.done(&["list"]).lines().count(), 12);
 }
@@ -174,13 +161,8 @@ async fn personal_tokens_are_made_used_and_revoked() {
 
     // Without a login, as in a script.
     let script = Computer::new();
-    let with_token = |arguments: &[&str]| {
-        let mut command = script.command(arguments);
-        command
-            .env("TODO_URL", &service.url)
-            .env("TODO_TOKEN", token);
-        Ran::of(command.output().expect("todo runs"))
-    };
+    let with_token =
+        |arguments: &[&str]| script.run_with_token(&service.url, token, &[], arguments);
     assert_eq!(with_token(&["list"]).stdout, computer.done(&["list"]));
     let ran = with_token(&["add", "x"]);
     assert_eq!(ran.code, 3, "{ran:?}");

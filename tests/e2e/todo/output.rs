@@ -1,9 +1,7 @@
-//! What commands print into pipes and files.
+//! The output of commands into pipes and files.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-
-use serde_json::json;
 
 use super::{Computer, Ran};
 use crate::service::{Database, Service};
@@ -13,15 +11,7 @@ async fn a_reader_that_goes_ends_the_command_quietly() {
     let database = Database::sqlite();
     let service = Service::start(&database).await;
     let computer = Computer::of(&service, "anna");
-    let rows: Vec<_> = (1..=5_000)
-        .map(|number| json!({"id": number, "title": "x".repeat(90)}))
-        .collect();
-    std::fs::write(
-        computer.home.path().join("tasks.json"),
-        json!(rows).to_string(),
-    )
-    .expect("written");
-    computer.done(&["import", "tasks.json"]);
+    computer.import(5_000, &"x".repeat(80));
     let mut child = computer
         .command(&["list"])
         .stdout(Stdio::piped())
@@ -42,18 +32,7 @@ async fn a_full_disk_is_told() {
     let service = Service::start(&database).await;
     let computer = Computer::of(&service, "anna");
     computer.add("Buy milk");
-    let full = std::fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("a device");
-    let mut command = computer.command(&["list"]);
-    let ran = Ran::of(
-        command
-            .stdout(full)
-            .stderr(Stdio::piped())
-            .output()
-            .expect("todo runs"),
-    );
+    let ran = computer.run_on_full_disk(&["list"]);
     assert_eq!(ran.code, 6, "{ran:?}");
     assert!(
         ran.stderr.starts_with("Error: cannot write the output: "),
@@ -161,12 +140,7 @@ async fn a_home_that_cannot_be_written_is_no_obstacle_for_scripts() {
     let token = crate::service::token("anna");
     // Nothing can be created below a device.
     let without_home = |arguments: &[&str]| {
-        let mut command = computer.command(arguments);
-        command
-            .env("TODO_URL", &service.url)
-            .env("TODO_TOKEN", &token)
-            .env("HOME", "/dev/null");
-        Ran::of(command.output().expect("todo runs"))
+        computer.run_with_token(&service.url, &token, &[("HOME", "/dev/null")], arguments)
     };
     let ran = without_home(&["add", "Buy milk"]);
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -13,7 +13,7 @@ on_both_stores! {
 }
 
 const RECORDED: &str = include_str!("../../fixtures/console-command-line.jsonl");
-/// How the console was started.
+/// The command that started the console.
 const CONSOLE: &str = "python -m todo_cli.main";
 /// Members of the JSON of a task that the console does not know.
 const ADDED: [&str; 10] = [

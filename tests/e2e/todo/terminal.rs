@@ -103,15 +103,7 @@ async fn long_lists_go_through_the_pager_on_a_terminal_only() {
     let database = Database::sqlite();
     let service = Service::start(&database).await;
     let computer = Computer::of(&service, "anna");
-    let rows: Vec<_> = (1..=200)
-        .map(|number| json!({"id": number, "title": format!("Task {number}")}))
-        .collect();
-    std::fs::write(
-        computer.home.path().join("tasks.json"),
-        json!(rows).to_string(),
-    )
-    .expect("written");
-    computer.done(&["import", "tasks.json"]);
+    computer.import(200, "Task");
     let pager = [("TODO_PAGER", "wc -l")];
     let shown = rest(on_terminal(&computer, &["list"], &pager));
     assert_eq!(shown.trim(), "200", "{shown:?}");

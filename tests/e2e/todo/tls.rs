@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use super::{Computer, Ran};
+use super::Computer;
 use crate::proxies::running::{RunningProxy, reserved_port};
 use crate::service::{Database, Service, eventually, token};
 
@@ -36,12 +36,7 @@ async fn certificates_of_a_private_authority_are_trusted_if_named() {
     assert_eq!(computer.done(&["list"]), format!("[O] {milk}: Buy milk\n"));
 
     // For all programs.
-    let mut command = computer.command(&["list"]);
-    command
-        .env("TODO_URL", &url)
-        .env("TODO_TOKEN", &token)
-        .env("SSL_CERT_FILE", ca);
-    let ran = Ran::of(command.output().expect("todo runs"));
+    let ran = computer.run_with_token(&url, &token, &[("SSL_CERT_FILE", ca)], &["list"]);
     assert_eq!(
         (ran.code, ran.stdout),
         (0, format!("[O] {milk}: Buy milk\n"))
