@@ -22,6 +22,9 @@ mod m20261129_000010_due_date_indexes;
 mod m20261129_000011_positions;
 mod m20261129_000012_position_index;
 mod m20261130_000013_personal_tokens;
+mod m20261130_000014_locks;
+
+pub use m20261130_000014_locks::create_table as create_locks;
 
 /// The migrations, oldest first.
 pub struct Migrator;
@@ -43,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000011_positions::Migration),
             Box::new(m20261129_000012_position_index::Migration),
             Box::new(m20261130_000013_personal_tokens::Migration),
+            Box::new(m20261130_000014_locks::Migration),
         ]
     }
 }

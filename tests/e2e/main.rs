@@ -52,6 +52,7 @@ mod http_targets;
 mod idempotency;
 mod import;
 mod jwks;
+mod leases;
 mod lists;
 mod load;
 mod locked_rows;

@@ -18,6 +18,7 @@
 //! | [`security_log`] | [`Event`](security_log::Event): the events by which operators ban clients |
 //! | [`pseudonym`] | [`Pseudonym`](pseudonym::Pseudonym): the name of a user in the log |
 //! | [`housekeeping`] | [`Housekeeping`](housekeeping::Housekeeping): deletes and renews data that is out of date |
+//! | [`leases`] | [`Lease`](leases::Lease): the right of one instance to do a job |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): the check that requests can be served |
 //! | [`reasons`] | [`reasons`](reasons::reasons): the text of an error and its causes |
 //! | [`request`] | the id of the request on whose behalf a use case runs |
@@ -67,6 +68,7 @@ mod feed;
 pub mod housekeeping;
 pub mod ids;
 pub mod import;
+pub mod leases;
 pub mod passwords;
 pub mod personal_tokens;
 pub mod pseudonym;

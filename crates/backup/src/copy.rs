@@ -15,7 +15,7 @@ use crate::error::BackupError;
 use crate::make::migrations;
 use crate::restore::{execute, migrate, occupied, renew_epochs};
 use crate::rows::{Row, Value, rows};
-use crate::table::{TABLES, Table};
+use crate::table::{Table, tables_of_contents};
 
 /// How many rows are written at once. With the widest table a statement stays within SQLite's limit of
 /// 32,766 parameters.
@@ -55,11 +55,11 @@ pub async fn copy(
     execute(&mut from, begin, failed).await?;
     execute(&mut to, "BEGIN", failed).await?;
     let mut expected = Contents::new();
-    for table in Table::of(&mut to, TABLES).await? {
+    for table in Table::of(&mut to, tables_of_contents()).await? {
         let copied = copy_table(&mut from, &mut to, &table).await?;
         expected.insert(table.name.to_owned(), copied.contents());
     }
-    let found = contents(&mut to, TABLES).await?;
+    let found = contents(&mut to, tables_of_contents()).await?;
     if let Some(difference) = difference(&expected, &found) {
         return Err(BackupError::Mismatch(format!(
             "what was read back is not what was copied: {difference}"

@@ -20,7 +20,7 @@ use crate::folder::Backup;
 use crate::manifest::StoreKind;
 use crate::query::on_either;
 use crate::rights::RestoredRights;
-use crate::table::{TABLES, Table};
+use crate::table::{Table, tables_of_contents};
 use crate::verify;
 
 /// What is to be restored, and where.
@@ -116,7 +116,7 @@ impl Restore<'_> {
 pub(crate) async fn occupied(
     session: &mut MaintenanceSession,
 ) -> Result<Option<String>, BackupError> {
-    for table in Table::of(session, TABLES).await? {
+    for table in Table::of(session, tables_of_contents()).await? {
         let sql = format!("SELECT count(*) FROM {}", table.name);
         let count: Result<i64, _> = on_either!(session, connection =>
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut **connection).await);

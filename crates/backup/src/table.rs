@@ -8,7 +8,7 @@ use crate::query::on_either;
 
 /// The tables of the schema, each after those that it refers to; a test compares them with a migrated
 /// store.
-pub const TABLES: [&str; 11] = [
+pub const TABLES: [&str; 12] = [
     "users",
     "tasks",
     "feeds",
@@ -20,14 +20,23 @@ pub const TABLES: [&str; 11] = [
     "revocations",
     "attempts",
     "imports",
+    LOCKS,
 ];
+
+/// The table of the locks that instances hold: its rows mean nothing in another store, nor later.
+const LOCKS: &str = "locks";
 
 /// The table that lists the applied migrations.
 pub const MIGRATIONS: &str = "seaql_migrations";
 
 /// The tables whose rows no backup holds: after a restore everybody must log in again, and counters of
 /// failed logins are outdated.
-pub(crate) const LEFT_OUT: [&str; 2] = ["refresh_tokens", "attempts"];
+pub(crate) const LEFT_OUT: [&str; 3] = ["refresh_tokens", "attempts", LOCKS];
+
+/// Returns the tables whose rows are the contents of a store.
+pub(crate) fn tables_of_contents() -> impl Iterator<Item = &'static str> {
+    TABLES.into_iter().filter(|table| *table != LOCKS)
+}
 
 /// A table of a store.
 pub(crate) struct Table {

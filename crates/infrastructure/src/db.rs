@@ -11,6 +11,7 @@
 //! | `due_dates` | due dates that orders compare, where they were not computed with this time zone database |
 //! | `cancel_token` | cancellation of queued requests |
 //! | [`lock`] | the lock of the process that serves a SQLite file |
+//! | `locks` | locks that a transaction holds, as rows |
 //! | [`migrations`] | schema migrations |
 //! | `search` | texts that a search compares, where the version before has written the row |
 //! | [`session`] | sessions of operator commands |
@@ -23,6 +24,7 @@ mod database;
 mod due_dates;
 pub(crate) mod error;
 pub mod lock;
+pub(crate) mod locks;
 pub mod migrations;
 mod pool;
 pub(crate) mod retry;

@@ -3,6 +3,7 @@
 pub(crate) mod change;
 pub(crate) mod details;
 pub(crate) mod idempotency_key;
+pub(crate) mod lease;
 pub(crate) mod personal_token;
 pub(crate) mod rate_limit;
 pub(crate) mod revocation;

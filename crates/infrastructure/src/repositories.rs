@@ -4,6 +4,7 @@ pub(crate) mod change_log;
 mod health;
 mod idempotency;
 mod import;
+mod leases;
 mod personal_tokens;
 mod rate_limits;
 mod revocations;

@@ -11,6 +11,7 @@
 //! | [`keyed_digest`] | [`keyed_digest`](keyed_digest::keyed_digest): digests that cannot be tried |
 //! | [`rate_limits`] | [`RateLimitRepository`](rate_limits::RateLimitRepository): counters of all instances |
 //! | [`idempotency`] | [`IdempotencyKeyRepository`](idempotency::IdempotencyKeyRepository): keys of idempotent writes |
+//! | [`leases`] | [`LeaseRepository`](leases::LeaseRepository): the instance that does a job |
 //! | [`import`] | [`ImportRepository`](import::ImportRepository): imports of files |
 //! | [`deadline`] | the time that the calls of a request share |
 //! | [`request`] | the id of the request on whose behalf a port is called |
@@ -51,6 +52,7 @@ pub mod health;
 pub mod idempotency;
 pub mod import;
 pub mod keyed_digest;
+pub mod leases;
 pub mod personal_tokens;
 pub mod rate_limits;
 pub mod request;

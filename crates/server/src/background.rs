@@ -4,28 +4,42 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskhold_application::clock::{Clock as _, SystemClock};
 use taskhold_application::housekeeping::Housekeeping;
+use taskhold_application::leases::{Lease, LeaseOutcome};
 use taskhold_application::revocations::Revocations;
 
 /// The interval of housekeeping. Nothing waits for it: what is out of date has no effect even before.
-const HOUSEKEEPING_INTERVAL: Duration = Duration::from_hours(1);
+pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Deletes or renews what is out of date now and every hour; never returns.
-pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
+/// The shortest time after which an instance asks again whether another one still does the housekeeping.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Deletes or renews what is out of date now and every hour, while no other instance does so; never returns.
+pub async fn run_housekeeping_loop(housekeeping: Housekeeping, lease: Arc<Lease>) {
     // Instances of another version are replaced soon after this one starts, and looking for their tasks reads the
     // whole table. So it ends with the first look after the start that finds none.
     let (mut is_first, mut rebuilds) = (true, true);
     loop {
-        match housekeeping.purge().await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "deleted rows that are out of date"),
-            Err(error) => tracing::warn!(
-                error = &error as &dyn Error,
-                "could not delete rows that are out of date"
-            ),
+        match lease.acquire().await {
+            Ok(LeaseOutcome::Acquired) => {}
+            Ok(LeaseOutcome::HeldUntil(until)) => {
+                let left = until.saturating_since(SystemClock.now());
+                tokio::time::sleep(left.clamp(SHORTEST_WAIT, HOUSEKEEPING_INTERVAL)).await;
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn Error,
+                    "could not look whether another instance deletes rows that are out of date"
+                );
+                tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+                continue;
+            }
         }
+        lease.renewing(purge(&housekeeping)).await;
         if rebuilds {
-            match housekeeping.rebuild_search().await {
+            match lease.renewing(housekeeping.rebuild_search()).await {
                 Ok(0) => rebuilds = is_first,
                 Ok(tasks) => tracing::info!(
                     tasks,
@@ -39,6 +53,17 @@ pub async fn run_housekeeping_loop(housekeeping: Housekeeping) {
             is_first = false;
         }
         tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+    }
+}
+
+async fn purge(housekeeping: &Housekeeping) {
+    match housekeeping.purge().await {
+        Ok(0) => {}
+        Ok(rows) => tracing::info!(rows, "deleted rows that are out of date"),
+        Err(error) => tracing::warn!(
+            error = &error as &dyn Error,
+            "could not delete rows that are out of date"
+        ),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Backups that the service makes itself, and the metrics of those in the folder.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use taskhold_application::clock::{Clock as _, SystemClock};
-use taskhold_backup::error::BackupError;
+use taskhold_application::leases::{Lease, LeaseOutcome};
 use taskhold_backup::folder::{Backup, BackupFolder};
 use taskhold_backup::make::make;
 use taskhold_backup::origin::Origin;
@@ -20,6 +22,8 @@ pub struct Schedule {
     pub folder: BackupFolder,
     /// How long after the last one; `None` if the service makes none.
     pub every: Option<Duration>,
+    /// The lease of the instance that makes them.
+    pub lease: Arc<Lease>,
 }
 
 impl Schedule {
@@ -38,7 +42,7 @@ impl Schedule {
             }
             if let Err(error) = self.make_if_due(&origin).await {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = error.as_ref() as &dyn std::error::Error,
                     "no backup was made"
                 );
             }
@@ -46,7 +50,7 @@ impl Schedule {
         }
     }
 
-    async fn make_if_due(&self, origin: &Origin) -> Result<(), BackupError> {
+    async fn make_if_due(&self, origin: &Origin) -> anyhow::Result<()> {
         let backups = self.folder.of(origin)?;
         if let Some(verified) = backups.iter().filter_map(|backup| backup.verified).max() {
             metrics::gauge!("taskhold_backup_last_verification_timestamp_seconds")
@@ -57,7 +61,22 @@ impl Schedule {
         if !self.is_due(newest) {
             return Ok(());
         }
-        let made = make(&self.store, &self.folder, SystemClock.now()).await?;
+        let held = self.lease.acquire().await;
+        if let LeaseOutcome::HeldUntil(_) = held.context("cannot look who makes backups")? {
+            return Ok(());
+        }
+        let make = make(&self.store, &self.folder, SystemClock.now());
+        let made = self.lease.renewing(make).await;
+        // Another instance may have what this one lacks, such as room on its disk.
+        if made.is_err()
+            && let Err(error) = self.lease.release().await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot let another instance make the backup"
+            );
+        }
+        let made = made?;
         record(&made);
         tracing::info!(backup = made.name(), "made a backup");
         for removed in Retention::default().prune(&self.folder)? {

@@ -19,6 +19,7 @@ use crate::metrics::Recorder;
 use crate::output::say;
 use crate::schedule::Schedule;
 use crate::secret::Secrets;
+use crate::services::Leases;
 use crate::settings::{Profile, Settings};
 use crate::socket::Sockets;
 use crate::telemetry::Export;
@@ -115,13 +116,17 @@ async fn serve_on(
         .map(|listener| metrics::serve(listener, metrics))
         .transpose()?;
     let housekeeping = services::housekeeping(&settings, database);
+    let leases = Leases::new(&settings, database);
     let store = settings.database.options.url.sqlite_path();
     let disks = store.map(|path| ("store", path.to_owned()));
     let disks = disks
         .into_iter()
         .chain([("backups", settings.backup.folder.clone())]);
     tokio::spawn(metrics::run_disk_loop(disks.collect()));
-    tokio::spawn(background::run_housekeeping_loop(housekeeping));
+    tokio::spawn(background::run_housekeeping_loop(
+        housekeeping,
+        leases.housekeeping.clone(),
+    ));
     tokio::spawn(background::run_refresh_loop(revocations));
     tokio::spawn({
         let streams = Arc::clone(&streams);
@@ -131,6 +136,7 @@ async fn serve_on(
         store: settings.database.direct_options().clone(),
         folder: BackupFolder::new(settings.backup.folder),
         every: settings.backup.every,
+        lease: leases.backups.clone(),
     };
     tokio::spawn(schedule.run());
     tokio::spawn(stop_when_told(
@@ -142,6 +148,12 @@ async fn serve_on(
     let outcome = server.await.context("the server ended");
     if let Some(metrics_server) = metrics_server {
         metrics_server.stop(false).await;
+    }
+    if tokio::time::timeout(CLOSE_TIMEOUT, leases.release())
+        .await
+        .is_err()
+    {
+        tracing::debug!("the leases were not released in time, and expire");
     }
     outcome
 }

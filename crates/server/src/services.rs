@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use taskhold_api::Services;
 use taskhold_api::metrics::Metrics;
@@ -12,8 +13,9 @@ use taskhold_application::change_log::{ChangeLog, Trash};
 use taskhold_application::change_streams::ChangeStreams;
 use taskhold_application::clock::SystemClock;
 use taskhold_application::housekeeping::Housekeeping;
-use taskhold_application::ids::TimeOrderedIds;
+use taskhold_application::ids::{Ids as _, TimeOrderedIds};
 use taskhold_application::import::UserImports;
+use taskhold_application::leases::Lease;
 use taskhold_application::personal_tokens::PersonalTokens;
 use taskhold_application::rate_limits::RateLimiter;
 use taskhold_application::readiness::Readiness;
@@ -25,6 +27,7 @@ use taskhold_security::jwt::JwtTokens;
 use taskhold_security::passwords::Argon2Passwords;
 use taskhold_web::Page;
 
+use crate::background::HOUSEKEEPING_INTERVAL;
 use crate::secret::Secrets;
 use crate::settings::{Profile, Settings};
 use crate::{mcp, routes};
@@ -142,6 +145,37 @@ pub fn housekeeping(settings: &Settings, database: &Database) -> Housekeeping {
         history_retention: settings.tasks.history_retention,
         max_token_lifetime: settings.auth.revocation_retention,
         clock: Arc::new(SystemClock),
+    }
+}
+
+/// The leases of the jobs that one instance at a time does.
+pub struct Leases {
+    pub housekeeping: Arc<Lease>,
+    pub backups: Arc<Lease>,
+}
+
+impl Leases {
+    /// Wires the leases of this instance to a database.
+    pub fn new(settings: &Settings, database: &Database) -> Self {
+        let store = Arc::new(database.clone());
+        let holder = TimeOrderedIds.next();
+        let lease = |name, interval: Duration| {
+            let clock = Arc::new(SystemClock);
+            Arc::new(Lease::new(store.clone(), clock, name, holder, interval))
+        };
+        Self {
+            housekeeping: lease("housekeeping", HOUSEKEEPING_INTERVAL),
+            backups: lease("backups", settings.backup.every.unwrap_or_default()),
+        }
+    }
+
+    /// Releases those that this instance has, so that another one goes on at once.
+    pub async fn release(&self) {
+        for lease in [&self.housekeeping, &self.backups] {
+            if let Err(error) = lease.release().await {
+                tracing::debug!(%error, "a lease was not released, and expires");
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod fixtures;
 pub mod health;
 pub mod idempotency;
 pub mod import;
+pub mod leases;
 pub mod owners;
 pub mod personal_tokens;
 pub mod positions;
@@ -27,6 +28,7 @@ use taskhold_repository::change_log::ChangeLogRepository;
 use taskhold_repository::health::StoreHealth;
 use taskhold_repository::idempotency::IdempotencyKeyRepository;
 use taskhold_repository::import::ImportRepository;
+use taskhold_repository::leases::LeaseRepository;
 use taskhold_repository::personal_tokens::PersonalTokenRepository;
 use taskhold_repository::rate_limits::RateLimitRepository;
 use taskhold_repository::revocations::RevocationRepository;
@@ -59,6 +61,8 @@ pub struct Ports {
     pub keys: Arc<dyn IdempotencyKeyRepository>,
     /// Imports.
     pub imports: Arc<dyn ImportRepository>,
+    /// Leases.
+    pub leases: Arc<dyn LeaseRepository>,
     /// Health checks.
     pub health: Arc<dyn StoreHealth>,
 }
@@ -78,6 +82,7 @@ impl Ports {
             + RateLimitRepository
             + IdempotencyKeyRepository
             + ImportRepository
+            + LeaseRepository
             + StoreHealth
             + 'static,
     {
@@ -93,6 +98,7 @@ impl Ports {
             rate_limits: store.clone(),
             keys: store.clone(),
             imports: store.clone(),
+            leases: store.clone(),
             health: store,
         }
     }
@@ -307,6 +313,11 @@ macro_rules! store_contract {
                 every_field_is_imported_unchanged
                 concurrent_imports_create_each_task_once
                 removing_a_user_removes_their_import_records
+            );
+            $crate::store_contract!(@tests $open; leases:
+                lease_has_one_holder_until_it_expires
+                lease_is_released_by_its_holder
+                concurrent_instances_have_one_holder
             );
             $crate::store_contract!(@tests $open; health:
                 new_store_answers_with_a_current_schema

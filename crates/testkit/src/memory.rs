@@ -4,6 +4,7 @@ mod accounts;
 mod bulk;
 mod change_log;
 mod import;
+mod leases;
 mod personal_tokens;
 mod positions;
 mod rate_limits;
@@ -57,6 +58,7 @@ struct Rows {
     everybody: Option<Timestamp>,
     rate_limits: BTreeMap<RateLimitKey, Count>,
     imports: BTreeMap<ImportKey, TaskId>,
+    leases: BTreeMap<&'static str, (Uuid, Timestamp)>,
 }
 
 impl MemoryStore {

@@ -30,7 +30,9 @@ pub use self::error::MigrationError;
 pub(crate) use self::history::pending;
 pub use self::history::{MigrationStatus, compare_with_known, is_foreign, known};
 use self::history::{applied, refuse_unknown};
-use self::session::{exclude_others, one_session, schema, server_process, use_schema};
+use self::session::{
+    ensure_locks, exclude_others, one_session, schema, server_process, use_schema,
+};
 use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::due_dates;
 use crate::db::search;
@@ -267,7 +269,11 @@ impl SchemaMigrator {
             exclude_others(transaction).await?;
             work(transaction).await
         };
-        self.transact(immediate, work).await
+        self.repeat(async || {
+            ensure_locks(&self.connection, LIMITS).await?;
+            self.attempt(immediate, &work).await
+        })
+        .await
     }
 
     /// Runs `work` in a transaction, again and again while others hold the locks that it needs.
@@ -276,11 +282,19 @@ impl SchemaMigrator {
         mode: SqliteTransactionMode,
         work: impl AsyncFn(&DatabaseTransaction) -> Result<T, MigrationError>,
     ) -> Result<T, MigrationError> {
+        self.repeat(async || self.attempt(mode, &work).await).await
+    }
+
+    /// Makes attempts while others hold the locks that they need.
+    async fn repeat<T>(
+        &self,
+        attempt: impl AsyncFn() -> Result<T, MigrationError>,
+    ) -> Result<T, MigrationError> {
         let started = Instant::now();
         let mut holders = "a session that cannot be seen".to_owned();
         for tries in 1.. {
             self.process.store(0, Ordering::Relaxed);
-            let mut attempt = pin!(self.attempt(mode, &work));
+            let mut attempt = pin!(attempt());
             let outcome = tokio::select! {
                 biased;
                 outcome = &mut attempt => outcome,

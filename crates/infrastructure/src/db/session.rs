@@ -7,9 +7,6 @@ use sea_orm::sqlx::sqlite::SqliteConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _};
 use sea_query_sqlx::SqlxBinder as _;
 
-/// An arbitrary number that no other program on the same database uses for its own advisory locks of two numbers.
-const LOCK_SPACE: i64 = 0x7461_736b;
-
 /// An exclusive session without time limits.
 pub enum MaintenanceSession {
     /// With a PostgreSQL server.
@@ -81,8 +78,8 @@ impl MaintenanceSession {
     }
 }
 
-/// Returns whether two sessions with PostgreSQL are with one database of one server. One takes a lock with a random
-/// key, and the other must see it: a copy of the database has the same names and numbers, but not its locks.
+/// Returns whether two sessions with PostgreSQL are with one database of one server. One takes a random name, and the
+/// other must see it: a copy of the database has the same names and numbers, but not its sessions.
 ///
 /// # Errors
 /// The driver's.
@@ -93,14 +90,12 @@ pub async fn is_one_database(
     let key = fastrand::u32(..);
     // In a transaction, so that a pooler keeps the session until the end.
     one.execute(&format!(
-        "BEGIN; SELECT pg_advisory_xact_lock({LOCK_SPACE}, {})",
-        key.cast_signed()
+        "BEGIN; SET LOCAL application_name = 'taskhold {key}'"
     ))
     .await?;
-    let sql = "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database \
-               WHERE datname = current_database() AND locktype = 'advisory' AND granted \
-                 AND classid::int8 = $1 AND objid::int8 = $2";
-    let seen = other.query(sql, &[LOCK_SPACE, key.into()]).await?;
+    let sql = "SELECT 1 FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name = 'taskhold ' || $1";
+    let seen = other.query(sql, &[key.into()]).await?;
     one.execute("ROLLBACK").await?;
     Ok(!seen.is_empty())
 }

@@ -8,7 +8,7 @@ pub(crate) const FIND: &str = "
             WHERE hidden.relnamespace = pg_namespace.oid AND NOT pg_table_is_visible(hidden.oid)
               AND hidden.relname IN ('seaql_migrations', 'users', 'tasks', 'idempotency_keys', 'refresh_tokens',
                                      'revocations', 'attempts', 'imports', 'feeds', 'changes', 'trash',
-                                     'personal_tokens'))
+                                     'personal_tokens', 'locks'))
     FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
     JOIN pg_namespace ON nspname = path.name
     JOIN pg_class AS tasks ON tasks.relnamespace = pg_namespace.oid AND tasks.relname = 'tasks'

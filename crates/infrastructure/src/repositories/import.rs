@@ -21,11 +21,10 @@ use uuid::Uuid;
 use self::staged::StagedRow;
 use crate::db::Database;
 use crate::db::error::Failure;
+use crate::db::locks::{self, Lock};
 use crate::db::session::MaintenanceSession;
 use crate::repositories::tasks::logged::log_imported;
 
-/// An arbitrary number that no other program on the same database uses for its own advisory lock.
-const LOCK_KEY: i64 = 0x7461_736b_696d_706f;
 /// The number of rows that are read back at once.
 const PAGE: i64 = 2_000;
 /// With these parameters a statement stays within SQLite's limit of 32,766.
@@ -154,10 +153,9 @@ impl SqlImport {
         match self.session {
             MaintenanceSession::Postgres(_) => {
                 // Another import may take its time; a row that somebody has locked is not waited for.
-                self.execute(&format!(
-                    "SELECT pg_advisory_xact_lock({LOCK_KEY}); SET LOCAL lock_timeout = '10s'"
-                ))
-                .await?;
+                let lock = locks::take(Lock::Imports);
+                self.execute(&format!("{lock}; SET LOCAL lock_timeout = '10s'"))
+                    .await?;
             }
             MaintenanceSession::Sqlite(_) => {
                 self.execute("COMMIT").await?;

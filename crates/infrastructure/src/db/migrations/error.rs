@@ -58,9 +58,11 @@ impl MigrationError {
 
     /// Returns whether another session held a lock.
     pub(super) fn is_lock_conflict(&self) -> bool {
-        const DEADLOCK_DETECTED: &str = "40P01";
+        /// A deadlock, and a row that another transaction has changed since this one began.
+        const CONFLICTS: [&str; 2] = ["40P01", "40001"];
         self.of_database().is_some_and(|error| {
-            is_lock_timeout(error) || sql_state(error).as_deref() == Some(DEADLOCK_DETECTED)
+            let state = sql_state(error);
+            is_lock_timeout(error) || state.is_some_and(|state| CONFLICTS.contains(&state.as_str()))
         })
     }
 

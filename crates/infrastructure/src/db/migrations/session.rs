@@ -1,17 +1,18 @@
 //! The session in which a migration runs.
 
-use sea_orm::sea_query::{Func, Query};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult,
-    SqlxPostgresConnector, Statement,
+    SqlxPostgresConnector, Statement, TransactionTrait,
 };
+use taskhold_migration::create_locks;
 
+use super::error::MigrationError;
+use super::history::refuse_unknown;
 use crate::db::connect::ATTEMPT_TIMEOUT;
+use crate::db::error::sql_state;
+use crate::db::locks::{self, Lock};
 use crate::db::tables::{self, quoted};
-
-/// An arbitrary number that no other program on the same database uses for its own advisory lock.
-const LOCK_KEY: i64 = 0x7461_736b_686f_6c64;
 
 /// Returns the schema of PostgreSQL in which the tables are.
 pub(super) async fn schema(connection: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
@@ -32,14 +33,46 @@ pub(super) async fn rows(
     connection.query_all_raw(statement).await
 }
 
-/// Excludes other instances that migrate from now on.
+/// Creates the table of locks on PostgreSQL, whose rows exclude other instances that migrate. Does nothing if the
+/// table exists, and on SQLite, which has one writer.
+///
+/// # Errors
+/// [`MigrationError`]: `Foreign`, `Database`.
+pub(super) async fn ensure_locks(
+    connection: &DatabaseConnection,
+    limits: &str,
+) -> Result<(), MigrationError> {
+    /// Another session created the table in the meantime.
+    const ALREADY_CREATED: [&str; 2] = ["23505", "42P07"];
+    if connection.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let transaction = connection.begin().await?;
+    transaction.execute_unprepared(limits).await?;
+    use_schema(&transaction, schema(&transaction).await?, true).await?;
+    match refuse_unknown(&transaction).await {
+        // A newer program has created the table.
+        Ok(()) | Err(MigrationError::Newer(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let create = create_locks(DbBackend::Postgres);
+    let created = match transaction.execute(&create).await {
+        Ok(_) => transaction.commit().await,
+        Err(error) => Err(error),
+    };
+    created.or_else(|error| match sql_state(&error) {
+        Some(state) if ALREADY_CREATED.contains(&state.as_str()) => Ok(()),
+        _ => Err(error.into()),
+    })
+}
+
+/// Excludes other instances that migrate until the transaction ends.
 pub(super) async fn exclude_others(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
-        // Bound to the transaction: it works through a pooler and is released with the transaction.
-        let lock = Query::select()
-            .expr(Func::cust("pg_advisory_xact_lock").arg(LOCK_KEY))
-            .to_owned();
-        transaction.query_one(&lock).await?;
+        use_schema(transaction, schema(transaction).await?, true).await?;
+        let lock = locks::take(Lock::Migrations);
+        transaction.execute_unprepared(&lock).await?;
+        // Another instance may have created the tables in another schema of the path meanwhile.
         use_schema(transaction, schema(transaction).await?, true).await?;
     }
     Ok(())

@@ -40,15 +40,14 @@ pub(super) async fn move_to(
     LoggedRow::read_one(connection, update).await
 }
 
-/// Lets one move of an owner wait for another, so that two moves to one place get different positions. Taken before
-/// all rows, so it deadlocks with no other write.
+/// Lets one move of an owner wait for another, so that two moves to one place get different positions. Locks the row of
+/// the user before those of tasks, as deletion of the user does, so it deadlocks with no other write. Writes that insert
+/// rows of the user do not wait for it.
 async fn lock(connection: &Connection, owner: &UserId) -> Result<(), DbErr> {
-    /// An arbitrary number that no other program on the same database uses for its own advisory locks.
-    const SEED: i64 = 0x7461_736b_6d6f_7665;
-    const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))";
+    const LOCK: &str = "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE";
     // SQLite has one writer.
     if connection.get_database_backend() == DbBackend::Postgres {
-        let values = [owner.as_str().into(), SEED.into()];
+        let values = [owner.as_str().into()];
         let lock = Statement::from_sql_and_values(DbBackend::Postgres, LOCK, values);
         connection.query_all_raw(lock).await?;
     }

@@ -1,0 +1,121 @@
+//! Leases: of all instances, one does a job, without a setting that says which.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use taskhold_domain::timestamp::Timestamp;
+use taskhold_repository::error::StoreError;
+pub use taskhold_repository::leases::LeaseOutcome;
+use taskhold_repository::leases::LeaseRepository;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+
+/// The time for which a lease lasts beyond the next run of its job, so that its holder does the job again.
+const GRACE: Duration = Duration::from_mins(5);
+
+/// The lease of a job, as an instance sees it. Whoever has the lease does the job at every interval. If its holder ends
+/// without releasing it, another instance acquires it once it has expired.
+pub struct Lease {
+    leases: Arc<dyn LeaseRepository>,
+    clock: Arc<dyn Clock>,
+    /// The name of the job.
+    name: &'static str,
+    /// This instance.
+    holder: Uuid,
+    /// The time from the beginning of the job to the end of the lease.
+    duration: Duration,
+    known: Mutex<Known>,
+}
+
+/// What the instance knows about its lease.
+#[derive(Clone, Copy)]
+enum Known {
+    Nothing,
+    /// It was acquired, and may have expired.
+    Acquired,
+    /// Another instance has it until this time.
+    HeldUntil(Timestamp),
+}
+
+impl Lease {
+    /// Returns the lease of a job that its holder does at this interval. No two instances have the same `holder`.
+    #[must_use]
+    pub fn new(
+        leases: Arc<dyn LeaseRepository>,
+        clock: Arc<dyn Clock>,
+        name: &'static str,
+        holder: Uuid,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            leases,
+            clock,
+            name,
+            holder,
+            duration: interval.saturating_add(GRACE),
+            known: Mutex::new(Known::Nothing),
+        }
+    }
+
+    /// Acquires or renews the lease. The store is not asked while another instance is known to have it, so that a store
+    /// that nobody uses may sleep.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked.
+    pub async fn acquire(&self) -> Result<LeaseOutcome, StoreError> {
+        let now = self.clock.now();
+        if let Known::HeldUntil(until) = self.known()
+            && until > now
+        {
+            return Ok(LeaseOutcome::HeldUntil(until));
+        }
+        let until = now.saturating_add(self.duration);
+        let acquired = self
+            .leases
+            .acquire(self.name, self.holder, now, until)
+            .await?;
+        self.learn(match acquired {
+            LeaseOutcome::Acquired => Known::Acquired,
+            LeaseOutcome::HeldUntil(until) => Known::HeldUntil(until),
+        });
+        Ok(acquired)
+    }
+
+    /// Does the job of the lease, and renews the lease while the job takes long. The job goes on if the lease cannot be
+    /// renewed.
+    pub async fn renewing<T>(&self, job: impl Future<Output = T>) -> T {
+        let renewals = async {
+            loop {
+                tokio::time::sleep(self.duration / 3).await;
+                if let Err(error) = self.acquire().await {
+                    tracing::debug!(%error, name = self.name, "a lease could not be renewed");
+                }
+            }
+        };
+        tokio::select! {
+            done = job => done,
+            never = renewals => never,
+        }
+    }
+
+    /// Releases the lease if this instance has acquired it, so that another one can do the job at once.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked; the lease then ends when it expires.
+    pub async fn release(&self) -> Result<(), StoreError> {
+        if matches!(self.known(), Known::Acquired) {
+            self.leases.release(self.name, self.holder).await?;
+            self.learn(Known::Nothing);
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> Known {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, known: Known) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+}
