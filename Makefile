@@ -70,6 +70,10 @@ load: programs ## Put the load of 100 users on the service for 5 minutes, on bot
 bench-import: programs ## Measure imports beside what the stores' own tools take (docs/performance.md)
 	scripts/bench-import
 
+.PHONY: bench-replica
+bench-replica: programs ## Measure what a replica for reads takes off the primary (docs/operations/replica.md)
+	scripts/bench-replica
+
 login-storm: programs ## Measure reads during a storm of logins, and what a refused login's time tells (docs/performance.md)
 	scripts/login-storm
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::service::{Database, Service, eventually};
 
 /// A counter that has expired.
-const EXPIRED: &str = "INSERT INTO attempts (bucket, count, since) VALUES ('\\x01', 1, 0)";
+const EXPIRED: &str = "INSERT INTO attempts (bucket, count, since) VALUES (decode(repeat('01', 32), 'hex'), 1, 0)";
 
 async fn expired_counters(database: &Database) -> i64 {
     let count = sqlx::query_scalar("SELECT count(*) FROM attempts WHERE since = 0");
@@ -25,7 +25,8 @@ async fn leases_asked(service: &Service) -> Option<u64> {
 
 fn backups(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    entries.map(|entry| entry.expect("listed").path()).collect()
+    let entries = entries.map(|entry| entry.expect("listed").path());
+    entries.filter(|path| path.is_dir()).collect()
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ mod query_parameters;
 mod read_only;
 mod recovery;
 mod repeat;
+mod replica;
 mod requirements;
 mod reverse_proxies;
 mod roles;

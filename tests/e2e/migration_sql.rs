@@ -35,6 +35,12 @@ fn changes(log: &str) -> Vec<String> {
             && !statement.starts_with("CREATE TABLE IF NOT EXISTS \"seaql_migrations\"")
             && !statement.starts_with("ALTER SYSTEM")
     });
+    // Those of the lock, which come before the statements of a migration.
+    let is_lock = |statement: &String| statement.starts_with("INSERT INTO locks");
+    while let Some(lock) = statements.iter().position(is_lock) {
+        let is_created = lock > 0 && statements[lock - 1].contains(" \"locks\" (");
+        statements.drain(lock - usize::from(is_created)..=lock);
+    }
     statements
 }
 

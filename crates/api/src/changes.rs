@@ -167,7 +167,7 @@ fn ids() -> Array {
     get,
     path = CHANGES,
     operation_id = "readChanges",
-    params(PageParameters),
+    params(PageParameters, ("Change-Seq", Header)),
     responses(
         (
             status = 200,
@@ -319,7 +319,7 @@ pub(crate) struct FieldChange {
     get,
     path = HISTORY,
     operation_id = "readHistory",
-    params(("id", Path), PageParameters),
+    params(("id", Path), PageParameters, ("Change-Seq", Header)),
     responses((
         status = 200,
         description = "The changes, newest first.",

@@ -49,7 +49,7 @@ struct Sending {
     get,
     path = "/api/v1/export",
     operation_id = "exportTasks",
-    params(ExportParameters),
+    params(ExportParameters, ("Change-Seq", Header)),
     responses((
         status = 200,
         description = "The file.",

@@ -21,6 +21,7 @@ use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError, web};
 use taskhold_application::clock::Clock;
 use taskhold_application::deadline;
+use taskhold_application::freshness::{self, Freshness};
 use taskhold_application::ids::Ids;
 use taskhold_application::readiness::Readiness;
 use taskhold_application::reasons::reasons;
@@ -32,7 +33,7 @@ use crate::base_path::BasePath;
 use crate::problem::{Problem, RequestContext};
 use crate::request_log::{self, LeftOut, Pseudonym};
 use crate::trace::{TraceParent, Traces};
-use crate::{body, metrics, target};
+use crate::{body, change_seq, metrics, target};
 
 /// The header with the id of the request, in requests and responses.
 pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -84,16 +85,19 @@ pub(crate) async fn handle(
         None => (Span::none(), parent.map(|parent| parent.trace_id)),
     };
     let id: Arc<str> = context.request_id.as_str().into();
-    let response = match target::check(&request) {
-        Ok(()) => {
+    let freshness = target::check(&request).and_then(|()| change_seq::freshness(request.request()));
+    let response = match freshness {
+        Ok(freshness) => {
             let handled = deadline::in_request(next.call(request)).instrument(span.clone());
+            let handled = freshness::scope(freshness, handled);
             let response = request::scope(Arc::clone(&id), handled).await;
+            let response = response.map(|response| scope_body(response, &id, freshness));
             response.map_err(|error| of_framework(&error))
         }
         Err(problem) => Err(problem),
     };
     let mut outcome = match response {
-        Ok(response) => Ok(scope_body(complete(response, &context), id)),
+        Ok(response) => Ok(complete(response, &context)),
         Err(problem) => Err(FailedRequest {
             problem,
             context: context.clone(),
@@ -147,6 +151,7 @@ fn milliseconds(duration: Duration) -> f64 {
 /// A response body that is made on behalf of a request: pages of a long list are read while it is sent.
 struct ScopedBody {
     id: Arc<str>,
+    freshness: Freshness,
     body: BoxBody,
 }
 
@@ -161,16 +166,26 @@ impl MessageBody for ScopedBody {
         mut self: Pin<&mut Self>,
         context: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let id = Arc::clone(&self.id);
-        request::sync_scope(id, || Pin::new(&mut self.body).poll_next(context))
+        let (id, freshness) = (Arc::clone(&self.id), self.freshness);
+        request::sync_scope(id, || {
+            freshness::sync_scope(freshness, || Pin::new(&mut self.body).poll_next(context))
+        })
     }
 }
 
 /// Returns the response so that its body, unless it is complete already, is made on behalf of the request.
-fn scope_body(response: ServiceResponse, id: Arc<str>) -> ServiceResponse {
+fn scope_body(
+    response: ServiceResponse<impl MessageBody + 'static>,
+    id: &Arc<str>,
+    freshness: Freshness,
+) -> ServiceResponse {
     response.map_body(|_, body| match body.size() {
-        BodySize::Stream => BoxBody::new(ScopedBody { id, body }),
-        BodySize::None | BodySize::Sized(_) => body,
+        BodySize::Stream => BoxBody::new(ScopedBody {
+            id: Arc::clone(id),
+            freshness,
+            body: BoxBody::new(body),
+        }),
+        BodySize::None | BodySize::Sized(_) => BoxBody::new(body),
     })
 }
 

@@ -111,7 +111,7 @@ fn location(request: &HttpRequest, id: TaskId) -> String {
     get,
     path = STATS,
     operation_id = "countTasks",
-    params(TimezoneParameter),
+    params(TimezoneParameter, ("Change-Seq", Header)),
     responses((
         status = 200,
         description = "The numbers of tasks.",
@@ -143,7 +143,7 @@ async fn stats(
     get,
     path = ITEM,
     operation_id = "readTask",
-    params(("id", Path), ("If-None-Match", Header)),
+    params(("id", Path), ("If-None-Match", Header), ("Change-Seq", Header)),
     responses(
         (status = 200, description = "The task.", body = OneTask, headers(("ETag")), example = one_task_example),
         (status = 304, description = "The task is what `If-None-Match` names.", headers(("ETag"))),

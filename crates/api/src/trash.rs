@@ -68,7 +68,7 @@ pub(crate) struct TrashBody {
     get,
     path = TRASH,
     operation_id = "listTrash",
-    params(PageParameters),
+    params(PageParameters, ("Change-Seq", Header)),
     responses((
         status = 200,
         description = "The deleted tasks.",

@@ -7,6 +7,7 @@ use taskhold_domain::task::{Task, TaskId};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::UserId;
 use taskhold_repository::change_log::Feed;
+use taskhold_repository::freshness;
 pub use taskhold_repository::tasks::{Key, Position};
 use taskhold_repository::tasks::{Sort, SortKey, Start, TaskQuery};
 pub use taskhold_repository::trash::{TrashPage, TrashedTask};
@@ -98,11 +99,13 @@ impl ChangeLog {
                 self.snapshot(caller, FeedCursor::at_end(feed), limit).await
             }
             Some(cursor) if cursor.snapshot.is_some() => {
-                cursor.check(self.feed(caller).await?)?;
+                let feed = freshness::at_least(cursor.seq, self.feed(caller));
+                cursor.check(feed.await?)?;
                 self.snapshot(caller, cursor.clone(), limit).await
             }
             Some(cursor) => {
                 let page = self.ports.log.changes(caller, cursor.seq, limit);
+                let page = freshness::at_least(cursor.seq, page);
                 let page = page.await.map_err(TaskError::from)?;
                 cursor.check(page.feed)?;
                 let (mut changed, mut removed) = (Vec::new(), Vec::new());
@@ -170,7 +173,8 @@ impl ChangeLog {
             limit: Some(limit),
             ..TaskQuery::default()
         };
-        let page = self.ports.tasks.list(caller, &query);
+        // What the log had when the reading began is among the tasks.
+        let page = freshness::at_least(cursor.seq, self.ports.tasks.list(caller, &query));
         let page = page.await.map_err(TaskError::from)?;
         if page.corrupt_rows > 0 {
             return Err(

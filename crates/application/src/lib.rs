@@ -21,6 +21,7 @@
 //! | [`leases`] | [`Lease`](leases::Lease): the right of one instance to do a job |
 //! | [`readiness`] | [`Readiness`](readiness::Readiness): the check that requests can be served |
 //! | [`reasons`] | [`reasons`](reasons::reasons): the text of an error and its causes |
+//! | [`freshness`] | how fresh the data must be that a use case reads |
 //! | [`request`] | the id of the request on whose behalf a use case runs |
 //! | [`tokens`] | [`TokenVerifier`](tokens::TokenVerifier), [`TokenSigner`](tokens::TokenSigner): the ports for access tokens |
 //! | [`passwords`] | [`PasswordHasher`](passwords::PasswordHasher): the port for password hashing |
@@ -55,7 +56,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub use taskhold_repository::{deadline, request};
+pub use taskhold_repository::{deadline, freshness, request};
 
 pub mod accounts;
 pub mod actor;

@@ -7,10 +7,11 @@ use reqwest::Method;
 use serde::Deserialize;
 use taskhold_domain::task::TaskId;
 
+use crate::change_seq::change_seq;
 use crate::client::Client;
 use crate::error::Error;
 use crate::events::Events;
-use crate::tasks::{Task, change_seq};
+use crate::tasks::Task;
 
 /// The number of changes of a page: the most that the service takes.
 const PAGE: &str = "1000";
@@ -49,7 +50,7 @@ impl Client {
         let answer = self.send(call).await?;
         let page: Changes = self.json(&answer)?;
         Ok(Changes {
-            last: change_seq(&answer),
+            last: change_seq(&answer.headers),
             ..page
         })
     }

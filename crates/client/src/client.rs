@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     /// `i64::MIN` before an answer.
     pub(crate) clock_lead: AtomicI64,
+    /// The highest number of a change that an answer has told; 0 before.
+    pub(crate) change_seq: AtomicI64,
 }
 
 /// A client that is being set up.
@@ -157,6 +159,7 @@ impl ClientBuilder {
                 base: self.base,
                 credentials: self.credentials,
                 clock_lead: AtomicI64::new(i64::MIN),
+                change_seq: AtomicI64::new(0),
             }),
             patience: self.patience,
         })

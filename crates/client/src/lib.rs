@@ -37,12 +37,15 @@
 //! `examples/tasks.rs` is a whole program:
 //! `cargo run -p taskhold-client --example tasks -- http://127.0.0.1:8080 TOKEN`.
 //!
+//! **Consistency.** A read includes what this client has written, whichever instance of the service answers it.
+//!
 //! TLS is rustls with the certificates that the system trusts (or those in `SSL_CERT_FILE`), and
 //! [`ClientBuilder::trust`] adds others. No C code is compiled for it. Proxies are those of the variables
 //! `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 
 pub mod accounts;
 mod call;
+mod change_seq;
 pub mod changes;
 mod client;
 pub mod credentials;

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::call::Call;
+use crate::change_seq::{CHANGE_SEQ, change_seq};
 use crate::client::Client;
 use crate::credentials::Tokens;
 use crate::error::{Error, Problem};
@@ -144,6 +145,11 @@ impl Client {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
+        let known = self.inner.change_seq.load(Ordering::Relaxed);
+        if call.method == Method::GET && known > 0 {
+            // Another instance may read from a replica that lags behind.
+            request = request.header(CHANGE_SEQ, known);
+        }
         if !call.body.is_empty() {
             request = request.body(Body::from(call.body.clone()));
         }
@@ -155,6 +161,9 @@ impl Client {
         };
         self.compare_clocks(&response);
         if response.status().is_success() {
+            if let Some(seq) = change_seq(response.headers()) {
+                self.inner.change_seq.fetch_max(seq, Ordering::Relaxed);
+            }
             return Ok(response);
         }
         Err(self.refused(response).await)

@@ -2,23 +2,22 @@
 
 use futures_util::stream::{self, Stream, TryStreamExt as _};
 use reqwest::Method;
-use reqwest::header::{HeaderName, IF_MATCH};
+use reqwest::header::IF_MATCH;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use taskhold_domain::task::TaskId;
 
 use crate::call::Call;
+use crate::change_seq::change_seq;
 use crate::client::Client;
 use crate::error::Error;
 use crate::idempotency::IdempotencyKey;
-use crate::request::Answer;
 pub use crate::task::{
     Change, ChangedTask, DeletedTask, FieldChange, Filter, NewTask, Task, TaskPatch, Understood,
     UnderstoodPart, Written,
 };
 
 const API: [&str; 2] = ["api", "v1"];
-const CHANGE_SEQ: HeaderName = HeaderName::from_static("change-seq");
 /// The number of tasks of a page: the most that the service takes.
 const PAGE: &str = "1000";
 
@@ -188,7 +187,7 @@ impl Client {
         let answer = self.done(call).await?;
         Ok(Written {
             value: (),
-            seq: change_seq(&answer),
+            seq: change_seq(&answer.headers),
         })
     }
 
@@ -246,7 +245,7 @@ impl Client {
         let answer = self.send(call).await?;
         Ok(Written {
             value: value(self.json(&answer)?),
-            seq: change_seq(&answer),
+            seq: change_seq(&answer.headers),
         })
     }
 
@@ -276,10 +275,4 @@ impl Client {
         });
         pages.try_flatten()
     }
-}
-
-/// Returns the number of the change that an answer tells.
-pub(crate) fn change_seq(answer: &Answer) -> Option<i64> {
-    let value = answer.headers.get(CHANGE_SEQ)?;
-    value.to_str().ok()?.parse().ok()
 }

@@ -9,6 +9,7 @@
 //! | `transaction` | transactions on PostgreSQL |
 //! | `sqlite`, `sqlite_readers`, `sqlite_writer`, `writer_connection` | connections to a SQLite file: a pool that reads, and the one writer |
 //! | `due_dates` | due dates that orders compare, where they were not computed with this time zone database |
+//! | `guard` | the check that a replica has a change |
 //! | `cancel_token` | cancellation of queued requests |
 //! | [`lock`] | the lock of the process that serves a SQLite file |
 //! | `locks` | locks that a transaction holds, as rows |
@@ -23,6 +24,7 @@ pub(crate) mod connection;
 mod database;
 mod due_dates;
 pub(crate) mod error;
+pub(crate) mod guard;
 pub mod lock;
 pub(crate) mod locks;
 pub mod migrations;

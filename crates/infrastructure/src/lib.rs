@@ -7,6 +7,7 @@
 //! | `entities` | the rows of the tables |
 //! | `repositories` | the storage ports, implemented for [`Database`] |
 //! | [`batching`] | [`Batched`](batching::Batched): a task repository that batches concurrent calls |
+//! | [`replica`] | [`Replicated`](replica::Replicated): ports of tasks whose reads a replica executes |
 //! | [`inspection`] | [`Inspector`](inspection::Inspector): a read-only session for diagnosis |
 //! | [`files`] | files that only this user can read, and names that survive a power cut |
 //!
@@ -17,6 +18,7 @@ pub mod db;
 mod entities;
 pub mod files;
 pub mod inspection;
+pub mod replica;
 mod repositories;
 pub mod url;
 

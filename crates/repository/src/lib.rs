@@ -14,6 +14,7 @@
 //! | [`leases`] | [`LeaseRepository`](leases::LeaseRepository): the instance that does a job |
 //! | [`import`] | [`ImportRepository`](import::ImportRepository): imports of files |
 //! | [`deadline`] | the time that the calls of a request share |
+//! | [`freshness`] | how fresh the data must be that a request reads |
 //! | [`request`] | the id of the request on whose behalf a port is called |
 //! | [`health`] | [`StoreHealth`](health::StoreHealth): whether the store can be used |
 //! | [`error`] | [`StoreError`](error::StoreError): the error of all ports |
@@ -48,6 +49,7 @@
 pub mod change_log;
 pub mod deadline;
 pub mod error;
+pub mod freshness;
 pub mod health;
 pub mod idempotency;
 pub mod import;

@@ -22,6 +22,7 @@ use taskhold_application::readiness::Readiness;
 use taskhold_application::revocations::Revocations;
 use taskhold_application::tasks::{TaskPorts, TaskService};
 use taskhold_application::user_limit::UserLimit;
+use taskhold_infrastructure::replica::{Replica, Replicated};
 use taskhold_infrastructure::{Database, batching};
 use taskhold_security::jwt::JwtTokens;
 use taskhold_security::passwords::Argon2Passwords;
@@ -69,9 +70,10 @@ pub fn api(
         },
         registration: settings.auth.registration,
     };
+    let ports = served_task_ports(settings, database);
     let ports = TaskPorts {
-        streams: ChangeStreams::new(store.clone(), settings.streams),
-        ..task_ports(settings, database)
+        streams: ChangeStreams::new(ports.log.clone(), settings.streams),
+        ..ports
     };
     let base_path = settings.server.base_path.clone();
     let has_page = settings.page.enabled;
@@ -108,6 +110,17 @@ pub fn api(
         traces: None,
         further_endpoints: routes::further(&mcp::settings(settings, address), page.as_ref()),
     }
+}
+
+/// Wires the storage ports of tasks to a database, and to its replica if there is one.
+fn served_task_ports(settings: &Settings, database: &Database) -> TaskPorts {
+    let ports = task_ports(settings, database);
+    let Some(options) = &settings.database.replica else {
+        return ports;
+    };
+    let replica = Replica::start(database.clone(), options.clone());
+    let replicated = Replicated::new(ports.tasks, database.clone(), replica);
+    TaskPorts::of(Arc::new(replicated))
 }
 
 /// Wires the storage ports of tasks to a database.

@@ -32,7 +32,7 @@ pub use self::auth::Auth;
 use self::auth::AuthSection;
 pub use self::backup::Backup;
 use self::database::DatabaseSection;
-pub use self::database::{DIRECT_URL, DatabaseSettings};
+pub use self::database::{DIRECT_URL, DatabaseSettings, READ_URL};
 use self::sources::Sources;
 pub use self::sources::{DOTENV, Overridden};
 use self::telemetry::TelemetrySection;

@@ -113,7 +113,7 @@ pub(super) fn headers() -> [(String, RefOr<Header>); 13] {
 
 /// Returns the shared parameters. Header parameters have no pattern, example or default, from which programs such as
 /// Postman would make a value and send it with every request.
-pub(super) fn parameters() -> [(String, RefOr<Parameter>); 8] {
+pub(super) fn parameters() -> [(String, RefOr<Parameter>); 9] {
     [
         (
             "ChangeSeq",
@@ -150,6 +150,15 @@ pub(super) fn parameters() -> [(String, RefOr<Parameter>); 8] {
                 "If-None-Match",
                 text(),
                 "Answer 304 if the task still has this `ETag`, or one of these in a list; `*` is any.",
+            ),
+        ),
+        (
+            "KnownChange",
+            header_parameter(
+                "Change-Seq",
+                integer(0, MAX_EXACT_INTEGER),
+                "The number of a change that the answer must include, from the header `Change-Seq` of an earlier answer: \
+                 so a client sees what it wrote, whichever instance and database answer.",
             ),
         ),
         (

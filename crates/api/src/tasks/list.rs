@@ -38,7 +38,7 @@ const USUAL_BYTES: usize = 320;
     get,
     path = COLLECTION,
     operation_id = "listTasks",
-    params(ListParameters),
+    params(ListParameters, ("Change-Seq", Header)),
     responses((
         status = 200,
         description = "The tasks.",

@@ -12,6 +12,7 @@ use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
 use crate::db::error::ends_session;
+use crate::db::guard::Guard;
 use crate::db::pool::PoolObject;
 use crate::db::sqlite_readers::Reader;
 use crate::db::writer_connection::WriterConnection;
@@ -20,8 +21,8 @@ use crate::db::writer_connection::WriterConnection;
 /// never contended.
 #[derive(Clone)]
 pub(crate) enum Connection {
-    /// A connection of our pool.
-    Postgres(Arc<Mutex<Checkout>>),
+    /// A connection of our pool, and what a replica at its other end must have to answer.
+    Postgres(Arc<Mutex<Checkout>>, Option<Arc<Guard>>),
     /// A connection to a SQLite file.
     Sqlite(SqliteHandle),
 }
@@ -109,9 +110,18 @@ impl Checkout {
 
 impl Connection {
     pub(crate) fn checked_out(object: PoolObject) -> Self {
-        Self::Postgres(Arc::new(Mutex::new(Checkout {
+        let checkout = Checkout {
             object: Some(object),
-        })))
+        };
+        Self::Postgres(Arc::new(Mutex::new(checkout)), None)
+    }
+
+    /// Returns the connection for statements to which a replica must have an answer.
+    pub(crate) fn guarded(self, guard: Arc<Guard>) -> Self {
+        match self {
+            Self::Postgres(checkout, _) => Self::Postgres(checkout, Some(guard)),
+            connection @ Self::Sqlite(_) => connection,
+        }
     }
 
     pub(crate) fn reader(reader: Reader) -> Self {
@@ -120,14 +130,14 @@ impl Connection {
 
     /// Lets no further call use this connection to PostgreSQL.
     pub(crate) async fn give_up(&self) {
-        if let Self::Postgres(checkout) = self {
+        if let Self::Postgres(checkout, _) = self {
             checkout.lock().await.give_up();
         }
     }
 
     /// Begins a transaction on PostgreSQL. SQLite's writer is always in one.
     pub(crate) async fn begin(&self) -> Result<(), DbErr> {
-        if let Self::Postgres(checkout) = self {
+        if let Self::Postgres(checkout, _) = self {
             checkout.lock().await.set_in_transaction(true);
             // A session that a pooler shares has no limits of ours.
             self.execute_unprepared(
@@ -157,7 +167,7 @@ impl Connection {
     }
 
     async fn end(&self, how: &'static str) -> Result<(), DbErr> {
-        if let Self::Postgres(checkout) = self {
+        if let Self::Postgres(checkout, _) = self {
             self.execute_unprepared(how).await?;
             checkout.lock().await.set_in_transaction(false);
         }
@@ -187,14 +197,14 @@ fn query_error(error: sqlx::Error) -> DbErr {
 impl ConnectionTrait for Connection {
     fn get_database_backend(&self) -> DbBackend {
         match self {
-            Self::Postgres(_) => DbBackend::Postgres,
+            Self::Postgres(..) => DbBackend::Postgres,
             Self::Sqlite(_) => DbBackend::Sqlite,
         }
     }
 
     async fn execute_raw(&self, mut statement: Statement) -> Result<ExecResult, DbErr> {
         match self {
-            Self::Postgres(checkout) => {
+            Self::Postgres(checkout, _) => {
                 let executed = checkout
                     .lock()
                     .await
@@ -213,7 +223,7 @@ impl ConnectionTrait for Connection {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         match self {
-            Self::Postgres(checkout) => {
+            Self::Postgres(checkout, _) => {
                 let executed = checkout
                     .lock()
                     .await
@@ -236,7 +246,10 @@ impl ConnectionTrait for Connection {
 
     async fn query_all_raw(&self, mut statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match self {
-            Self::Postgres(checkout) => {
+            Self::Postgres(checkout, guard) => {
+                if let Some(guard) = guard {
+                    statement = guard.guarded(statement);
+                }
                 let found = checkout
                     .lock()
                     .await
@@ -245,7 +258,11 @@ impl ConnectionTrait for Connection {
                     })
                     .await;
                 let rows = found.map_err(query_error)?;
-                Ok(rows.into_iter().map(Into::into).collect())
+                let rows = rows.into_iter().map(Into::into).collect();
+                match guard {
+                    Some(guard) => guard.check(rows),
+                    None => Ok(rows),
+                }
             }
             Self::Sqlite(connection) => {
                 let values = values(&mut statement);

@@ -18,6 +18,7 @@ use tracing::{Instrument as _, Span};
 use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::connection::Connection;
 use crate::db::error::Failure;
+use crate::db::guard::Guard;
 use crate::db::migrations;
 use crate::db::pool::{self, ConnectionManager};
 use crate::db::retry::{Attempt, AttemptError, Call, Idempotence, RetryPolicy, cut_off};
@@ -38,6 +39,8 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Database {
     inner: Arc<Inner>,
     retry: Arc<RetryPolicy>,
+    /// What the database must have to answer, if it is a replica.
+    guard: Option<Arc<Guard>>,
 }
 
 struct Inner {
@@ -91,6 +94,18 @@ impl Database {
     /// # Errors
     /// [`ConnectError`].
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        Self::open(options, RetryPolicy::new(options.slow_call)).await
+    }
+
+    /// Opens a replica of a database: each call is attempted once.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub(crate) async fn connect_to_replica(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        Self::open(options, RetryPolicy::of_replica()).await
+    }
+
+    async fn open(options: &ConnectOptions, retry: RetryPolicy) -> Result<Self, ConnectError> {
         let connections = match options.url.kind() {
             DatabaseKind::Sqlite(path) => Connections::sqlite(path, options).await?,
             DatabaseKind::Postgres(server) => {
@@ -107,8 +122,17 @@ impl Database {
                 extra_calls_in_batches: AtomicUsize::new(0),
                 runtime: Handle::current(),
             }),
-            retry: Arc::new(RetryPolicy::new(options.slow_call)),
+            retry: Arc::new(retry),
+            guard: None,
         })
+    }
+
+    /// Returns the same replica, which answers only if it has what the guard asks for.
+    pub(crate) fn guarded(&self, guard: Arc<Guard>) -> Self {
+        Self {
+            guard: Some(guard),
+            ..self.clone()
+        }
     }
 
     /// Returns whether the database is a PostgreSQL server.
@@ -202,7 +226,12 @@ impl Database {
         T: Send + 'static,
         Fut: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        let statement = move |connection, attempt| {
+        let guard = self.guard.clone();
+        let statement = move |connection: Connection, attempt| {
+            let connection = match &guard {
+                Some(guard) => connection.guarded(Arc::clone(guard)),
+                None => connection,
+            };
             let answer = statement(connection, attempt);
             let outcome = answer.map_ok(|answer| TransactionOutcome::Commit(answer).erase());
             outcome.boxed()

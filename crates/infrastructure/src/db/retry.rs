@@ -40,6 +40,8 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause before any retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest that a replica may take for an answer; a read that has not begun in half of this time is given up.
+const REPLICA_TIMEOUT: Duration = LAST_MOMENT.saturating_mul(2);
 /// The most calls in progress, including those that wait for a connection or in the queue of a batcher. A
 /// further call fails at once: its client would give up before it were answered.
 const MAX_CALLS: usize = 256;
@@ -75,6 +77,8 @@ pub(crate) struct Call {
     started: Instant,
     deadline: Instant,
     prior: PriorAttempt,
+    /// `false` if the call is attempted once.
+    is_retried: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -164,6 +168,8 @@ impl AttemptError {
 pub(crate) struct RetryPolicy {
     admission: Arc<Semaphore>,
     slow_after: Duration,
+    /// `true` if the primary executes what fails here: nothing is retried, nor recorded as a call of the store.
+    is_of_replica: bool,
 }
 
 impl RetryPolicy {
@@ -179,6 +185,15 @@ impl RetryPolicy {
         Self {
             admission: Arc::new(Semaphore::new(MAX_CALLS)),
             slow_after,
+            is_of_replica: false,
+        }
+    }
+
+    /// Returns the policy for calls at a replica: each is attempted once, for [`REPLICA_TIMEOUT`].
+    pub(crate) fn of_replica() -> Self {
+        Self {
+            is_of_replica: true,
+            ..Self::new(Duration::MAX)
         }
     }
 
@@ -201,8 +216,13 @@ impl RetryPolicy {
             operation,
             request_id: request::current_id(),
             started,
-            deadline: request_started().unwrap_or(started) + BUDGET,
+            deadline: if self.is_of_replica {
+                started + REPLICA_TIMEOUT
+            } else {
+                request_started().unwrap_or(started) + BUDGET
+            },
             prior: PriorAttempt::NotApplied,
+            is_retried: !self.is_of_replica,
             _permit: permit,
         })
     }
@@ -251,6 +271,9 @@ impl RetryPolicy {
         outcome: &'static str,
         duration: Duration,
     ) {
+        if self.is_of_replica {
+            return;
+        }
         metrics::histogram!("taskhold_store_call_duration_seconds", "operation" => operation, "outcome" => outcome)
             .record(duration);
         if duration >= self.slow_after {
@@ -318,7 +341,7 @@ where
             failure == Failure::Ambiguous && idempotence == Idempotence::NonIdempotentWrite;
         let pause = longest_pause.mul_f64(fastrand::f64());
         let in_budget = Instant::now() + pause + LAST_MOMENT < call.deadline;
-        if !failure.is_transient() || is_unknown_write || !in_budget {
+        if !failure.is_transient() || is_unknown_write || !in_budget || !call.is_retried {
             return Err(to_store_error(
                 failure,
                 idempotence,

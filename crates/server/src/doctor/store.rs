@@ -14,7 +14,7 @@ use taskhold_infrastructure::inspection::{InspectionError, Inspector, Integrity,
 use super::report::{Answer, Finding, Report};
 use super::{files, postgres};
 use crate::output::count;
-use crate::settings::{DIRECT_URL, Settings};
+use crate::settings::{DIRECT_URL, READ_URL, Settings};
 
 const RESTORE_BACKUP: &str =
     "keep a copy of the file, and restore the newest verified backup (docs/operations/backup.md)";
@@ -42,6 +42,9 @@ pub async fn check(settings: &Settings, report: &mut Report) {
     if let Some(path) = database.options.url.sqlite_path() {
         files::check(path, report);
         files::check_place(folder_of(path), &settings.backup.folder, report);
+    }
+    if let Some(options) = &database.replica {
+        report.add("replica", replica(options).await);
     }
     let mut direct = None;
     if database.direct_setting() == DIRECT_URL {
@@ -99,6 +102,19 @@ pub async fn check(settings: &Settings, report: &mut Report) {
     report.add_answer("pooler", pooler(settings, &mut store).await);
     report.add_answer("schema", schema(settings, &mut store).await);
     report.add_answer("clock", clock(&mut store).await);
+}
+
+/// Returns whether the replica for reads can be used.
+async fn replica(options: &ConnectOptions) -> Finding {
+    match options.inspector().await {
+        Ok(_) => Finding::ok(format!("{} answers", options.url)),
+        Err(error) => Finding::warning(
+            format!("{READ_URL}: {}", reasons(&error)),
+            format!(
+                "correct {READ_URL}, or start the replica; until then the primary answers all reads"
+            ),
+        ),
+    }
 }
 
 /// Opens a store and has it answer. Otherwise there is a reason why the other checks cannot be made.

@@ -23,11 +23,15 @@ use super::{Misconfigured, given};
 /// The variable that names the server behind a pooler.
 pub const DIRECT_URL: &str = "DIRECT_URL";
 
+/// The setting that names a replica for reads.
+pub const READ_URL: &str = "database.read_url";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSection {
     pub url: String,
     pub direct_url: String,
+    pub read_url: String,
     pub folder: PathBuf,
     #[serde(deserialize_with = "super::values::flag")]
     pub auto_migrate: bool,
@@ -51,6 +55,8 @@ pub struct DatabaseSettings {
     pub batch_size: NonZeroUsize,
     /// How it is opened without the pooler in front of it, if there is one.
     direct: Option<ConnectOptions>,
+    /// How its replica for reads is opened, if there is one.
+    pub replica: Option<ConnectOptions>,
 }
 
 impl DatabaseSettings {
@@ -88,7 +94,25 @@ impl DatabaseSettings {
             .map(|url| parsed(DIRECT_URL, &url))
             .transpose()?;
         if let Some(direct) = &direct {
-            refuse_another_database(&url, setting, direct)?;
+            refuse_another_kind(
+                &url,
+                setting,
+                direct,
+                DIRECT_URL,
+                "the PostgreSQL server behind the pooler",
+            )?;
+        }
+        let replica = given(section.read_url.clone())
+            .map(|url| parsed(READ_URL, &url))
+            .transpose()?;
+        if let Some(replica) = &replica {
+            refuse_another_kind(
+                &url,
+                setting,
+                replica,
+                READ_URL,
+                "a replica of the PostgreSQL database",
+            )?;
         }
         let connect_timeout = Duration::from_secs(section.connect_timeout_seconds.into());
         let options = |url: DatabaseUrl, is_behind_pooler: bool| ConnectOptions {
@@ -105,6 +129,11 @@ impl DatabaseSettings {
             setting,
             batch_size: section.batch_size.into(),
             direct: direct.map(|url| options(url, false)),
+            replica: replica.map(|url| ConnectOptions {
+                // The service does not wait for it.
+                connect_timeout: Duration::ZERO,
+                ..options(url, false)
+            }),
         })
     }
 
@@ -293,18 +322,19 @@ fn explained(error: &anyhow::Error) -> String {
     format!("{text}; give the folder and what is in it to user {user}, whom this program runs as")
 }
 
-/// Refuses a `DIRECT_URL` that names another database: a command that deletes data would delete it elsewhere
-/// than in the database that is served. Only PostgreSQL has poolers.
-fn refuse_another_database(
+/// Refuses a second URL unless it and the database are PostgreSQL: a file has neither poolers nor replicas. A command
+/// that deletes data would delete it elsewhere than in the database that is served.
+fn refuse_another_kind(
     url: &DatabaseUrl,
     setting: &str,
-    direct: &DatabaseUrl,
+    second: &DatabaseUrl,
+    second_setting: &str,
+    purpose: &str,
 ) -> Result<(), Misconfigured> {
-    if url.sqlite_path().is_none() && direct.sqlite_path().is_none() {
+    if url.sqlite_path().is_none() && second.sqlite_path().is_none() {
         return Ok(());
     }
     Err(Misconfigured(format!(
-        "{DIRECT_URL} is for the PostgreSQL server behind the pooler that {setting} names; they are \
-         {direct} and {url}"
+        "{second_setting} is for {purpose} that {setting} names; they are {second} and {url}"
     )))
 }

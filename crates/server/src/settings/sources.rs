@@ -332,6 +332,7 @@ fn refuse_secrets(files: &Config) -> Result<(), Misconfigured> {
     for (key, variable) in [
         ("database.url", "DATABASE_URL"),
         ("database.direct_url", DIRECT_URL),
+        ("database.read_url", "TASKHOLD__DATABASE__READ_URL"),
     ] {
         let url = files.get_string(key).unwrap_or_default();
         let has_password = url::Url::parse(&url).is_ok_and(|url| {

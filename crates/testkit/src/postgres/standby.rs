@@ -21,9 +21,22 @@ impl PostgresServer {
     /// Returns a sentence that says what failed.
     pub fn standby(&self) -> Result<Self, String> {
         let standby = Self::without_data()?;
-        let source = format!("host=127.0.0.1 port={} user=postgres", self.port);
-        let data = standby.data();
-        standby.run(
+        standby.copy(self)?;
+        Ok(standby)
+    }
+
+    /// Replaces the data of this server, which has ended, by a copy of the primary's, and starts it
+    /// as a standby.
+    pub fn rebuild(&self, primary: &Self) {
+        std::fs::remove_dir_all(self.data()).expect("its data is deleted");
+        self.copy(primary).expect("a standby");
+    }
+
+    /// Copies the data of the primary, and starts this server as its standby.
+    fn copy(&self, primary: &Self) -> Result<(), String> {
+        let source = format!("host=127.0.0.1 port={} user=postgres", primary.port);
+        let data = self.data();
+        self.run(
             "pg_basebackup",
             [
                 OsStr::new("--dbname"),
@@ -41,8 +54,7 @@ impl PostgresServer {
             .open(data.join("postgresql.auto.conf"))
             .and_then(|mut settings| settings.write_all(b"synchronous_standby_names = ''\n"))
             .map_err(|error| format!("the standby's settings: {error}"))?;
-        standby.launch()?;
-        Ok(standby)
+        self.launch()
     }
 
     /// Makes synchronous replication begin, if `are_awaited`, or end: from now on a commit is
