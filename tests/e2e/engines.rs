@@ -1,6 +1,7 @@
 //! Servers that say they are other engines than PostgreSQL, or other versions than the tests run on: a function
 //! `version()` of the database comes before the server's own one, and what else marks an engine is made in it.
 
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::service::{Database, SECRET, Service, run};
@@ -44,10 +45,9 @@ async fn assert_served(database: &Database, engine: &str, warning: Option<&str>)
     let (code, printed) = command(database, &["migrate", "up"]);
     assert_eq!(code, Some(0), "{engine}: {printed}");
     let service = Service::start(database).await;
-    let task = service
-        .client("anna")
-        .create(serde_json::json!({"title": "kept"}));
-    assert_eq!(task.await["title"], "kept");
+    let anna = service.client("anna");
+    let task = anna.create(json!({"title": "kept"})).await;
+    assert_eq!(task["title"], "kept", "{engine}");
     let log = service.log();
     assert!(service.stop().await.success());
     assert!(log.contains(engine), "{engine}: {log}");
@@ -111,7 +111,7 @@ async fn has_tables(database: &Database) -> bool {
 }
 
 #[tokio::test]
-async fn engines_that_keep_every_guarantee_are_served_and_named_postgres() {
+async fn engines_that_keep_every_guarantee_are_served_and_named() {
     let real = Database::postgres().await;
     let mut connection = PgConnection::connect(&real.url).await.expect("connected");
     let version: String = sqlx::query_scalar("SELECT split_part(version(), ' ', 2)")
@@ -141,7 +141,7 @@ async fn engines_that_keep_every_guarantee_are_served_and_named_postgres() {
 }
 
 #[tokio::test]
-async fn versions_that_were_not_tried_are_served_with_a_warning_postgres() {
+async fn versions_that_were_not_tried_are_served_with_a_warning() {
     let newer = answering("PostgreSQL 19beta1 on x86_64-pc-linux-gnu", "").await;
     assert_served(&newer, "PostgreSQL 19beta1", Some("is newer than all")).await;
     let older = answering("PostgreSQL 14.22 on x86_64-pc-linux-gnu", "").await;
@@ -149,7 +149,7 @@ async fn versions_that_were_not_tried_are_served_with_a_warning_postgres() {
 }
 
 #[tokio::test]
-async fn engines_on_which_a_guarantee_is_void_are_refused_by_name_postgres() {
+async fn engines_on_which_a_guarantee_is_void_are_refused_by_name() {
     for (version, marks, engine, reason) in [
         (
             "PostgreSQL 15.12-YB-2025.2.0.0-b0 on x86_64-pc-linux-gnu, compiled by clang version 19.1.0, 64-bit",
@@ -196,7 +196,7 @@ async fn engines_on_which_a_guarantee_is_void_are_refused_by_name_postgres() {
 }
 
 #[tokio::test]
-async fn citus_is_served_until_a_table_is_distributed_postgres() {
+async fn citus_is_served_until_a_table_is_distributed() {
     let version = "PostgreSQL 17.5 on x86_64-pc-linux-gnu, compiled by gcc";
     let marks =
         r#"CREATE TABLE public.pg_dist_partition (logicalrelid regclass, partmethod "char")"#;
@@ -216,7 +216,7 @@ async fn citus_is_served_until_a_table_is_distributed_postgres() {
 }
 
 #[tokio::test]
-async fn misplaced_tables_are_refused_on_other_engines_too_postgres() {
+async fn misplaced_tables_are_refused_on_other_engines_too() {
     let marks = "CREATE FUNCTION public.aurora_version() RETURNS text LANGUAGE sql AS $$ SELECT '16.3.0'::text $$";
     let database = answering("PostgreSQL 16.3 on x86_64-pc-linux-gnu", marks).await;
     let (code, printed) = command(&database, &["migrate", "up"]);

@@ -55,7 +55,9 @@ pub enum ConnectError {
         problem: String,
     },
     /// An engine that speaks PostgreSQL's protocol, and does not keep what the service promises.
-    #[error("{problem} ({server}): use PostgreSQL 15 to 18 (docs/operations/postgresql.md)")]
+    #[error(
+        "{problem} ({server}). docs/operations/postgresql.md lists the engines that keep what is promised"
+    )]
     Engine {
         /// The engine, and why it cannot be used.
         problem: String,
@@ -133,7 +135,7 @@ impl ConnectError {
     pub fn advice(&self) -> Option<&'static str> {
         if let Self::Engine { .. } = self {
             return Some(
-                "name a server of PostgreSQL 15 to 18; docs/operations/postgresql.md lists the engines",
+                "name a server of PostgreSQL; docs/operations/postgresql.md lists the engines and versions",
             );
         }
         let (Self::Away { source, .. } | Self::Refused { source, .. }) = self else {
