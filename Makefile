@@ -19,18 +19,23 @@ migrate: ## Apply pending migrations to the configured database
 token: ## Print a token for trying the API: make token USER_ID=anna
 	@$(CARGO) run --quiet --release --locked --bin taskhold -- token $(or $(USER_ID),anna)
 
-test: test-programs ## Run every test, on SQLite and on PostgreSQL
+# Parts of the names of those tests of the store that use PostgreSQL. One with many rows asks nothing else than others.
+ON_POSTGRES = postgres batched:: --skip sqlite --skip ten_thousand
+
+test: test-programs ## Run every test, on SQLite and on PostgreSQL, and those of the store on PostgreSQL 18 too
 	$(WITH_POSTGRES) $(CARGO) test --locked --workspace
 	$(CARGO) test --locked --package taskhold-domain --all-features
+	scripts/with-postgres-18 $(WITH_POSTGRES) "$$(scripts/test-program store)" $(ON_POSTGRES)
 
 # All test targets but those whose tests start openssl, and parts of the names of the other tests that start a
 # program beside the service. A new test that starts one fails here until it is named.
 FAST = $(filter-out issuer issuer_keys,e2e $(basename $(notdir $(wildcard crates/*/tests/*))))
 NOT_FAST = another_database_kind another_instance batched:: batching:: clients:: compose_settings concurrent_guesses \
-	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server fault_1_ import::faults jwks \
-	key_in_flight locked_rows:: lost_commit lost_reply lost_store migrate_names migration_locks:: migration_sql:: \
-	other_database_kind other_store paused:: pooler postgres power_cut promtool proxies:: fail2ban read_only:: recovery:: \
-	roles:: rolling:: rotation:: runbook_examples schemas:: slow_clients two_instances users_lines_are_found todo:: the_command_line web_page::
+	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server engines:: fault_1_ \
+	import::faults jwks key_in_flight locked_rows:: lost_commit lost_reply lost_store migrate_names \
+	migration_locks:: migration_sql:: other_database_kind other_store paused:: pooler postgres power_cut \
+	promtool proxies:: fail2ban read_only:: recovery:: roles:: rolling:: rotation:: runbook_examples schemas:: \
+	slow_clients two_instances users_lines_are_found todo:: the_command_line web_page::
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need no other program: rules, use cases, API, and the service on SQLite
@@ -51,6 +56,7 @@ test-programs: # Make sure that the programs are there which the tests start
 	@scripts/ensure postgres pgbouncer haproxy nginx caddy fail2ban openssl sqlite3 chromium chromedriver promtool venv keyring dbus
 	@scripts/ensure-pgbouncer
 	@scripts/ensure-axe
+	@scripts/with-postgres-18
 
 bench: programs ## Measure the service against the database, on both stores (docs/performance.md)
 	scripts/bench

@@ -20,18 +20,27 @@ def target_folder():
 
 def program(*arguments):
     """Has cargo build the program, unless the last build is current, and returns its path."""
+    # `cargo test` also builds a program with the unit tests of the same target.
+    return _executable(arguments, "bin", "taskhold", is_test=False)
+
+
+def test_program(name):
+    """Has cargo build all tests, unless the last build is current, and returns the path of the test target `name`."""
+    return _executable(["test", "--workspace", "--no-run"], "test", name, is_test=True)
+
+
+def _executable(arguments, kind, name, is_test):
     command = [CARGO, *arguments, "--locked", "--message-format", "json-render-diagnostics"]
     done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise Failed(f"{' '.join(command)} failed")
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    # `cargo test` also builds a program with the unit tests of the same target.
     paths = [message["executable"] for message in messages
-             if message["reason"] == "compiler-artifact" and message["target"]["kind"] == ["bin"]
-             and message["target"]["name"] == "taskhold" and message["executable"]
-             and not message["profile"]["test"]]
+             if message["reason"] == "compiler-artifact" and message["target"]["kind"] == [kind]
+             and message["target"]["name"] == name and message["executable"]
+             and message["profile"]["test"] == is_test]
     if not paths:
-        raise Failed(f"{' '.join(command)} built no program taskhold")
+        raise Failed(f"{' '.join(command)} built no program {name}")
     return Path(paths[-1])
 
 

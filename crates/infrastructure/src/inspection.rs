@@ -18,7 +18,7 @@ use sea_orm::sqlx::{
 
 use crate::db::FileError;
 use crate::db::connect::{
-    ConnectError, ConnectOptions, ENCODING, UNFINISHED_RESTORE, session_options,
+    ConnectError, ConnectOptions, ENCODING, Engine, UNFINISHED_RESTORE, session_options,
 };
 use crate::db::migrations::{self, MigrationStatus};
 use crate::db::tables::{self, MisplacedTables, quoted};
@@ -33,8 +33,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const INTEGRITY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of SQLite's instructions between two readings of the clock.
 const INSTRUCTIONS: i32 = 10_000;
-/// The oldest PostgreSQL that still gets fixes (as of November 2026), by its major version.
-const OLDEST_MAINTAINED: i64 = 14;
 
 /// A session in which nothing can be written.
 ///
@@ -42,6 +40,8 @@ const OLDEST_MAINTAINED: i64 = 14;
 pub struct Inspector {
     options: ConnectOptions,
     session: Session,
+    /// The engine of a PostgreSQL server and its encoding; `None` for a SQLite file.
+    engine: Option<(Engine, String)>,
 }
 
 enum Session {
@@ -74,10 +74,10 @@ impl From<sqlx::Error> for InspectionError {
 /// The program that answers, and the conditions under which the service can work with the store.
 #[derive(Debug)]
 pub struct StoreState {
-    /// The name of the program and its version.
+    /// The name of the engine and its version.
     pub version: String,
-    /// `true` if that version still gets fixes.
-    pub is_maintained: bool,
+    /// What an operator should know of the engine.
+    pub warning: Option<String>,
     /// `true` if the store takes writes.
     pub takes_writes: bool,
     /// The encoding of a PostgreSQL database, if not every text can be stored in it.
@@ -113,17 +113,23 @@ impl ConnectOptions {
             connect_timeout: self.connect_timeout.min(CONNECT_TIMEOUT),
             ..self.clone()
         };
+        let mut engine = None;
         let session = match options.url.kind() {
             DatabaseKind::Sqlite(path) if !path.exists() => return Ok(None),
             DatabaseKind::Sqlite(path) => open_file(path).await?,
             DatabaseKind::Postgres(server) => {
                 let mut connection = options.connect(&session_options(server)).await?;
+                engine = Some(options.known_engine(&mut connection).await?);
                 // Every question is a transaction.
                 options.refuse_statement_pooler(&mut connection).await?;
                 Session::Postgres(Box::new(connection))
             }
         };
-        Ok(Some(Inspector { options, session }))
+        Ok(Some(Inspector {
+            options,
+            session,
+            engine,
+        }))
     }
 }
 
@@ -148,35 +154,27 @@ impl Inspector {
     /// # Errors
     /// [`InspectionError`].
     pub async fn state(&mut self) -> Result<StoreState, InspectionError> {
-        if self.is_sqlite() {
+        let Some((engine, encoding)) = self.engine.clone() else {
             let (version,): (String,) = self.read_one("SELECT sqlite_version()").await?;
             // A file that is no database fails only here.
             let _: (i64,) = self.read_one("SELECT count(*) FROM sqlite_master").await?;
             return Ok(StoreState {
                 version: format!("SQLite {version}"),
-                is_maintained: true,
+                warning: None,
                 takes_writes: true,
                 wrong_encoding: None,
                 is_half_restored: false,
             });
-        }
-        let (version, number, is_half_restored, only_reads, encoding): (
-            String,
-            i64,
-            bool,
-            bool,
-            String,
-        ) = self
+        };
+        let (is_half_restored, only_reads): (bool, bool) = self
             .read_one(&format!(
-                "SELECT current_setting('server_version'), current_setting('server_version_num')::int8,
-                        EXISTS (SELECT FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'),
-                        pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on',
-                        current_setting('server_encoding')"
+                "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = '{UNFINISHED_RESTORE}'),
+                        pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
             ))
             .await?;
         Ok(StoreState {
-            version: format!("PostgreSQL {version}"),
-            is_maintained: number / 10_000 >= OLDEST_MAINTAINED,
+            version: engine.to_string(),
+            warning: engine.warning().map(str::to_owned),
             takes_writes: !only_reads,
             wrong_encoding: (encoding != ENCODING).then_some(encoding),
             is_half_restored,

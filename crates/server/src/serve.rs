@@ -11,6 +11,7 @@ use taskhold_application::readiness::Readiness;
 use taskhold_application::reasons::reasons;
 use taskhold_backup::folder::BackupFolder;
 use taskhold_infrastructure::Database;
+use taskhold_infrastructure::db::connect::Engine;
 use taskhold_infrastructure::db::migrations::LOCK_WAIT;
 use taskhold_security::jwt::JwtTokens;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,6 +59,9 @@ pub async fn serve(settings: Settings, export: Option<Export>) -> anyhow::Result
         }
     }
     let database = settings.database.connect().await?;
+    if let Some(warning) = database.engine().and_then(Engine::warning) {
+        tracing::warn!("{warning} (docs/operations/postgresql.md)");
+    }
     let served = serve_on(
         &database,
         settings,
@@ -104,7 +108,13 @@ async fn serve_on(
     _ = readiness.check().await;
     let server = listener::server(sockets.server, &settings.server, services)
         .with_context(|| format!("cannot serve on {address}"))?;
-    tracing::info!(url = %format_args!("http://{address}"), store = %settings.database.options.url, "listening");
+    let engine = database.engine().map(tracing::field::display);
+    tracing::info!(
+        url = %format_args!("http://{address}"),
+        store = %settings.database.options.url,
+        engine,
+        "listening"
+    );
     if settings.profile == Profile::Development {
         let next = "Next: `make token` (`taskhold token NAME`) prints a token to try the API with.";
         if let Err(error) = say(next) {

@@ -2,6 +2,7 @@
 //! where it will not.
 
 mod checks;
+mod engine;
 mod error;
 
 use std::num::NonZeroUsize;
@@ -13,6 +14,7 @@ use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _, R
 use tokio::net::lookup_host;
 use tokio::time::Instant;
 
+pub use self::engine::Engine;
 pub use self::error::ConnectError;
 use self::error::reason;
 use crate::db::error::Failure;
@@ -98,6 +100,7 @@ impl ConnectOptions {
             return Ok(());
         };
         let mut session = self.connect(&session_options(server)).await?;
+        self.known_engine(&mut session).await?;
         let found = self
             .query(&mut session, &rights::find_missing(tables))
             .await;
@@ -140,6 +143,7 @@ impl ConnectOptions {
             DatabaseKind::Postgres(server) => {
                 // A database of the wrong encoding can still be backed up.
                 let mut connection = self.connect(&session_options(server)).await?;
+                self.known_engine(&mut connection).await?;
                 self.refuse_half_restored(&mut connection).await?;
                 self.refuse_misplaced_tables(&mut connection).await?;
                 Ok(MaintenanceSession::Postgres(Box::new(connection)))
@@ -155,7 +159,7 @@ impl ConnectOptions {
         match self.url.kind() {
             DatabaseKind::Sqlite(_) => self.session().await,
             DatabaseKind::Postgres(server) => {
-                let session = self.connect_session(&session_options(server)).await?;
+                let (session, _) = self.connect_session(&session_options(server)).await?;
                 Ok(MaintenanceSession::Postgres(Box::new(session)))
             }
         }
@@ -165,24 +169,24 @@ impl ConnectOptions {
     pub(crate) async fn connect_session(
         &self,
         server: &PgConnectOptions,
-    ) -> Result<PgConnection, ConnectError> {
+    ) -> Result<(PgConnection, Engine), ConnectError> {
         let mut connection = self.connect(server).await?;
-        self.check_session(&mut connection).await?;
-        Ok(connection)
+        let engine = self.check_session(&mut connection).await?;
+        Ok((connection, engine))
     }
 
-    /// Checks that a server may be served. Returns the number of connections to use.
+    /// Checks that a server may be served. Returns the engine and the number of connections to use.
     pub(crate) async fn check_server(
         &self,
         server: &PgConnectOptions,
-    ) -> Result<usize, ConnectError> {
+    ) -> Result<(Engine, usize), ConnectError> {
         // Two of its futures are too large for the stack of the caller.
         let connect = || Box::pin(self.connect(server));
         let (mut first, second) = tokio::try_join!(connect(), connect())?;
-        self.check_session(&mut first).await?;
+        let engine = self.check_session(&mut first).await?;
         let connections = self.connections_within_limit(&mut first).await;
         self.reject_unsafe_pooler(first, second).await?;
-        Ok(connections)
+        Ok((engine, connections))
     }
 
     /// Connects to a server, and retries while it is away.

@@ -15,7 +15,7 @@ use taskhold_repository::error::{Source, StoreError};
 use tokio::runtime::Handle;
 use tracing::{Instrument as _, Span};
 
-use crate::db::connect::{ConnectError, ConnectOptions, session_options};
+use crate::db::connect::{ConnectError, ConnectOptions, Engine, session_options};
 use crate::db::connection::Connection;
 use crate::db::error::Failure;
 use crate::db::guard::Guard;
@@ -57,6 +57,7 @@ enum Connections {
         pool: Pool<ConnectionManager>,
         /// Serves health checks, so that a full pool does not make them fail.
         health: Pool<ConnectionManager>,
+        engine: Engine,
     },
     Sqlite {
         readers: SqliteReaders,
@@ -110,9 +111,13 @@ impl Database {
             DatabaseKind::Sqlite(path) => Connections::sqlite(path, options).await?,
             DatabaseKind::Postgres(server) => {
                 let server = session_options(server);
-                let max_connections = options.check_server(&server).await?;
+                let (engine, max_connections) = options.check_server(&server).await?;
                 let (pool, health) = pool::pools(&server, max_connections, !options.pooled);
-                Connections::Postgres { pool, health }
+                Connections::Postgres {
+                    pool,
+                    health,
+                    engine,
+                }
             }
         };
         Ok(Self {
@@ -139,6 +144,15 @@ impl Database {
     #[must_use]
     pub fn is_postgres(&self) -> bool {
         self.backend() == DbBackend::Postgres
+    }
+
+    /// Returns the engine of a PostgreSQL server; `None` for a SQLite file.
+    #[must_use]
+    pub fn engine(&self) -> Option<&Engine> {
+        match &self.inner.connections {
+            Connections::Postgres { engine, .. } => Some(engine),
+            Connections::Sqlite { .. } => None,
+        }
     }
 
     /// Returns the SQL dialect of the database.
@@ -335,7 +349,7 @@ impl Database {
     /// Closes every connection; one that is in use closes when its call ends.
     pub async fn close(&self) {
         match &self.inner.connections {
-            Connections::Postgres { pool, health } => {
+            Connections::Postgres { pool, health, .. } => {
                 pool.close();
                 health.close();
             }

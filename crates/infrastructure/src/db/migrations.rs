@@ -76,7 +76,7 @@ impl SchemaMigrator {
             }
             DatabaseKind::Postgres(server) => {
                 let server = session_options(server);
-                let session = options.connect_session(&server).await?;
+                let (session, _) = options.connect_session(&server).await?;
                 MaintenanceSession::Postgres(Box::new(session))
                     .close()
                     .await;

@@ -1,7 +1,7 @@
 //! Stores that must exist before a command reads or changes them.
 
 use super::{InspectionError, Inspector, Session, open_file};
-use crate::db::connect::{ConnectError, ConnectOptions, session_options};
+use crate::db::connect::{ConnectError, ConnectOptions, ENCODING, session_options};
 use crate::db::migrations::MigrationStatus;
 use crate::db::sqlite::{FileError, refuse_mounted_alone};
 use crate::url::DatabaseKind;
@@ -47,7 +47,7 @@ impl ConnectOptions {
     /// [`MissingStore`].
     pub async fn existing_migrations(&self) -> Result<Vec<MigrationStatus>, MissingStore> {
         let store = self.url.to_string();
-        let session = match self.url.kind() {
+        let (session, engine) = match self.url.kind() {
             DatabaseKind::Sqlite(path) => {
                 // A file in a folder that may not be read is not known to be missing.
                 let exists = path.try_exists();
@@ -55,16 +55,18 @@ impl ConnectOptions {
                     return Err(MissingStore::NoFile { store });
                 }
                 refuse_mounted_alone(path).map_err(ConnectError::from)?;
-                open_file(path).await.map_err(ConnectError::from)?
+                (open_file(path).await.map_err(ConnectError::from)?, None)
             }
             DatabaseKind::Postgres(server) => {
-                let session = self.connect_session(&session_options(server)).await?;
-                Session::Postgres(Box::new(session))
+                let (session, engine) = self.connect_session(&session_options(server)).await?;
+                let engine = Some((engine, ENCODING.to_owned()));
+                (Session::Postgres(Box::new(session)), engine)
             }
         };
         let mut inspector = Inspector {
             options: self.clone(),
             session,
+            engine,
         };
         let migrations = inspector.migrations().await;
         inspector.close().await;

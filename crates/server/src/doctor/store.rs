@@ -180,8 +180,11 @@ async fn state(
             format!("{found}; it takes no writes"),
             "name the primary server, or switch default_transaction_read_only off",
         )
-    } else if !state.is_maintained {
-        Finding::warning(found, "upgrade to a version that still gets fixes")
+    } else if let Some(warning) = state.warning {
+        Finding::warning(
+            format!("{found}: {warning}"),
+            "docs/operations/postgresql.md lists the engines and versions",
+        )
     } else {
         Finding::ok(found)
     })

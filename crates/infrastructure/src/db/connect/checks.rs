@@ -1,24 +1,71 @@
 //! Checks of a session with a PostgreSQL server: whether the service can use the database, and the pooler in front
 //! of it.
 
+use futures_util::TryStreamExt as _;
 use sea_orm::sqlx::postgres::PgConnection;
 use sea_orm::sqlx::{self, Row as _};
 
+use super::engine::{self, Engine};
 use super::{ATTEMPT_TIMEOUT, ConnectError, ConnectOptions, ENCODING, UNFINISHED_RESTORE};
 use crate::db::error::PROTOCOL_VIOLATION;
 use crate::db::session::MaintenanceSession;
 use crate::db::tables;
 
+/// What a server has answered to [`engine::QUESTIONS`], as far as it got.
+#[derive(Default)]
+struct Answers {
+    version: Option<String>,
+    marks: Vec<String>,
+    encoding: Option<String>,
+}
+
 impl ConnectOptions {
-    /// Refuses a database that the service cannot use.
+    /// Refuses a database that the service cannot use. Returns the engine of one that it can.
     pub(super) async fn check_session(
         &self,
         session: &mut PgConnection,
-    ) -> Result<(), ConnectError> {
+    ) -> Result<Engine, ConnectError> {
+        let (engine, encoding) = self.known_engine(session).await?;
         self.refuse_statement_pooler(session).await?;
-        self.refuse_encoding(session).await?;
+        self.refuse_encoding(encoding)?;
         self.refuse_half_restored(session).await?;
-        self.refuse_misplaced_tables(session).await
+        self.refuse_misplaced_tables(session).await?;
+        Ok(engine)
+    }
+
+    /// Refuses an engine on which a guarantee would be void. Comes before everything else that is asked: the engine
+    /// may lack what other questions use. Returns the engine and the encoding of the database.
+    pub(crate) async fn known_engine(
+        &self,
+        session: &mut PgConnection,
+    ) -> Result<(Engine, String), ConnectError> {
+        let mut answers = Answers::default();
+        let asked = tokio::time::timeout(ATTEMPT_TIMEOUT, ask(session, &mut answers)).await;
+        let asked = asked.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let version = answers.version.unwrap_or_default();
+        let mut engine = Engine::identify(&version, &answers.marks, &[]);
+        let is_named = !version.is_empty() && engine.refusal().is_some();
+        if let Err(error) = asked
+            && !is_named
+        {
+            if !lacks_what_was_asked(&error) {
+                return Err(self.failed(error));
+            }
+            engine = Engine::unknown(&version);
+        }
+        if engine.refusal().is_none() && answers.marks.iter().any(|mark| mark == "citus") {
+            let rows = self.query(session, engine::DISTRIBUTED).await;
+            let tables = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
+            let tables: Vec<String> = tables.map_err(|error| self.failed(error))?;
+            engine = Engine::identify(&version, &answers.marks, &tables);
+        }
+        match engine.refusal() {
+            Some(problem) => Err(ConnectError::Engine {
+                problem: problem.to_owned(),
+                server: self.url.to_string(),
+            }),
+            None => Ok((engine, answers.encoding.unwrap_or_default())),
+        }
     }
 
     /// Runs a transaction of two messages. Behind a pooler that shares a session between statements it fails,
@@ -50,13 +97,7 @@ impl ConnectOptions {
         Ok(())
     }
 
-    async fn refuse_encoding(&self, session: &mut PgConnection) -> Result<(), ConnectError> {
-        let encoding = self.query(session, "SHOW server_encoding").await;
-        let encoding = encoding.and_then(|rows| {
-            let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-            row.try_get::<String, _>(0)
-        });
-        let encoding = encoding.map_err(|error| self.failed(error))?;
+    fn refuse_encoding(&self, encoding: String) -> Result<(), ConnectError> {
         if encoding == ENCODING {
             return Ok(());
         }
@@ -166,4 +207,27 @@ impl ConnectOptions {
         }
         Ok(())
     }
+}
+
+/// Asks the questions that identify an engine. Statements are not prepared: the pooler is not known yet.
+async fn ask(session: &mut PgConnection, answers: &mut Answers) -> Result<(), sqlx::Error> {
+    let mut rows = sqlx::raw_sql(engine::QUESTIONS).fetch(session);
+    while let Some(row) = rows.try_next().await? {
+        let value = row.try_get(1)?;
+        match row.try_get(0)? {
+            "version" => answers.version = Some(value),
+            "encoding" => answers.encoding = Some(value),
+            _ => answers.marks.push(value),
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a server does not know a part of a question, which every PostgreSQL knows: classes 42 and 0A.
+fn lacks_what_was_asked(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(answer) = error else {
+        return matches!(error, sqlx::Error::ColumnDecode { .. });
+    };
+    let code = answer.code().unwrap_or_default();
+    code.starts_with("42") && code != "42501" || code.starts_with("0A")
 }

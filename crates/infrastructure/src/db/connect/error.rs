@@ -54,6 +54,16 @@ pub enum ConnectError {
         /// The file, and why it cannot be used.
         problem: String,
     },
+    /// An engine that speaks PostgreSQL's protocol, and does not keep what the service promises.
+    #[error(
+        "{problem} ({server}). docs/operations/postgresql.md lists the engines that keep what is promised"
+    )]
+    Engine {
+        /// The engine, and why it cannot be used.
+        problem: String,
+        /// The server, without the password.
+        server: String,
+    },
     /// A backup is being restored into it, or a restore was interrupted.
     #[error(
         "a backup is being restored into it, or that was cut off ({server}): wait for it, or run \
@@ -123,6 +133,11 @@ impl ConnectError {
     /// Returns what an operator can do about it, where the answer of the server tells that.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
+        if let Self::Engine { .. } = self {
+            return Some(
+                "name a server of PostgreSQL; docs/operations/postgresql.md lists the engines and versions",
+            );
+        }
         let (Self::Away { source, .. } | Self::Refused { source, .. }) = self else {
             return None;
         };
