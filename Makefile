@@ -20,7 +20,7 @@ token: ## Print a token for trying the API: make token USER_ID=anna
 	@$(CARGO) run --quiet --release --locked --bin taskhold -- token $(or $(USER_ID),anna)
 
 # Parts of the names of those tests of the store that use PostgreSQL. One with many rows asks nothing else than others.
-ON_POSTGRES = postgres batched:: --skip sqlite --skip ten_thousand
+ON_POSTGRES = postgres --skip sqlite --skip ten_thousand
 
 test: test-programs ## Run every test, on SQLite and on PostgreSQL, and those of the store on PostgreSQL 18 too
 	$(WITH_POSTGRES) $(CARGO) test --locked --workspace
