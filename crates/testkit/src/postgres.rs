@@ -5,6 +5,8 @@
 //! test that breaks its server starts its own one.
 
 mod database;
+mod standby;
+mod tls;
 
 use std::env;
 use std::ffi::OsStr;
@@ -26,6 +28,9 @@ pub const SERVER_VARIABLE: &str = "TASKHOLD_TEST_POSTGRES";
 /// The environment variable with the folder of PostgreSQL's programs, if they are installed in none
 /// of the usual folders.
 pub const PROGRAMS_VARIABLE: &str = "PG_BIN_DIR";
+
+/// The programs that a server is made with.
+const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "pg_basebackup"];
 
 /// A PostgreSQL server on a free loopback port, with its data in a temporary folder. The server
 /// stops when this value is dropped. It does not sync to disk; only a crash of the machine would
@@ -58,24 +63,7 @@ impl PostgresServer {
     }
 
     fn start_with(small_disk: Option<&str>) -> Result<Self, String> {
-        let programs = programs().ok_or_else(|| {
-            format!(
-                "PostgreSQL's server programs (initdb, pg_ctl) are missing: install Debian's package \
-                 `postgresql`, or name their folder in {PROGRAMS_VARIABLE}"
-            )
-        })?;
-        let folder = tempfile::Builder::new()
-            .prefix("taskhold-postgres-")
-            .tempdir()
-            .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-        run_to_success(chown_to_server_user(folder.path()), "chown")?;
-        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-        let mut server = Self {
-            programs,
-            folder,
-            port,
-            disk: None,
-        };
+        let mut server = Self::without_data()?;
         if let Some(size) = small_disk {
             let folder = server.small_folder();
             std::fs::create_dir(&folder).map_err(|error| format!("no folder: {error}"))?;
@@ -94,6 +82,29 @@ impl PostgresServer {
         )?;
         server.launch()?;
         Ok(server)
+    }
+
+    /// Returns a server that has a folder and a port, and no data yet.
+    fn without_data() -> Result<Self, String> {
+        let programs = programs().ok_or_else(|| {
+            format!(
+                "PostgreSQL's server programs ({}) are missing: install Debian's package `postgresql`, \
+                 or name their folder in {PROGRAMS_VARIABLE}",
+                PROGRAMS.join(", ")
+            )
+        })?;
+        let folder = tempfile::Builder::new()
+            .prefix("taskhold-postgres-")
+            .tempdir()
+            .map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+        run_to_success(chown_to_server_user(folder.path()), "chown")?;
+        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        Ok(Self {
+            programs,
+            folder,
+            port,
+            disk: None,
+        })
     }
 
     /// Returns the URL of a database of this server.
@@ -170,54 +181,6 @@ impl PostgresServer {
         let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
         admin.execute(end_all).await.expect("ended");
-    }
-
-    /// Offers TLS from now on, with a certificate for 127.0.0.1 that a certificate authority of its own has signed.
-    /// Returns the file with the certificate of that authority.
-    #[must_use]
-    pub fn offer_tls_of_private_ca(&self) -> PathBuf {
-        let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=Private CA' \
-                -keyout ca.key -out ca.crt \
-            && openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout server.key -out server.csr \
-            && echo subjectAltName=IP:127.0.0.1 > extensions \
-            && openssl x509 -req -in server.csr -days 2 -CA ca.crt -CAkey ca.key -CAcreateserial \
-                -extfile extensions -out server.crt";
-        let mut openssl = as_server_user(Path::new("sh"));
-        openssl.current_dir(self.data()).args(["-c", script]);
-        run_to_success(openssl, "openssl").expect("a certificate");
-        self.switch_tls_on();
-        self.data().join("ca.crt")
-    }
-
-    /// Offers TLS from now on, with a self-signed certificate.
-    pub fn offer_tls(&self) {
-        let mut openssl = as_server_user(Path::new("openssl"));
-        openssl.current_dir(self.data()).args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=127.0.0.1",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            "server.key",
-            "-out",
-            "server.crt",
-        ]);
-        run_to_success(openssl, "openssl").expect("a certificate");
-        self.switch_tls_on();
-    }
-
-    fn switch_tls_on(&self) {
-        let settings = self.data().join("postgresql.auto.conf");
-        std::fs::write(settings, "ssl = on\n").expect("written");
-        self.stop();
-        self.restart();
     }
 
     /// Stops every process of the server with `SIGSTOP`: connections stay open and receive no
@@ -337,7 +300,7 @@ fn programs() -> Option<PathBuf> {
         .into_iter()
         .chain(on_path)
         .chain(debian.into_iter().map(|version| version.join("bin")))
-        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
+        .find(|folder| PROGRAMS.iter().all(|program| folder.join(program).exists()))
 }
 
 fn send(signal: &str, processes: &[String]) {
