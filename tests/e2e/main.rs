@@ -41,6 +41,7 @@ mod docs_page;
 mod doctor;
 mod documents;
 mod durability;
+mod failover;
 mod fairness;
 mod faults;
 mod forwarded;

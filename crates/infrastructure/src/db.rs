@@ -25,6 +25,7 @@ pub(crate) mod error;
 pub mod lock;
 pub mod migrations;
 mod pool;
+mod primary;
 pub(crate) mod retry;
 pub mod rights;
 pub(crate) mod search;

@@ -12,7 +12,7 @@ use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
 
 use crate::db::error::ends_session;
-use crate::db::pool::PoolObject;
+use crate::db::pool::{PoolObject, replaced};
 use crate::db::sqlite_readers::Reader;
 use crate::db::writer_connection::WriterConnection;
 
@@ -89,6 +89,10 @@ impl Checkout {
                 }
             }
             _ => object.complete_statement(),
+        }
+        if object.is_replaced() {
+            object.given_up = true;
+            return outcome.and(Err(replaced()));
         }
         outcome
     }
