@@ -76,7 +76,7 @@ class Cluster:
             "scope": "taskhold",
             "name": machine.name,
             "restapi": {"listen": f"{machine.address}:{PATRONI}", "connect_address": f"{machine.address}:{PATRONI}"},
-            # With etcd's third protocol, Patroni before 3.0.3 lets a primary that stood still take the lead back.
+            # With etcd's third protocol, Patroni 3.0.2 lets a primary that stood still take the lead back.
             "etcd": {"hosts": [f"{each.address}:{ETCD}" for each in self.machines]},
             "bootstrap": {
                 "dcs": {**self.settings, "postgresql": {"use_pg_rewind": True, "parameters": PARAMETERS}},
