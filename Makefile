@@ -99,6 +99,10 @@ bench-criterion: ## Measure the parts by themselves: rules, tokens, answers (doc
 drill: programs ## Lose stores of a million tasks and restore them; prints RPO and RTO (docs/operations/backup.md)
 	scripts/drill
 
+.PHONY: cluster
+cluster: ## Lose the primary of a cluster of Patroni in several ways under load; needs root (docs/operations/failover.md)
+	scripts/cluster
+
 openapi: ## Renew docs/openapi.json, the committed copy of the OpenAPI document
 	document=$$($(CARGO) run --quiet --locked --bin taskhold -- openapi) && printf '%s\n' "$$document" > docs/openapi.json
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::service::{Database, Service, eventually};
 
 /// A counter that has expired.
-const EXPIRED: &str = "INSERT INTO attempts (bucket, count, since) VALUES (decode(repeat('01', 32), 'hex'), 1, 0)";
+const EXPIRED: &str =
+    "INSERT INTO attempts (bucket, count, since) VALUES (decode(repeat('01', 32), 'hex'), 1, 0)";
 
 async fn expired_counters(database: &Database) -> i64 {
     let count = sqlx::query_scalar("SELECT count(*) FROM attempts WHERE since = 0");

@@ -42,6 +42,7 @@ mod doctor;
 mod documents;
 mod durability;
 mod engines;
+mod failover;
 mod fairness;
 mod faults;
 mod forwarded;

@@ -29,6 +29,7 @@ pub mod lock;
 pub(crate) mod locks;
 pub mod migrations;
 mod pool;
+mod primary;
 pub(crate) mod retry;
 pub mod rights;
 pub(crate) mod search;

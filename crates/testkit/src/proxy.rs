@@ -20,6 +20,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct FaultProxy {
     port: u16,
+    target: watch::Sender<SocketAddr>,
     faults: Arc<Faults>,
     /// Aborts its tasks when dropped.
     _tasks: JoinSet<()>,
@@ -29,21 +30,17 @@ impl FaultProxy {
     /// Starts a proxy to `target`, which is `host:port` or a URL that contains both. The server
     /// need not be running: a connection that cannot be established is closed.
     pub async fn start(target: &str) -> Self {
-        let [_, target, _] = split_at_address(target);
-        let target = tokio::net::lookup_host(target)
-            .await
-            .expect("the target is host:port")
-            .next()
-            .expect("the host has an address");
+        let target = watch::Sender::new(address(target).await);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let faults = Arc::<Faults>::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, target, Arc::clone(&faults)));
+        tasks.spawn(accept(listener, target.subscribe(), Arc::clone(&faults)));
         Self {
             port,
+            target,
             faults,
             _tasks: tasks,
         }
@@ -74,6 +71,12 @@ impl FaultProxy {
     /// keepalive does not detect the fault; only a timeout of the client does.
     pub fn freeze_existing(&self) {
         self.faults.freeze.send_replace(());
+    }
+
+    /// Lets new connections lead to another server, as an address that moves in a failover. Open
+    /// connections still lead to the old one.
+    pub async fn lead_to(&self, target: &str) {
+        self.target.send_replace(address(target).await);
     }
 
     /// While `refuse` is true, closes new connections as soon as they are accepted. Open
@@ -138,12 +141,13 @@ impl Needles {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, faults: Arc<Faults>) {
+async fn accept(listener: TcpListener, target: watch::Receiver<SocketAddr>, faults: Arc<Faults>) {
     let mut connections = JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.expect("a connection");
         if !faults.refusing.load(Ordering::SeqCst) {
             let frozen = faults.freeze.subscribe();
+            let target = *target.borrow();
             connections.spawn(serve(client, target, Arc::clone(&faults), frozen));
         }
         while connections.try_join_next().is_some() {}
@@ -214,6 +218,16 @@ async fn forward(
         bytes.clear();
     }
     false
+}
+
+/// Returns the address of `host:port`, or of a URL that contains both.
+async fn address(target: &str) -> SocketAddr {
+    let [_, target, _] = split_at_address(target);
+    tokio::net::lookup_host(target)
+        .await
+        .expect("the target is host:port")
+        .next()
+        .expect("the host has an address")
 }
 
 /// Splits a URL into the parts before, at and after its host and port.

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::db::error::ends_session;
 use crate::db::guard::Guard;
-use crate::db::pool::PoolObject;
+use crate::db::pool::{PoolObject, replaced};
 use crate::db::sqlite_readers::Reader;
 use crate::db::writer_connection::WriterConnection;
 
@@ -90,6 +90,10 @@ impl Checkout {
                 }
             }
             _ => object.complete_statement(),
+        }
+        if object.is_replaced() {
+            object.given_up = true;
+            return outcome.and(Err(replaced()));
         }
         outcome
     }

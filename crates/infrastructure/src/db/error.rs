@@ -347,6 +347,19 @@ mod tests {
         }
     }
 
+    /// A server that ends, starts, stands by, has no room, or rolls back gives one of these.
+    #[test]
+    fn postgres_codes_of_a_failover_are_retried() {
+        for code in [
+            "08000", "08001", "08003", "08004", "08006", "08007", "08P01", "25006", "25P03",
+            "25P04", "40000", "40001", "40003", "40P01", "53000", "53100", "53200", "53300",
+            "53400", "55006", "55P03", "57000", "57014", "57P01", "57P02", "57P03", "57P04",
+            "57P05", "58000", "58030", "XX000",
+        ] {
+            assert!(postgres_failure(code).is_transient(), "{code}");
+        }
+    }
+
     #[test]
     fn every_code_of_the_manual_is_documented() {
         let Ok(appendix) = std::fs::read_to_string(APPENDIX) else {

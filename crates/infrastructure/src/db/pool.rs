@@ -5,6 +5,7 @@
 //! them turns out to be dead. It never reuses a connection on which a call did not complete, so a returned
 //! connection needs no ping (decision 12).
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,9 @@ use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult,
 };
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
-use sea_orm::sqlx::{self, Connection as _, Executor as _};
+use sea_orm::sqlx::{self, AssertSqlSafe, Connection as _, Executor as _, Row as _};
+
+use crate::db::primary::{FIND_SERVER, Place, Primary, Server};
 
 /// The longest that a call waits for a free connection, and for a new one.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +48,8 @@ pub(crate) struct PooledConnection {
     /// The session has ended, or another one is needed.
     pub(crate) given_up: bool,
     last_used: Instant,
+    /// Which server it leads to; unknown behind a pooler, whose sessions are not ours.
+    place: Option<Place>,
 }
 
 impl PooledConnection {
@@ -52,6 +57,11 @@ impl PooledConnection {
     /// that another session is needed.
     pub(crate) fn is_reusable(&self) -> bool {
         self.statement_began.is_none() && !self.in_transaction && !self.given_up
+    }
+
+    /// Returns whether it leads to a server that another one has replaced.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.place.as_ref().is_some_and(Place::is_replaced)
     }
 
     /// Records that a statement begins.
@@ -74,6 +84,8 @@ pub(crate) struct ConnectionManager {
     /// When a connection was found dead: those that were last used before count as dead too. Both pools of
     /// a database share it.
     invalidated_at: Arc<Mutex<Option<Instant>>>,
+    /// Where the newest connection leads. Both pools share it too.
+    primary: Arc<Primary>,
 }
 
 impl ConnectionManager {
@@ -106,9 +118,15 @@ impl Manager for ConnectionManager {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<PooledConnection, sqlx::Error> {
+        let began = Instant::now();
         let mut connection = PgConnection::connect_with(&self.options).await?;
+        let mut place = None;
         if self.limit_sessions {
-            connection.execute(SESSION_SETTINGS).await?;
+            let statements = format!("{SESSION_SETTINGS}; {FIND_SERVER}");
+            let server = connection.fetch_one(AssertSqlSafe(statements)).await?;
+            let server = Server::named(server.try_get(0)?);
+            let opened = self.primary.opened(server, began);
+            place = Some(opened.ok_or_else(replaced)?);
         }
         Ok(PooledConnection {
             connection,
@@ -116,6 +134,7 @@ impl Manager for ConnectionManager {
             in_transaction: false,
             given_up: false,
             last_used: Instant::now(),
+            place,
         })
     }
 
@@ -127,6 +146,7 @@ impl Manager for ConnectionManager {
         if !connection.is_reusable()
             || metrics.age() > MAX_LIFETIME
             || self.is_invalidated(connection)
+            || connection.is_replaced()
         {
             return Err(RecycleError::message("not reusable"));
         }
@@ -150,6 +170,13 @@ impl Manager for ConnectionManager {
     }
 }
 
+/// The error of a connection to a server that another one has replaced: what it answers does not count.
+pub(crate) fn replaced() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::other(
+        "the address of the database leads to another server now",
+    ))
+}
+
 /// Returns a pool for calls, of at most `size` connections, and one of a single connection for health
 /// checks. They open connections on demand.
 pub(crate) fn pools(
@@ -158,11 +185,13 @@ pub(crate) fn pools(
     limit_sessions: bool,
 ) -> (Pool<ConnectionManager>, Pool<ConnectionManager>) {
     let invalidated_at = Arc::default();
+    let primary = Arc::<Primary>::default();
     let open = |size| {
         let manager = ConnectionManager {
             options: options.clone(),
             limit_sessions,
             invalidated_at: Arc::clone(&invalidated_at),
+            primary: Arc::clone(&primary),
         };
         pool(manager, size)
     };
@@ -170,6 +199,7 @@ pub(crate) fn pools(
 }
 
 fn pool(manager: ConnectionManager, size: usize) -> Pool<ConnectionManager> {
+    let mut replacements = manager.primary.replacements();
     let pool = Pool::builder(manager)
         .max_size(size)
         .wait_timeout(Some(WAIT_TIMEOUT))
@@ -185,9 +215,12 @@ fn pool(manager: ConnectionManager, size: usize) -> Pool<ConnectionManager> {
     let weak = pool.weak();
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(REAP_INTERVAL).await;
+            // Without an answer in time, and also if the sender is gone, idle connections are closed.
+            drop(tokio::time::timeout(REAP_INTERVAL, replacements.changed()).await);
             let Some(pool) = weak.upgrade() else { return };
-            pool.retain(|connection, _| connection.last_used.elapsed() < IDLE_TIMEOUT);
+            pool.retain(|connection, _| {
+                connection.last_used.elapsed() < IDLE_TIMEOUT && !connection.is_replaced()
+            });
         }
     });
     pool

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
@@ -49,10 +49,7 @@ impl PostgresServer {
             ],
         )?;
         // The copied settings may tell to wait for a standby, which the copy does not have.
-        OpenOptions::new()
-            .append(true)
-            .open(data.join("postgresql.auto.conf"))
-            .and_then(|mut settings| settings.write_all(b"synchronous_standby_names = ''\n"))
+        self.configure("synchronous_standby_names = ''\n")
             .map_err(|error| format!("the standby's settings: {error}"))?;
         self.launch()
     }
@@ -108,13 +105,24 @@ impl PostgresServer {
              synchronous_standby_names = ''\n",
             primary.port
         );
-        OpenOptions::new()
-            .append(true)
-            .open(self.data().join("postgresql.auto.conf"))
-            .and_then(|mut settings| settings.write_all(source.as_bytes()))
-            .expect("written");
+        self.configure(&source).expect("written");
         std::fs::write(self.data().join("standby.signal"), "").expect("written");
         self.launch().expect("the standby starts");
+    }
+
+    /// Restarts the standby so that it refuses every session with 57P03 until it is promoted, like a
+    /// server that is starting up.
+    pub fn refuse_sessions(&self) {
+        self.configure("hot_standby = off\n").expect("written");
+        self.stop();
+        self.restart();
+    }
+
+    /// Appends settings that take effect when the server starts.
+    fn configure(&self, settings: &str) -> io::Result<()> {
+        let file = self.data().join("postgresql.auto.conf");
+        let mut file = OpenOptions::new().append(true).open(file)?;
+        file.write_all(settings.as_bytes())
     }
 
     async fn admin(&self) -> PgConnection {
