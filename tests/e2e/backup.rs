@@ -25,9 +25,9 @@ use crate::service::{Database, run, run_with_input, taskhold};
 /// The exit status and output of a command.
 #[derive(Debug)]
 pub struct CommandOutcome {
-    code: Option<i32>,
+    pub code: Option<i32>,
     pub stdout: String,
-    stderr: String,
+    pub stderr: String,
 }
 
 impl CommandOutcome {

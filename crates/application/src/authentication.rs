@@ -29,15 +29,14 @@ impl Authenticator {
     /// # Errors
     /// [`AuthenticationError`].
     pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthenticationError> {
-        let identity = match TokenSecret::of(token) {
-            Some(secret) => self.personal_tokens.verify(&secret).await?,
-            None => {
-                let identity = self.tokens.verify(token).await?;
-                if !self.revocations.admits(&identity).await? {
-                    return Err(AuthenticationError::Revoked(identity.user));
-                }
-                identity
+        let identity = if let Some(secret) = TokenSecret::of(token) {
+            self.personal_tokens.verify(&secret).await?
+        } else {
+            let identity = self.tokens.verify(token).await?;
+            if !self.revocations.admits(&identity).await? {
+                return Err(AuthenticationError::Revoked(identity.user));
             }
+            identity
         };
         if self.has_moved(&identity.user).await? {
             return Err(AuthenticationError::Moved(identity.user));

@@ -25,7 +25,7 @@ use taskhold_infrastructure::db::session::{MaintenanceSession, is_one_database};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::arrival::{Arrival, Residents};
-use self::rows::{Range, copy_changed, copy_whole, count_rows, totals};
+use self::rows::{Columns, Range, copy_changed, copy_whole, count_rows, totals};
 use self::standing::{Counter, Standing};
 use crate::error::BackupError;
 use crate::make::migrations;
@@ -34,7 +34,7 @@ use crate::restore::execute;
 use crate::table::TABLES;
 
 /// With no more changes left than these, the user's writes are made to wait.
-const FEW: i64 = 100;
+const FEW: i64 = 20;
 /// After so many rounds they are made to wait, however many changes are left.
 const MOST_ROUNDS: u32 = 20;
 /// The pause between two rounds while the instances of the source learn of the move.
@@ -79,6 +79,8 @@ enum Task {
 struct Sessions {
     from: MaintenanceSession,
     to: MaintenanceSession,
+    /// The columns of the target, which the source has too.
+    columns: Columns,
 }
 
 impl UserMove<'_> {
@@ -87,10 +89,10 @@ impl UserMove<'_> {
     /// # Errors
     /// [`BackupError`]. The user then lives at the source as before, or at neither store until this is called again.
     pub async fn run(&self) -> Result<Moved, BackupError> {
-        let mut sessions = Sessions {
-            from: opened(self.source).await?,
-            to: opened(self.target).await?,
-        };
+        let from = opened(self.source).await?;
+        let mut to = opened(self.target).await?;
+        let columns = Columns::of(&mut to).await?;
+        let mut sessions = Sessions { from, to, columns };
         self.refuse_one_store(&mut sessions).await?;
         for store in [self.source, self.target] {
             store.refuse_missing_rights(&TABLES).await?;
@@ -103,8 +105,9 @@ impl UserMove<'_> {
             Task::Move(number) => Some(self.carry_over(&mut sessions, number).await?),
             Task::Arrive => None,
         };
-        let arrival = Arrival::read(&mut sessions.from, self.user, &residents).await?;
-        arrival.complete(&mut sessions.to, self.user).await?;
+        let Sessions { from, to, columns } = &mut sessions;
+        let arrival = Arrival::read(from, columns, self.user, &residents).await?;
+        arrival.complete(to, columns, self.user).await?;
         let waited = began.map(|began| began.elapsed());
         let rows = count_rows(&mut sessions.to, self.user).await?;
         sessions.from.close().await;
@@ -171,13 +174,13 @@ impl UserMove<'_> {
         number: Option<i64>,
     ) -> Result<Instant, BackupError> {
         let number = number.unwrap_or_else(|| fastrand::i64(1..));
-        let Sessions { from, to } = &mut *sessions;
+        let Sessions { from, to, columns } = sessions;
         self.refuse_taken_email(from, to).await?;
         standing::note(from, self.user, number).await?;
-        standing::expect(from, to, self.user, number).await?;
+        standing::expect(from, to, columns, self.user, number).await?;
         let noted = Instant::now();
         let mut done = Counter::of(from, self.user).await?.seq;
-        copy_whole(from, to, self.user, done).await?;
+        copy_whole(from, to, columns, self.user, done).await?;
         let (mut rounds, mut tries) = (0, 0);
         loop {
             let now = Counter::of(from, self.user).await?.seq;
@@ -186,7 +189,7 @@ impl UserMove<'_> {
                 to: now,
             };
             execute(to, begin(to), "begin to copy changes").await?;
-            copy_changed(from, to, self.user, range).await?;
+            copy_changed(from, to, columns, self.user, range).await?;
             execute(to, "COMMIT", "end to copy changes").await?;
             done = now;
             let left = self.notice.saturating_sub(noted.elapsed());
@@ -199,7 +202,7 @@ impl UserMove<'_> {
                 continue;
             }
             tries += 1;
-            match self.settle(from, to, done).await? {
+            match self.settle(from, to, columns, done).await? {
                 Some(began) => return Ok(began),
                 None if tries < MOST_TRIES => sleep(ROUND).await,
                 None => {
@@ -219,6 +222,7 @@ impl UserMove<'_> {
         &self,
         from: &mut MaintenanceSession,
         to: &mut MaintenanceSession,
+        columns: &Columns,
         done: i64,
     ) -> Result<Option<Instant>, BackupError> {
         let began = Instant::now();
@@ -229,9 +233,10 @@ impl UserMove<'_> {
                 to: counter.seq,
             };
             execute(to, begin(to), "begin to copy the last changes").await?;
-            copy_changed(from, to, self.user, range).await?;
+            copy_changed(from, to, columns, self.user, range).await?;
             standing::set_counter(to, self.user, &counter).await?;
-            let (expected, found) = (totals(from, self.user).await?, totals(to, self.user).await?);
+            let (expected, found) =
+                tokio::try_join!(totals(from, self.user), totals(to, self.user))?;
             if expected != found {
                 return Err(BackupError::Mismatch(format!(
                     "what was copied is not what is there ({found:?} instead of {expected:?}): nothing was moved; \
@@ -244,7 +249,7 @@ impl UserMove<'_> {
             Ok(Ok(())) => {}
             failed => {
                 // Either may have begun nothing yet.
-                for session in [from, to] {
+                for session in [&mut *from, &mut *to] {
                     if let Err(error) = session.execute("ROLLBACK").await {
                         tracing::debug!(%error, "nothing was rolled back");
                     }
@@ -293,14 +298,24 @@ impl UserMove<'_> {
 
 /// Opens a store, which must have the tables of this program.
 async fn opened(store: &ConnectOptions) -> Result<MaintenanceSession, BackupError> {
-    let mut session = store.session().await?;
-    let (applied, _) = migrations(&mut session).await?;
-    if applied != migrations::known() {
-        return Err(BackupError::Refused(format!(
+    let refused = || {
+        BackupError::Refused(format!(
             "the {} has not the tables of this program: run `taskhold migrate up` there, and let every instance be of \
              this version",
             store.url
-        )));
+        ))
+    };
+    if store.url.sqlite_path().is_some_and(|path| !path.exists()) {
+        return Err(refused());
+    }
+    let mut session = store.session().await?;
+    let applied = match migrations(&mut session).await {
+        // It has no tables at all.
+        Err(BackupError::Refused(_)) => return Err(refused()),
+        applied => applied?.0,
+    };
+    if applied != migrations::known() {
+        return Err(refused());
     }
     Ok(session)
 }

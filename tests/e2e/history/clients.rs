@@ -95,6 +95,8 @@ impl SharedState {
                 reply => return reply,
             }
         }
+        // The user is between them. Whoever asks without a pause takes the processor from the move.
+        tokio::time::sleep(Duration::from_millis(10)).await;
         Reply::Refused
     }
 

@@ -15,6 +15,7 @@ on_all_pairs! {
     moved_user_goes_on_at_the_target
     ten_thousand_tasks_are_moved
     user_moves_back
+    restored_source_stays_without_the_user
 }
 
 const CHANGES: &str = "/api/v1/changes";
@@ -65,7 +66,7 @@ async fn moved_user_goes_on_at_the_target(source: Database, target: Database) {
     let mut events = Events::open(&before).await;
     let last_event = events.next().await;
     let tasks = before.tasks().await;
-    let user = before.get("/api/auth/me").await.body["id"].clone();
+    let user = before.get("/api/auth/me").await.body["user"]["id"].clone();
     let user = user.as_str().expect("an id");
     let rows = rows_of(&contents(&source).await, user);
     assert!(rows.values().all(|rows| !rows.is_empty()), "{rows:?}");
@@ -157,6 +158,23 @@ async fn ten_thousand_tasks_are_moved(source: Database, target: Database) {
     assert!(printed.contains("10000 tasks"), "{printed}");
     let found = rows_of(&contents(&target).await, "crowd");
     assert_eq!(found["tasks"].len(), 10_000);
+}
+
+/// A backup from before the move does not bring the user back, if the store from after it can be read.
+async fn restored_source_stays_without_the_user(source: Database, target: Database) {
+    for database in [&source, &target] {
+        database.run_command(&["migrate", "up"]).assert_success();
+    }
+    add_tasks(&source, 10).await;
+    let backup = source.backup();
+    source.move_to(&target, "crowd").assert_success();
+    source.restore_over(&backup).assert_success();
+    let service = Service::start(&source).await;
+    let client = service.client("crowd");
+    write(&client, "lost")
+        .await
+        .assert_problem(421, "USER_MOVED");
+    client.get(TASKS).await.assert_problem(421, "USER_MOVED");
 }
 
 /// A user who moves away and back finds everything, once what was left there is deleted.

@@ -9,8 +9,7 @@ use taskhold_infrastructure::db::session::MaintenanceSession;
 use taskhold_repository::revocations::SubjectHash;
 
 use super::begin;
-use super::rows::{Clash, table, write_rows};
-use super::standing::execute_for;
+use super::rows::{Clash, Columns, execute_for, write_rows};
 use crate::copy::BATCH;
 use crate::error::BackupError;
 use crate::query::on_either;
@@ -62,13 +61,17 @@ impl Arrival {
     /// Reads it.
     pub(super) async fn read(
         from: &mut MaintenanceSession,
+        columns: &Columns,
         user: &UserId,
         residents: &Residents,
     ) -> Result<Self, BackupError> {
-        let account = read_rows(from, "users", "id = $1", user).await?;
+        let account = read_rows(from, columns.table("users")?, "id = $1", user).await?;
         let mut credentials = Vec::new();
         for name in CREDENTIALS {
-            credentials.push((name, read_rows(from, name, "user_id = $1", user).await?));
+            credentials.push((
+                name,
+                read_rows(from, columns.table(name)?, "user_id = $1", user).await?,
+            ));
         }
         let sql = "SELECT subject_hash, not_before, kept_until FROM revocations";
         let revocations: Result<Vec<(Vec<u8>, i64, i64)>, _> = on_either!(from, connection =>
@@ -97,26 +100,22 @@ impl Arrival {
     pub(super) async fn complete(
         self,
         to: &mut MaintenanceSession,
+        columns: &Columns,
         user: &UserId,
     ) -> Result<(), BackupError> {
-        let account = table(to, "users").await?;
-        let mut tables = Vec::new();
-        for (name, rows) in self.credentials {
-            tables.push((table(to, name).await?, rows));
-        }
         execute(to, begin(to), FAILED).await?;
         // The target knows whether the user is active: at the source nobody is who has left.
         let is_there = Clash::Replaced(&["id"], Some("is_active"));
-        write_rows(to, &account, self.account, is_there).await?;
-        for (table, mut rows) in tables {
-            replace_all(to, &table, &mut rows, user).await?;
+        write_rows(to, columns.table("users")?, self.account, is_there).await?;
+        for (name, mut rows) in self.credentials {
+            replace_all(to, columns.table(name)?, &mut rows, user).await?;
         }
-        for subject in subjects(user) {
-            let deleted = on_either!(to, connection =>
-                sqlx::query("DELETE FROM revocations WHERE subject_hash = $1")
-                    .bind(subject).execute(&mut **connection).await.map(drop));
-            deleted.map_err(BackupError::sql(FAILED))?;
-        }
+        let [of_user, without_session, note] = subjects(user);
+        let deleted = on_either!(to, connection =>
+            sqlx::query("DELETE FROM revocations WHERE subject_hash IN ($1, $2, $3)")
+                .bind(of_user).bind(without_session).bind(note)
+                .execute(&mut **connection).await.map(drop));
+        deleted.map_err(BackupError::sql(FAILED))?;
         for (subject, (not_before, kept_until)) in self.revocations {
             const REVOKE: &str = "INSERT INTO revocations (subject_hash, not_before, kept_until) VALUES ($1, $2, $3) \
                 ON CONFLICT (subject_hash) DO NOTHING";
@@ -133,12 +132,11 @@ impl Arrival {
 
 async fn read_rows(
     from: &mut MaintenanceSession,
-    name: &'static str,
+    table: &Table,
     condition: &str,
     user: &UserId,
 ) -> Result<Vec<Row>, BackupError> {
-    let table = table(from, name).await?;
-    let rows = rows_of(from, &table, condition, user.as_str()).try_collect();
+    let rows = rows_of(from, table, condition, user.as_str()).try_collect();
     rows.await.map_err(BackupError::sql(FAILED))
 }
 

@@ -6,7 +6,6 @@ use serde_json::{Map, Value as Json};
 use taskhold_domain::user::UserId;
 use taskhold_infrastructure::db::session::MaintenanceSession;
 
-use super::standing::execute_for;
 use crate::copy::{BATCH, insert_statement, postgres_text};
 use crate::error::BackupError;
 use crate::query::on_either;
@@ -25,6 +24,21 @@ const OF_USER: [(&str, &str); 9] = [
     ("refresh_tokens", "user_id"),
     ("personal_tokens", "user_id"),
 ];
+
+/// The columns of these tables. They are read before the user's writes wait.
+pub(super) struct Columns(Vec<Table>);
+
+impl Columns {
+    pub(super) async fn of(session: &mut MaintenanceSession) -> Result<Self, BackupError> {
+        let names = OF_USER.map(|(name, _)| name);
+        Ok(Self(Table::of(session, names).await?))
+    }
+
+    pub(super) fn table(&self, name: &'static str) -> Result<&Table, BackupError> {
+        let found = self.0.iter().find(|table| table.name == name);
+        found.ok_or_else(|| BackupError::Refused(format!("there is no table {name}")))
+    }
+}
 
 /// What happens to a row that is there already.
 #[derive(Clone, Copy)]
@@ -69,18 +83,27 @@ impl Range {
 pub(super) async fn copy_whole(
     from: &mut MaintenanceSession,
     to: &mut MaintenanceSession,
+    columns: &Columns,
     user: &UserId,
     seq: i64,
 ) -> Result<(), BackupError> {
     let log = format!("user_id = $1 AND seq <= {seq}");
-    copy_rows(from, to, "changes", &log, user, Clash::Fails).await?;
+    copy_rows(
+        from,
+        to,
+        columns.table("changes")?,
+        &log,
+        user,
+        Clash::Fails,
+    )
+    .await?;
     for (table, clash) in [
         ("tasks", Clash::Fails),
         ("trash", Clash::Fails),
         ("imports", IMPORT),
         ("idempotency_keys", KEY),
     ] {
-        copy_rows(from, to, table, "user_id = $1", user, clash).await?;
+        copy_rows(from, to, columns.table(table)?, "user_id = $1", user, clash).await?;
     }
     Ok(())
 }
@@ -89,6 +112,7 @@ pub(super) async fn copy_whole(
 pub(super) async fn copy_changed(
     from: &mut MaintenanceSession,
     to: &mut MaintenanceSession,
+    columns: &Columns,
     user: &UserId,
     range: Range,
 ) -> Result<(), BackupError> {
@@ -96,7 +120,15 @@ pub(super) async fn copy_changed(
         return Ok(());
     }
     let failed = "replace the rows that have changed";
-    copy_rows(from, to, "changes", &range.condition(), user, Clash::Fails).await?;
+    copy_rows(
+        from,
+        to,
+        columns.table("changes")?,
+        &range.condition(),
+        user,
+        Clash::Fails,
+    )
+    .await?;
     for table in ["tasks", "trash"] {
         let sql = format!("DELETE FROM {table} WHERE {}", range.of_tasks("id"));
         execute_for(to, &sql, user, failed).await?;
@@ -107,7 +139,7 @@ pub(super) async fn copy_changed(
         ("imports", range.of_tasks("task_id"), IMPORT),
         ("idempotency_keys", range.condition(), KEY),
     ] {
-        copy_rows(from, to, table, &condition, user, clash).await?;
+        copy_rows(from, to, columns.table(table)?, &condition, user, clash).await?;
     }
     Ok(())
 }
@@ -116,28 +148,31 @@ pub(super) async fn copy_changed(
 pub(super) async fn copy_rows(
     from: &mut MaintenanceSession,
     to: &mut MaintenanceSession,
-    name: &'static str,
+    table: &Table,
     condition: &str,
     user: &UserId,
     clash: Clash,
 ) -> Result<(), BackupError> {
-    let table = table(to, name).await?;
-    let mut batches = rows_of(from, &table, condition, user.as_str())
+    let mut batches = rows_of(from, table, condition, user.as_str())
         .try_chunks(BATCH)
         .map_err(|error| BackupError::sql("read rows of the user")(error.1));
     while let Some(rows) = batches.try_next().await? {
-        write_rows(to, &table, rows, clash).await?;
+        write_rows(to, table, rows, clash).await?;
     }
     Ok(())
 }
 
-/// Reads the columns of a table.
-pub(super) async fn table(
+/// Executes a statement with the user's id as its parameter.
+pub(super) async fn execute_for(
     session: &mut MaintenanceSession,
-    name: &'static str,
-) -> Result<Table, BackupError> {
-    let found = Table::of(session, [name]).await?.pop();
-    found.ok_or_else(|| BackupError::Refused(format!("there is no table {name}")))
+    sql: &str,
+    user: &UserId,
+    failed: &'static str,
+) -> Result<(), BackupError> {
+    let sql = AssertSqlSafe(sql);
+    let done = on_either!(session, connection =>
+        sqlx::query(sql).bind(user.as_str()).execute(&mut **connection).await.map(drop));
+    done.map_err(BackupError::sql(failed))
 }
 
 /// Writes at most [`BATCH`] rows with one statement.
@@ -200,26 +235,17 @@ fn object(table: &Table, row: &Row) -> Json {
 pub(super) async fn totals(
     session: &mut MaintenanceSession,
     user: &UserId,
-) -> Result<Vec<(i64, i64)>, BackupError> {
-    let mut totals = Vec::new();
-    for (table, sum, condition) in [
-        ("tasks", "sum(version)", ""),
-        ("trash", "sum(version)", ""),
-        ("imports", "count(*)", ""),
-        (
-            "changes",
-            "max(seq)",
-            " AND seq > (SELECT floor FROM feeds WHERE user_id = $1)",
-        ),
-    ] {
-        let sql = AssertSqlSafe(format!(
-            "SELECT count(*), CAST(coalesce({sum}, 0) AS bigint) FROM {table} WHERE user_id = $1{condition}"
-        ));
-        let total: Result<(i64, i64), _> = on_either!(session, connection =>
-            sqlx::query_as(sql).bind(user.as_str()).fetch_one(&mut **connection).await);
-        totals.push(total.map_err(BackupError::sql("count the user's rows"))?);
-    }
-    Ok(totals)
+) -> Result<[i64; 6], BackupError> {
+    const SQL: &str = "SELECT tasks.*, trash.*, imports.*, changes.* FROM \
+        (SELECT count(*), CAST(coalesce(sum(version), 0) AS bigint) FROM tasks WHERE user_id = $1) AS tasks, \
+        (SELECT count(*), CAST(coalesce(sum(version), 0) AS bigint) FROM trash WHERE user_id = $1) AS trash, \
+        (SELECT count(*) FROM imports WHERE user_id = $1) AS imports, \
+        (SELECT count(*) FROM changes WHERE user_id = $1 \
+            AND seq > (SELECT floor FROM feeds WHERE user_id = $1)) AS changes";
+    let totals: Result<(i64, i64, i64, i64, i64, i64), _> = on_either!(session, connection =>
+        sqlx::query_as(SQL).bind(user.as_str()).fetch_one(&mut **connection).await);
+    let totals = totals.map_err(BackupError::sql("count the user's rows"))?;
+    Ok(totals.into())
 }
 
 /// Counts the user's rows in each table.

@@ -8,7 +8,7 @@ use taskhold_infrastructure::db::session::MaintenanceSession;
 use taskhold_repository::revocations::SubjectHash;
 
 use super::begin;
-use super::rows::{Clash, copy_rows};
+use super::rows::{Clash, Columns, copy_rows, execute_for};
 use crate::error::BackupError;
 use crate::query::on_either;
 use crate::restore::execute;
@@ -71,19 +71,6 @@ fn note_of(user: &UserId) -> Vec<u8> {
     SubjectHash::elsewhere(user).0.to_vec()
 }
 
-/// Executes a statement with the user's id as its parameter.
-pub(super) async fn execute_for(
-    session: &mut MaintenanceSession,
-    sql: &str,
-    user: &UserId,
-    failed: &'static str,
-) -> Result<(), BackupError> {
-    let sql = sqlx::AssertSqlSafe(sql);
-    let done = on_either!(session, connection =>
-        sqlx::query(sql).bind(user.as_str()).execute(&mut **connection).await.map(drop));
-    done.map_err(BackupError::sql(failed))
-}
-
 async fn write_note(
     session: &mut MaintenanceSession,
     user: &UserId,
@@ -120,6 +107,7 @@ pub(super) async fn note(
 pub(super) async fn expect(
     from: &mut MaintenanceSession,
     to: &mut MaintenanceSession,
+    columns: &Columns,
     user: &UserId,
     number: i64,
 ) -> Result<(), BackupError> {
@@ -134,7 +122,15 @@ pub(super) async fn expect(
     );
     execute(to, begin(to), failed).await?;
     execute_for(to, "DELETE FROM users WHERE id = $1", user, failed).await?;
-    copy_rows(from, to, "users", "id = $1", user, Clash::Fails).await?;
+    copy_rows(
+        from,
+        to,
+        columns.table("users")?,
+        "id = $1",
+        user,
+        Clash::Fails,
+    )
+    .await?;
     let without = "UPDATE users SET password_hash = NULL WHERE id = $1";
     execute_for(to, without, user, failed).await?;
     execute_for(to, &feed, user, failed).await?;
