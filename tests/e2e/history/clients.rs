@@ -30,8 +30,8 @@ pub struct SharedState {
     /// Each request goes to the first instance, and from there to the next while it is told that the user lives
     /// elsewhere: a router that remembers nothing.
     is_routed: bool,
-    /// When the last write was answered, and the longest time between two such answers.
-    writes: Mutex<(Instant, Duration)>,
+    /// When the last write was answered, and the longest time between two such answers with its end.
+    writes: Mutex<(Instant, Duration, Instant)>,
 }
 
 /// A slot for a task.
@@ -47,7 +47,7 @@ impl SharedState {
     pub fn new(instances: usize, is_routed: bool) -> Self {
         Self {
             is_routed,
-            writes: Mutex::new((Instant::now(), Duration::ZERO)),
+            writes: Mutex::new((Instant::now(), Duration::ZERO, Instant::now())),
             instances: (0..instances).map(|_| Mutex::default()).collect(),
             slots: (0..SLOTS).map(|_| Mutex::new(Slot::Free)).collect(),
             moment: AtomicU64::new(0),
@@ -66,15 +66,22 @@ impl SharedState {
         self.answers.load(Ordering::Relaxed)
     }
 
-    /// Returns the longest time in which no write was answered.
-    pub fn longest_pause(&self) -> Duration {
-        self.writes.lock().expect("unpoisoned").1
+    /// Returns the longest time in which no write was answered, and its end.
+    pub fn longest_pause(&self) -> (Duration, Instant) {
+        let (_, pause, end) = *self.writes.lock().expect("unpoisoned");
+        (pause, end)
     }
 
     fn wrote(&self) {
         let mut writes = self.writes.lock().expect("unpoisoned");
         let now = Instant::now();
-        *writes = (now, writes.1.max(now - writes.0));
+        let (last, longest, end) = *writes;
+        let pause = now - last;
+        *writes = if pause > longest {
+            (now, pause, now)
+        } else {
+            (now, longest, end)
+        };
     }
 
     /// Sends a request to an instance, or to one after the other until one has the user.

@@ -30,12 +30,13 @@ async fn moved_user_stays_linearizable(source: Database, target: Database) {
     let moved = moved.await.expect("it ran");
     assert!(moved.status.success(), "{moved:?}");
     let printed = String::from_utf8_lossy(&moved.stdout).into_owned();
-    println!(
-        "{printed}in {:?}; between two answered writes at most {:?}",
-        started.elapsed(),
-        run.shared.longest_pause()
-    );
+    let took = started.elapsed();
     run.wait_for_progress(200).await;
+    let (pause, end) = run.shared.longest_pause();
+    println!(
+        "{printed}in {took:?}; between two answered writes at most {pause:?}, until {:?} after the command began",
+        end.saturating_duration_since(started)
+    );
     let (_, waited) = printed
         .split_once("its writes waited for ")
         .expect("they waited");
