@@ -6,7 +6,7 @@ mod damage;
 mod file_alone;
 mod full_disk;
 mod killed;
-mod life;
+pub mod life;
 mod refusal;
 mod round_trip;
 mod since;
@@ -25,9 +25,9 @@ use crate::service::{Database, run, run_with_input, taskhold};
 /// The exit status and output of a command.
 #[derive(Debug)]
 pub struct CommandOutcome {
-    code: Option<i32>,
+    pub code: Option<i32>,
     pub stdout: String,
-    stderr: String,
+    pub stderr: String,
 }
 
 impl CommandOutcome {
@@ -49,7 +49,7 @@ impl CommandOutcome {
 
     /// Asserts a failure that is explained by this sentence.
     #[track_caller]
-    fn assert_refused(self, sentence: &str) {
+    pub fn assert_refused(self, sentence: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
         assert!(
             self.stderr.contains(sentence),
@@ -65,7 +65,7 @@ impl Database {
         self.url.rsplit('/').next().expect("a name")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         taskhold(
             self.folder.path(),
             &[("DATABASE_URL", &self.url)],
@@ -73,11 +73,15 @@ impl Database {
         )
     }
 
-    fn run_command(&self, arguments: &[&str]) -> CommandOutcome {
+    pub fn run_command(&self, arguments: &[&str]) -> CommandOutcome {
         self.run_command_with(&[], arguments)
     }
 
-    fn run_command_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> CommandOutcome {
+    pub fn run_command_with(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> CommandOutcome {
         let variables = [&[("DATABASE_URL", self.url.as_str())], variables].concat();
         CommandOutcome::of(&run(self.folder.path(), &variables, arguments))
     }
@@ -114,7 +118,7 @@ impl Database {
 }
 
 /// Discards the input and output of the command.
-fn without_output(mut command: Command) -> Command {
+pub fn without_output(mut command: Command) -> Command {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

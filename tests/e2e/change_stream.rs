@@ -37,7 +37,7 @@ impl Events {
         Self::open_after(client, None).await
     }
 
-    async fn open_after(client: &Client, last_event: Option<&str>) -> Self {
+    pub async fn open_after(client: &Client, last_event: Option<&str>) -> Self {
         let mut request = client.request(Method::GET, STREAM);
         if let Some(id) = last_event {
             request = request.header("last-event-id", id);

@@ -18,6 +18,24 @@ macro_rules! on_both_stores {
     };
 }
 
+/// Defines a test for each function and each pair of kinds of store. The functions take the `Database` that a user is
+/// moved from, and the one that the user is moved to.
+macro_rules! on_all_pairs {
+    ($($test:ident)+) => {
+        on_all_pairs! { @pair sqlite_to_postgres, Database::sqlite(), Database::postgres().await, $($test)+ }
+        on_all_pairs! { @pair postgres_to_sqlite, Database::postgres().await, Database::sqlite(), $($test)+ }
+        on_all_pairs! { @pair sqlite_to_sqlite, Database::sqlite(), Database::sqlite(), $($test)+ }
+        on_all_pairs! { @pair postgres_to_postgres, Database::postgres().await, Database::postgres().await, $($test)+ }
+    };
+    (@pair $pair:ident, $source:expr, $target:expr, $($test:ident)+) => {
+        mod $pair {
+            use crate::service::Database;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() { super::$test($source, $target).await })+
+        }
+    };
+}
+
 mod access;
 mod accounts;
 mod architecture;
@@ -99,6 +117,7 @@ mod target_folder;
 mod todo;
 mod unmigrated;
 mod unwritable;
+mod user_move;
 mod user_names;
 mod web_page;
 mod writers;

@@ -5,6 +5,7 @@ mod dotenv;
 mod import;
 mod settings;
 mod usage;
+mod user_moves;
 
 use std::fs;
 use std::net::TcpListener;

@@ -114,6 +114,7 @@ async fn register(
         ),
         (status = 401, description = "WrongCredentials"),
         (status = 403, description = "OtherOrigin"),
+        (status = 421, description = "UserMoved"),
         (status = 429, description = "TooManyAttempts"),
     ),
 )]
@@ -162,6 +163,7 @@ async fn log_in(
         ),
         (status = 401, description = "InvalidRefreshToken"),
         (status = 403, description = "OtherOrigin"),
+        (status = 421, description = "UserMoved"),
         (status = 429, description = "TooManyAttempts"),
     ),
 )]
@@ -193,6 +195,7 @@ async fn refresh(
     responses(
         (status = 204, description = "The login is ended, or every login.", headers(("Set-Cookie"))),
         (status = 403, description = "NotForTheAccount"),
+        (status = 421, description = "UserMoved"),
         (status = 429, description = "TooManyAttempts"),
     ),
 )]

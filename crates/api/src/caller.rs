@@ -148,6 +148,10 @@ async fn admit(request: &HttpRequest, access: Access) -> Result<(Identity, InPro
             refused("revoked", Some(&user));
             Problem::invalid_token()
         }
+        AuthenticationError::Moved(user) => {
+            refused("moved", Some(&user));
+            Problem::user_moved()
+        }
         AuthenticationError::Store(error) => AccountError::from(error).into(),
     })?;
     metrics::counter!("taskhold_authenticated_requests_total", "credential" => credential(&identity))

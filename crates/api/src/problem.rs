@@ -150,6 +150,14 @@ impl Problem {
         .with_header(WWW_AUTHENTICATE, INVALID_TOKEN_CHALLENGE)
     }
 
+    /// Returns the problem of a request of a user who lives in another store, or who has not quite arrived in this one.
+    pub(crate) fn user_moved() -> Self {
+        Self::new(
+            Kind::UserMoved,
+            "You live at another address of this service. Nothing was changed; send the request there.",
+        )
+    }
+
     /// Returns the problem of a token that lacks this scope, or which no scope helps.
     #[must_use]
     pub fn insufficient_scope(required: Option<Scope>) -> Self {

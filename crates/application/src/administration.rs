@@ -117,12 +117,17 @@ impl Administration {
         found(self.users.set_active(true, &self.revocation(user)).await?)
     }
 
-    /// Deletes a user with all of the user's data.
+    /// Deletes a user with all of the user's data, or what a user who was moved to another store has left.
     ///
     /// # Errors
     /// [`AccountError`]: `NotFound`, and those of the store.
     pub async fn delete(&self, user: &UserId) -> Result<(), AccountError> {
-        found(self.users.remove(&self.revocation(user)).await?)
+        let revocation = self.revocation(user);
+        let removed = match self.users.remove(&revocation).await {
+            Err(StoreError::UserMoved) => self.users.remove_moved(&revocation).await,
+            removed => removed,
+        };
+        found(removed?)
     }
 
     /// Sets the password of a user, and ends every session.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
+use taskhold_repository::users::UserRepository;
 
 use crate::personal_tokens::{PersonalTokens, TokenSecret};
 use crate::revocations::Revocations;
@@ -17,6 +19,8 @@ pub struct Authenticator {
     pub revocations: Arc<Revocations>,
     /// The personal access tokens.
     pub personal_tokens: Arc<PersonalTokens>,
+    /// The users, who may have been moved to another store.
+    pub users: Arc<dyn UserRepository>,
 }
 
 impl Authenticator {
@@ -25,15 +29,19 @@ impl Authenticator {
     /// # Errors
     /// [`AuthenticationError`].
     pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthenticationError> {
-        if let Some(secret) = TokenSecret::of(token) {
-            return self.personal_tokens.verify(&secret).await;
-        }
-        let identity = self.tokens.verify(token).await?;
-        if self.revocations.admits(&identity).await? {
-            Ok(identity)
+        let identity = if let Some(secret) = TokenSecret::of(token) {
+            self.personal_tokens.verify(&secret).await?
         } else {
-            Err(AuthenticationError::Revoked(identity.user))
+            let identity = self.tokens.verify(token).await?;
+            if !self.revocations.admits(&identity).await? {
+                return Err(AuthenticationError::Revoked(identity.user));
+            }
+            identity
+        };
+        if self.has_moved(&identity.user).await? {
+            return Err(AuthenticationError::Moved(identity.user));
         }
+        Ok(identity)
     }
 
     /// Returns whether a token that was verified before is still accepted.
@@ -41,9 +49,16 @@ impl Authenticator {
     /// # Errors
     /// [`StoreError`], if the store must be asked and fails.
     pub async fn admits(&self, identity: &Identity) -> Result<bool, StoreError> {
-        match &identity.personal_token {
-            Some(token) => self.personal_tokens.admits(token).await,
-            None => self.revocations.admits(identity).await,
-        }
+        let is_valid = match &identity.personal_token {
+            Some(token) => self.personal_tokens.admits(token).await?,
+            None => self.revocations.admits(identity).await?,
+        };
+        Ok(is_valid && !self.has_moved(&identity.user).await?)
+    }
+
+    /// Returns whether the user lives in another store. Only for a user who is being moved, or was, the store is asked:
+    /// every instance knows of such users before one of them can have moved.
+    async fn has_moved(&self, user: &UserId) -> Result<bool, StoreError> {
+        Ok(self.revocations.may_have_moved(user).await? && self.users.has_moved(user).await?)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use taskhold_domain::revocation::{MAX_PROPAGATION, Revocation};
 use taskhold_domain::timestamp::Timestamp;
+use taskhold_domain::user::UserId;
 use taskhold_repository::error::StoreError;
 use taskhold_repository::revocations::{RevocationRepository, SubjectHash};
 use tokio::time::Instant;
@@ -57,39 +58,36 @@ impl Revocations {
     /// # Errors
     /// [`StoreError`], if the store must be read and cannot be.
     pub async fn admits(&self, identity: &Identity) -> Result<bool, StoreError> {
+        self.by_cache(|revoked| admits(revoked, identity)).await
+    }
+
+    /// Returns `true` if the user is being moved to another store, or was. Reads the store as
+    /// [`admits`](Self::admits) does.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the store must be read and cannot be.
+    pub async fn may_have_moved(&self, user: &UserId) -> Result<bool, StoreError> {
+        self.by_cache(|revoked| {
+            !revoked.is_empty() && revoked.contains_key(&SubjectHash::elsewhere(user))
+        })
+        .await
+    }
+
+    /// Returns what the cache says, once it is of the last [`MAX_PROPAGATION`].
+    async fn by_cache(
+        &self,
+        ask: impl Fn(&HashMap<SubjectHash, Timestamp>) -> bool,
+    ) -> Result<bool, StoreError> {
         self.is_needed.store(true, Ordering::Relaxed);
         loop {
-            if let Some(admits) = self.admits_by_cache(identity) {
-                return Ok(admits);
+            if let Some(revoked) = &*self.cached.read().unwrap_or_else(PoisonError::into_inner)
+                && revoked.read_at.elapsed() <= MAX_PROPAGATION
+            {
+                return Ok(ask(&revoked.revoked));
             }
             let refreshed = tokio::time::timeout(Self::MAX_WAIT, self.refresh()).await;
             refreshed.map_err(|elapsed| StoreError::Unavailable(elapsed.into()))??;
         }
-    }
-
-    fn admits_by_cache(&self, identity: &Identity) -> Option<bool> {
-        let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
-        let Cached { revoked, read_at } = cached.as_ref()?;
-        if read_at.elapsed() > MAX_PROPAGATION {
-            return None;
-        }
-        if revoked.is_empty() {
-            return Some(true);
-        }
-        let user = &identity.user;
-        let of_session = match identity.session {
-            Some(session) => SubjectHash::of_session(session),
-            None => SubjectHash::without_session(user),
-        };
-        let subjects = [SubjectHash::of(user), of_session];
-        let mut of_caller = subjects.iter().filter_map(|subject| revoked.get(subject));
-        Some(match identity.issued {
-            Some(issued) => of_caller
-                .chain(revoked.get(&SubjectHash::EVERYBODY))
-                .all(|not_before| issued >= *not_before),
-            // Where such tokens are accepted no revocation is purged.
-            None => of_caller.next().is_none(),
-        })
     }
 
     /// Adds a revocation that was just stored, so that it takes effect here at once.
@@ -138,6 +136,27 @@ impl Revocations {
             insert_stricter(revoked, subject, not_before);
         }
         Ok(())
+    }
+}
+
+/// Returns whether none of the revocations is of this identity's token.
+fn admits(revoked: &HashMap<SubjectHash, Timestamp>, identity: &Identity) -> bool {
+    if revoked.is_empty() {
+        return true;
+    }
+    let user = &identity.user;
+    let of_session = match identity.session {
+        Some(session) => SubjectHash::of_session(session),
+        None => SubjectHash::without_session(user),
+    };
+    let subjects = [SubjectHash::of(user), of_session];
+    let mut of_caller = subjects.iter().filter_map(|subject| revoked.get(subject));
+    match identity.issued {
+        Some(issued) => of_caller
+            .chain(revoked.get(&SubjectHash::EVERYBODY))
+            .all(|not_before| issued >= *not_before),
+        // Where such tokens are accepted no revocation is purged.
+        None => of_caller.next().is_none(),
     }
 }
 

@@ -82,6 +82,9 @@ pub enum AuthenticationError {
     /// The token of this user was valid, and was revoked.
     #[error("the token was revoked")]
     Revoked(UserId),
+    /// The token is valid, and its user lives in another store.
+    #[error("the user was moved to another store")]
+    Moved(UserId),
     /// The store must be asked and failed.
     #[error(transparent)]
     Store(#[from] StoreError),

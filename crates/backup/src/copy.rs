@@ -19,7 +19,7 @@ use crate::table::{Table, tables_of_contents};
 
 /// How many rows are written at once. With the widest table a statement stays within SQLite's limit of
 /// 32,766 parameters.
-const BATCH: usize = 1_000;
+pub(crate) const BATCH: usize = 1_000;
 
 /// Copies the contents of one moment of a store, which is served meanwhile, into an empty one: all or
 /// nothing. Returns the contents, which were read back and compared.
@@ -96,7 +96,7 @@ async fn copy_table(
         }
         MaintenanceSession::Sqlite(connection) => {
             while let Some(rows) = batches.try_next().await? {
-                let inserted = insert(connection, table, rows).await;
+                let inserted = insert_statement(connection, table, rows, "").await;
                 inserted.map_err(BackupError::sql("write rows"))?;
             }
         }
@@ -128,24 +128,28 @@ fn write_text(out: &mut String, value: &Value, kind: &str) {
             let _ = write!(out, "{number}");
         }
         Value::Text(text) => copy_text(out, text),
-        Value::Bytes(bytes) => match Uuid::from_slice(bytes) {
-            Ok(id) if kind == "uuid" => out.push_str(&id.to_string()),
-            _ => {
-                out.push_str("\\\\x");
-                out.push_str(&hex::encode(bytes));
-            }
-        },
+        Value::Bytes(bytes) => copy_text(out, &postgres_text(bytes, kind)),
     }
 }
 
-async fn insert(
+/// Returns bytes as PostgreSQL reads them for a column of this type.
+pub(crate) fn postgres_text(bytes: &[u8], kind: &str) -> String {
+    match Uuid::from_slice(bytes) {
+        Ok(id) if kind == "uuid" => id.to_string(),
+        _ => format!("\\x{}", hex::encode(bytes)),
+    }
+}
+
+/// Inserts at most [`BATCH`] rows into SQLite, with this clause at the end of the statement.
+pub(crate) async fn insert_statement(
     connection: &mut SqliteConnection,
     table: &Table,
     rows: Vec<Row>,
+    on_conflict: &str,
 ) -> Result<(), sqlx::Error> {
     let row = format!("({})", vec!["?"; table.columns.len()].join(", "));
     let sql = format!(
-        "INSERT INTO {} ({}) VALUES {}",
+        "INSERT INTO {} ({}) VALUES {}{on_conflict}",
         table.name,
         table.column_list(),
         vec![row; rows.len()].join(", ")

@@ -9,6 +9,7 @@
 //! | [`verify`] | restores a backup into a scratch store and compares that with the manifest |
 //! | [`restore`] | restores a backup: all or nothing, and revokes again what was revoked since |
 //! | [`copy`] | copies the contents of a store into another, of either kind |
+//! | [`user_move`] | moves one user into another store, while both are served |
 //! | [`origin`] | which store a backup is of |
 //! | [`rights`] | the rights of other roles on the tables of PostgreSQL, which a restore grants again |
 //! | [`retention`] | which backups are kept |
@@ -29,4 +30,5 @@ pub mod rights;
 mod rows;
 pub mod table;
 pub mod tools;
+pub mod user_move;
 pub mod verify;

@@ -148,14 +148,15 @@ pub(crate) async fn migrate(store: &ConnectOptions) -> Result<usize, BackupError
     Ok(migrated)
 }
 
-/// Gives every change log a new epoch, so that no client takes a cursor from before for one of the same changes.
+/// Gives every change log a new epoch, so that no client takes a cursor from before for one of the same changes. That of
+/// a user who was moved stays negative.
 pub(crate) async fn renew_epochs(session: &mut MaintenanceSession) -> Result<(), BackupError> {
     let sql = match session {
         MaintenanceSession::Postgres(_) => {
-            "UPDATE feeds SET epoch = 1 + CAST(random() * 9007199254740991 AS bigint)"
+            "UPDATE feeds SET epoch = CASE WHEN epoch < 0 THEN -1 ELSE 1 END * (1 + CAST(random() * 9007199254740991 AS bigint))"
         }
         MaintenanceSession::Sqlite(_) => {
-            "UPDATE feeds SET epoch = 1 + (random() & 9007199254740991)"
+            "UPDATE feeds SET epoch = CASE WHEN epoch < 0 THEN -1 ELSE 1 END * (1 + (random() & 9007199254740991))"
         }
     };
     execute(session, sql, "renew the epochs of the change logs").await

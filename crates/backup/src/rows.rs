@@ -33,13 +33,36 @@ pub(crate) fn rows<'a>(
     table: &Table,
 ) -> BoxStream<'a, Result<Row, sqlx::Error>> {
     let sql = format!("SELECT {} FROM {}", table.column_list(), table.name);
-    let query = AssertSqlSafe(sql);
+    fetch(session, sql, None)
+}
+
+/// Reads the rows for which a condition on a user's id, `$1`, holds.
+pub(crate) fn rows_of<'a>(
+    session: &'a mut MaintenanceSession,
+    table: &Table,
+    condition: &str,
+    user: &str,
+) -> BoxStream<'a, Result<Row, sqlx::Error>> {
+    let (columns, table) = (table.column_list(), table.name);
+    let sql = format!("SELECT {columns} FROM {table} WHERE {condition}");
+    fetch(session, sql, Some(user.to_owned()))
+}
+
+fn fetch(
+    session: &mut MaintenanceSession,
+    sql: String,
+    user: Option<String>,
+) -> BoxStream<'_, Result<Row, sqlx::Error>> {
     match session {
-        MaintenanceSession::Postgres(connection) => sqlx::query(query)
+        MaintenanceSession::Postgres(connection) => user
+            .into_iter()
+            .fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind)
             .fetch(&mut **connection)
             .and_then(async |row| decode::<Postgres>(&row, postgres_value))
             .boxed(),
-        MaintenanceSession::Sqlite(connection) => sqlx::query(query)
+        MaintenanceSession::Sqlite(connection) => user
+            .into_iter()
+            .fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind)
             .fetch(&mut **connection)
             .and_then(async |row| decode::<Sqlite>(&row, sqlite_value))
             .boxed(),

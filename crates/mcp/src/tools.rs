@@ -149,7 +149,7 @@ impl Tool {
         match self.run(context, arguments).await {
             Ok(structured) => Ok(ToolResult::success(structured)),
             Err(problem) => match problem.kind() {
-                Kind::Unauthorized | Kind::InsufficientScope => Err(problem),
+                Kind::Unauthorized | Kind::InsufficientScope | Kind::UserMoved => Err(problem),
                 _ => failure::result(self, &problem),
             },
         }

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The owner does not exist and must not be created, such as one who was just removed.
     #[error("the owner is not there")]
     UnknownOwner,
+    /// The user lives in another store, or is being moved into this one; nothing was done.
+    #[error("the user lives in another store")]
+    UserMoved,
     /// Too many calls wait for the store; nothing was done.
     #[error("too many calls wait for the store")]
     Busy,

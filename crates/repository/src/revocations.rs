@@ -46,6 +46,14 @@ impl SubjectHash {
         Self(digest.finalize().into())
     }
 
+    /// Computes the digest under which a store says that a user is being moved, or has been: none of the user's tokens
+    /// are revoked by it, but each request of the user [asks the store](crate::users::UserRepository::has_moved).
+    #[must_use]
+    pub fn elsewhere(user: &UserId) -> Self {
+        let digest = Sha256::new_with_prefix("\0elsewhere\0").chain_update(user.as_str());
+        Self(digest.finalize().into())
+    }
+
     /// Computes the digests under which a revocation is stored.
     #[must_use]
     pub fn all_of(revocation: &Revocation) -> Vec<Self> {

@@ -17,6 +17,13 @@ pub trait UserRepository: Send + Sync {
     /// [`StoreError`]: `Unavailable`, `Defect`.
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
+    /// Returns whether the user was moved to another store, or is being moved into this one and has not arrived. The
+    /// store then refuses every write of the user's tasks and sessions as `UserMoved`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `Defect`.
+    async fn has_moved(&self, id: &UserId) -> Result<bool, StoreError>;
+
     /// Returns the user of this e-mail address, compared by its [key](Email::key).
     ///
     /// # Errors
@@ -91,6 +98,12 @@ pub trait UserRepository: Send + Sync {
     /// atomically. Returns whether the user existed; the revocation is stored either way.
     ///
     /// # Errors
-    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    /// [`StoreError`]: `UserMoved`, `Unavailable`, `OutcomeUnknown`, `Defect`.
     async fn remove(&self, revocation: &Revocation) -> Result<bool, StoreError>;
+
+    /// Removes what a user who was moved to another store has left in this one, as [`remove`](Self::remove) does.
+    ///
+    /// # Errors
+    /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
+    async fn remove_moved(&self, revocation: &Revocation) -> Result<bool, StoreError>;
 }

@@ -62,7 +62,8 @@ pub enum Command {
     Backup(Backup),
     /// Restore a backup: all of it or nothing. Stop the service first
     Restore(Restore),
-    /// Copy everything into an empty store of either kind, which leaves this one as it is
+    /// Copy everything into an empty store of either kind, which leaves this one as it is; or move one user into another
+    /// store while both are served
     Copy(Copy),
     /// Print a token for trying the API; refused in production
     Token(Token),
@@ -298,6 +299,14 @@ pub struct Copy {
         hide_env_values = true
     )]
     pub to: String,
+    /// Move this user alone: an id or an e-mail address. Both stores may be served meanwhile, and afterwards this one
+    /// refuses the user's requests
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Do not wait a minute until every instance knows that the user moves: for a store that nobody serves or asks for
+    /// the user any more
+    #[arg(long, requires = "user")]
+    pub at_once: bool,
 }
 
 /// Reads the owner in a file and the user here.

@@ -94,6 +94,7 @@ pub fn api(
             tokens,
             revocations,
             personal_tokens,
+            users: store.clone(),
         },
         user_limit: UserLimit::new(settings.requests_per_user.get()),
         proxies: settings.server.trusted_proxies.clone(),

@@ -50,6 +50,7 @@ pub fn accounts(
         tokens,
         revocations,
         personal_tokens,
+        users: accounts.users.clone(),
     };
     (accounts, authenticator)
 }

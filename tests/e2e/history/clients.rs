@@ -27,6 +27,11 @@ pub struct SharedState {
     moment: AtomicU64,
     answers: AtomicU64,
     over: AtomicBool,
+    /// Each request goes to the first instance, and from there to the next while it is told that the user lives
+    /// elsewhere: a router that remembers nothing.
+    is_routed: bool,
+    /// When the last write was answered, and the longest time between two such answers with its end.
+    writes: Mutex<(Instant, Duration, Instant)>,
 }
 
 /// A slot for a task.
@@ -39,8 +44,10 @@ enum Slot {
 }
 
 impl SharedState {
-    pub fn new(instances: usize) -> Self {
+    pub fn new(instances: usize, is_routed: bool) -> Self {
         Self {
+            is_routed,
+            writes: Mutex::new((Instant::now(), Duration::ZERO, Instant::now())),
             instances: (0..instances).map(|_| Mutex::default()).collect(),
             slots: (0..SLOTS).map(|_| Mutex::new(Slot::Free)).collect(),
             moment: AtomicU64::new(0),
@@ -57,6 +64,47 @@ impl SharedState {
     /// Returns the number of answered requests.
     pub fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
+    }
+
+    /// Returns the longest time in which no write was answered, and its end.
+    pub fn longest_pause(&self) -> (Duration, Instant) {
+        let (_, pause, end) = *self.writes.lock().expect("unpoisoned");
+        (pause, end)
+    }
+
+    fn wrote(&self) {
+        let mut writes = self.writes.lock().expect("unpoisoned");
+        let now = Instant::now();
+        let (last, longest, end) = *writes;
+        let pause = now - last;
+        *writes = if pause > longest {
+            (now, pause, now)
+        } else {
+            (now, longest, end)
+        };
+    }
+
+    /// Sends a request to an instance, or to one after the other until one has the user.
+    async fn ask(
+        &self,
+        random: &mut Rng,
+        request: impl Fn(&Client) -> reqwest::RequestBuilder,
+        keyed: bool,
+    ) -> Reply {
+        if !self.is_routed {
+            return attempt(request(&self.instance(random).await), keyed).await;
+        }
+        for instance in &self.instances {
+            let instance = instance.lock().expect("unpoisoned").clone();
+            let instance = instance.expect("it runs");
+            match attempt(request(&instance), keyed).await {
+                Reply::Elsewhere => {}
+                reply => return reply,
+            }
+        }
+        // The user is between them. Whoever asks without a pause takes the processor from the move.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Reply::Refused
     }
 
     /// Stops the clients.
@@ -276,7 +324,7 @@ impl RandomClient {
                 }
                 (Some((self.shared.now(), outcome)), Some(answer))
             }
-            Reply::Refused => {
+            Reply::Refused | Reply::Elsewhere => {
                 self.observations.refused += 1;
                 return None;
             }
@@ -297,9 +345,9 @@ impl RandomClient {
 
     async fn list(&mut self) {
         let called = self.shared.now();
-        let instance = self.shared.instance(&mut self.random).await;
-        let Reply::Answered(answer) = attempt(instance.request(Method::GET, TASKS), false).await
-        else {
+        let list = |instance: &Client| instance.request(Method::GET, TASKS);
+        let reply = self.shared.ask(&mut self.random, list, false).await;
+        let Reply::Answered(answer) = reply else {
             return;
         };
         let answered = self.shared.now();
@@ -326,21 +374,28 @@ impl RandomClient {
     async fn send(&mut self, task: &Task, action: &Action, key: Option<&str>) -> Reply {
         let mut may_be_done = false;
         loop {
-            let instance = self.shared.instance(&mut self.random).await;
-            let mut request = request(&instance, task, action, |version| {
-                &self.tags[&(task.number, version)]
-            });
-            if let Some(key) = key {
-                request = request.header("idempotency-key", key);
-            }
-            match attempt(request, key.is_some()).await {
+            let tags = &self.tags;
+            let request = |instance: &Client| {
+                let request = request(instance, task, action, |version| {
+                    &tags[&(task.number, version)]
+                });
+                match key {
+                    Some(key) => request.header("idempotency-key", key),
+                    None => request,
+                }
+            };
+            let asked = self.shared.ask(&mut self.random, request, key.is_some());
+            match asked.await {
                 Reply::Answered(answer) => {
                     self.shared.answers.fetch_add(1, Ordering::Relaxed);
+                    if !matches!(action, Action::Read) && answer.status < 300 {
+                        self.shared.wrote();
+                    }
                     self.observations.learned += usize::from(may_be_done);
                     return Reply::Answered(answer);
                 }
-                Reply::Refused if !may_be_done => return Reply::Refused,
-                Reply::Refused => (),
+                Reply::Refused | Reply::Elsewhere if !may_be_done => return Reply::Refused,
+                Reply::Refused | Reply::Elsewhere => (),
                 Reply::Unknown => may_be_done = true,
             }
             if key.is_none() || self.random.u8(..5) == 0 {

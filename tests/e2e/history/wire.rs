@@ -18,6 +18,8 @@ pub enum Reply {
     Answered(Answer),
     /// The request certainly had no effect.
     Refused,
+    /// The user lives elsewhere: another instance is to be asked.
+    Elsewhere,
     /// The request may take effect at any time.
     Unknown,
 }
@@ -70,6 +72,10 @@ pub async fn attempt(request: reqwest::RequestBuilder, keyed: bool) -> Reply {
     match (answer.status, keyed) {
         (200 | 201 | 204 | 404 | 412, _) => Reply::Answered(answer),
         (503, false) => Reply::Refused,
+        (421, _) => {
+            answer.assert_problem(421, "USER_MOVED");
+            Reply::Elsewhere
+        }
         // An earlier identical request may still be running.
         (503 | 409, true) | (504, false) => Reply::Unknown,
         _ => panic!("{answer:?}"),

@@ -81,6 +81,7 @@ impl Problem {
                     })
             }
             AccountError::NotFound => Self::invalid_token(),
+            AccountError::Moved => Self::user_moved(),
             AccountError::Busy => Self::busy(),
             AccountError::Unavailable(cause) => Self::unavailable(cause),
             AccountError::OutcomeUnknown(cause) => Self::outcome_unknown(

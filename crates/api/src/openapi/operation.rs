@@ -84,6 +84,7 @@ fn implied_problems(endpoint: &Endpoint, operation: &Operation) -> BTreeSet<Kind
         // The store knows whether a token has been revoked.
         problems.extend([
             Kind::Unauthorized,
+            Kind::UserMoved,
             Kind::RateLimited,
             Kind::ServiceUnavailable,
         ]);

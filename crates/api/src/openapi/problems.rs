@@ -192,6 +192,11 @@ fn usual() -> Vec<Shared> {
             "the body has a media type, a charset or an encoding that the operation does not take.",
         ),
         (
+            "UserMoved",
+            Problem::user_moved(),
+            "the user was moved to another address of the service: send the request there.",
+        ),
+        (
             "ValidationError",
             Violations::from(Violation::Title(TitleError::Empty)).into(),
             "a rule is broken; `errors` lists each with its member or header.",

@@ -38,6 +38,8 @@ pub enum Kind {
     RateLimited,
     /// The input breaks a rule of the domain.
     ValidationError,
+    /// The user lives in another store.
+    UserMoved,
     /// The service has a defect.
     InternalError,
     /// The store is unavailable, or the service is overloaded.
@@ -48,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::MalformedRequest,
         Self::Unauthorized,
         Self::Forbidden,
@@ -64,6 +66,7 @@ impl Kind {
         Self::UndoConflict,
         Self::CursorExpired,
         Self::RateLimited,
+        Self::UserMoved,
         Self::ValidationError,
         Self::InternalError,
         Self::ServiceUnavailable,
@@ -87,6 +90,7 @@ impl Kind {
             Self::CursorExpired => StatusCode::GONE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::ValidationError => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UserMoved => StatusCode::MISDIRECTED_REQUEST,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
@@ -120,6 +124,7 @@ impl Kind {
             Self::CursorExpired => ("CURSOR_EXPIRED", "The cursor has expired"),
             Self::RateLimited => ("RATE_LIMITED", "Too many attempts"),
             Self::ValidationError => ("VALIDATION_ERROR", "A rule is broken"),
+            Self::UserMoved => ("USER_MOVED", "The user lives elsewhere"),
             Self::InternalError => ("INTERNAL_ERROR", "There is a defect in this service"),
             Self::ServiceUnavailable => ("SERVICE_UNAVAILABLE", "The service is not available"),
             Self::OutcomeUnknown => ("OUTCOME_UNKNOWN", "The outcome is unknown"),

@@ -60,6 +60,7 @@ impl From<TaskError> for Problem {
             )
             .with_header(RETRY_AFTER, BUSY_RETRY_AFTER_SECONDS),
             TaskError::UnknownCaller => Self::invalid_token(),
+            TaskError::CallerMoved => Self::user_moved(),
             TaskError::Busy => Self::busy(),
             TaskError::Unavailable(cause) => Self::unavailable(cause),
             TaskError::OutcomeUnknown(cause) => Self::outcome_unknown(

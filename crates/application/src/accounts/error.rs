@@ -49,6 +49,9 @@ pub enum AccountError {
     /// The account was deleted or deactivated.
     #[error("there is no such account")]
     NotFound,
+    /// The user of the account lives in another store.
+    #[error("the user was moved to another store")]
+    Moved,
     /// Too many requests wait for the store or for password hashing; nothing was done.
     #[error("too many requests wait")]
     Busy,
@@ -77,6 +80,7 @@ impl AccountError {
             Self::InvalidRefreshToken => Some("invalid_refresh_token"),
             Self::FreshTokenRequired => Some("fresh_token_required"),
             Self::NotFound => Some("deactivated"),
+            Self::Moved => Some("moved"),
             Self::RegistrationDisabled
             | Self::TooManyTokens
             | Self::RateLimited(_)
@@ -97,6 +101,7 @@ impl From<StoreError> for AccountError {
                 Self::OutcomeUnknown(source)
             }
             StoreError::Defect(source) => Self::Defect(source),
+            StoreError::UserMoved => Self::Moved,
             // Handled by the use cases that expect them.
             error @ (StoreError::Duplicate | StoreError::UnknownOwner) => {
                 Self::Defect(error.into())

@@ -74,6 +74,12 @@ impl AccountService {
             let user = user.as_ref().map(|user| &user.id);
             Event::LoginFailed.log(reason, user, client.address);
         }
+        if reason == Some("deactivated")
+            && let Some(user) = &user
+            && self.users.has_moved(&user.id).await?
+        {
+            return Err(AccountError::Moved);
+        }
         let (Some(user), Some(hash), None) = (user, hash, reason) else {
             return Err(AccountError::WrongCredentials);
         };

@@ -37,6 +37,9 @@ pub enum TaskError {
     /// The caller's account was just deleted.
     #[error("the caller's account was deleted")]
     UnknownCaller,
+    /// The caller lives in another store; nothing was done.
+    #[error("the caller lives in another store")]
+    CallerMoved,
     /// The caller has as many tasks as a user may have.
     #[error("the quota of {quota} tasks is used up")]
     QuotaExceeded {
@@ -85,6 +88,7 @@ impl From<StoreError> for TaskError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::UnknownOwner => Self::UnknownCaller,
+            StoreError::UserMoved => Self::CallerMoved,
             StoreError::Busy => Self::Busy,
             StoreError::Unavailable(source) => Self::Unavailable(source),
             StoreError::OutcomeUnknown(source) => Self::OutcomeUnknown(source),

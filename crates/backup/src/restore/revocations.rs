@@ -22,6 +22,8 @@ pub(super) struct Served {
     revocations: HashMap<Vec<u8>, (i64, i64)>,
     users: HashSet<String>,
     deactivated: HashSet<String>,
+    /// Those who were moved to another store.
+    moved: Vec<String>,
     /// The digests of its personal access tokens; `None` if it is of a program that had none.
     personal_tokens: Option<HashSet<Vec<u8>>>,
 }
@@ -61,6 +63,7 @@ impl Served {
             return Err(BackupError::Refused("it has not the tables of one".into()));
         }
         let has_tokens = !Table::of(session, [PERSONAL_TOKENS]).await?.is_empty();
+        let has_log = !Table::of(session, ["feeds"]).await?.is_empty();
         let read = async {
             let personal_tokens = if has_tokens {
                 Some(personal_tokens(session).await?)
@@ -72,9 +75,16 @@ impl Served {
                     .fetch_all(&mut **connection).await)?;
             let users: Vec<(String, bool)> = on_either!(session, connection =>
                 sqlx::query_as("SELECT id, is_active FROM users").fetch_all(&mut **connection).await)?;
-            Ok((revocations, users, personal_tokens))
+            let moved: Vec<String> = if has_log {
+                on_either!(session, connection =>
+                    sqlx::query_scalar("SELECT user_id FROM feeds WHERE epoch < 0")
+                        .fetch_all(&mut **connection).await)?
+            } else {
+                Vec::new()
+            };
+            Ok((revocations, users, personal_tokens, moved))
         };
-        let (revocations, users, personal_tokens) = read
+        let (revocations, users, personal_tokens, moved) = read
             .await
             .map_err(BackupError::sql("read what was revoked"))?;
         let deactivated = users.iter().filter(|(_, is_active)| !is_active);
@@ -83,6 +93,7 @@ impl Served {
                 .into_iter()
                 .map(|(subject, not_before, kept_until)| (subject, (not_before, kept_until)))
                 .collect(),
+            moved,
             deactivated: deactivated.map(|(user, _)| user.clone()).collect(),
             users: users.into_iter().map(|(user, _)| user).collect(),
             personal_tokens: personal_tokens.map(HashSet::from_iter),
@@ -145,6 +156,12 @@ async fn replay(
         let sql = "UPDATE users SET is_active = false WHERE id = $1 AND is_active";
         deactivated += on_either!(session, connection => sqlx::query(sql)
             .bind(user).execute(&mut **connection).await.map(|done| done.rows_affected()))?;
+    }
+    for user in &served.moved {
+        const LEAVE: &str = "INSERT INTO feeds (user_id, seq, floor, epoch) SELECT id, 0, 0, -1 FROM users WHERE id = $1 \
+            ON CONFLICT (user_id) DO UPDATE SET epoch = -abs(feeds.epoch)";
+        on_either!(session, connection => sqlx::query(LEAVE)
+            .bind(user).execute(&mut **connection).await.map(drop))?;
     }
     Ok(Revocations::Replayed {
         deleted,

@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Duplicate,
     /// The owner of the row does not exist and must not be created.
     UnknownOwner,
+    /// The user was moved to another store, or is being moved into this one.
+    UserMoved,
     /// A defect: the same statement would fail again.
     Permanent,
 }
@@ -40,6 +42,7 @@ impl Failure {
             Self::Ambiguous => "ambiguous",
             Self::Duplicate => "duplicate",
             Self::UnknownOwner => "unknown_owner",
+            Self::UserMoved => "user_moved",
             Self::Permanent => "permanent",
         }
     }
@@ -48,7 +51,11 @@ impl Failure {
     pub(crate) fn is_transient(self) -> bool {
         match self {
             Self::NotSent | Self::RolledBack | Self::Ambiguous => true,
-            Self::Refused | Self::Duplicate | Self::UnknownOwner | Self::Permanent => false,
+            Self::Refused
+            | Self::Duplicate
+            | Self::UnknownOwner
+            | Self::UserMoved
+            | Self::Permanent => false,
         }
     }
 
@@ -61,6 +68,8 @@ impl Failure {
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => Self::of_driver(cause),
             // Raised where a statement creates or needs an owner.
             DbErr::RecordNotInserted => Self::UnknownOwner,
+            // Raised where a transaction finds that its user was moved.
+            DbErr::RecordNotUpdated => Self::UserMoved,
             _ => Self::Permanent,
         }
     }
@@ -93,9 +102,11 @@ impl Failure {
                     Self::Refused
                 }
                 Self::NotSent | Self::RolledBack | Self::Ambiguous => Self::NotSent,
-                Self::Refused | Self::Duplicate | Self::UnknownOwner | Self::Permanent => {
-                    Self::Refused
-                }
+                Self::Refused
+                | Self::Duplicate
+                | Self::UnknownOwner
+                | Self::UserMoved
+                | Self::Permanent => Self::Refused,
             },
             _ => Self::Refused,
         }
@@ -178,6 +189,10 @@ impl Cause {
 /// The code of a lock that was not free in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// The code of a NULL where a column has none: the number of a change of a user who was moved, for no other value of
+/// a statement can be one.
+const NOT_NULL_VIOLATION: &str = "23502";
+
 /// The code of a protocol violation, and of everything that PgBouncer says itself.
 pub(crate) const PROTOCOL_VIOLATION: &str = "08P01";
 
@@ -253,6 +268,7 @@ fn is_state_of_session(code: &str) -> bool {
 fn postgres_failure(code: &str) -> Failure {
     match code {
         "23505" => Failure::Duplicate,
+        NOT_NULL_VIOLATION => Failure::UserMoved,
         // The transaction was rolled back, or its session had ended before the statement arrived.
         "25006" | "25P03" | "25P04" | "26000" | "40000" | "40001" | "40P01" | "42P05" | "55006"
         | "55P03" | "57000" | "57014" | "57P05" | "58000" | "58030" | "72000" => {
@@ -287,10 +303,13 @@ fn sqlite_failure(code: i32) -> Failure {
     const CANTOPEN: i32 = 14;
     const PROTOCOL: i32 = 15;
     const NOTADB: i32 = 26;
+    const CONSTRAINT_NOTNULL: i32 = 1299;
     const CONSTRAINT_PRIMARYKEY: i32 = 1555;
     const CONSTRAINT_UNIQUE: i32 = 2067;
     match code {
         CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE => Failure::Duplicate,
+        // As PostgreSQL's code of the same.
+        CONSTRAINT_NOTNULL => Failure::UserMoved,
         _ => match code & 0xff {
             BUSY | LOCKED | NOMEM | CANTOPEN | PROTOCOL => Failure::RolledBack,
             PERM | READONLY | CORRUPT | FULL | NOTADB => Failure::Refused,
@@ -395,6 +414,7 @@ mod tests {
             (778, Failure::Ambiguous),
             (1555, Failure::Duplicate),
             (2067, Failure::Duplicate),
+            (1299, Failure::UserMoved),
             (275, Failure::Permanent),
         ] {
             assert_eq!(sqlite_failure(code), expected, "{code}");

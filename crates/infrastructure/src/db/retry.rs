@@ -6,7 +6,7 @@
 //! | never reached the store, or the store rolled it back | always | `Unavailable`; after an ambiguous attempt as below |
 //! | sent, and the connection was lost before the answer | reads and idempotent writes | read: `Unavailable`; write: `OutcomeUnknown`; keyed write: `RetryWithKey` |
 //! | refused: a password, a missing right, a full disk | never | as after one that never reached the store |
-//! | permanent | never | `Defect`, `Duplicate`, `UnknownOwner` |
+//! | permanent | never | `Defect`, `Duplicate`, `UnknownOwner`, `UserMoved` |
 //!
 //! A lock that somebody holds must not make a write ambiguous. So PostgreSQL gives up first where an attempt has the
 //! time for it, and a write that has less, or whose session has no limits of ours, is a transaction: until its commit
@@ -251,6 +251,7 @@ impl RetryPolicy {
             Ok(_) => "ok",
             Err(StoreError::Duplicate) => "duplicate",
             Err(StoreError::UnknownOwner) => "unknown_owner",
+            Err(StoreError::UserMoved) => "user_moved",
             Err(StoreError::Busy) => "busy",
             Err(StoreError::Unavailable(_)) => "unavailable",
             Err(StoreError::OutcomeUnknown(_)) => "outcome_unknown",
@@ -404,6 +405,7 @@ fn to_store_error(
     match failure {
         Failure::Duplicate => StoreError::Duplicate,
         Failure::UnknownOwner => StoreError::UnknownOwner,
+        Failure::UserMoved => StoreError::UserMoved,
         Failure::Permanent => StoreError::Defect(source),
         Failure::NotSent | Failure::RolledBack | Failure::Refused | Failure::Ambiguous => {
             match (may_have_applied, idempotence) {

@@ -71,6 +71,15 @@ fn replace_on_conflict() -> OnConflict {
         .to_owned()
 }
 
+/// Forgets that the user was moved.
+pub(crate) async fn forget_move(
+    connection: &impl ConnectionTrait,
+    user: &UserId,
+) -> Result<(), DbErr> {
+    let moved = Entity::delete_by_id(SubjectHash::elsewhere(user).0.to_vec());
+    moved.exec(connection).await.map(drop)
+}
+
 fn rows(revocation: &Revocation) -> impl Iterator<Item = Model> {
     let subjects = SubjectHash::all_of(revocation).into_iter();
     subjects.map(|subject| Model {

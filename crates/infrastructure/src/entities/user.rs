@@ -3,7 +3,7 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{LockBehavior, LockType, OnConflict};
-use sea_orm::{Condition, QuerySelect};
+use sea_orm::{Condition, QuerySelect, Statement};
 use taskhold_domain::account::{DisplayName, Email, PasswordHash};
 use taskhold_domain::timestamp::Timestamp;
 use taskhold_domain::user::User;
@@ -65,6 +65,30 @@ pub(crate) async fn lock_active(
     // Unlike a stronger one, this lock lets rows be added that refer to the user.
     let select = select.lock(LockType::NoKeyUpdate);
     Ok(select.one(connection).await?.is_some())
+}
+
+/// Returns whether the user was moved to another store, or is being moved into this one: the epoch of the user's change
+/// log is negative then.
+pub(crate) async fn has_moved(connection: &impl ConnectionTrait, id: &str) -> Result<bool, DbErr> {
+    const MOVED: &str = "SELECT 1 FROM feeds WHERE user_id = $1 AND epoch < 0";
+    let backend = connection.get_database_backend();
+    let moved = Statement::from_sql_and_values(backend, MOVED, [id.into()]);
+    Ok(connection.query_one_raw(moved).await?.is_some())
+}
+
+/// Locks the user's row, if there is one, until the transaction ends: a move to another store waits for it, or is over
+/// when this returns.
+///
+/// # Errors
+/// [`DbErr::RecordNotUpdated`] if the user was moved.
+pub(crate) async fn lock_unmoved(connection: &impl ConnectionTrait, id: &str) -> Result<(), DbErr> {
+    let select = Entity::find_by_id(id).lock(LockType::NoKeyUpdate);
+    let user = select.one(connection).await?;
+    // A user who was moved is deactivated as well, so that one of the others costs one statement.
+    if user.is_some_and(|user| !user.is_active) && has_moved(connection, id).await? {
+        return Err(DbErr::RecordNotUpdated);
+    }
+    Ok(())
 }
 
 /// Locks the user's row as a row does that refers to it, or fails at once if another transaction holds it.

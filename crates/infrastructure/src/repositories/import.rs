@@ -351,6 +351,7 @@ fn to_store_error(failure: Failure, error: DbErr) -> StoreError {
         }
         Failure::Duplicate => StoreError::Duplicate,
         Failure::UnknownOwner => StoreError::UnknownOwner,
+        Failure::UserMoved => StoreError::UserMoved,
         Failure::Permanent => StoreError::Defect(error.into()),
     }
 }

@@ -44,6 +44,7 @@ impl PersonalTokenRepository for Database {
                         }
                     }
                     user::ensure_user_exists(&connection, &token.user, token.created_at).await?;
+                    user::lock_unmoved(&connection, token.user.as_str()).await?;
                     // Concurrent additions would each count without the others.
                     if !user::lock_active(&connection, &token.user).await? {
                         return Ok(TransactionOutcome::Rollback(TokenAddition::Inactive));
@@ -70,9 +71,18 @@ impl PersonalTokenRepository for Database {
             .from(user::Entity)
             .and_where(user::Column::IsActive.eq(true))
             .to_owned();
+        // The token of a user who was moved still says whose it is.
+        let moved = Query::select()
+            .expr(Expr::cust("user_id"))
+            .from("feeds")
+            .and_where(Expr::cust("epoch < 0"))
+            .to_owned();
+        let is_known = Condition::any()
+            .add(Column::UserId.in_subquery(active))
+            .add(Column::UserId.in_subquery(moved));
         let select = Entity::find()
             .filter(Column::TokenHash.eq(hash.0.to_vec()))
-            .filter(Column::UserId.in_subquery(active));
+            .filter(is_known);
         let found = self.execute(
             "personal_tokens.find",
             Idempotence::Read,
@@ -126,15 +136,18 @@ impl PersonalTokenRepository for Database {
         let delete = Entity::delete_many()
             .filter(Column::Id.eq(id))
             .filter(Column::UserId.eq(user.as_str()));
-        let deleted = self.execute(
+        let user = user.clone();
+        let deleted = self.transact(
             "personal_tokens.remove",
             Idempotence::IdempotentWrite,
             move |connection, attempt| {
-                let delete = delete.clone();
+                let (delete, user) = (delete.clone(), user.clone());
                 async move {
+                    user::lock_unmoved(&connection, user.as_str()).await?;
                     let deleted = delete.exec(&connection).await?.rows_affected > 0;
                     // The answer of an earlier attempt may have been lost.
-                    Ok(deleted || attempt.may_have_applied)
+                    let deleted = deleted || attempt.may_have_applied;
+                    Ok(TransactionOutcome::Commit(deleted))
                 }
             },
         );

@@ -94,6 +94,7 @@ impl SessionRepository for Database {
                 let revocation = revocation.clone();
                 async move {
                     let user = &revocation.user;
+                    user::lock_unmoved(&connection, user.as_str()).await?;
                     let ended = match ending {
                         Ending::All => session::delete_all(&connection, user).await?,
                         Ending::OfFamily(family) => {
@@ -169,6 +170,7 @@ async fn rotate(
         .exec_with_returning(connection)
         .await?;
     if let Some(row) = used.into_iter().next() {
+        user::lock_unmoved(connection, &row.user_id).await?;
         let started_at = Timestamp::from_micros(row.started_at()).map_err(corrupt)?;
         let (Some(owner), Some(expires_at)) = (
             active_owner(connection, &row).await?,
@@ -248,6 +250,7 @@ async fn end_family(
         return Ok(None);
     };
     let user = UserId::parse(first.user_id.as_str()).map_err(corrupt)?;
+    user::lock_unmoved(connection, user.as_str()).await?;
     let revocation = session::covering(revoke(&user), &ended);
     revocation::add(connection, &revocation).await?;
     Ok(Some(revocation))

@@ -35,6 +35,7 @@ impl Database {
             move |connection, _| {
                 let (change, revocation) = (change.clone(), revocation.clone());
                 async move {
+                    user::lock_unmoved(&connection, revocation.user.as_str()).await?;
                     if change.exec(&connection).await?.rows_affected == 0 {
                         return Ok(TransactionOutcome::Rollback(false));
                     }
@@ -62,6 +63,19 @@ impl UserRepository for Database {
             let id = id.clone();
             async move { user::find(&connection, id.as_str()).await }
         })
+        .await
+    }
+
+    async fn has_moved(&self, id: &UserId) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.execute(
+            "users.has_moved",
+            Idempotence::Read,
+            move |connection, _| {
+                let id = id.clone();
+                async move { user::has_moved(&connection, id.as_str()).await }
+            },
+        )
         .await
     }
 
@@ -151,6 +165,7 @@ impl UserRepository for Database {
                     if attempt.may_have_applied && session::exists(&connection, &session).await? {
                         return Ok(TransactionOutcome::Rollback(Some(revocation)));
                     }
+                    user::lock_unmoved(&connection, revocation.user.as_str()).await?;
                     if change.exec(&connection).await?.rows_affected == 0 {
                         return Ok(TransactionOutcome::Rollback(None));
                     }
@@ -200,6 +215,21 @@ impl UserRepository for Database {
     }
 
     async fn remove(&self, revocation: &Revocation) -> Result<bool, StoreError> {
+        self.delete_user(revocation, false).await
+    }
+
+    async fn remove_moved(&self, revocation: &Revocation) -> Result<bool, StoreError> {
+        self.delete_user(revocation, true).await
+    }
+}
+
+impl Database {
+    /// Deletes a user, also one who was moved if `may_have_moved`.
+    async fn delete_user(
+        &self,
+        revocation: &Revocation,
+        may_have_moved: bool,
+    ) -> Result<bool, StoreError> {
         // ON DELETE CASCADE deletes everything that the user owns.
         let delete = Entity::delete_by_id(revocation.user.as_str());
         let revocation = revocation.clone();
@@ -209,8 +239,12 @@ impl UserRepository for Database {
             move |connection, attempt| {
                 let (delete, revocation) = (delete.clone(), revocation.clone());
                 async move {
+                    if !may_have_moved {
+                        user::lock_unmoved(&connection, revocation.user.as_str()).await?;
+                    }
                     let outcome = delete.exec(&connection).await?;
                     revocation::replace(&connection, &revocation).await?;
+                    revocation::forget_move(&connection, &revocation.user).await?;
                     let removed = outcome.rows_affected > 0 || attempt.may_have_applied;
                     Ok(TransactionOutcome::Commit(removed))
                 }

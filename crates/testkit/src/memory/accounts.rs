@@ -84,6 +84,11 @@ impl UserRepository for MemoryStore {
         Ok(self.rows().users.get(id).cloned())
     }
 
+    async fn has_moved(&self, _: &UserId) -> Result<bool, StoreError> {
+        // Users move between databases.
+        Ok(false)
+    }
+
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         Ok(self.rows().by_email(email).cloned())
     }
@@ -177,6 +182,10 @@ impl UserRepository for MemoryStore {
         rows.revoke_tokens(&revocation.user);
         rows.replace_revocation(revocation);
         Ok(true)
+    }
+
+    async fn remove_moved(&self, revocation: &Revocation) -> Result<bool, StoreError> {
+        self.remove(revocation).await
     }
 
     async fn remove(&self, revocation: &Revocation) -> Result<bool, StoreError> {

@@ -10,11 +10,14 @@ use crate::entities::change::seq_at;
 /// The migration that made the log.
 const CHANGE_LOG: &str = "m20261129_000007_change_log";
 
+/// The epoch: a user who was moved has it negated, and a client that still reads here must not notice.
+const EPOCH: &str = "abs(feeds.epoch)";
+
 /// Returns the columns that [`read`] reads.
 pub(super) fn columns(backend: DbBackend) -> String {
     let epoch = match backend {
         DbBackend::Postgres => provisional_epoch(),
-        _ => "feeds.epoch".to_owned(),
+        _ => EPOCH.to_owned(),
     };
     format!("{epoch}, feeds.seq, feeds.floor")
 }
@@ -26,7 +29,7 @@ fn provisional_epoch() -> String {
     format!(
         "CASE WHEN (SELECT max(applied_at) FILTER (WHERE version = '{CHANGE_LOG}') > extract(epoch FROM now()) - 3600 \
             AND min(applied_at) < max(applied_at) FILTER (WHERE version = '{CHANGE_LOG}') - 60 \
-            FROM seaql_migrations) THEN -feeds.epoch ELSE feeds.epoch END"
+            FROM seaql_migrations) THEN -{EPOCH} ELSE {EPOCH} END"
     )
 }
 

@@ -117,12 +117,14 @@ impl Sql {
     }
 
     /// Returns the statement that takes numbers for the owners that a query finds, given the begin of the query
-    /// with its columns for owner and count, and its rest.
+    /// with its columns for owner and count, and its rest. A user who was moved has a negative epoch: there is no next
+    /// number, and the statement fails, whatever it was to write.
     pub(super) fn feed(&self, select: &str, from: &str) -> String {
         let epoch = random_epoch(self.backend);
         format!(
             "INSERT INTO feeds (user_id, seq, floor, epoch) {select}, 0, {epoch} {from} \
-             ON CONFLICT (user_id) DO UPDATE SET seq = feeds.seq + excluded.seq"
+             ON CONFLICT (user_id) DO UPDATE \
+             SET seq = CASE WHEN feeds.epoch > 0 THEN feeds.seq + excluded.seq END"
         )
     }
 
