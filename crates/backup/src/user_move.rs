@@ -116,17 +116,15 @@ impl UserMove<'_> {
     }
 
     async fn refuse_one_store(&self, sessions: &mut Sessions) -> Result<(), BackupError> {
-        let is_one = match (&mut sessions.from, &mut sessions.to) {
-            (from @ MaintenanceSession::Postgres(_), to @ MaintenanceSession::Postgres(_)) => {
-                let compared = is_one_database(from, to).await;
-                compared.map_err(BackupError::sql("compare the two stores"))?
-            }
-            _ => {
-                let path = |store: &ConnectOptions| store.url.sqlite_path()?.canonicalize().ok();
-                path(self.source).is_some_and(|path_of_source| {
-                    path(self.target).as_ref() == Some(&path_of_source)
-                })
-            }
+        let path = |store: &ConnectOptions| store.url.sqlite_path()?.canonicalize().ok();
+        let Sessions { from, to, .. } = sessions;
+        let is_one = if let (MaintenanceSession::Postgres(_), MaintenanceSession::Postgres(_)) =
+            (&*from, &*to)
+        {
+            let compared = is_one_database(from, to).await;
+            compared.map_err(BackupError::sql("compare the two stores"))?
+        } else {
+            path(self.source).is_some_and(|source| path(self.target) == Some(source))
         };
         if is_one {
             return Err(BackupError::Refused(format!(
@@ -330,6 +328,8 @@ fn begin(session: &MaintenanceSession) -> &'static str {
 
 /// Returns whether somebody else held a lock: PostgreSQL's timeout and deadlock, and SQLite's busy file.
 fn is_locked(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|answer| answer.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["55P03", "40P01", "57014", "5", "517"].contains(&code.as_ref()))
 }
