@@ -33,6 +33,7 @@ impl MigrationTrait for Migration {
 
 /// Returns the statement that creates the table. Migrations lock one of its rows, so on PostgreSQL it is there before
 /// the first of them.
+#[must_use]
 pub fn create_table(backend: DbBackend) -> TableCreateStatement {
     let mut name = ColumnDef::new(Locks::Name);
     name.text().not_null().primary_key();

@@ -65,8 +65,8 @@ impl Schedule {
         if let LeaseOutcome::HeldUntil(_) = held.context("cannot look who makes backups")? {
             return Ok(());
         }
-        let make = make(&self.store, &self.folder, SystemClock.now());
-        let made = self.lease.renewing(make).await;
+        let backup = make(&self.store, &self.folder, SystemClock.now());
+        let made = self.lease.renewing(backup).await;
         // Another instance may have what this one lacks, such as room on its disk.
         if made.is_err()
             && let Err(error) = self.lease.release().await

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(known.of(&berta), ChangeSeq::ZERO);
         known.confirm(&anna, seq(4));
         assert_eq!(known.of(&anna), seq(5));
-        assert_eq!(known.owners(10), [anna.clone()]);
+        assert_eq!(known.owners(10), std::slice::from_ref(&anna));
         known.confirm(&anna, seq(5));
         assert_eq!(known.of(&anna), ChangeSeq::ZERO);
         assert_eq!(known.owners(10), []);
