@@ -114,7 +114,7 @@ impl Changer {
         let item = path(&client.create(json!({"title": "0"})).await);
         let (count, acknowledged) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
-        let (changer, changed) = (client.clone(), item.clone());
+        let (sender, target) = (client.clone(), item.clone());
         let running = tokio::spawn(async move {
             // The titles that the task may have: the last acknowledged one, and those of unknown outcome since.
             let mut possible = vec!["0".to_owned()];
@@ -124,7 +124,7 @@ impl Changer {
                 }
                 let title = round.to_string();
                 let body = Some(json!({"title": title}));
-                let answer = changer.send(Method::PATCH, &changed, body).await;
+                let answer = sender.send(Method::PATCH, &target, body).await;
                 match answer.status {
                     200 => {
                         possible = vec![title];
