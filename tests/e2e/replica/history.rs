@@ -16,6 +16,8 @@ use crate::service::{Answer, Client, Service};
 const OPERATIONS: u64 = 4_000;
 const SOAKED: u64 = 1_000_000;
 const USERS: u64 = 16;
+/// The parts of the history between the faults.
+const PARTS: u64 = 30;
 /// The most tasks of a user.
 const MOST_TASKS: usize = 20;
 
@@ -147,12 +149,12 @@ async fn no_read_of_a_history_is_stale() {
     let mut faults = 0;
     while users.iter().any(|user| !user.is_finished()) {
         setup.replica.pause_replay().await;
-        progress(&done, operations, 200).await;
+        progress(&done, operations).await;
         setup.replica.resume_replay().await;
-        progress(&done, operations, 200).await;
+        progress(&done, operations).await;
         if faults % 4 == 1 {
             setup.replica.kill();
-            progress(&done, operations, 200).await;
+            progress(&done, operations).await;
             setup.replica.rebuild(&setup.primary);
             setup.wait_until_in_use(true).await;
         }
@@ -175,9 +177,9 @@ async fn no_read_of_a_history_is_stale() {
     assert!(answered > 0.0 && stale > 0.0);
 }
 
-/// Waits until this many more operations were begun, or all.
-async fn progress(done: &AtomicU64, operations: u64, more: u64) {
-    let goal = (done.load(Ordering::Relaxed) + more).min(operations);
+/// Waits until a part of the operations were begun, or all.
+async fn progress(done: &AtomicU64, operations: u64) {
+    let goal = (done.load(Ordering::Relaxed) + operations / PARTS).min(operations);
     crate::service::eventually("the history goes on", async || {
         (done.load(Ordering::Relaxed) >= goal).then_some(())
     })
