@@ -7,6 +7,7 @@
 
 mod health;
 mod known;
+mod monitor;
 mod reads;
 
 use std::sync::Arc;

@@ -90,6 +90,18 @@ pub fn start() -> anyhow::Result<Recorder> {
         "Calls that wait for a connection or a retry."
     );
     metrics::describe_gauge!(
+        "taskhold_replica_in_use",
+        "1 while the replica for reads is used."
+    );
+    metrics::gauge!("taskhold_replica_in_use").set(0.0);
+    metrics::describe_counter!(
+        "taskhold_replica_reads_total",
+        "Reads that a replica could execute, by what became of them."
+    );
+    for outcome in ["answered", "stale", "failed", "passed_over"] {
+        metrics::counter!("taskhold_replica_reads_total", "outcome" => outcome).increment(0);
+    }
+    metrics::describe_gauge!(
         "taskhold_backup_last_success_timestamp_seconds",
         "When the newest backup of this store was taken, in seconds since 1970."
     );

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use taskhold_domain::task::change_log::ChangeSeq;
 use taskhold_domain::user::UserId;
@@ -16,33 +17,51 @@ pub(super) struct KnownChanges {
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
+    /// The latest change.
+    latest: Recorded,
+    /// A change whose age tells how far the replica lags behind: the latest one would be young for whoever writes all the
+    /// time.
+    sample: Recorded,
+}
+
+/// A change, and when it was recorded.
+#[derive(Debug, Clone, Copy)]
+struct Recorded {
     seq: ChangeSeq,
-    since: Instant,
+    at: Instant,
 }
 
 impl KnownChanges {
     /// Records a change.
     pub(super) fn learn(&self, owner: &UserId, seq: ChangeSeq) {
-        let now = Instant::now();
+        let latest = Recorded {
+            seq,
+            at: Instant::now(),
+        };
         let mut changes = self.lock();
         match changes.get_mut(owner) {
-            Some(known) if known.seq >= seq => {}
-            Some(known) => *known = Known { seq, since: now },
-            None => drop(changes.insert(owner.clone(), Known { seq, since: now })),
+            Some(known) if known.latest.seq >= seq => {}
+            Some(known) => known.latest = latest,
+            None => {
+                let sample = latest;
+                changes.insert(owner.clone(), Known { latest, sample });
+            }
         }
     }
 
     /// Returns the change that the replica must have to answer a read of this owner.
     pub(super) fn of(&self, owner: &UserId) -> ChangeSeq {
         let known = self.lock().get(owner).copied();
-        known.map_or(ChangeSeq::ZERO, |known| known.seq)
+        known.map_or(ChangeSeq::ZERO, |known| known.latest.seq)
     }
 
     /// Records that the replica has this change and all before it.
     pub(super) fn confirm(&self, owner: &UserId, seq: ChangeSeq) {
         let mut changes = self.lock();
-        if changes.get(owner).is_some_and(|known| known.seq <= seq) {
-            changes.remove(owner);
+        match changes.get_mut(owner) {
+            Some(known) if known.latest.seq <= seq => drop(changes.remove(owner)),
+            Some(known) if known.sample.seq <= seq => known.sample = known.latest,
+            _ => {}
         }
     }
 
@@ -51,11 +70,25 @@ impl KnownChanges {
         self.lock().keys().take(most).cloned().collect()
     }
 
-    /// Returns when the oldest of these owners' changes was recorded that the replica may still lack.
-    pub(super) fn oldest(&self, owners: &[UserId]) -> Option<Instant> {
+    /// Returns those of these owners whose changes the replica may have lacked for longer than this.
+    pub(super) fn older_than(&self, owners: &[UserId], age: Duration) -> Vec<UserId> {
         let changes = self.lock();
-        let since = owners.iter().filter_map(|owner| changes.get(owner));
-        since.map(|known| known.since).min()
+        let is_older = |owner: &&UserId| {
+            let known = changes.get(owner);
+            known.is_some_and(|known| known.sample.at.elapsed() > age)
+        };
+        owners.iter().filter(is_older).cloned().collect()
+    }
+
+    /// Forgets a change of an owner whose log ends before it.
+    pub(super) fn forget_after(&self, owner: &UserId, last: ChangeSeq) {
+        let mut changes = self.lock();
+        if changes
+            .get(owner)
+            .is_some_and(|known| known.latest.seq > last)
+        {
+            changes.remove(owner);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Known>> {
@@ -66,6 +99,31 @@ impl KnownChanges {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn lag_is_the_age_of_a_change_and_not_of_the_latest() {
+        let (known, anna) = (
+            KnownChanges::default(),
+            UserId::parse("anna").expect("a user"),
+        );
+        let lags = |seconds| {
+            let older = known.older_than(std::slice::from_ref(&anna), Duration::from_secs(seconds));
+            !older.is_empty()
+        };
+        for number in 1..=20 {
+            known.learn(&anna, seq(number));
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(lags(19));
+        // The replica is three seconds behind.
+        known.confirm(&anna, seq(17));
+        assert!(!lags(2));
+        known.learn(&anna, seq(21));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(lags(2));
+        known.confirm(&anna, seq(20));
+        assert!(!lags(2) && lags(1));
+    }
 
     fn seq(number: i64) -> ChangeSeq {
         ChangeSeq::parse(number).expect("a number")
@@ -87,6 +145,14 @@ mod tests {
         known.confirm(&anna, seq(5));
         assert_eq!(known.of(&anna), ChangeSeq::ZERO);
         assert_eq!(known.owners(10), []);
-        assert_eq!(known.oldest(&[anna]), None);
+        assert_eq!(
+            known.older_than(std::slice::from_ref(&anna), Duration::ZERO),
+            []
+        );
+        known.learn(&anna, seq(7));
+        known.forget_after(&anna, seq(7));
+        assert_eq!(known.of(&anna), seq(7));
+        known.forget_after(&anna, seq(6));
+        assert_eq!(known.of(&anna), ChangeSeq::ZERO);
     }
 }
