@@ -27,15 +27,15 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL, and those of
 	$(CARGO) test --locked --package taskhold-domain --all-features
 	scripts/with-postgres-18 $(WITH_POSTGRES) "$$(scripts/test-program store)" $(ON_POSTGRES)
 
-# All test targets but those whose tests start openssl, and parts of the names of the other tests that start a
+# All test targets but those whose tests start openssl or PostgreSQL, and parts of the names of the other tests that start a
 # program beside the service. A new test that starts one fails here until it is named.
-FAST = $(filter-out issuer issuer_keys,e2e $(basename $(notdir $(wildcard crates/*/tests/*))))
+FAST = $(filter-out issuer issuer_keys standby,e2e $(basename $(notdir $(wildcard crates/*/tests/*))))
 NOT_FAST = another_database_kind another_instance batched:: batching:: clients:: compose_settings concurrent_guesses \
-	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server engines:: fault_1_ \
-	import::faults jwks key_in_flight locked_rows:: lost_commit lost_reply lost_store migrate_names \
-	migration_locks:: migration_sql:: other_database_kind other_store paused:: pooler postgres power_cut \
-	promtool proxies:: fail2ban read_only:: recovery:: roles:: rolling:: rotation:: runbook_examples schemas:: \
-	slow_clients two_instances users_lines_are_found todo:: the_command_line web_page::
+	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server engines:: fail2ban failover:: \
+	fault_1_ history::moved import::faults jwks key_in_flight leases:: locked_rows:: lost_commit lost_reply lost_store \
+	migrate_names migration_locks:: migration_sql:: other_database_kind other_store paused:: pooler postgres power_cut \
+	promtool proxies:: read_only:: recovery:: replica:: roles:: rolling:: rotation:: runbook_examples schemas:: \
+	slow_clients the_command_line todo:: two_instances user_move users_lines_are_found web_page::
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need no other program: rules, use cases, API, and the service on SQLite
