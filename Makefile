@@ -27,8 +27,8 @@ test: test-programs ## Run every test, on SQLite and on PostgreSQL, and those of
 	$(CARGO) test --locked --package taskhold-domain --all-features
 	scripts/with-postgres-18 $(WITH_POSTGRES) "$$(scripts/test-program store)" $(ON_POSTGRES)
 
-# All test targets but those whose tests start openssl or PostgreSQL, and parts of the names of the other tests that start a
-# program beside the service. A new test that starts one fails here until it is named.
+# All test targets but those whose tests start openssl or PostgreSQL, and parts of the names of the other tests that
+# start a program beside the service. A new test that starts one fails here until it is named.
 FAST = $(filter-out issuer issuer_keys standby,e2e $(basename $(notdir $(wildcard crates/*/tests/*))))
 NOT_FAST = another_database_kind another_instance batched:: batching:: clients:: compose_settings concurrent_guesses \
 	connecting:: copy:: database_urls:: direct_url:: disk_full docs_page doctor::server engines:: fail2ban failover:: \
