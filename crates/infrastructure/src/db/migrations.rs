@@ -8,6 +8,7 @@
 //! waits for seconds, gives up everything that it holds, and tries again.
 
 mod error;
+mod exclusion;
 mod history;
 mod lock_holders;
 mod session;
@@ -27,12 +28,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use self::error::MigrationError;
+use self::exclusion::{ensure_locks, exclude_others};
 pub(crate) use self::history::pending;
 pub use self::history::{MigrationStatus, compare_with_known, is_foreign, known};
 use self::history::{applied, refuse_unknown};
-use self::session::{
-    ensure_locks, exclude_others, one_session, schema, server_process, use_schema,
-};
+use self::session::{one_session, schema, server_process, use_schema};
 use crate::db::connect::{ConnectError, ConnectOptions, session_options};
 use crate::db::due_dates;
 use crate::db::search;
