@@ -24,6 +24,14 @@ async fn leases_asked(service: &Service) -> Option<u64> {
     line.map(|count| count.parse().expect("a number"))
 }
 
+/// Returns who has a lease.
+async fn holder(database: &Database, name: &str) -> Option<sqlx::types::Uuid> {
+    let holder = sqlx::query_scalar("SELECT holder FROM locks WHERE name = $1").bind(name);
+    let pool = sqlx::PgPool::connect(&database.url).await;
+    let found = holder.fetch_optional(&pool.expect("connected")).await;
+    found.expect("an answer")
+}
+
 fn backups(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let entries = entries.map(|entry| entry.expect("listed").path());
@@ -34,16 +42,20 @@ fn backups(folder: &Path) -> Vec<PathBuf> {
 async fn one_of_two_instances_does_the_housekeeping() {
     let database = Database::postgres().await;
     let first = Service::start(&database).await;
-    eventually("the first instance has the lease", async || {
-        leases_asked(&first).await
+    // Once for the job, and once to keep it.
+    eventually("the first instance has done its job", async || {
+        leases_asked(&first).await.filter(|asked| *asked == 2)
     })
     .await;
+    let before = holder(&database, "housekeeping").await;
+    assert!(before.is_some());
     database.execute(EXPIRED).await;
     let second = Service::start(&database).await;
     eventually("the second instance has asked for the lease", async || {
         leases_asked(&second).await
     })
     .await;
+    assert_eq!(holder(&database, "housekeeping").await, before);
     assert_eq!(expired_counters(&database).await, 1);
     assert!(first.stop().await.success());
     // The first one has released it.

@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 
-/// The time for which a lease lasts beyond the next run of its job, so that its holder does the job again.
+/// The time for which a lease is acquired, and by which it outlasts the next run of its job.
 const GRACE: Duration = Duration::from_mins(5);
 
-/// The lease of a job, as an instance sees it. Whoever has the lease does the job at every interval. If its holder ends
+/// The lease of a job, as an instance sees it. The holder of the lease does the job at every interval. If the holder ends
 /// without releasing it, another instance acquires it once it has expired.
 pub struct Lease {
     leases: Arc<dyn LeaseRepository>,
@@ -23,8 +23,8 @@ pub struct Lease {
     name: &'static str,
     /// This instance.
     holder: Uuid,
-    /// The time from the beginning of the job to the end of the lease.
-    duration: Duration,
+    /// The time from the end of the job to the end of the lease.
+    kept_for: Duration,
     known: Mutex<Known>,
 }
 
@@ -53,27 +53,41 @@ impl Lease {
             clock,
             name,
             holder,
-            duration: interval.saturating_add(GRACE),
+            kept_for: interval.saturating_add(GRACE),
             known: Mutex::new(Known::Nothing),
         }
     }
 
-    /// Acquires or renews the lease. The store is not asked while another instance is known to have it, so that a store
-    /// that nobody uses may sleep.
+    /// Acquires or renews the lease for [`GRACE`], in which the job begins. The store is not asked while another instance
+    /// is known to have it, so that a store that nobody uses may sleep.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be asked.
     pub async fn acquire(&self) -> Result<LeaseOutcome, StoreError> {
+        self.acquire_for(GRACE).await
+    }
+
+    /// Keeps the lease until the next run of the job, which is done for now.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked; the lease then ends sooner.
+    pub async fn keep(&self) -> Result<LeaseOutcome, StoreError> {
+        self.acquire_for(self.kept_for).await
+    }
+
+    async fn acquire_for(&self, duration: Duration) -> Result<LeaseOutcome, StoreError> {
         let now = self.clock.now();
         if let Known::HeldUntil(until) = self.known()
             && until > now
         {
             return Ok(LeaseOutcome::HeldUntil(until));
         }
-        let until = now.saturating_add(self.duration);
+        let until = now.saturating_add(duration);
+        // No holder whose clock is right keeps it for longer.
+        let latest = now.saturating_add(self.kept_for.saturating_mul(2));
         let acquired = self
             .leases
-            .acquire(self.name, self.holder, now, until)
+            .acquire(self.name, self.holder, now, until, latest)
             .await?;
         self.learn(match acquired {
             LeaseOutcome::Acquired => Known::Acquired,
@@ -87,7 +101,7 @@ impl Lease {
     pub async fn renewing<T>(&self, job: impl Future<Output = T>) -> T {
         let renewals = async {
             loop {
-                tokio::time::sleep(self.duration / 3).await;
+                tokio::time::sleep(GRACE / 3).await;
                 if let Err(error) = self.acquire().await {
                     tracing::debug!(%error, name = self.name, "a lease could not be renewed");
                 }
@@ -99,7 +113,7 @@ impl Lease {
         }
     }
 
-    /// Releases the lease if this instance has acquired it, so that another one can do the job at once.
+    /// Releases the lease if this instance has acquired it. An instance that asks later can do the job at once.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be asked; the lease then ends when it expires.

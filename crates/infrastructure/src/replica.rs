@@ -1,6 +1,6 @@
 //! A decorator that sends reads to a replica of the database, which may lag behind (decision 34).
 //!
-//! Only reads of tasks, the trash and the change log go there, and only those whose [`Freshness`] allows it. The
+//! Only reads of tasks, the trash and the change log go there, and only those whose `Freshness` allows it. The
 //! replica answers a read if it has the changes that the read must see: those that the request names, and those that
 //! the owner wrote at this instance. The statement of the read checks that itself. Otherwise, and if the replica does
 //! not answer, the primary executes the read.
@@ -268,7 +268,7 @@ impl ChangeLogRepository for Replicated {
 
     async fn feeds(&self, owners: &[UserId]) -> Result<Vec<(UserId, Feed)>, StoreError> {
         let feeds = self.primary.feeds(owners).await?;
-        // Whoever is told of a change reads it next.
+        // A client that is told of a change reads it next.
         for (owner, feed) in &feeds {
             self.replica.learn(owner, feed.last);
         }

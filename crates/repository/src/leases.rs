@@ -18,7 +18,8 @@ pub enum LeaseOutcome {
 /// The leases of all instances. Each has at most one holder at a time.
 #[async_trait]
 pub trait LeaseRepository: Send + Sync {
-    /// Gives a lease to `holder` until `until`, if it is free at `now`, or `holder` has it already.
+    /// Gives a lease to `holder` until `until`, if it is free at `now`, or `holder` has it already. One that ends after
+    /// `latest` is free too: a clock that was ahead has set its end.
     ///
     /// # Errors
     /// [`StoreError`]: `Unavailable`, `OutcomeUnknown`, `Defect`.
@@ -28,6 +29,7 @@ pub trait LeaseRepository: Send + Sync {
         holder: Uuid,
         now: Timestamp,
         until: Timestamp,
+        latest: Timestamp,
     ) -> Result<LeaseOutcome, StoreError>;
 
     /// Frees a lease, if `holder` has it.

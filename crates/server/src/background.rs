@@ -52,6 +52,12 @@ pub async fn run_housekeeping_loop(housekeeping: Housekeeping, lease: Arc<Lease>
             }
             is_first = false;
         }
+        if let Err(error) = lease.keep().await {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "another instance may repeat the housekeeping"
+            );
+        }
         tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
     }
 }

@@ -79,6 +79,12 @@ impl Schedule {
         let made = made?;
         record(&made);
         tracing::info!(backup = made.name(), "made a backup");
+        if let Err(error) = self.lease.keep().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "another instance may repeat the backup"
+            );
+        }
         for removed in Retention::default().prune(&self.folder)? {
             tracing::info!(backup = removed.name(), "removed a backup");
         }

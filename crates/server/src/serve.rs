@@ -133,7 +133,7 @@ async fn serve_on(
         .into_iter()
         .chain([("backups", settings.backup.folder.clone())]);
     tokio::spawn(metrics::run_disk_loop(disks.collect()));
-    tokio::spawn(background::run_housekeeping_loop(
+    let housekeeping = tokio::spawn(background::run_housekeeping_loop(
         housekeeping,
         leases.housekeeping.clone(),
     ));
@@ -148,7 +148,7 @@ async fn serve_on(
         every: settings.backup.every,
         lease: leases.backups.clone(),
     };
-    tokio::spawn(schedule.run());
+    let backups = tokio::spawn(schedule.run());
     tokio::spawn(stop_when_told(
         server.handle(),
         readiness,
@@ -159,6 +159,9 @@ async fn serve_on(
     if let Some(metrics_server) = metrics_server {
         metrics_server.stop(false).await;
     }
+    // A job that goes on would acquire its lease again.
+    housekeeping.abort();
+    backups.abort();
     if tokio::time::timeout(CLOSE_TIMEOUT, leases.release())
         .await
         .is_err()

@@ -183,7 +183,7 @@ impl Leases {
         }
     }
 
-    /// Releases those that this instance has, so that another one goes on at once.
+    /// Releases those that this instance has, so that one that starts later goes on at once.
     pub async fn release(&self) {
         for lease in [&self.housekeeping, &self.backups] {
             if let Err(error) = lease.release().await {

@@ -317,6 +317,7 @@ macro_rules! store_contract {
             $crate::store_contract!(@tests $open; leases:
                 lease_has_one_holder_until_it_expires
                 lease_is_released_by_its_holder
+                lease_with_an_end_far_ahead_is_free
                 concurrent_instances_have_one_holder
             );
             $crate::store_contract!(@tests $open; health:

@@ -1,14 +1,15 @@
 //! The task that connects to the replica, and checks whether it can be used.
+//!
+//! A check writes a marker at the primary, and asks the replica for it. The replica replays what was committed in its
+//! order, so with the marker it has every change that was recorded before the marker was written.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
-use taskhold_domain::task::change_log::ChangeSeq;
-use taskhold_repository::change_log::ChangeLogRepository as _;
 use taskhold_repository::error::StoreError;
+use tokio::time::Instant;
 
 use super::health::Health;
 use super::known::KnownChanges;
@@ -18,14 +19,19 @@ use crate::db::connect::{ConnectError, ConnectOptions};
 use crate::db::connection::Connection;
 use crate::db::retry::Idempotence;
 
-/// The time between two checks of a replica that is passed over, or that may lack changes.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two checks of a replica that is asked, is passed over, or may lack changes.
+const INTERVAL: Duration = Duration::from_secs(2);
 /// The time between two attempts to use a replica that is refused.
 const REFUSED_INTERVAL: Duration = Duration::from_mins(1);
-/// The age of a change that the replica lacks, from which on it lags far behind.
+/// The age of a marker that the replica lacks, from which on it lags far behind.
 const MAX_LAG: Duration = Duration::from_secs(10);
-/// The most owners about whom a check asks.
-const OWNERS_AT_ONCE: usize = 1_000;
+
+/// A row of the primary for which the replica is asked.
+struct Marker {
+    number: i64,
+    /// The moment before it was written.
+    at: Instant,
+}
 
 /// Why a replica is passed over.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +44,7 @@ enum CheckError {
 
 impl Replica {
     /// Returns a replica of `primary` that is not in use yet. A task on the current runtime connects to it, and checks it
-    /// from then on while it is passed over or may lack changes.
+    /// from then on while it is asked, is passed over or may lack changes.
     #[must_use]
     pub fn start(primary: Database, options: ConnectOptions) -> Arc<Self> {
         let replica = Arc::new(Self {
@@ -51,48 +57,60 @@ impl Replica {
         replica
     }
 
-    /// Asks the replica for the changes that it may lack.
-    async fn check(&self, primary: &Database, replica: &Database) -> Result<(), CheckError> {
-        let owners = self.known.owners(OWNERS_AT_ONCE);
-        // Also without owners: it must answer.
-        for (owner, feed) in replica.feeds(&owners).await? {
-            self.known.confirm(&owner, feed.last);
-        }
-        let lacking = self.known.older_than(&owners, MAX_LAG);
-        if lacking.is_empty() {
+    /// Checks whether the replica answers, and has the marker that was written last.
+    async fn check(
+        &self,
+        primary: &Database,
+        replica: &Database,
+        awaited: &mut Option<Marker>,
+    ) -> Result<(), CheckError> {
+        let latest = latest_marker(replica).await?;
+        if let Some(marker) = awaited
+            && latest >= marker.number
+        {
+            self.known.forget_before(marker.at);
+            self.health.use_again();
+            *awaited = None;
             return Ok(());
         }
-        // The changes of a deleted user are gone everywhere.
-        let feeds: HashMap<_, _> = primary.feeds(&lacking).await?.into_iter().collect();
-        for owner in &lacking {
-            let last = feeds.get(owner).map_or(ChangeSeq::ZERO, |feed| feed.last);
-            self.known.forget_after(owner, last);
+        match awaited {
+            Some(marker) if marker.at.elapsed() <= MAX_LAG => return Ok(()),
+            // A later marker is awaited from now on: the replica is used once it lags less.
+            Some(_) if self.health.is_in_use() => return Err(CheckError::FarBehind),
+            _ => {}
         }
-        if self.known.older_than(&owners, MAX_LAG).is_empty() {
-            return Ok(());
+        let at = Instant::now();
+        match write_marker(primary).await {
+            Ok(number) => *awaited = Some(Marker { number, at }),
+            // The replica goes on as before while the primary takes no writes.
+            Err(error) => tracing::debug!(%error, "no marker for the read replica was written"),
         }
-        Err(CheckError::FarBehind)
+        if !self.health.is_in_use() {
+            // The replica is used once it has the marker, and with it these.
+            self.known.forget_before(at);
+        }
+        Ok(())
     }
 }
 
 async fn run(replica: Arc<Replica>, primary: Database, options: ConnectOptions) {
-    let database = connect(&primary, &options).await;
+    let database = connect(&replica, &primary, &options).await;
     _ = replica.database.set(database.clone());
+    let mut awaited = None;
     loop {
-        match replica.check(&primary, &database).await {
-            Ok(()) => replica.health.use_again(),
-            Err(error) => replica.health.pass_over(&error),
-        }
-        // A replica that has all changes, and is used, is left alone: it may sleep.
-        if replica.health.is_in_use() && replica.known.owners(1).is_empty() {
-            replica.health.woken().await;
+        if let Err(error) = replica.check(&primary, &database, &mut awaited).await {
+            replica.health.pass_over(&error);
         }
         tokio::time::sleep(INTERVAL).await;
+        // A replica that has all changes and that nobody asks is left alone: it may sleep.
+        if awaited.is_none() && replica.known.is_empty() {
+            replica.health.woken().await;
+        }
     }
 }
 
 /// Connects to the replica, and tries again until that succeeds.
-async fn connect(primary: &Database, options: &ConnectOptions) -> Database {
+async fn connect(replica: &Replica, primary: &Database, options: &ConnectOptions) -> Database {
     let mut told = String::new();
     loop {
         let error = match try_connect(primary, options).await {
@@ -106,6 +124,8 @@ async fn connect(primary: &Database, options: &ConnectOptions) -> Database {
             told = reason;
         }
         tokio::time::sleep(error.pause()).await;
+        // The replica is not used before it has what was written until then.
+        replica.known.forget_before(Instant::now());
     }
 }
 
@@ -143,12 +163,36 @@ async fn try_connect(primary: &Database, options: &ConnectOptions) -> Result<Dat
 /// Returns when the first migration was applied, which tells two databases apart.
 async fn created_at(database: &Database) -> Result<Option<i64>, StoreError> {
     const SQL: &str = "SELECT min(applied_at) FROM seaql_migrations";
-    let read = move |connection: Connection, _| async move {
-        let select = Statement::from_string(DbBackend::Postgres, SQL);
-        let row = connection.query_one_raw(select).await?;
+    number(database, "replica.compare", Idempotence::Read, SQL).await
+}
+
+/// Writes the next marker at the primary.
+async fn write_marker(primary: &Database) -> Result<i64, StoreError> {
+    const SQL: &str = "INSERT INTO locks (name, expires_at) VALUES ('replica', 1) \
+        ON CONFLICT (name) DO UPDATE SET expires_at = coalesce(locks.expires_at, 0) + 1 RETURNING expires_at";
+    // A marker that was written twice is a later one.
+    let written = number(primary, "replica.mark", Idempotence::IdempotentWrite, SQL);
+    Ok(written.await?.unwrap_or_default())
+}
+
+/// Returns the latest marker that the replica has.
+async fn latest_marker(replica: &Database) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT expires_at FROM locks WHERE name = 'replica'";
+    let found = number(replica, "replica.check", Idempotence::Read, SQL);
+    Ok(found.await?.unwrap_or_default())
+}
+
+/// Executes a statement that returns a number.
+async fn number(
+    database: &Database,
+    operation: &'static str,
+    idempotence: Idempotence,
+    sql: &'static str,
+) -> Result<Option<i64>, StoreError> {
+    let execute = move |connection: Connection, _| async move {
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        let row = connection.query_one_raw(statement).await?;
         row.map_or(Ok(None), |row| row.try_get_by_index::<Option<i64>>(0))
     };
-    database
-        .execute("replica.compare", Idempotence::Read, read)
-        .await
+    database.execute(operation, idempotence, execute).await
 }

@@ -22,6 +22,7 @@ impl LeaseRepository for Database {
         holder: Uuid,
         now: Timestamp,
         until: Timestamp,
+        latest: Timestamp,
     ) -> Result<LeaseOutcome, StoreError> {
         let lease = ActiveModel {
             name: Set(name.to_owned()),
@@ -31,7 +32,8 @@ impl LeaseRepository for Database {
         let is_free = Condition::any()
             .add(Expr::col((Entity, Column::Holder)).is_null())
             .add(Expr::col((Entity, Column::Holder)).eq(holder))
-            .add(Expr::col((Entity, Column::ExpiresAt)).lte(now.as_micros()));
+            .add(Expr::col((Entity, Column::ExpiresAt)).lte(now.as_micros()))
+            .add(Expr::col((Entity, Column::ExpiresAt)).gt(latest.as_micros()));
         let renew = OnConflict::column(Column::Name)
             .update_columns([Column::Holder, Column::ExpiresAt])
             .action_cond_where(is_free)

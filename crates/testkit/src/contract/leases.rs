@@ -11,8 +11,17 @@ const JOB: &str = "job";
 
 async fn acquire(store: &Ports, name: &'static str, holder: u128, now: i64) -> LeaseOutcome {
     let holder = Uuid::from_u128(holder);
-    let acquired = store.leases.acquire(name, holder, at(now), at(now + 100));
+    let (until, latest) = (at(now + 100), at(now + 1_000));
+    let acquired = store.leases.acquire(name, holder, at(now), until, latest);
     acquired.await.expect("answered")
+}
+
+/// Checks that a lease whose end a wrong clock has set is free for others.
+pub async fn lease_with_an_end_far_ahead_is_free(store: &Ports) {
+    assert_eq!(acquire(store, JOB, 1, 5_000).await, Acquired);
+    assert_eq!(acquire(store, JOB, 2, 4_100).await, HeldUntil(at(5_100)));
+    assert_eq!(acquire(store, JOB, 2, 4_099).await, Acquired);
+    assert_eq!(acquire(store, JOB, 1, 4_100).await, HeldUntil(at(4_199)));
 }
 
 /// Checks that only its holder renews a lease, and that anybody acquires it once it has expired.

@@ -16,10 +16,13 @@ impl LeaseRepository for MemoryStore {
         holder: Uuid,
         now: Timestamp,
         until: Timestamp,
+        latest: Timestamp,
     ) -> Result<LeaseOutcome, StoreError> {
         let mut rows = self.rows();
         match rows.leases.get(name) {
-            Some(&(other, expires_at)) if other != holder && expires_at > now => {
+            Some(&(other, expires_at))
+                if other != holder && expires_at > now && expires_at <= latest =>
+            {
                 Ok(LeaseOutcome::HeldUntil(expires_at))
             }
             _ => {

@@ -21,7 +21,7 @@ pub(super) async fn ensure_locks(
     limits: &str,
 ) -> Result<(), MigrationError> {
     /// Another session created the table in the meantime.
-    const ALREADY_CREATED: [&str; 2] = ["23505", "42P07"];
+    const ALREADY_CREATED: [&str; 3] = ["23505", "42710", "42P07"];
     if connection.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
