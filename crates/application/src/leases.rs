@@ -58,8 +58,8 @@ impl Lease {
         }
     }
 
-    /// Acquires or renews the lease for [`GRACE`], in which the job begins. The store is not asked while another instance
-    /// is known to have it, so that a store that nobody uses may sleep.
+    /// Acquires or renews the lease for five minutes, in which the job begins. The store is not asked while another
+    /// instance is known to have it, so that a store that nobody uses may sleep.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be asked.
