@@ -101,8 +101,8 @@ impl UserMove<'_> {
         for store in [self.source, self.target] {
             store.refuse_missing_rights(&TABLES).await?;
         }
-        let hold = Hold::take(&mut sessions.from, self.user).await?;
         let mut holding = self.source.session().await?;
+        let hold = Hold::take(&mut holding, self.user).await?;
         let moved = tokio::select! {
             moved = self.run_alone(&mut sessions, &hold) => moved,
             lost = hold.keep_on(&mut holding) => Err(lost),

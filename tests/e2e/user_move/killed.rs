@@ -182,6 +182,10 @@ async fn user_between_stores_arrives_by_the_next_run() {
         kill(child, &source).await;
         lock.execute("ROLLBACK").await.expect("done");
         lock.close().await.expect("closed");
+        // What is done to the account before it has arrived would be overwritten.
+        target
+            .run_command(&["user", "deactivate", "crowd"])
+            .assert_refused("the user was moved to another store");
         for client in [&here, &there] {
             write(client, "nowhere")
                 .await
