@@ -31,7 +31,7 @@ pub struct CommandOutcome {
 }
 
 impl CommandOutcome {
-    fn of(output: &Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             code: output.status.code(),

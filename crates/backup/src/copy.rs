@@ -35,7 +35,7 @@ pub async fn copy(
     let (applied, _) = migrations(&mut from).await?;
     if applied != migrations::known() {
         return Err(BackupError::Refused(format!(
-            "the {} has not the tables of this program: run `taskhold migrate up` first",
+            "the {} lacks the tables of this program: run `taskhold migrate up` first",
             source.url
         )));
     }

@@ -1,5 +1,7 @@
 //! Moves one user into another store, of either kind, while both are served (decision 33).
 //!
+//! One run at a time has [hold](hold) of the move of a user.
+//!
 //! 1. Both stores note that the user is moving, under the number of the move. The target gets the user's row without the
 //!    password, and an empty change log with a negative epoch, with which it refuses every write of the user.
 //! 2. The rows are copied while the user goes on writing. What has changed since is copied again, by the numbers of the
@@ -12,6 +14,7 @@
 //! Killed at any point, it leaves a user who can write at one store, or at none until it is run again.
 
 mod arrival;
+mod hold;
 mod rows;
 mod standing;
 
@@ -25,6 +28,7 @@ use taskhold_infrastructure::db::session::{MaintenanceSession, is_one_database};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::arrival::{Arrival, Residents};
+use self::hold::Hold;
 use self::rows::{Columns, Range, copy_changed, copy_whole, count_rows, totals};
 use self::standing::{Counter, Standing};
 use crate::error::BackupError;
@@ -33,8 +37,8 @@ use crate::query::on_either;
 use crate::restore::execute;
 use crate::table::TABLES;
 
-/// With no more changes left than these, the user's writes are made to wait.
-const FEW: i64 = 20;
+/// The user's writes are made to wait once no more than this number of changes is left to copy.
+const MAX_REMAINING_CHANGES: i64 = 20;
 /// After so many rounds they are made to wait, however many changes are left.
 const MOST_ROUNDS: u32 = 20;
 /// The pause between two rounds while the instances of the source learn of the move.
@@ -69,7 +73,7 @@ pub struct Moved {
 }
 
 /// What a run has to do.
-enum Task {
+enum Step {
     /// All of it. An earlier run may have left a number, and rows at the target, which are deleted.
     Move(Option<i64>),
     /// The last step of a run that was cut off.
@@ -97,21 +101,36 @@ impl UserMove<'_> {
         for store in [self.source, self.target] {
             store.refuse_missing_rights(&TABLES).await?;
         }
+        let mut holding = self.source.session().await?;
+        let hold = Hold::take(&mut holding, self.user).await?;
+        let moved = tokio::select! {
+            moved = self.run_alone(&mut sessions, &hold) => moved,
+            lost = hold.keep_on(&mut holding) => Err(lost),
+        };
+        // What was cut off or failed must not keep the other session from letting go.
+        sessions.from.close().await;
+        sessions.to.close().await;
+        hold.release(&mut holding).await;
+        holding.close().await;
+        moved
+    }
+
+    /// Does what is left to do, while nobody else does.
+    async fn run_alone(&self, sessions: &mut Sessions, hold: &Hold) -> Result<Moved, BackupError> {
         let here = Standing::of(&mut sessions.from, self.user).await?;
         let there = Standing::of(&mut sessions.to, self.user).await?;
-        let task = self.task(here.as_ref(), there.as_ref())?;
-        let residents = Residents::of(&mut sessions.to, self.user).await?;
-        let began = match task {
-            Task::Move(number) => Some(self.carry_over(&mut sessions, number).await?),
-            Task::Arrive => None,
+        let step = self.step(here.as_ref(), there.as_ref())?;
+        let began = match step {
+            Step::Move(number) => Some(self.carry_over(sessions, hold, number).await?),
+            Step::Arrive => None,
         };
-        let Sessions { from, to, columns } = &mut sessions;
+        let Sessions { from, to, columns } = sessions;
+        // As late as this: whoever has registered at the target since must not be revoked either.
+        let residents = Residents::of(to, self.user).await?;
         let arrival = Arrival::read(from, columns, self.user, &residents).await?;
         arrival.complete(to, columns, self.user).await?;
         let waited = began.map(|began| began.elapsed());
-        let rows = count_rows(&mut sessions.to, self.user).await?;
-        sessions.from.close().await;
-        sessions.to.close().await;
+        let rows = count_rows(to, self.user).await?;
         Ok(Moved { rows, waited })
     }
 
@@ -136,7 +155,7 @@ impl UserMove<'_> {
     }
 
     /// Finds out what there is to do.
-    fn task(&self, here: Option<&Standing>, there: Option<&Standing>) -> Result<Task, BackupError> {
+    fn step(&self, here: Option<&Standing>, there: Option<&Standing>) -> Result<Step, BackupError> {
         let (source, target, user) = (&self.source.url, &self.target.url, self.user);
         let refused = |why| Err(BackupError::Refused(why));
         let Some(here) = here else {
@@ -146,15 +165,15 @@ impl UserMove<'_> {
             there.is_elsewhere && there.number.is_some() && there.number == here.number
         };
         match (here.is_elsewhere, there) {
-            (true, Some(there)) if is_this_move(there) => Ok(Task::Arrive),
+            (true, Some(there)) if is_this_move(there) => Ok(Step::Arrive),
             (true, Some(there)) if !there.is_elsewhere => refused(format!(
                 "the user {user} was moved away from the {source}, and lives in the {target}: nothing is left to move"
             )),
             (true, _) => refused(format!(
                 "the user {user} was moved away from the {source} before: move from the store where the user lives"
             )),
-            (false, None) => Ok(Task::Move(here.number)),
-            (false, Some(there)) if is_this_move(there) => Ok(Task::Move(here.number)),
+            (false, None) => Ok(Step::Move(here.number)),
+            (false, Some(there)) if is_this_move(there) => Ok(Step::Move(here.number)),
             (false, Some(there)) if there.is_elsewhere => refused(format!(
                 "the {target} has rows of the user {user} from a move before this one: run `taskhold user delete` there first"
             )),
@@ -169,13 +188,14 @@ impl UserMove<'_> {
     async fn carry_over(
         &self,
         sessions: &mut Sessions,
+        hold: &Hold,
         number: Option<i64>,
     ) -> Result<Instant, BackupError> {
         let number = number.unwrap_or_else(|| fastrand::i64(1..));
         let Sessions { from, to, columns } = sessions;
         self.refuse_taken_email(from, to).await?;
         standing::note(from, self.user, number).await?;
-        standing::expect(from, to, columns, self.user, number).await?;
+        standing::expect(from, to, columns, hold, self.user, number).await?;
         let noted = Instant::now();
         let mut done = Counter::of(from, self.user).await?.seq;
         copy_whole(from, to, columns, self.user, done).await?;
@@ -196,11 +216,11 @@ impl UserMove<'_> {
                 continue;
             }
             rounds += 1;
-            if range.len() > FEW && rounds < MOST_ROUNDS {
+            if range.len() > MAX_REMAINING_CHANGES && rounds < MOST_ROUNDS {
                 continue;
             }
             tries += 1;
-            match self.settle(from, to, columns, done).await? {
+            match self.settle(from, to, columns, hold, done).await? {
                 Some(began) => return Ok(began),
                 None if tries < MOST_TRIES => sleep(ROUND).await,
                 None => {
@@ -221,11 +241,12 @@ impl UserMove<'_> {
         from: &mut MaintenanceSession,
         to: &mut MaintenanceSession,
         columns: &Columns,
+        hold: &Hold,
         done: i64,
     ) -> Result<Option<Instant>, BackupError> {
         let began = Instant::now();
         let copied = timeout(LONGEST_WAIT, async {
-            let counter = standing::stop(from, self.user).await?;
+            let counter = standing::stop(from, hold, self.user).await?;
             let range = Range {
                 after: done,
                 to: counter.seq,
@@ -298,7 +319,7 @@ impl UserMove<'_> {
 async fn opened(store: &ConnectOptions) -> Result<MaintenanceSession, BackupError> {
     let refused = || {
         BackupError::Refused(format!(
-            "the {} has not the tables of this program: run `taskhold migrate up` there, and let every instance be of \
+            "the {} lacks the tables of this program: run `taskhold migrate up` there, and let every instance be of \
              this version",
             store.url
         ))

@@ -74,7 +74,8 @@ async fn move_user(
         ))?;
     }
     say(format_args!(
-        "The first still has its rows, and refuses them to everybody: look at the second, then run `taskhold user delete` on the first."
+        "The {} still has its rows, and refuses them to everybody: look at the user's tasks in the {}, then run `taskhold user delete` where `DATABASE_URL` is the {}.",
+        source.url, target.url, source.url
     ))?;
     Ok(())
 }

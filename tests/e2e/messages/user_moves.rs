@@ -44,7 +44,7 @@ async fn refused_move_says_why_and_what_to_do() {
         &away,
         "crowd",
         &format!(
-            "the move is not complete: the {missing} has not the tables of this program: run `taskhold migrate up` there, \
+            "the move is not complete: the {missing} lacks the tables of this program: run `taskhold migrate up` there, \
              and let every instance be of this version"
         ),
     );

@@ -1,17 +1,20 @@
 //! Moves that are killed, and run again.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use super::write;
 use crate::backup::contents::{add_tasks, postgres};
-use crate::backup::without_output;
+use crate::backup::{CommandOutcome, without_output};
 use crate::service::{Client, Database, Service, eventually};
 
-on_all_pairs! { killed_move_leaves_one_store_and_goes_on }
+on_all_pairs! {
+    killed_move_leaves_one_store_and_goes_on
+    one_of_two_runs_at_once_moves_the_user
+}
 
 /// Enough for the copy to be killed during it.
 const MANY: u32 = 3_000;
@@ -26,9 +29,31 @@ fn spawn(source: &Database, target: &Database) -> Child {
     command(source, target).spawn().expect("it starts")
 }
 
-fn kill(mut child: Child) {
+/// Kills a run, and ends its hold, which the next run would wait for.
+async fn kill(mut child: Child, source: &Database) {
     child.kill().expect("killed");
     child.wait().expect("ended");
+    let hold = "DELETE FROM locks WHERE name = 'move crowd'";
+    source.execute(hold).await;
+}
+
+/// Returns whether a store has a row of the user.
+async fn has_row(database: &Database) -> bool {
+    const SQL: &str = "SELECT count(*) FROM users WHERE id = 'crowd'";
+    let rows: i64 = if database.is_sqlite() {
+        let mut store = SqliteConnection::connect(&database.url)
+            .await
+            .expect("opened");
+        let rows = sqlx::query_scalar(SQL).fetch_one(&mut store).await;
+        store.close().await.expect("closed");
+        rows.expect("counted")
+    } else {
+        let mut store = postgres(&database.url).await;
+        let rows = sqlx::query_scalar(SQL).fetch_one(&mut store).await;
+        store.close().await.expect("closed");
+        rows.expect("counted")
+    };
+    rows > 0
 }
 
 async fn titles(client: &Client) -> BTreeSet<String> {
@@ -64,17 +89,18 @@ async fn killed_move_leaves_one_store_and_goes_on(source: Database, target: Data
                 break;
             }
         }
-        kill(child);
+        kill(child, &source).await;
         killed += u32::from(!ended);
         let title = format!("after {killed}");
         let answered = write(&here, &title).await.status;
         if answered == 201 {
-            // The user lives at the source, so the target takes no write: it has either refused, or knows nothing.
             expected.insert(title);
-            let refused = there
-                .send(reqwest::Method::DELETE, "/api/v1/trash", None)
-                .await;
-            assert!([421, 204, 200].contains(&refused.status), "{refused:?}");
+            // The user lives at the source, so the target takes no write if it knows the user.
+            if has_row(&target).await {
+                write(&there, "at the wrong store")
+                    .await
+                    .assert_problem(421, "USER_MOVED");
+            }
         } else {
             assert_eq!(answered, 421);
             break;
@@ -87,6 +113,44 @@ async fn killed_move_leaves_one_store_and_goes_on(source: Database, target: Data
     let again = source.move_to(&target, "crowd");
     if !again.stdout.contains("moved crowd") {
         again.assert_refused("nothing is left to move");
+    }
+    assert_eq!(titles(&there).await, expected);
+    assert_eq!(write(&there, "here").await.status, 201);
+    assert_eq!(write(&here, "not here").await.status, 421);
+}
+
+/// Two runs of one move at once: one moves the user, the other is refused and spoils nothing.
+async fn one_of_two_runs_at_once_moves_the_user(source: Database, target: Database) {
+    source.run_command(&["migrate", "up"]).assert_success();
+    let second = Service::start(&target).await;
+    add_tasks(&source, MANY).await;
+    let first = Service::start(&source).await;
+    let (here, there) = (first.client("crowd"), second.client("crowd"));
+    let runs = [(), ()].map(|()| {
+        let mut run = source.command(&["copy", "--user", "crowd", "--at-once"]);
+        run.env("TO_DATABASE_URL", &target.url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        run.spawn().expect("it starts")
+    });
+    let ended = tokio::task::spawn_blocking(|| {
+        runs.map(|run| CommandOutcome::of(&run.wait_with_output().expect("it ended")))
+    });
+    let mut expected: BTreeSet<_> = (1..=MANY).map(|number| format!("task {number}")).collect();
+    while !ended.is_finished() {
+        let title = format!("during {}", expected.len());
+        match write(&here, &title).await.status {
+            201 => _ = expected.insert(title),
+            status => assert_eq!(status, 421),
+        }
+    }
+    let ended = ended.await.expect("ended");
+    let (moved, refused): (Vec<_>, Vec<_>) = ended.into_iter().partition(|run| run.code == Some(0));
+    assert_eq!(moved.len(), 1, "{moved:?} {refused:?}");
+    for run in &refused {
+        let why = ["another run of this command moves", "nothing is left"];
+        assert!(why.iter().any(|why| run.stderr.contains(why)), "{run:?}");
     }
     assert_eq!(titles(&there).await, expected);
     assert_eq!(write(&there, "here").await.status, 201);
@@ -115,9 +179,13 @@ async fn user_between_stores_arrives_by_the_next_run() {
         write(&there, "too early")
             .await
             .assert_problem(421, "USER_MOVED");
-        kill(child);
+        kill(child, &source).await;
         lock.execute("ROLLBACK").await.expect("done");
         lock.close().await.expect("closed");
+        // What is done to the account before it has arrived would be overwritten.
+        target
+            .run_command(&["user", "deactivate", "crowd"])
+            .assert_refused("the user was moved to another store");
         for client in [&here, &there] {
             write(client, "nowhere")
                 .await

@@ -18,7 +18,7 @@ async fn move_without_a_place_is_refused(source: Database, target: Database) {
     let before = contents(&source).await;
     source
         .move_to(&target, "crowd")
-        .assert_refused("has not the tables of this program: run `taskhold migrate up` there");
+        .assert_refused("lacks the tables of this program: run `taskhold migrate up` there");
     target.run_command(&["migrate", "up"]).assert_success();
     source
         .move_to(&target, "nobody")
@@ -38,7 +38,7 @@ async fn move_without_a_place_is_refused(source: Database, target: Database) {
         .await;
     source
         .move_to(&target, "crowd")
-        .assert_refused("has not the tables of this program: run `taskhold migrate up` there");
+        .assert_refused("lacks the tables of this program: run `taskhold migrate up` there");
     assert!(contents(&source).await == before, "nothing was changed");
     let mut now = contents(&target).await;
     now.insert(MIGRATIONS.to_owned(), there[MIGRATIONS].clone());

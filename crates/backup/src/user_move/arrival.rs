@@ -58,7 +58,7 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
-    /// Reads it.
+    /// Reads the account from the source.
     pub(super) async fn read(
         from: &mut MaintenanceSession,
         columns: &Columns,
@@ -96,7 +96,7 @@ impl Arrival {
         })
     }
 
-    /// Writes it into the target, where the user lives from then on.
+    /// Writes the account into the target, where the user lives from then on.
     pub(super) async fn complete(
         self,
         to: &mut MaintenanceSession,
@@ -104,6 +104,14 @@ impl Arrival {
         user: &UserId,
     ) -> Result<(), BackupError> {
         execute(to, begin(to), FAILED).await?;
+        // Once only: what the user has changed at the target since must not be overwritten.
+        let here = "UPDATE feeds SET epoch = -epoch WHERE user_id = $1 AND epoch < 0";
+        if execute_for(to, here, user, FAILED).await? == 0 {
+            return Err(BackupError::Refused(format!(
+                "the target does not expect the user {user} any more, who has arrived by another run or was deleted: \
+                 run the command again, it says which"
+            )));
+        }
         // The target knows whether the user is active: at the source nobody is who has left.
         let is_there = Clash::Replaced(&["id"], Some("is_active"));
         write_rows(to, columns.table("users")?, self.account, is_there).await?;
@@ -124,8 +132,6 @@ impl Arrival {
                 .execute(&mut **connection).await.map(drop));
             revoked.map_err(BackupError::sql(FAILED))?;
         }
-        let here = "UPDATE feeds SET epoch = abs(epoch) WHERE user_id = $1";
-        execute_for(to, here, user, FAILED).await?;
         execute(to, "COMMIT", FAILED).await
     }
 }

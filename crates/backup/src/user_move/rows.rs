@@ -162,16 +162,17 @@ pub(super) async fn copy_rows(
     Ok(())
 }
 
-/// Executes a statement with the user's id as its parameter.
+/// Executes a statement with the user's id as its parameter. Returns the number of rows that it has written.
 pub(super) async fn execute_for(
     session: &mut MaintenanceSession,
     sql: &str,
     user: &UserId,
     failed: &'static str,
-) -> Result<(), BackupError> {
+) -> Result<u64, BackupError> {
     let sql = AssertSqlSafe(sql);
     let done = on_either!(session, connection =>
-        sqlx::query(sql).bind(user.as_str()).execute(&mut **connection).await.map(drop));
+        sqlx::query(sql).bind(user.as_str()).execute(&mut **connection).await
+            .map(|done| done.rows_affected()));
     done.map_err(BackupError::sql(failed))
 }
 

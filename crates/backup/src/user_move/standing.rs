@@ -8,6 +8,7 @@ use taskhold_infrastructure::db::session::MaintenanceSession;
 use taskhold_repository::revocations::SubjectHash;
 
 use super::begin;
+use super::hold::Hold;
 use super::rows::{Clash, Columns, copy_rows, execute_for};
 use crate::error::BackupError;
 use crate::query::on_either;
@@ -31,7 +32,7 @@ pub(super) struct Counter {
 }
 
 impl Standing {
-    /// Reads it; `None` if the store has no such user.
+    /// Reads what a store says; `None` if the store has no such user.
     pub(super) async fn of(
         session: &mut MaintenanceSession,
         user: &UserId,
@@ -50,7 +51,7 @@ impl Standing {
 }
 
 impl Counter {
-    /// Reads it from a store that has noted the move.
+    /// Reads the counter from a store that has noted the move.
     pub(super) async fn of(
         session: &mut MaintenanceSession,
         user: &UserId,
@@ -108,6 +109,7 @@ pub(super) async fn expect(
     from: &mut MaintenanceSession,
     to: &mut MaintenanceSession,
     columns: &Columns,
+    hold: &Hold,
     user: &UserId,
     number: i64,
 ) -> Result<(), BackupError> {
@@ -116,12 +118,21 @@ pub(super) async fn expect(
         sqlx::query_scalar("SELECT epoch FROM feeds WHERE user_id = $1")
             .bind(user.as_str()).fetch_one(&mut **connection).await);
     let epoch = epoch.map_err(BackupError::sql(failed))?;
+    if epoch < 0 {
+        return Err(has_left(user));
+    }
     let feed = format!(
         "INSERT INTO feeds (user_id, seq, floor, epoch) VALUES ($1, 0, 0, {})",
-        -epoch.abs()
+        -epoch
     );
     execute(to, begin(to), failed).await?;
-    execute_for(to, "DELETE FROM users WHERE id = $1", user, failed).await?;
+    // Whoever lives there, or is there by another move, stays, and makes the next statement fail.
+    let left = "DELETE FROM users WHERE id = $1 AND EXISTS (SELECT 1 FROM feeds WHERE user_id = $1 AND epoch < 0) \
+        AND EXISTS (SELECT 1 FROM revocations WHERE subject_hash = $2 AND kept_until = $3)";
+    let deleted = on_either!(to, connection => sqlx::query(left)
+        .bind(user.as_str()).bind(note_of(user)).bind(number)
+        .execute(&mut **connection).await.map(drop));
+    deleted.map_err(BackupError::sql(failed))?;
     copy_rows(
         from,
         to,
@@ -135,13 +146,21 @@ pub(super) async fn expect(
     execute_for(to, without, user, failed).await?;
     execute_for(to, &feed, user, failed).await?;
     write_note(to, user, number).await?;
+    hold.keep(from).await?;
     execute(to, "COMMIT", failed).await
+}
+
+fn has_left(user: &UserId) -> BackupError {
+    BackupError::Refused(format!(
+        "the user {user} has left the source meanwhile: run the command again, it says what is left to do"
+    ))
 }
 
 /// Begins the transaction of the source from which on the user's writes wait, and whose commit makes the source refuse
 /// them. The counter first, as in every write: whoever has it does not wait for the user's row.
 pub(super) async fn stop(
     from: &mut MaintenanceSession,
+    hold: &Hold,
     user: &UserId,
 ) -> Result<Counter, BackupError> {
     let failed = "stop the user's writes";
@@ -154,8 +173,12 @@ pub(super) async fn stop(
         MaintenanceSession::Sqlite(_) => begin(from),
     };
     execute(from, begin, failed).await?;
-    let counter = "UPDATE feeds SET epoch = -abs(epoch) WHERE user_id = $1";
-    execute_for(from, counter, user, failed).await?;
+    let counter = "UPDATE feeds SET epoch = -epoch WHERE user_id = $1 AND epoch > 0";
+    if execute_for(from, counter, user, failed).await? == 0 {
+        return Err(has_left(user));
+    }
+    // No other run takes over before this transaction has ended.
+    hold.keep(from).await?;
     if let MaintenanceSession::Postgres(_) = from {
         let account = "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE";
         execute_for(from, account, user, failed).await?;
@@ -181,5 +204,5 @@ pub(super) async fn set_counter(
     let feed = format!("UPDATE feeds SET seq = {seq}, floor = {floor} WHERE user_id = $1");
     execute_for(to, &feed, user, failed).await?;
     let account = format!("UPDATE users SET is_active = {is_active} WHERE id = $1");
-    execute_for(to, &account, user, failed).await
+    execute_for(to, &account, user, failed).await.map(drop)
 }

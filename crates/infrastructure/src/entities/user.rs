@@ -84,8 +84,8 @@ pub(crate) async fn has_moved(connection: &impl ConnectionTrait, id: &str) -> Re
 pub(crate) async fn lock_unmoved(connection: &impl ConnectionTrait, id: &str) -> Result<(), DbErr> {
     let select = Entity::find_by_id(id).lock(LockType::NoKeyUpdate);
     let user = select.one(connection).await?;
-    // A user who was moved is deactivated as well, so that one of the others costs one statement.
-    if user.is_some_and(|user| !user.is_active) && has_moved(connection, id).await? {
+    // A user who is about to arrive is active, so that the state of the account does not tell.
+    if user.is_some() && has_moved(connection, id).await? {
         return Err(DbErr::RecordNotUpdated);
     }
     Ok(())

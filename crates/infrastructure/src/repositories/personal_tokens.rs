@@ -66,23 +66,13 @@ impl PersonalTokenRepository for Database {
     }
 
     async fn find(&self, hash: TokenHash) -> Result<Option<PersonalToken>, StoreError> {
-        let active = Query::select()
-            .column(user::Column::Id)
-            .from(user::Entity)
-            .and_where(user::Column::IsActive.eq(true))
-            .to_owned();
-        // The token of a user who was moved still says whose it is.
-        let moved = Query::select()
-            .expr(Expr::cust("user_id"))
-            .from("feeds")
-            .and_where(Expr::cust("epoch < 0"))
-            .to_owned();
-        let is_known = Condition::any()
-            .add(Column::UserId.in_subquery(active))
-            .add(Column::UserId.in_subquery(moved));
+        // The token of a user who was moved still says whose it is. Bound to the user of the one token that is found: a
+        // list of all users would be built for each look-up.
+        const IS_KNOWN: &str = "EXISTS (SELECT 1 FROM users u WHERE u.id = personal_tokens.user_id \
+            AND (u.is_active OR EXISTS (SELECT 1 FROM feeds f WHERE f.user_id = u.id AND f.epoch < 0)))";
         let select = Entity::find()
             .filter(Column::TokenHash.eq(hash.0.to_vec()))
-            .filter(is_known);
+            .filter(Expr::cust(IS_KNOWN));
         let found = self.execute(
             "personal_tokens.find",
             Idempotence::Read,
