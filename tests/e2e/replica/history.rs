@@ -16,8 +16,9 @@ use crate::service::{Answer, Client, Service};
 const OPERATIONS: u64 = 4_000;
 const SOAKED: u64 = 1_000_000;
 const USERS: u64 = 16;
-/// The parts of the history between the faults.
+/// The parts of the history between the faults, and the most operations of a part.
 const PARTS: u64 = 30;
+const LONGEST_PART: u64 = 5_000;
 /// The most tasks of a user.
 const MOST_TASKS: usize = 20;
 
@@ -179,7 +180,8 @@ async fn no_read_of_a_history_is_stale() {
 
 /// Waits until a part of the operations were begun, or all.
 async fn progress(done: &AtomicU64, operations: u64) {
-    let goal = (done.load(Ordering::Relaxed) + operations / PARTS).min(operations);
+    let goal =
+        (done.load(Ordering::Relaxed) + (operations / PARTS).min(LONGEST_PART)).min(operations);
     crate::service::eventually("the history goes on", async || {
         (done.load(Ordering::Relaxed) >= goal).then_some(())
     })
