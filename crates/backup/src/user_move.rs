@@ -1,6 +1,6 @@
 //! Moves one user into another store, of either kind, while both are served (decision 33).
 //!
-//! One run at a time has [hold](hold) of the move of a user.
+//! One run at a time moves a user: it takes a lease of the move (`hold`).
 //!
 //! 1. Both stores note that the user is moving, under the number of the move. The target gets the user's row without the
 //!    password, and an empty change log with a negative epoch, with which it refuses every write of the user.
