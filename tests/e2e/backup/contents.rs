@@ -16,7 +16,7 @@ pub const SESSIONS: [&str; 2] = ["attempts", "refresh_tokens"];
 pub const MIGRATIONS: &str = "seaql_migrations";
 
 /// Reads the current contents of a store, without the epochs of the change logs, which every restore and copy renews,
-/// and without the locks of those who use the store.
+/// and without the locks of instances that use the store.
 pub async fn contents(database: &Database) -> Contents {
     let mut contents = if database.is_sqlite() {
         of_sqlite(&database.url).await
@@ -30,9 +30,7 @@ pub async fn contents(database: &Database) -> Contents {
     if let Some(feeds) = contents.get_mut("feeds") {
         feeds.sort();
     }
-    if let Some(locks) = contents.get_mut("locks") {
-        locks.clear();
-    }
+    contents.remove("locks");
     contents
 }
 
