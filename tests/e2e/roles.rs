@@ -376,7 +376,7 @@ async fn documented_statements_take_effect_and_survive_a_restore() {
     let tables = sqlx::query(AssertSqlSafe(blocks[1][0].to_owned()))
         .fetch_all(&mut owner)
         .await;
-    assert_eq!(tables.expect("rows").len(), 12);
+    assert_eq!(tables.expect("rows").len(), 13);
     let options: String =
         sqlx::query_scalar("SELECT reloptions::text FROM pg_class WHERE relname = 'tasks'")
             .fetch_one(&mut owner)
