@@ -173,7 +173,7 @@ impl ChangeLog {
             limit: Some(limit),
             ..TaskQuery::default()
         };
-        // What the log had when the reading began is among the tasks.
+        // The list includes every change up to the cursor.
         let page = freshness::at_least(cursor.seq, self.ports.tasks.list(caller, &query));
         let page = page.await.map_err(TaskError::from)?;
         if page.corrupt_rows > 0 {

@@ -28,7 +28,7 @@ pub struct Lease {
     known: Mutex<Known>,
 }
 
-/// What the instance knows about its lease.
+/// The last known state of the lease.
 #[derive(Clone, Copy)]
 enum Known {
     Nothing,

@@ -45,10 +45,10 @@ const MOST_ROUNDS: u32 = 20;
 const ROUND: Duration = Duration::from_secs(1);
 /// The longest that the user's writes wait for the copy of the rest. Then they go on, and the rest is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
-/// How often the rest is tried.
+/// The number of attempts to copy the remaining changes.
 const MOST_TRIES: u32 = 10;
 
-/// Which user is to be moved, and between which stores.
+/// A move of one user between two stores.
 #[derive(Debug)]
 pub struct UserMove<'a> {
     /// The store where the user lives.
@@ -66,13 +66,13 @@ pub struct UserMove<'a> {
 /// A move that is done.
 #[derive(Debug)]
 pub struct Moved {
-    /// How many rows the user has in each table of the target.
+    /// The number of rows of the user in each table of the target.
     pub rows: Vec<(&'static str, u64)>,
-    /// For how long the user's writes waited or were refused; `None` if an earlier run had made them wait.
+    /// The time for which the user's writes waited or were refused; `None` if an earlier run had made them wait.
     pub waited: Option<Duration>,
 }
 
-/// What a run has to do.
+/// The work of a run.
 enum Step {
     /// All of it. An earlier run may have left a number, and rows at the target, which are deleted.
     Move(Option<i64>),
@@ -107,7 +107,7 @@ impl UserMove<'_> {
             moved = self.run_alone(&mut sessions, &hold) => moved,
             lost = hold.keep_on(&mut holding) => Err(lost),
         };
-        // What was cut off or failed must not keep the other session from letting go.
+        // An open transaction would block the statement that releases the lease.
         sessions.from.close().await;
         sessions.to.close().await;
         hold.release(&mut holding).await;
@@ -115,7 +115,7 @@ impl UserMove<'_> {
         moved
     }
 
-    /// Does what is left to do, while nobody else does.
+    /// Does the work of this run, which has the lease.
     async fn run_alone(&self, sessions: &mut Sessions, hold: &Hold) -> Result<Moved, BackupError> {
         let here = Standing::of(&mut sessions.from, self.user).await?;
         let there = Standing::of(&mut sessions.to, self.user).await?;
@@ -125,7 +125,7 @@ impl UserMove<'_> {
             Step::Arrive => None,
         };
         let Sessions { from, to, columns } = sessions;
-        // As late as this: whoever has registered at the target since must not be revoked either.
+        // Read last, so that no token is revoked of a user who has registered at the target meanwhile.
         let residents = Residents::of(to, self.user).await?;
         let arrival = Arrival::read(from, columns, self.user, &residents).await?;
         arrival.complete(to, columns, self.user).await?;
@@ -154,7 +154,7 @@ impl UserMove<'_> {
         Ok(())
     }
 
-    /// Finds out what there is to do.
+    /// Returns the work of this run, by what both stores say about the user.
     fn step(&self, here: Option<&Standing>, there: Option<&Standing>) -> Result<Step, BackupError> {
         let (source, target, user) = (&self.source.url, &self.target.url, self.user);
         let refused = |why| Err(BackupError::Refused(why));
@@ -267,7 +267,7 @@ impl UserMove<'_> {
         match copied.await {
             Ok(Ok(())) => {}
             failed => {
-                // Either may have begun nothing yet.
+                // A session without a transaction only warns.
                 for session in [&mut *from, &mut *to] {
                     if let Err(error) = session.execute("ROLLBACK").await {
                         tracing::debug!(%error, "nothing was rolled back");
@@ -280,7 +280,7 @@ impl UserMove<'_> {
                 };
             }
         }
-        // Never the other way round: from its commit on, the source refuses, and the target has everything.
+        // The target commits first, so that it has everything when the source begins to refuse.
         execute(to, "COMMIT", "commit the copy").await?;
         execute(
             from,

@@ -2,7 +2,7 @@
 
 use taskhold_domain::task::change_log::ChangeSeq;
 
-/// What a read must see.
+/// The changes that a read must see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Every write that was acknowledged before.

@@ -49,7 +49,7 @@ fn subjects(user: &UserId) -> [Vec<u8>; 3] {
     .map(|subject| subject.0.to_vec())
 }
 
-/// What the source has of the user's account, which does not change there any more.
+/// The user's account, as the source stores it. It no longer changes there.
 pub(super) struct Arrival {
     account: Vec<Row>,
     credentials: Vec<(&'static str, Vec<Row>)>,

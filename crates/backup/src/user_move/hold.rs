@@ -11,9 +11,9 @@ use tokio::time::sleep;
 use crate::error::BackupError;
 use crate::query::on_either;
 
-/// For how long a run that was killed keeps the next one waiting.
+/// The time for which a run that was killed keeps the next one waiting.
 const LEASE: Duration = Duration::from_secs(10);
-/// How often a run extends its lease.
+/// The time between two extensions of a lease.
 const RENEWAL: Duration = Duration::from_secs(2);
 
 /// The hold of this run. The source's clock decides when it ends.
@@ -83,7 +83,7 @@ impl Hold {
         }
     }
 
-    /// Lets go of the move, so that the next run need not wait. An error is only logged: the hold ends by itself.
+    /// Releases the lease, so that the next run need not wait. An error is only logged: the hold ends by itself.
     pub(super) async fn release(&self, from: &mut MaintenanceSession) {
         let sql = "DELETE FROM locks WHERE name = $1 AND holder = $2".to_owned();
         if let Err(error) = self.execute(from, sql, "let go of the move").await {

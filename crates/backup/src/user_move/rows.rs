@@ -40,7 +40,7 @@ impl Columns {
     }
 }
 
-/// What happens to a row that is there already.
+/// The treatment of a row whose key the target has already.
 #[derive(Clone, Copy)]
 pub(super) enum Clash {
     /// The statement fails.

@@ -14,7 +14,7 @@ use crate::error::BackupError;
 use crate::query::on_either;
 use crate::restore::execute;
 
-/// What a store says about a user.
+/// The state of a user, as a store says it.
 #[derive(Debug)]
 pub(super) struct Standing {
     /// The user has left, or has not arrived.
@@ -126,7 +126,7 @@ pub(super) async fn expect(
         -epoch
     );
     execute(to, begin(to), failed).await?;
-    // Whoever lives there, or is there by another move, stays, and makes the next statement fail.
+    // A user who lives there, or arrives by another move, stays, and makes the next statement fail.
     let left = "DELETE FROM users WHERE id = $1 AND EXISTS (SELECT 1 FROM feeds WHERE user_id = $1 AND epoch < 0) \
         AND EXISTS (SELECT 1 FROM revocations WHERE subject_hash = $2 AND kept_until = $3)";
     let deleted = on_either!(to, connection => sqlx::query(left)

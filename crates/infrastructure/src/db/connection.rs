@@ -21,7 +21,7 @@ use crate::db::writer_connection::WriterConnection;
 /// never contended.
 #[derive(Clone)]
 pub(crate) enum Connection {
-    /// A connection of our pool, and what a replica at its other end must have to answer.
+    /// A connection of our pool, and the change that a replica at its other end must have.
     Postgres(Arc<Mutex<Checkout>>, Option<Arc<Guard>>),
     /// A connection to a SQLite file.
     Sqlite(SqliteHandle),

@@ -39,7 +39,7 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Database {
     inner: Arc<Inner>,
     retry: Arc<RetryPolicy>,
-    /// What the database must have to answer, if it is a replica.
+    /// The change that the database must have to answer, if it is a replica.
     guard: Option<Arc<Guard>>,
 }
 
@@ -132,7 +132,7 @@ impl Database {
         })
     }
 
-    /// Returns the same replica, which answers only if it has what the guard asks for.
+    /// Returns the same replica, which answers only if it has the change of the guard.
     pub(crate) fn guarded(&self, guard: Arc<Guard>) -> Self {
         Self {
             guard: Some(guard),

@@ -11,7 +11,7 @@ use taskhold_domain::user::UserId;
 const PLACE: &str = "taskhold_place";
 const SEQ: &str = "taskhold_seq";
 
-/// What a replica must have to answer a read.
+/// The change that a replica must have to answer a read.
 #[derive(Debug)]
 pub(crate) struct Guard {
     owner: UserId,

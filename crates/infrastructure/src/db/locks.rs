@@ -1,7 +1,7 @@
 //! Locks that a transaction holds until it ends, as rows: they work through every pooler, and on servers that speak
 //! PostgreSQL's protocol and have no advisory locks.
 
-/// What one transaction at a time may do.
+/// The work that one transaction at a time may do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lock {
     /// Change the schema.

@@ -51,9 +51,8 @@ impl Replica {
                 return Some(answer);
             }
             Err(_) if guard.is_stale() => count("stale"),
-            // The primary says what is wrong with a row, and the limit of calls is no fault of the replica.
-            Err(StoreError::Defect(_) | StoreError::Busy) => count("failed"),
-            // The next check decides whether the replica is passed over: a long read may have failed alone.
+            // The primary reports a corrupt row. The next check decides whether the replica is passed over: a long read may
+            // have failed alone.
             Err(error) => {
                 count("failed");
                 tracing::debug!(%error, "the read replica did not answer");
