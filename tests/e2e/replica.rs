@@ -214,7 +214,7 @@ async fn replica_that_lags_far_behind_is_passed_over() {
         ["another"]
     );
     assert!(setup.reads("passed_over").await >= 1.0);
-    // What is gone is not waited for.
+    // The changes of a deleted user are not waited for.
     setup.database.execute("DELETE FROM users").await;
     setup.replica.resume_replay().await;
     setup.wait_until_in_use(true).await;

@@ -76,7 +76,7 @@ impl From<sqlx::Error> for InspectionError {
 pub struct StoreState {
     /// The name of the engine and its version.
     pub version: String,
-    /// What an operator should know of the engine.
+    /// A warning for the operator about the engine.
     pub warning: Option<String>,
     /// `true` if the store takes writes.
     pub takes_writes: bool,

@@ -1,4 +1,4 @@
-//! How fresh the data must be that the reads of a request return, where a store has copies that lag behind.
+//! The freshness of the data that the reads of a request return, where a store has copies that lag behind.
 
 use taskhold_domain::task::change_log::ChangeSeq;
 

@@ -70,7 +70,7 @@ async fn killed_move_leaves_one_store_and_goes_on(source: Database, target: Data
     let first = Service::start(&source).await;
     let (here, there) = (first.client("crowd"), second.client("crowd"));
     let mut expected: BTreeSet<_> = (1..=MANY).map(|number| format!("task {number}")).collect();
-    // How long a whole run takes is not known yet: each is killed later than the one before, until one is not killed.
+    // Each run is killed later than the one before, until one completes: nobody knows how long a run takes.
     let mut delay = Duration::from_millis(20);
     let mut killed = 0;
     loop {
@@ -182,7 +182,7 @@ async fn user_between_stores_arrives_by_the_next_run() {
         kill(child, &source).await;
         lock.execute("ROLLBACK").await.expect("done");
         lock.close().await.expect("closed");
-        // What is done to the account before it has arrived would be overwritten.
+        // A change of the account before its arrival would be overwritten.
         target
             .run_command(&["user", "deactivate", "crowd"])
             .assert_refused("the user was moved to another store");

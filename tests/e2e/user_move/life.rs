@@ -1,4 +1,4 @@
-//! What a moved user finds at either store.
+//! The state of a moved user at both stores.
 
 use std::time::Instant;
 
@@ -136,7 +136,7 @@ async fn moved_user_goes_on_at_the_target(source: Database, target: Database) {
     assert_eq!(refresh(&second, &person).await.status, 200);
     Person::log_in(&second, &person.email).await;
 
-    // What is left at the source can go.
+    // The rows that are left at the source can be deleted.
     let delete = ["user", "delete", user, "--yes"];
     source.run_command(&delete).assert_success();
     assert_eq!(after.tasks().await.len(), tasks.len() + 2);

@@ -84,7 +84,7 @@ impl Arrival {
             .collect();
         let [of_user, _, note] = subjects(user);
         revocations.remove(&note);
-        // What the source has revoked for everybody holds for the user, and for nobody whom the target has.
+        // A revocation of everybody at the source holds for the user, and for no other user of the target.
         if let Some(everybody) = revocations.remove(SubjectHash::EVERYBODY.0.as_slice()) {
             let own = revocations.entry(of_user).or_insert(everybody);
             *own = everybody.max(*own);

@@ -308,7 +308,7 @@ fn sqlite_failure(code: i32) -> Failure {
     const CONSTRAINT_UNIQUE: i32 = 2067;
     match code {
         CONSTRAINT_PRIMARYKEY | CONSTRAINT_UNIQUE => Failure::Duplicate,
-        // As PostgreSQL's code of the same.
+        // PostgreSQL's code 23502 has the same meaning.
         CONSTRAINT_NOTNULL => Failure::UserMoved,
         _ => match code & 0xff {
             BUSY | LOCKED | NOMEM | CANTOPEN | PROTOCOL => Failure::RolledBack,

@@ -48,7 +48,7 @@ pub(crate) struct PooledConnection {
     /// The session has ended, or another one is needed.
     pub(crate) given_up: bool,
     last_used: Instant,
-    /// Which server it leads to; unknown behind a pooler, whose sessions are not ours.
+    /// The server of the connection; `None` behind a pooler, whose sessions are not ours.
     place: Option<Place>,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct ConnectionManager {
     /// When a connection was found dead: those that were last used before count as dead too. Both pools of
     /// a database share it.
     invalidated_at: Arc<Mutex<Option<Instant>>>,
-    /// Where the newest connection leads. Both pools share it too.
+    /// The server of the newest connection. Both pools share it too.
     primary: Arc<Primary>,
 }
 

@@ -25,7 +25,7 @@ impl Server {
     }
 }
 
-/// What a session knows of its server: how many servers were replaced when it was opened.
+/// The server of a session, as the number of servers that were replaced before the session was opened.
 #[derive(Debug)]
 pub(crate) struct Place {
     primary: Arc<Primary>,

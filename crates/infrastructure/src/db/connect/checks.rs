@@ -11,7 +11,7 @@ use crate::db::error::PROTOCOL_VIOLATION;
 use crate::db::session::MaintenanceSession;
 use crate::db::tables;
 
-/// What a server has answered to [`engine::QUESTIONS`], as far as it got.
+/// The answers of a server to [`engine::QUESTIONS`], up to the first statement that failed.
 #[derive(Default)]
 struct Answers {
     version: Option<String>,

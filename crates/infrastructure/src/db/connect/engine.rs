@@ -1,4 +1,4 @@
-//! Which engine a server is that speaks PostgreSQL's protocol, and whether the service can trust it with tasks.
+//! The engine of a server that speaks PostgreSQL's protocol, and whether the service can trust it with tasks.
 //!
 //! A server says so itself, in the text of `version()` and by what its catalog has; reading that needs no rights.
 

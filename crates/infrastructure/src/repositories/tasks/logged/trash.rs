@@ -135,7 +135,7 @@ fn purge_statement(backend: DbBackend, purged: &Purged<'_>, stamp: &ChangeStamp)
         Purged::One(owner, id) => sql.owned("trash", owner, *id),
         Purged::All(owner) => format!("trash.user_id = {}", sql.bind(owner.as_str())),
         Purged::Expired(before, most) => format!(
-            // What a user who was moved has left stays as it is: it has no log any more.
+            // The trash of a user who has moved away stays: there is no log for its changes.
             "trash.id IN (SELECT id FROM trash WHERE deleted_at < {} \
                 AND NOT EXISTS (SELECT 1 FROM feeds WHERE feeds.user_id = trash.user_id AND feeds.epoch < 0) \
                 ORDER BY deleted_at LIMIT {most})",
