@@ -1,5 +1,5 @@
-//! The store where a user lives, as each store says it: by the sign of the epoch of the user's change log, and the number of
-//! the move, which stands in the note that tells instances to ask.
+//! The store where a user lives, as each store says it: by the sign of the epoch of the user's change log, and the
+//! number of the move, which stands in the note that tells instances to ask.
 
 use sea_orm::sqlx;
 use taskhold_domain::timestamp::Timestamp;
