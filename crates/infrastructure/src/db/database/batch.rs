@@ -8,7 +8,8 @@ use sea_orm::DbErr;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Connections, Database, checkout, checkout_reader, downcast, span};
+use super::attempt::{checkout, checkout_reader, downcast, span};
+use super::{Connections, Database};
 use crate::db::cancel_token::CancelToken;
 use crate::db::connection::Connection;
 use crate::db::error::Failure;
