@@ -21,22 +21,7 @@ pub async fn run_housekeeping_loop(housekeeping: Housekeeping, lease: Arc<Lease>
     // whole table. So it ends with the first look after the start that finds none.
     let (mut is_first, mut rebuilds) = (true, true);
     loop {
-        match lease.acquire().await {
-            Ok(LeaseOutcome::Acquired) => {}
-            Ok(LeaseOutcome::HeldUntil(until)) => {
-                let left = until.saturating_since(SystemClock.now());
-                tokio::time::sleep(left.clamp(SHORTEST_WAIT, HOUSEKEEPING_INTERVAL)).await;
-                continue;
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn Error,
-                    "could not look whether another instance deletes rows that are out of date"
-                );
-                tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
-                continue;
-            }
-        }
+        wait_for(&lease).await;
         lease.renewing(purge(&housekeeping)).await;
         if rebuilds {
             match lease.renewing(housekeeping.rebuild_search()).await {
@@ -59,6 +44,27 @@ pub async fn run_housekeeping_loop(housekeeping: Housekeeping, lease: Arc<Lease>
             );
         }
         tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+    }
+}
+
+/// Waits until this instance has the lease.
+async fn wait_for(lease: &Lease) {
+    loop {
+        let pause = match lease.acquire().await {
+            Ok(LeaseOutcome::Acquired) => return,
+            Ok(LeaseOutcome::HeldUntil(until)) => {
+                let left = until.saturating_since(SystemClock.now());
+                left.clamp(SHORTEST_WAIT, HOUSEKEEPING_INTERVAL)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn Error,
+                    "could not look whether another instance deletes rows that are out of date"
+                );
+                HOUSEKEEPING_INTERVAL
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
