@@ -215,8 +215,9 @@ fn problem_of_merged_list(
     without_index.map(|(.., problem)| problem)
 }
 
-/// Returns whether a statement belongs to a background job: the service reloads the revocations, reads the old
-/// ones, deletes expired rows in batches, and rebuilds the search of the seeded tasks.
+/// Returns whether a statement belongs to a background job: the service takes and renews the lease of housekeeping,
+/// reloads the revocations, reads the old ones, deletes expired rows in batches, and rebuilds the search of the
+/// seeded tasks.
 fn is_background(statement: &str) -> bool {
     let reads_revocations = statement.ends_with("FROM \"revocations\"")
         || statement.contains("FROM \"revocations\" WHERE \"revocations\".\"not_before\" <");
@@ -225,7 +226,8 @@ fn is_background(statement: &str) -> bool {
         .any(|part| statement.contains(part));
     let rebuilds_search = statement.contains("\"search_version\" IS NULL")
         || statement.starts_with("UPDATE \"tasks\" SET \"title_search\" = \"rebuilt\"");
-    purges_log
+    statement.contains("\"locks\"")
+        || purges_log
         || rebuilds_search
         || (reads_revocations && statement.starts_with("SELECT"))
         || (statement.starts_with("DELETE")
