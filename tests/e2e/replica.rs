@@ -14,15 +14,15 @@ use crate::service::{Answer, Client, Database, Service, eventually, path, run};
 const READ_URL: &str = "TASKHOLD__DATABASE__READ_URL";
 
 /// A primary with a replica, and an instance that uses both.
-struct Setup {
+pub struct Setup {
     primary: PostgresServer,
-    replica: PostgresServer,
+    pub replica: PostgresServer,
     database: Database,
-    service: Service,
+    pub service: Service,
 }
 
 impl Setup {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let primary = PostgresServer::start().expect("a server");
         let replica = primary.standby().expect("a standby");
         let database = Database::at(&primary.url("postgres"));
@@ -39,7 +39,7 @@ impl Setup {
     }
 
     /// Starts an instance without a replica.
-    async fn another_instance(&self) -> Service {
+    pub async fn another_instance(&self) -> Service {
         Service::start(&self.database).await
     }
 
@@ -53,7 +53,7 @@ impl Setup {
     }
 
     /// Returns how many reads had this outcome.
-    async fn reads(&self, outcome: &str) -> f64 {
+    pub async fn reads(&self, outcome: &str) -> f64 {
         let name = format!("taskhold_replica_reads_total{{outcome=\"{outcome}\"}} ");
         metric(&self.service, &name).await.unwrap_or_default()
     }

@@ -1,6 +1,7 @@
 //! The command line `todo`, against the running service.
 
 mod ids;
+mod instances;
 mod interrupted;
 mod keyring;
 mod logins;

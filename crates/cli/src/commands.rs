@@ -27,7 +27,9 @@ pub async fn run(command: &Command, output: &mut Output) -> Result<(), Failure> 
         }
         Command::Tasks(command) => {
             let mut workspace = Workspace::open(command.common())?;
-            work(&mut workspace, command, output).await
+            let done = work(&mut workspace, command, output).await;
+            workspace.keep_last_change();
+            done
         }
         Command::Login(arguments) => login::log_in(arguments, output).await,
         Command::Logout(common) => login::log_out(common, output).await,

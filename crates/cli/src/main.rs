@@ -1,8 +1,9 @@
 //! The command line of Taskhold: the program `todo`.
 //!
 //! `arguments` defines the command line, `usage` reports errors in it, and `commands` has the commands. They work on a
-//! `Workspace`: a login (`logins`), a copy of its tasks (`cache`), the ends of ids that were shown (`ends`) and the writes
-//! whose outcome is not known yet (`pending`). `output` prints results, `failure` errors with their exit status.
+//! `Workspace`: a login (`logins`), a copy of its tasks (`cache`), the last change (`last_change`), the ends of ids that
+//! were shown (`ends`) and the writes whose outcome is not known yet (`pending`). `output` prints results, `failure` errors
+//! with their exit status.
 //!
 //! The words, texts and exit codes of the original command-line app (the *console*) hold to the letter.
 
@@ -14,6 +15,7 @@ mod ends;
 mod failure;
 mod folders;
 mod json;
+mod last_change;
 mod logins;
 mod output;
 mod pager;

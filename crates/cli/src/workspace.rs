@@ -17,6 +17,7 @@ use crate::clock::{age, words};
 use crate::ends::{Ends, Named};
 use crate::failure::{Failure, Kind};
 use crate::folders::Folders;
+use crate::last_change::LastChange;
 use crate::logins::{LoginSession, NamedLogin};
 use crate::output::Output;
 use crate::secrets::Secret;
@@ -38,6 +39,7 @@ pub struct Workspace {
     pub pending: PathBuf,
     /// The service and the user.
     pub account: String,
+    last_change: LastChange,
     has_compared_clocks: bool,
 }
 
@@ -66,10 +68,12 @@ impl Workspace {
             (None, Some(account)) => account,
             (name, _) => from_login(name.as_deref().unwrap_or(DEFAULT_LOGIN))?,
         };
+        let name = format!("{} {}", account.url, account.user);
+        let last_change = LastChange::open(&account.folders.state, &name);
         let client = client(&account.url, account.ca.as_deref())?
             .credentials(account.credentials)
+            .change_seq(last_change.seq())
             .build()?;
-        let name = format!("{} {}", account.url, account.user);
         Ok(Self {
             client,
             cache: Cache::open(&account.folders.cache, &name),
@@ -77,6 +81,7 @@ impl Workspace {
             zone: system_zone(),
             pending: account.folders.state.join("pending"),
             account: name,
+            last_change,
             has_compared_clocks: false,
         })
     }
@@ -121,6 +126,11 @@ impl Workspace {
             }
             _ => Err(error.into()),
         }
+    }
+
+    /// Keeps the last change that the service has told, for later commands.
+    pub fn keep_last_change(&mut self) {
+        self.last_change.keep(self.client.change_seq());
     }
 
     /// Returns the ids of all tasks.

@@ -33,7 +33,7 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     /// `i64::MIN` before an answer.
     pub(crate) clock_lead: AtomicI64,
-    /// The highest number of a change that an answer has told; 0 before.
+    /// The highest number of a change that an answer has told, or that was set; 0 before.
     pub(crate) change_seq: AtomicI64,
 }
 
@@ -45,6 +45,7 @@ pub struct ClientBuilder {
     trusted: Vec<CertificateDer<'static>>,
     patience: Duration,
     user_agent: String,
+    change_seq: i64,
 }
 
 impl Client {
@@ -78,6 +79,7 @@ impl Client {
             trusted: Vec::new(),
             patience: PATIENCE,
             user_agent: concat!("taskhold-client/", env!("CARGO_PKG_VERSION")).to_owned(),
+            change_seq: 0,
         })
     }
 
@@ -105,6 +107,13 @@ impl Client {
             i64::MIN => None,
             lead => Some(lead),
         }
+    }
+
+    /// Returns the highest number of a change that an answer has told, for [`ClientBuilder::change_seq`] of a later
+    /// process; 0 before.
+    #[must_use]
+    pub fn change_seq(&self) -> i64 {
+        self.inner.change_seq.load(Ordering::Relaxed)
     }
 }
 
@@ -142,6 +151,14 @@ impl ClientBuilder {
         }
     }
 
+    /// Sets the number of a change of the user that every answer to a read must include, whichever instance of the
+    /// service answers: that of [`Client::change_seq`] of an earlier process. Unless set, the first answer need not
+    /// include what another process has written.
+    #[must_use]
+    pub fn change_seq(self, change_seq: i64) -> Self {
+        Self { change_seq, ..self }
+    }
+
     /// Builds the client. Connects to nothing yet.
     ///
     /// # Errors
@@ -159,7 +176,7 @@ impl ClientBuilder {
                 base: self.base,
                 credentials: self.credentials,
                 clock_lead: AtomicI64::new(i64::MIN),
-                change_seq: AtomicI64::new(0),
+                change_seq: AtomicI64::new(self.change_seq),
             }),
             patience: self.patience,
         })
