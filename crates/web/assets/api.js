@@ -43,6 +43,9 @@ function setOnline(isOnline) {
   connection.emit('change');
 }
 
+/** The last change that this tab knows of: every answer must include it, whichever instance of the service answers. */
+export const known = { seq: 0 };
+
 /** The module `session` sets `accessToken`, so that the modules do not import each other. @type {T.TokenSource} */
 export const tokenSource = {
   async accessToken() {
@@ -66,11 +69,12 @@ export async function open(method, path, options = {}) {
 export async function request(method, path, options) {
   const response = await open(method, path, options);
   const { headers } = response;
-  const seq = headers.get('Change-Seq');
+  const seq = Number(headers.get('Change-Seq')) || null;
+  known.seq = Math.max(known.seq, seq ?? 0);
   try {
     return {
       body: await parsed(response),
-      seq: seq ? Number(seq) : null,
+      seq,
       replayed: headers.has('Idempotent-Replayed'),
     };
   } catch {
@@ -85,6 +89,7 @@ async function exchange(method, path, { body, key, ifMatch, signal, headers, kee
   if (token) all.set('Authorization', `Bearer ${token}`);
   if (key) all.set('Idempotency-Key', key);
   if (ifMatch) all.set('If-Match', ifMatch);
+  if (known.seq && method === 'GET') all.set('Change-Seq', String(known.seq));
   if (body && !all.has('Content-Type')) all.set('Content-Type', 'application/json');
   const isRaw = typeof body === 'string' || body instanceof Blob;
   let response;

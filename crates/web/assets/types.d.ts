@@ -226,6 +226,8 @@ export interface Database {
 /** The state of reading the change feed. */
 export interface Feed {
   cursor: string | null;
+  /** The last acknowledged write of this device. */
+  seq?: number;
   /** `true` if every task is here. */
   isReady: boolean;
   /** The number of the pass over the feed from its start. */

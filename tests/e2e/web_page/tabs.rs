@@ -104,6 +104,37 @@ async fn windows_of_a_browser_share_the_session_and_the_stream() {
     browser.assert_no_faults().await;
 }
 
+/// With several instances, another one may answer from a replica that lags behind.
+#[tokio::test]
+async fn reopened_page_names_its_last_write_when_it_reads() {
+    let service = Service::start(&Database::sqlite()).await;
+    let account = Account::register(&service, "anna").await;
+    let browser = Browser::start(&service.url).await;
+    browser.log_in(&account).await;
+    browser.add("Water the plants").await;
+    browser.until_shown("Water the plants").await;
+    browser.until_sent().await;
+    let changes = account.api.get("/api/v1/changes").await;
+    let record = "const send = fetch; window.named = [];
+         window.fetch = (url, options) => {
+           if (String(url).includes('/api/v1/')) named.push(options.headers.get('Change-Seq'));
+           return send(url, options);
+         };";
+    browser
+        .cdp(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({"source": record}),
+        )
+        .await;
+    browser.reload().await;
+    browser.until("the page reads", "named.length > 0").await;
+    let named = browser.eval("named").await;
+    let last = changes.header("change-seq");
+    let named = named.as_array().expect("a list");
+    assert!(named.iter().all(|seq| seq == last), "{last}: {named:?}");
+    browser.assert_no_faults().await;
+}
+
 #[tokio::test]
 async fn logout_in_one_window_logs_the_other_out() {
     let service = Service::start(&Database::sqlite()).await;

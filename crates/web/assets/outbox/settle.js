@@ -14,6 +14,7 @@ export async function acknowledge(edit, sent, { answered, present, next, seq }) 
   const write = { ...old, task: isLocal(old.task) && answered ? answered.id : old.task };
   if (write.task !== old.task) await rename(edit, old.task, write.task);
   await passOn(edit, write, answered);
+  if (seq) edit.putFeed({ ...(await edit.readFeed()), seq });
   const { id, task, action, base: before } = write;
   const undoing = await undoOf(edit, id);
   if (undoing?.action.kind === 'undo' && seq) {

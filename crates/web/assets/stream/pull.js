@@ -1,7 +1,7 @@
 // @ts-check
 /** Reads the change feed into the store. */
 
-import { Problem, request } from '../api.js';
+import { Problem, known, request } from '../api.js';
 import { databaseName } from '../database.js';
 import { locked } from '../platform.js';
 import { store } from '../store.js';
@@ -24,6 +24,7 @@ export async function pull(userId) {
 /** Reads a page within `exclusively`, and returns `true` if there are more. @param {string} userId @returns {Promise<boolean>} */
 export async function pullPage(userId) {
   const feed = await store.change((edit) => edit.readFeed(), userId);
+  known.seq = Math.max(known.seq, feed.seq ?? 0);
   const from = feed.cursor ? `&cursor=${encodeURIComponent(feed.cursor)}` : '';
   try {
     const { body } = await request('GET', `api/v1/changes?limit=1000${from}`, { as: userId });
