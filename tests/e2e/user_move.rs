@@ -3,6 +3,7 @@
 mod killed;
 mod life;
 mod refusals;
+mod repair;
 
 use crate::backup::CommandOutcome;
 use crate::service::{Answer, Client, Database, TASKS};

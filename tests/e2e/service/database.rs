@@ -69,4 +69,20 @@ impl Database {
         };
         done.expect("executed");
     }
+
+    /// Returns the number that a query finds.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let found = if self.is_sqlite() {
+            let connection = SqliteConnection::connect(&self.url).await;
+            let mut connection = connection.expect("opened");
+            let found = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+            connection.close().await.expect("closed");
+            found
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("connected");
+            sqlx::query_scalar(sql).fetch_one(&mut connection).await
+        };
+        found.expect("found")
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
 
 use super::write;
 use crate::backup::contents::{add_tasks, postgres};
@@ -25,12 +25,12 @@ fn command(source: &Database, target: &Database) -> Command {
     without_output(command)
 }
 
-fn spawn(source: &Database, target: &Database) -> Child {
+pub fn spawn(source: &Database, target: &Database) -> Child {
     command(source, target).spawn().expect("it starts")
 }
 
 /// Kills a run, and ends its hold, which the next run would wait for.
-async fn kill(mut child: Child, source: &Database) {
+pub async fn kill(mut child: Child, source: &Database) {
     child.kill().expect("killed");
     child.wait().expect("ended");
     let hold = "DELETE FROM locks WHERE name = 'move crowd'";
@@ -38,22 +38,9 @@ async fn kill(mut child: Child, source: &Database) {
 }
 
 /// Returns whether a store has a row of the user.
-async fn has_row(database: &Database) -> bool {
-    const SQL: &str = "SELECT count(*) FROM users WHERE id = 'crowd'";
-    let rows: i64 = if database.is_sqlite() {
-        let mut store = SqliteConnection::connect(&database.url)
-            .await
-            .expect("opened");
-        let rows = sqlx::query_scalar(SQL).fetch_one(&mut store).await;
-        store.close().await.expect("closed");
-        rows.expect("counted")
-    } else {
-        let mut store = postgres(&database.url).await;
-        let rows = sqlx::query_scalar(SQL).fetch_one(&mut store).await;
-        store.close().await.expect("closed");
-        rows.expect("counted")
-    };
-    rows > 0
+pub async fn has_row(database: &Database) -> bool {
+    let rows = "SELECT count(*) FROM users WHERE id = 'crowd'";
+    database.number(rows).await > 0
 }
 
 async fn titles(client: &Client) -> BTreeSet<String> {
