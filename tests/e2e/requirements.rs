@@ -10,7 +10,17 @@ const MAKEFILE: &str = include_str!("../../Makefile");
 const CONTRACT: &str = "crates/testkit/src/contract";
 
 /// Each kind of requirement: its letter, how many there are, and the number of digits.
-const REQUIREMENTS: [(char, usize, usize); 3] = [('A', 46, 2), ('B', 29, 2), ('S', 12, 1)];
+const REQUIREMENTS: [(char, usize, usize); 9] = [
+    ('A', 46, 2),
+    ('B', 29, 2),
+    ('S', 12, 1),
+    ('L', 8, 1),
+    ('W', 7, 1),
+    ('K', 3, 1),
+    ('G', 7, 1),
+    ('C', 4, 1),
+    ('M', 6, 1),
+];
 
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -71,6 +81,7 @@ pub fn has_test(path: &str, name: &str) -> bool {
     attributes
         .any(|line| line.starts_with("#[") && !line.starts_with("#[cfg") && line.contains("test"))
         || listed(&text, "on_both_stores! {")
+        || listed(&text, "on_all_pairs! {")
         || path.strip_prefix(CONTRACT).is_some_and(|file| {
             let topic = file.trim_matches('/').trim_end_matches(".rs");
             listed(
