@@ -3,6 +3,7 @@
 mod modules;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -132,6 +133,28 @@ fn the_domain_stands_alone() {
             "uuid"
         ]
     );
+}
+
+/// `todo` is small, and is built on machines without a C compiler.
+#[test]
+fn todo_needs_no_database_and_no_c_compiler() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--package", "taskhold-cli"])
+        .args(["--edges", "normal,build", "--prefix", "none"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    let tree = String::from_utf8(tree.stdout).expect("UTF-8");
+    let names: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(names.contains("taskhold-client"), "{tree}");
+    let forbidden = names.iter().filter(|name| {
+        let is_compiler = ["cc", "cmake", "bindgen", "pkg-config"].contains(name);
+        is_compiler || name.starts_with("sqlx") || name.starts_with("sea-")
+    });
+    assert_eq!(forbidden.collect::<Vec<_>>(), [&""; 0]);
 }
 
 fn short(package: &str) -> String {

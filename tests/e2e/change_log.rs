@@ -299,6 +299,11 @@ async fn deleted_task_is_restored_undone_and_purged(database: Database) {
     client.get(&path).await.assert_problem(404, "NOT_FOUND");
     let again = client.send(Method::DELETE, &path, None).await;
     again.assert_problem(404, "NOT_FOUND");
+    for list in ["/api/v1/tasks", "/api/v1/tasks?q=milk", "/api/v1/export"] {
+        let found = client.get(list).await;
+        let tasks = found.body.get("tasks").unwrap_or(&found.body);
+        assert_eq!(tasks, &json!([]), "{list}: {found:?}");
+    }
     let trash = client.get("/api/v1/trash").await.body;
     assert_eq!(trash["tasks"][0]["title"], "Buy milk");
     assert!(trash["tasks"][0]["deleted_at"].is_string());

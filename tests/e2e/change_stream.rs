@@ -46,6 +46,8 @@ impl Events {
         assert_eq!(response.status(), 200);
         let header = |name: &str| response.headers()[name].to_str().expect("ASCII").to_owned();
         assert_eq!(header("content-type"), "text/event-stream");
+        // Or nginx would hold the events back.
+        assert_eq!(header("x-accel-buffering"), "no");
         Self {
             response,
             text: String::new(),

@@ -101,6 +101,19 @@ async fn assert_refused(database: &Database, engine: &str, reason: &str) {
     );
 }
 
+/// Advisory locks fail, as on an engine that has none.
+const NO_ADVISORY_LOCKS: &str = "
+    DO $do$ DECLARE known record; BEGIN
+        FOR known IN
+            SELECT proname AS name, pg_get_function_identity_arguments(oid) AS arguments, prorettype::regtype AS type
+            FROM pg_catalog.pg_proc WHERE proname LIKE 'pg%advisory%'
+        LOOP
+            EXECUTE format(
+                'CREATE FUNCTION public.%I(%s) RETURNS %s LANGUAGE plpgsql AS $fn$BEGIN RAISE ''no such lock''; END$fn$',
+                known.name, known.arguments, known.type);
+        END LOOP;
+    END $do$";
+
 async fn has_tables(database: &Database) -> bool {
     let mut connection = PgConnection::connect(&database.url)
         .await
@@ -231,4 +244,22 @@ async fn misplaced_tables_are_refused_on_other_engines_too() {
     let (code, printed) = command(&database, &["serve"]);
     assert_eq!(code, Some(78), "{printed}");
     assert!(printed.contains("several schemas"), "{printed}");
+}
+
+#[tokio::test]
+async fn migrations_imports_and_moves_need_no_advisory_locks() {
+    const VERSION: &str = "PostgreSQL 15.7 on x86_64-pc-linux-gnu";
+    let database = answering(VERSION, NO_ADVISORY_LOCKS).await;
+    let mut connection = PgConnection::connect(&database.url)
+        .await
+        .expect("connected");
+    let lock = connection.execute("SELECT pg_advisory_xact_lock(1)").await;
+    let error = lock.expect_err("there is no such lock").to_string();
+    assert!(error.contains("no such lock"), "{error}");
+    assert_served(&database, "PostgreSQL 15.7", None).await;
+    let file = database.file(r#"[{"id": 1, "title": "imported", "user_id": "berta"}]"#);
+    assert_eq!(database.import(&file, &[]).0, 0);
+    let target = answering(VERSION, NO_ADVISORY_LOCKS).await;
+    target.run_command(&["migrate", "up"]).assert_success();
+    database.move_to(&target, "berta").assert_success();
 }
