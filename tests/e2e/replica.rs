@@ -220,6 +220,53 @@ async fn replica_that_lags_far_behind_is_passed_over() {
     setup.wait_until_in_use(true).await;
 }
 
+/// Nobody knows how far it lags behind, so it is checked before it answers again.
+#[tokio::test]
+async fn replica_that_nobody_asked_for_long_is_checked_first() {
+    let primary = PostgresServer::start().expect("a server");
+    let replica = primary.standby().expect("a standby");
+    let database = Database::at(&primary.url("postgres"));
+    let read_url = replica.url("postgres");
+    let variables = [
+        (READ_URL, read_url.as_str()),
+        (
+            "TASKHOLD__LOG__FILTER",
+            "info,taskhold_infrastructure=debug",
+        ),
+    ];
+    let service = Service::start_with(&database, &variables).await;
+    let anna = service.client("anna");
+    create(&anna, "first").await;
+    let reads = async |outcome: &str| {
+        let name = format!("taskhold_replica_reads_total{{outcome=\"{outcome}\"}} ");
+        metric(&service, &name).await.unwrap_or_default()
+    };
+    let until_answered = async || {
+        let before = reads("answered").await;
+        eventually("the replica answers", async || {
+            titles(&anna, None).await;
+            (reads("answered").await > before).then_some(())
+        })
+        .await;
+    };
+    until_answered().await;
+    eventually("nobody asks it any more", async || {
+        let log = service.log();
+        log.contains("nobody asks the read replica").then_some(())
+    })
+    .await;
+    replica.pause_replay().await;
+    let another = Service::start(&database).await;
+    create(&another.client("anna"), "second").await;
+    assert_eq!(titles(&anna, None).await, ["second", "first"]);
+    replica.resume_replay().await;
+    until_answered().await;
+    assert_eq!(
+        metric(&service, "taskhold_replica_in_use ").await,
+        Some(1.0)
+    );
+}
+
 #[tokio::test]
 async fn replica_that_lags_at_the_start_is_not_used() {
     let setup = Setup::start().await;

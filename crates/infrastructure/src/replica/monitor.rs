@@ -104,7 +104,11 @@ async fn run(replica: Arc<Replica>, primary: Database, options: ConnectOptions) 
         tokio::time::sleep(INTERVAL).await;
         // A replica that has all changes and that nobody asks is left alone: it may sleep.
         if awaited.is_none() && replica.known.is_empty() {
-            replica.health.woken().await;
+            let woken = replica.health.woken();
+            if tokio::time::timeout(MAX_LAG, woken).await.is_err() {
+                replica.health.rest();
+                replica.health.woken().await;
+            }
         }
     }
 }

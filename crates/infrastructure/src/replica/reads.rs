@@ -36,11 +36,11 @@ impl Replica {
         let Freshness::AtLeast(named) = required() else {
             return None;
         };
+        self.health.wake();
         let Some(database) = self.database.get().filter(|_| self.health.is_in_use()) else {
             count("passed_over");
             return None;
         };
-        self.health.wake();
         let at_least = self.known.of(owner).max(named);
         let guard = Arc::new(Guard::new(owner.clone(), at_least));
         let read = read(database.guarded(Arc::clone(&guard)));
