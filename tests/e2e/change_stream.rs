@@ -81,6 +81,7 @@ impl Events {
             let data = data.strip_prefix("data: ").expect("data");
             let data: Value = serde_json::from_str(data).expect("JSON");
             let cursor = data["cursor"].as_str().expect("a cursor");
+            assert!(data["seq"].is_u64(), "{data}");
             assert_eq!(id, format!("id: {cursor}"));
             return cursor.to_owned();
         }

@@ -110,6 +110,7 @@ impl Watch {
                 match events.next().await {
                     Some(event) if event.name == "change" => {
                         self.pause = FIRST_PAUSE;
+                        self.client.learn(event.seq);
                         return Ok(());
                     }
                     Some(event) => {

@@ -33,7 +33,7 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     /// `i64::MIN` before an answer.
     pub(crate) clock_lead: AtomicI64,
-    /// The highest number of a change that an answer has told, or that was set; 0 before.
+    /// The highest number of a change that the service has told, or that was set; 0 if there is none.
     pub(crate) change_seq: AtomicI64,
 }
 
@@ -109,8 +109,8 @@ impl Client {
         }
     }
 
-    /// Returns the highest number of a change that an answer has told, for [`ClientBuilder::change_seq`] of a later
-    /// process; 0 before.
+    /// Returns the highest number of a change that the service has told or that was set, for
+    /// [`ClientBuilder::change_seq`] of a later process; 0 if there is none, or if the numbers may have begun again.
     #[must_use]
     pub fn change_seq(&self) -> i64 {
         self.inner.change_seq.load(Ordering::Relaxed)

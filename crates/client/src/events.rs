@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Response;
+use serde_json::Value;
 
 /// The most bytes of an event. Those of the service have less than a thousand.
 const MAX_BYTES: usize = 64 * 1024;
@@ -14,6 +15,8 @@ const SILENCE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) name: String,
+    /// The number of the user's last change.
+    pub(crate) seq: Option<i64>,
     /// The pause before the next connection, after the stream has ended.
     pub(crate) retry: Option<Duration>,
 }
@@ -63,6 +66,10 @@ fn take_event(received: &mut Vec<u8>) -> Option<Event> {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "event" => value.clone_into(&mut event.name),
+            "data" => {
+                let data: Option<Value> = serde_json::from_str(value).ok();
+                event.seq = data.and_then(|data| data.get("seq")?.as_i64());
+            }
             "retry" => event.retry = value.parse().ok().map(Duration::from_millis),
             _ => {}
         }
@@ -77,9 +84,10 @@ mod tests {
     #[test]
     fn events_are_taken_off_one_by_one_and_comments_are_none() {
         let mut received =
-            b": alive\n\nid: x\nevent: change\ndata: {}\n\nretry: 250\n\nevent: cha".to_vec();
+            b": alive\n\nid: x\nevent: change\ndata: {\"cursor\":\"x\",\"seq\":7}\n\nretry: 250\n\nevent: cha".to_vec();
         assert_eq!(take_event(&mut received), Some(Event::default()));
-        assert_eq!(take_event(&mut received).unwrap().name, "change");
+        let change = take_event(&mut received).unwrap();
+        assert_eq!((change.name.as_str(), change.seq), ("change", Some(7)));
         let retry = take_event(&mut received).unwrap().retry;
         assert_eq!(retry, Some(Duration::from_millis(250)));
         assert_eq!(take_event(&mut received), None);

@@ -161,12 +161,21 @@ impl Client {
         };
         self.compare_clocks(&response);
         if response.status().is_success() {
-            if let Some(seq) = change_seq(response.headers()) {
-                self.inner.change_seq.fetch_max(seq, Ordering::Relaxed);
-            }
+            self.learn(change_seq(response.headers()));
             return Ok(response);
         }
+        if response.status() == StatusCode::GONE {
+            // If the database was restored, the numbers have begun again.
+            self.inner.change_seq.store(0, Ordering::Relaxed);
+        }
         Err(self.refused(response).await)
+    }
+
+    /// Takes note of the number of a change that the service has told.
+    pub(crate) fn learn(&self, seq: Option<i64>) {
+        if let Some(seq) = seq {
+            self.inner.change_seq.fetch_max(seq, Ordering::Relaxed);
+        }
     }
 
     fn compare_clocks(&self, response: &Response) {

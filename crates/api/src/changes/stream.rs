@@ -9,6 +9,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, stream};
+use serde_json::json;
 use taskhold_application::authentication::Authenticator;
 use taskhold_application::change_log::ChangeLog;
 use taskhold_application::change_streams::{ChangeStream, StreamError};
@@ -77,7 +78,7 @@ struct Sending {
 /// Hear of changes
 ///
 /// Server-sent events. Each `change` says where the caller's log ends: read what changed with `readChanges` and the
-/// cursor that the client has. The first event comes at once, and then one whenever the log has grown; a comment
+/// cursor that the client has, and send `seq` as `Change-Seq`. The first event comes at once, and then one whenever the log has grown; a comment
 /// every 20 s shows that the connection is alive. The stream ends when the token expires, and when the instance shuts
 /// down. `EventSource` cannot send a token; read the stream with `fetch`.
 #[utoipa::path(
@@ -91,7 +92,7 @@ struct Sending {
             description = "The events.",
             body = String,
             content_type = "text/event-stream",
-            example = "id: q3Yx\nevent: change\ndata: {\"cursor\":\"q3Yx\"}\n\n",
+            example = "id: q3Yx\nevent: change\ndata: {\"cursor\":\"q3Yx\",\"seq\":12}\n\n",
         ),
         (status = 410, description = "CursorExpired"),
     ),
@@ -182,8 +183,8 @@ impl Sending {
                     return Some(format!("retry: {milliseconds}\n\n").into());
                 };
                 let cursor = cursor::encode(&self.identity.user, &end);
-                let event = format!("id: {cursor}\nevent: change\ndata: {{\"cursor\":\"{cursor}\"}}\n\n");
-                Some(event.into())
+                let data = json!({"cursor": cursor, "seq": end.seq.get()});
+                Some(format!("id: {cursor}\nevent: change\ndata: {data}\n\n").into())
             }
             () = &mut expiry => None,
             _ = self.heartbeat.tick() => {
