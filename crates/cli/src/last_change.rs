@@ -1,22 +1,21 @@
-//! The last change that this computer knows of. What a later command reads includes it, whichever instance of the service
-//! answers.
+//! The last change of a login's tasks that a command knows of. What a later command reads includes it, whichever instance
+//! of the service answers.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::private_file;
 
-/// The last change that this computer knows of, in a file that all commands of a login share.
+/// The last change that a command of the login knows of, in a file that all its commands share.
 #[derive(Debug)]
 pub struct LastChange {
     file: PathBuf,
     record: Record,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Record {
     /// The service and the user, whose changes have numbers of their own.
     account: String,
@@ -27,13 +26,12 @@ impl LastChange {
     /// Reads the last change from a folder. One of another account, or one that cannot be read, counts as none.
     pub fn open(folder: &Path, account: &str) -> Self {
         let file = folder.join("last-change.json");
-        let contents = private_file::read(&file).ok().flatten();
-        let kept = contents.and_then(|contents| of_account(&contents, account));
-        let record = kept.unwrap_or_else(|| Record {
-            account: account.to_owned(),
-            seq: 0,
-        });
-        Self { file, record }
+        let seq = read(&file, account);
+        let account = account.to_owned();
+        Self {
+            file,
+            record: Record { account, seq },
+        }
     }
 
     /// Returns the number of the change; 0 if there is none.
@@ -41,33 +39,40 @@ impl LastChange {
         self.record.seq
     }
 
-    /// Keeps the number of a change, unless another command has kept a higher one. If that fails, such as on a read-only
-    /// home, a later command may be shown tasks that are some seconds old.
+    /// Keeps the number of a change, unless another command has kept a higher one. A lower number than that which was
+    /// read says that the numbers have begun again. If it cannot be kept, such as on a read-only home, a later command
+    /// may be shown tasks that are some seconds old.
     pub fn keep(&mut self, seq: i64) {
-        if seq > self.record.seq {
+        if seq != self.record.seq {
+            let has_begun_again = seq < self.record.seq;
             self.record.seq = seq;
-            _ = private_file::open(&self.file).and_then(|file| self.write(file));
+            _ = self.write(has_begun_again);
         }
     }
 
-    fn write(&self, mut file: File) -> io::Result<()> {
-        // Until the file is closed.
-        file.lock()?;
-        let mut contents = Vec::new();
-        file.read_to_end(&mut contents)?;
-        let kept = of_account(&contents, &self.record.account);
-        if kept.is_some_and(|kept| kept.seq >= self.record.seq) {
-            return Ok(());
+    fn write(&self, has_begun_again: bool) -> io::Result<()> {
+        // Until the end of this function. The file of the lock stays: another command may be waiting for it.
+        let lock = private_file::open(&self.file.with_extension("lock"))?;
+        lock.lock()?;
+        let Record { account, seq } = &self.record;
+        if has_begun_again || read(&self.file, account) < *seq {
+            private_file::replace(&self.file, &serde_json::to_vec(&self.record)?)?;
         }
-        file.set_len(0)?;
-        file.rewind()?;
-        file.write_all(&serde_json::to_vec(&self.record)?)
+        Ok(())
     }
 }
 
-fn of_account(contents: &[u8], account: &str) -> Option<Record> {
-    let record: Record = serde_json::from_slice(contents).ok()?;
-    (record.account == account).then_some(record)
+/// Returns the number in a file, or 0 if it has none of this account.
+fn read(file: &Path, account: &str) -> i64 {
+    let contents = private_file::read(file).ok().flatten();
+    let record = contents.and_then(|contents| serde_json::from_slice::<Record>(&contents).ok());
+    record.map_or(0, |record| {
+        if record.account == account {
+            record.seq
+        } else {
+            0
+        }
+    })
 }
 
 #[cfg(test)]
@@ -89,5 +94,8 @@ mod tests {
         assert_eq!(open("bob").seq(), 0);
         open("bob").keep(10);
         assert_eq!(open("bob").seq(), 10);
+        // As after a restore of the database.
+        open("bob").keep(3);
+        assert_eq!(open("bob").seq(), 3);
     }
 }
