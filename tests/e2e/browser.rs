@@ -123,6 +123,14 @@ impl Browser {
         former
     }
 
+    /// Opens an empty tab in the same window, and continues there: the former one is hidden.
+    pub async fn open_tab(&self) -> fantoccini::wd::WindowHandle {
+        let former = self.client.window().await.expect("a window");
+        let tab = self.client.new_window(true).await.expect("a tab");
+        self.switch_to(tab.handle).await;
+        former
+    }
+
     pub async fn switch_to(&self, window: fantoccini::wd::WindowHandle) {
         self.client
             .switch_to_window(window)
@@ -210,6 +218,31 @@ impl Browser {
         let element = self.client.find(fantoccini::Locator::Css(selector)).await;
         let clicked = element.expect("an element").click().await;
         clicked.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// Drags an element by the mouse to the middle of another one.
+    pub async fn drag(&self, from: &str, to: &str) {
+        let [from, to] = [self.middle(from).await, self.middle(to).await];
+        let between = [f64::midpoint(from[0], to[0]), f64::midpoint(from[1], to[1])];
+        for (kind, at, buttons) in [
+            ("mousePressed", from, 1),
+            ("mouseMoved", between, 1),
+            ("mouseMoved", to, 1),
+            ("mouseReleased", to, 0),
+        ] {
+            let event = json!({
+                "type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": buttons, "clickCount": 1,
+            });
+            self.cdp("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
+    async fn middle(&self, selector: &str) -> [f64; 2] {
+        let middle = format!(
+            "(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({}.getBoundingClientRect())",
+            one(selector)
+        );
+        serde_json::from_value(self.eval(&middle).await).expect("a place")
     }
 
     /// Chooses a file in a field.

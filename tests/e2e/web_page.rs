@@ -9,6 +9,7 @@ mod large;
 mod looks;
 mod navigation;
 mod offline;
+mod pointer;
 mod policy;
 mod routing;
 pub mod serving;

@@ -43,8 +43,10 @@ function setOnline(isOnline) {
   connection.emit('change');
 }
 
-/** The last change that this tab knows of: every answer must include it, whichever instance of the service answers. */
+/** The last change that this tab knows of: every answer to a GET must include it, whichever instance answers. */
 export const known = { seq: 0 };
+/** @param {number | null | undefined} seq */
+export const learn = (seq) => (known.seq = Math.max(known.seq, seq ?? 0));
 
 /** The module `session` sets `accessToken`, so that the modules do not import each other. @type {T.TokenSource} */
 export const tokenSource = {
@@ -70,7 +72,7 @@ export async function request(method, path, options) {
   const response = await open(method, path, options);
   const { headers } = response;
   const seq = Number(headers.get('Change-Seq')) || null;
-  known.seq = Math.max(known.seq, seq ?? 0);
+  learn(seq);
   try {
     return {
       body: await parsed(response),
@@ -89,7 +91,7 @@ async function exchange(method, path, { body, key, ifMatch, signal, headers, kee
   if (token) all.set('Authorization', `Bearer ${token}`);
   if (key) all.set('Idempotency-Key', key);
   if (ifMatch) all.set('If-Match', ifMatch);
-  if (known.seq && method === 'GET') all.set('Change-Seq', String(known.seq));
+  if (method === 'GET') all.set('Change-Seq', String(known.seq));
   if (body && !all.has('Content-Type')) all.set('Content-Type', 'application/json');
   const isRaw = typeof body === 'string' || body instanceof Blob;
   let response;

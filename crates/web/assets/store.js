@@ -1,6 +1,7 @@
 // @ts-check
 /** The tasks of the user on this device: the state of the service, and the writes that wait. */
 
+import { learn } from './api.js';
 import { databaseName, openDatabase, result } from './database.js';
 import { emitter } from './emitter.js';
 import { NEW_FEED, newEdit } from './store/edit.js';
@@ -112,6 +113,7 @@ function take(tasks, writes, feed, renamed, isAll = false) {
   if (writes !== store.writes) for (const { task } of [...store.writes, ...writes]) ids.add(task);
   const isNew = isAll || ids.size > 0 || feed.isReady !== store.ready;
   Object.assign(store, { writes, feed });
+  learn(feed.seq);
   if (isNew) changed(isAll ? null : ids, renamed);
 }
 

@@ -4,7 +4,7 @@
  * changed; the other tabs learn it from the store. A hidden tab reads nothing.
  */
 
-import { Problem, connection, open } from './api.js';
+import { Problem, connection, learn, open } from './api.js';
 import { databaseName } from './database.js';
 import { locked } from './platform.js';
 import { store } from './store.js';
@@ -94,10 +94,13 @@ async function listen(user, stop) {
       const lines = (rest + decoder.decode(part.value, { stream: true })).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) {
-        if (line.startsWith('retry: ')) wait = Number(line.slice('retry: '.length));
-        if (!line.startsWith('data: ')) continue;
+        const [field, value = ''] = line.split(/: (.*)/);
+        if (field === 'retry') wait = Number(value);
+        if (field !== 'data') continue;
         failures = 0;
-        if (JSON.parse(line.slice('data: '.length)).cursor !== store.feed.cursor) await pull(user);
+        const { cursor, seq } = JSON.parse(value);
+        learn(seq);
+        if (cursor !== store.feed.cursor) await pull(user);
       }
     }
   } finally {

@@ -226,7 +226,7 @@ export interface Database {
 /** The state of reading the change feed. */
 export interface Feed {
   cursor: string | null;
-  /** The last acknowledged write of this device. */
+  /** The number of the last change that this device knows of. */
   seq?: number;
   /** `true` if every task is here. */
   isReady: boolean;

@@ -24,7 +24,6 @@ export async function pull(userId) {
 /** Reads a page within `exclusively`, and returns `true` if there are more. @param {string} userId @returns {Promise<boolean>} */
 export async function pullPage(userId) {
   const feed = await store.change((edit) => edit.readFeed(), userId);
-  known.seq = Math.max(known.seq, feed.seq ?? 0);
   const from = feed.cursor ? `&cursor=${encodeURIComponent(feed.cursor)}` : '';
   try {
     const { body } = await request('GET', `api/v1/changes?limit=1000${from}`, { as: userId });
@@ -33,7 +32,7 @@ export async function pullPage(userId) {
       for (const task of changed) await edit.putTask(task.id, task);
       for (const id of removed) await edit.putTask(id, null);
       if (!has_more && feed.isStale) await edit.dropOlder(feed.generation);
-      edit.putFeed({ ...feed, cursor, isReady: feed.isReady || !has_more, isStale: feed.isStale && has_more });
+      edit.putFeed({ ...feed, seq: known.seq, cursor, isReady: feed.isReady || !has_more, isStale: feed.isStale && has_more });
     }, userId);
     return has_more;
   } catch (error) {
