@@ -4,6 +4,9 @@ CARGO ?= cargo
 # Cargo runs it, which knows where its builds are.
 WITH_POSTGRES = $(CARGO) run --locked --package taskhold-testkit --bin with-postgres --
 
+# Many tests wait for something, and leave a processor to others meanwhile.
+export RUST_TEST_THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 .DEFAULT_GOAL := help
 .PHONY: help serve migrate token test test-shell soak bench bench-import login-storm drill openapi api-fuzz client-check lint deny format build clean
 

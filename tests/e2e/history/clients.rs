@@ -13,6 +13,11 @@ use taskhold_testkit::linearizability::task::{Action, Change, Outcome};
 use super::wire::{Reply, Task, attempt, outcome, request};
 use crate::service::{Answer, Client, TASKS, WAIT_TIMEOUT};
 
+/// A user moves a minute after the command has begun. Until shortly before, clients who are sent from one instance to
+/// another leave the processors to other tests.
+const CALM: Duration = Duration::from_secs(45);
+const CALM_PAUSE: Duration = Duration::from_millis(25);
+
 /// The approximate number of tasks at a time.
 const SLOTS: usize = 20;
 
@@ -30,6 +35,7 @@ pub struct SharedState {
     /// Each request goes to the first instance, and from there to the next while it is told that the user lives
     /// elsewhere: a router that remembers nothing.
     is_routed: bool,
+    began: Instant,
     /// When the last write was answered, and the longest time between two such answers with its end.
     writes: Mutex<(Instant, Duration, Instant)>,
 }
@@ -47,6 +53,7 @@ impl SharedState {
     pub fn new(instances: usize, is_routed: bool) -> Self {
         Self {
             is_routed,
+            began: Instant::now(),
             writes: Mutex::new((Instant::now(), Duration::ZERO, Instant::now())),
             instances: (0..instances).map(|_| Mutex::default()).collect(),
             slots: (0..SLOTS).map(|_| Mutex::new(Slot::Free)).collect(),
@@ -93,6 +100,9 @@ impl SharedState {
     ) -> Reply {
         if !self.is_routed {
             return attempt(request(&self.instance(random).await), keyed).await;
+        }
+        if self.began.elapsed() < CALM {
+            tokio::time::sleep(CALM_PAUSE).await;
         }
         for instance in &self.instances {
             let instance = instance.lock().expect("unpoisoned").clone();
