@@ -226,7 +226,9 @@ fn is_background(statement: &str) -> bool {
         .any(|part| statement.contains(part));
     let rebuilds_search = statement.contains("\"search_version\" IS NULL")
         || statement.starts_with("UPDATE \"tasks\" SET \"title_search\" = \"rebuilt\"");
-    statement.contains("\"locks\"")
+    let is_of_lease = statement.starts_with("INSERT INTO \"locks\"")
+        || statement.contains("FROM \"locks\" WHERE \"locks\".\"name\"");
+    is_of_lease
         || purges_log
         || rebuilds_search
         || (reads_revocations && statement.starts_with("SELECT"))
