@@ -66,13 +66,8 @@ impl LastChange {
 fn read(file: &Path, account: &str) -> i64 {
     let contents = private_file::read(file).ok().flatten();
     let record = contents.and_then(|contents| serde_json::from_slice::<Record>(&contents).ok());
-    record.map_or(0, |record| {
-        if record.account == account {
-            record.seq
-        } else {
-            0
-        }
-    })
+    let of_account = record.filter(|record| record.account == account);
+    of_account.map_or(0, |record| record.seq)
 }
 
 #[cfg(test)]
