@@ -45,7 +45,7 @@ function setOnline(isOnline) {
 
 /** The last change that this tab knows of: every answer to a GET must include it, whichever instance answers. */
 export const known = { seq: 0 };
-/** @param {number | null | undefined} seq */
+/** Takes note of the number of a change that the service has told. @param {number | null | undefined} seq */
 export const learn = (seq) => (known.seq = Math.max(known.seq, seq ?? 0));
 
 /** The module `session` sets `accessToken`, so that the modules do not import each other. @type {T.TokenSource} */

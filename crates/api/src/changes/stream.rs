@@ -78,9 +78,9 @@ struct Sending {
 /// Hear of changes
 ///
 /// Server-sent events. Each `change` says where the caller's log ends: read what changed with `readChanges` and the
-/// cursor that the client has, and send `seq` as `Change-Seq`. The first event comes at once, and then one whenever the log has grown; a comment
-/// every 20 s shows that the connection is alive. The stream ends when the token expires, and when the instance shuts
-/// down. `EventSource` cannot send a token; read the stream with `fetch`.
+/// cursor that the client has, and send `seq` as `Change-Seq`. The first event comes at once, and then one whenever
+/// the log has grown; a comment every 20 s shows that the connection is alive. The stream ends when the token expires,
+/// and when the instance shuts down. `EventSource` cannot send a token; read the stream with `fetch`.
 #[utoipa::path(
     get,
     path = PATH,
