@@ -23,11 +23,17 @@ pub struct Setup {
 
 impl Setup {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts the instance with further settings.
+    async fn start_with(variables: &[(&str, &str)]) -> Self {
         let primary = PostgresServer::start().expect("a server");
         let replica = primary.standby().expect("a standby");
         let database = Database::at(&primary.url("postgres"));
         let read_url = replica.url("postgres");
-        let service = Service::start_with(&database, &[(READ_URL, &read_url)]).await;
+        let variables = [&[(READ_URL, read_url.as_str())], variables].concat();
+        let service = Service::start_with(&database, &variables).await;
         let setup = Self {
             primary,
             replica,
@@ -223,46 +229,32 @@ async fn replica_that_lags_far_behind_is_passed_over() {
 /// Nobody knows how far it lags behind, so it is checked before it answers again.
 #[tokio::test]
 async fn replica_that_nobody_asked_for_long_is_checked_first() {
-    let primary = PostgresServer::start().expect("a server");
-    let replica = primary.standby().expect("a standby");
-    let database = Database::at(&primary.url("postgres"));
-    let read_url = replica.url("postgres");
-    let variables = [
-        (READ_URL, read_url.as_str()),
-        (
-            "TASKHOLD__LOG__FILTER",
-            "info,taskhold_infrastructure=debug",
-        ),
-    ];
-    let service = Service::start_with(&database, &variables).await;
-    let anna = service.client("anna");
+    let filter = "info,taskhold_infrastructure=debug";
+    let setup = Setup::start_with(&[("TASKHOLD__LOG__FILTER", filter)]).await;
+    let anna = setup.service.client("anna");
     create(&anna, "first").await;
-    let reads = async |outcome: &str| {
-        let name = format!("taskhold_replica_reads_total{{outcome=\"{outcome}\"}} ");
-        metric(&service, &name).await.unwrap_or_default()
-    };
     let until_answered = async || {
-        let before = reads("answered").await;
+        let before = setup.reads("answered").await;
         eventually("the replica answers", async || {
             titles(&anna, None).await;
-            (reads("answered").await > before).then_some(())
+            (setup.reads("answered").await > before).then_some(())
         })
         .await;
     };
     until_answered().await;
     eventually("nobody asks it any more", async || {
-        let log = service.log();
+        let log = setup.service.log();
         log.contains("nobody asks the read replica").then_some(())
     })
     .await;
-    replica.pause_replay().await;
-    let another = Service::start(&database).await;
+    setup.replica.pause_replay().await;
+    let another = setup.another_instance().await;
     create(&another.client("anna"), "second").await;
     assert_eq!(titles(&anna, None).await, ["second", "first"]);
-    replica.resume_replay().await;
+    setup.replica.resume_replay().await;
     until_answered().await;
     assert_eq!(
-        metric(&service, "taskhold_replica_in_use ").await,
+        metric(&setup.service, "taskhold_replica_in_use ").await,
         Some(1.0)
     );
 }
