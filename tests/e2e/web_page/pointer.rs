@@ -1,4 +1,4 @@
-//! What a person does without the keyboard: drags rows, fills in the editor, and takes changes back by their notices.
+//! Actions by pointer: a row is dragged, the editor is filled in, and the button of a notice undoes a change.
 
 use serde_json::json;
 
